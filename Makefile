@@ -1,0 +1,88 @@
+# Tools come from node_modules/.bin, Node itself among them: the machine's own may be older.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+INSTALLED := node_modules/.package-lock.json
+# REPORTS=FOLDER makes each run of tests leave its counts there as JSON.
+report = $(if $(REPORTS),--reporter=default --reporter=json --outputFile.json=$(REPORTS)/$(1).json)
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(INSTALLED): package.json package-lock.json
+	@echo 'Installing the npm packages …' >&2
+	@npm ci --no-audit --no-fund --loglevel=error >&2
+	@touch $@
+
+.PHONY: demo
+demo: build ## Show the main job on a real control plane with simulated VMs
+	@node test/demo/demo.ts
+
+.PHONY: cluster
+cluster: $(INSTALLED) ## Start a control plane with simulated VMs and leave it running
+	@node test/cluster/cluster.ts up
+
+.PHONY: cluster-down
+cluster-down: $(INSTALLED) ## Stop what `make cluster` started
+	@node test/cluster/cluster.ts down
+
+.PHONY: run
+run: $(INSTALLED) ## Run the operator against the current kubectl context: ARGS="--log-level=debug"
+	@node scripts/run.ts $(ARGS)
+
+.PHONY: test
+test: check unit simulation integration ## All checks and tests but the end-to-end ones
+
+.PHONY: check
+check: lint format-check typecheck verify ## Lint, formatting, types, generated files
+
+.PHONY: lint
+lint: $(INSTALLED) ## Lint
+	@eslint .
+
+.PHONY: format
+format: $(INSTALLED) ## Format every file
+	@prettier --write --log-level warn .
+
+.PHONY: format-check
+format-check: $(INSTALLED) ## Say which files are not formatted
+	@prettier --check --log-level warn .
+
+.PHONY: typecheck
+typecheck: $(INSTALLED) ## Check the types
+	@tsc --noEmit
+
+.PHONY: generate
+generate: $(INSTALLED) ## Write the CRDs from the schemas
+	@node scripts/generate.ts
+
+.PHONY: verify
+verify: $(INSTALLED) ## Fail where a generated file is not up to date
+	@node scripts/generate.ts --check
+
+.PHONY: unit
+unit: $(INSTALLED) ## Unit tests
+	@vitest run --project unit $(call report,unit)
+
+.PHONY: simulation
+simulation: $(INSTALLED) ## Simulated histories: SIM_HISTORIES=300 SIM_SEED=1
+	@vitest run --project simulation $(call report,simulation)
+
+.PHONY: integration
+integration: build ## Tests on a real API server
+	@vitest run --project integration $(call report,integration)
+
+.PHONY: bench
+bench: build ## Measure; JSON=FILE writes the figures too
+	@node test/bench/bench.ts $(if $(JSON),--json $(JSON))
+
+.PHONY: build
+build: $(INSTALLED) ## Bundle the operator to dist/operator.mjs
+	@node scripts/build.ts
+
+.PHONY: clean
+clean: ## Remove what was built and cached here
+	@rm -rf dist .cache node_modules

@@ -1,0 +1,28 @@
+// Sums the counts of vitest's JSON reports in a folder: ci-summary.ts FOLDER FAILED. Fails where a test or the run failed.
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+interface Report {
+  numPassedTests: number;
+  numFailedTests: number;
+  numPendingTests: number;
+  numTodoTests: number;
+  numFailedTestSuites: number;
+}
+
+const [folder = '.', runFailed = '0'] = process.argv.slice(2);
+const names = (await readdir(folder)).filter((name) => name.endsWith('.json'));
+const reports = await Promise.all(
+  names.map(async (name) => JSON.parse(await readFile(join(folder, name), 'utf8')) as Report),
+);
+const passed = sum(({ numPassedTests }) => numPassedTests);
+const skipped = sum(({ numPendingTests, numTodoTests }) => numPendingTests + numTodoTests);
+const failedTests = sum(({ numFailedTests }) => numFailedTests);
+// A check, a set-up or the demo that failed is no test, but must not look like a success.
+const failed = Math.max(failedTests, runFailed === '0' && passed > 0 ? 0 : 1);
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+process.exitCode = failed > 0 ? 1 : 0;
+
+function sum(count: (report: Report) => number): number {
+  return reports.reduce((total, report) => total + count(report), 0);
+}

@@ -1,0 +1,135 @@
+import * as z from 'zod';
+
+/** A text in a form; said by a CEL rule, since the API server's answer to `pattern` shows users an expression only. */
+function formatted(pattern: RegExp, message: string, maxLength: number, description?: string) {
+  return z
+    .string()
+    .max(maxLength)
+    .refine((text) => pattern.test(text), message)
+    .meta({ description, 'x-kubernetes-validations': [{ rule: `self.matches('${pattern.source}')`, message }] });
+}
+
+/** A DNS label (RFC 1123), as names of stages and pools. */
+export function dnsLabel(maxLength: number, description: string) {
+  const message = 'must be a DNS label: lower case letters, digits and -, with a letter or digit at both ends';
+  return formatted(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, message, maxLength, description);
+}
+
+/** A duration as the Gateway API writes it (GEP-2257): 1h30m, 90s, 500ms. */
+export function duration(description: string) {
+  const message = 'must be a duration such as 30m, 1h30m or 90s';
+  return formatted(DURATION, message, 32, `${description} A duration such as 30m, 1h30m or 90s.`);
+}
+
+const DURATION = /^([0-9]{1,5}(h|m|s|ms)){1,4}$/;
+
+/** Milliseconds of a GEP-2257 duration; undefined where the text is none. */
+export function parseDuration(text: string): number | undefined {
+  const unit: Record<string, number> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
+  if (!DURATION.test(text)) return undefined;
+  return [...text.matchAll(/(\d+)(ms|h|m|s)/g)].reduce(
+    (sum, [, digits, name]) => sum + Number(digits) * (unit[name ?? ''] ?? 0),
+    0,
+  );
+}
+
+export const versionText = formatted(
+  /^[A-Za-z0-9][A-Za-z0-9._+-]*$/,
+  'must begin with a letter or digit, and hold only letters, digits and . _ + -',
+  128,
+);
+
+export const stringMap = z.record(z.string(), z.string());
+
+/** Any JSON object that another schema (Kubernetes' own) validates. */
+export function opaqueObject(description: string) {
+  return z.looseObject({}).meta({ description, 'x-kubernetes-preserve-unknown-fields': true });
+}
+
+const COUNT_OR_PERCENT = 'must be a number of pods or a percentage such as 25%';
+
+export const intOrPercent = z.union([z.int().min(0), z.string().regex(/^[0-9]{1,5}%$/)], COUNT_OR_PERCENT).meta({
+  'x-kubernetes-int-or-string': true,
+  'x-kubernetes-validations': [
+    { rule: "type(self) == string ? self.matches('^[0-9]{1,5}%$') : self >= 0", message: COUNT_OR_PERCENT },
+  ],
+});
+
+/** RFC 3339, UTC. */
+export const timestamp = z.string().meta({ format: 'date-time' });
+
+/** metav1.Condition (https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md). */
+export const conditionSchema = z.object({
+  type: z.string().max(316).meta({ description: 'Which aspect this is about.' }),
+  status: z.enum(['True', 'False', 'Unknown']).meta({ description: 'Whether it holds.' }),
+  reason: z.string().min(1).max(1024).meta({ description: 'Why, in one CamelCase word; a program may rely on it.' }),
+  message: z.string().max(32768).meta({ description: 'Why, for a person.' }),
+  lastTransitionTime: timestamp.meta({ description: 'When the status last changed.' }),
+  observedGeneration: z
+    .int()
+    .min(0)
+    .optional()
+    .meta({ description: 'The generation of the spec that this speaks of.' }),
+});
+export type Condition = z.infer<typeof conditionSchema>;
+
+export const conditions = z
+  .array(conditionSchema)
+  .max(16)
+  .optional()
+  .meta({ description: 'What is so now.', 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] });
+
+/** What every object carries; only the fields that the operator reads. */
+export interface ObjectMeta {
+  name: string;
+  namespace: string;
+  uid: string;
+  resourceVersion: string;
+  generation?: number;
+  creationTimestamp: string;
+  deletionTimestamp?: string;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+  ownerReferences?: OwnerReference[];
+}
+
+export interface OwnerReference {
+  apiVersion: string;
+  kind: string;
+  name: string;
+  uid: string;
+  controller?: boolean;
+  blockOwnerDeletion?: boolean;
+}
+
+/** A kind's CRD, as far as the schema cannot say it. */
+export interface KindDefinition {
+  kind: string;
+  plural: string;
+  singular: string;
+  shortNames: string[];
+  scope: 'Namespaced' | 'Cluster';
+  description: string;
+  spec: z.ZodType;
+  status: z.ZodType;
+  /** CEL rules over the whole object. */
+  rules: CelRule[];
+  columns: PrinterColumn[];
+}
+
+export interface CelRule {
+  rule: string;
+  message?: string;
+  messageExpression?: string;
+  fieldPath?: string;
+  reason?: 'FieldValueInvalid' | 'FieldValueForbidden' | 'FieldValueRequired' | 'FieldValueDuplicate';
+}
+
+export interface PrinterColumn {
+  name: string;
+  type: 'string' | 'integer' | 'date' | 'boolean';
+  jsonPath: string;
+  description: string;
+  /** 1 hides the column but for -o wide. */
+  priority?: 1;
+}

@@ -1,0 +1,197 @@
+import * as z from 'zod';
+import type { KindDefinition, PrinterColumn } from './common.ts';
+import { GROUP, VERSION } from './meta.ts';
+
+/**
+ * A schema as a CRD may hold it
+ * (https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema).
+ */
+export interface StructuralSchema {
+  description?: string;
+  type?: string;
+  properties?: Record<string, StructuralSchema>;
+  items?: StructuralSchema;
+  additionalProperties?: StructuralSchema;
+  [keyword: string]: unknown;
+}
+
+/** The part of an apiextensions.k8s.io/v1 CustomResourceDefinition that this project uses. */
+export interface CustomResourceDefinition {
+  apiVersion: 'apiextensions.k8s.io/v1';
+  kind: 'CustomResourceDefinition';
+  metadata: { name: string };
+  spec: {
+    group: string;
+    names: {
+      kind: string;
+      listKind: string;
+      plural: string;
+      singular: string;
+      shortNames: string[];
+      categories: string[];
+    };
+    scope: KindDefinition['scope'];
+    versions: {
+      name: string;
+      served: boolean;
+      storage: boolean;
+      additionalPrinterColumns: PrinterColumn[];
+      schema: { openAPIV3Schema: StructuralSchema };
+      subresources: { status: Record<string, never> };
+    }[];
+  };
+}
+
+/** The keywords that may stand in a CRD's schema, in the order in which they are written. */
+const KEYWORDS = [
+  'description',
+  'type',
+  'format',
+  'default',
+  'enum',
+  'minimum',
+  'maximum',
+  'minLength',
+  'maxLength',
+  'pattern',
+  'minItems',
+  'maxItems',
+  'anyOf',
+  'x-kubernetes-int-or-string',
+  'x-kubernetes-list-type',
+  'x-kubernetes-list-map-keys',
+  'x-kubernetes-preserve-unknown-fields',
+  'x-kubernetes-validations',
+  'required',
+  'properties',
+  'items',
+  'additionalProperties',
+] as const;
+
+/**
+ * The CRD of a kind.
+ * @throws Error naming the field, where its zod schema says what a CRD cannot
+ */
+export function toCustomResourceDefinition(kind: KindDefinition): CustomResourceDefinition {
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${kind.plural}.${GROUP}` },
+    spec: {
+      group: GROUP,
+      names: {
+        kind: kind.kind,
+        listKind: `${kind.kind}List`,
+        plural: kind.plural,
+        singular: kind.singular,
+        shortNames: kind.shortNames,
+        // Not a name of a kind: `kubectl get apprelease web` would be taken for the category.
+        categories: ['apprelease-all'],
+      },
+      scope: kind.scope,
+      versions: [
+        {
+          name: VERSION,
+          served: true,
+          storage: true,
+          additionalPrinterColumns: kind.columns,
+          schema: { openAPIV3Schema: rootSchema(kind) },
+          subresources: { status: {} },
+        },
+      ],
+    },
+  };
+}
+
+function rootSchema(kind: KindDefinition): StructuralSchema {
+  return {
+    description: kind.description,
+    type: 'object',
+    ...(kind.rules.length > 0 && { 'x-kubernetes-validations': kind.rules }),
+    required: ['spec'],
+    properties: {
+      apiVersion: { description: 'The version of the schema of this object.', type: 'string' },
+      kind: { description: 'The kind of this object.', type: 'string' },
+      metadata: { type: 'object' }, // the API server describes it, and forbids more here
+      spec: structuralSchema(kind.spec, 'spec'),
+      status: structuralSchema(kind.status, 'status'),
+    },
+  };
+}
+
+/**
+ * The structural schema of a zod schema; `path` names it in errors.
+ * @throws Error naming the field, where the zod schema says what a CRD cannot
+ */
+export function structuralSchema(schema: z.ZodType, path: string): StructuralSchema {
+  const json = z.toJSONSchema(schema, { target: 'openapi-3.0', io: 'input', unrepresentable: 'throw' });
+  return structural(Object.fromEntries(Object.entries(json)), path);
+}
+
+function structural(node: Record<string, unknown>, path: string): StructuralSchema {
+  const schema = adapted({ ...node, ...describedDefault(node) });
+  const foreign = Object.keys(schema).find((keyword) => !isKnown(keyword, schema));
+  if (foreign !== undefined) throw new Error(`${path}: a CRD’s schema has no ${foreign}`);
+  return Object.fromEntries(
+    KEYWORDS.filter((keyword) => schema[keyword] !== undefined).map((keyword) => [
+      keyword,
+      converted(keyword, schema[keyword], path),
+    ]),
+  );
+}
+
+/** Of unions a CRD knows only int-or-string. */
+function isKnown(keyword: string, schema: Record<string, unknown>): boolean {
+  if (keyword === 'anyOf') return schema['x-kubernetes-int-or-string'] === true;
+  return KEYWORDS.some((known) => known === keyword);
+}
+
+function converted(keyword: (typeof KEYWORDS)[number], value: unknown, path: string): unknown {
+  switch (keyword) {
+    case 'properties':
+      return Object.fromEntries(
+        Object.entries(value as Record<string, Record<string, unknown>>).map(([name, property]) => [
+          name,
+          structural(property, `${path}.${name}`),
+        ]),
+      );
+    case 'items':
+      return structural(value as Record<string, unknown>, `${path}[]`);
+    case 'additionalProperties':
+      return structural(value as Record<string, unknown>, `${path}{}`);
+    default:
+      return value;
+  }
+}
+
+/** `kubectl explain` shows descriptions, but no defaults. */
+function describedDefault({ description, default: value }: Record<string, unknown>): Record<string, unknown> {
+  const isScalar = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+  return typeof description === 'string' && isScalar ? { description: `${description} Default: ${value}.` } : {};
+}
+
+/** One node in Kubernetes' dialect; its children are still zod's. */
+function adapted(node: Record<string, unknown>): Record<string, unknown> {
+  if (node['x-kubernetes-int-or-string'] === true) {
+    return { ...node, anyOf: [{ type: 'integer' }, { type: 'string' }] };
+  }
+  if (node['x-kubernetes-preserve-unknown-fields'] === true) {
+    return { ...node, properties: nonEmpty(node.properties), additionalProperties: undefined };
+  }
+  if (node.type === 'integer') return { ...node, ...integerBounds(node) };
+  return node;
+}
+
+function nonEmpty(properties: unknown): unknown {
+  return Object.keys(properties ?? {}).length > 0 ? properties : undefined;
+}
+
+/** zod bounds every integer by what a double can hold; Kubernetes has formats for that. */
+function integerBounds({ minimum, maximum }: Record<string, unknown>): Record<string, unknown> {
+  const max = maximum === Number.MAX_SAFE_INTEGER ? undefined : maximum;
+  return {
+    format: typeof max === 'number' && max < 2 ** 31 ? 'int32' : 'int64',
+    minimum: minimum === Number.MIN_SAFE_INTEGER ? undefined : minimum,
+    maximum: max,
+  };
+}

@@ -1,0 +1,354 @@
+/** The only writes of the operator besides status and events: one function for each kind of action. */
+import type { AppRelease } from '../api/app-release.ts';
+import type { ObjectMeta } from '../api/common.ts';
+import { ANNOTATION, API_VERSION, FIELD_MANAGER, LABEL } from '../api/meta.ts';
+import { isConflict, isInvalid, isKubeError, isNotFound, KubeError } from '../kube/errors.ts';
+import type { JsonPatchOperation, KubeObject, Resource } from '../kube/types.ts';
+import { statusOf } from '../kube/types.ts';
+import type { Action, Guard, Target } from '../release/actions.ts';
+import { desiredHash } from '../release/drift.ts';
+import type { Desired, DesiredService } from '../release/objects.ts';
+import { ownerReference } from '../release/render.ts';
+import type { Cache } from './caches.ts';
+import type { ReleaseMemory } from './memory.ts';
+import { notePutBack } from './memory.ts';
+import { readService } from './observe.ts';
+import { DEPLOYMENTS, PROMOTIONS, REVISIONS, ROLLBACKS, SERVICES } from './resources.ts';
+import type { ReconcileContext } from './types.ts';
+
+type Of<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
+
+interface Scope {
+  context: ReconcileContext;
+  release: AppRelease;
+  memory: ReleaseMemory;
+}
+
+/** Does one action. Fails with the API server's error; a conflict means that the plan was made on old news. */
+export async function applyAction(
+  context: ReconcileContext,
+  release: AppRelease,
+  memory: ReleaseMemory,
+  action: Action,
+): Promise<void> {
+  const scope = { context, release, memory };
+  context.assertLeading();
+  switch (action.kind) {
+    case 'DryRun':
+      await dryRun(scope, action);
+      break;
+    case 'CreateRevision':
+      await createRevision(scope, action.name, action.annotations, action.number, action.data);
+      break;
+    case 'CreateLedger':
+      await createRevision(scope, action.name, action.annotations, 0, {});
+      break;
+    case 'AnnotateRevision':
+      await annotateRevision(scope, action);
+      break;
+    case 'DeleteRevision':
+      await remove(scope, REVISIONS, context.caches.revisions, action.target);
+      break;
+    case 'ApplyDeployment':
+      await applyDeployment(scope, action);
+      break;
+    case 'DeleteDeployment':
+      await heed(scope, action.guard);
+      await remove(scope, DEPLOYMENTS, context.caches.deployments, action.target);
+      break;
+    case 'ApplyService':
+      await applyService(scope, action);
+      break;
+    case 'DeleteService':
+      await remove(scope, SERVICES, context.caches.services, action.target);
+      break;
+    case 'CreateRollback':
+      await createRollback(scope, action);
+      break;
+    case 'PatchRollback':
+      await patchStatus(scope, ROLLBACKS, context.caches.rollbacks, action);
+      break;
+    case 'OwnRollback':
+      await ownRollback(scope, action.target);
+      break;
+    case 'PatchPromotion':
+      await patchStatus(scope, PROMOTIONS, context.caches.promotions, action);
+      break;
+  }
+  context.log('info', { action: action.kind }, action.message);
+  for (const notice of action.notices ?? []) context.record(release, notice);
+}
+
+/** Nothing is stored: the API server, its admission policies and webhooks say whether they would take it. */
+async function dryRun({ context, memory }: Scope, { deployment, hash }: Of<'DryRun'>): Promise<void> {
+  try {
+    await context.client.apply(DEPLOYMENTS, deployment, { fieldManager: FIELD_MANAGER, force: true, dryRun: true });
+    memory.dryRuns.set(hash, { ok: true, at: context.now() });
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    memory.dryRuns.set(hash, { ok: false, message: refusal(error), at: context.now() });
+  }
+}
+
+/** The object itself is refused: no retry helps. An unknown field comes as an internal error from server-side apply. */
+function isRefusal(error: unknown): error is KubeError {
+  if (!isKubeError(error)) return false;
+  return (
+    [400, 403, 422].includes(error.code) || /field not declared in schema|failed to create typed/.test(error.message)
+  );
+}
+
+/** Names the field and the way out; the Deployment's path of a template's field is the AppRelease's too. */
+function refusal(error: KubeError): string {
+  const causes = error.causes.map(({ field, message }) =>
+    field === undefined ? message : `${field}: ${message ?? ''}`,
+  );
+  const why = causes.length > 0 ? causes.join('; ') : error.message.replace(/^\S+ \S+: /, '');
+  return `Kubernetes refuses the template: ${why}. Correct spec.template; what runs stays as it is`.slice(0, 2000);
+}
+
+async function createRevision(
+  { context, release }: Scope,
+  name: string,
+  annotations: Record<string, string>,
+  revision: number,
+  data: object,
+): Promise<void> {
+  const { namespace } = release.metadata;
+  const created = await context.client.create(
+    REVISIONS,
+    {
+      apiVersion: 'apps/v1',
+      kind: 'ControllerRevision',
+      metadata: {
+        name,
+        namespace,
+        labels: { [LABEL.release]: release.metadata.name, [LABEL.managedBy]: 'apprelease' },
+        annotations,
+        ownerReferences: [ownerReference(release.metadata)],
+      },
+      revision,
+      data,
+    },
+    { fieldManager: FIELD_MANAGER },
+  );
+  context.caches.revisions.observeWrite(created);
+}
+
+async function annotateRevision(
+  { context, release }: Scope,
+  { target, annotations }: Of<'AnnotateRevision'>,
+): Promise<void> {
+  const body = { metadata: { resourceVersion: target.resourceVersion, annotations } };
+  const key = { namespace: release.metadata.namespace, name: target.name };
+  const patched = await context.client.patch(REVISIONS, key, { type: 'merge', body }, { fieldManager: FIELD_MANAGER });
+  context.caches.revisions.observeWrite(patched);
+}
+
+async function applyDeployment(scope: Scope, { deployment, force, guard }: Of<'ApplyDeployment'>): Promise<void> {
+  await heed(scope, guard);
+  await applyOwned(scope, DEPLOYMENTS, scope.context.caches.deployments, deployment, force);
+}
+
+/**
+ * Server-side apply leaves ports that others added, and a Service with several ports where one has no name is invalid: it
+ * could not even be switched any more. Then selector and ports are replaced as a whole, in one write.
+ */
+async function applyService(scope: Scope, { service, force }: Of<'ApplyService'>): Promise<void> {
+  const { services } = scope.context.caches;
+  try {
+    await applyOwned(scope, SERVICES, services, service, force);
+  } catch (error) {
+    if (!force || !isInvalid(error) || !service.spec.ports) throw error;
+    const { resourceVersion } = await replaceTraffic(scope, service);
+    const applied = { ...service, metadata: { ...service.metadata, resourceVersion } };
+    await applyOwned(scope, SERVICES, services, applied, force);
+  }
+}
+
+async function replaceTraffic({ context }: Scope, { metadata, spec }: DesiredService): Promise<ObjectMeta> {
+  const { namespace, name, resourceVersion } = metadata;
+  const live = context.caches.services.get(namespace, name)?.spec.ports ?? [];
+  const ports = (spec.ports ?? []).map((port) => {
+    const same = live.find((candidate) => candidate.port === port.port && candidate.protocol === port.protocol);
+    return { ...(same?.nodePort !== undefined && { nodePort: same.nodePort }), ...port };
+  });
+  const operations: JsonPatchOperation[] = [
+    { op: 'replace', path: '/metadata/resourceVersion', value: resourceVersion },
+    { op: 'replace', path: '/spec/selector', value: spec.selector },
+    { op: 'replace', path: '/spec/ports', value: ports },
+  ];
+  const patch = { type: 'json' as const, operations };
+  const replaced = await context.client.patch(SERVICES, { namespace, name }, patch, { fieldManager: FIELD_MANAGER });
+  context.caches.services.observeWrite(replaced);
+  return replaced.metadata as ObjectMeta;
+}
+
+async function applyOwned<T extends KubeObject, S>(
+  scope: Scope,
+  resource: Resource<T>,
+  cache: Cache<S>,
+  desired: Desired<unknown>,
+  force: boolean,
+): Promise<void> {
+  const { context, memory } = scope;
+  const object = `${desired.kind}/${desired.metadata.name}`;
+  const other = otherRelease(scope, cache, desired);
+  if (other !== undefined) {
+    noteTaken(
+      scope,
+      object,
+      `${desired.kind} ${desired.metadata.name} belongs to AppRelease ${other}: ${wayOut(desired)}`,
+    );
+    return;
+  }
+  try {
+    const applied = await context.client.apply(resource, desired as never, { fieldManager: FIELD_MANAGER, force });
+    const { uid, resourceVersion, generation } = applied.metadata;
+    const hash = desiredHash(desired);
+    if (force && memory.applied.get(uid)?.hash === hash) putBack(scope, cache, object, desired);
+    memory.applied.set(uid, { hash, generation, resourceVersion });
+    cache.observeWrite(applied);
+  } catch (error) {
+    if (force || !isForeign(error)) throw error;
+    noteTaken(scope, object, takenMessage(desired, error));
+  }
+}
+
+/** All releases write as one manager, so that the API server tells of no conflict between two of them. */
+function otherRelease<S>({ release }: Scope, cache: Cache<S>, { metadata }: Desired<unknown>): string | undefined {
+  const live = cache.get(metadata.namespace, metadata.name) as { metadata: ObjectMeta } | undefined;
+  const owner = live?.metadata.labels?.[LABEL.release];
+  return owner === release.metadata.name ? undefined : owner;
+}
+
+function noteTaken({ context, release, memory }: Scope, object: string, message: string): void {
+  memory.taken.set(object, { message, at: context.now() });
+  context.record(release, { type: 'Warning', reason: 'NameTaken', note: message });
+}
+
+/** At the first contact: another manager owns a field, another owner controls the object, or what must not change differs. */
+function isForeign(error: unknown): error is KubeError {
+  return isConflict(error) || (isInvalid(error) && /immutable|controller/i.test(error.message));
+}
+
+function takenMessage(desired: Desired<unknown>, error: KubeError): string {
+  const { kind, metadata } = desired;
+  const way =
+    kind === 'Service'
+      ? `annotate it with ${ANNOTATION.adopt}: "true" to hand its selector over, ${wayOut(desired)}`
+      : wayOut(desired);
+  return `${kind} ${metadata.name} belongs to somebody else: ${way} (${error.message.replace(/^\S+ \S+: /, '').slice(0, 300)})`;
+}
+
+function wayOut({ kind }: Desired<unknown>): string {
+  return kind === 'Service'
+    ? 'remove it, or give the pool another serviceName'
+    : 'remove it, or give the AppRelease another name';
+}
+
+function putBack<S>(
+  { context, release, memory }: Scope,
+  cache: Cache<S>,
+  object: string,
+  desired: Desired<unknown>,
+): void {
+  const live = cache.get(desired.metadata.namespace, desired.metadata.name) as { otherManager?: string } | undefined;
+  const manager = live?.otherManager ?? 'another manager';
+  const gaveUp = notePutBack(memory, object, manager, context.now());
+  context.record(release, {
+    type: 'Warning',
+    reason: gaveUp ? 'Contested' : 'DriftPutBack',
+    note: gaveUp
+      ? `${object} is kept otherwise by ${manager}: left alone for a while`
+      : `put back what ${manager} changed in ${object}`,
+  });
+}
+
+/** Reads a pool's Service live: what it selects now is not removed or scaled down, whatever the cache said. */
+async function heed({ context, release }: Scope, guard: Guard | undefined): Promise<void> {
+  if (!guard) return;
+  const service = await readService(context, release.metadata.namespace, guard.service);
+  if (!service) return;
+  const isAsPlanned = service.metadata.resourceVersion === guard.resourceVersion;
+  if (isAsPlanned && service.spec.selector?.[LABEL.track] !== guard.track) return;
+  throw new KubeError({
+    code: 409,
+    reason: 'Conflict',
+    message: `Service ${guard.service} ${isAsPlanned ? `selects ${guard.track}` : 'has changed'}`,
+    verb: 'get',
+    path: guard.service,
+  });
+}
+
+async function remove<T extends KubeObject, S>(
+  { context, release }: Scope,
+  resource: Resource<T>,
+  cache: Cache<S>,
+  { name, uid, resourceVersion }: Target,
+): Promise<void> {
+  const key = { namespace: release.metadata.namespace, name };
+  try {
+    const preconditions = { uid, resourceVersion };
+    const left = await context.client.delete(resource, key, { preconditions, propagationPolicy: 'Background' });
+    if (left) cache.observeWrite(left);
+    else cache.observeDelete({ metadata: { ...key, uid, resourceVersion } });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    cache.observeDelete({ metadata: { ...key, uid, resourceVersion } });
+  }
+}
+
+async function createRollback({ context, release }: Scope, { name, spec }: Of<'CreateRollback'>): Promise<void> {
+  const { name: owner, namespace, uid } = release.metadata;
+  const created = await context.client.create(
+    ROLLBACKS,
+    {
+      apiVersion: API_VERSION,
+      kind: 'ReleaseRollback',
+      metadata: {
+        name,
+        namespace,
+        labels: { [LABEL.managedBy]: 'apprelease' },
+        ownerReferences: [{ apiVersion: API_VERSION, kind: 'AppRelease', name: owner, uid }],
+      },
+      spec,
+    },
+    { fieldManager: FIELD_MANAGER },
+  );
+  context.caches.rollbacks.observeWrite(created);
+}
+
+/** Non-controller: the record is the user's, it only goes with the release. */
+async function ownRollback({ context, release }: Scope, target: Target): Promise<void> {
+  const { name, namespace, uid } = release.metadata;
+  const current = context.caches.rollbacks.get(namespace, target.name)?.metadata.ownerReferences ?? [];
+  const ownerReferences = [...current, { apiVersion: API_VERSION, kind: 'AppRelease', name, uid }];
+  const body = { metadata: { resourceVersion: target.resourceVersion, ownerReferences } };
+  const key = { namespace, name: target.name };
+  const patched = await context.client.patch(ROLLBACKS, key, { type: 'merge', body }, { fieldManager: FIELD_MANAGER });
+  context.caches.rollbacks.observeWrite(patched);
+}
+
+async function patchStatus<T extends KubeObject, S>(
+  { context, release }: Scope,
+  resource: Resource<T>,
+  cache: Cache<S>,
+  { target, status }: { target: Target; status: object },
+): Promise<void> {
+  const key = { namespace: release.metadata.namespace, name: target.name };
+  const patched = await context.client.patch(
+    statusOf(resource),
+    key,
+    {
+      type: 'json',
+      operations: [
+        { op: 'test', path: '/metadata/uid', value: target.uid },
+        { op: 'replace', path: '/metadata/resourceVersion', value: target.resourceVersion },
+        { op: 'add', path: '/status', value: status },
+      ],
+    },
+    { fieldManager: FIELD_MANAGER },
+  );
+  cache.observeWrite(patched);
+}

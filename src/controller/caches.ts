@@ -1,0 +1,130 @@
+import type { AppRelease } from '../api/app-release.ts';
+import { LABEL } from '../api/meta.ts';
+import type { ReleasePromotion } from '../api/release-promotion.ts';
+import type { ReleaseRollback } from '../api/release-rollback.ts';
+import type { Reflector, ReflectorStore } from '../kube/reflector.ts';
+import { createReflector } from '../kube/reflector.ts';
+import type { Stored } from '../kube/store.ts';
+import type { KubeClient, KubeObject, Live, Resource } from '../kube/types.ts';
+import { findCondition } from '../release/conditions.ts';
+import type { ControllerRevision, Deployment, EndpointSlice, Node, Pod, Service } from '../release/objects.ts';
+import {
+  APP_RELEASES,
+  DEPLOYMENTS,
+  ENDPOINT_SLICES,
+  keepDeployment,
+  keepNode,
+  keepPod,
+  keepPromotion,
+  keepRelease,
+  keepRevision,
+  keepRollback,
+  keepService,
+  keepSlice,
+  NODES,
+  PODS,
+  PROMOTIONS,
+  releaseOfLabel,
+  releaseOfSpec,
+  REVISIONS,
+  ROLLBACKS,
+  SERVICES,
+} from './resources.ts';
+
+/** A cache that also takes the answers of writes, so that the next pass reads what the last one wrote. */
+export type Cache<S> = Pick<ReflectorStore<KubeObject, S>, 'get' | 'list' | 'byIndex'> & {
+  observeWrite: (object: Live<KubeObject>) => void;
+  observeDelete: (object: Stored) => void;
+};
+
+/** What a pass reads. Every cache but the nodes' has the index `release` (namespace/name). */
+export interface Caches {
+  releases: Cache<AppRelease>;
+  rollbacks: Cache<ReleaseRollback>;
+  promotions: Cache<ReleasePromotion>;
+  revisions: Cache<ControllerRevision>;
+  deployments: Cache<Deployment>;
+  services: Cache<Service>;
+  pods: Cache<Pod>;
+  slices: Cache<EndpointSlice>;
+  nodes: Cache<Node>;
+}
+
+export const RELEASE_INDEX = 'release';
+
+export interface RunningCaches {
+  caches: Caches;
+  start: () => void;
+  synced: Promise<unknown>;
+  hasSynced: () => boolean;
+  stop: () => Promise<void>;
+}
+
+export interface CachesOptions {
+  client: KubeClient;
+  /** A release's key (namespace/name): something about it changed. */
+  enqueue: (key: string) => void;
+  /** The same, for what must not wait: a rollback. */
+  enqueueFirst: (key: string) => void;
+  onError: (error: unknown) => void;
+  /** Left out: all namespaces. */
+  namespace?: string;
+}
+
+/** The operator's caches: what carries our label, the three kinds, and the nodes. */
+export function createCaches({ client, enqueue, enqueueFirst, onError, namespace }: CachesOptions): RunningCaches {
+  const reflectors: Pick<Reflector<KubeObject, Stored>, 'start' | 'synced' | 'hasSynced' | 'stop'>[] = [];
+
+  function cache<T extends KubeObject, S extends Stored>(
+    resource: Resource<T>,
+    transform: (object: Live<T>) => S,
+    releaseOf?: (object: S) => string[],
+    { labelSelector, isUrgent }: { labelSelector?: string; isUrgent?: (object: S) => boolean } = {},
+  ): Cache<S> {
+    const reflector = createReflector({
+      client,
+      resource,
+      transform,
+      onError,
+      ...(releaseOf && { indexes: { [RELEASE_INDEX]: releaseOf } }),
+      ...(labelSelector !== undefined && { labelSelector }),
+      ...(namespace !== undefined && resource.namespaced && { namespace }),
+    });
+    reflector.onChange((change) => {
+      const add = isUrgent?.(change.object) ? enqueueFirst : enqueue;
+      for (const key of releaseOf?.(change.object) ?? []) add(key);
+      if (change.type === 'modified') for (const key of releaseOf?.(change.old) ?? []) add(key);
+    });
+    reflectors.push(reflector);
+    return reflector.store as Cache<S>;
+  }
+
+  const ours = { labelSelector: LABEL.release };
+  const caches: Caches = {
+    releases: cache(APP_RELEASES, keepRelease, ({ metadata }) => [`${metadata.namespace}/${metadata.name}`]),
+    rollbacks: cache(ROLLBACKS, keepRollback, releaseOfSpec, { isUrgent: isUnanswered }),
+    promotions: cache(PROMOTIONS, keepPromotion, releaseOfSpec),
+    revisions: cache(REVISIONS, keepRevision, releaseOfLabel, ours),
+    deployments: cache(DEPLOYMENTS, keepDeployment, releaseOfLabel, ours),
+    services: cache(SERVICES, keepService, releaseOfLabel, ours),
+    pods: cache(PODS, keepPod, releaseOfLabel, ours),
+    slices: cache(ENDPOINT_SLICES, keepSlice, releaseOfLabel, ours),
+    nodes: cache(NODES, keepNode),
+  };
+  return {
+    caches,
+    start: () => {
+      for (const reflector of reflectors) reflector.start();
+    },
+    synced: Promise.all(reflectors.map(({ synced }) => synced)),
+    hasSynced: () => reflectors.every((reflector) => reflector.hasSynced()),
+    stop: async () => {
+      await Promise.all(reflectors.map((reflector) => reflector.stop()));
+    },
+  };
+}
+
+/** Only the answer and the switch go before everything else: what follows from them has time. */
+function isUnanswered({ status }: ReleaseRollback): boolean {
+  return findCondition(status?.conditions, 'Accepted') === undefined;
+}

@@ -1,0 +1,130 @@
+/** Caches, queue and workers around the reconciler: one running controller. */
+import type { AppRelease, PodTemplate } from '../api/app-release.ts';
+import type { KubeClient } from '../kube/types.ts';
+import type { QueueMetrics } from '../kube/work-queue.ts';
+import { createWorkQueue } from '../kube/work-queue.ts';
+import type { DigestLookup } from '../release/observed.ts';
+import type { DigestRequest, DigestResolver, PodPullSpec } from '../registry/types.ts';
+import { createCaches } from './caches.ts';
+import { createReconciler, isStale } from './reconcile.ts';
+import type { ReconcileContext, ReconcileResult } from './types.ts';
+
+export interface ControllerOptions extends Pick<ReconcileContext, 'record' | 'assertLeading' | 'log'> {
+  client: KubeClient;
+  /** Made with the callback that enqueues a release when an answer changes. */
+  createResolver: (onChange: (key: string) => void) => DigestResolver;
+  workers: number;
+  /** Left out: all namespaces. */
+  namespace?: string;
+  /** A failed list or watch, tried again. */
+  onCacheError: (error: unknown) => void;
+  /** After each pass. */
+  onReconcile?: (outcome: { key: string; seconds: number; error?: unknown }) => void;
+  queueMetrics?: QueueMetrics;
+  /** Runs a pass in a context of its own, such as one that gives its log lines an id. */
+  within?: (key: string, pass: () => Promise<ReconcileResult>) => Promise<ReconcileResult>;
+}
+
+export interface Controller {
+  /** Fills the caches; until then nothing is reconciled. */
+  start: () => void;
+  /** Settles when the caches are filled. */
+  synced: Promise<unknown>;
+  hasSynced: () => boolean;
+  /** Begins to reconcile: as the leader. */
+  lead: () => void;
+  /** Finishes what runs, begins nothing new. */
+  stop: () => Promise<void>;
+}
+
+/** A conflict is no failure: the news that it was made without is on its way. */
+const STALE_RETRY_MS = 20;
+
+export function createController(options: ControllerOptions): Controller {
+  const { client, namespace } = options;
+  const queue = createWorkQueue({ maxDelayMs: 60_000, ...(options.queueMetrics && { metrics: options.queueMetrics }) });
+  const resolver = options.createResolver((key) => {
+    queue.add(key);
+  });
+  const running = createCaches({
+    client,
+    enqueue: (key) => {
+      queue.add(key);
+    },
+    // A rollback goes before everything else.
+    enqueueFirst: (key) => {
+      queue.add(key, { priority: 'high' });
+    },
+    onError: options.onCacheError,
+    ...(namespace !== undefined && { namespace }),
+  });
+  const reconcile = createReconciler({
+    client,
+    caches: running.caches,
+    lookupDigest: (release, image, template) => lookUp(resolver, requestFor(release, image, template)),
+    movedDigest: (release, image, template, pinned) => {
+      const check = resolver.recheck(requestFor(release, image, template), pinned);
+      return check.state === 'moved' ? check.digest : undefined;
+    },
+    now: Date.now,
+    record: options.record,
+    assertLeading: options.assertLeading,
+    log: options.log,
+  });
+
+  async function handle(key: string): Promise<ReconcileResult> {
+    const started = performance.now();
+    const [releaseNamespace = '', name = ''] = key.split('/');
+    if (!running.caches.releases.get(releaseNamespace, name)) resolver.forget(key);
+    try {
+      const result = await (options.within ? options.within(key, () => reconcile(key)) : reconcile(key));
+      options.onReconcile?.({ key, seconds: (performance.now() - started) / 1000 });
+      return result;
+    } catch (error) {
+      options.onReconcile?.({ key, seconds: (performance.now() - started) / 1000, error });
+      if (isStale(error) && queue.retries(key) < 1) return { requeueAfterMs: STALE_RETRY_MS };
+      throw error;
+    }
+  }
+
+  return {
+    start: running.start,
+    synced: running.synced,
+    hasSynced: running.hasSynced,
+    lead: () => {
+      void queue.run(handle, { workers: options.workers });
+    },
+    stop: async () => {
+      await queue.shutDown();
+      await resolver.stop();
+      await running.stop();
+    },
+  };
+}
+
+function requestFor({ metadata }: AppRelease, image: string, template: PodTemplate): DigestRequest {
+  const { namespace, name } = metadata;
+  return { key: `${namespace}/${name}`, image, namespace, podSpec: template.spec as PodPullSpec };
+}
+
+function lookUp(resolver: DigestResolver, request: DigestRequest): DigestLookup {
+  const answer = resolver.lookup(request);
+  switch (answer.state) {
+    case 'resolved': {
+      const platforms = answer.platforms.map(({ platform, digest }, index) => [
+        platform ?? `manifest-${index}`,
+        digest,
+      ]);
+      return {
+        state: 'resolved',
+        image: answer.pinned,
+        digest: answer.digest,
+        ...(platforms.length > 0 && { platforms: Object.fromEntries(platforms) as Record<string, string> }),
+      };
+    }
+    case 'pending':
+      return { state: 'pending' };
+    case 'failed':
+      return { state: 'failed', reason: answer.reason, message: answer.message, retryable: answer.retryable };
+  }
+}

@@ -1,0 +1,68 @@
+/** What the process remembers of a release between passes. To lose it costs a write that changes nothing, no more. */
+import type { DryRun, Memory } from '../release/observed.ts';
+
+const CONTESTED_AFTER = 3;
+const CONTESTED_WINDOW_MS = 600_000;
+const CONTESTED_FOR_MS = 300_000;
+/** How long a refusal is believed: what refused may have been changed. */
+export const REFUSAL_MS = 30_000;
+
+export interface ReleaseMemory {
+  dryRuns: Map<string, DryRun & { at: number }>;
+  taken: Map<string, { message: string; at: number }>;
+  applied: Map<string, { hash: string; generation: number | undefined; resourceVersion: string }>;
+  putBacks: Map<string, number[]>;
+  contested: Map<string, { manager: string; until: number }>;
+  cleanSince: Map<string, { track: string; switchedAt: string | undefined; since: number }>;
+  /** Image → the digest that its tag was said to have moved to. */
+  moved: Map<string, string>;
+  /** When the status was last written (ms since the epoch). */
+  toldAt: number;
+}
+
+export function createMemory(): ReleaseMemory {
+  return {
+    dryRuns: new Map(),
+    taken: new Map(),
+    applied: new Map(),
+    putBacks: new Map(),
+    contested: new Map(),
+    cleanSince: new Map(),
+    moved: new Map(),
+    toldAt: 0,
+  };
+}
+
+/** Forgets what is too old to be believed, and shows the rest to the planner. */
+export function recall(memory: ReleaseMemory, now: number): Memory {
+  for (const [hash, answer] of memory.dryRuns)
+    if (!answer.ok && now - answer.at > REFUSAL_MS) memory.dryRuns.delete(hash);
+  for (const [name, { at }] of memory.taken) if (now - at > REFUSAL_MS) memory.taken.delete(name);
+  for (const [name, { until }] of memory.contested) if (until <= now) memory.contested.delete(name);
+  return {
+    dryRuns: memory.dryRuns,
+    taken: new Map([...memory.taken].map(([name, { message }]) => [name, message])),
+    applied: memory.applied,
+    contested: new Map([...memory.contested].map(([name, { manager }]) => [name, manager])),
+    cleanSince: memory.cleanSince,
+  };
+}
+
+/** When what is remembered must be looked at again (ms since the epoch). */
+export function recallDue(memory: ReleaseMemory): number[] {
+  return [
+    ...[...memory.dryRuns.values()].flatMap((answer) => (answer.ok ? [] : [answer.at + REFUSAL_MS + 1])),
+    ...[...memory.taken.values()].map(({ at }) => at + REFUSAL_MS + 1),
+    ...[...memory.contested.values()].map(({ until }) => until),
+  ];
+}
+
+/** Counts a put-back of the same desired state; true once it has been too many. */
+export function notePutBack(memory: ReleaseMemory, object: string, manager: string, now: number): boolean {
+  const recent = [...(memory.putBacks.get(object) ?? []), now].filter((at) => now - at < CONTESTED_WINDOW_MS);
+  memory.putBacks.set(object, recent);
+  if (recent.length < CONTESTED_AFTER) return false;
+  memory.putBacks.delete(object);
+  memory.contested.set(object, { manager, until: now + CONTESTED_FOR_MS });
+  return true;
+}

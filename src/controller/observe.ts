@@ -1,0 +1,126 @@
+/** Collects what a pass sees: from the caches, and from the API server only what carries no label of ours. */
+import type { AppRelease } from '../api/app-release.ts';
+import { ANNOTATION, LABEL } from '../api/meta.ts';
+import { isNotFound } from '../kube/errors.ts';
+import { ledgerName } from '../release/names.ts';
+import type { EndpointSlice, Pod, Service } from '../release/objects.ts';
+import type { Observed } from '../release/observed.ts';
+import {
+  imagesToResolve,
+  knownPins,
+  parseLedger,
+  parseRevision,
+  templateImages,
+  wantedVersion,
+} from '../release/revision.ts';
+import { parseSpec } from '../release/wanted.ts';
+import { RELEASE_INDEX } from './caches.ts';
+import type { ReleaseMemory } from './memory.ts';
+import { recall } from './memory.ts';
+import { keepService, SERVICES } from './resources.ts';
+import type { ReconcileContext } from './types.ts';
+
+export async function observe(
+  context: ReconcileContext,
+  release: AppRelease,
+  memory: ReleaseMemory,
+  now: number,
+): Promise<Observed> {
+  const { caches } = context;
+  const { namespace, name } = release.metadata;
+  const key = `${namespace}/${name}`;
+  const services = caches.services.byIndex(RELEASE_INDEX, key);
+  const slices = caches.slices.byIndex(RELEASE_INDEX, key);
+  const pods = caches.pods.byIndex(RELEASE_INDEX, key);
+  const revisions = caches.revisions.byIndex(RELEASE_INDEX, key);
+  for (const service of services) {
+    noteClean(memory, service, slices, pods, now);
+    memory.taken.delete(`Service/${service.metadata.name}`);
+  }
+  return {
+    release,
+    revisions,
+    deployments: caches.deployments.byIndex(RELEASE_INDEX, key),
+    services,
+    slices,
+    pods,
+    nodes: pods.flatMap(({ nodeName, ready }) =>
+      nodeName === undefined || ready ? [] : (caches.nodes.get(undefined, nodeName) ?? []),
+    ),
+    rollbacks: caches.rollbacks.byIndex(RELEASE_INDEX, key),
+    promotions: caches.promotions.byIndex(RELEASE_INDEX, key),
+    ...askRegistry(context, release, revisions),
+    foreignServices: await readForeign(context, namespace, memory),
+    memory: recall(memory, now),
+  };
+}
+
+/** What the resolver knows by now of the images that the spec names: those without a pin, and the pinned ones' tags. */
+function askRegistry(
+  context: ReconcileContext,
+  release: AppRelease,
+  objects: Observed['revisions'],
+): Pick<Observed, 'digests' | 'movedTags'> {
+  const spec = parseSpec(release.spec);
+  if (!spec.success) return { digests: {}, movedTags: [] };
+  const { template } = spec.data;
+  const revisions = objects.flatMap((object) => parseRevision(object) ?? []);
+  const { ledger } = parseLedger(objects.find(({ metadata }) => metadata.name === ledgerName(release.metadata.name)));
+  const images = imagesToResolve(spec.data, revisions, ledger);
+  const pins = knownPins(wantedVersion(spec.data) ?? '', revisions, ledger);
+  return {
+    digests: Object.fromEntries(images.map((image) => [image, context.lookupDigest(release, image, template)])),
+    movedTags: templateImages(template).flatMap((image) => {
+      const pinned = pins[image]?.digest;
+      const digest = pinned && context.movedDigest?.(release, image, template, pinned);
+      return digest ? [{ image, pinned, digest }] : [];
+    }),
+  };
+}
+
+/** Since when no endpoint of a Service names a pod of another track than the selected one. */
+function noteClean(
+  memory: ReleaseMemory,
+  service: Service,
+  slices: readonly EndpointSlice[],
+  pods: readonly Pod[],
+  now: number,
+): void {
+  const { name } = service.metadata;
+  const track = service.spec.selector?.[LABEL.track];
+  const tracks = new Map(pods.map(({ metadata }) => [metadata.name, metadata.labels?.[LABEL.track]]));
+  const clean = slices
+    .filter((slice) => slice.service === name)
+    .every(({ endpoints }) => endpoints.every(({ pod }) => pod !== undefined && tracks.get(pod) === track));
+  const known = memory.cleanSince.get(name);
+  // A switch and back again, seen as one: the slices may be those from before.
+  const switchedAt = service.metadata.annotations?.[ANNOTATION.switchedAt];
+  if (track === undefined || !clean) memory.cleanSince.delete(name);
+  else if (known?.track !== track || known.switchedAt !== switchedAt)
+    memory.cleanSince.set(name, { track, switchedAt, since: now });
+}
+
+/** The Services that stand where ours would. One that is gone frees the name. */
+async function readForeign(context: ReconcileContext, namespace: string, memory: ReleaseMemory): Promise<Service[]> {
+  const names = [...memory.taken.keys()].flatMap((key) =>
+    key.startsWith('Service/') ? [key.slice('Service/'.length)] : [],
+  );
+  const found = await Promise.all(names.map((name) => readService(context, namespace, name)));
+  names.forEach((name, index) => {
+    if (found[index] === undefined) memory.taken.delete(`Service/${name}`);
+  });
+  return found.flatMap((service) => service ?? []);
+}
+
+export async function readService(
+  context: ReconcileContext,
+  namespace: string,
+  name: string,
+): Promise<Service | undefined> {
+  try {
+    return keepService(await context.client.get(SERVICES, { namespace, name }));
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,168 @@
+/** One pass over one release: observe → plan → apply, until nothing is left to do, then status. */
+import type { AppRelease, AppReleaseStatus } from '../api/app-release.ts';
+import { FIELD_MANAGER } from '../api/meta.ts';
+import { isAlreadyExists, isConflict, isKubeError, isNotFound } from '../kube/errors.ts';
+import { statusOf } from '../kube/types.ts';
+import { conditionIs, findCondition } from '../release/conditions.ts';
+import { canonicalJson } from '../release/names.ts';
+import type { Action } from '../release/actions.ts';
+import type { Observed } from '../release/observed.ts';
+import type { Plan } from '../release/plan.ts';
+import { plan } from '../release/plan.ts';
+import { releaseStatus } from '../release/status.ts';
+import { applyAction } from './apply.ts';
+import { RELEASE_INDEX } from './caches.ts';
+import type { ReleaseMemory } from './memory.ts';
+import { createMemory, recallDue } from './memory.ts';
+import { observe } from './observe.ts';
+import { answerOrphans } from './orphans.ts';
+import { APP_RELEASES } from './resources.ts';
+import type { Reconcile, ReconcileContext, ReconcileResult } from './types.ts';
+
+/** A write leads to the next at once, but a pass must end: what is left then comes with the next one. */
+const MAX_ROUNDS = 12;
+/** How often a status tells of progress; a condition that turns it tells at once. */
+const PROGRESS_MS = 1_000;
+/** Nothing is due: looked at again all the same. */
+const RESYNC_MS = 600_000;
+
+export function createReconciler(context: ReconcileContext): Reconcile {
+  const memories = new Map<string, ReleaseMemory>();
+
+  async function reconcile(key: string): Promise<ReconcileResult> {
+    const [namespace = '', name = ''] = key.split('/');
+    const release = context.caches.releases.get(namespace, name);
+    if (!release) {
+      memories.delete(key);
+      await answerOrphans(context, key);
+      return {};
+    }
+    const memory = memories.get(key) ?? createMemory();
+    memories.set(key, memory);
+    return pass(context, release, memory);
+  }
+  return reconcile;
+}
+
+/**
+ * A promotion lets in what is wanted when it is created, often right after the spec was changed. Its watch may be ahead of
+ * the release's, so the release is read live before a promotion is bound to a revision.
+ */
+async function newest(context: ReconcileContext, release: AppRelease): Promise<AppRelease> {
+  const { namespace, name } = release.metadata;
+  const promotions = context.caches.promotions.byIndex(RELEASE_INDEX, `${namespace}/${name}`);
+  if (promotions.every(({ status }) => findCondition(status?.conditions, 'Accepted') !== undefined)) return release;
+  context.caches.releases.observeWrite(await context.client.get(APP_RELEASES, { namespace, name }));
+  return context.caches.releases.get(namespace, name) ?? release;
+}
+
+async function pass(context: ReconcileContext, cached: AppRelease, memory: ReleaseMemory): Promise<ReconcileResult> {
+  let release = cached;
+  let failure: unknown;
+  let last: Plan | undefined;
+  let hurried = false;
+  for (let round = 0; round < MAX_ROUNDS; round += 1) {
+    release = await newest(context, release);
+    const now = context.now();
+    const observed = await observe(context, release, memory, now);
+    tellMovedTags(context, memory, observed);
+    last = plan(observed, now);
+    const first = last.actions.filter((action) => action.first);
+    // The traffic of this release is where it belongs: that of the others goes before what is left to do here.
+    if (hurried && first.length === 0) return { requeueAfterMs: 0 };
+    if (last.actions.length === 0) break;
+    if (first.length > 0) {
+      failure = await applyAll(context, release, memory, first);
+      hurried = failure === undefined;
+      if (hurried) continue;
+    }
+    const rest = last.actions.filter((action) => !action.first);
+    failure = (await applyAll(context, release, memory, rest)) ?? failure;
+    if (failure !== undefined) break;
+  }
+  if (!last || release.metadata.deletionTimestamp !== undefined) return {};
+  const untold = await writeStatus(context, release, memory, last, failure);
+  if (failure !== undefined) throw asError(failure);
+  const due = [last.due, untold].filter((time) => time !== undefined).concat(recallDue(memory));
+  const soonest = Math.min(...due, context.now() + RESYNC_MS);
+  return { requeueAfterMs: last.actions.length > 0 ? 0 : Math.max(1, soonest - context.now()) };
+}
+
+/** Once for each digest that a tag moves to: nothing that runs changes. */
+function tellMovedTags(context: ReconcileContext, { moved }: ReleaseMemory, { release, movedTags }: Observed): void {
+  for (const { image, pinned, digest } of movedTags) {
+    if (moved.get(image) === digest) continue;
+    moved.set(image, digest);
+    const note = `${image} names ${digest} now: what runs stays at ${pinned}, a new version would get the new one`;
+    context.record(release, { type: 'Warning', reason: 'TagMoved', note });
+  }
+}
+
+/** Side by side: one that fails keeps no other back. Returns the first error that is no mere conflict, else a conflict. */
+async function applyAll(
+  context: ReconcileContext,
+  release: AppRelease,
+  memory: ReleaseMemory,
+  actions: readonly Action[],
+): Promise<unknown> {
+  const results = await Promise.allSettled(actions.map((action) => applyAction(context, release, memory, action)));
+  const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  return errors.find((error) => !isStale(error)) ?? errors[0];
+}
+
+/** The plan was made on old news: the next pass has better. */
+export function isStale(error: unknown): boolean {
+  return isConflict(error) || isAlreadyExists(error) || isNotFound(error);
+}
+
+/** Returns when the status is to be written, where that can wait (ms since the epoch). */
+async function writeStatus(
+  context: ReconcileContext,
+  release: AppRelease,
+  memory: ReleaseMemory,
+  { view }: Plan,
+  failure: unknown,
+): Promise<number | undefined> {
+  const error = failure === undefined || isStale(failure) ? undefined : describe(failure);
+  const { observed } = view;
+  const status = releaseStatus(view, error === undefined ? {} : { error });
+  if (canonicalJson(status) === canonicalJson(observed.release.status ?? {})) return undefined;
+  const next = memory.toldAt + PROGRESS_MS;
+  if (context.now() < next && !hasTurned(observed.release.status, status)) return next;
+  context.assertLeading();
+  const { namespace, name, uid } = release.metadata;
+  try {
+    const written = await context.client.patch(
+      statusOf(APP_RELEASES),
+      { namespace, name },
+      {
+        type: 'json',
+        operations: [
+          { op: 'test', path: '/metadata/uid', value: uid },
+          { op: 'add', path: '/status', value: status },
+        ],
+      },
+      { fieldManager: FIELD_MANAGER },
+    );
+    context.caches.releases.observeWrite(written);
+    memory.toldAt = context.now();
+  } catch (problem) {
+    // The work is done and the first error is the one to tell; a status that was not written is written by the next pass.
+    if (failure === undefined && !isNotFound(problem)) throw problem;
+  }
+  return undefined;
+}
+
+/** More than progress: another spec is spoken of, or a condition is another. */
+function hasTurned(before: AppReleaseStatus | undefined, after: AppReleaseStatus): boolean {
+  if (before?.observedGeneration !== after.observedGeneration || before?.revision !== after.revision) return true;
+  return (after.conditions ?? []).some(({ type, status }) => !conditionIs(before?.conditions, type, status));
+}
+
+function asError(failure: unknown): Error {
+  return failure instanceof Error ? failure : new Error(String(failure));
+}
+
+function describe(failure: unknown): string {
+  return isKubeError(failure) ? `${failure.reason}: ${failure.message}` : 'an internal error: see the operator’s log';
+}

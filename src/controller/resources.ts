@@ -1,0 +1,290 @@
+/** The kinds that the operator reads and writes: where the API server serves them, and what is kept of each in memory. */
+import type { AppRelease } from '../api/app-release.ts';
+import type { ObjectMeta } from '../api/common.ts';
+import { API_VERSION, FIELD_MANAGER, LABEL } from '../api/meta.ts';
+import type { ReleasePromotion } from '../api/release-promotion.ts';
+import type { ReleaseRollback } from '../api/release-rollback.ts';
+import type { KubeObject, Live, ManagedFieldsEntry, Resource } from '../kube/types.ts';
+import type {
+  ContainerState,
+  ControllerRevision,
+  Deployment,
+  DeploymentSpec,
+  DeploymentStatus,
+  EndpointSlice,
+  Node,
+  Pod,
+  Service,
+} from '../release/objects.ts';
+
+/** An object as it is on the wire, with the parts that transforms read. */
+type Wire<Fields> = KubeObject & Fields;
+
+function resource<T extends KubeObject>(
+  apiVersion: string,
+  kind: string,
+  plural: string,
+  namespaced = true,
+): Resource<T> {
+  return { apiVersion, kind, plural, namespaced };
+}
+
+export const APP_RELEASES = resource<Wire<Pick<AppRelease, 'spec' | 'status'>>>(
+  API_VERSION,
+  'AppRelease',
+  'appreleases',
+);
+export const ROLLBACKS = resource<Wire<Pick<ReleaseRollback, 'spec' | 'status'>>>(
+  API_VERSION,
+  'ReleaseRollback',
+  'releaserollbacks',
+);
+export const PROMOTIONS = resource<Wire<Pick<ReleasePromotion, 'spec' | 'status'>>>(
+  API_VERSION,
+  'ReleasePromotion',
+  'releasepromotions',
+);
+export const REVISIONS = resource<Wire<{ revision: number; data?: unknown }>>(
+  'apps/v1',
+  'ControllerRevision',
+  'controllerrevisions',
+);
+export const DEPLOYMENTS = resource<Wire<{ spec: DeploymentSpec; status?: DeploymentStatus }>>(
+  'apps/v1',
+  'Deployment',
+  'deployments',
+);
+export const SERVICES = resource<Wire<{ spec: Service['spec'] }>>('v1', 'Service', 'services');
+export const PODS = resource<Wire<WirePod>>('v1', 'Pod', 'pods');
+export const ENDPOINT_SLICES = resource<Wire<WireSlice>>('discovery.k8s.io/v1', 'EndpointSlice', 'endpointslices');
+export const NODES = resource<Wire<WireNode>>('v1', 'Node', 'nodes', false);
+
+interface WireCondition {
+  type: string;
+  status: string;
+  reason?: string;
+  message?: string;
+  lastTransitionTime?: string;
+}
+
+interface WireContainerStatus {
+  name: string;
+  ready?: boolean;
+  restartCount?: number;
+  imageID?: string;
+  state?: { waiting?: ContainerState['waiting']; terminated?: ContainerState['terminated'] };
+}
+
+interface WirePod {
+  spec?: { nodeName?: string };
+  status?: {
+    phase?: string;
+    reason?: string;
+    conditions?: WireCondition[];
+    containerStatuses?: WireContainerStatus[];
+    initContainerStatuses?: WireContainerStatus[];
+  };
+}
+
+interface WireSlice {
+  endpoints?: {
+    conditions?: { ready?: boolean; serving?: boolean; terminating?: boolean };
+    targetRef?: { kind?: string; name?: string };
+  }[];
+}
+
+interface WireNode {
+  spec?: { unschedulable?: boolean };
+  status?: { conditions?: WireCondition[] };
+}
+
+function keepMetadata({ metadata }: Live<KubeObject>): ObjectMeta {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata as ObjectMeta;
+  const { generation, deletionTimestamp, labels, annotations, ownerReferences } = metadata as ObjectMeta;
+  return {
+    name,
+    namespace,
+    uid,
+    resourceVersion,
+    creationTimestamp,
+    ...(generation !== undefined && { generation }),
+    ...(deletionTimestamp !== undefined && { deletionTimestamp }),
+    ...(labels && { labels }),
+    ...(annotations && { annotations: withoutLastApplied(annotations) }),
+    ...(ownerReferences && { ownerReferences }),
+  };
+}
+
+/** kubectl's copy of the whole object is never read. */
+function withoutLastApplied(annotations: Record<string, string>): Record<string, string> {
+  const { 'kubectl.kubernetes.io/last-applied-configuration': _copy, ...kept } = annotations;
+  return kept;
+}
+
+/** Who else than the operator owns spec.replicas: an HPA, kubectl scale. */
+function replicasOwner(entries: readonly ManagedFieldsEntry[] = []): string | undefined {
+  return entries.find(({ manager, fieldsV1 }) => {
+    const fields = fieldsV1 as { 'f:spec'?: Record<string, unknown> } | undefined;
+    return manager !== FIELD_MANAGER && fields?.['f:spec']?.['f:replicas'] !== undefined;
+  })?.manager;
+}
+
+/** Who else than the operator and the controllers of Kubernetes wrote last. */
+function otherManager(entries: readonly ManagedFieldsEntry[] = []): string | undefined {
+  return entries
+    .filter(
+      ({ manager, subresource }) =>
+        manager !== FIELD_MANAGER && subresource !== 'status' && manager !== 'kube-controller-manager',
+    )
+    .toSorted((a, b) => ((a.time ?? '') < (b.time ?? '') ? -1 : 1))
+    .at(-1)?.manager;
+}
+
+export function keepRelease(object: Live<Wire<Pick<AppRelease, 'spec' | 'status'>>>): AppRelease {
+  return { metadata: keepMetadata(object), spec: object.spec, ...(object.status && { status: object.status }) };
+}
+
+export function keepRollback(object: Live<Wire<Pick<ReleaseRollback, 'spec' | 'status'>>>): ReleaseRollback {
+  return { metadata: keepMetadata(object), spec: object.spec, ...(object.status && { status: object.status }) };
+}
+
+export function keepPromotion(object: Live<Wire<Pick<ReleasePromotion, 'spec' | 'status'>>>): ReleasePromotion {
+  return { metadata: keepMetadata(object), spec: object.spec, ...(object.status && { status: object.status }) };
+}
+
+export function keepRevision(object: Live<Wire<{ revision: number; data?: unknown }>>): ControllerRevision {
+  return {
+    metadata: keepMetadata(object),
+    revision: object.revision,
+    ...(object.data !== undefined && { data: object.data }),
+  };
+}
+
+export function keepDeployment(object: Live<Wire<{ spec: DeploymentSpec; status?: DeploymentStatus }>>): Deployment {
+  const entries = (object.metadata as { managedFields?: ManagedFieldsEntry[] }).managedFields;
+  const scaler = replicasOwner(entries);
+  const other = otherManager(entries);
+  return {
+    metadata: keepMetadata(object),
+    spec: object.spec,
+    ...(object.status && { status: object.status }),
+    ...(scaler !== undefined && { replicasOwner: scaler }),
+    ...(other !== undefined && { otherManager: other }),
+  };
+}
+
+export function keepService(object: Live<Wire<{ spec: Service['spec'] }>>): Service {
+  const { type, clusterIP, selector, ports, sessionAffinity, trafficDistribution } = object.spec;
+  const other = otherManager((object.metadata as { managedFields?: ManagedFieldsEntry[] }).managedFields);
+  return {
+    metadata: keepMetadata(object),
+    spec: {
+      ...(type !== undefined && { type }),
+      ...(clusterIP !== undefined && { clusterIP }),
+      ...(selector && { selector }),
+      ...(ports && { ports }),
+      ...(sessionAffinity !== undefined && { sessionAffinity }),
+      ...(trafficDistribution !== undefined && { trafficDistribution }),
+    },
+    ...(other !== undefined && { otherManager: other }),
+  };
+}
+
+const POD_LABELS = [LABEL.release, LABEL.pool, LABEL.revision, LABEL.workload, LABEL.track] as const;
+
+export function keepPod({ metadata, spec, status }: Live<Wire<WirePod>>): Pod {
+  const {
+    name,
+    namespace,
+    uid,
+    resourceVersion,
+    creationTimestamp,
+    labels = {},
+    deletionTimestamp,
+  } = metadata as ObjectMeta;
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  const scheduled = status?.conditions?.find(({ type }) => type === 'PodScheduled');
+  const unschedulable = scheduled?.status === 'False' && scheduled.reason === 'Unschedulable';
+  const containers = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].map(
+    keepContainer,
+  );
+  return {
+    metadata: {
+      name,
+      namespace,
+      uid,
+      resourceVersion,
+      creationTimestamp,
+      labels: Object.fromEntries(POD_LABELS.flatMap((key) => (labels[key] === undefined ? [] : [[key, labels[key]]]))),
+      ...(deletionTimestamp !== undefined && { deletionTimestamp }),
+    },
+    ready: ready?.status === 'True',
+    ...(ready?.lastTransitionTime !== undefined && { readySince: ready.lastTransitionTime }),
+    ...(spec?.nodeName !== undefined && { nodeName: spec.nodeName }),
+    ...(status?.phase !== undefined && { phase: status.phase }),
+    ...(status?.reason !== undefined && { reason: status.reason }),
+    ...(unschedulable && { unschedulable: scheduled.message ?? 'no node fits' }),
+    containers,
+  };
+}
+
+function keepContainer({ name, ready, restartCount, imageID, state }: WireContainerStatus): ContainerState {
+  return {
+    name,
+    ready: ready ?? false,
+    restartCount: restartCount ?? 0,
+    ...(imageID !== undefined && imageID !== '' && { imageID }),
+    ...(state?.waiting && { waiting: state.waiting }),
+    ...(state?.terminated && {
+      terminated: { reason: state.terminated.reason ?? '', exitCode: state.terminated.exitCode ?? 0 },
+    }),
+  };
+}
+
+export function keepSlice(object: Live<Wire<WireSlice>>): EndpointSlice {
+  const { name, namespace, uid, resourceVersion, creationTimestamp, labels = {} } = object.metadata as ObjectMeta;
+  const release = labels[LABEL.release];
+  return {
+    metadata: {
+      name,
+      namespace,
+      uid,
+      resourceVersion,
+      creationTimestamp,
+      ...(release !== undefined && { labels: { [LABEL.release]: release } }),
+    },
+    service: labels['kubernetes.io/service-name'] ?? '',
+    endpoints: (object.endpoints ?? []).map(({ conditions, targetRef }) => ({
+      ready: conditions?.ready ?? true,
+      serving: conditions?.serving ?? conditions?.ready ?? true,
+      terminating: conditions?.terminating ?? false,
+      ...(targetRef?.kind === 'Pod' && targetRef.name !== undefined && { pod: targetRef.name }),
+    })),
+  };
+}
+
+/** A node that has never reported counts as ready: nothing is excused by it. */
+export function keepNode({
+  metadata,
+  spec,
+  status,
+}: Live<Wire<WireNode>>): Node & { metadata: { uid: string; resourceVersion: string } } {
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  const { name, uid, resourceVersion } = metadata;
+  return {
+    metadata: { name, uid, resourceVersion },
+    ready: ready === undefined || ready.status === 'True',
+    unschedulable: spec?.unschedulable ?? false,
+  };
+}
+
+/** `namespace/name` of the release that an object belongs to, by its label. */
+export function releaseOfLabel({ metadata }: { metadata: ObjectMeta }): string[] {
+  const name = metadata.labels?.[LABEL.release];
+  return name === undefined ? [] : [`${metadata.namespace}/${name}`];
+}
+
+/** `namespace/name` of the release that a rollback or promotion names. */
+export function releaseOfSpec({ metadata, spec }: { metadata: ObjectMeta; spec: { release: string } }): string[] {
+  return [`${metadata.namespace}/${spec.release}`];
+}

@@ -1,0 +1,32 @@
+import type { Notice } from '../release/actions.ts';
+import type { DigestLookup } from '../release/observed.ts';
+import type { PodTemplate } from '../api/app-release.ts';
+import type { KubeClient } from '../kube/types.ts';
+import type { Caches } from './caches.ts';
+import type { AppRelease } from '../api/app-release.ts';
+
+/** What a reconcile needs of the world; a simulation gives its own. */
+export interface ReconcileContext {
+  client: KubeClient;
+  caches: Caches;
+  /** What is known of an image now; must return at once, and enqueue the release when it learns more. */
+  lookupDigest: (release: AppRelease, image: string, template: PodTemplate) => DigestLookup;
+  /** The digest that a pinned tag names now, where it is another one; the same way. Left out: tags are not watched. */
+  movedDigest?: (release: AppRelease, image: string, template: PodTemplate, pinned: string) => string | undefined;
+  /** Milliseconds since the epoch. */
+  now: () => number;
+  /** Best effort: an event on the release. */
+  record: (release: AppRelease, notice: Notice) => void;
+  /** Refuses writes once leadership may be lost; throws. */
+  assertLeading: () => void;
+  log: (level: 'debug' | 'info' | 'warn', fields: Record<string, unknown>, message: string) => void;
+}
+
+/** What came of a pass over one release. */
+export interface ReconcileResult {
+  /** Milliseconds until the next pass is due though nothing changes. */
+  requeueAfterMs?: number;
+}
+
+/** One pass over one release. Fails with the first error that a retry may cure; what was written stays written. */
+export type Reconcile = (key: string) => Promise<ReconcileResult>;

@@ -1,0 +1,67 @@
+/** Who we are to the API server: headers and TLS material from a KubeConfig, kept for a few seconds. */
+
+import type { RequestOptions as HttpsOptions } from 'node:https';
+
+/**
+ * The part of the library's `KubeConfig` that is used: any way of logging in that it knows (in-cluster token file, client
+ * certificate, exec plugin, …). It refuses a plain http server unless `skipTLSVerify` is set.
+ */
+export interface KubeConfigSource {
+  getCurrentCluster: () => { server: string; proxyUrl?: string } | null;
+  /** Sets headers and TLS material. */
+  applyToHTTPSOptions: (options: HttpsOptions) => Promise<void>;
+}
+
+export type TlsMaterial = Pick<HttpsOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized'> & {
+  servername?: string;
+};
+
+export interface Credentials {
+  headers: Record<string, string>;
+  tls: TlsMaterial;
+}
+
+export interface CredentialSource {
+  get: () => Promise<Credentials>;
+  /** What is kept was refused: the next `get` asks the KubeConfig again. */
+  forget: () => void;
+}
+
+/** Short against the minute for which the library itself keeps a token file's content. */
+const KEEP_MS = 10_000;
+
+/** Calls at the same time share one look-up: an exec plugin must not be started once per request. */
+export function createCredentialSource(kubeConfig: KubeConfigSource): CredentialSource {
+  let kept: { since: number; credentials: Promise<Credentials> } | undefined;
+
+  function get(): Promise<Credentials> {
+    if (kept === undefined || performance.now() - kept.since > KEEP_MS) {
+      const fresh = { since: performance.now(), credentials: load(kubeConfig) };
+      fresh.credentials.catch(() => {
+        if (kept === fresh) kept = undefined;
+      });
+      kept = fresh;
+    }
+    return kept.credentials;
+  }
+
+  return { get, forget: () => (kept = undefined) };
+}
+
+async function load(kubeConfig: KubeConfigSource): Promise<Credentials> {
+  const options: HttpsOptions & { servername?: string } = {};
+  await kubeConfig.applyToHTTPSOptions(options);
+  const headers: Record<string, string> = {};
+  if (options.auth) headers.authorization = `Basic ${Buffer.from(options.auth).toString('base64')}`;
+  for (const [name, value] of Object.entries(options.headers ?? {})) {
+    // A token file may end with a newline, which no header may hold.
+    if (typeof value === 'string') headers[name.toLowerCase()] = value.trim();
+  }
+  const tls: TlsMaterial = {};
+  if (options.ca !== undefined) tls.ca = options.ca;
+  if (options.cert !== undefined) tls.cert = options.cert;
+  if (options.key !== undefined) tls.key = options.key;
+  if (options.rejectUnauthorized !== undefined) tls.rejectUnauthorized = options.rejectUnauthorized;
+  if (options.servername !== undefined) tls.servername = options.servername;
+  return { headers, tls };
+}

@@ -1,0 +1,210 @@
+/** A local copy of a collection of objects, kept up to date by list and watch, modelled on client-go's Reflector. */
+
+import { createBackoff, sleep } from './backoff.ts';
+import { listAll } from './client.ts';
+import { isAborted, isKubeError, isTransient } from './errors.ts';
+import { createStore, isNewer, type Change, type Store, type Stored } from './store.ts';
+import type { KubeClient, KubeObject, Live, Resource, Selection } from './types.ts';
+
+export interface ReflectorOptions<T extends KubeObject, S extends Stored> extends Selection {
+  client: Pick<KubeClient, 'list' | 'watch'>;
+  resource: Resource<T>;
+  /** What is stored of an object: only what is read. */
+  transform: (object: Live<T>) => S;
+  indexes?: Readonly<Record<string, (object: S) => readonly string[]>>;
+  /** A failed list or watch, which is tried again, or what a listener threw. */
+  onError?: (error: unknown) => void;
+  /** Objects per page of a list. Default 500. */
+  pageSize?: number;
+  /** Milliseconds of silence after which a watch is presumed dead. Default 90 000: bookmarks come about once a minute. */
+  idleTimeoutMs?: number;
+  /** For tests. */
+  random?: () => number;
+}
+
+export interface ReflectorStore<T, S> extends Store<S> {
+  /**
+   * Read your writes: stores what a write answered, unless the store already has something newer, or the stream has
+   * passed it and the object is gone again. The object must be one that the reflector's selectors let in.
+   */
+  observeWrite: (object: Live<T>) => void;
+  /** The object is gone by a delete's answer: a lagging watch doesn't bring it back. One that waits for finalizers is a write. */
+  observeDelete: (object: Stored) => void;
+}
+
+export interface Reflector<T, S> {
+  store: ReflectorStore<T, S>;
+  /**
+   * Every change of the store, from the first list on, observed writes included, once and in order. An object that went
+   * while the watch was down is a deletion; one that was replaced by another of the same name is a modification.
+   */
+  onChange: (listener: (change: Change<S>) => void) => void;
+  start: () => void;
+  /** Settles with the first complete list; fails when the reflector is stopped before it. */
+  synced: Promise<void>;
+  hasSynced: () => boolean;
+  /** Settles when nothing runs any more. */
+  stop: () => Promise<void>;
+}
+
+/** client-go's numbers. */
+const BACKOFF_BASE_MS = 800;
+const BACKOFF_MAX_MS = 30_000;
+const WATCH_MIN_SECONDS = 300;
+/** A watch that ended before it had lived this long, without an event, counts as failed. */
+const HEALTHY_AFTER_MS = 5_000;
+/** After so many failures in a row the version itself is suspected: another server, a restored etcd. */
+const DOUBT_AFTER = 5;
+
+export function createReflector<T extends KubeObject, S extends Stored>(
+  options: ReflectorOptions<T, S>,
+): Reflector<T, S> {
+  const { client, resource, transform, pageSize = 500, idleTimeoutMs = 90_000, random = Math.random } = options;
+  const selection = pickSelection(options);
+  const listeners: ((change: Change<S>) => void)[] = [];
+  const store = createStore<S>({ ...(options.indexes ? { indexes: options.indexes } : {}), onChange: notify });
+  const stopping = new AbortController();
+  const backoff = createBackoff(BACKOFF_BASE_MS, BACKOFF_MAX_MS, random);
+  const first = Promise.withResolvers<undefined>();
+  first.promise.catch(() => undefined);
+  let synced = false;
+  /** Where the next watch begins; undefined: a list is due. */
+  let version: string | undefined;
+  let watchFailures = 0;
+  let staleLists = 0;
+  let loop: Promise<void> | undefined;
+
+  function notify(change: Change<S>): void {
+    for (const listener of listeners) {
+      try {
+        listener(change);
+      } catch (error) {
+        report(error);
+      }
+    }
+  }
+
+  function report(error: unknown): void {
+    try {
+      options.onError?.(error);
+    } catch {
+      // A broken reporter must not end the loop.
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      let pause = 0;
+      try {
+        version ??= await relist();
+        if (!(await watch(version))) pause = backoff.next();
+      } catch (error) {
+        if (isAborted(error)) return;
+        report(error);
+        pause = Math.max(backoff.next(), retryAfterMs(error));
+      }
+      if (pause > 0) await sleep(pause, stopping.signal);
+    }
+  }
+
+  /**
+   * Lists without a resourceVersion: a consistent read, so an answer that is older than the stream comes from a server
+   * that lags behind and is not taken; unless it goes on like that: then history itself was set back.
+   */
+  async function relist(): Promise<string> {
+    const list = await listAll(client, resource, { ...selection, limit: pageSize, signal: stopping.signal });
+    const known = store.version();
+    const older = synced && known !== undefined && isNewer(known, list.resourceVersion);
+    if (older && ++staleLists < DOUBT_AFTER) {
+      throw new Error(`the list of ${resource.plural} at ${list.resourceVersion} is older than ${known}`);
+    }
+    staleLists = 0;
+    store.replace(list.items.map(transform), list.resourceVersion, older);
+    synced = true;
+    first.resolve(undefined);
+    return list.resourceVersion;
+  }
+
+  /** Whether the watch lived: it brought something, or stayed open for a while. */
+  async function watch(from: string): Promise<boolean> {
+    const began = performance.now();
+    const health = { lived: false };
+    try {
+      await follow(from, () => {
+        health.lived = true;
+        watchFailures = 0;
+        backoff.reset();
+      });
+    } catch (error) {
+      if (!isTransient(error) || error.code === 500) version = undefined;
+      throw error;
+    } finally {
+      health.lived ||= performance.now() - began >= HEALTHY_AFTER_MS;
+      if (health.lived) backoff.reset();
+      else if (++watchFailures % DOUBT_AFTER === 0) version = undefined;
+    }
+    return health.lived;
+  }
+
+  async function follow(from: string, alive: () => void): Promise<void> {
+    const events = client.watch(resource, {
+      ...selection,
+      resourceVersion: from,
+      // Watches that began together must not end together.
+      timeoutSeconds: Math.round(WATCH_MIN_SECONDS * (1 + random())),
+      idleTimeoutMs,
+      signal: stopping.signal,
+    });
+    for await (const event of events) {
+      alive();
+      if (event.type === 'BOOKMARK') {
+        store.advance(event.resourceVersion);
+        version = event.resourceVersion;
+      } else {
+        const object = transform(event.object);
+        if (event.type === 'DELETED') store.remove(object);
+        else store.put(object, 'stream');
+        version = event.object.metadata.resourceVersion;
+      }
+    }
+  }
+
+  function start(): void {
+    loop ??= run();
+  }
+
+  async function stop(): Promise<void> {
+    stopping.abort();
+    await loop;
+    first.reject(new Error(`the reflector of ${resource.plural} was stopped before its first list`));
+  }
+
+  return {
+    store: {
+      get: store.get,
+      list: store.list,
+      byIndex: store.byIndex,
+      observeWrite: (object) => {
+        store.put(transform(object), 'write');
+      },
+      observeDelete: store.forget,
+    },
+    onChange: (listener) => listeners.push(listener),
+    start,
+    synced: first.promise,
+    hasSynced: () => synced,
+    stop,
+  };
+}
+
+function pickSelection({ namespace, labelSelector, fieldSelector }: Selection): Selection {
+  return {
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(labelSelector === undefined ? {} : { labelSelector }),
+    ...(fieldSelector === undefined ? {} : { fieldSelector }),
+  };
+}
+
+function retryAfterMs(error: unknown): number {
+  return isKubeError(error) ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
+}

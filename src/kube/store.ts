@@ -1,0 +1,167 @@
+/** An indexed cache of objects of one kind that takes no object back to an older version. */
+
+import type { ObjectKey } from './types.ts';
+
+/** The least that a stored object keeps. */
+export interface Stored {
+  metadata: { name: string; namespace?: string; uid: string; resourceVersion: string };
+}
+
+export type Change<S> =
+  { type: 'added'; object: S } | { type: 'modified'; object: S; old: S } | { type: 'deleted'; object: S };
+
+/** What readers and writers of a cache see. Stored objects are shared: nobody may change them. */
+export interface Store<S> {
+  get: (namespace: string | undefined, name: string) => S | undefined;
+  list: () => S[];
+  /** Objects whose index function gave `value`. Throws for an index that there is not. */
+  byIndex: (index: string, value: string) => S[];
+}
+
+export interface StoreOptions<S> {
+  indexes?: Readonly<Record<string, (object: S) => readonly string[]>>;
+  onChange: (change: Change<S>) => void;
+}
+
+/** The side of the store that the stream of the server feeds. */
+export interface FedStore<S extends Stored> extends Store<S> {
+  /** An object as the stream, or a write's answer, has it. */
+  put: (object: S, source: 'stream' | 'write') => void;
+  /** The stream says that the object is gone; its resourceVersion is that of the deletion. */
+  remove: (object: Stored) => void;
+  /** A write's answer says that the object is gone. */
+  forget: (object: Stored) => void;
+  /** The whole collection at `resourceVersion`. `rewound`: what is stored is of a history that no longer exists. */
+  replace: (objects: readonly S[], resourceVersion: string, rewound: boolean) => void;
+  /** The stream has come to this version. */
+  advance: (resourceVersion: string) => void;
+  /** The newest version of the stream. */
+  version: () => string | undefined;
+}
+
+/** A deletion that was observed is remembered for longer than a watch can lag behind. */
+const TOMBSTONE_MS = 15 * 60_000;
+
+export function createStore<S extends Stored>({ indexes = {}, onChange }: StoreOptions<S>): FedStore<S> {
+  const objects = new Map<string, S>();
+  const buckets = new Map(Object.keys(indexes).map((name) => [name, new Map<string, Map<string, S>>()]));
+  /** By uid: a uid never comes back. */
+  const tombstones = new Map<string, number>();
+  let streamVersion: string | undefined;
+
+  function get(namespace: string | undefined, name: string): S | undefined {
+    return objects.get(objectKey({ ...(namespace === undefined ? {} : { namespace }), name }));
+  }
+
+  function byIndex(index: string, value: string): S[] {
+    const bucket = buckets.get(index);
+    if (!bucket) throw new Error(`there is no index ${index}`);
+    return [...(bucket.get(value)?.values() ?? [])];
+  }
+
+  function set(object: S): void {
+    const key = objectKey(object.metadata);
+    const old = objects.get(key);
+    if (old) unindex(key, old);
+    objects.set(key, object);
+    for (const [name, bucket] of buckets) {
+      for (const value of indexes[name]?.(object) ?? []) {
+        const entries = bucket.get(value) ?? new Map<string, S>();
+        bucket.set(value, entries.set(key, object));
+      }
+    }
+    onChange(old ? { type: 'modified', object, old } : { type: 'added', object });
+  }
+
+  function drop(old: S): void {
+    const key = objectKey(old.metadata);
+    objects.delete(key);
+    unindex(key, old);
+    onChange({ type: 'deleted', object: old });
+  }
+
+  function unindex(key: string, old: S): void {
+    for (const [name, bucket] of buckets) {
+      for (const value of indexes[name]?.(old) ?? []) {
+        const entries = bucket.get(value);
+        entries?.delete(key);
+        if (entries?.size === 0) bucket.delete(value);
+      }
+    }
+  }
+
+  function put(object: S, source: 'stream' | 'write'): void {
+    const { uid, resourceVersion } = object.metadata;
+    if (!tombstones.has(uid)) {
+      const stored = objects.get(objectKey(object.metadata));
+      // Absent and older than the stream: it was there and has been deleted since.
+      const known = stored?.metadata.resourceVersion ?? (source === 'write' ? streamVersion : undefined);
+      if (known === undefined || isNewer(resourceVersion, known)) set(object);
+    }
+    if (source === 'stream') advance(resourceVersion);
+  }
+
+  function remove(object: Stored): void {
+    const { uid, resourceVersion } = object.metadata;
+    const stored = objects.get(objectKey(object.metadata));
+    if (stored && (stored.metadata.uid === uid || isNewer(resourceVersion, stored.metadata.resourceVersion)))
+      drop(stored);
+    tombstones.delete(uid);
+    advance(resourceVersion);
+  }
+
+  function forget(object: Stored): void {
+    const { uid } = object.metadata;
+    buryOld();
+    tombstones.set(uid, performance.now());
+    const stored = objects.get(objectKey(object.metadata));
+    if (stored?.metadata.uid === uid) drop(stored);
+  }
+
+  function buryOld(): void {
+    for (const [uid, since] of tombstones) {
+      if (performance.now() - since < TOMBSTONE_MS) return;
+      tombstones.delete(uid);
+    }
+  }
+
+  function replace(listed: readonly S[], resourceVersion: string, rewound: boolean): void {
+    if (rewound) streamVersion = undefined;
+    const keys = new Set(listed.map((object) => objectKey(object.metadata)));
+    for (const [key, stored] of objects) {
+      // Newer than the list: a write's answer, which the watch will confirm.
+      if (!keys.has(key) && (rewound || !isNewer(stored.metadata.resourceVersion, resourceVersion))) drop(stored);
+    }
+    for (const object of listed) {
+      if (rewound) set(object);
+      else put(object, 'stream');
+    }
+    advance(resourceVersion);
+  }
+
+  function advance(resourceVersion: string): void {
+    if (streamVersion === undefined || isNewer(resourceVersion, streamVersion)) streamVersion = resourceVersion;
+  }
+
+  return {
+    get,
+    list: () => [...objects.values()],
+    byIndex,
+    put,
+    remove,
+    forget,
+    replace,
+    advance,
+    version: () => streamVersion,
+  };
+}
+
+/** `namespace/name`, or the name alone for cluster-scoped kinds. */
+export function objectKey({ namespace, name }: ObjectKey): string {
+  return namespace === undefined ? name : `${namespace}/${name}`;
+}
+
+/** Resource versions of one kind are comparable integers (KEP-5504); they exceed what a double holds exactly. */
+export function isNewer(resourceVersion: string, than: string): boolean {
+  return BigInt(resourceVersion) > BigInt(than);
+}

@@ -1,0 +1,239 @@
+/** A queue of keys for concurrent workers, with the semantics of client-go's rate-limited work queue. */
+
+import { isKubeError } from './errors.ts';
+
+export type Priority = 'high' | 'normal';
+
+export interface AddOptions {
+  /** `high` goes before everything that is `normal`. A key that is already waiting is raised, never lowered. */
+  priority?: Priority;
+}
+
+/** What a handler may ask for when it has succeeded. */
+export interface HandlerResult {
+  requeueAfterMs?: number;
+}
+
+export type Handler = (key: string) => Promise<HandlerResult | undefined>;
+
+/** Told for metrics; the names are client-go's. */
+export interface QueueMetrics {
+  /** Keys that wait for a worker. */
+  depth?: (keys: number) => void;
+  /** From being added to being taken up. */
+  latency?: (seconds: number) => void;
+  workDuration?: (seconds: number) => void;
+  retry?: () => void;
+}
+
+export interface WorkQueueOptions {
+  /** Delay after a key's first failure; doubles with each further one. Default 5. */
+  baseDelayMs?: number;
+  /** Default 300 000. */
+  maxDelayMs?: number;
+  metrics?: QueueMetrics;
+  /** What a handler threw; its key is retried. */
+  onError?: (key: string, error: unknown) => void;
+}
+
+export interface WorkQueue {
+  /** A key waits at most once, and is never handled twice at a time: added while it is handled, it is handled again after. */
+  add: (key: string, options?: AddOptions) => void;
+  /** Of several delayed adds of one key only the earliest counts. */
+  addAfter: (key: string, ms: number, options?: AddOptions) => void;
+  /** Adds after the key's own, growing delay. */
+  addRateLimited: (key: string, options?: AddOptions) => void;
+  /** Ends the growth of the key's delay. */
+  forget: (key: string) => void;
+  /** How often the key was added rate-limited since it was last forgotten. */
+  retries: (key: string) => number;
+  /** Keys that wait for a worker, without delayed ones. */
+  depth: () => number;
+  /**
+   * Handles keys until the shutdown. A handler that throws has its key added rate-limited, or later, where a KubeError
+   * says when: until then only `high` adds it sooner. One that returns has it forgotten.
+   */
+  run: (handler: Handler, options: { workers: number }) => Promise<void>;
+  /** Takes and starts nothing any more; settles when the running handlers have finished. What waits is dropped. */
+  shutDown: () => Promise<void>;
+}
+
+/** setTimeout takes no more; such a key comes early, which is harmless. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+interface Waiting {
+  priority: Priority;
+  since: number;
+}
+
+interface Delayed {
+  at: number;
+  priority: Priority;
+  timer: NodeJS.Timeout;
+}
+
+export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
+  const { baseDelayMs = 5, maxDelayMs = 300_000, metrics = {}, onError } = options;
+  const lines = { high: new Map<string, Waiting>(), normal: new Map<string, Waiting>() };
+  const processing = new Set<string>();
+  /** Added while they are handled. */
+  const dirty = new Map<string, Waiting>();
+  const delayed = new Map<string, Delayed>();
+  const failures = new Map<string, number>();
+  /** Until when the server asked to be left alone with a key (`performance.now()`). */
+  const held = new Map<string, number>();
+  const drained = Promise.withResolvers<undefined>();
+  let shuttingDown = false;
+  let active: { handler: Handler; workers: number } | undefined;
+
+  function add(key: string, { priority = 'normal' }: AddOptions = {}): void {
+    if (shuttingDown) return;
+    if (priority === 'normal' && isHeld(key)) return;
+    const waiting = lines.high.get(key) ?? lines.normal.get(key) ?? dirty.get(key);
+    if (waiting && (waiting.priority === 'high' || priority === 'normal')) return;
+    const since = waiting?.since ?? performance.now();
+    if (processing.has(key)) {
+      dirty.set(key, { priority, since });
+      return;
+    }
+    lines.normal.delete(key);
+    lines[priority].set(key, { priority, since });
+    metrics.depth?.(depth());
+    pump();
+  }
+
+  /** What failed is on its way back already: nothing is to be added. */
+  function isHeld(key: string): boolean {
+    if ((held.get(key) ?? 0) > performance.now()) return true;
+    held.delete(key);
+    return false;
+  }
+
+  function addAfter(key: string, ms: number, { priority = 'normal' }: AddOptions = {}): void {
+    if (shuttingDown) return;
+    if (ms <= 0) {
+      add(key, { priority });
+      return;
+    }
+    const before = delayed.get(key);
+    const at = Math.min(performance.now() + ms, before?.at ?? Infinity);
+    const raised = before?.priority === 'high' ? 'high' : priority;
+    clearTimeout(before?.timer);
+    function due(): void {
+      delayed.delete(key);
+      held.delete(key);
+      add(key, { priority: raised });
+    }
+    const timer = setTimeout(due, Math.min(at - performance.now(), MAX_TIMEOUT_MS));
+    delayed.set(key, { at, priority: raised, timer });
+  }
+
+  function addRateLimited(key: string, given?: AddOptions): void {
+    addFailed(key, 0, given);
+  }
+
+  function addFailed(key: string, leastMs: number, given?: AddOptions): void {
+    if (shuttingDown) return;
+    const failed = failures.get(key) ?? 0;
+    failures.set(key, failed + 1);
+    metrics.retry?.();
+    if (leastMs > 0) held.set(key, performance.now() + leastMs);
+    const delay = Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(failed, 50));
+    addAfter(key, Math.max(delay, leastMs), given);
+  }
+
+  function depth(): number {
+    return lines.high.size + lines.normal.size;
+  }
+
+  function next(): [string, Waiting] | undefined {
+    for (const line of [lines.high, lines.normal]) {
+      for (const entry of line) {
+        line.delete(entry[0]);
+        return entry;
+      }
+    }
+    return undefined;
+  }
+
+  function pump(): void {
+    while (active && !shuttingDown && processing.size < active.workers) {
+      const taken = next();
+      if (!taken) return;
+      const [key, { priority, since }] = taken;
+      processing.add(key);
+      metrics.depth?.(depth());
+      metrics.latency?.((performance.now() - since) / 1000);
+      void work(active.handler, key, priority);
+    }
+  }
+
+  async function work(handler: Handler, key: string, priority: Priority): Promise<void> {
+    const began = performance.now();
+    try {
+      const result = await handler(key);
+      failures.delete(key);
+      held.delete(key);
+      if (result?.requeueAfterMs !== undefined) addAfter(key, result.requeueAfterMs);
+    } catch (error) {
+      addFailed(key, retryAfterMs(error), { priority });
+      report(key, error);
+    }
+    metrics.workDuration?.((performance.now() - began) / 1000);
+    done(key);
+  }
+
+  function report(key: string, error: unknown): void {
+    try {
+      onError?.(key, error);
+    } catch {
+      // A broken reporter must not cost a worker.
+    }
+  }
+
+  function done(key: string): void {
+    processing.delete(key);
+    const again = dirty.get(key);
+    dirty.delete(key);
+    if (shuttingDown) {
+      if (processing.size === 0) drained.resolve(undefined);
+      return;
+    }
+    if (again && (again.priority === 'high' || !isHeld(key))) {
+      lines[again.priority].set(key, again);
+      metrics.depth?.(depth());
+    }
+    pump();
+  }
+
+  function run(handler: Handler, { workers }: { workers: number }): Promise<void> {
+    if (active) throw new Error('the queue is already running');
+    active = { handler, workers };
+    pump();
+    return drained.promise;
+  }
+
+  function shutDown(): Promise<void> {
+    shuttingDown = true;
+    for (const { timer } of delayed.values()) clearTimeout(timer);
+    for (const waiting of [delayed, dirty, held, lines.high, lines.normal]) waiting.clear();
+    metrics.depth?.(0);
+    if (processing.size === 0) drained.resolve(undefined);
+    return drained.promise;
+  }
+
+  return {
+    add,
+    addAfter,
+    addRateLimited,
+    forget: (key) => failures.delete(key),
+    retries: (key) => failures.get(key) ?? 0,
+    depth,
+    run,
+    shutDown,
+  };
+}
+
+function retryAfterMs(error: unknown): number {
+  return isKubeError(error) ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
+}

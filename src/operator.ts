@@ -1,0 +1,253 @@
+#!/usr/bin/env node
+/** The operator's process: puts the parts together, leads when it may, and ends in order. */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
+import { KubeConfig } from '@kubernetes/client-node/dist/config.js';
+import manifest from '../package.json' with { type: 'json' };
+import { API_VERSION } from './api/meta.ts';
+import type { Controller } from './controller/controller.ts';
+import { createController } from './controller/controller.ts';
+import { isStale } from './controller/reconcile.ts';
+import { createClient } from './kube/client.ts';
+import { KubeError } from './kube/errors.ts';
+import type { EventRecorder } from './kube/events.ts';
+import { createEventRecorder } from './kube/events.ts';
+import type { LeaderElection } from './kube/leader-election.ts';
+import { createLeaderElection } from './kube/leader-election.ts';
+import type { KubeClient } from './kube/types.ts';
+import type { Config } from './process/config.ts';
+import { helpText, parseConfig } from './process/config.ts';
+import type { Health } from './process/health.ts';
+import { createHealth } from './process/health.ts';
+import type { Log } from './process/log.ts';
+import { createLog } from './process/log.ts';
+import type { Metrics } from './process/metrics.ts';
+import { createMetrics } from './process/metrics.ts';
+import { createRegistries } from './process/registry.ts';
+import type { Pages } from './process/server.ts';
+import { servePages } from './process/server.ts';
+
+const USAGE_ERROR = 2;
+/** Kubernetes waits 30 s before it kills; a running request waits 10 s at most. */
+const SHUTDOWN_MS = 20_000;
+
+async function main(): Promise<void> {
+  const parsed = parseConfig(process.argv.slice(2), process.env);
+  switch (parsed.kind) {
+    case 'help':
+      console.log(helpText());
+      break;
+    case 'version':
+      console.log(manifest.version);
+      break;
+    case 'invalid':
+      for (const problem of parsed.problems) console.error(problem);
+      process.exitCode = USAGE_ERROR;
+      break;
+    case 'config':
+      await start(parsed.config);
+  }
+}
+
+async function start(config: Config): Promise<void> {
+  const log = createLog({ level: config.logLevel });
+  process.on('uncaughtException', (error) => {
+    log.log('fatal', { error }, 'an error that nobody caught: a bug');
+    process.exit(1);
+  });
+  // Node's own warnings as lines of the log, not as text on standard error.
+  process.removeAllListeners('warning').on('warning', (error) => {
+    log.log('warn', { error }, 'a warning of Node');
+  });
+  try {
+    await operate(config, log);
+  } catch (error) {
+    log.log('fatal', { error }, 'cannot start');
+    process.exit(1);
+  }
+}
+
+async function operate(config: Config, log: Log): Promise<void> {
+  const metrics = createMetrics(manifest.version);
+  const kubeConfig = loadKubeConfig(config);
+  const common = { userAgent: `apprelease/${manifest.version}`, onRequest: metrics.request };
+  // Connections of its own: no other request delays a renewal.
+  const electionClient = createClient(kubeConfig, common);
+  const client = createClient(kubeConfig, { ...common, mayWrite: () => election?.isLeader() ?? true });
+  const registries = createRegistries(config, client, metrics);
+  const instance = process.env.POD_NAME ?? hostname();
+  const recorder = createEventRecorder({
+    client,
+    controller: 'apprelease.dev/operator',
+    instance: instance.slice(0, 128),
+    onError: (error) => {
+      log.log('warn', { error }, 'an event could not be sent');
+    },
+  });
+  const health = createHealth({ hasSynced: () => controller.hasSynced() });
+  const controller = createController({
+    ...reporting(log, metrics, recorder, health),
+    client,
+    createResolver: registries.createResolver,
+    workers: config.workers,
+    ...(config.namespace !== undefined && { namespace: config.namespace }),
+    assertLeading: () => {
+      if (election && !election.isLeader()) throw notLeading();
+    },
+  });
+  const finishWork = once(async () => {
+    await controller.stop();
+    await recorder.stop();
+  });
+  const election = config.leaderElect
+    ? elect(config, electionClient, `${instance}_${randomUUID()}`, { controller, metrics, log, finishWork })
+    : undefined;
+
+  const servers = await serve(config, health, metrics);
+  onSignal(log, async () => {
+    health.shutDown();
+    await election?.stop();
+    await finishWork();
+    await Promise.all([registries.close(), client.close(), electionClient.close()]);
+    await Promise.all(servers.map((server) => server.close()));
+  });
+  log.log('info', { version: manifest.version, config, ports: servers.map(({ port }) => port) }, 'started');
+  controller.start();
+  if (election) election.start();
+  else lead(controller, metrics);
+}
+
+type Reporting = Pick<
+  Parameters<typeof createController>[0],
+  'record' | 'log' | 'within' | 'queueMetrics' | 'onReconcile' | 'onCacheError'
+>;
+
+/** Everything that the controller tells: to the log, the metrics and, as events, to people. */
+function reporting({ log, within }: Log, metrics: Metrics, recorder: EventRecorder, health: Health): Reporting {
+  return {
+    log,
+    within: (key, pass) => within(key, () => health.watch(key, pass)),
+    queueMetrics: metrics.queue,
+    record: (release, { type, reason, note }) => {
+      const { namespace, name, uid } = release.metadata;
+      const regarding = { apiVersion: API_VERSION, kind: 'AppRelease', namespace, name, uid };
+      metrics.notice(`${namespace}/${name}`, reason);
+      recorder.record({ regarding, type, reason, note, action: 'Reconcile' });
+    },
+    onReconcile: ({ key, seconds, error }) => {
+      if (error === undefined) {
+        metrics.reconciled('success', seconds);
+        return;
+      }
+      const result = isStale(error) ? 'stale' : 'error';
+      metrics.reconciled(result, seconds);
+      const level = result === 'stale' ? 'debug' : 'error';
+      log(level, { release: key, error }, 'a pass ended early: it is tried again');
+    },
+    onCacheError: (error) => {
+      metrics.cacheError();
+      log('warn', { error }, 'a list or watch failed: it is tried again');
+    },
+  };
+}
+
+interface Work {
+  controller: Controller;
+  metrics: Metrics;
+  log: Log;
+  /** Ends what runs and sends the events that wait. */
+  finishWork: () => Promise<void>;
+}
+
+function elect(config: Config, client: KubeClient, identity: string, work: Work): LeaderElection {
+  const { log } = work.log;
+  return createLeaderElection({
+    client,
+    lease: { namespace: config.leaseNamespace, name: config.leaseName },
+    identity,
+    leaseDurationMs: config.leaseDuration,
+    renewDeadlineMs: config.renewDeadline,
+    retryPeriodMs: config.retryPeriod,
+    onStartedLeading: (signal) => {
+      log('info', { identity }, 'leads');
+      lead(work.controller, work.metrics, signal);
+    },
+    onStoppedLeading: async (why) => {
+      work.metrics.leading(false);
+      if (why === 'stopped') {
+        await work.finishWork();
+        return;
+      }
+      // What this process knows may be old by now: the next one starts from what the API server says.
+      log('fatal', { identity }, 'lost the leadership: another may lead already');
+      process.exit(1);
+    },
+    onError: (error) => {
+      log('warn', { error }, 'the lease could not be taken or renewed');
+    },
+  });
+}
+
+/** Begins to reconcile once the caches are filled. */
+function lead(controller: Controller, metrics: Metrics, signal?: AbortSignal): void {
+  metrics.leading(true);
+  controller.synced.then(
+    () => {
+      if (!signal?.aborted) controller.lead();
+    },
+    // Stopped before the caches were filled.
+    () => undefined,
+  );
+}
+
+function notLeading(): KubeError {
+  return new KubeError({ code: 0, reason: 'NotLeader', message: 'not the leader', verb: 'write', path: '' });
+}
+
+async function serve({ healthAddress, metricsAddress }: Config, health: Health, metrics: Metrics) {
+  const healthPages: Pages = { '/healthz': health.healthz, '/readyz': health.readyz };
+  const metricsPages: Pages = {
+    '/metrics': async () => ({ status: 200, body: await metrics.text(), contentType: metrics.contentType }),
+  };
+  const isShared = healthAddress && healthAddress.port !== 0 && isDeepStrictEqual(healthAddress, metricsAddress);
+  if (isShared) return [await servePages(healthAddress, { ...healthPages, ...metricsPages })];
+  return [
+    ...(healthAddress ? [await servePages(healthAddress, healthPages)] : []),
+    ...(metricsAddress ? [await servePages(metricsAddress, metricsPages)] : []),
+  ];
+}
+
+function loadKubeConfig({ kubeconfig, context }: Config): KubeConfig {
+  const loaded = new KubeConfig();
+  if (kubeconfig === undefined) loaded.loadFromDefault();
+  else loaded.loadFromFile(kubeconfig);
+  if (context !== undefined) loaded.setCurrentContext(context);
+  return loaded;
+}
+
+/** Ends in order at the first signal, at once at the second. */
+function onSignal({ log }: Log, shutDown: () => Promise<void>): void {
+  let isStopping = false;
+  async function stop(signal: NodeJS.Signals): Promise<void> {
+    if (isStopping) process.exit(1);
+    isStopping = true;
+    log('info', { signal }, 'stops: finishes what runs');
+    setTimeout(() => {
+      log('error', {}, 'what runs does not end: stops all the same');
+      process.exit(1);
+    }, SHUTDOWN_MS).unref();
+    await shutDown();
+    log('info', {}, 'stopped');
+    process.exit(0);
+  }
+  process.on('SIGTERM', (signal) => void stop(signal));
+  process.on('SIGINT', (signal) => void stop(signal));
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => (running ??= work());
+}
+
+await main();

@@ -1,0 +1,164 @@
+/** What Prometheus is told (https://prometheus.io/docs/practices/naming/). */
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { RequestRecord } from '../kube/types.ts';
+import type { QueueMetrics } from '../kube/work-queue.ts';
+import type { RegistryRequestEvent, ResolutionEvent } from '../registry/types.ts';
+
+export interface Metrics {
+  /** The text exposition format. */
+  text: () => Promise<string>;
+  contentType: string;
+  request: (record: RequestRecord) => void;
+  /** After each pass. `stale`: made on old news, tried again at once. */
+  reconciled: (result: 'success' | 'stale' | 'error', seconds: number) => void;
+  queue: QueueMetrics;
+  /** `key`: namespace/name of the release. */
+  notice: (key: string, reason: string) => void;
+  leading: (isLeader: boolean) => void;
+  cacheError: () => void;
+  resolution: (event: ResolutionEvent) => void;
+  registryRequest: (event: RegistryRequestEvent) => void;
+}
+
+/** Passes and requests: 1 ms to 30 s. */
+const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+/** A warm rollback is a matter of milliseconds, a cold one of minutes. */
+const ROLLBACK_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600];
+/** The one queue, as client-go labels it. */
+const QUEUE = 'apprelease';
+
+export function createMetrics(version: string): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+
+  function counter<Label extends string>(name: string, help: string, labelNames: Label[] = []): Counter<Label> {
+    return new Counter({ name, help, labelNames, registers });
+  }
+  function gauge<Label extends string>(name: string, help: string, labelNames: Label[] = []): Gauge<Label> {
+    return new Gauge({ name, help, labelNames, registers });
+  }
+  function histogram<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: Label[] = [],
+    buckets = BUCKETS,
+  ): Histogram<Label> {
+    return new Histogram({ name, help, labelNames, buckets, registers });
+  }
+
+  gauge('apprelease_build_info', 'Always 1; the version of the operator.', ['version']).set({ version }, 1);
+  const leader = gauge('apprelease_leader', 'Whether this process leads: 1, or stands by: 0.');
+  leader.set(0);
+  const reconciles = counter('apprelease_reconcile_total', 'Passes over a release.', ['result']);
+  const errors = counter('apprelease_reconcile_errors_total', 'Passes that failed and are tried again.');
+  const passes = histogram('apprelease_reconcile_duration_seconds', 'Duration of passes.');
+  const requests = counter('apprelease_api_requests_total', 'Requests to the API server; code 0: no answer.', [
+    'verb',
+    'resource',
+    'code',
+  ]);
+  const requestSeconds = histogram(
+    'apprelease_api_request_duration_seconds',
+    'Until the answer was read; for a watch until it began.',
+    ['verb', 'resource'],
+  );
+  const cacheErrors = counter('apprelease_cache_errors_total', 'Lists and watches that failed and are tried again.');
+  const resolutions = counter('apprelease_registry_resolutions_total', 'Tags asked for at registries.', ['outcome']);
+  const registrySeconds = histogram('apprelease_registry_request_duration_seconds', 'Requests to registries.', [
+    'operation',
+    'outcome',
+  ]);
+
+  return {
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+    request: ({ verb, resource, code, seconds }) => {
+      requests.inc({ verb, resource, code });
+      requestSeconds.observe({ verb, resource }, seconds);
+    },
+    reconciled: (result, seconds) => {
+      reconciles.inc({ result });
+      if (result === 'error') errors.inc();
+      passes.observe(seconds);
+    },
+    queue: createQueueMetrics(counter, gauge, histogram),
+    notice: createNoticeMetrics(counter, histogram),
+    leading: (isLeader) => {
+      leader.set(isLeader ? 1 : 0);
+    },
+    cacheError: () => {
+      cacheErrors.inc();
+    },
+    resolution: ({ outcome }) => {
+      resolutions.inc({ outcome });
+    },
+    registryRequest: ({ operation, outcome, seconds }) => {
+      registrySeconds.observe({ operation, outcome }, seconds);
+    },
+  };
+}
+
+type MakeCounter = <Label extends string>(name: string, help: string, labels?: Label[]) => Counter<Label>;
+type MakeGauge = <Label extends string>(name: string, help: string, labels?: Label[]) => Gauge<Label>;
+type MakeHistogram = <Label extends string>(
+  name: string,
+  help: string,
+  labels?: Label[],
+  buckets?: number[],
+) => Histogram<Label>;
+
+/** The names that client-go gives them, so that its dashboards and alerts fit. */
+function createQueueMetrics(counter: MakeCounter, gauge: MakeGauge, histogram: MakeHistogram): QueueMetrics {
+  const labels = { name: QUEUE };
+  const depth = gauge('workqueue_depth', 'Releases that wait for a worker.', ['name']);
+  const latency = histogram('workqueue_queue_duration_seconds', 'How long releases waited for a worker.', ['name']);
+  const work = histogram('workqueue_work_duration_seconds', 'How long workers took.', ['name']);
+  const retries = counter('workqueue_retries_total', 'Releases that were queued again after a failure.', ['name']);
+  depth.set(labels, 0);
+  retries.inc(labels, 0);
+  return {
+    depth: (keys) => {
+      depth.set(labels, keys);
+    },
+    latency: (seconds) => {
+      latency.observe(labels, seconds);
+    },
+    workDuration: (seconds) => {
+      work.observe(labels, seconds);
+    },
+    retry: () => {
+      retries.inc(labels);
+    },
+  };
+}
+
+function createNoticeMetrics(counter: MakeCounter, histogram: MakeHistogram): Metrics['notice'] {
+  const counters = new Map(
+    Object.entries({
+      Switched: counter('apprelease_switches_total', "Pools' Services that were switched to another revision."),
+      PoolPromoted: counter('apprelease_promotions_total', 'Pools in which a revision has proved good.'),
+      RevisionFailed: counter('apprelease_failures_total', 'Pools in which a revision failed.'),
+      RollbackAccepted: counter('apprelease_rollbacks_total', 'Rollbacks that began.'),
+      RollbackRejected: counter('apprelease_rollbacks_rejected_total', 'Rollbacks that name no possible target.'),
+      RollbackComplete: counter('apprelease_rollbacks_completed_total', 'Rollbacks that are in every pool.'),
+      TagMoved: counter('apprelease_moved_tags_total', 'Pinned tags that were seen to name another digest.'),
+    }),
+  );
+  const seconds = histogram(
+    'apprelease_rollback_duration_seconds',
+    'From the acceptance of a rollback until every pool is switched; of those that this process saw from the start.',
+    [],
+    ROLLBACK_BUCKETS,
+  );
+  /** Release → `performance.now()` of the rollback's acceptance. */
+  const began = new Map<string, number>();
+  return (key, reason) => {
+    counters.get(reason)?.inc();
+    if (reason === 'RollbackAccepted') began.set(key, performance.now());
+    if (reason !== 'RollbackComplete') return;
+    const since = began.get(key);
+    if (since !== undefined) seconds.observe((performance.now() - since) / 1000);
+    began.delete(key);
+  };
+}

@@ -1,0 +1,67 @@
+/** The digest resolver as the process is configured: its credentials, its trust, what it tells the metrics. */
+import { readFileSync } from 'node:fs';
+import { isNotFound } from '../kube/errors.ts';
+import type { KubeClient, KubeObject, Resource } from '../kube/types.ts';
+import { createDigestResolver } from '../registry/background.ts';
+import { createDockerConfigFile } from '../registry/credentials.ts';
+import type { GetObject, PullSecret, PullServiceAccount } from '../registry/pull-secrets.ts';
+import { createCredentialLoader } from '../registry/pull-secrets.ts';
+import { createRegistryClient } from '../registry/resolver.ts';
+import type { DigestResolver } from '../registry/types.ts';
+import type { Config } from './config.ts';
+import type { Metrics } from './metrics.ts';
+
+const SECRETS: Resource<KubeObject & PullSecret> = {
+  apiVersion: 'v1',
+  kind: 'Secret',
+  plural: 'secrets',
+  namespaced: true,
+};
+const SERVICE_ACCOUNTS: Resource<KubeObject & PullServiceAccount> = {
+  apiVersion: 'v1',
+  kind: 'ServiceAccount',
+  plural: 'serviceaccounts',
+  namespaced: true,
+};
+
+export interface Registries {
+  createResolver: (onChange: (key: string) => void) => DigestResolver;
+  close: () => Promise<void>;
+}
+
+/** Fails where the CA file can't be read. */
+export function createRegistries(config: Config, client: Pick<KubeClient, 'get'>, metrics: Metrics): Registries {
+  const { registryCaFile, registryDockerConfig, insecureRegistry, registryRecheckInterval } = config;
+  const registry = createRegistryClient({
+    insecureHosts: new Set(insecureRegistry),
+    onRequest: metrics.registryRequest,
+    ...(registryCaFile !== undefined && { caBundle: readFileSync(registryCaFile, 'utf8') }),
+  });
+  const loadCredentials = createCredentialLoader(
+    getter(client, SECRETS),
+    getter(client, SERVICE_ACCOUNTS),
+    registryDockerConfig === undefined ? undefined : createDockerConfigFile(registryDockerConfig),
+  );
+  return {
+    createResolver: (onChange) =>
+      createDigestResolver({
+        resolve: registry.resolveDigest,
+        loadCredentials,
+        onChange,
+        onResolution: metrics.resolution,
+        recheckIntervalMs: registryRecheckInterval,
+      }),
+    close: registry.close,
+  };
+}
+
+function getter<T extends KubeObject>(client: Pick<KubeClient, 'get'>, resource: Resource<T>): GetObject<T> {
+  return async (namespace, name, signal) => {
+    try {
+      return await client.get(resource, { namespace, name }, signal ? { signal } : {});
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  };
+}

@@ -1,0 +1,59 @@
+/** Plain HTTP for probes and scrapers. */
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Address } from './config.ts';
+
+export interface Page {
+  status: number;
+  body: string;
+  /** Default: text/plain. */
+  contentType?: string;
+}
+
+/** By path. */
+export type Pages = Readonly<Record<string, () => Page | Promise<Page>>>;
+
+export interface PageServer {
+  /** The port that was taken, where the address left it open (0). */
+  port: number;
+  close: () => Promise<void>;
+}
+
+/** Serves the pages to GET and HEAD. Fails where the address can't be had. */
+export async function servePages({ host, port }: Address, pages: Pages): Promise<PageServer> {
+  const server = createServer((request, response) => {
+    const path = (request.url ?? '').split('?')[0] ?? '';
+    const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
+    if (!page) send(response, { status: 404, body: `there are ${Object.keys(pages).join(', ')}` });
+    else if (request.method !== 'GET' && request.method !== 'HEAD') send(response, { status: 405, body: 'only GET' });
+    else void answer(response, page);
+  });
+  // Whatever is open ends with the process: a scraper must not hold it.
+  server.keepAliveTimeout = 1_000;
+  server.listen(port, host === '' ? undefined : host);
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: async () => {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function answer(response: ServerResponse, page: () => Page | Promise<Page>): Promise<void> {
+  try {
+    send(response, await page());
+  } catch {
+    send(response, { status: 500, body: 'internal error' });
+  }
+}
+
+function send(response: ServerResponse, { status, body, contentType = 'text/plain; charset=utf-8' }: Page): void {
+  response.writeHead(status, { 'content-type': contentType, 'x-content-type-options': 'nosniff' });
+  response.end(body.endsWith('\n') ? body : `${body}\n`);
+}

@@ -1,0 +1,198 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { createRegistryClient } from './resolver.ts';
+import type { RegistryClient } from './resolver.ts';
+import {
+  basicCredential,
+  basicHeader,
+  imageManifest,
+  keyringFor,
+  sendJson,
+  sendManifest,
+  sendStatus,
+  useServers,
+} from './testing.ts';
+import type { Answer, TestServer } from './testing.ts';
+import type { Credential, Resolution } from './types.ts';
+
+const serve = useServers();
+const clients: RegistryClient[] = [];
+const image = imageManifest('app');
+let time = 0;
+
+afterEach(async () => {
+  time = 0;
+  for (const client of clients.splice(0)) await client.close();
+});
+
+interface World {
+  readonly registry: TestServer;
+  readonly tokens: TestServer;
+  readonly resolve: (repository: string, ...credentials: Credential[]) => Promise<Resolution>;
+}
+
+/** A registry that lets in whoever shows the token `good`, and its token server. */
+async function startWorld(answerToken: Answer, allowed: 'both' | 'registry' = 'both'): Promise<World> {
+  const tokens = await serve(answerToken);
+  const registry = await serve((request, response) => {
+    if (request.authorization === 'Bearer good') return sendManifest(image, request, response);
+    const [, repository = ''] = /^\/v2\/(.*)\/manifests\//.exec(request.url.pathname) ?? [];
+    const challenge = `Bearer realm="http://${tokens.host}/token",service="reg",scope="repository:${repository}:pull"`;
+    const error = request.authorization === undefined ? '' : ',error="insufficient_scope"';
+    return sendStatus(response, 401, { 'www-authenticate': challenge + error });
+  });
+  const hosts = allowed === 'both' ? [registry.host, tokens.host] : [registry.host];
+  const client = createRegistryClient({
+    insecureHosts: new Set(hosts),
+    proxy: { httpProxy: '', httpsProxy: '', noProxy: '' },
+    now: () => time,
+  });
+  clients.push(client);
+  return {
+    registry,
+    tokens,
+    resolve: (repository, ...credentials) => {
+      const keyring = keyringFor(registry.host, ...credentials);
+      return client.resolveDigest(`${registry.host}/${repository}:1`, { keyring });
+    },
+  };
+}
+
+describe('bearer tokens', () => {
+  it('are fetched anonymously, with the scope and service of the challenge', async () => {
+    const { tokens, resolve } = await startWorld((_, response) => sendJson(response, { token: 'good' }));
+    expect(await resolve('team/app')).toMatchObject({ kind: 'resolved', digest: image.digest });
+    expect(tokens.requests).toMatchObject([{ method: 'GET', authorization: undefined }]);
+    expect(Object.fromEntries(tokens.requests[0]?.url.searchParams ?? [])).toEqual({
+      service: 'reg',
+      scope: 'repository:team/app:pull',
+    });
+  });
+
+  it('are fetched with a username and password, which the registry does not see', async () => {
+    const { registry, tokens, resolve } = await startWorld((_, response) =>
+      sendJson(response, { access_token: 'good' }),
+    );
+    expect(await resolve('app', basicCredential('me', 'hunter2'))).toMatchObject({ kind: 'resolved' });
+    expect(tokens.requests[0]?.authorization).toBe(basicHeader('me', 'hunter2'));
+    expect(registry.requests.map(({ authorization }) => authorization)).toEqual([undefined, 'Bearer good']);
+  });
+
+  it('are fetched with an identity token by the OAuth2 refresh flow', async () => {
+    const { tokens, resolve } = await startWorld((_, response) => sendJson(response, { access_token: 'good' }));
+    const credential: Credential = { source: 's', type: 'identityToken', token: 'refresh&me' };
+    expect(await resolve('app', credential)).toMatchObject({ kind: 'resolved' });
+    expect(tokens.requests).toMatchObject([{ method: 'POST', authorization: undefined }]);
+    expect(Object.fromEntries(new URLSearchParams(tokens.requests[0]?.body))).toEqual({
+      grant_type: 'refresh_token',
+      refresh_token: 'refresh&me',
+      client_id: 'apprelease',
+      service: 'reg',
+      scope: 'repository:app:pull',
+    });
+    expect(tokens.requests[0]?.url.search).toBe('');
+  });
+
+  it('are sent as they are where the docker config has one', async () => {
+    const { tokens, resolve } = await startWorld((_, response) => sendStatus(response, 500));
+    expect(await resolve('app', { source: 's', type: 'registryToken', token: 'good' })).toMatchObject({
+      kind: 'resolved',
+    });
+    expect(tokens.requests).toEqual([]);
+  });
+
+  it('are kept for their lifetime, per repository and credential', async () => {
+    const { registry, tokens, resolve } = await startWorld((_, response) =>
+      sendJson(response, { token: 'good', expires_in: 300 }),
+    );
+    await resolve('app');
+    await resolve('app');
+    expect(tokens.requests).toHaveLength(1);
+    expect(registry.requests).toHaveLength(3);
+
+    await resolve('other');
+    await resolve('app', basicCredential('me', 'x'));
+    await resolve('app', basicCredential('me', 'y'));
+    expect(tokens.requests).toHaveLength(4);
+
+    time = 289_000;
+    await resolve('app');
+    expect(tokens.requests).toHaveLength(4);
+    time = 290_000;
+    await resolve('app');
+    expect(tokens.requests).toHaveLength(5);
+  });
+
+  it('are fetched anew when the registry refuses one that was kept', async () => {
+    const { registry, tokens, resolve } = await startWorld((_, response) => sendJson(response, { token: 'good' }));
+    await resolve('app');
+    // The registry has forgotten the token: it refuses the next request that shows it.
+    const [answer] = registry.server.listeners('request') as ((request: unknown, response: unknown) => void)[];
+    registry.server.removeAllListeners('request');
+    registry.server.once('request', (_, response) => {
+      const challenge = `Bearer realm="http://${tokens.host}/token",error="invalid_token"`;
+      sendStatus(response, 401, { 'www-authenticate': challenge });
+      if (answer) registry.server.on('request', answer);
+    });
+    expect(await resolve('app')).toMatchObject({ kind: 'resolved' });
+    expect(tokens.requests).toHaveLength(2);
+    // Without a scope in the challenge, the one for pulling is asked for.
+    expect(tokens.requests[1]?.url.searchParams.get('scope')).toBe('repository:app:pull');
+  });
+
+  it('without the right are Forbidden to who showed credentials, Unauthorized to who did not', async () => {
+    const { resolve } = await startWorld((_, response) => sendJson(response, { token: 'poor' }));
+    expect(await resolve('app', basicCredential('me', 'hunter2'))).toMatchObject({ reason: 'Forbidden' });
+    expect(await resolve('app')).toMatchObject({ reason: 'Unauthorized' });
+  });
+
+  it('that were refused are not shown again', async () => {
+    const { registry, resolve } = await startWorld((_, response) => sendJson(response, { token: 'poor' }));
+    await resolve('app');
+    await resolve('app');
+    const shown = registry.requests.map(({ authorization }) => authorization);
+    expect(shown).toEqual([undefined, 'Bearer poor', undefined, 'Bearer poor']);
+  });
+});
+
+describe('a token server', () => {
+  it.each([
+    [401, 'Unauthorized'],
+    [403, 'Forbidden'],
+    [404, 'InvalidResponse'],
+    [429, 'TooManyRequests'],
+    [500, 'RegistryUnavailable'],
+  ])('that answers %d gives %s', async (status, reason) => {
+    const { resolve } = await startWorld((_, response) => sendStatus(response, status, { 'retry-after': '9' }));
+    expect(await resolve('app', basicCredential('me', 'hunter2'))).toMatchObject({ kind: 'failed', reason });
+  });
+
+  it('that refuses an identity token gives Unauthorized', async () => {
+    const { resolve } = await startWorld((_, response) => sendJson(response, { error: 'invalid_grant' }, 400));
+    expect(await resolve('app', { source: 's', type: 'identityToken', token: 't' })).toMatchObject({
+      reason: 'Unauthorized',
+    });
+  });
+
+  it.each(['', '{}', '{"token":""}', '{"token":7}', '[]'])('that answers %s gives InvalidResponse', async (body) => {
+    const { resolve } = await startWorld((_, response) => response.writeHead(200).end(body));
+    expect(await resolve('app')).toMatchObject({ kind: 'failed', reason: 'InvalidResponse' });
+  });
+
+  it('on plain http is not sent anything unless its host is allowed to', async () => {
+    const { tokens, resolve } = await startWorld((_, response) => sendJson(response, { token: 'good' }), 'registry');
+    const result = await resolve('app', basicCredential('me', 'hunter2'));
+    expect(result).toMatchObject({ reason: 'TLS' });
+    expect(result).toHaveProperty('message', expect.stringContaining(`${tokens.host}, the token server of`));
+    expect(tokens.requests).toEqual([]);
+  });
+
+  it.each(['', 'realm="nowhere"', 'realm="ftp://x/token"'])('named by Bearer %s is not asked', async (parameters) => {
+    const registry = await serve((_, response) =>
+      sendStatus(response, 401, { 'www-authenticate': `Bearer ${parameters}` }),
+    );
+    const client = createRegistryClient({ insecureHosts: new Set([registry.host]) });
+    clients.push(client);
+    expect((await client.resolveDigest(`${registry.host}/app:1`)).kind).toBe('failed');
+    expect(registry.requests).toHaveLength(1);
+  });
+});

@@ -1,0 +1,155 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import { parseChallenges } from './challenge.ts';
+import type { Challenge } from './challenge.ts';
+import { fail, failFromStatus } from './failures.ts';
+import { createLruMap } from './lru.ts';
+import type { Conversation, HttpRequest, HttpResponse, Transport } from './transport.ts';
+import type { Credential, ResolutionFailure } from './types.ts';
+
+const CLIENT_ID = 'apprelease';
+// What the token specification says to assume where the server is silent.
+const DEFAULT_TOKEN_SECONDS = 60;
+const TOKEN_MARGIN_SECONDS = 10;
+const BASIC_SECONDS = 300;
+const MAX_CACHED = 1000;
+
+/** A conversation with one repository, as one user; no credential means anonymously. */
+export interface AuthorizedConversation extends Conversation {
+  readonly repository: string;
+  readonly credential: Credential | undefined;
+}
+
+/** Sends a request with what the registry wants for authorization. Never throws. */
+export type SendAuthorized = (
+  request: HttpRequest,
+  conversation: AuthorizedConversation,
+) => Promise<HttpResponse | ResolutionFailure>;
+
+interface Authorization {
+  readonly value: string;
+  readonly expiresAt: number;
+}
+
+const tokenSchema = z
+  .object({
+    token: z.string().min(1).optional(),
+    access_token: z.string().min(1).optional(),
+    expires_in: z.number().nonnegative().optional(),
+  })
+  .refine(({ token, access_token }) => token !== undefined || access_token !== undefined);
+
+/**
+ * Answers 401 by the distribution specification's token authentication (docs.docker.com/registry/spec/auth) or by Basic,
+ * and keeps the answer for its lifetime, per registry, repository and credential. A 401 that remains is returned.
+ */
+export function createAuthorizer(transport: Transport, now: () => number = Date.now): SendAuthorized {
+  const cache = createLruMap<Authorization>(MAX_CACHED);
+
+  return async (request, conversation) => {
+    const key = [conversation.registry, conversation.repository, fingerprint(conversation.credential)].join(' ');
+    const cached = cache.get(key);
+    const known = cached !== undefined && cached.expiresAt > now() ? cached : undefined;
+    const response = await transport.send(authorize(request, known), conversation);
+    // A challenge from where a redirect led is not the registry's: credentials are not for it.
+    if (response.kind === 'failed' || response.status !== 401 || !response.sameOrigin) return response;
+
+    cache.delete(key);
+    const answer = await answerChallenges(parseChallenges(response.headers('www-authenticate')), conversation);
+    if (answer === undefined) return response;
+    if ('kind' in answer) return answer;
+    const second = await transport.send(authorize(request, answer), conversation);
+    if (second.kind === 'response' && second.status !== 401) cache.set(key, answer);
+    return second;
+  };
+
+  async function answerChallenges(
+    challenges: readonly Challenge[],
+    conversation: AuthorizedConversation,
+  ): Promise<Authorization | ResolutionFailure | undefined> {
+    const { credential } = conversation;
+    const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
+    if (bearer !== undefined) return getBearer(bearer, conversation);
+    if (credential?.type !== 'basic' || !challenges.some(({ scheme }) => scheme === 'basic')) return undefined;
+    return { value: basic(credential), expiresAt: now() + BASIC_SECONDS * 1000 };
+  }
+
+  async function getBearer(
+    { parameters }: Challenge,
+    conversation: AuthorizedConversation,
+  ): Promise<Authorization | ResolutionFailure> {
+    const { credential, registry, repository } = conversation;
+    if (credential?.type === 'registryToken') {
+      return { value: `Bearer ${credential.token}`, expiresAt: now() + DEFAULT_TOKEN_SECONDS * 1000 };
+    }
+    const realm = URL.parse(parameters.get('realm') ?? '');
+    if (realm === null) {
+      return fail('InvalidResponse', conversation, `${registry} names no token server that can be asked`);
+    }
+    const query = new URLSearchParams({ scope: parameters.get('scope') ?? `repository:${repository}:pull` });
+    const service = parameters.get('service');
+    if (service !== undefined) query.set('service', service);
+
+    const response = await transport.send(tokenRequest(realm, query, credential), conversation);
+    if (response.kind === 'failed') return response;
+    return readToken(response, realm, conversation);
+  }
+
+  function readToken(
+    { status, body, retryAfterSeconds }: HttpResponse,
+    realm: URL,
+    conversation: AuthorizedConversation,
+  ): Authorization | ResolutionFailure {
+    const server = `${realm.host}, the token server of ${conversation.registry},`;
+    // OAuth2 says 400 invalid_grant of a refresh token that is not valid any more (RFC 6749 §5.2).
+    const isRefused = status === 400 && conversation.credential?.type === 'identityToken';
+    // A token server's 404 says nothing about the image.
+    const meaning = isRefused ? 401 : status === 404 ? 400 : status;
+    if (meaning !== 200) return failFromStatus(meaning, retryAfterSeconds, conversation, server);
+    const token = parseToken(body);
+    if (token === undefined) return fail('InvalidResponse', conversation, `${server} answered without a token`);
+    const seconds = (token.expires_in ?? DEFAULT_TOKEN_SECONDS) - TOKEN_MARGIN_SECONDS;
+    return { value: `Bearer ${token.token ?? token.access_token ?? ''}`, expiresAt: now() + seconds * 1000 };
+  }
+}
+
+const fingerprintKey = randomBytes(32);
+
+/** Tells credentials apart without telling anything about them, even to whoever reads a core dump's map keys. */
+export function fingerprint(credential: Credential | undefined): string {
+  if (credential === undefined) return 'anonymous';
+  const { source, ...secret } = credential;
+  return createHmac('sha256', fingerprintKey).update(JSON.stringify(secret)).update(source).digest('base64url');
+}
+
+function authorize(request: HttpRequest, authorization: Authorization | undefined): HttpRequest {
+  if (authorization === undefined) return request;
+  return { ...request, headers: { ...request.headers, authorization: authorization.value } };
+}
+
+function tokenRequest(realm: URL, query: URLSearchParams, credential: Credential | undefined): HttpRequest {
+  if (credential?.type === 'identityToken') {
+    const body = new URLSearchParams(query);
+    body.set('grant_type', 'refresh_token');
+    body.set('refresh_token', credential.token);
+    body.set('client_id', CLIENT_ID);
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    return { operation: 'token', method: 'POST', url: realm, headers, body: body.toString() };
+  }
+  const url = new URL(realm.href);
+  for (const [name, value] of query) url.searchParams.set(name, value);
+  const headers: Record<string, string> = credential?.type === 'basic' ? { authorization: basic(credential) } : {};
+  return { operation: 'token', method: 'GET', url, headers };
+}
+
+function basic({ username, password }: Extract<Credential, { type: 'basic' }>): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+
+function parseToken(body: Buffer): z.infer<typeof tokenSchema> | undefined {
+  try {
+    return tokenSchema.safeParse(JSON.parse(body.toString('utf8'))).data;
+  } catch {
+    return undefined;
+  }
+}

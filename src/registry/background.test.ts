@@ -1,0 +1,469 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createDigestResolver } from './background.ts';
+import type { DigestResolverConfig } from './background.ts';
+import { createKeyring } from './credentials.ts';
+import type { ResolveOptions } from './resolver.ts';
+import { basicCredential } from './testing.ts';
+import type { DigestRequest, DigestResolver, Keyring, Reference, Resolution, ResolutionFailure } from './types.ts';
+
+const DIGEST = `sha256:${'1'.repeat(64)}`;
+const OTHER = `sha256:${'2'.repeat(64)}`;
+
+interface Call {
+  readonly reference: Reference;
+  readonly options: ResolveOptions;
+  readonly settle: (result: Resolution) => Promise<void>;
+}
+
+/** A resolver whose registry answers when the test says so. */
+function start(config: Partial<DigestResolverConfig> = {}) {
+  const calls: Call[] = [];
+  const changes: string[] = [];
+  const resolver = createDigestResolver({
+    resolve: (reference, options = {}) =>
+      new Promise((done) => {
+        if (typeof reference === 'string') throw new Error('a parsed reference was expected');
+        const settle = async (result: Resolution) => {
+          done(result);
+          await flush();
+        };
+        calls.push({ reference, options, settle });
+      }),
+    loadCredentials: () => Promise.resolve(createKeyring([])),
+    onChange: (key) => changes.push(key),
+    random: () => 0.5,
+    ...config,
+  });
+  started.push(resolver);
+  return { resolver, calls, changes, settle: (result: Resolution, at = -1) => nth(calls, at).settle(result) };
+}
+
+const started: DigestResolver[] = [];
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 0 });
+});
+
+afterEach(() => {
+  for (const resolver of started.splice(0)) void resolver.stop();
+  vi.useRealTimers();
+});
+
+/** Lets promises that can settle do so. */
+async function flush(): Promise<void> {
+  await vi.advanceTimersByTimeAsync(0);
+}
+
+function nth<T>(items: readonly T[], at: number): T {
+  const item = items.at(at);
+  if (item === undefined) throw new Error(`there is no item ${at} of ${items.length}`);
+  return item;
+}
+
+function request(image: string, key = 'shop/web', more: Partial<DigestRequest> = {}): DigestRequest {
+  return { key, image, namespace: 'shop', podSpec: {}, ...more };
+}
+
+function resolved(digest = DIGEST): Resolution {
+  return { kind: 'resolved', pinned: `app:1@${digest}`, digest, mediaType: 'm', platforms: [{ digest }] };
+}
+
+function failed(reason: ResolutionFailure['reason'], retryAfterSeconds?: number): ResolutionFailure {
+  return {
+    kind: 'failed',
+    reason,
+    message: `because ${reason}`,
+    retryable: true,
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  };
+}
+
+describe('lookup', () => {
+  it('is pending until the registry has answered, and then says so', async () => {
+    const { resolver, calls, changes, settle } = start();
+    expect(resolver.lookup(request('app:1'))).toEqual({ state: 'pending' });
+    expect(resolver.lookup(request('app:1'))).toEqual({ state: 'pending' });
+    await flush();
+    expect(calls).toHaveLength(1);
+    expect(changes).toEqual([]);
+    await settle(resolved());
+    expect(changes).toEqual(['shop/web']);
+    expect(resolver.lookup(request('app:1'))).toEqual({
+      state: 'resolved',
+      pinned: `app:1@${DIGEST}`,
+      digest: DIGEST,
+      mediaType: 'm',
+      platforms: [{ digest: DIGEST }],
+    });
+    expect(calls).toHaveLength(1);
+  });
+
+  it('needs nobody for a digest or for what is no reference', () => {
+    const { resolver } = start();
+    expect(resolver.lookup(request(`app:1@${DIGEST}`))).toEqual({
+      state: 'resolved',
+      pinned: `app:1@${DIGEST}`,
+      digest: DIGEST,
+      platforms: [],
+    });
+    const invalid = resolver.lookup(request('App'));
+    expect(invalid).toMatchObject({ state: 'failed', reason: 'InvalidReference', retryable: false });
+    expect(invalid).not.toHaveProperty('retryAt');
+    expect(resolver.stats()).toEqual({ entries: 0, queued: 0, running: 0 });
+  });
+
+  it('asks anew when an answer is too old', async () => {
+    const { resolver, calls, settle } = start({ cacheMs: 1000 });
+    resolver.lookup(request('app:1'));
+    await flush();
+    await settle(resolved());
+    await vi.advanceTimersByTimeAsync(999);
+    expect(resolver.lookup(request('app:1')).state).toBe('resolved');
+    await vi.advanceTimersByTimeAsync(1);
+    expect(resolver.lookup(request('app:1')).state).toBe('pending');
+    await flush();
+    expect(calls).toHaveLength(2);
+  });
+
+  it('tells every release that waits, once', async () => {
+    const { resolver, calls, changes, settle } = start();
+    for (const key of ['shop/a', 'shop/b', 'shop/a']) resolver.lookup(request('app:1', key));
+    await flush();
+    await settle(resolved());
+    expect(calls).toHaveLength(1);
+    expect(changes).toEqual(['shop/a', 'shop/b']);
+  });
+
+  it('keeps a bounded number of answers', async () => {
+    const { resolver, settle } = start({ maxAnswers: 2 });
+    for (const image of ['a:1', 'b:1', 'c:1']) {
+      resolver.lookup(request(image));
+      await flush();
+      await settle(resolved());
+    }
+    expect(resolver.stats().entries).toBe(2);
+    expect(['b:1', 'c:1', 'a:1'].map((image) => resolver.lookup(request(image)).state)).toEqual([
+      'resolved',
+      'resolved',
+      'pending',
+    ]);
+  });
+});
+
+describe('credentials', () => {
+  function startWith(credentials: (request: DigestRequest) => string) {
+    const notes: readonly string[] = [];
+    return start({
+      loadCredentials: (wanted) => {
+        const credential = basicCredential('me', credentials(wanted));
+        return Promise.resolve(createKeyring([{ location: 'r.example', credential }], notes));
+      },
+    });
+  }
+
+  it('are loaded for the request and handed to the resolution', async () => {
+    const wanted = request('r.example/app:1', 'shop/web', { podSpec: { imagePullSecrets: [{ name: 's' }] } });
+    const seen: DigestRequest[] = [];
+    const keyring: Keyring = createKeyring([], ['a note']);
+    const { resolver, calls } = start({
+      loadCredentials: (given) => {
+        seen.push(given);
+        return Promise.resolve(keyring);
+      },
+    });
+    resolver.lookup(wanted);
+    await flush();
+    expect(seen).toEqual([wanted]);
+    expect(calls[0]?.options.keyring).toBe(keyring);
+  });
+
+  it('that are equal share a request to the registry, across namespaces', async () => {
+    const { resolver, calls, changes, settle } = startWith(() => 'same');
+    resolver.lookup(request('r.example/app:1', 'a/web', { namespace: 'a' }));
+    resolver.lookup(request('r.example/app:1', 'b/web', { namespace: 'b' }));
+    await flush();
+    expect(calls).toHaveLength(1);
+    await settle(resolved());
+    expect(changes).toEqual(['a/web', 'b/web']);
+  });
+
+  it('that differ get a request each', async () => {
+    const { resolver, calls } = startWith(({ namespace }) => namespace);
+    resolver.lookup(request('r.example/app:1', 'a/web', { namespace: 'a' }));
+    resolver.lookup(request('r.example/app:1', 'b/web', { namespace: 'b' }));
+    await flush();
+    expect(calls).toHaveLength(2);
+  });
+
+  it('are told apart by the names of the pull secrets and the service account', async () => {
+    const { resolver, calls } = startWith(({ podSpec }) => JSON.stringify(podSpec));
+    for (const podSpec of [
+      {},
+      { serviceAccountName: 'a' },
+      { imagePullSecrets: [{ name: 'a' }] },
+      { imagePullSecrets: [{ name: 'b' }] },
+    ]) {
+      resolver.lookup(request('r.example/app:1', 'shop/web', { podSpec }));
+    }
+    await flush();
+    expect(calls).toHaveLength(4);
+  });
+
+  it('that cannot be loaded are a failure that is tried again', async () => {
+    const { resolver, calls, changes } = start({ loadCredentials: () => Promise.resolve(failed('InvalidPullSecret')) });
+    resolver.lookup(request('app:1'));
+    await flush();
+    expect(changes).toEqual(['shop/web']);
+    expect(resolver.lookup(request('app:1'))).toMatchObject({ state: 'failed', reason: 'InvalidPullSecret' });
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(changes).toEqual(['shop/web', 'shop/web']);
+    expect(calls).toEqual([]);
+  });
+});
+
+describe('a failure', () => {
+  it('is shown until a retry succeeds; the waits double up to the limit', async () => {
+    const { resolver, calls, changes, settle } = start({ backoffMs: { initial: 1000, max: 5000 } });
+    resolver.lookup(request('app:1'));
+    await flush();
+    const waits: number[] = [];
+    for (let attempt = 1; attempt <= 5; attempt += 1) {
+      await settle(failed('NotFound'));
+      expect(changes).toHaveLength(attempt);
+      const lookup = resolver.lookup(request('app:1'));
+      if (lookup.state !== 'failed' || lookup.retryAt === undefined) throw new Error(lookup.state);
+      expect(lookup).toMatchObject({ reason: 'NotFound', message: 'because NotFound', retryable: true });
+      const wait = lookup.retryAt - Date.now();
+      waits.push(wait);
+      await vi.advanceTimersByTimeAsync(wait - 1);
+      expect(calls).toHaveLength(attempt);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(calls).toHaveLength(attempt + 1);
+      // While it is tried again, the condition does not flap.
+      expect(resolver.lookup(request('app:1')).state).toBe('failed');
+    }
+    expect(waits).toEqual([750, 1500, 3000, 3750, 3750]);
+    await settle(resolved());
+    expect(resolver.lookup(request('app:1')).state).toBe('resolved');
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(calls).toHaveLength(6);
+  });
+
+  it('is jittered by at most half', async () => {
+    for (const [value, wait] of [
+      [0, 500],
+      [0.999, 999.5],
+    ] as const) {
+      const { resolver, settle } = start({ random: () => value });
+      const at = Date.now();
+      resolver.lookup(request('app:1'));
+      await flush();
+      await settle(failed('Timeout'));
+      expect(resolver.lookup(request('app:1'))).toMatchObject({ retryAt: at + wait });
+    }
+  });
+
+  it('is not tried again when nobody asks any more', async () => {
+    const { resolver, calls, settle } = start();
+    resolver.lookup(request('app:1'));
+    await flush();
+    await settle(failed('NotFound'));
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(calls).toHaveLength(1);
+    expect(resolver.stats()).toEqual({ entries: 0, queued: 0, running: 0 });
+  });
+
+  it('waits for Retry-After, but no longer than an hour', async () => {
+    const { resolver, settle } = start();
+    for (const [image, seconds, wait] of [
+      ['a.example/a:1', 120, 120_000],
+      ['b.example/b:1', 1_000_000, 3_600_000],
+      ['c.example/c:1', 0, 750],
+    ] as const) {
+      resolver.lookup(request(image));
+      await flush();
+      await settle(failed('RegistryUnavailable', seconds));
+      expect(resolver.lookup(request(image))).toMatchObject({ retryAfterSeconds: seconds, retryAt: Date.now() + wait });
+    }
+  });
+});
+
+describe('TooManyRequests', () => {
+  it('pauses the whole host, and no other', async () => {
+    const { resolver, calls, settle } = start();
+    resolver.lookup(request('busy.example/a:1'));
+    await flush();
+    await settle(failed('TooManyRequests', 60));
+
+    const waiting = resolver.lookup(request('busy.example/b:1'));
+    expect(waiting.state).toBe('pending');
+    resolver.lookup(request('other.example/c:1'));
+    await flush();
+    expect(calls.map(({ reference }) => reference.text)).toEqual(['busy.example/a:1', 'other.example/c:1']);
+    expect(resolver.lookup(request('busy.example/b:1'))).toEqual({
+      state: 'pending',
+      message: 'busy.example limits the rate of requests: it is asked again at 1970-01-01T00:01:00.000Z.',
+    });
+    await vi.advanceTimersByTimeAsync(59_999);
+    expect(calls).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(calls.at(-1)?.reference.text).toBe('busy.example/b:1');
+  });
+
+  it('said twice pauses for the longer time', async () => {
+    const { resolver, calls, settle } = start();
+    resolver.lookup(request('busy.example/a:1'));
+    resolver.lookup(request('busy.example/b:1'));
+    await flush();
+    await settle(failed('TooManyRequests', 60), 0);
+    await settle(failed('TooManyRequests', 10), 1);
+    resolver.lookup(request('busy.example/c:1'));
+    await vi.advanceTimersByTimeAsync(59_999);
+    expect(calls).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(calls.at(-1)?.reference.text).toBe('busy.example/c:1');
+  });
+});
+
+describe('limits', () => {
+  it('hold in all and per registry, so that a hanging one delays no other', async () => {
+    const { resolver, calls, settle } = start({ concurrency: 3, perHost: 2 });
+    for (const image of ['slow.example/1', 'slow.example/2', 'slow.example/3', 'a.example/1', 'a.example/2']) {
+      resolver.lookup(request(image));
+    }
+    await flush();
+    expect(calls.map(({ reference }) => reference.text)).toEqual(['slow.example/1', 'slow.example/2', 'a.example/1']);
+    expect(resolver.stats()).toEqual({ entries: 5, queued: 2, running: 3 });
+    await settle(resolved(), 2);
+    expect(calls.at(-1)?.reference.text).toBe('a.example/2');
+    await settle(resolved(), 0);
+    expect(calls.at(-1)?.reference.text).toBe('slow.example/3');
+  });
+});
+
+describe('forget', () => {
+  it('drops what nobody else waits for', async () => {
+    const { resolver, calls, changes, settle } = start({ concurrency: 1 });
+    resolver.lookup(request('a:1', 'shop/a'));
+    resolver.lookup(request('b:1', 'shop/a'));
+    resolver.lookup(request('c:1', 'shop/a'));
+    resolver.lookup(request('c:1', 'shop/c'));
+    await flush();
+    resolver.forget('shop/a');
+    await settle(resolved());
+    expect(calls.map(({ reference }) => reference.text)).toEqual(['a:1', 'c:1']);
+    await settle(resolved());
+    expect(changes).toEqual(['shop/c']);
+  });
+
+  it('lets the next lookup try at once', async () => {
+    const { resolver, calls, settle } = start();
+    resolver.lookup(request('app:1'));
+    await flush();
+    await settle(failed('Unauthorized'));
+    expect(resolver.lookup(request('app:1')).state).toBe('failed');
+    resolver.forget('shop/web');
+    expect(resolver.lookup(request('app:1')).state).toBe('pending');
+    await flush();
+    expect(calls).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(calls).toHaveLength(2);
+    await settle(resolved());
+    expect(resolver.lookup(request('app:1')).state).toBe('resolved');
+  });
+});
+
+describe('recheck', () => {
+  const hour = 3_600_000;
+
+  it('is off by default', async () => {
+    const { resolver, calls } = start();
+    expect(resolver.recheck(request('app:1'), DIGEST)).toEqual({ state: 'unknown' });
+    await vi.advanceTimersByTimeAsync(48 * hour);
+    expect(calls).toEqual([]);
+  });
+
+  it('notices that a tag has moved, and moved back, and tells only then', async () => {
+    const { resolver, calls, changes, settle } = start({ recheckIntervalMs: hour });
+    const check = () => resolver.recheck(request('app:1'), DIGEST);
+    expect(check()).toEqual({ state: 'unknown' });
+    await vi.advanceTimersByTimeAsync(hour / 2);
+    await settle(resolved());
+    expect(check()).toEqual({ state: 'same', checkedAt: hour / 2 });
+    expect(changes).toEqual([]);
+
+    await vi.advanceTimersByTimeAsync(hour);
+    await settle(resolved(OTHER));
+    expect(check()).toEqual({ state: 'moved', checkedAt: 1.5 * hour, digest: OTHER });
+    expect(changes).toEqual(['shop/web']);
+
+    await vi.advanceTimersByTimeAsync(hour);
+    await settle(failed('RegistryUnavailable'));
+    expect(check()).toMatchObject({ state: 'moved', checkedAt: 1.5 * hour });
+
+    await vi.advanceTimersByTimeAsync(hour);
+    await settle(resolved());
+    expect(changes).toEqual(['shop/web', 'shop/web']);
+
+    resolver.forget('shop/web');
+    await vi.advanceTimersByTimeAsync(4 * hour);
+    expect(calls).toHaveLength(4);
+    expect(resolver.stats().entries).toBe(0);
+  });
+
+  it('ends for a release that is forgotten while a check runs', async () => {
+    const { resolver, calls, changes, settle } = start({ recheckIntervalMs: hour });
+    resolver.recheck(request('app:1'), DIGEST);
+    await vi.advanceTimersByTimeAsync(hour / 2);
+    resolver.forget('shop/web');
+    await settle(resolved(OTHER));
+    await vi.advanceTimersByTimeAsync(4 * hour);
+    expect(calls).toHaveLength(1);
+    expect(changes).toEqual([]);
+  });
+
+  it('never asks about an image given by digest', async () => {
+    const { resolver, calls } = start({ recheckIntervalMs: hour });
+    expect(resolver.recheck(request(`app:1@${DIGEST}`), DIGEST)).toEqual({ state: 'unknown' });
+    await vi.advanceTimersByTimeAsync(4 * hour);
+    expect(calls).toEqual([]);
+  });
+});
+
+describe('stop', () => {
+  it('aborts what runs, waits for its end and tells nobody', async () => {
+    const { resolver, calls, changes, settle } = start({ recheckIntervalMs: 1000, concurrency: 1 });
+    resolver.lookup(request('app:1'));
+    resolver.lookup(request('queued:1'));
+    resolver.recheck(request('other:1'), DIGEST);
+    await vi.advanceTimersByTimeAsync(1000);
+    let isStopped = false;
+    const stopped = resolver.stop().then(() => (isStopped = true));
+    await flush();
+    expect(calls[0]?.options.signal?.aborted).toBe(true);
+    expect(isStopped).toBe(false);
+    await settle(failed('Aborted'));
+    await stopped;
+    expect(resolver.lookup(request('late:1'))).toEqual({ state: 'pending' });
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(calls).toHaveLength(1);
+    expect(changes).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+it('reports each resolution for metrics', async () => {
+  const events: unknown[] = [];
+  const { resolver, settle } = start({ onResolution: (event) => events.push(event) });
+  resolver.lookup(request('app:1'));
+  await flush();
+  await vi.advanceTimersByTimeAsync(250);
+  await settle(failed('NotFound'));
+  resolver.lookup(request('app:1'));
+  await vi.advanceTimersByTimeAsync(750);
+  await settle(resolved());
+  expect(events).toEqual([
+    { registry: 'docker.io', outcome: 'NotFound', seconds: 0.25 },
+    { registry: 'docker.io', outcome: 'resolved', seconds: 0 },
+  ]);
+});

@@ -1,0 +1,128 @@
+import type { FailureReason, ResolutionFailure } from './types.ts';
+
+/** What a message says about the request that failed. */
+export interface FailureContext {
+  /** The image as the user wrote it. */
+  readonly image: string;
+  /** `host[:port]` of the registry as the user knows it. */
+  readonly registry: string;
+}
+
+const INSECURE = 'allow plain http with the operator\'s flag "--insecure-registry"';
+const TLS_HINT = 'give the operator the registry\'s CA with "--registry-ca"';
+
+/** A failure that the registry, the network or a Secret can mend: the same request is worth repeating. */
+export function fail(
+  reason: FailureReason,
+  { image }: FailureContext,
+  problem: string,
+  retryAfterSeconds?: number,
+): ResolutionFailure {
+  return {
+    kind: 'failed',
+    reason,
+    message: `Cannot resolve ${image}: ${problem}.`,
+    retryable: true,
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  };
+}
+
+/** The failure that an HTTP status outside 200 to 399 means. `server` names who answered. */
+export function failFromStatus(
+  status: number,
+  retryAfterSeconds: number | undefined,
+  context: FailureContext,
+  server: string,
+): ResolutionFailure {
+  if (status === 401) return fail('Unauthorized', context, `${server} wants other credentials (401)`);
+  if (status === 403) return fail('Forbidden', context, `${server} refuses access (403)`);
+  if (status === 404) return fail('NotFound', context, `${server} does not know it (404)`);
+  if (status === 429) {
+    const problem = `${server} limits the rate of requests (429): it is asked again later; credentials usually raise the limit, and an image pinned by digest needs no request`;
+    return fail('TooManyRequests', context, problem, retryAfterSeconds);
+  }
+  if (status >= 500) {
+    const problem = `${server} is out of order (${status}): it is asked again; what runs is not affected`;
+    return fail('RegistryUnavailable', context, problem, retryAfterSeconds);
+  }
+  const problem = `${server} answered ${status}, which a registry does not: check the host name, or pin the image by digest`;
+  return fail('InvalidResponse', context, problem);
+}
+
+/** The failure behind an exception of the HTTP client. Says nothing of the exception but its code. */
+export function failFromError(error: unknown, context: FailureContext, server: string): ResolutionFailure {
+  const code = findCode(error);
+  if (/^(UND_ERR_(CONNECT|HEADERS|BODY)_TIMEOUT|ETIMEDOUT)$/.test(code)) return failTimeout(context, server);
+  if (isPlainHttp(code, error)) {
+    return fail('TLS', context, `${server} does not speak TLS (${code}): enable TLS there, or ${INSECURE}`);
+  }
+  if (isTls(code)) {
+    return fail('TLS', context, `the certificate or TLS of ${server} is not accepted (${code}): ${TLS_HINT}`);
+  }
+  if (code === 'ENOTFOUND') {
+    const problem = `the host of ${server} is not known (${code}): check the spelling and the operator's DNS, or set HTTPS_PROXY for the operator`;
+    return fail('RegistryUnavailable', context, problem);
+  }
+  const problem = `${server} cannot be reached (${code}): check that it runs and that the operator's network reaches it (HTTPS_PROXY, NO_PROXY)`;
+  return fail('RegistryUnavailable', context, problem);
+}
+
+export function failTimeout(context: FailureContext, server: string): ResolutionFailure {
+  const problem = `${server} did not answer in time: check that it runs and that the operator's network reaches it (HTTPS_PROXY, NO_PROXY)`;
+  return fail('Timeout', context, problem);
+}
+
+export function failPlainHttp(context: FailureContext, server: string): ResolutionFailure {
+  return fail(
+    'TLS',
+    context,
+    `${server} speaks plain http, which is not allowed for it: enable TLS there, or ${INSECURE}`,
+  );
+}
+
+/** What became of the credentials that were tried, for the message of an authentication failure. */
+export interface CredentialReport {
+  /** Where each tried credential came from; empty when the registry was asked anonymously. */
+  readonly sources: readonly string[];
+  readonly notes: readonly string[];
+}
+
+/** Completes a failure that other credentials could mend by what was tried and by the ways out. */
+export function explainCredentials(
+  { reason, ...failure }: ResolutionFailure,
+  { image, registry }: FailureContext,
+  { sources, notes }: CredentialReport,
+): ResolutionFailure {
+  const tried = sources.length === 0 ? 'without credentials' : `with ${[...new Set(sources)].join(', ')}`;
+  const problem = {
+    NotFound: `${registry} does not know it (404), asked ${tried}: check name and tag; some registries say so to whoever lacks access`,
+    Forbidden: `${registry} refuses access (403), asked ${tried}`,
+  }[reason as string];
+  const waysOut =
+    "Ways out: imagePullSecrets in the template or on its service account; the operator's docker config (the operator does not have the nodes' own credentials for cloud registries); or pin the image by digest";
+  const known = notes.length === 0 ? '' : ` Note: ${notes.join('; ')}.`;
+  const unauthorized = `${registry} wants ${sources.length === 0 ? '' : 'other '}credentials (401), asked ${tried}; it may also say so of a repository that does not exist`;
+  return { ...failure, reason, message: `Cannot resolve ${image}: ${problem ?? unauthorized}. ${waysOut}.${known}` };
+}
+
+/** Node's error code, also of the error behind the error. */
+function findCode(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown error';
+  const proxy = /^Proxy response \((\d+)\)/.exec(error.message);
+  if (proxy !== null) return `the proxy answered ${proxy[1] ?? ''}`;
+  // A connection that was tried over several addresses fails with all their errors.
+  const inner = error instanceof AggregateError ? (error.errors[0] as unknown) : error.cause;
+  if (inner instanceof Error && 'code' in inner) return findCode(inner);
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+}
+
+function isPlainHttp(code: string, error: unknown): boolean {
+  const message = error instanceof Error ? error.message : '';
+  return code === 'ERR_SSL_WRONG_VERSION_NUMBER' || (code === 'EPROTO' && message.includes('wrong version number'));
+}
+
+function isTls(code: string): boolean {
+  return /^(ERR_SSL_|ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|EPROTO$|HOSTNAME_MISMATCH$|INVALID_CA$)/.test(
+    code,
+  );
+}

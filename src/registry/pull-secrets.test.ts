@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import { collectPullSecrets, createCredentialLoader } from './pull-secrets.ts';
+import type { PullSecret, PullServiceAccount } from './pull-secrets.ts';
+import { parseReference } from './reference.ts';
+import { createKeyring } from './credentials.ts';
+import type { Keyring, PodPullSpec, ResolutionFailure } from './types.ts';
+
+function dockerSecret(username: string): PullSecret {
+  const config = JSON.stringify({ auths: { 'r.example': { username, password: 'p' } } });
+  return {
+    type: 'kubernetes.io/dockerconfigjson',
+    data: { '.dockerconfigjson': Buffer.from(config).toString('base64') },
+  };
+}
+
+function legacySecret(username: string): PullSecret {
+  const config = JSON.stringify({ 'r.example': { username, password: 'p' } });
+  return { type: 'kubernetes.io/dockercfg', data: { '.dockercfg': Buffer.from(config).toString('base64') } };
+}
+
+interface World {
+  readonly secrets?: Readonly<Record<string, PullSecret>>;
+  readonly accounts?: Readonly<Record<string, PullServiceAccount>>;
+}
+
+function collect({ secrets = {}, accounts = {} }: World, podSpec: PodPullSpec) {
+  return collectPullSecrets(
+    (namespace, name) => Promise.resolve(namespace === 'shop' ? secrets[name] : undefined),
+    (namespace, name) => Promise.resolve(namespace === 'shop' ? accounts[name] : undefined),
+    'shop',
+    podSpec,
+  );
+}
+
+function usernames(result: Keyring | ResolutionFailure): string[] {
+  if (result.kind === 'failed') throw new Error(result.message);
+  const reference = parseReference('r.example/app');
+  if (reference.kind === 'invalid') throw new Error(reference.message);
+  return result.candidates(reference).map((found) => (found.type === 'basic' ? found.username : ''));
+}
+
+function notes(result: Keyring | ResolutionFailure): readonly string[] {
+  if (result.kind === 'failed') throw new Error(result.message);
+  return result.notes;
+}
+
+const secrets = { a: dockerSecret('a'), b: legacySecret('b'), c: dockerSecret('c') };
+
+describe('collectPullSecrets', () => {
+  it("reads the template's secrets in their order, and then none of the service account's", async () => {
+    const world = { secrets, accounts: { web: { imagePullSecrets: [{ name: 'c' }] } } };
+    const podSpec = { serviceAccountName: 'web', imagePullSecrets: [{ name: 'b' }, { name: '' }, {}, { name: 'a' }] };
+    const keyring = await collect(world, podSpec);
+    expect(usernames(keyring)).toEqual(['b', 'a']);
+    expect(notes(keyring)).toEqual([expect.stringContaining("service account's are not used")]);
+  });
+
+  it("reads the service account's secrets where the template names none", async () => {
+    const accounts = { web: { imagePullSecrets: [{ name: 'c' }] }, default: { imagePullSecrets: [{ name: 'a' }] } };
+    expect(usernames(await collect({ secrets, accounts }, { serviceAccountName: 'web' }))).toEqual(['c']);
+    expect(usernames(await collect({ secrets, accounts }, {}))).toEqual(['a']);
+  });
+
+  it('passes over what is missing or of another type, and says so', async () => {
+    const world = { secrets: { ...secrets, tls: { type: 'kubernetes.io/tls' }, plain: {} } };
+    const podSpec = { imagePullSecrets: ['gone', 'tls', 'plain', 'a'].map((name) => ({ name })) };
+    const keyring = await collect(world, podSpec);
+    expect(usernames(keyring)).toEqual(['a']);
+    expect(notes(keyring)).toEqual(
+      expect.arrayContaining([
+        'Secret shop/gone does not exist',
+        expect.stringContaining('Secret shop/tls has the type kubernetes.io/tls'),
+        expect.stringContaining('Secret shop/plain has the type Opaque'),
+      ]),
+    );
+    expect(notes(await collect({}, { serviceAccountName: 'web' }))).toEqual(['ServiceAccount shop/web does not exist']);
+  });
+
+  it('names the secret and the key of invalid content, and none of the content', async () => {
+    const bad = { type: 'kubernetes.io/dockercfg', data: { '.dockercfg': Buffer.from('hunter2').toString('base64') } };
+    const result = await collect({ secrets: { bad } }, { imagePullSecrets: [{ name: 'bad' }] });
+    expect(result).toMatchObject({ kind: 'failed', reason: 'InvalidPullSecret', retryable: true });
+    expect(result).toHaveProperty('message', expect.stringContaining('Key .dockercfg of Secret shop/bad is invalid'));
+    expect(JSON.stringify(result)).not.toMatch(/hunter2|aHVudGVyMg/);
+  });
+
+  it.each([
+    [403, 'grant it the verb get'],
+    [500, 'the API server answered 500'],
+  ])("fails with the API server's %d, without what its error holds", async (code, hint) => {
+    const error = Object.assign(new Error('Headers: {"authorization": "hunter2"}'), { code });
+    const refuse = () => Promise.reject(error);
+    const result = await collectPullSecrets(refuse, refuse, 'shop', {});
+    expect(result).toMatchObject({ kind: 'failed', reason: 'CredentialsUnavailable', retryable: true });
+    expect(result).toHaveProperty('message', expect.stringContaining(hint));
+    expect(JSON.stringify(result)).not.toContain('hunter2');
+  });
+});
+
+describe('createCredentialLoader', () => {
+  const request = { key: 'shop/web', image: 'r.example/app', namespace: 'shop' };
+  const signal = new AbortController().signal;
+  const operator = createKeyring([
+    { location: 'r.example', credential: { source: 'operator', type: 'basic', username: 'operator', password: 'p' } },
+  ]);
+
+  it("tries the pod's credentials before the operator's", async () => {
+    const load = createCredentialLoader(
+      () => Promise.resolve(dockerSecret('pod')),
+      () => Promise.resolve({}),
+      () => Promise.resolve(operator),
+    );
+    const withSecret = await load({ ...request, podSpec: { imagePullSecrets: [{ name: 'x' }] } }, signal);
+    expect(usernames(withSecret)).toEqual(['pod', 'operator']);
+    expect(usernames(await load({ ...request, podSpec: {} }, signal))).toEqual(['operator']);
+  });
+});

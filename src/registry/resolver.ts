@@ -1,0 +1,170 @@
+import { createAuthorizer } from './authorization.ts';
+import type { AuthorizedConversation } from './authorization.ts';
+import { explainCredentials, fail, failFromStatus } from './failures.ts';
+import { ACCEPT, computeDigest, manifestKind, mediaTypeOf, parseManifest } from './manifest.ts';
+import { apiHost, isDigest, manifestName, parseReference, pinReference } from './reference.ts';
+import { createTransport } from './transport.ts';
+import type { Conversation, HttpRequest, HttpResponse, TransportConfig } from './transport.ts';
+import type {
+  Credential,
+  FailureReason,
+  Keyring,
+  PlatformManifest,
+  Reference,
+  Resolution,
+  ResolutionFailure,
+} from './types.ts';
+
+export interface RegistryClientConfig extends TransportConfig {
+  /** For one resolution with all its requests; default 30,000 ms. */
+  readonly totalTimeoutMs?: number;
+  readonly now?: () => number;
+}
+
+export interface ResolveOptions {
+  /** Without one, the registry is asked anonymously. */
+  readonly keyring?: Keyring;
+  readonly signal?: AbortSignal;
+}
+
+/** Asks a registry which digest a reference names. Never throws: a failure is a value. */
+export type ResolveDigest = (reference: string | Reference, options?: ResolveOptions) => Promise<Resolution>;
+
+export interface RegistryClient {
+  readonly resolveDigest: ResolveDigest;
+  /** Ends the connections; what is under way fails. */
+  readonly close: () => Promise<void>;
+}
+
+// Registries that do not know HEAD, and proxies that forbid it.
+const HEAD_UNSUPPORTED = new Set([400, 405, 501]);
+
+// What other credentials may turn into an answer, the most telling first: some registries say 404 to whoever lacks access.
+const CREDENTIAL_REASONS: readonly FailureReason[] = ['NotFound', 'Forbidden', 'Unauthorized'];
+
+/**
+ * A client of the OCI distribution API for one purpose: reference → digest. Connections and tokens are kept between
+ * resolutions, nothing is global.
+ */
+export function createRegistryClient(config: RegistryClientConfig = {}): RegistryClient {
+  const { totalTimeoutMs = 30_000, now } = config;
+  const transport = createTransport(config);
+  const sendAuthorized = createAuthorizer(transport, now);
+
+  async function resolveDigest(given: string | Reference, options: ResolveOptions = {}): Promise<Resolution> {
+    const reference = typeof given === 'string' ? parseReference(given) : given;
+    if (reference.kind === 'invalid') {
+      return { kind: 'failed', reason: 'InvalidReference', message: reference.message, retryable: false };
+    }
+    if (reference.digest !== undefined) {
+      return { kind: 'resolved', pinned: reference.text, digest: reference.digest, platforms: [] };
+    }
+    const { keyring, signal = new AbortController().signal } = options;
+    return tryCandidates(reference, keyring, {
+      image: reference.text,
+      registry: reference.registry,
+      signal,
+      deadline: AbortSignal.timeout(totalTimeoutMs),
+    });
+  }
+
+  /** Tries the credentials in their order, as the kubelet does; without any, asks anonymously. */
+  async function tryCandidates(
+    reference: Reference,
+    keyring: Keyring | undefined,
+    conversation: Conversation,
+  ): Promise<Resolution> {
+    const found = keyring?.candidates(reference) ?? [];
+    const { repository } = reference;
+    const attempt = (credential: Credential | undefined) =>
+      resolveAs(reference, { ...conversation, repository, credential });
+
+    let result = await attempt(found[0]);
+    for (const credential of found.slice(1)) {
+      if (!dependsOnCredentials(result)) return result;
+      result = moreTelling(result, await attempt(credential));
+    }
+    if (!dependsOnCredentials(result)) return result;
+    const report = { sources: found.map(({ source }) => source), notes: keyring?.notes ?? [] };
+    return explainCredentials(result, conversation, report);
+  }
+
+  async function resolveAs(reference: Reference, conversation: AuthorizedConversation): Promise<Resolution> {
+    const head = await sendAuthorized(manifestRequest('HEAD', reference, manifestName(reference)), conversation);
+    if (head.kind === 'failed') return head;
+    if (HEAD_UNSUPPORTED.has(head.status)) return resolveByBody(reference, manifestName(reference), conversation);
+    if (head.status !== 200) return failFromResponse(head, conversation);
+
+    const digest = head.header('docker-content-digest') ?? '';
+    const mediaType = mediaTypeOf(head.header('content-type'));
+    if (!isDigest(digest)) return resolveByBody(reference, manifestName(reference), conversation);
+    if (manifestKind(mediaType) === 'image') return resolved(reference, digest, mediaType, []);
+    // By digest, so that a tag that moves in between cannot mix two images.
+    return resolveByBody(reference, digest, conversation);
+  }
+
+  async function resolveByBody(
+    reference: Reference,
+    name: string,
+    conversation: AuthorizedConversation,
+  ): Promise<Resolution> {
+    const response = await sendAuthorized(manifestRequest('GET', reference, name), conversation);
+    if (response.kind === 'failed') return response;
+    if (response.status !== 200) return failFromResponse(response, conversation);
+
+    const expected = isDigest(name) ? name : response.header('docker-content-digest');
+    const digest = computeDigest(response.body, expected);
+    if (expected !== undefined && digest !== expected) {
+      const problem = `${conversation.registry} sent a manifest that does not have the digest it names: a proxy or the registry's storage is at fault; pin the image by digest once that is mended`;
+      return fail('DigestMismatch', conversation, problem);
+    }
+    const manifest = parseManifest(response.body, response.header('content-type'));
+    if (manifest === undefined) {
+      const problem = `${conversation.registry} has something there that is neither an OCI nor a Docker schema 2 image: push it anew with a current tool`;
+      return fail('Unsupported', conversation, problem);
+    }
+    return resolved(reference, digest, manifest.mediaType, manifest.platforms);
+  }
+
+  function manifestRequest(method: 'HEAD' | 'GET', reference: Reference, name: string): HttpRequest {
+    const url = new URL(`${transport.baseUrl(apiHost(reference))}/v2/${reference.repository}/manifests/${name}`);
+    return { operation: method === 'HEAD' ? 'head' : 'get', method, url, headers: { accept: ACCEPT } };
+  }
+
+  return { resolveDigest, close: transport.close };
+}
+
+function resolved(
+  reference: Reference,
+  digest: string,
+  mediaType: string,
+  platforms: readonly PlatformManifest[],
+): Resolution {
+  const isIndex = manifestKind(mediaType) === 'index';
+  return {
+    kind: 'resolved',
+    pinned: pinReference(reference, digest),
+    digest,
+    mediaType,
+    platforms: isIndex ? platforms : [{ digest }],
+  };
+}
+
+function failFromResponse(response: HttpResponse, conversation: AuthorizedConversation): ResolutionFailure {
+  const { status, retryAfterSeconds } = response;
+  // A registry with token authentication answers 401 to a valid token without the right (RFC 6750 §3.1 has 403 for it).
+  const lacksScope = response.headers('www-authenticate').some((value) => /\binsufficient_scope\b/.test(value));
+  const isForbidden = status === 401 && lacksScope && conversation.credential !== undefined;
+  return failFromStatus(isForbidden ? 403 : status, retryAfterSeconds, conversation, conversation.registry);
+}
+
+function dependsOnCredentials(result: Resolution): result is ResolutionFailure {
+  return result.kind === 'failed' && CREDENTIAL_REASONS.includes(result.reason);
+}
+
+/** The later result, unless an earlier credential came further: "no such tag" was said to somebody who was let in. */
+function moreTelling(earlier: ResolutionFailure, later: Resolution): Resolution {
+  if (!dependsOnCredentials(later)) return later;
+  const rank = ({ reason }: ResolutionFailure) => CREDENTIAL_REASONS.indexOf(reason);
+  return rank(later) < rank(earlier) ? later : earlier;
+}

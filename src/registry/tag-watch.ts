@@ -1,0 +1,85 @@
+import type { DigestRequest, Reference, Resolution, TagCheck } from './types.ts';
+
+export interface TagWatchConfig {
+  /** Between two checks of a tag; 0 means never to check. */
+  readonly intervalMs: number;
+  /** Asks the registry, some time; must not reject. Best effort: a failure leaves the last answer in place. */
+  readonly ask: (reference: Reference, request: DigestRequest) => Promise<Resolution>;
+  readonly onChange: (key: string) => void;
+  readonly now: () => number;
+  /** 0 ≤ random() < 1 */
+  readonly random: () => number;
+}
+
+/** Notices that tags have moved. See DigestResolver.recheck. */
+export interface TagWatch {
+  readonly recheck: (id: string, reference: Reference, request: DigestRequest, pinnedDigest: string) => TagCheck;
+  readonly forget: (key: string) => void;
+  readonly size: () => number;
+  readonly stop: () => void;
+}
+
+interface Watched {
+  readonly reference: Reference;
+  readonly request: DigestRequest;
+  /** Work queue key → the digest that was pinned for it. */
+  readonly pinned: Map<string, string>;
+  isDropped?: true;
+  timer?: NodeJS.Timeout;
+  latest?: { readonly digest: string; readonly checkedAt: number };
+}
+
+export function createTagWatch({ intervalMs, ask, onChange, now, random }: TagWatchConfig): TagWatch {
+  const watched = new Map<string, Watched>();
+
+  // Spread, so that a restart with many releases does not ask for all tags at once.
+  function schedule(tag: Watched, share: number): void {
+    tag.timer = setTimeout(() => void check(tag), intervalMs * share);
+    tag.timer.unref();
+  }
+
+  async function check(tag: Watched): Promise<void> {
+    const result = await ask(tag.reference, tag.request);
+    if (tag.isDropped) return;
+    if (result.kind === 'resolved') {
+      const before = tag.latest;
+      tag.latest = { digest: result.digest, checkedAt: now() };
+      for (const [key, pinned] of tag.pinned) {
+        const wasMoved = before !== undefined && before.digest !== pinned;
+        if ((result.digest !== pinned) !== wasMoved) onChange(key);
+      }
+    }
+    schedule(tag, 0.9 + 0.2 * random());
+  }
+
+  function drop(id: string, tag: Watched): void {
+    tag.isDropped = true;
+    clearTimeout(tag.timer);
+    watched.delete(id);
+  }
+
+  return {
+    recheck(id, reference, request, pinnedDigest) {
+      if (intervalMs <= 0 || reference.digest !== undefined) return { state: 'unknown' };
+      let tag = watched.get(id);
+      if (tag === undefined) {
+        tag = { reference, request, pinned: new Map() };
+        watched.set(id, tag);
+        schedule(tag, random());
+      }
+      tag.pinned.set(request.key, pinnedDigest);
+      if (tag.latest === undefined) return { state: 'unknown' };
+      const { digest, checkedAt } = tag.latest;
+      return digest === pinnedDigest ? { state: 'same', checkedAt } : { state: 'moved', checkedAt, digest };
+    },
+    forget(key) {
+      for (const [id, tag] of watched) {
+        if (tag.pinned.delete(key) && tag.pinned.size === 0) drop(id, tag);
+      }
+    },
+    size: () => watched.size,
+    stop() {
+      for (const [id, tag] of watched) drop(id, tag);
+    },
+  };
+}

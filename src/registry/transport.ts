@@ -1,0 +1,202 @@
+import tls from 'node:tls';
+import { EnvHttpProxyAgent } from 'undici';
+import type { Dispatcher } from 'undici';
+import { fail, failFromError, failPlainHttp, failTimeout } from './failures.ts';
+import type { FailureContext } from './failures.ts';
+import type { RegistryRequestEvent, ResolutionFailure } from './types.ts';
+
+/** Manifests larger than this are refused, as the distribution specification proposes. */
+export const MAX_BODY_BYTES = 4 * 1024 * 1024;
+
+const MAX_REDIRECTS = 5;
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+export interface TransportConfig {
+  /** `host[:port]` of registries and token servers that may be asked over plain http. */
+  readonly insecureHosts?: ReadonlySet<string>;
+  /** Certificates (PEM) that are trusted beside the default ones. */
+  readonly caBundle?: string;
+  /** Overrides HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the environment; an empty string means none. */
+  readonly proxy?: { readonly httpProxy?: string; readonly httpsProxy?: string; readonly noProxy?: string };
+  /** For one HTTP request with its body; default 10,000 ms. */
+  readonly requestTimeoutMs?: number;
+  readonly onRequest?: (event: RegistryRequestEvent) => void;
+}
+
+/** Whom a request is for and how long it may take. */
+export interface Conversation extends FailureContext {
+  /** Aborted by the caller. */
+  readonly signal: AbortSignal;
+  /** Aborted when the whole resolution takes too long. */
+  readonly deadline: AbortSignal;
+}
+
+export interface HttpRequest {
+  readonly operation: RegistryRequestEvent['operation'];
+  readonly method: 'HEAD' | 'GET' | 'POST';
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export interface HttpResponse {
+  readonly kind: 'response';
+  readonly status: number;
+  /** Whether it came from where the request was sent to, not from where that redirected to. */
+  readonly sameOrigin: boolean;
+  readonly header: (name: string) => string | undefined;
+  /** A header that may be given several times. */
+  readonly headers: (name: string) => readonly string[];
+  readonly retryAfterSeconds?: number;
+  readonly body: Buffer;
+}
+
+export interface Transport {
+  /** Follows redirects, without the credentials where they lead to another origin. Never throws. */
+  readonly send: (request: HttpRequest, conversation: Conversation) => Promise<HttpResponse | ResolutionFailure>;
+  /** The URL of a host's API: https, or http where that is allowed. */
+  readonly baseUrl: (host: string) => string;
+  readonly close: () => Promise<void>;
+}
+
+/** The HTTP client for registries: proxy from the environment, extra CA, timeouts, bounded bodies, no global state. */
+export function createTransport(config: TransportConfig = {}): Transport {
+  const { requestTimeoutMs = 10_000, onRequest } = config;
+  const insecureHosts = new Set([...(config.insecureHosts ?? [])].map(normaliseHost));
+  const dispatcher = createDispatcher(config);
+
+  function isAllowed(url: URL): boolean {
+    return url.protocol === 'https:' || (url.protocol === 'http:' && insecureHosts.has(url.host));
+  }
+
+  async function sendOnce(request: HttpRequest, conversation: Conversation): Promise<Answer | ResolutionFailure> {
+    const server = describeServer(request, conversation);
+    if (!isAllowed(request.url)) return failPlainHttp(conversation, server);
+    const timeout = AbortSignal.timeout(requestTimeoutMs);
+    const signal = AbortSignal.any([conversation.signal, conversation.deadline, timeout]);
+    try {
+      return await exchange(dispatcher, request, signal);
+    } catch (error) {
+      if (error === TOO_LARGE) {
+        return fail('InvalidResponse', conversation, `the answer of ${server} is larger than 4 MiB`);
+      }
+      if (conversation.signal.aborted) return fail('Aborted', conversation, 'the resolution was stopped');
+      return signal.aborted ? failTimeout(conversation, server) : failFromError(error, conversation, server);
+    }
+  }
+
+  async function sendMeasured(request: HttpRequest, conversation: Conversation) {
+    const start = performance.now();
+    const result = await sendOnce(request, conversation);
+    onRequest?.({
+      registry: conversation.registry,
+      operation: request.operation,
+      outcome: result.kind === 'failed' ? result.reason : result.status,
+      seconds: (performance.now() - start) / 1000,
+    });
+    return result;
+  }
+
+  async function send(request: HttpRequest, conversation: Conversation): Promise<HttpResponse | ResolutionFailure> {
+    let current = request;
+    for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
+      const answer = await sendMeasured(current, conversation);
+      if (answer.kind === 'failed') return answer;
+      const target = findRedirect(current, answer);
+      if (target === undefined) return toResponse(answer, current.url.origin === request.url.origin);
+      current = redirectTo(target, current);
+    }
+    const problem = `${describeServer(request, conversation)} redirects more than ${MAX_REDIRECTS} times`;
+    return fail('InvalidResponse', conversation, problem);
+  }
+
+  return {
+    send,
+    baseUrl: (host) => `${insecureHosts.has(normaliseHost(host)) ? 'http' : 'https'}://${host}`,
+    close: () => dispatcher.destroy(),
+  };
+}
+
+/** As URL.host has it for plain http: lower case, without port 80. */
+function normaliseHost(host: string): string {
+  return URL.parse(`http://${host}`)?.host ?? host;
+}
+
+interface Answer {
+  readonly kind: 'answer';
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Buffer;
+}
+
+const TOO_LARGE = new Error('body too large');
+
+async function exchange(dispatcher: Dispatcher, request: HttpRequest, signal: AbortSignal): Promise<Answer> {
+  const { statusCode, headers, body } = await dispatcher.request({
+    origin: request.url.origin,
+    path: request.url.pathname + request.url.search,
+    method: request.method,
+    headers: { 'user-agent': 'apprelease', ...request.headers },
+    body: request.body ?? null,
+    signal,
+  });
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MAX_BODY_BYTES) throw TOO_LARGE;
+    chunks.push(chunk);
+  }
+  return { kind: 'answer', status: statusCode, headers, body: Buffer.concat(chunks) };
+}
+
+function createDispatcher({ caBundle, proxy, requestTimeoutMs = 10_000 }: TransportConfig): Dispatcher {
+  const ca = caBundle === undefined ? undefined : [...tls.getCACertificates('default'), caBundle];
+  const secure = ca === undefined ? {} : { ca };
+  return new EnvHttpProxyAgent({
+    ...proxy,
+    connect: { ...secure, timeout: requestTimeoutMs },
+    ...(ca && { requestTls: secure, proxyTls: secure }),
+    allowH2: false,
+  });
+}
+
+/** Where a redirect leads to; only what changes nothing is repeated elsewhere. */
+function findRedirect({ method, url }: HttpRequest, { status, headers }: Answer): URL | undefined {
+  const location = headers.location;
+  if (method === 'POST' || !REDIRECTS.has(status) || typeof location !== 'string') return undefined;
+  return URL.parse(location, url.href) ?? undefined;
+}
+
+function redirectTo(url: URL, request: HttpRequest): HttpRequest {
+  if (url.origin === request.url.origin) return { ...request, url };
+  const headers = Object.fromEntries(Object.entries(request.headers).filter(([name]) => name !== 'authorization'));
+  return { ...request, url, headers };
+}
+
+function toResponse({ status, headers, body }: Answer, sameOrigin: boolean): HttpResponse {
+  const all = (name: string) => [headers[name] ?? []].flat();
+  const retryAfterSeconds = parseRetryAfter(all('retry-after')[0], Date.now());
+  return {
+    kind: 'response',
+    status,
+    sameOrigin,
+    header: (name) => all(name)[0],
+    headers: all,
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+    body,
+  };
+}
+
+/** Retry-After (RFC 9110 §10.2.3), seconds or a date, as seconds from `now` (ms since the epoch). */
+export function parseRetryAfter(value: string | undefined, now: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (/^\d+$/.test(value)) return Number(value);
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - now) / 1000));
+}
+
+function describeServer({ operation, url }: HttpRequest, { registry }: FailureContext): string {
+  if (operation === 'token') return `${url.host}, the token server of ${registry},`;
+  return url.host === registry ? registry : `${registry} (${url.host})`;
+}

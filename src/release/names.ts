@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto';
+
+const LABEL_LENGTH = 63;
+
+/** JSON with sorted keys: equal values give equal text whatever the order of their keys. */
+export function canonicalJson(value: unknown): string {
+  return sorted(value) ?? 'null';
+}
+
+/** Written out, as it runs in every pass: a replacer for JSON.stringify takes several times as long. */
+function sorted(value: unknown): string | undefined {
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map((item) => sorted(item) ?? 'null').join(',')}]`;
+  const parts: string[] = [];
+  for (const key of Object.keys(value).sort()) {
+    const text = sorted((value as Record<string, unknown>)[key]);
+    if (text !== undefined) parts.push(`${JSON.stringify(key)}:${text}`);
+  }
+  return `{${parts.join(',')}}`;
+}
+
+/** Eight characters of a value's SHA-256: for names, never for deciding whether two inputs are equal. */
+export function shortHash(value: unknown): string {
+  return createHash('sha256').update(canonicalJson(value)).digest('hex').slice(0, 8);
+}
+
+/** Joins parts to a DNS label; what is too long is cut and carries a hash of the whole. */
+export function joinName(...parts: (string | number)[]): string {
+  const name = parts.join('-');
+  if (name.length <= LABEL_LENGTH) return name;
+  return `${name.slice(0, LABEL_LENGTH - 9).replace(/[^a-z0-9]+$/, '')}-${shortHash(name)}`;
+}
+
+export function revisionName(release: string, number: number): string {
+  return `${release}-${number}`;
+}
+
+export function ledgerName(release: string): string {
+  return `${release}-ledger`;
+}
+
+export function serviceName(release: string, pool: { name: string; serviceName?: string | undefined }): string {
+  return pool.serviceName ?? `${release}-${pool.name}`;
+}
+
+/** The name of the rollback that the operator makes: two leaders make the same. `pool`: where each goes back alone. */
+export function automaticRollbackName(release: string, revision: number, attempt: number, pool?: string): string {
+  return joinName(release, `r${revision}`, attempt, ...(pool === undefined ? [] : [pool]));
+}
+
+/** A label value that says as much of a version as the label syntax can hold. */
+export function versionLabel(version: string): string {
+  const safe = version.replace(/[^A-Za-z0-9_.-]/g, '_');
+  if (safe === version && version.length <= LABEL_LENGTH && /[A-Za-z0-9]$/.test(version)) return version;
+  return `${safe.slice(0, LABEL_LENGTH - 9).replace(/[^A-Za-z0-9]+$/, '')}-${shortHash(version)}`;
+}

@@ -1,0 +1,106 @@
+/** The Kubernetes objects that a release is made of: only the fields that are read or written here. */
+import type { ObjectMeta, OwnerReference } from '../api/common.ts';
+import type { PodTemplate, ServicePort } from '../api/app-release.ts';
+
+export interface DeploymentSpec {
+  replicas?: number;
+  minReadySeconds?: number;
+  progressDeadlineSeconds?: number;
+  revisionHistoryLimit?: number;
+  strategy?: { type: string; rollingUpdate?: { maxSurge: number | string; maxUnavailable: number | string } };
+  selector: { matchLabels: Record<string, string> };
+  template: PodTemplate;
+}
+
+export interface DeploymentStatus {
+  observedGeneration?: number;
+  replicas?: number;
+  updatedReplicas?: number;
+  readyReplicas?: number;
+  availableReplicas?: number;
+  conditions?: { type: string; status: string; reason?: string; message?: string; lastUpdateTime?: string }[];
+}
+
+export interface Deployment {
+  metadata: ObjectMeta;
+  spec: DeploymentSpec;
+  status?: DeploymentStatus;
+  /** From managedFields: who else than the operator owns spec.replicas. */
+  replicasOwner?: string;
+  /** From managedFields: who else wrote last. */
+  otherManager?: string;
+}
+
+export interface Service {
+  metadata: ObjectMeta;
+  spec: {
+    type?: string;
+    clusterIP?: string;
+    selector?: Record<string, string>;
+    ports?: (Omit<ServicePort, 'protocol'> & { protocol?: string; nodePort?: number })[];
+    sessionAffinity?: string;
+    trafficDistribution?: string;
+  };
+  otherManager?: string;
+}
+
+export interface ContainerState {
+  name: string;
+  ready: boolean;
+  restartCount: number;
+  imageID?: string;
+  waiting?: { reason?: string; message?: string };
+  terminated?: { reason?: string; exitCode?: number };
+}
+
+export interface Pod {
+  metadata: ObjectMeta;
+  nodeName?: string;
+  phase?: string;
+  reason?: string;
+  ready: boolean;
+  /** When Ready last turned True or False (RFC 3339). */
+  readySince?: string;
+  /** The message of PodScheduled=False with reason Unschedulable. */
+  unschedulable?: string;
+  containers: ContainerState[];
+}
+
+export interface EndpointSlice {
+  metadata: ObjectMeta;
+  /** The Service, from the label kubernetes.io/service-name. */
+  service: string;
+  endpoints: { pod?: string; ready: boolean; serving: boolean; terminating: boolean }[];
+}
+
+export interface ControllerRevision {
+  metadata: ObjectMeta;
+  revision: number;
+  data?: unknown;
+}
+
+/** A node, as far as a failure may be its fault. */
+export interface Node {
+  metadata: { name: string };
+  ready: boolean;
+  unschedulable: boolean;
+}
+
+/** What a server-side apply or a create sends: identity and the fields that we own. */
+export interface Desired<Body> {
+  apiVersion: string;
+  kind: string;
+  metadata: {
+    name: string;
+    namespace: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+    ownerReferences?: OwnerReference[];
+    /** Where the object exists: the write fails with 409 when somebody else wrote since. */
+    resourceVersion?: string;
+  };
+  spec: Body;
+}
+
+export type DesiredDeployment = Desired<DeploymentSpec>;
+export type DesiredService = Desired<Partial<Service['spec']>>;

@@ -1,0 +1,47 @@
+/** What a pass sees: the caches' objects as they are, and the little that the process remembers. All plain data. */
+import type { AppRelease } from '../api/app-release.ts';
+import type { ReleasePromotion } from '../api/release-promotion.ts';
+import type { ReleaseRollback } from '../api/release-rollback.ts';
+import type { ControllerRevision, Deployment, EndpointSlice, Node, Pod, Service } from './objects.ts';
+import type { PinnedImage } from './revision.ts';
+
+/** What the resolver knows of an image now. */
+export type DigestLookup =
+  | ({ state: 'resolved' } & PinnedImage)
+  | { state: 'pending' }
+  | { state: 'failed'; reason: string; message: string; retryable: boolean };
+
+/** What a dry run of a new revision's Deployment said. */
+export type DryRun = { ok: true } | { ok: false; message: string };
+
+export interface Memory {
+  /** By the hash of the Deployment that was tried. */
+  dryRuns: ReadonlyMap<string, DryRun>;
+  /** Kind/name → why the first apply was refused: the name belongs to somebody else. */
+  taken: ReadonlyMap<string, string>;
+  /** Uid → the desired state of our last apply, and what the API server made of it. */
+  applied: ReadonlyMap<string, { hash: string; generation: number | undefined; resourceVersion: string }>;
+  /** Kind/name of what somebody else keeps changing → who. */
+  contested: ReadonlyMap<string, string>;
+  /** Service → since when this process sees its EndpointSlices name the selected track alone (ms since the epoch). */
+  cleanSince: ReadonlyMap<string, { track: string; since: number }>;
+}
+
+export interface Observed {
+  release: AppRelease;
+  revisions: readonly ControllerRevision[];
+  deployments: readonly Deployment[];
+  services: readonly Service[];
+  slices: readonly EndpointSlice[];
+  pods: readonly Pod[];
+  nodes: readonly Node[];
+  rollbacks: readonly ReleaseRollback[];
+  promotions: readonly ReleasePromotion[];
+  /** By image string; only those that no pin is known for. */
+  digests: Readonly<Record<string, DigestLookup>>;
+  /** Pinned tags that name another digest now. */
+  movedTags: readonly { image: string; pinned: string; digest: string }[];
+  /** Services without our label that stand where ours would, read live. */
+  foreignServices: readonly Service[];
+  memory: Memory;
+}

@@ -1,0 +1,120 @@
+/** observe → plan: what to do next, as data. Pure and synchronous; every rule is small and has a name. */
+import type { Action } from './actions.ts';
+import { collectPools, collectRevisions, keepLedger, recordRevision } from './collect.ts';
+import { draftFacts } from './drafts.ts';
+import { enterStages, gate } from './gate.ts';
+import { answerFailure, markPools, nextDue } from './marks.ts';
+import type { Observed } from './observed.ts';
+import { answerPromotions } from './promotion.ts';
+import { answerRollbacks, followRollbacks, markRolledBack, ownRollbacks } from './rollback.ts';
+import { wantedRevision } from './target.ts';
+import { moveGroup } from './traffic.ts';
+import type { View } from './view.ts';
+import { view } from './view.ts';
+
+export interface Plan {
+  /** May be done side by side: none relies on another of the same plan. */
+  actions: Action[];
+  /** When a pass is due though nothing changes (ms since the epoch). */
+  due?: number;
+  view: View;
+}
+
+type Rule = (view: View) => Action[];
+
+/** What must be stored before anything else is decided: the plan ends there, and is made anew after the write. */
+const FIRST: readonly Rule[] = [answerRollbacks, endHolds];
+
+/** All that follows from what is stored. */
+const THEN: readonly Rule[] = [
+  keepRollbacks,
+  keepLedger,
+  recordWanted,
+  answerPromotions,
+  recordFacts,
+  answerFailures,
+  collectPools,
+  collectRevisions,
+];
+
+export function plan(observed: Observed, now: number): Plan {
+  const seen = view(observed, now);
+  if (observed.release.metadata.deletionTimestamp !== undefined) return { actions: [], view: seen };
+  for (const rule of FIRST) {
+    const actions = rule(seen);
+    if (actions.length > 0) return { actions, view: seen };
+  }
+  const groups = seen.groups.map((group) => moveGroup(seen, group));
+  const due = [...nextTimes(seen), ...groups.flatMap((group) => group.due)].filter((time) => time > now);
+  return {
+    actions: [...THEN.flatMap((rule) => rule(seen)), ...groups.flatMap(({ actions }) => actions)],
+    ...(due.length > 0 && { due: Math.min(...due) }),
+    view: seen,
+  };
+}
+
+/** A hold that ends must be stored as ended before the revision that it kept out moves. */
+function endHolds(seen: View): Action[] {
+  return followRollbacks(seen).filter(
+    (action) =>
+      action.kind === 'PatchRollback' &&
+      action.status.endedAt !== undefined &&
+      seen.observed.rollbacks.some(
+        ({ metadata, status }) => metadata.name === action.target.name && status?.endedAt === undefined,
+      ),
+  );
+}
+
+/** One write for each rollback at a time: two would be made on the same version of it, and one of them refused. */
+function keepRollbacks(seen: View): Action[] {
+  const followed = followRollbacks(seen);
+  const names = new Set(followed.map((action) => action.kind === 'PatchRollback' && action.target.name));
+  const owned = ownRollbacks(seen).filter((action) => action.kind === 'OwnRollback' && !names.has(action.target.name));
+  return [...followed, ...owned];
+}
+
+/** The wanted revision, and with it, in the same write, what would be recorded of it at once: the pools it is let into. */
+function recordWanted(seen: View): Action[] {
+  return recordRevision(seen).map((action) => {
+    if (action.kind !== 'CreateRevision') return action;
+    const [facts, ...others] = recordFacts(view(withRevision(seen, action), seen.now));
+    if (facts?.kind !== 'AnnotateRevision' || facts.target.name !== action.name || others.length > 0) return action;
+    const notices = [...(action.notices ?? []), ...(facts.notices ?? [])];
+    return { ...action, annotations: { ...action.annotations, ...facts.annotations }, notices };
+  });
+}
+
+/** What will be seen once the revision is there. */
+function withRevision(
+  { observed, owner, now }: View,
+  { name, number, data, annotations }: Action & { kind: 'CreateRevision' },
+): Observed {
+  const metadata = {
+    name,
+    namespace: owner.namespace,
+    uid: '',
+    resourceVersion: '',
+    creationTimestamp: new Date(now).toISOString(),
+    annotations,
+  };
+  return { ...observed, revisions: [...observed.revisions, { metadata, revision: number, data }] };
+}
+
+function recordFacts(seen: View): Action[] {
+  const drafts = draftFacts();
+  markRolledBack(seen, drafts);
+  markPools(seen, drafts);
+  enterStages(seen, drafts);
+  return drafts.actions();
+}
+
+function answerFailures(seen: View): Action[] {
+  const answer = answerFailure(seen);
+  return answer?.kind === 'Rollback' ? [answer.action] : [];
+}
+
+function nextTimes(seen: View): number[] {
+  const wanted = wantedRevision(seen);
+  const gates = wanted ? (seen.topology?.stages ?? []).flatMap((stage) => gate(seen, stage, wanted)?.until ?? []) : [];
+  return [...gates, ...nextDue(seen)];
+}

@@ -1,0 +1,6 @@
+/** Pods of an int-or-percent value, percentages rounded up as a Deployment does for maxSurge. */
+export function intOrPercentOf(value: number | string, total: number): number {
+  if (typeof value === 'number') return Math.max(0, value);
+  const percent = /^(\d+)%$/.exec(value)?.[1];
+  return percent === undefined ? Number(value) || 0 : Math.ceil((Number(percent) * total) / 100);
+}

@@ -1,0 +1,246 @@
+import type { AppReleaseSpec, PodTemplate, Pool, PoolTemplate, ServicePort, Toleration } from '../api/app-release.ts';
+import { ANNOTATION } from '../api/meta.ts';
+import { canonicalJson, serviceName, shortHash } from './names.ts';
+import type { ControllerRevision } from './objects.ts';
+
+/** The renderer that new revisions record. Older ones stay in render.ts: an upgrade of the operator restarts no pod. */
+export const RENDERER = 1;
+
+/** What a revision is the record of, as the user gave it. Two specs want the same revision when this is equal. */
+export interface RevisionInput {
+  version: string;
+  template: PodTemplate;
+  /** The pools that differ. */
+  pools: Record<string, PoolTemplate>;
+  ports: ServicePort[];
+  barrier: boolean;
+}
+
+export interface PinnedImage {
+  /** repo[:tag]@digest: what the pods get. */
+  image: string;
+  digest: string;
+  /** os/arch[/variant] → the digest of that platform's manifest, where the image is an index. */
+  platforms?: Record<string, string>;
+}
+
+export interface RevisionData {
+  renderer: number;
+  input: RevisionInput;
+  /** By the image string as the user wrote it. */
+  images: Record<string, PinnedImage>;
+  /** The placement key that each pool had when this was recorded: those Deployments have the plain name. */
+  placements: Record<string, string>;
+}
+
+export interface PoolFacts {
+  /** When the pool was let in; `key` is the placement and strategy it was let in with. */
+  entered?: { at: string; attempt: number; key: string };
+  /** When the deadline's clock started, moved on by the time it stood still; and since when it stands still. */
+  clock?: { start: string; stopped?: string };
+  /** Since when the pool serves this revision, healthy. */
+  healthySince?: string;
+  good?: string;
+  failed?: { at: string; attempt: number; reason: string; message: string };
+  rolledBack?: { at: string; by: string };
+}
+
+export interface Approval {
+  at: string;
+  promotion: string;
+  skipSoak: boolean;
+  by?: string;
+}
+
+export interface Facts {
+  pools: Record<string, PoolFacts>;
+  /** By stage. */
+  approvals: Record<string, Approval>;
+  /** Counts up with every rollback of this revision; absent means 1. */
+  attempt?: number;
+}
+
+export interface Revision {
+  name: string;
+  number: number;
+  uid: string;
+  resourceVersion: string;
+  createdAt: string;
+  data: RevisionData;
+  facts: Facts;
+}
+
+export interface Placement {
+  nodeSelector: Record<string, string>;
+  tolerations: Toleration[];
+}
+
+/**
+ * What Deployments are frozen with, besides the revision: the placements of the pools behind one Service (they share
+ * the label that it selects, so they change together) and the strategy.
+ */
+export function placementKey(placements: readonly Placement[], strategy: string): string {
+  return shortHash({ placements, strategy });
+}
+
+export function placementOf(pool: Pool): Placement {
+  return { nodeSelector: pool.nodeSelector ?? {}, tolerations: pool.tolerations ?? [] };
+}
+
+/** The placement key of each pool of a topology, under a strategy. */
+export function placementKeys(topology: Topology, release: string, strategy: string): Map<string, string> {
+  const pools = topology.stages.flatMap((stage) => stage.pools);
+  const groups = Map.groupBy(pools, (pool) => (topology.service ? serviceName(release, pool) : `/${pool.name}`));
+  return new Map(
+    [...groups.values()].flatMap((group) => {
+      const key = placementKey(group.map(placementOf), strategy);
+      return group.map(({ name }) => [name, key] as const);
+    }),
+  );
+}
+
+/** The tag of a reference, without registry and digest. */
+export function imageTag(image: string): string | undefined {
+  const [name = ''] = image.split('@');
+  return /:([A-Za-z0-9_][A-Za-z0-9_.-]*)$/.exec(name)?.[1];
+}
+
+export function wantedVersion(spec: Pick<AppReleaseSpec, 'version' | 'template'>): string | undefined {
+  return spec.version ?? imageTag(spec.template.spec.containers[0]?.image ?? '');
+}
+
+export function revisionInput(spec: AppReleaseSpec, version: string): RevisionInput {
+  const pools = spec.stages.flatMap((stage) => stage.pools);
+  return {
+    version,
+    template: spec.template,
+    pools: Object.fromEntries(pools.flatMap((pool) => (pool.template ? [[pool.name, pool.template]] : []))),
+    ports: spec.service?.ports ?? [],
+    barrier: spec.rollback.barrier,
+  };
+}
+
+/**
+ * Whether a recorded input is the one that is wanted. Pools that are gone from the topology do not count, so that to
+ * remove a pool makes no revision.
+ */
+export function sameInput(recorded: RevisionInput, wanted: RevisionInput, poolNames: ReadonlySet<string>): boolean {
+  const present = Object.fromEntries(Object.entries(recorded.pools).filter(([name]) => poolNames.has(name)));
+  return canonicalJson({ ...recorded, pools: present }) === canonicalJson(wanted);
+}
+
+interface ImageVolume {
+  image?: { reference?: string };
+}
+
+/** The image strings of a template: containers, init containers, image volumes. */
+export function templateImages(template: PodTemplate): string[] {
+  const {
+    containers,
+    initContainers = [],
+    volumes = [],
+  } = template.spec as PodTemplate['spec'] & {
+    volumes?: ImageVolume[];
+  };
+  const references = volumes.flatMap((volume) => volume.image?.reference ?? []);
+  return [...new Set([...initContainers, ...containers].map(({ image }) => image).concat(references))];
+}
+
+/** Version → image string → pin: what outlives the revisions. */
+export type Ledger = Record<string, Record<string, PinnedImage>>;
+
+/** The pins already known for a version: from its revisions, newest first, then from the ledger. */
+export function knownPins(
+  version: string,
+  revisions: readonly Revision[],
+  ledger: Ledger,
+): Record<string, PinnedImage> {
+  const recorded = revisions.filter(({ data }) => data.input.version === version).map(({ data }) => data.images);
+  return Object.assign({}, ledger[version], ...recorded) as Record<string, PinnedImage>;
+}
+
+/** The images that a spec needs from a registry: those that its version has no pin for yet. */
+export function imagesToResolve(spec: AppReleaseSpec, revisions: readonly Revision[], ledger: Ledger): string[] {
+  const version = wantedVersion(spec);
+  if (version === undefined) return [];
+  const known = knownPins(version, revisions, ledger);
+  return templateImages(spec.template).filter((image) => known[image] === undefined);
+}
+
+const NO_FACTS: Facts = { pools: {}, approvals: {} };
+
+function parseAnnotation<Value>(object: ControllerRevision, annotation: string, fallback: Value): Value {
+  const text = object.metadata.annotations?.[annotation];
+  if (text === undefined) return fallback;
+  try {
+    return JSON.parse(text) as Value;
+  } catch {
+    return fallback;
+  }
+}
+
+/** Reads a ControllerRevision that the operator wrote; undefined for one that it did not (the ledger has no data). */
+export function parseRevision(object: ControllerRevision): Revision | undefined {
+  const data = object.data as RevisionData | undefined;
+  if (data?.renderer === undefined) return undefined;
+  return {
+    name: object.metadata.name,
+    number: object.revision,
+    uid: object.metadata.uid,
+    resourceVersion: object.metadata.resourceVersion,
+    createdAt: object.metadata.creationTimestamp,
+    data,
+    facts: { ...NO_FACTS, ...parseAnnotation(object, ANNOTATION.facts, NO_FACTS) },
+  };
+}
+
+/** What the ledger object holds besides the pins. */
+export interface LedgerRecord {
+  ledger: Ledger;
+  topology?: Topology;
+  /** The wanted revision, while `newest` is the newest: where a revert made an older one wanted. */
+  wanted?: { revision: number; newest: number };
+}
+
+/** The last valid spec, but for what a revision holds. */
+export type Topology = Omit<AppReleaseSpec, 'template' | 'version' | 'paused'>;
+
+export function topologyOf(spec: AppReleaseSpec): Topology {
+  const { template: _template, version: _version, paused: _paused, ...topology } = spec;
+  return {
+    ...topology,
+    stages: topology.stages.map((stage) => ({
+      ...stage,
+      pools: stage.pools.map(({ template: _poolTemplate, ...pool }) => pool),
+    })),
+  };
+}
+
+export function parseLedger(object: ControllerRevision | undefined): LedgerRecord {
+  if (object === undefined) return { ledger: {} };
+  const topology = parseAnnotation<Topology | undefined>(object, ANNOTATION.topology, undefined);
+  const wanted = parseAnnotation<LedgerRecord['wanted']>(object, ANNOTATION.wanted, undefined);
+  return {
+    ledger: parseAnnotation(object, ANNOTATION.ledger, {}),
+    ...(topology && { topology }),
+    ...(wanted && { wanted }),
+  };
+}
+
+export function poolFacts(revision: Revision, pool: string): PoolFacts {
+  return revision.facts.pools[pool] ?? {};
+}
+
+export function isGood(revision: Revision, pool: string): boolean {
+  return poolFacts(revision, pool).good !== undefined;
+}
+
+/** Marked bad in this pool: it failed there or was taken back. */
+export function isBadIn(revision: Revision, pool: string): boolean {
+  const { failed, rolledBack } = poolFacts(revision, pool);
+  return failed !== undefined || rolledBack !== undefined;
+}
+
+export function isBad(revision: Revision): boolean {
+  return Object.keys(revision.facts.pools).some((pool) => isBadIn(revision, pool));
+}

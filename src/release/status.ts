@@ -1,0 +1,170 @@
+/** status(view, outcome): the whole status of an AppRelease, a projection of what was seen. Pure. */
+import type { AppReleaseStatus, HistoryEntry, PoolStatus } from '../api/app-release.ts';
+import type { ConditionDraft } from './conditions.ts';
+import { withConditions } from './conditions.ts';
+import { gate, poolsToEnter } from './gate.ts';
+import { rollbackReadiness } from './readiness.ts';
+import type { Revision } from './revision.ts';
+import { isBadIn, isGood, poolFacts } from './revision.ts';
+import type { Outcome, Situation } from './situation.ts';
+import {
+  arrivedPools,
+  available,
+  capacityAvailable,
+  digestsPinned,
+  held,
+  poolProgress,
+  stalled,
+  unready,
+} from './situation.ts';
+import { isSettled, poolTarget, wantedReplicas, wantedRevision } from './target.ts';
+import type { PoolView, View } from './view.ts';
+import { wantedVersion } from './revision.ts';
+
+const HISTORY_LIMIT = 20;
+
+export function releaseStatus(view: View, outcome: Outcome): AppReleaseStatus {
+  const { metadata, status, spec } = view.observed.release;
+  const wanted = wantedRevision(view);
+  const version = wanted?.data.input.version ?? (view.valid ? wantedVersion(spec) : undefined);
+  const stage = stageReached(view, wanted);
+  return {
+    ...(metadata.generation !== undefined && { observedGeneration: metadata.generation }),
+    ...(version !== undefined && { version }),
+    ...(wanted && { revision: wanted.number }),
+    ...(stage !== undefined && { stage }),
+    readyPools: `${arrivedPools(view).length}/${view.pools.length}`,
+    conditions: withConditions(status?.conditions, conditionsOf(view, outcome), view.now, metadata.generation),
+    pools: view.pools.map((pool) => poolStatus(view, pool, wanted)),
+    history: view.revisions
+      .slice(-HISTORY_LIMIT)
+      .toReversed()
+      .map((revision) => historyEntry(view, revision)),
+  };
+}
+
+/** The last stage with a pool that the wanted revision was let into. */
+function stageReached(view: View, wanted: Revision | undefined): string | undefined {
+  return view.pools.findLast(({ entered }) => entered !== undefined && entered === wanted)?.stage.name;
+}
+
+function conditionsOf(view: View, outcome: Outcome): ConditionDraft[] {
+  const stuck = stalled(view);
+  const missing =
+    unready(view) ?? (outcome.error === undefined ? undefined : { reason: 'ApiServerError', message: outcome.error });
+  const rolledBack = held(view);
+  const contested = [...view.observed.memory.contested].map(
+    ([object, manager]) => `${object} is kept otherwise by ${manager}`,
+  );
+  const reconciling = stuck || rolledBackAndThere(view) || !missing ? undefined : missing;
+  return [
+    missing
+      ? { type: 'Ready', status: 'False', ...missing }
+      : {
+          type: 'Ready',
+          status: 'True',
+          reason: 'Released',
+          message: `version ${view.lastWanted?.data.input.version ?? ''} is in every pool`,
+        },
+    available(view),
+    flag('Reconciling', reconciling, 'Idle', 'nothing is under way'),
+    flag('Stalled', stuck, 'NotStalled', 'no person is needed'),
+    digestsPinned(view),
+    capacityAvailable(view),
+    flag(
+      'RolledBack',
+      rolledBack && { ...rolledBack, reason: 'HeldByRollback' },
+      'NotRolledBack',
+      'no rollback is in force',
+    ),
+    flag(
+      'Paused',
+      view.paused === undefined ? undefined : { reason: 'Paused', message: view.paused },
+      'NotPaused',
+      'steps forward are taken',
+    ),
+    flag(
+      'Contested',
+      contested[0] === undefined ? undefined : { reason: 'FieldsContested', message: contested.join('; ') },
+      'NotContested',
+      'nobody else changes what the operator owns',
+    ),
+  ];
+}
+
+/** Held, and every held pool is where the rollback put it: nothing is under way. */
+function rolledBackAndThere(view: View): boolean {
+  return (
+    held(view) !== undefined &&
+    view.pools.every(({ hold }) => hold === undefined || hold.pool.completedAt !== undefined)
+  );
+}
+
+function flag(type: string, situation: Situation | undefined, off: string, message: string): ConditionDraft {
+  return situation ? { type, status: 'True', ...situation } : { type, status: 'False', reason: off, message };
+}
+
+function poolStatus(view: View, pool: PoolView, wanted: Revision | undefined): PoolStatus {
+  const { served, current, stage } = pool;
+  const group = view.groups.find(({ pools }) => pools.includes(pool));
+  const target = poolTarget(view, pool)?.revision;
+  const waitingFor = waiting(view, pool, wanted);
+  const readiness = rollbackReadiness(view, pool);
+  const digest = served && servedDigest(served);
+  return {
+    name: pool.name,
+    stage: stage.name,
+    ...(group?.serviceName !== undefined && { service: group.serviceName }),
+    ...(served && { version: served.data.input.version, revision: served.number }),
+    ...(target && { wantedRevision: target.number }),
+    replicas: wantedReplicas(pool, current),
+    readyReplicas: current?.ready ?? 0,
+    ...(digest !== undefined && { digest }),
+    ...(pool.hold && { heldBy: pool.hold.rollback.metadata.name }),
+    ...(waitingFor !== undefined && { waitingFor }),
+    ...(readiness && { rollback: readiness }),
+  };
+}
+
+export function servedDigest({ data }: Revision): string | undefined {
+  return data.images[data.input.template.spec.containers[0]?.image ?? '']?.digest;
+}
+
+function waiting(view: View, pool: PoolView, wanted: Revision | undefined): string | undefined {
+  if (pool.hold)
+    return pool.hold.pool.completedAt === undefined
+      ? poolProgress(view, pool)
+      : `held by rollback ${pool.hold.rollback.metadata.name}`;
+  if (!wanted || isSettled(view, pool, wanted)) return undefined;
+  return poolsToEnter(view, pool.stage, wanted).includes(pool)
+    ? gate(view, pool.stage, wanted)?.message
+    : poolProgress(view, pool);
+}
+
+function historyEntry(view: View, revision: Revision): HistoryEntry {
+  const { number, data, createdAt, facts } = revision;
+  const pools = Object.keys(facts.pools);
+  const undone = pools.map((pool) => poolFacts(revision, pool).rolledBack?.by).find((by) => by !== undefined);
+  const rollback = view.observed.rollbacks.find(({ metadata }) => metadata.name === undone);
+  const by = rollback?.spec.requestedBy ?? undone ?? Object.values(facts.approvals).find((approval) => approval.by)?.by;
+  return {
+    revision: number,
+    version: data.input.version,
+    images: Object.values(data.images)
+      .map(({ image }) => image)
+      .slice(0, 64),
+    createdAt,
+    outcome: outcomeOf(view, revision),
+    ...(by !== undefined && { by }),
+  };
+}
+
+function outcomeOf(view: View, revision: Revision): HistoryEntry['outcome'] {
+  const pools = Object.keys(revision.facts.pools);
+  if (pools.some((pool) => poolFacts(revision, pool).failed)) return 'Failed';
+  if (pools.some((pool) => isBadIn(revision, pool))) return 'RolledBack';
+  const good = pools.some((pool) => isGood(revision, pool));
+  if (revision !== view.lastWanted) return good ? 'Good' : 'Superseded';
+  if (view.pools.every(({ name }) => isGood(revision, name))) return 'Good';
+  return pools.length > 0 ? 'Progressing' : 'Pending';
+}

@@ -1,0 +1,204 @@
+/** Which revision each pool goes to, and whether it is there. Pure. */
+import { LABEL } from '../api/meta.ts';
+import { intOrPercentOf } from './quantity.ts';
+import type { Pod } from './objects.ts';
+import type { StrategyType } from './render.ts';
+import type { Placement, Revision, Topology } from './revision.ts';
+import { isBad, isBadIn, isGood, placementKeys, poolFacts } from './revision.ts';
+import type { PoolView, View, Workload } from './view.ts';
+
+/** Return goes back to what was good here: no gate, no soak, and it may switch as soon as it is no worse. */
+export type Mode = 'Promote' | 'Return';
+
+export interface PoolTarget {
+  revision: Revision;
+  mode: Mode;
+  placement: Placement;
+  strategy: StrategyType;
+  key: string;
+  /** The Deployment that runs it, once there is one. */
+  workload?: Workload;
+}
+
+/** The strategy that a pool rolls with: a change of it waits until the wanted revision is everywhere. */
+export function effectiveStrategy(view: View, pool: PoolView): StrategyType {
+  const wanted = view.topology?.strategy.type ?? 'BlueGreen';
+  const live = pool.current?.strategy ?? wanted;
+  const rolledOut = view.wanted.state === 'Recorded' && view.pools.every(({ served }) => served === view.lastWanted);
+  const possible = live === 'RollingUpdate' || view.topology?.service !== undefined;
+  return rolledOut || !possible ? wanted : live;
+}
+
+/** The placement and strategy that the spec asks of a pool, as a key. */
+export function wantedKey(view: View, pool: PoolView): string {
+  if (!view.topology) return '';
+  return keysOf(view.topology, view.owner.name, effectiveStrategy(view, pool)).get(pool.name) ?? '';
+}
+
+const knownKeys = new WeakMap<Topology, Map<StrategyType, Map<string, string>>>();
+
+/** Hashed once for each view: many rules ask. */
+function keysOf(topology: Topology, release: string, strategy: StrategyType): Map<string, string> {
+  const byStrategy = knownKeys.get(topology) ?? new Map<StrategyType, Map<string, string>>();
+  const keys = byStrategy.get(strategy) ?? placementKeys(topology, release, strategy);
+  knownKeys.set(topology, byStrategy.set(strategy, keys));
+  return keys;
+}
+
+/** The wanted revision, once it is recorded. */
+export function wantedRevision(view: View): Revision | undefined {
+  return view.wanted.state === 'Recorded' ? view.wanted.revision : undefined;
+}
+
+/** A revision's current attempt in this pool has failed. */
+export function hasFailed(revision: Revision, pool: string): boolean {
+  const { entered, failed } = poolFacts(revision, pool);
+  return entered !== undefined && failed !== undefined && failed.attempt === entered.attempt;
+}
+
+/** Let in, with the placement and strategy that are wanted now. */
+export function isEntered(view: View, pool: PoolView, revision: Revision): boolean {
+  return pool.entered === revision && poolFacts(revision, pool.name).entered?.key === wantedKey(view, pool);
+}
+
+/** A revert in the spec: at once, but only to what is older than what runs here, was good here and bad nowhere. */
+export function isRevert(pool: PoolView, revision: Revision): boolean {
+  return (
+    pool.served !== undefined && revision.number < pool.served.number && isGood(revision, pool.name) && !isBad(revision)
+  );
+}
+
+/** Where a pool is going; undefined while nothing was let in. */
+export function poolTarget(view: View, pool: PoolView): PoolTarget | undefined {
+  if (pool.hold) {
+    const held = view.revisions.find(({ number }) => number === pool.hold?.pool.to) ?? pool.served;
+    return held && existingTarget(view, pool, held, 'Return');
+  }
+  const wanted = wantedRevision(view);
+  const { entered, served } = pool;
+  if (!entered || (wanted && entered !== wanted && served)) {
+    return served && existingTarget(view, pool, served, 'Promote');
+  }
+  if (entered === wanted && isEntered(view, pool, wanted)) {
+    const mode = served && entered.number < served.number && isGood(entered, pool.name) ? 'Return' : 'Promote';
+    const strategy = effectiveStrategy(view, pool);
+    const key = wantedKey(view, pool);
+    return withWorkload(pool, { revision: entered, mode, placement: pool.placement, strategy, key });
+  }
+  return existingTarget(view, pool, entered, 'Promote');
+}
+
+/** A target with the placement that it runs with, so that to stay or to go back moves nothing else. */
+function existingTarget(view: View, pool: PoolView, revision: Revision, mode: Mode): PoolTarget {
+  const [running] = pool.workloads
+    .filter((workload) => workload.revision === revision.number)
+    .toSorted((a, b) => Number(b === pool.current) - Number(a === pool.current) || b.ready - a.ready);
+  const base = running ?? (pool.current?.strategy === 'RollingUpdate' ? pool.current : undefined);
+  const { placement, strategy, key } = base ?? {
+    placement: pool.placement,
+    strategy: effectiveStrategy(view, pool),
+    key: wantedKey(view, pool),
+  };
+  return withWorkload(pool, { revision, mode, placement, strategy, key });
+}
+
+function withWorkload(pool: PoolView, target: Omit<PoolTarget, 'workload'>): PoolTarget {
+  const workload = pool.workloads.find(
+    ({ strategy, revision, key }) =>
+      strategy === target.strategy &&
+      (strategy === 'RollingUpdate' || (revision === target.revision.number && key === target.key)),
+  );
+  return { ...target, ...(workload && { workload }) };
+}
+
+/** The pods that a workload should have: the live scale where somebody else owns it. */
+export function wantedReplicas(pool: PoolView, workload: Workload | undefined): number {
+  const scaled = [workload, pool.current].find((candidate) => candidate?.deployment.replicasOwner !== undefined);
+  return scaled?.deployment.spec.replicas ?? pool.spec.replicas;
+}
+
+export function standbyReplicas(view: View, pool: PoolView): number {
+  const replicas = wantedReplicas(pool, pool.current);
+  return Math.min(replicas, intOrPercentOf(view.topology?.rollback.warmReplicas ?? '100%', replicas));
+}
+
+/** The pods of a workload that run this revision: with RollingUpdate one Deployment has those of two. */
+export function podsOf(workload: Workload, revision: Revision): Pod[] {
+  return workload.pods.filter(({ metadata }) => metadata.labels?.[LABEL.revision] === String(revision.number));
+}
+
+/** Whether a Deployment's status speaks of its newest spec. */
+function isObserved({ deployment }: Workload): boolean {
+  return (deployment.status?.observedGeneration ?? 0) >= (deployment.metadata.generation ?? 0);
+}
+
+/** Whether the wanted pods are there, new, and have been ready for minReadySeconds. */
+export function isAvailable(workload: Workload, revision: Revision, replicas: number): boolean {
+  const { updatedReplicas = 0, availableReplicas = 0, replicas: total = 0 } = workload.deployment.status ?? {};
+  const ready = podsOf(workload, revision).filter((pod) => pod.ready).length;
+  return (
+    workload.revision === revision.number &&
+    isObserved(workload) &&
+    updatedReplicas >= replicas &&
+    (workload.strategy === 'BlueGreen' || total <= updatedReplicas) &&
+    availableReplicas >= replicas &&
+    ready >= replicas
+  );
+}
+
+/** A container's imageID that names another digest than the recorded ones: the pool runs something else. */
+export function contradictingImage(workload: Workload, revision: Revision): string | undefined {
+  const { template } = revision.data.input;
+  const images = new Map(
+    [...(template.spec.initContainers ?? []), ...template.spec.containers].map(({ name, image }) => [name, image]),
+  );
+  for (const pod of podsOf(workload, revision)) {
+    for (const { name, imageID = '' } of pod.containers) {
+      const pin = revision.data.images[images.get(name) ?? ''];
+      const digest = /@(sha256:[0-9a-f]{64})$/.exec(imageID)?.[1];
+      if (pin && digest && digest !== pin.digest && !Object.values(pin.platforms ?? {}).includes(digest)) {
+        return `pod ${pod.metadata.name}: container ${name} runs ${digest}, recorded is ${pin.digest}`;
+      }
+    }
+  }
+  return undefined;
+}
+
+/** The pool's Service selects the revision, placed as wanted, and its pods are available. */
+export function isSettled(view: View, pool: PoolView, revision: Revision): boolean {
+  const { current } = pool;
+  return (
+    current !== undefined &&
+    pool.served === revision &&
+    isAvailable(current, revision, wantedReplicas(pool, current)) &&
+    contradictingImage(current, revision) === undefined &&
+    (pool.hold !== undefined || current.key === wantedKey(view, pool))
+  );
+}
+
+/** Settled, with pods: zero replicas prove nothing. */
+export function isHealthy(view: View, pool: PoolView, revision: Revision): boolean {
+  return isSettled(view, pool, revision) && wantedReplicas(pool, pool.current) > 0;
+}
+
+/** What a rollback without a target goes to: what the pool last ran good, but for the revision that is left. */
+export function lastGood(view: View, pool: PoolView, leaving: Revision | undefined): Revision | undefined {
+  return view.revisions
+    .filter((revision) => revision !== leaving && isGood(revision, pool.name) && !isBadIn(revision, pool.name))
+    .toSorted((a, b) => ranAt(a, pool.name) - ranAt(b, pool.name) || a.number - b.number)
+    .at(-1);
+}
+
+function ranAt(revision: Revision, pool: string): number {
+  const { healthySince, good, entered } = poolFacts(revision, pool);
+  return Date.parse(healthySince ?? good ?? entered?.at ?? '');
+}
+
+/** The revision with a barrier that a pool would go back behind. */
+export function barrierBetween(view: View, pool: PoolView, to: Revision): Revision | undefined {
+  const from = pool.served?.number ?? 0;
+  return view.revisions.find(
+    ({ number, data, facts }) =>
+      data.input.barrier && number > to.number && number <= from && facts.pools[pool.name]?.entered !== undefined,
+  );
+}

@@ -1,0 +1,311 @@
+/** What moves the pools behind one Service: make the target, switch, drain, keep a standby, clean up. Pure. */
+import { parseDuration } from '../api/common.ts';
+import { ANNOTATION, LABEL } from '../api/meta.ts';
+import type { Action, Guard } from './actions.ts';
+import { targetOf } from './actions.ts';
+import { needsApply } from './drift.ts';
+import { joinName } from './names.ts';
+import type { DesiredService } from './objects.ts';
+import { makeAdoptedService, makeDeployment, makeService, trackName } from './render.ts';
+import type { Revision } from './revision.ts';
+import { isBadIn, isGood } from './revision.ts';
+import type { PoolTarget } from './target.ts';
+import {
+  contradictingImage,
+  hasFailed,
+  isAvailable,
+  podsOf,
+  poolTarget,
+  standbyReplicas,
+  wantedReplicas,
+} from './target.ts';
+import type { Group, PoolView, View, Workload } from './view.ts';
+
+interface Move {
+  pool: PoolView;
+  target: PoolTarget;
+}
+
+/** The actions of one pass for one group, and when the next is due (ms since the epoch). */
+export interface GroupPlan {
+  actions: Action[];
+  due: number[];
+}
+
+export function moveGroup(view: View, group: Group): GroupPlan {
+  const moves = group.pools.flatMap((pool) => {
+    const target = poolTarget(view, pool);
+    return target ? [{ pool, target }] : [];
+  });
+  const [first] = moves;
+  // Pools behind one Service go together; an added one joins once it was let in.
+  const together =
+    moves.length === group.pools.length && moves.every(({ target }) => target.revision === first?.target.revision);
+  if (!first || !together || group.taken !== undefined) return { actions: [], due: [] };
+  const track = targetTrack(view, group, moves);
+  const frozen = moves.some((move) => isFrozen(view, move));
+  const kept = keepTargets(view, moves, track, frozen);
+  const service = frozen ? [] : keepService(view, group, moves, track);
+  const cleaned = cleanUp(view, group, moves, frozen);
+  return { actions: [...kept, ...service, ...cleaned.actions], due: cleaned.due };
+}
+
+/** No step forward: the revision failed here, or the release is paused. What is served is kept all the same. */
+function isFrozen(view: View, { pool, target }: Move): boolean {
+  if (pool.hold) return false;
+  if (hasFailed(target.revision, pool.name)) return true;
+  return view.paused !== undefined && target.mode === 'Promote' && pool.served !== target.revision;
+}
+
+function targetTrack(view: View, group: Group, moves: readonly Move[]): string {
+  const tracks = new Set(moves.map(({ target }) => target.workload?.track));
+  const [only] = tracks;
+  if (tracks.size === 1 && only !== undefined) return only;
+  const [{ pool, target }] = moves as [Move];
+  const service = group.serviceName ?? joinName(view.owner.name, pool.name);
+  return trackName(service, { pool: pool.name, ...target });
+}
+
+/** Makes the targets' Deployments, and puts back what drifted. */
+function keepTargets(view: View, moves: readonly Move[], track: string, frozen: boolean): Action[] {
+  return moves.flatMap(({ pool, target }) => {
+    const { workload, revision, mode } = target;
+    if (frozen && (workload !== pool.current || pool.served !== revision)) return [];
+    const arrived = pool.current !== undefined && pool.current === workload;
+    // The standby gives its room before a new revision starts; in a return it is the room that matters least.
+    if (!workload && mode === 'Promote' && yieldsFirst(pool).length > 0) return [];
+    const owned = workload?.deployment.replicasOwner === undefined;
+    const start = wantedReplicas(pool, workload);
+    const deployment = makeDeployment({
+      owner: view.owner,
+      identity: { pool: pool.name, ...target },
+      track,
+      replicas: owned ? start : undefined,
+      topology: view.topology ?? impossible(),
+      ...(workload && { resourceVersion: workload.deployment.metadata.resourceVersion }),
+    });
+    if (workload && !needsApply(view.observed.memory, deployment, workload.deployment)) return [];
+    if (view.observed.memory.taken.has(`Deployment/${deployment.metadata.name}`)) return [];
+    return [
+      {
+        kind: 'ApplyDeployment' as const,
+        message: `${workload ? (arrived ? 'keep' : 'change') : 'start'} revision ${revision.number} in pool ${pool.name}`,
+        deployment,
+        force: workload !== undefined,
+      },
+    ];
+  });
+}
+
+function impossible(): never {
+  throw new Error('a pool without a topology');
+}
+
+function yieldsFirst(pool: PoolView): Workload[] {
+  return pool.workloads.filter((workload) => workload !== pool.current && mayGo(pool, workload));
+}
+
+/** The last version that works is never removed: not while what is served has no ready pod, though it should. */
+function mayGo(pool: PoolView, workload: Workload): boolean {
+  return (
+    workload.ready === 0 || (pool.current?.ownReady ?? 0) > 0 || wantedReplicas(pool, pool.current ?? workload) === 0
+  );
+}
+
+/** The Service selects the target's track as soon as that loses nothing. */
+function keepService(view: View, group: Group, moves: readonly Move[], track: string): Action[] {
+  const { serviceName, service } = group;
+  const template = view.topology?.service;
+  const [first] = moves;
+  if (serviceName === undefined || !template || !first) return [];
+  if (group.track === track) {
+    const desired = desiredService(view, group, first.target.revision, track, false);
+    return service && needsApply(view.observed.memory, desired, service)
+      ? [applyService(group, desired, `keep Service ${serviceName}`)]
+      : [];
+  }
+  const may = moves.every((move) => maySwitch(view, group, move));
+  if (service === undefined) {
+    // Nobody is served by a new Service yet, so it may come before its pods; one that was deleted serves what works.
+    const working = may ? undefined : first.pool.current;
+    const revision = view.revisions.find(({ number }) => number === working?.revision) ?? first.target.revision;
+    const desired = desiredService(view, group, revision, working?.track ?? track, false);
+    return [applyService(group, desired, `make Service ${serviceName} for revision ${revision.number}`)];
+  }
+  if (!may) return [];
+  const { revision } = first.target;
+  const what = `Service ${serviceName} of ${moves.map(({ pool }) => pool.name).join(', ')} to revision ${revision.number} (${revision.data.input.version})`;
+  const action = applyService(group, desiredService(view, group, revision, track, true), `switch ${what}`);
+  const returns = moves.every(({ target }) => target.mode === 'Return');
+  const notices = [{ type: 'Normal' as const, reason: 'Switched', note: `switched ${what}` }];
+  return [{ ...action, notices, ...(returns && { first: true as const }) }];
+}
+
+/** A promotion needs all its pods; a return only as many as serve now, and at least one. */
+function maySwitch(view: View, group: Group, { pool, target }: Move): boolean {
+  const { workload, revision, mode } = target;
+  if (!workload) return false;
+  const replicas = wantedReplicas(pool, workload);
+  if (mode === 'Promote') {
+    return isAvailable(workload, revision, replicas) && contradictingImage(workload, revision) === undefined;
+  }
+  const ready = Math.min(podsOf(workload, revision).filter((pod) => pod.ready).length, workload.ownReady);
+  const serving = servingPods(view, group, pool);
+  return replicas === 0 || ready >= Math.max(1, Math.min(replicas, serving));
+}
+
+/** Ready pods of the pool behind its Service now. */
+function servingPods(view: View, group: Group, pool: PoolView): number {
+  if (pool.current) return pool.current.ready;
+  const selector = group.service?.spec.selector ?? {};
+  return view.observed.pods.filter(
+    ({ ready, metadata }) =>
+      ready &&
+      metadata.labels?.[LABEL.pool] === pool.name &&
+      Object.entries(selector).every(([key, value]) => metadata.labels?.[key] === value),
+  ).length;
+}
+
+function desiredService(
+  view: View,
+  group: Group,
+  revision: Revision,
+  track: string,
+  switched: boolean,
+): DesiredService {
+  const { service } = group;
+  const live = service?.metadata.annotations ?? {};
+  const annotations: Record<string, string> = {};
+  const switchedAt = switched ? new Date(view.now).toISOString() : live[ANNOTATION.switchedAt];
+  const previous = switched ? group.track : live[ANNOTATION.previousTrack];
+  if (switchedAt !== undefined) annotations[ANNOTATION.switchedAt] = switchedAt;
+  if (previous !== undefined) annotations[ANNOTATION.previousTrack] = previous;
+  const options = {
+    owner: view.owner,
+    name: group.serviceName ?? '',
+    pools: group.pools.map(({ name }) => name),
+    track,
+    revision,
+    annotations,
+    ...(service && { resourceVersion: service.metadata.resourceVersion }),
+  };
+  if (group.adopted) return makeAdoptedService(options);
+  return makeService({ ...options, template: view.topology?.service ?? impossible() });
+}
+
+function applyService(group: Group, service: DesiredService, message: string): Action {
+  return { kind: 'ApplyService', message, service, force: group.service !== undefined };
+}
+
+/** What is not the target: served still, standby, on its way out. */
+function cleanUp(view: View, group: Group, moves: readonly Move[], frozen: boolean): GroupPlan {
+  const plan: GroupPlan = { actions: [], due: [] };
+  for (const { pool, target } of moves) {
+    for (const workload of pool.workloads) {
+      if (workload === target.workload || workload === pool.current) continue;
+      const step = retire(view, group, { pool, target }, workload, frozen);
+      if (step.action) plan.actions.push(step.action);
+      if (step.due !== undefined) plan.due.push(step.due);
+    }
+    const { current } = pool;
+    if (current && current !== target.workload && target.mode === 'Return') {
+      plan.actions.push(...giveWay(view, pool, current, target));
+    }
+  }
+  return plan;
+}
+
+function retire(
+  view: View,
+  group: Group,
+  { pool, target }: Move,
+  workload: Workload,
+  frozen: boolean,
+): { action?: Action; due?: number } {
+  if (!mayGo(pool, workload)) return {};
+  const arrived = target.workload !== undefined && target.workload === pool.current;
+  const unsettled = view.wanted.state !== 'Recorded' && !pool.hold;
+  if ((unsettled || frozen) && !arrived) return {};
+  const guard = guardOf(group, workload);
+  const drainedAt = drained(view, group, workload);
+  if (drainedAt > view.now) return Number.isFinite(drainedAt) ? { due: drainedAt } : {};
+  const until = standbyUntil(view, group, pool, workload);
+  if (arrived && until > view.now) {
+    const replicas = standbyReplicas(view, pool);
+    if (workload.deployment.metadata.generation === undefined || (workload.deployment.spec.replicas ?? 0) <= replicas)
+      return { due: until };
+    return {
+      due: until,
+      action: { ...scaleTo(view, workload, replicas, `keep ${replicas} pods of ${workload.name} warm`), ...guard },
+    };
+  }
+  return {
+    action: {
+      kind: 'DeleteDeployment',
+      message: `remove revision ${workload.revision} from pool ${pool.name}`,
+      target: targetOf(workload.deployment),
+      ...guard,
+    },
+  };
+}
+
+function guardOf({ serviceName, service }: Group, { track }: Workload): { guard?: Guard } {
+  if (serviceName === undefined) return {};
+  return {
+    guard: { service: serviceName, track, ...(service && { resourceVersion: service.metadata.resourceVersion }) },
+  };
+}
+
+/** When the pods of a revision that was served may stop: no endpoint names them, and clients had time to leave. */
+function drained(view: View, group: Group, workload: Workload): number {
+  const { service } = group;
+  // Not only what was served last: two switches may follow each other within one drain.
+  if (!service || (workload.ready === 0 && service.metadata.annotations?.[ANNOTATION.previousTrack] !== workload.track))
+    return 0;
+  const clean = view.observed.memory.cleanSince.get(service.metadata.name);
+  if (clean === undefined || clean.track !== group.track) return Number.POSITIVE_INFINITY;
+  return clean.since + (parseDuration(view.topology?.rollback.drain ?? '30s') ?? 0);
+}
+
+/** Until when a revision stays as the pool's standby (ms since the epoch); 0 where it is none. */
+export function standbyUntil(view: View, group: Group, pool: PoolView, workload: Workload): number {
+  const annotations = group.service?.metadata.annotations ?? {};
+  const revision = view.revisions.find(({ number }) => number === workload.revision);
+  if (!revision || annotations[ANNOTATION.previousTrack] !== workload.track || workload.strategy !== 'BlueGreen')
+    return 0;
+  if (!isGood(revision, pool.name) || isBadIn(revision, pool.name) || revision === pool.served) return 0;
+  return (
+    Date.parse(annotations[ANNOTATION.switchedAt] ?? '') + (parseDuration(view.topology?.rollback.warmFor ?? '0s') ?? 0)
+  );
+}
+
+function scaleTo(
+  view: View,
+  workload: Workload,
+  replicas: number,
+  message: string,
+): Action & { kind: 'ApplyDeployment' } {
+  const revision = view.revisions.find(({ number }) => number === workload.revision) ?? impossible();
+  const deployment = makeDeployment({
+    owner: view.owner,
+    identity: { ...workload, revision },
+    track: workload.track,
+    replicas,
+    topology: view.topology ?? impossible(),
+    resourceVersion: workload.deployment.metadata.resourceVersion,
+  });
+  return { kind: 'ApplyDeployment', message, deployment, force: true };
+}
+
+/**
+ * A return never waits for room: where the target's pods find none, pods of the revision that is left go, those that
+ * are not ready first, and, when a person forces it, ready ones too, but never the last.
+ */
+function giveWay(view: View, pool: PoolView, current: Workload, target: PoolTarget): Action[] {
+  const waiting = target.workload?.pods.filter(({ unschedulable }) => unschedulable !== undefined).length ?? 0;
+  const live = current.deployment.spec.replicas ?? 0;
+  if (waiting === 0 || current.strategy === 'RollingUpdate') return [];
+  const floor = pool.hold?.rollback.spec.force === true ? Math.max(1, current.ready - 1) : Math.max(1, current.ready);
+  if (live <= floor) return [];
+  return [scaleTo(view, current, floor, `give way: ${live} → ${floor} pods of ${current.name}`)];
+}

@@ -1,0 +1,234 @@
+/** The observed objects, put in order: pools with their workloads, groups with their Service, holds. Pure. */
+import type { Pool, Stage } from '../api/app-release.ts';
+import type { RollbackPoolStatus, ReleaseRollback } from '../api/release-rollback.ts';
+import { ANNOTATION, LABEL } from '../api/meta.ts';
+import { ledgerName, serviceName } from './names.ts';
+import type { ControllerRevision, Deployment, Pod, Service } from './objects.ts';
+import type { Observed } from './observed.ts';
+import type { Owner, StrategyType } from './render.ts';
+import type { LedgerRecord, Placement, Revision, Topology } from './revision.ts';
+import { parseLedger, parseRevision, placementOf, poolFacts } from './revision.ts';
+import type { Wanted } from './wanted.ts';
+import { viewSpec } from './wanted.ts';
+
+/** One Deployment of ours and its pods. */
+export interface Workload {
+  deployment: Deployment;
+  name: string;
+  pool: string;
+  revision: number;
+  track: string;
+  strategy: StrategyType;
+  placement: Placement;
+  key: string;
+  /** Pods that are not on their way out. */
+  pods: readonly Pod[];
+  ready: number;
+  /** Those of them that the Deployment counts as its own: a namesake that was just deleted has pods ready for a while. */
+  ownReady: number;
+}
+
+export interface Hold {
+  rollback: ReleaseRollback;
+  pool: RollbackPoolStatus;
+}
+
+export interface PoolView {
+  name: string;
+  stage: Stage;
+  spec: Pool;
+  placement: Placement;
+  workloads: readonly Workload[];
+  /** The revision that the pool's Service selects; with no Service, the one of its Deployment. */
+  served?: Revision;
+  current?: Workload;
+  hold?: Hold;
+  /** The revision that was last let in. */
+  entered?: Revision;
+}
+
+/** Pools behind one Service, or one pool without a Service: what switches in one write. */
+export interface Group {
+  serviceName?: string;
+  service?: Service;
+  /** The Service is somebody else's, who let us take over its selector. */
+  adopted: boolean;
+  /** The Service's name is somebody else's: why. */
+  taken?: string;
+  track?: string;
+  pools: readonly PoolView[];
+}
+
+export interface View {
+  now: number;
+  observed: Observed;
+  owner: Owner;
+  revisions: readonly Revision[];
+  ledgerObject?: ControllerRevision;
+  record: LedgerRecord;
+  /** Whether `topology` is the spec's own. */
+  valid: boolean;
+  topology?: Topology;
+  wanted: Wanted;
+  /** The wanted revision, or, while the spec's is not recorded, the one that was wanted last. */
+  lastWanted?: Revision;
+  paused?: string;
+  groups: readonly Group[];
+  pools: readonly PoolView[];
+  workloads: readonly Workload[];
+}
+
+export function view(observed: Observed, now: number): View {
+  const { release } = observed;
+  const revisions = observed.revisions
+    .flatMap((object) => parseRevision(object) ?? [])
+    .sort((a, b) => a.number - b.number);
+  const ledgerObject = observed.revisions.find(({ metadata }) => metadata.name === ledgerName(release.metadata.name));
+  const record = parseLedger(ledgerObject);
+  const { spec, topology, wanted } = viewSpec(observed, revisions, record);
+  const workloads = observed.deployments.flatMap((deployment) => viewWorkload(deployment, observed.pods) ?? []);
+  const groups = topology ? viewGroups(observed, topology, revisions, workloads) : [];
+  const lastWanted = wanted.state === 'Recorded' ? wanted.revision : previouslyWanted(revisions, record);
+  const paused =
+    release.metadata.annotations?.[ANNOTATION.paused] ?? (spec?.paused ? 'spec.paused is true' : undefined);
+  return {
+    now,
+    observed,
+    owner: release.metadata,
+    revisions,
+    ...(ledgerObject && { ledgerObject }),
+    record,
+    valid: spec !== undefined,
+    ...(topology && { topology }),
+    wanted,
+    ...(lastWanted && { lastWanted }),
+    ...(paused !== undefined && { paused }),
+    groups,
+    pools: groups.flatMap(({ pools }) => pools),
+    workloads,
+  };
+}
+
+function previouslyWanted(revisions: readonly Revision[], { wanted }: LedgerRecord): Revision | undefined {
+  const newest = revisions.at(-1);
+  return wanted && wanted.newest === newest?.number
+    ? revisions.find(({ number }) => number === wanted.revision)
+    : newest;
+}
+
+function viewWorkload(deployment: Deployment, pods: readonly Pod[]): Workload | undefined {
+  const { labels = {}, annotations = {}, name, deletionTimestamp } = deployment.metadata;
+  const pool = labels[LABEL.pool];
+  const frozen = annotations[ANNOTATION.placement];
+  if (pool === undefined || frozen === undefined || deletionTimestamp !== undefined) return undefined;
+  const { placement, strategy, key } = JSON.parse(frozen) as Pick<Workload, 'placement' | 'strategy' | 'key'>;
+  const own = pods.filter(
+    ({ metadata }) => metadata.labels?.[LABEL.workload] === name && metadata.deletionTimestamp === undefined,
+  );
+  const ready = own.filter((pod) => pod.ready).length;
+  return {
+    deployment,
+    name,
+    pool,
+    revision: Number(labels[LABEL.revision]),
+    track: labels[LABEL.track] ?? '',
+    strategy,
+    placement,
+    key,
+    pods: own,
+    ready,
+    ownReady: Math.min(ready, deployment.status?.readyReplicas ?? 0),
+  };
+}
+
+function viewGroups(
+  observed: Observed,
+  topology: Topology,
+  revisions: readonly Revision[],
+  workloads: readonly Workload[],
+): Group[] {
+  const release = observed.release.metadata;
+  const members = topology.stages.flatMap((stage) => stage.pools.map((pool) => ({ stage, pool })));
+  const byService = Map.groupBy(members, ({ pool }) =>
+    topology.service ? serviceName(release.name, pool) : `/${pool.name}`,
+  );
+  return [...byService].map(([name, group]) => {
+    const foreign = observed.foreignServices.find(({ metadata }) => metadata.name === name);
+    const service = observed.services.find(({ metadata }) => metadata.name === name) ?? foreign;
+    const user = service?.metadata.labels?.[LABEL.release] ?? release.name;
+    const adopted = service?.metadata.annotations?.[ANNOTATION.adopt] === 'true' && user === release.name;
+    const taken = adopted ? undefined : observed.memory.taken.get(`Service/${name}`);
+    const track = service?.spec.selector?.[LABEL.track];
+    return {
+      ...(topology.service && { serviceName: name }),
+      ...(service && (service !== foreign || adopted) && { service }),
+      ...(track !== undefined && { track }),
+      adopted,
+      ...(taken !== undefined && { taken }),
+      pools: group.map(({ stage, pool }) => viewPool({ observed, stage, pool, revisions, workloads, service, track })),
+    };
+  });
+}
+
+interface PoolSources {
+  observed: Observed;
+  stage: Stage;
+  pool: Pool;
+  revisions: readonly Revision[];
+  workloads: readonly Workload[];
+  service: Service | undefined;
+  track: string | undefined;
+}
+
+function viewPool({ observed, stage, pool, revisions, workloads, service, track }: PoolSources): PoolView {
+  const own = workloads.filter((workload) => workload.pool === pool.name);
+  const current =
+    track === undefined
+      ? // Without a Service of ours the pool runs what gets its pods ready.
+        own.toSorted((a, b) => Number(b.ready > 0) - Number(a.ready > 0) || b.revision - a.revision).at(0)
+      : own.find((workload) => workload.track === track);
+  const servedNumber = current?.revision ?? Number(service?.metadata.annotations?.[ANNOTATION.revision] ?? Number.NaN);
+  const served = revisions.find(({ number }) => number === servedNumber);
+  const hold = holdOf(observed, pool.name);
+  const entered = revisions
+    .filter((revision) => poolFacts(revision, pool.name).entered)
+    .toSorted((a, b) => enteredAt(a, pool.name) - enteredAt(b, pool.name) || a.number - b.number)
+    .at(-1);
+  return {
+    name: pool.name,
+    stage,
+    spec: pool,
+    placement: placementOf(pool),
+    workloads: own,
+    ...(served && { served }),
+    ...(current && { current }),
+    ...(hold && { hold }),
+    ...(entered && { entered }),
+  };
+}
+
+function enteredAt(revision: Revision, pool: string): number {
+  return Date.parse(poolFacts(revision, pool).entered?.at ?? '');
+}
+
+/** Whether a rollback was accepted for this release and keeps at least one pool. */
+export function inForce(rollback: ReleaseRollback, releaseUID: string): boolean {
+  const { status } = rollback;
+  return (
+    status?.acceptedAt !== undefined &&
+    status.releaseUID === releaseUID &&
+    status.endedAt === undefined &&
+    (status.pools ?? []).some(({ supersededBy }) => supersededBy === undefined)
+  );
+}
+
+/** The last accepted rollback that keeps this pool. */
+function holdOf(observed: Observed, pool: string): Hold | undefined {
+  const holds = observed.rollbacks
+    .filter((rollback) => inForce(rollback, observed.release.metadata.uid))
+    .flatMap((rollback) => {
+      const own = rollback.status?.pools?.find(({ name, supersededBy }) => name === pool && supersededBy === undefined);
+      return own ? [{ rollback, pool: own }] : [];
+    });
+  return holds.sort((a, b) => (a.rollback.status?.sequence ?? 0) - (b.rollback.status?.sequence ?? 0)).at(-1);
+}

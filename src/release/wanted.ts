@@ -1,0 +1,140 @@
+/** Which revision the spec wants, and what is missing to have it recorded. */
+import type { AppReleaseSpec } from '../api/app-release.ts';
+import { appReleaseSpec } from '../api/app-release.ts';
+import type { DigestLookup, Observed } from './observed.ts';
+import { revisionName, shortHash } from './names.ts';
+import type { DesiredDeployment } from './objects.ts';
+import { makeDeployment } from './render.ts';
+import type { Ledger, Revision, RevisionData, Topology } from './revision.ts';
+import {
+  imagesToResolve,
+  knownPins,
+  placementKeys,
+  placementOf,
+  RENDERER,
+  revisionInput,
+  sameInput,
+  templateImages,
+  topologyOf,
+  wantedVersion,
+} from './revision.ts';
+import { validateSpec } from './validate.ts';
+
+export type Wanted =
+  | { state: 'Recorded'; revision: Revision }
+  /** The spec says what cannot be: what runs stays as it is. */
+  | { state: 'Invalid'; reason: string; message: string }
+  /** A registry is being asked; `failed` where it answered in a way that a person should know. */
+  | { state: 'Resolving'; failed?: { reason: string; message: string; retryable: boolean } }
+  /** Everything is pinned; the API server must say whether it takes the template. */
+  | { state: 'Unproven'; hash: string; deployment: DesiredDeployment }
+  | { state: 'New'; number: number; data: RevisionData };
+
+export interface SpecView {
+  spec?: AppReleaseSpec;
+  /** From the spec where it is valid, else the last valid one. */
+  topology?: Topology;
+  wanted: Wanted;
+}
+
+const parsedSpecs = new WeakMap<object, ReturnType<typeof appReleaseSpec.safeParse>>();
+
+/** The spec with its defaults, parsed once for each object that a cache holds. */
+export function parseSpec(spec: AppReleaseSpec): ReturnType<typeof appReleaseSpec.safeParse> {
+  const parsed = parsedSpecs.get(spec) ?? appReleaseSpec.safeParse(spec);
+  parsedSpecs.set(spec, parsed);
+  return parsed;
+}
+
+export function viewSpec(
+  observed: Observed,
+  revisions: readonly Revision[],
+  record: { ledger: Ledger; topology?: Topology },
+): SpecView {
+  const last = record.topology && { topology: record.topology };
+  const parsed = parseSpec(observed.release.spec);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const message = `spec.${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? 'is not valid'}`;
+    return { ...last, wanted: { state: 'Invalid', reason: 'InvalidSpec', message } };
+  }
+  const spec = parsed.data;
+  const problem = validateSpec(spec, observed.release.metadata.name);
+  if (problem) return { ...last, wanted: { state: 'Invalid', ...problem } };
+  return { spec, topology: topologyOf(spec), wanted: wantedRevision(observed, spec, revisions, record.ledger) };
+}
+
+function wantedRevision(
+  observed: Observed,
+  spec: AppReleaseSpec,
+  revisions: readonly Revision[],
+  ledger: Ledger,
+): Wanted {
+  const version = wantedVersion(spec);
+  if (version === undefined) {
+    const message = 'spec.version: give it, as the first container’s image has no tag to take it from';
+    return { state: 'Invalid', reason: 'InvalidSpec', message };
+  }
+  const pools = spec.stages.flatMap((stage) => stage.pools);
+  const input = revisionInput(spec, version);
+  const names = new Set(pools.map(({ name }) => name));
+  const recorded = revisions.findLast(({ data }) => sameInput(data.input, input, names));
+  if (recorded) return { state: 'Recorded', revision: recorded };
+
+  const missing = imagesToResolve(spec, revisions, ledger);
+  const unresolved = missing.map((image) => observed.digests[image] ?? { state: 'pending' as const });
+  const failed = unresolved.find((lookup): lookup is DigestLookup & { state: 'failed' } => lookup.state === 'failed');
+  if (failed) return { state: 'Resolving', failed };
+  if (unresolved.some(({ state }) => state !== 'resolved')) return { state: 'Resolving' };
+
+  const known = knownPins(version, revisions, ledger);
+  const images = templateImages(spec.template).map((image) => {
+    const { state: _state, ...pin } = { state: '', ...(known[image] ?? observed.digests[image]) };
+    return [image, pin];
+  });
+  const number = Math.max(0, ...revisions.map((revision) => revision.number)) + 1;
+  const data: RevisionData = {
+    renderer: RENDERER,
+    input,
+    images: Object.fromEntries(images) as RevisionData['images'],
+    placements: Object.fromEntries(placementKeys(topologyOf(spec), observed.release.metadata.name, spec.strategy.type)),
+  };
+  return proveTemplate(observed, spec, number, data);
+}
+
+/** Has the API server judge the Deployments of a new revision, one for each pool that differs, before it is recorded. */
+function proveTemplate(observed: Observed, spec: AppReleaseSpec, number: number, data: RevisionData): Wanted {
+  const { name, namespace, uid } = observed.release.metadata;
+  const revision: Revision = {
+    name: revisionName(name, number),
+    number,
+    uid: '',
+    resourceVersion: '',
+    createdAt: '',
+    data,
+    facts: { pools: {}, approvals: {} },
+  };
+  const pools = spec.stages.flatMap((stage) => stage.pools);
+  for (const pool of pools.filter((candidate, index) => index === 0 || candidate.template !== undefined)) {
+    const identity = {
+      pool: pool.name,
+      revision,
+      placement: placementOf(pool),
+      strategy: spec.strategy.type,
+      key: data.placements[pool.name] ?? '',
+    };
+    const deployment = makeDeployment({
+      owner: { name, namespace, uid },
+      identity,
+      track: 'dry-run',
+      replicas: 0,
+      topology: topologyOf(spec),
+    });
+    deployment.metadata.name = `${revision.name}-dry-run`;
+    const hash = shortHash(deployment);
+    const answer = observed.memory.dryRuns.get(hash);
+    if (answer === undefined) return { state: 'Unproven', hash, deployment };
+    if (!answer.ok) return { state: 'Invalid', reason: 'TemplateRejected', message: answer.message };
+  }
+  return { state: 'New', number, data };
+}

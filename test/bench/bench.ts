@@ -1,0 +1,139 @@
+// `make bench`: measures the operator on a real API server and prints a table, each figure beside its aim.
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { cpus, loadavg } from 'node:os';
+import { parseArgs } from 'node:util';
+import type { Environment } from './environment.ts';
+import { prepare, RAISED_FLAGS } from './environment.ts';
+import { measureFleet } from './fleet.ts';
+import type { Results } from './report.ts';
+import { formatRows, requestDetails, toRows } from './report.ts';
+import { addReleases, measureFootprint, measureIdle } from './standing.ts';
+import { measureWarmRollbacks } from './switching.ts';
+
+const usage = `Usage: node test/bench/bench.ts [options]
+  --only LETTERS    parts to run, of a (warm rollback), b (many releases, with c and f), d (idle), e (memory); default abde
+  --releases N      releases of part b; default 200
+  --most N          releases at the end of part e; default 1000
+  --rollbacks N     rollbacks of part a; default 50
+  --idle SECONDS    of part d; default 60
+  --json FILE       also write the results there
+  --bundle FILE     measure this operator instead of building it
+  --profile DIR     write a CPU profile of the operator there
+`;
+
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: 'string', default: 'abde' },
+    releases: { type: 'string', default: '200' },
+    most: { type: 'string', default: '1000' },
+    rollbacks: { type: 'string', default: '50' },
+    idle: { type: 'string', default: '60' },
+    json: { type: 'string' },
+    bundle: { type: 'string' },
+    profile: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+const started = performance.now();
+
+function say(line: string): void {
+  process.stderr.write(`${((performance.now() - started) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
+}
+
+async function measure(environment: Environment): Promise<Results> {
+  const parts = new Set(flags.only);
+  const count = Number(flags.releases);
+  const results: Results = {};
+  const footprints = [];
+  if (parts.has('e')) footprints.push(await measureFootprint(environment, 0, ''));
+  let releases = 0;
+  if (parts.has('b')) {
+    results.fleet = await measureFleet(environment, count);
+    releases = count;
+  } else if (parts.has('d') || parts.has('e')) {
+    await addReleases(environment, 0, count);
+    releases = count;
+  }
+  if (parts.has('d')) {
+    const seconds = Number(flags.idle);
+    results.idle = { seconds, releases, requests: await measureIdle(environment, seconds) };
+  }
+  if (parts.has('e')) {
+    footprints.push(await measureFootprint(environment, releases, ''));
+    const most = Number(flags.most);
+    if (most > releases) {
+      await addReleases(environment, releases, most);
+      footprints.push(await measureFootprint(environment, most, ''));
+    }
+    results.footprints = footprints;
+  }
+  return results;
+}
+
+async function main(): Promise<void> {
+  const preparing = prepare({
+    say,
+    ...(flags.bundle !== undefined && { bundle: flags.bundle }),
+    ...(flags.profile !== undefined && { profileDir: flags.profile }),
+  });
+  const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]).then((): never => {
+    throw new Error('interrupted');
+  });
+  interrupted.catch(() => undefined);
+  try {
+    const environment = await Promise.race([preparing, interrupted]);
+    const results: Results = {};
+    if (flags.only.includes('a')) {
+      say('(a) warm rollbacks of one release over 5 pools');
+      results.warmRollbacks = await Promise.race([
+        measureWarmRollbacks(environment, Number(flags.rollbacks)),
+        interrupted,
+      ]);
+    }
+    Object.assign(results, await Promise.race([measure(environment), interrupted]));
+    await print(results);
+  } finally {
+    say('stopping');
+    await preparing.then(
+      (environment) => environment.stop(),
+      () => undefined,
+    );
+  }
+}
+
+async function print(results: Results): Promise<void> {
+  const count = Number(flags.releases);
+  const rows = toRows(results, count);
+  const machine = `${String(cpus().length)} CPUs, load ${loadavg()
+    .map((load) => load.toFixed(1))
+    .join(' ')}`;
+  const lines = [
+    '',
+    `Everything on one machine: ${machine}.`,
+    `kube-controller-manager with raised limits: ${RAISED_FLAGS.join(' ')}.`,
+    'Beside each release: one plain Deployment with its Service, same pods, default rolling update.',
+    '',
+    formatRows(rows),
+    ...(results.fleet
+      ? ['', 'Requests of the operator for each release', ...requestDetails(results.fleet, count)]
+      : []),
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+  if (flags.json !== undefined) {
+    await writeFile(flags.json, `${JSON.stringify({ machine, flags: RAISED_FLAGS, rows, results }, undefined, 2)}\n`);
+  }
+}
+
+if (flags.help) {
+  process.stdout.write(usage);
+} else {
+  try {
+    await main();
+    process.exit(0);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exit(1);
+  }
+}

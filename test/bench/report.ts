@@ -1,0 +1,205 @@
+// The table: each figure beside its aim.
+import type { FleetResult, Phase, PhaseResult } from './fleet.ts';
+import { PHASES } from './fleet.ts';
+import type { Request } from './requests.ts';
+import { countRequests, isStanding, isWrite } from './requests.ts';
+import type { Footprint } from './standing.ts';
+import type { WarmRollbacks } from './switching.ts';
+
+export interface Results {
+  /** (a) */
+  warmRollbacks?: WarmRollbacks;
+  /** (b), (c) and (f) */
+  fleet?: FleetResult;
+  /** (d) */
+  idle?: { seconds: number; releases: number; requests: Request[] };
+  /** (e) */
+  footprints?: Footprint[];
+}
+
+/** One line of the table. */
+export interface Row {
+  part: string;
+  what: string;
+  figure: string;
+  aim?: string;
+  met?: boolean;
+}
+
+const AIM = {
+  p50Ms: 30,
+  p99Ms: 100,
+  besideLoop: 2,
+  besideDeployments: 1.3,
+  requests: 6,
+  baseMB: 150,
+  perReleaseKB: 50,
+} as const;
+
+export function toRows({ warmRollbacks, fleet, idle, footprints }: Results, releases: number): Row[] {
+  return [
+    ...(warmRollbacks ? warmRows(warmRollbacks) : []),
+    ...(fleet ? [...fleetRows(fleet, releases), ...requestRows(fleet, releases)] : []),
+    ...(idle ? idleRows(idle) : []),
+    ...(footprints ? footprintRows(footprints) : []),
+    ...(fleet ? [loopRow(fleet, releases)] : []),
+  ];
+}
+
+function warmRows({ switched, shown }: WarmRollbacks): Row[] {
+  const what = `warm rollback over 5 pools, created → all`;
+  const p50 = quantile(switched, 0.5);
+  const p99 = quantile(switched, 0.99);
+  return [
+    row('a', `${what} selectors, p50`, ms(p50), `< ${AIM.p50Ms} ms`, p50 < AIM.p50Ms),
+    row('a', `${what} selectors, p99`, ms(p99), `< ${AIM.p99Ms} ms`, p99 < AIM.p99Ms),
+    row('a', `${what} EndpointSlices, p50`, ms(quantile(shown, 0.5))),
+    row('a', `${what} EndpointSlices, p99`, ms(quantile(shown, 0.99))),
+  ];
+}
+
+function fleetRows({ phases, loops }: FleetResult, releases: number): Row[] {
+  const loop = quantile(loops, 0.5);
+  return PHASES.flatMap((phase) => {
+    const { releases: took, switched, deployments } = phases[phase];
+    const beside = `(plain Deployments ${s(deployments)})`;
+    if (phase !== 'roll back') {
+      const factor = took / deployments;
+      const aim = `≤ ${AIM.besideDeployments} × Deployments`;
+      return [
+        row(
+          'b',
+          `${releases} releases: ${phase}`,
+          `${s(took)}, ${x(factor)} ${beside}`,
+          aim,
+          factor <= AIM.besideDeployments,
+        ),
+      ];
+    }
+    const factor = switched / loop;
+    return [
+      row(
+        'b',
+        `${releases} releases: roll all back, selectors`,
+        `${s(switched)}, ${x(factor)} the bare loop ${beside}`,
+        `≤ ${AIM.besideLoop} × bare loop`,
+        factor <= AIM.besideLoop,
+      ),
+      row('b', `${releases} releases: roll all back, statuses say so`, s(took)),
+    ];
+  });
+}
+
+function requestRows({ phases }: FleetResult, releases: number): Row[] {
+  return PHASES.flatMap((phase) => {
+    const { requests, cpuSeconds } = phases[phase];
+    const each = requests.length / releases;
+    const writes = requests.filter(isWrite).length / releases;
+    return [
+      row(
+        'c',
+        `operator's requests for each release: ${phase}`,
+        `${each.toFixed(2)} (${writes.toFixed(2)} writes), ${((cpuSeconds * 1000) / releases).toFixed(1)} ms of CPU`,
+        `≤ ${AIM.requests}`,
+        each <= AIM.requests,
+      ),
+    ];
+  });
+}
+
+/** By verb and resource, below the table. */
+export function requestDetails({ phases }: FleetResult, releases: number): string[] {
+  return PHASES.flatMap((phase: Phase) => {
+    const { requests, dispatched }: PhaseResult = phases[phase];
+    return [
+      `${phase}: ${requests.length} requests by the audit log; ${dispatched} by apiserver_flowcontrol_dispatched_requests_total, watches and the lease included`,
+      ...Object.entries(countRequests(requests)).map(
+        ([what, count]) => `  ${(count / releases).toFixed(2).padStart(7)}  ${what}`,
+      ),
+    ];
+  });
+}
+
+function idleRows({ seconds, releases, requests }: NonNullable<Results['idle']>): Row[] {
+  const other = requests.filter((request) => !isStanding(request));
+  const writes = other.filter(isWrite);
+  const watches = requests.filter(({ verb }) => verb === 'watch').length;
+  const lease = requests.length - other.length - watches;
+  return [
+    row('d', `${seconds} idle seconds, ${releases} releases: writes`, String(writes.length), '0', writes.length === 0),
+    row(
+      'd',
+      `${seconds} idle seconds, ${releases} releases: requests`,
+      `${other.length} (and ${watches} watches begun, ${lease} for the lease)`,
+      '0',
+      other.length === 0,
+    ),
+  ];
+}
+
+function footprintRows(footprints: readonly Footprint[]): Row[] {
+  const rows = footprints.map(({ releases, when, residentMB, cpuSeconds }, index) => {
+    const base = index > 0 && releases <= 200;
+    const label = `${releases} releases${when === '' ? '' : `, ${when}`}: resident memory`;
+    const figure = `${residentMB.toFixed(0)} MB (${cpuSeconds.toFixed(1)} s of CPU so far)`;
+    return base ? row('e', label, figure, `≤ ${AIM.baseMB} MB`, residentMB <= AIM.baseMB) : row('e', label, figure);
+  });
+  const [before, last] = footprints.slice(-2);
+  if (!before || !last || last.releases <= before.releases) return rows;
+  const each = ((last.residentMB - before.residentMB) * 1000) / (last.releases - before.releases);
+  return [
+    ...rows,
+    row('e', 'each further release', `${each.toFixed(0)} KB`, `≤ ${AIM.perReleaseKB} KB`, each <= AIM.perReleaseKB),
+  ];
+}
+
+function loopRow({ loops }: FleetResult, releases: number): Row {
+  const [least, middle, most] = [Math.min(...loops), quantile(loops, 0.5), Math.max(...loops)];
+  return row(
+    'f',
+    `${releases} Service writes in a bare loop`,
+    `${s(middle)} (${s(least)} to ${s(most)} in ${loops.length})`,
+  );
+}
+
+function row(part: string, what: string, figure: string, aim?: string, met?: boolean): Row {
+  return { part, what, figure, ...(aim !== undefined && { aim }), ...(met !== undefined && { met }) };
+}
+
+/** The table as text. */
+export function formatRows(rows: readonly Row[]): string {
+  const cells = rows.map(({ part, what, figure, aim = '', met }) => [
+    part,
+    what,
+    figure,
+    aim,
+    met === undefined ? '' : met ? 'met' : 'NOT MET',
+  ]);
+  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...cells.map((line) => line[column]?.length ?? 0)));
+  return cells
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** The value below which a share of the sorted values lies (nearest rank). */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}
+
+function ms(value: number): string {
+  return `${value.toFixed(1)} ms`;
+}
+
+function s(seconds: number): string {
+  return `${seconds.toFixed(2)} s`;
+}
+
+function x(factor: number): string {
+  return `${factor.toFixed(2)} ×`;
+}

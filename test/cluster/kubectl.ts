@@ -1,0 +1,28 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import type { ClusterAccess, ClusterDetails, ControlPlane } from './types.ts';
+
+/** Uses a cluster that another process has started. */
+export function connect(cluster: ClusterDetails): ClusterAccess {
+  return { ...cluster, kubectl: kubectlFor(cluster) };
+}
+
+/** See ControlPlane.kubectl. It reads and writes nothing of the user's own kubectl. */
+export function kubectlFor(
+  cluster: Pick<ClusterDetails, 'binaries' | 'kubeconfigPath' | 'dir'>,
+): ControlPlane['kubectl'] {
+  const env = {
+    ...process.env,
+    KUBECONFIG: cluster.kubeconfigPath,
+    KUBECACHEDIR: join(cluster.dir, 'kubectl-cache'),
+    KUBERC: 'off',
+  };
+  return (args, { input = '' } = {}) =>
+    new Promise((resolve, reject) => {
+      const child = execFile(cluster.binaries.kubectl, args, { env, maxBuffer: 1 << 28 }, (error, stdout, stderr) => {
+        if (error === null) resolve(stdout);
+        else reject(new Error(`kubectl ${args.join(' ')}: ${stderr.trim() || error.message}`));
+      });
+      child.stdin?.end(input);
+    });
+}

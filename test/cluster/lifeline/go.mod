@@ -1,0 +1,3 @@
+module apprelease.dev/test/lifeline
+
+go 1.26.0

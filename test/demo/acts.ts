@@ -1,0 +1,230 @@
+// The four acts of the demo. Each runs commands that a user would type, and waits for what must come of them.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ReleaseRollback } from '../../src/api/release-rollback.ts';
+import { conditionIs, findCondition } from '../../src/release/conditions.ts';
+import { rowsOf } from './rows.ts';
+import type { Screen } from './screen.ts';
+import type { Shell } from './shell.ts';
+import { isReleased, servicesSelect, slicesShow, stateOf, type World } from './world.ts';
+
+/** The tags of the example image, in the order of the acts. A simulated pod never gets ready when its image's name says so. */
+export const VERSIONS = ['1.0.0', '1.1.0', '1.2.0-unready', '1.3.0'] as const;
+const [FIRST, SECOND, BROKEN, FOURTH] = VERSIONS;
+
+const CANARY = ['canary-vms'];
+const PRODUCTION = ['prod-a', 'prod-b', 'prod-c'];
+const ALL = [...CANARY, ...PRODUCTION];
+
+const APPROVE = 'kubectl create -f examples/promotion.yaml';
+
+/** What an act needs. */
+export interface Theatre {
+  readonly screen: Screen;
+  readonly shell: Shell;
+  readonly world: World;
+  readonly signal: AbortSignal;
+}
+
+/** A measured time. */
+export interface Measured {
+  readonly what: string;
+  /** Milliseconds since the command was started. */
+  readonly sinceCommand: number;
+  /** Milliseconds since the API server had the object that asks for it. */
+  readonly sinceObject: number;
+}
+
+/** Plays all acts; returns what was measured. */
+export async function play(theatre: Theatre): Promise<Measured[]> {
+  await releaseFirst(theatre);
+  const promotion = await promoteSecond(theatre);
+  await rollBackBroken(theatre);
+  const rollback = await takeBackFourth(theatre);
+  return [...promotion, ...rollback];
+}
+
+async function releaseFirst(theatre: Theatre): Promise<void> {
+  const { shell, screen } = theatre;
+  headline(screen, 1, `version ${FIRST} is released, stage by stage`);
+  await shell('cat kustomization.yaml');
+  await shell('kubectl create namespace shop');
+  await shell('kubectl apply -k .');
+  note(screen, 'The production stage asks for an approval, which may be given beforehand:');
+  await shell(APPROVE);
+  await watched(
+    theatre,
+    `${FIRST} in every pool`,
+    released(FIRST),
+    () => `${FIRST} is released: one digest in all pools`,
+  );
+  await pause(theatre, 2);
+}
+
+async function promoteSecond(theatre: Theatre): Promise<Measured[]> {
+  const { shell, screen, world } = theatre;
+  headline(screen, 2, `version ${SECOND} is promoted from the canary to production`);
+  const applying = stopwatch(world, ({ release }) => imageTag(release()) === SECOND);
+  const canary = applying.until(`${SECOND} in the canary pool`, servicesSelect(SECOND, CANARY));
+  await wantVersion(theatre, SECOND);
+  const inCanary = await watched(
+    theatre,
+    `the canary with ${SECOND}, its soak, and then a person`,
+    ({ release }) => findCondition(release()?.status?.conditions, 'Ready')?.reason === 'WaitingForApproval',
+    () => 'The canary has soaked; production waits for an approval',
+    canary,
+  );
+  await pause(theatre, 3);
+
+  const known = world.promotions().length;
+  const approving = stopwatch(world, ({ promotions }) => promotions().length > known);
+  const production = approving.until(`${SECOND} in production`, servicesSelect(SECOND, PRODUCTION));
+  screen.say('');
+  await shell(APPROVE);
+  const inProduction = await watched(
+    theatre,
+    `${SECOND} in every pool`,
+    released(SECOND),
+    () => `${SECOND} is released; ${FIRST} stays warm beside it`,
+    production,
+  );
+  await pause(theatre, 2);
+  return [
+    { what: `${SECOND} applied → the canary pool serves it`, ...inCanary },
+    { what: `approval → all ${PRODUCTION.length} production pools serve it`, ...inProduction },
+  ];
+}
+
+async function rollBackBroken(theatre: Theatre): Promise<void> {
+  const { screen, world, shell } = theatre;
+  headline(screen, 3, `version ${BROKEN} never gets ready: the operator takes it back`);
+  const serving = new Set<string>();
+  world.onChange(() => {
+    for (const pool of ALL) if (servicesSelect(BROKEN, [pool])(world)) serving.add(pool);
+  });
+  await wantVersion(theatre, BROKEN);
+  await watched(
+    theatre,
+    `the progress deadline; the canary meanwhile serves ${SECOND}`,
+    (now) => now.rollbacks().some(isComplete) && heldAt(SECOND)(now),
+    () => `${BROKEN} failed and is held out; no Service ever selected it`,
+  );
+  if (serving.size > 0) throw new Error(`pool ${[...serving].join()} served ${BROKEN}, which never got ready`);
+  await shell('kubectl get releaserollbacks -n shop');
+  const record = world.rollbacks().find(isComplete);
+  note(screen, `Why: ${record?.spec.reason ?? 'unknown'}`);
+  await pause(theatre, 3);
+}
+
+async function takeBackFourth(theatre: Theatre): Promise<Measured[]> {
+  const { screen, shell, world, signal } = theatre;
+  headline(screen, 4, `version ${FOURTH} is released, and taken back everywhere by a person`);
+  await wantVersion(theatre, FOURTH);
+  await shell(APPROVE);
+  await watched(theatre, `${FOURTH} in every pool`, released(FOURTH), () => `${FOURTH} is released`);
+  await pause(theatre, 2);
+
+  note(screen, 'Then a customer calls.');
+  const known = world.rollbacks().length;
+  const asking = stopwatch(world, ({ rollbacks }) => rollbacks().length > known);
+  const switched = asking.until(`every Service back at ${SECOND}`, servicesSelect(SECOND, ALL));
+  const shown = asking.until(`every EndpointSlice back at ${SECOND}`, slicesShow(SECOND, ALL));
+  await shell('kubectl create -f examples/rollback.yaml');
+  const services = await watched(
+    theatre,
+    `every pool back at ${SECOND}`,
+    (now) => now.rollbacks().every(isComplete) && heldAt(SECOND)(now) && slicesShow(SECOND, ALL)(now),
+    ({ sinceObject }) => `All ${ALL.length} Services were switched back in ${Math.round(sinceObject)} ms`,
+    switched,
+  );
+  const slices = await shown;
+  await pause(theatre, 2);
+
+  note(screen, `Git still says ${FOURTH}, and GitOps applies it again:`);
+  const before = world.services().map(({ metadata }) => metadata.resourceVersion);
+  await shell('kubectl apply --server-side --force-conflicts -k .');
+  await shell('kubectl diff -k . && echo "no difference: GitOps is content"');
+  await delay(3000, undefined, { signal });
+  const after = world.services().map(({ metadata }) => metadata.resourceVersion);
+  if (after.join() !== before.join() || !servicesSelect(SECOND, ALL)(world)) {
+    throw new Error(`the rollback did not hold: a Service was written although ${FOURTH} was only applied again`);
+  }
+  note(screen, `3 s later no Service was written: the rollback holds, until Git names another version.`);
+  await shell('kubectl get appreleases -n shop');
+  await shell('kubectl get releaserollbacks -n shop');
+  return [
+    { what: `rollback → all ${ALL.length} Services switched`, ...services },
+    { what: 'rollback → every EndpointSlice shows it', ...slices },
+  ];
+}
+
+/** As a commit in Git would. */
+async function wantVersion({ shell }: Theatre, version: string): Promise<void> {
+  await shell(`sed -i 's/newTag: .*/newTag: ${version}/' kustomization.yaml`);
+  await shell('kubectl apply -k .');
+}
+
+function released(version: string) {
+  return (world: World) => isReleased(version)(world) && servicesSelect(version, ALL)(world);
+}
+
+function heldAt(served: string) {
+  return (world: World) => rowsOf(world).every(({ held, version }) => held && version === served);
+}
+
+function imageTag(release: ReturnType<World['release']>): string | undefined {
+  return release?.spec.template.spec.containers[0]?.image.split(':').at(-1);
+}
+
+function isComplete({ status }: ReleaseRollback): boolean {
+  return conditionIs(status?.conditions, 'Complete', 'True');
+}
+
+/** Shows the table until the condition holds; returns what was measured meanwhile. */
+async function watched<T>(
+  { screen, world }: Theatre,
+  goal: string,
+  condition: (world: World) => boolean,
+  outcome: (measured: T) => string,
+  measured?: Promise<T>,
+): Promise<T> {
+  screen.watch(goal, () => ({ rows: rowsOf(world), state: stateOf(world.release()) }));
+  await world.until(goal, condition);
+  const result = (await measured) as T;
+  screen.settle(outcome(result));
+  return result;
+}
+
+type Times = Omit<Measured, 'what'>;
+
+/**
+ * Takes times from now, right before a command is started, and from the change that shows the object that the command
+ * creates.
+ */
+function stopwatch(world: World, exists: (world: World) => boolean) {
+  const started = performance.now();
+  const created = awaitedLater(world.until('the object that the command creates', exists));
+  const measure = async (what: string, condition: (world: World) => boolean): Promise<Times> => {
+    const [at, since] = await Promise.all([world.until(what, condition), created]);
+    return { sinceCommand: at - started, sinceObject: at - since };
+  };
+  return { until: (...awaited: Parameters<typeof measure>) => awaitedLater(measure(...awaited)) };
+}
+
+/** A promise that may fail before somebody waits for it: the failure is theirs then, and not the process's end. */
+function awaitedLater<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+function headline(screen: Screen, act: number, text: string): void {
+  screen.say('', screen.paint(['bold', 'inverse'], ` Act ${act} `) + screen.paint('bold', ` ${text}`), '');
+}
+
+function note(screen: Screen, text: string): void {
+  screen.say('', `  ${screen.paint('italic', text)}`);
+}
+
+/** Time to read, where somebody does. */
+async function pause({ screen, signal }: Theatre, seconds: number): Promise<void> {
+  if (screen.live) await delay(seconds * 1000, undefined, { signal });
+}

@@ -1,0 +1,108 @@
+// `make demo`: the main job on a real control plane. Ends with 0 when everything happened as it must, and leaves nothing behind.
+import { readFile } from 'node:fs/promises';
+import { constants } from 'node:os';
+import type { Running } from '../cluster/processes.ts';
+import { play, VERSIONS, type Measured } from './acts.ts';
+import { createScreen } from './screen.ts';
+import { setTheStage } from './setup.ts';
+import { createShell } from './shell.ts';
+import { watchWorld } from './world.ts';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+const started = performance.now();
+const screen = createScreen(process.stdout, VERSIONS);
+const ending = new AsyncDisposableStack();
+const interruption = new AbortController();
+const interrupted = new Promise<number>((resolve) => {
+  for (const name of SIGNALS) {
+    process.once(name, () => {
+      resolve(128 + constants.signals[name]);
+    });
+  }
+  // Nobody reads any more: `make demo | head`.
+  process.stdout.on('error', () => {
+    resolve(128 + constants.signals.SIGPIPE);
+  });
+});
+
+async function demo(): Promise<number> {
+  const { signal } = interruption;
+  let operator: Running | undefined;
+  introduce();
+  try {
+    const stage = await setTheStage(VERSIONS, ending);
+    operator = stage.operator;
+    const world = await watchWorld(stage.cluster.kubeconfigPath, { namespace: 'shop', name: 'web', signal });
+    ending.defer(() => world.stop());
+    world.onChange(() => {
+      screen.changed();
+    });
+    const shell = createShell(stage.cluster, stage.checkout, screen);
+    report(await Promise.race([play({ screen, shell, world, signal }), endOf(operator)]));
+    return 0;
+  } catch (error) {
+    if (signal.aborted) return 1;
+    screen.close();
+    console.error(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`);
+    if (operator !== undefined) console.error(await logTail(operator));
+    return 1;
+  }
+}
+
+function introduce(): void {
+  const { paint } = screen;
+  screen.say(
+    '',
+    paint('bold', '  AppRelease: versions of an app over pools of VMs, stage by stage, and back at once'),
+    '',
+    '  Real: etcd, the Kubernetes control plane, an OCI registry, kubectl; the operator,',
+    '  as a process of this machine, under the rights of its service account.',
+    '  Simulated by KWOK: the VMs, whose pods get ready but run nothing.',
+    '',
+  );
+}
+
+/** Fails when the process ends, which it must not. */
+function endOf(running: Running): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const timer = setInterval(() => {
+      if (!running.ended()) return;
+      clearInterval(timer);
+      reject(new Error(`${running.name} ended`));
+    }, 500);
+    timer.unref();
+  });
+}
+
+function report(measured: readonly Measured[]): void {
+  const { paint } = screen;
+  const head = { what: 'MEASURED', command: 'SINCE KUBECTL', object: 'SINCE OBJECT' };
+  const rows = measured.map(({ what, sinceCommand, sinceObject }) => ({
+    what,
+    command: milliseconds(sinceCommand),
+    object: milliseconds(sinceObject),
+  }));
+  const width = Math.max(...[head, ...rows].map(({ what }) => what.length));
+  const [first = '', ...lines] = [head, ...rows].map(
+    ({ what, command, object }) => `  ${what.padEnd(width)}  ${command.padStart(13)}  ${object.padStart(12)}`,
+  );
+  screen.say('', paint('dim', first), ...lines.map((line) => paint('bold', line)), '');
+  screen.say('  By watches of the API server: since the start of kubectl, and since the object was there.');
+  screen.say('', `  ${paint('green', '✓')} Done after ${Math.round((performance.now() - started) / 1000)} s.`);
+}
+
+function milliseconds(time: number): string {
+  return time < 1000 ? `${Math.round(time)} ms` : `${(time / 1000).toFixed(1)} s`;
+}
+
+async function logTail({ name, logFile }: Running): Promise<string> {
+  const log = await readFile(logFile, 'utf8');
+  return `\nThe end of the log of ${name}:\n${log.trimEnd().split('\n').slice(-15).join('\n')}`;
+}
+
+const status = await Promise.race([demo(), interrupted]);
+interruption.abort();
+screen.close();
+await ending.disposeAsync();
+process.exit(status);

@@ -1,0 +1,44 @@
+// The table's rows, out of what the API server tells.
+import type { AppRelease } from '../../src/api/app-release.ts';
+import { LABEL } from '../../src/api/meta.ts';
+import type { PodCount, PoolRow } from './table.ts';
+import { versionOf, type World } from './world.ts';
+
+/** One row for each pool of the release's stages. */
+export function rowsOf(world: World): PoolRow[] {
+  const release = world.release();
+  return (release?.spec.stages ?? []).flatMap((stage) =>
+    stage.pools.map(({ name, replicas }) => rowOf(world, release, { pool: name, stage: stage.name, replicas })),
+  );
+}
+
+function rowOf(
+  world: World,
+  release: AppRelease | undefined,
+  spec: Pick<PoolRow, 'pool' | 'stage' | 'replicas'>,
+): PoolRow {
+  const { pools = [], history = [] } = release?.status ?? {};
+  const status = pools.find(({ name }) => name === spec.pool);
+  const next = history.find(({ revision }) => revision === status?.wantedRevision)?.version;
+  const { version, digest, rollback } = status ?? {};
+  return {
+    ...spec,
+    held: status?.heldBy !== undefined,
+    ready: status?.readyReplicas ?? 0,
+    ...(version !== undefined && { version }),
+    ...(next !== undefined && { next }),
+    ...(digest !== undefined && { digest }),
+    ...(rollback && { rollback }),
+    pods: podCounts(world, spec.pool, version),
+  };
+}
+
+function podCounts(world: World, pool: string, served: string | undefined): PodCount[] {
+  const own = world
+    .pods()
+    .filter(({ metadata }) => metadata.labels?.[LABEL.pool] === pool && metadata.deletionTimestamp === undefined);
+  const byVersion = Map.groupBy(own, (pod) => versionOf(world, pod) ?? '');
+  return [...byVersion]
+    .map(([version, pods]) => ({ version, ready: pods.filter(({ ready }) => ready).length, total: pods.length }))
+    .toSorted((a, b) => Number(b.version === served) - Number(a.version === served));
+}

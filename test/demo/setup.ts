@@ -1,0 +1,122 @@
+// The stage of the demo: a control plane with simulated VMs, a registry with images, the operator as users install it.
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ensureBinaries } from '../cluster/build.ts';
+import { startControlPlane } from '../cluster/control-plane.ts';
+import { pushImage } from '../cluster/images.ts';
+import { serviceAccountKubeconfig } from '../cluster/kubeconfig.ts';
+import { addNodes, standardPools } from '../cluster/nodes.ts';
+import { removeWithUs, start, type Running } from '../cluster/processes.ts';
+import { startProgress } from '../cluster/progress.ts';
+import { startRegistry } from '../cluster/registry.ts';
+import type { ControlPlane, Registry } from '../cluster/types.ts';
+
+const root = join(import.meta.dirname, '../..');
+const OPERATOR = { namespace: 'apprelease-system', name: 'apprelease-operator' };
+const REPOSITORY = 'shop/web';
+
+/** Everything that runs and must end. */
+export interface Stage {
+  readonly cluster: ControlPlane;
+  readonly operator: Running;
+  /** A folder as a user's Git checkout: examples/, and a kustomization.yaml that fits them to this cluster. */
+  readonly checkout: string;
+}
+
+/**
+ * Sets the stage; what it started is ended by `ending`, in the opposite order.
+ * @throws Error with the output of what failed
+ */
+export async function setTheStage(tags: readonly string[], ending: AsyncDisposableStack): Promise<Stage> {
+  await ensureBinaries();
+  const folder = await temporaryFolder(ending);
+  const cluster = await step('Starting etcd, API server, controller manager, scheduler, KWOK', () =>
+    startControlPlane(),
+  );
+  ending.defer(() => cluster.stop());
+  await step('Adding 8 simulated VMs in 4 pools', () => addNodes(cluster, ...standardPools));
+  const registry = await startRegistry();
+  ending.defer(() => registry.stop());
+  await step(`Pushing ${tags.length} versions of ${REPOSITORY} to a registry at ${registry.host}`, () =>
+    Promise.all(tags.map((tag) => pushImage(registry, REPOSITORY, tag, { platforms: ['linux/amd64', 'linux/arm64'] }))),
+  );
+  const operator = await step('Installing CRDs, RBAC and the operator', async () => {
+    await install(cluster);
+    return startOperator(cluster, registry, folder);
+  });
+  ending.defer(() => operator.stop());
+  const checkout = join(folder, 'checkout');
+  await cp(join(root, 'examples'), join(checkout, 'examples'), { recursive: true });
+  await writeFile(join(checkout, 'kustomization.yaml'), kustomization(registry.host, tags[0] ?? ''));
+  return { cluster, operator, checkout };
+}
+
+async function step<T>(title: string, action: () => Promise<T>): Promise<T> {
+  const progress = startProgress(title);
+  try {
+    const result = await action();
+    progress.end('done');
+    return result;
+  } catch (error) {
+    progress.end('failed');
+    throw error;
+  }
+}
+
+async function temporaryFolder(ending: AsyncDisposableStack): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'apprelease-demo-'));
+  const keep = await removeWithUs(folder);
+  ending.defer(async () => {
+    await rm(folder, { recursive: true, force: true });
+    await keep();
+  });
+  return folder;
+}
+
+async function install(cluster: ControlPlane): Promise<void> {
+  await cluster.kubectl(['apply', '--server-side', '-k', join(root, 'crds')]);
+  await cluster.kubectl(['wait', 'crd', '--all', '--for=condition=Established']);
+  await cluster.kubectl(['apply', '--server-side', '-k', join(root, 'manifests')]);
+  // A simulated node runs no real container: the operator's pod would look ready and do nothing.
+  const { namespace, name } = OPERATOR;
+  await cluster.kubectl(['scale', 'deployment', name, `--namespace=${namespace}`, '--replicas=0']);
+}
+
+/** The operator as a process of this machine, under the rights of its service account. */
+async function startOperator(cluster: ControlPlane, registry: Registry, folder: string): Promise<Running> {
+  const path = join(folder, 'operator.kubeconfig');
+  const kubeconfig = await serviceAccountKubeconfig(cluster, { ...OPERATOR, path });
+  return start({
+    name: 'the operator',
+    file: process.execPath,
+    args: [
+      `--import=${join(import.meta.dirname, 'lifeline.ts')}`,
+      join(root, 'dist/operator.mjs'),
+      `--kubeconfig=${kubeconfig}`,
+      '--health-address=127.0.0.1:0',
+      '--metrics-address=127.0.0.1:0',
+      `--insecure-registry=${registry.host}`,
+    ],
+    logFile: join(folder, 'operator.log'),
+    detached: false,
+    // The registry is on this machine, whatever proxy the user has.
+    env: { NO_PROXY: '127.0.0.1' },
+  });
+}
+
+function kustomization(registryHost: string, tag: string): string {
+  return `# examples/web.yaml as it is, but for where this demo's images are, and its patience.
+resources: [examples/web.yaml]
+images:
+  - name: registry.example.com/${REPOSITORY}
+    newName: ${registryHost}/${REPOSITORY}
+    newTag: ${tag}
+patches:
+  - target: { kind: AppRelease, name: web }
+    patch: |-
+      - { op: replace, path: /spec/stages/0/soak, value: 4s }
+      - { op: replace, path: /spec/progressDeadlineSeconds, value: 10 }
+      - { op: add, path: /spec/rollback/drain, value: 1s }
+`;
+}

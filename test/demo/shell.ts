@@ -1,0 +1,32 @@
+// Commands that a user would type, run as they are printed.
+import { execFile } from 'node:child_process';
+import { dirname } from 'node:path';
+import type { ClusterDetails } from '../cluster/types.ts';
+import type { Screen } from './screen.ts';
+
+/**
+ * Shows the command, runs it, and shows what it printed, unless that says nothing (`quiet`).
+ * @throws Error with what it wrote to standard error
+ */
+export type Shell = (command: string, options?: { readonly quiet?: boolean }) => Promise<void>;
+
+/** A shell in the folder `cwd`, whose kubectl is the cluster's; it reads and writes nothing of the real user's kubectl. */
+export function createShell(cluster: ClusterDetails, cwd: string, screen: Screen): Shell {
+  const env = {
+    ...process.env,
+    PATH: `${dirname(cluster.binaries.kubectl)}:${process.env['PATH'] ?? ''}`,
+    KUBECONFIG: cluster.kubeconfigPath,
+    KUBECACHEDIR: `${cwd}/.kube-cache`,
+    KUBERC: 'off',
+  };
+  return async (command, { quiet = false } = {}) => {
+    screen.say(`  ${screen.paint('bold', `$ ${command}`)}`);
+    const output = await new Promise<string>((resolve, reject) => {
+      execFile('/bin/sh', ['-ec', command], { cwd, env }, (error, stdout, stderr) => {
+        if (error === null) resolve(stdout.trimEnd());
+        else reject(new Error(`${command}\n${stderr.trim() || error.message}`));
+      });
+    });
+    if (output !== '' && !quiet) screen.say(...output.split('\n').map((line) => `  ${line}`));
+  };
+}

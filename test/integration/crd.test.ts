@@ -1,0 +1,383 @@
+// The CRDs as the real API server takes them.
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { KINDS } from '../../src/api/kinds.ts';
+import { GROUP } from '../../src/api/meta.ts';
+import { connect } from '../cluster/kubectl.ts';
+import { createPoster, groupObject as object } from './post.ts';
+
+const cluster = connect(inject('cluster'));
+const root = join(import.meta.dirname, '../..');
+const namespace = 'crd-test';
+
+const api = createPoster(cluster, namespace);
+
+type Fields = Record<string, unknown>;
+
+function kubectl(...args: string[]): Promise<string> {
+  return cluster.kubectl([`--namespace=${namespace}`, ...args]);
+}
+
+const image = 'registry.example/shop/web:1.4.2';
+const pools = [{ name: 'prod-a' }];
+/** The least that an AppRelease says. */
+const least = {
+  template: { spec: { containers: [{ name: 'web', image }] } },
+  stages: [{ name: 'production', pools }],
+  service: { ports: [{ port: 80 }] },
+};
+
+function release(changes: Fields = {}, name = 'web') {
+  return object('AppRelease', name, { ...least, ...changes });
+}
+
+function withImage(reference: string) {
+  return { spec: { containers: [{ name: 'web', image: reference }] } };
+}
+
+function fullSize(lastPool: string) {
+  const long = (text: string) => text.padStart(63, 'p');
+  const stages = Array.from({ length: 16 }, (_, stage) => ({
+    name: `stage-${stage}`,
+    pools: Array.from({ length: 16 }, (_, pool) => ({
+      name: long(stage === 15 && pool === 15 ? lastPool : `-${stage}-${pool}`),
+    })),
+  }));
+  return release({ stages });
+}
+
+beforeAll(async () => {
+  await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-k', join(root, 'crds')]);
+  await cluster.kubectl(['wait', '--for=condition=Established', ...crdNames.map((name) => `crd/${name}`)]);
+  await cluster.kubectl(['create', 'namespace', namespace]);
+});
+
+afterAll(async () => {
+  await api.close();
+  await cluster.kubectl(['delete', 'namespace', namespace]);
+});
+
+const crdNames = KINDS.map(({ plural }) => `${plural}.${GROUP}`);
+
+describe('the CRDs (2.1)', () => {
+  test.each(crdNames)('%s is established and structural', async (name) => {
+    const crd = JSON.parse(await cluster.kubectl(['get', 'crd', name, '--output=json'])) as {
+      status: { conditions: { type: string; status: string; message: string }[] };
+    };
+    const conditions = Object.fromEntries(crd.status.conditions.map(({ type, status }) => [type, status]));
+    expect(conditions).toEqual({ NamesAccepted: 'True', Established: 'True' });
+  });
+
+  test('default what an AppRelease leaves out', async () => {
+    const { spec } = await api.create(release({}, 'defaults'));
+    expect(spec).toEqual({
+      ...least,
+      stages: [{ name: 'production', soak: '0s', approval: 'Automatic', pools: [{ name: 'prod-a', replicas: 1 }] }],
+      service: { type: 'ClusterIP', ports: [{ port: 80, protocol: 'TCP' }] },
+      strategy: { type: 'BlueGreen' },
+      rollback: { warmFor: '30m', warmReplicas: '100%', onFailure: 'RollbackAll', barrier: false, drain: '30s' },
+      minReadySeconds: 0,
+      progressDeadlineSeconds: 600,
+      revisionHistoryLimit: 10,
+      paused: false,
+    });
+  });
+
+  test('default the rest of a nested object that is given in part', async () => {
+    const { spec } = await api.create(release({ rollback: { warmFor: '5m' }, strategy: {} }, 'partial'));
+    expect(spec['rollback']).toMatchObject({ warmFor: '5m', warmReplicas: '100%', drain: '30s' });
+    expect(spec['strategy']).toEqual({ type: 'BlueGreen' });
+  });
+
+  test('default a rollback and a promotion', async () => {
+    const rollback = await api.create(object('ReleaseRollback', 'defaults', { release: 'web' }));
+    expect(rollback.spec).toEqual({ release: 'web', force: false });
+    const promotion = await api.create(object('ReleasePromotion', 'defaults', { release: 'web', stage: 'production' }));
+    expect(promotion.spec).toEqual({ release: 'web', stage: 'production', skipSoak: false });
+  });
+
+  test('keep the fields of a pod template that only Kubernetes knows', async () => {
+    const template = {
+      metadata: { labels: { app: 'web' }, annotations: { note: 'kept' } },
+      spec: {
+        containers: [{ name: 'web', image, ports: [{ containerPort: 8080 }], securityContext: { runAsNonRoot: true } }],
+        volumes: [{ name: 'data', image: { reference: image } }],
+        topologySpreadConstraints: [],
+      },
+    };
+    expect((await api.create(release({ template }, 'template'))).spec['template']).toEqual(template);
+  });
+
+  test('take 16 stages of 16 pools, and find the one pool that stands there twice', async () => {
+    expect(await api.refusal(fullSize('last'))).toBeUndefined();
+    expect(await api.refusal(fullSize('-0-0'))).toContain(
+      'spec.stages: Invalid value: a pool may stand in one stage only',
+    );
+  });
+
+  test.each([
+    release({ strategy: { type: 'RollingUpdate', maxSurge: 2, maxUnavailable: '10%' }, service: undefined }),
+    release({ version: '2026.1+build.7', template: withImage(`registry.example/web@sha256:${'0'.repeat(64)}`) }),
+    release({ rollback: { warmReplicas: 0, warmFor: '1h30m' } }),
+  ])('take %j', async (accepted) => {
+    expect(await api.refusal(accepted)).toBeUndefined();
+  });
+});
+
+describe('what is wrong is refused with the field and the way out (2.1)', () => {
+  const label = 'must be a DNS label: lower case letters, digits and -, with a letter or digit at both ends';
+  const span = 'must be a duration such as 30m, 1h30m or 90s';
+  const amount = 'must be a number of pods or a percentage such as 25%';
+  const noTag = 'give spec.version: the first container’s image has no tag to take it from';
+  const twoPools = [{ name: 'prod-a' }, { name: 'prod-a' }];
+
+  test.each<[string, Fields, string]>([
+    [
+      'a version without quotes',
+      { version: 1.5 },
+      'spec.version: Invalid value: "number": spec.version in body must be of type string',
+    ],
+    ['an empty version', { version: '' }, 'spec.version: Invalid value: "": must begin with a letter or digit'],
+    [
+      'a version with a space',
+      { version: '1 5' },
+      'spec.version: Invalid value: "1 5": must begin with a letter or digit',
+    ],
+    ['no version and no tag', { template: withImage('registry.example:5000/shop/web') }, noTag],
+    ['no version and a digest', { template: withImage(`web@sha256:${'0'.repeat(64)}`) }, noTag],
+    [
+      'BlueGreen without a service',
+      { service: undefined },
+      'give spec.service, or strategy.type RollingUpdate for workers without one',
+    ],
+    [
+      'maxSurge for BlueGreen',
+      { strategy: { maxSurge: 1 } },
+      'spec.strategy: Invalid value: maxSurge and maxUnavailable belong to type RollingUpdate',
+    ],
+    [
+      'an unknown strategy',
+      { strategy: { type: 'Canary' } },
+      'spec.strategy.type: Unsupported value: "Canary": supported values: "BlueGreen", "RollingUpdate"',
+    ],
+    [
+      'a bad maxSurge',
+      { strategy: { type: 'RollingUpdate', maxSurge: 'some' } },
+      `spec.strategy.maxSurge: Invalid value: "some": ${amount}`,
+    ],
+    [
+      'a negative warmReplicas',
+      { rollback: { warmReplicas: -1 } },
+      `spec.rollback.warmReplicas: Invalid value: -1: ${amount}`,
+    ],
+    [
+      'several ports without names',
+      { service: { ports: [{ port: 80 }, { port: 81 }] } },
+      'spec.service.ports: Invalid value: give each port a name where there are several',
+    ],
+    [
+      'a port twice',
+      {
+        service: {
+          ports: [
+            { name: 'a', port: 80 },
+            { name: 'b', port: 80 },
+          ],
+        },
+      },
+      'spec.service.ports[1]: Duplicate value',
+    ],
+    [
+      'port 0',
+      { service: { ports: [{ port: 0 }] } },
+      'spec.service.ports[0].port: Invalid value: 0: spec.service.ports[0].port in body should be greater than or equal to 1',
+    ],
+    ['no stages', { stages: [] }, 'spec.stages: Invalid value: 0: spec.stages in body should have at least 1 items'],
+    ['a stage without pools', { stages: [{ name: 'canary' }] }, 'spec.stages[0].pools: Required value'],
+    [
+      'a stage twice',
+      {
+        stages: [
+          { name: 'a', pools },
+          { name: 'a', pools: [{ name: 'b' }] },
+        ],
+      },
+      'spec.stages[1]: Duplicate value',
+    ],
+    [
+      'a pool twice in a stage',
+      { stages: [{ name: 'a', pools: twoPools }] },
+      'spec.stages[0].pools[1]: Duplicate value',
+    ],
+    [
+      'a pool in two stages',
+      {
+        stages: [
+          { name: 'a', pools },
+          { name: 'b', pools },
+        ],
+      },
+      'spec.stages: Invalid value: a pool may stand in one stage only: give each pool once',
+    ],
+    [
+      'a bad pool name',
+      { stages: [{ name: 'a', pools: [{ name: 'Prod_A' }] }] },
+      `spec.stages[0].pools[0].name: Invalid value: "Prod_A": ${label}`,
+    ],
+    [
+      'a serviceName without a service',
+      {
+        strategy: { type: 'RollingUpdate' },
+        service: undefined,
+        stages: [{ name: 'a', pools: [{ name: 'a', serviceName: 'web' }] }],
+      },
+      'a pool’s serviceName needs spec.service',
+    ],
+    [
+      'negative replicas',
+      { stages: [{ name: 'a', pools: [{ name: 'a', replicas: -1 }] }] },
+      'spec.stages[0].pools[0].replicas: Invalid value: -1',
+    ],
+    [
+      'a bad soak',
+      { stages: [{ name: 'a', soak: '10 minutes', pools }] },
+      `spec.stages[0].soak: Invalid value: "10 minutes": ${span}`,
+    ],
+    ['a bad warmFor', { rollback: { warmFor: '1d' } }, `spec.rollback.warmFor: Invalid value: "1d": ${span}`],
+    ['no containers', { template: { spec: { containers: [] } } }, 'spec.template.spec.containers: Invalid value: 0'],
+    [
+      'a container without an image',
+      { template: { spec: { containers: [{ name: 'web' }] } } },
+      'spec.template.spec.containers[0].image: Required value',
+    ],
+    ['a misspelt field', { stage: [] }, 'unknown field "spec.stage"'],
+    [
+      'an image in a pool',
+      { stages: [{ name: 'a', pools: [{ name: 'a', template: withImage(image) }] }] },
+      'unknown field "spec.stages[0].pools[0].template.spec.containers[0].image"',
+    ],
+  ])('%s', async (_, changes, message) => {
+    expect(await api.refusal(release(changes))).toContain(message);
+  });
+
+  test.each([
+    ['a'.repeat(41), 'metadata.name must have at most 40 characters'],
+    ['1web', 'metadata.name must be a DNS label that begins with a letter'],
+    ['web.shop', 'metadata.name must be a DNS label that begins with a letter'],
+  ])('an AppRelease named %s', async (name, message) => {
+    expect(await api.refusal(release({}, name))).toContain(message);
+  });
+
+  test.each<[string, string, Fields, string]>([
+    [
+      'both targets',
+      'ReleaseRollback',
+      { toVersion: '1.4.2', toRevision: 3 },
+      'spec: Invalid value: give toVersion or toRevision, not both',
+    ],
+    ['no pools', 'ReleaseRollback', { pools: [] }, 'spec.pools: Invalid value: 0'],
+    ['a pool twice', 'ReleaseRollback', { pools: ['a', 'a'] }, 'spec.pools[1]: Duplicate value: "a"'],
+    ['no release', 'ReleaseRollback', { release: undefined }, 'spec.release: Required value'],
+    [
+      'version and revision',
+      'ReleasePromotion',
+      { stage: 'a', version: '1', revision: 3 },
+      'spec: Invalid value: give version or revision, not both',
+    ],
+    ['no stage', 'ReleasePromotion', {}, 'spec.stage: Required value'],
+  ])('%s in a %s', async (_, kind, spec, message) => {
+    expect(await api.refusal(object(kind, 'wrong', { release: 'web', ...spec }))).toContain(message);
+  });
+
+  test.each([
+    ['ReleaseRollback', { toVersion: '1.4.1' }],
+    ['ReleasePromotion', { stage: 'production' }],
+  ])('a change of a %s', async (kind, spec) => {
+    await api.create(object(kind, 'fixed', { release: 'web', ...spec }));
+    const patch = JSON.stringify({ spec: { reason: 'another' } });
+    await expect(kubectl('patch', kind, 'fixed', '--type=merge', `--patch=${patch}`)).rejects.toThrow(
+      'spec: Invalid value: spec is immutable: create a new object instead',
+    );
+  });
+});
+
+describe('what people see (2.1)', () => {
+  const now = '2026-01-01T00:00:00Z';
+
+  function condition(type: string, status: string, reason: string, message = '') {
+    return { type, status, reason, message, lastTransitionTime: now };
+  }
+
+  async function setStatus(resource: string, status: object): Promise<void> {
+    const patch = `--patch=${JSON.stringify({ status })}`;
+    await kubectl('patch', resource, '--subresource=status', '--type=merge', patch);
+  }
+
+  /** Lines of a table, its cells by column. */
+  function cells(table: string): string[][] {
+    return table
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.trim().split(/ {2,}/));
+  }
+
+  test('kubectl get apprel', async () => {
+    await api.create(release({}, 'seen'));
+    await setStatus('apprelease/seen', {
+      version: '1.5.0',
+      revision: 7,
+      stage: 'production',
+      readyPools: '2/3',
+      conditions: [
+        condition('Ready', 'False', 'AwaitingApproval', 'stage production waits for approval'),
+        condition('Available', 'True', 'Available'),
+      ],
+    });
+    const [head, row] = cells(await kubectl('get', 'apprel', 'seen'));
+    expect(head).toEqual(['NAME', 'VERSION', 'STATE', 'STAGE', 'POOLS', 'AGE']);
+    expect(row?.slice(0, -1)).toEqual(['seen', '1.5.0', 'AwaitingApproval', 'production', '2/3']);
+    const [wideHead, wideRow] = cells(await kubectl('get', 'apprel', 'seen', '--output=wide'));
+    expect(wideHead).toEqual([...(head ?? []).slice(0, -1), 'AVAILABLE', 'REVISION', 'MESSAGE', 'AGE']);
+    expect(wideRow?.slice(5, 8)).toEqual(['True', '7', 'stage production waits for approval']);
+  });
+
+  test('kubectl get rollback', async () => {
+    await api.create(object('ReleaseRollback', 'seen', { release: 'web', toVersion: '1.4.2', reason: 'errors' }));
+    await setStatus('releaserollback/seen', {
+      conditions: [
+        condition('Accepted', 'True', 'Accepted'),
+        condition('Complete', 'False', 'Switching'),
+        condition('InForce', 'True', 'Holding'),
+      ],
+    });
+    const [head, row] = cells(await kubectl('get', 'rollback', 'seen'));
+    expect(head).toEqual(['NAME', 'RELEASE', 'TO', 'ACCEPTED', 'COMPLETE', 'HOLD', 'AGE']);
+    expect(row?.slice(0, -1)).toEqual(['seen', 'web', '1.4.2', 'True', 'False', 'Holding']);
+  });
+
+  test('kubectl get promotion', async () => {
+    await api.create(object('ReleasePromotion', 'seen', { release: 'web', stage: 'production' }));
+    await setStatus('releasepromotion/seen', { revision: 7, conditions: [condition('Accepted', 'True', 'Accepted')] });
+    const [head, row] = cells(await kubectl('get', 'promotion', 'seen'));
+    expect(head).toEqual(['NAME', 'RELEASE', 'STAGE', 'REVISION', 'ACCEPTED', 'COMPLETE', 'AGE']);
+    expect(row?.slice(0, 5)).toEqual(['seen', 'web', 'production', '7', 'True']);
+  });
+
+  test('kubectl get apprelease NAME, and all kinds by their category', async () => {
+    await api.create(release({}, 'category'));
+    await api.create(object('ReleaseRollback', 'category', { release: 'web' }));
+    expect(await kubectl('get', 'apprelease', 'category', '--output=name')).toBe(`apprelease.${GROUP}/category\n`);
+    const all = (await kubectl('get', 'apprelease-all', '--output=name')).split('\n');
+    expect(all).toEqual(expect.arrayContaining([`apprelease.${GROUP}/category`, `releaserollback.${GROUP}/category`]));
+  });
+
+  test('kubectl explain, with descriptions, enumerations and defaults', async () => {
+    const text = (await kubectl('explain', 'apprelease.spec.stages.pools')).replaceAll(/\s+/g, ' ');
+    expect(text).toContain('FIELD: pools <[]Object>');
+    expect(text).toContain('The pools of this stage: they roll together.');
+    expect(text).toContain('name <string> -required- The name of the pool of VMs.');
+    expect(text).toMatch(/replicas <integer> Pods in this pool\..* Default: 1\./);
+    const stages = (await kubectl('explain', 'apprelease.spec.stages')).replaceAll(/\s+/g, ' ');
+    expect(stages).toContain('approval <string> enum: Automatic, Manual');
+  });
+});

@@ -1,0 +1,39 @@
+// Claim 6.1: the examples are what a real API server takes.
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { connect } from '../cluster/kubectl.ts';
+
+const root = join(import.meta.dirname, '../..');
+const examples = (await readdir(join(root, 'examples'))).sort();
+const cluster = connect(inject('cluster'));
+
+beforeAll(async () => {
+  await cluster.kubectl(['apply', '--server-side', '-k', join(root, 'crds')]);
+  await cluster.kubectl(['wait', 'crd', '--all', '--for=condition=Established', '--timeout=60s']);
+  await cluster.kubectl(['create', 'namespace', 'shop']);
+});
+
+afterAll(() => cluster.kubectl(['delete', 'namespace', 'shop', '--wait=true']));
+
+/** Creates nothing; a field that the schema does not know is an error. */
+function create(file: string, input = ''): Promise<string> {
+  return cluster.kubectl(['create', '--dry-run=server', '--validate=strict', '--output=json', '-f', file], { input });
+}
+
+test('there are examples', () => {
+  expect(examples).toEqual(['promotion.yaml', 'rollback.yaml', 'web.yaml', 'worker.yaml']);
+});
+
+test.each(examples)('the API server takes examples/%s', async (name) => {
+  const object = JSON.parse(await create(join(root, 'examples', name))) as { metadata: object };
+  expect(object.metadata).toMatchObject({ namespace: 'shop' });
+});
+
+test.each(['promotion.yaml', 'rollback.yaml'])('the fields that examples/%s leaves out are valid too', async (name) => {
+  const text = await readFile(join(root, 'examples', name), 'utf8');
+  const input = text
+    .replaceAll(/^ {2}# (\w+: .*?)( +#.*)?$/gm, '  $1')
+    .replace(/requestedBy: .*/, 'requestedBy: admin');
+  expect(Object.keys((JSON.parse(await create('-', input)) as { spec: object }).spec).length).toBeGreaterThan(4);
+});

@@ -1,0 +1,93 @@
+// The judge of the invariant sees what breaks it, and nothing else.
+import { expect, test } from 'vitest';
+import { LABEL } from '../../src/api/meta.ts';
+import type { Change, Watched } from './invariant.ts';
+import { judge } from './invariant.ts';
+
+const release: Watched = { metadata: {}, spec: { stages: [{ pools: [{ name: 'a', replicas: 3 }] }] } };
+
+function service(track: string): Watched {
+  return { metadata: {}, spec: { selector: { [LABEL.track]: track } } };
+}
+
+function deployment(track: string, replicas: number): Watched {
+  const labels = { [LABEL.track]: track, [LABEL.workload]: track };
+  return { metadata: {}, spec: { replicas, template: { metadata: { labels } } } };
+}
+
+function pod(track: string, ready: boolean): Watched {
+  const labels = { [LABEL.track]: track, [LABEL.workload]: track };
+  return { metadata: { labels }, status: { conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] } };
+}
+
+type Step = [kind: Change['kind'], name: string, object: Watched | undefined];
+
+/** Version 1 is served by three ready pods; of version 2 as many are ready as said. */
+function world(readyOfTwo: number): Step[] {
+  const pods = (track: string, ready: number): Step[] =>
+    [0, 1, 2].map((index) => ['Pod', `${track}-${index}`, pod(track, index < ready)]);
+  return [
+    ['AppRelease', 'web', release],
+    ['Service', 'web-a', service('1')],
+    ['Deployment', 'web-1', deployment('1', 3)],
+    ['Deployment', 'web-2', deployment('2', 3)],
+    ...pods('1', 3),
+    ...pods('2', readyOfTwo),
+  ];
+}
+
+function violations(...steps: Step[]): string[] {
+  // Events of different kinds come in any order: only their versions tell.
+  const history = steps.map(([kind, name, object], index) => ({ version: index + 1, kind, name, object })).toReversed();
+  return judge(history).violations;
+}
+
+test('a switch to as many ready pods is right, one to fewer is not', () => {
+  expect(violations(...world(3), ['Service', 'web-a', service('2')])).toEqual([]);
+  expect(violations(...world(2), ['Service', 'web-a', service('2')])).toEqual([
+    expect.stringMatching(/^@11 .*: Service web-a went from 3 ready pods to 2, of 3$/),
+  ]);
+});
+
+test('a pod that is ready too late does not help', () => {
+  const late: Step = ['Pod', '2-2', pod('2', true)];
+  expect(violations(...world(2), late, ['Service', 'web-a', service('2')])).toEqual([]);
+  expect(violations(...world(2), ['Service', 'web-a', service('2')], late)).toHaveLength(1);
+});
+
+test('a rollback to what is no worse is right', () => {
+  const broken: Step[] = [0, 1].map((index) => ['Pod', `1-${index}`, pod('1', false)]);
+  expect(violations(...world(1), ...broken, ['Service', 'web-a', service('2')])).toEqual([]);
+});
+
+test('what is served is neither scaled down nor deleted', () => {
+  expect(violations(...world(3), ['Deployment', 'web-1', deployment('1', 2)])).toHaveLength(1);
+  expect(violations(...world(3), ['Deployment', 'web-1', undefined])).toHaveLength(1);
+  expect(violations(...world(3), ['Service', 'web-a', undefined])).toHaveLength(1);
+  const leaving = { ...deployment('1', 3), metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } };
+  expect(violations(...world(3), ['Deployment', 'web-1', leaving])).toHaveLength(1);
+});
+
+test('what is not served may go', () => {
+  expect(violations(...world(3), ['Deployment', 'web-2', undefined])).toEqual([]);
+  expect(violations(...world(3), ['Service', 'web-a', service('2')], ['Deployment', 'web-1', undefined])).toEqual([]);
+});
+
+test('fewer pods are right where fewer are wanted', () => {
+  const smaller: Watched = { metadata: {}, spec: { stages: [{ pools: [{ name: 'a', replicas: 1 }] }] } };
+  const scaled: Step = ['Deployment', 'web-1', deployment('1', 1)];
+  expect(violations(...world(0), ['AppRelease', 'web', smaller], scaled)).toEqual([]);
+  expect(violations(...world(0), scaled, ['AppRelease', 'web', smaller])).toHaveLength(1);
+});
+
+test('everything may go with its release', () => {
+  expect(violations(...world(0), ['AppRelease', 'web', undefined], ['Service', 'web-a', undefined])).toEqual([]);
+});
+
+test('what was not seen in order is not judged', () => {
+  const history = [...world(0), ['Service', 'web-a', service('2')] satisfies Step].map(
+    ([kind, name, object], index) => ({ version: index + 1, kind, name, object }),
+  );
+  expect(judge(history).judged).toBe(1);
+  expect(judge(history, (version) => version > 10)).toEqual({ violations: [], judged: 0 });
+});

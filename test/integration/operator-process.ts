@@ -1,0 +1,182 @@
+// The bundled operator as processes of this machine, under its service account's rights.
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { serviceAccountKubeconfig } from '../cluster/kubeconfig.ts';
+import { waitFor } from '../cluster/processes.ts';
+import type { ClusterAccess } from '../cluster/types.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+/** One line of the operator's log. */
+export interface LogLine {
+  readonly level: string;
+  readonly time: string;
+  readonly msg: string;
+  readonly release?: string;
+  readonly reconcileID?: string;
+  readonly [field: string]: unknown;
+}
+
+export interface Sample {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+export interface OperatorProcess {
+  readonly pid: number;
+  /** Every line so far; one that is no JSON fails. */
+  readonly log: () => LogLine[];
+  /** GET of a page of its endpoints: status and body. */
+  readonly health: (path: string) => Promise<[number, string]>;
+  readonly metrics: () => Promise<Sample[]>;
+  readonly signal: (signal: NodeJS.Signals) => void;
+  /** Its exit status, or the signal that ended it. */
+  readonly exited: Promise<number | NodeJS.Signals>;
+  readonly hasExited: () => boolean;
+  /** Until a line of the log says so. */
+  readonly says: (message: string) => Promise<void>;
+  /** As Kubernetes ends a pod; its exit status. */
+  readonly stop: () => Promise<number | NodeJS.Signals>;
+}
+
+export interface OperatorProcessOptions {
+  readonly kubeconfig: string;
+  readonly flags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A lease that is taken over within seconds. */
+export const QUICK_LEASE = ['--lease-duration=3s', '--renew-deadline=2s', '--retry-period=300ms'];
+
+/** CRDs, roles and service account from manifests/; the Deployment has no pods, as simulated nodes would not run them. */
+export async function installOperator(cluster: ClusterAccess): Promise<string> {
+  await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-k', join(root, 'crds')]);
+  await cluster.kubectl(['wait', 'crd', '--all', '--for=condition=Established', '--timeout=30s']);
+  await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-k', join(root, 'manifests')]);
+  const namespace = 'apprelease-system';
+  const name = 'apprelease-operator';
+  await cluster.kubectl(['scale', 'deployment', name, `--namespace=${namespace}`, '--replicas=0']);
+  const path = join(cluster.dir, 'operator.kubeconfig');
+  return serviceAccountKubeconfig(cluster, { namespace, name, path });
+}
+
+/** The bundle, made once for each cluster, in its folder: far from any node_modules. */
+async function bundle({ dir }: ClusterAccess): Promise<string> {
+  const file = join(dir, 'operator.mjs');
+  if (!existsSync(file)) await promisify(execFile)(process.execPath, [join(root, 'scripts/build.ts'), file]);
+  return file;
+}
+
+/** Starts a process and waits until it serves its endpoints. It ends with this process, however that ends. */
+export async function startOperatorProcess(
+  cluster: ClusterAccess,
+  { kubeconfig, flags = [], env = {} }: OperatorProcessOptions,
+): Promise<OperatorProcess> {
+  const args = [
+    `--import=${join(root, 'test/demo/lifeline.ts')}`,
+    await bundle(cluster),
+    `--kubeconfig=${kubeconfig}`,
+    '--health-address=127.0.0.1:0',
+    '--metrics-address=127.0.0.1:0',
+    '--log-level=debug',
+    ...flags,
+  ];
+  const child = spawn(process.execPath, args, {
+    cwd: cluster.dir,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { PATH: process.env['PATH'] ?? '', NO_PROXY: '127.0.0.1', ...env },
+  });
+  const lines: string[] = [];
+  createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
+  createInterface({ input: child.stderr }).on('line', (line) => lines.push(line));
+  const exited = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
+  let isGone = false;
+  void exited.then(() => (isGone = true));
+  const log = () => lines.map((line) => JSON.parse(line) as LogLine);
+
+  async function says(message: string): Promise<void> {
+    await waitFor(
+      `"${message}" in the log of the operator`,
+      () => {
+        if (log().some(({ msg }) => msg === message)) return Promise.resolve(true);
+        if (isGone) throw new Error(`the operator has ended:\n${lines.slice(-20).join('\n')}`);
+        return Promise.resolve(false);
+      },
+      { timeoutSeconds: 60 },
+    );
+  }
+  await says('started');
+  const [healthPort, metricsPort] = log().find(({ msg }) => msg === 'started')?.['ports'] as [number, number];
+
+  async function get(port: number, path: string): Promise<[number, string]> {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+    return [answer.status, (await answer.text()).trimEnd()];
+  }
+  return {
+    pid: child.pid ?? 0,
+    log,
+    health: (path) => get(healthPort, path),
+    metrics: async () => parseMetrics((await get(metricsPort, '/metrics'))[1]),
+    signal: (signal) => child.kill(signal),
+    exited,
+    hasExited: () => isGone,
+    says,
+    stop: async () => {
+      child.kill('SIGTERM');
+      // A frozen process takes no SIGTERM.
+      child.kill('SIGCONT');
+      return exited;
+    },
+  };
+}
+
+/** As the kubelet does: a process that has ended by itself is started again. */
+export interface Supervised {
+  readonly current: () => OperatorProcess;
+  readonly stop: () => Promise<void>;
+}
+
+export async function superviseOperator(start: () => Promise<OperatorProcess>): Promise<Supervised> {
+  let current = await start();
+  let isStopping = false;
+  async function supervise(): Promise<void> {
+    for (;;) {
+      await current.exited;
+      if (isStopping) return;
+      current = await start();
+      if (isStopping) await current.stop();
+    }
+  }
+  const supervising = supervise();
+  return {
+    current: () => current,
+    stop: async () => {
+      isStopping = true;
+      await current.stop();
+      await supervising;
+    },
+  };
+}
+
+/** The text exposition format, as far as prom-client writes it. */
+function parseMetrics(text: string): Sample[] {
+  return text.split('\n').flatMap((line) => {
+    const match = /^(?<name>[a-zA-Z_:][\w:]*)(?:\{(?<labels>.*)\})? (?<value>\S+)$/.exec(line)?.groups;
+    if (!match) return [];
+    const labels = [...(match['labels'] ?? '').matchAll(/(\w+)="([^"]*)"/g)].map(([, key, value]) => [key, value]);
+    return [{ name: match['name'] ?? '', labels: Object.fromEntries(labels) as never, value: Number(match['value']) }];
+  });
+}
+
+/** The sum of the samples with this name and these labels. */
+export function sumOf(samples: readonly Sample[], name: string, labels: Readonly<Record<string, string>> = {}): number {
+  return samples
+    .filter((sample) => sample.name === name)
+    .filter((sample) => Object.entries(labels).every(([key, value]) => sample.labels[key] === value))
+    .reduce((sum, { value }) => sum + value, 0);
+}

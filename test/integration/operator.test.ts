@@ -1,0 +1,223 @@
+// The operator as a process: the real bundle, under its service account's rights (claim 3.1).
+import { afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { LABEL } from '../../src/api/meta.ts';
+import { DEPLOYMENTS } from '../../src/controller/resources.ts';
+import { LEASES } from '../../src/kube/lease.ts';
+import type { ObjectMeta } from '../../src/kube/types.ts';
+import { pushImage } from '../cluster/images.ts';
+import { connect } from '../cluster/kubectl.ts';
+import { startRegistry } from '../cluster/registry.ts';
+import type { OperatorProcess } from './operator-process.ts';
+import { installOperator, QUICK_LEASE, startOperatorProcess, sumOf } from './operator-process.ts';
+import type { ProcessWorld } from './process-world.ts';
+import { createProcessWorld } from './process-world.ts';
+import { release } from './release-objects.ts';
+
+const cluster = connect(inject('cluster'));
+const LEASE = { namespace: 'apprelease-system', name: 'apprelease-operator' };
+const IMAGE = `registry.example.com/shop/web:1.0@sha256:${'01'.repeat(32)}`;
+const NEXT_IMAGE = `registry.example.com/shop/web:2.0@sha256:${'02'.repeat(32)}`;
+
+let kubeconfig: string;
+let world: ProcessWorld;
+const running: OperatorProcess[] = [];
+
+beforeAll(async () => {
+  kubeconfig = await installOperator(cluster);
+});
+
+beforeEach(async () => {
+  world = await createProcessWorld(cluster);
+});
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((operator) => operator.stop()));
+  await world.end();
+});
+
+async function start(...flags: string[]): Promise<OperatorProcess> {
+  const all = [`--namespace=${world.namespace}`, ...QUICK_LEASE, ...flags];
+  const operator = await startOperatorProcess(cluster, { kubeconfig, flags: all });
+  running.push(operator);
+  return operator;
+}
+
+async function holder(): Promise<string> {
+  return (await world.admin.get(LEASES, LEASE)).spec?.holderIdentity ?? '';
+}
+
+async function leads(operator: OperatorProcess): Promise<boolean> {
+  return sumOf(await operator.metrics(), 'apprelease_leader') === 1;
+}
+
+async function deployments() {
+  return (await world.admin.list(DEPLOYMENTS, { namespace: world.namespace })).items;
+}
+
+async function everySelected(revision: string): Promise<boolean> {
+  return Object.values(await world.selected()).every((selected) => selected === revision);
+}
+
+describe('one process', () => {
+  test('releases, tells what it does, and ends in order', async () => {
+    const operator = await start();
+    await world.until('ready', async () => (await operator.health('/readyz'))[0] === 200);
+    expect(await operator.health('/healthz')).toEqual([200, 'ok']);
+    await world.apply(release(IMAGE));
+    await world.released('1.0');
+
+    const samples = await operator.metrics();
+    expect(sumOf(samples, 'apprelease_leader')).toBe(1);
+    expect(sumOf(samples, 'apprelease_promotions_total')).toBe(2);
+    expect(sumOf(samples, 'apprelease_reconcile_total', { result: 'success' })).toBeGreaterThan(0);
+    expect(sumOf(samples, 'apprelease_reconcile_duration_seconds_count')).toBeGreaterThan(0);
+    expect(sumOf(samples, 'workqueue_queue_duration_seconds_count', { name: 'apprelease' })).toBeGreaterThan(0);
+    expect(sumOf(samples, 'workqueue_depth')).toBe(0);
+    expect(sumOf(samples, 'apprelease_api_requests_total', { verb: 'apply', resource: 'deployments' })).toBeGreaterThan(
+      1,
+    );
+    expect(sumOf(samples, 'nodejs_version_info')).toBe(1);
+
+    const actions = operator.log().filter(({ action }) => action !== undefined);
+    expect(actions.length).toBeGreaterThan(5);
+    for (const line of actions) {
+      expect(line).toMatchObject({ level: 'info', release: `${world.namespace}/web` });
+      expect(line.reconcileID).toMatch(/^[0-9a-f-]{36}$/);
+      expect(Date.parse(line.time)).toBeGreaterThan(0);
+    }
+    expect(await holder()).not.toBe('');
+    const began = Date.now();
+    expect(await operator.stop()).toBe(0);
+    expect(Date.now() - began).toBeLessThan(5_000);
+    expect(await holder()).toBe('');
+    expect(await world.invariant.violations()).toEqual([]);
+  });
+
+  test('tells people what happened as events', async () => {
+    const operator = await start();
+    await world.apply(release(IMAGE));
+    await world.released('1.0');
+    await operator.stop();
+    const jsonpath = '{range .items[*]}{.reason} {.regarding.kind} {.reportingController}{"\\n"}{end}';
+    const get = [
+      'get',
+      'events.events.k8s.io',
+      `--namespace=${world.namespace}`,
+      '--field-selector=regarding.name=web',
+    ];
+    const events = (await cluster.kubectl([...get, `--output=jsonpath=${jsonpath}`])).trim().split('\n');
+    for (const reason of ['RevisionRecorded', 'PoolEntered', 'PoolPromoted']) {
+      expect(events).toContain(`${reason} AppRelease apprelease.dev/operator`);
+    }
+  });
+
+  test('tells that a pinned tag has moved, and changes nothing that runs', async () => {
+    const registry = await startRegistry();
+    try {
+      const pushed = await pushImage(registry, 'shop/web', '1.0');
+      const operator = await start(`--insecure-registry=${registry.host}`, '--registry-recheck-interval=500ms');
+      await world.apply(release(pushed.image));
+      await world.released('1.0');
+      const before = (await deployments()).map(({ spec }) => spec);
+      const moved = await pushImage(registry, 'shop/web', '1.0', { content: 'another' });
+      await world.until('TagMoved', async () => (await world.condition('DigestsPinned'))?.reason === 'TagMoved');
+      expect((await world.condition('DigestsPinned'))?.message).toContain(moved.digest);
+      expect((await world.condition('Ready'))?.status).toBe('True');
+      expect((await deployments()).map(({ spec }) => spec)).toEqual(before);
+      expect(sumOf(await operator.metrics(), 'apprelease_moved_tags_total')).toBe(1);
+    } finally {
+      await registry.stop();
+    }
+  });
+
+  test('does without an election', async () => {
+    const operator = await start('--leader-elect=false');
+    await world.apply(release(IMAGE));
+    await world.released('1.0');
+    expect(await operator.stop()).toBe(0);
+    expect(await holder()).toBe('');
+  });
+
+  test('ends at SIGTERM also while it may not have the Lease', async () => {
+    const nowhere = await startOperatorProcess(cluster, {
+      kubeconfig,
+      flags: [...QUICK_LEASE, '--lease-namespace=kube-system'],
+    });
+    running.push(nowhere);
+    await nowhere.says('the lease could not be taken or renewed');
+    expect(await nowhere.stop()).toBe(0);
+  });
+});
+
+describe('two processes', () => {
+  async function startTwo(): Promise<{ leader: OperatorProcess; standby: OperatorProcess }> {
+    const leader = await start();
+    await world.until('the first to lead', () => leads(leader));
+    const standby = await start();
+    await world.until('a ready standby', async () => (await standby.health('/readyz'))[0] === 200);
+    expect(await leads(standby)).toBe(false);
+    return { leader, standby };
+  }
+
+  test('the standby takes over when the leader is killed', async () => {
+    const { leader, standby } = await startTwo();
+    await world.apply(release(IMAGE));
+    await world.released('1.0');
+    await world.apply(release(NEXT_IMAGE));
+    await world.until('a second revision', async () => Object.values(await world.selected()).includes('2'));
+    leader.signal('SIGKILL');
+    expect(await leader.exited).toBe('SIGKILL');
+    await world.released('2.0');
+    expect(await leads(standby)).toBe(true);
+    expect(await world.invariant.violations()).toEqual([]);
+    expect(await world.invariant.judged()).toBeGreaterThan(1);
+  });
+
+  test('the standby takes over at once when the leader ends in order', async () => {
+    const { leader, standby } = await startTwo();
+    expect(await leader.stop()).toBe(0);
+    await world.until('the standby to lead', () => leads(standby));
+    await world.apply(release(IMAGE));
+    await world.released('1.0');
+  });
+
+  test('a leader that was frozen in a rollout writes nothing when it wakes, and exits', async () => {
+    const { leader, standby } = await startTwo();
+    await world.apply(release(IMAGE));
+    await world.released('1.0');
+    await world.apply(release(NEXT_IMAGE));
+    await world.until('a rollout', async () => (await deployments()).length > 2);
+    leader.signal('SIGSTOP');
+    await world.until('the standby to lead', () => leads(standby));
+    await world.rollBack('back');
+    await world.rolledBack('back');
+    await world.until('the end of what was rolled back', async () => {
+      return (await deployments()).every(({ metadata }) => (metadata as ObjectMeta).labels?.[LABEL.revision] === '1');
+    });
+    const before = await world.written();
+    leader.signal('SIGCONT');
+    expect(await leader.exited).toBe(1);
+    const message = 'lost the leadership: another may lead already';
+    expect(leader.log().at(-1)).toMatchObject({ level: 'fatal', msg: message });
+    expect(await world.written()).toEqual(before);
+    await world.until('the hold', async () => (await world.condition('RolledBack'))?.status === 'True');
+    expect(await everySelected('1')).toBe(true);
+    expect(await world.invariant.violations()).toEqual([]);
+  });
+
+  test('a leader that was frozen in a rollback writes nothing when it wakes, and exits', async () => {
+    const { leader, standby } = await startTwo();
+    await world.apply(release(IMAGE));
+    await world.released('1.0');
+    await world.apply(release(NEXT_IMAGE));
+    await world.released('2.0');
+    await world.rollBack('back');
+    leader.signal('SIGSTOP');
+    await world.until('the standby to lead', () => leads(standby));
+    await world.until('the rollback', () => everySelected('1'));
+    leader.signal('SIGCONT');
+    expect(await leader.exited).toBe(1);
+    expect(await world.invariant.violations()).toEqual([]);
+    expect(await everySelected('1')).toBe(true);
+  });
+});

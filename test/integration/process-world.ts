@@ -1,0 +1,120 @@
+// A namespace in which the operator's process is tested: what users do in it, and what they see.
+import { randomBytes } from 'node:crypto';
+import type { Condition } from '../../src/api/common.ts';
+import { ANNOTATION, API_VERSION } from '../../src/api/meta.ts';
+import type { ReleasePromotionSpec } from '../../src/api/release-promotion.ts';
+import type { ReleaseRollbackSpec } from '../../src/api/release-rollback.ts';
+import {
+  APP_RELEASES,
+  DEPLOYMENTS,
+  PROMOTIONS,
+  REVISIONS,
+  ROLLBACKS,
+  SERVICES,
+} from '../../src/controller/resources.ts';
+import type { KubeClient, ObjectMeta, Resource } from '../../src/kube/types.ts';
+import { waitFor } from '../cluster/processes.ts';
+import type { ClusterAccess } from '../cluster/types.ts';
+import type { Invariant } from './invariant.ts';
+import { watchInvariant } from './invariant.ts';
+import { connectAs } from './release-operator.ts';
+import type { Spec } from './release-objects.ts';
+
+export interface ProcessWorld {
+  readonly namespace: string;
+  /** An administrator's, past every proxy. */
+  readonly admin: KubeClient;
+  readonly invariant: Invariant;
+  readonly apply: (spec: Spec) => Promise<void>;
+  readonly rollBack: (name: string, spec?: Partial<ReleaseRollbackSpec>) => Promise<void>;
+  readonly promote: (name: string, spec: Partial<ReleasePromotionSpec>) => Promise<void>;
+  readonly until: (what: string, condition: () => Promise<boolean>) => Promise<void>;
+  /** A condition of the release, where it is of its newest generation. */
+  readonly condition: (type: string) => Promise<Condition | undefined>;
+  /** Until this version is everywhere. */
+  readonly released: (version: string) => Promise<void>;
+  /** Until a rollback is complete. */
+  readonly rolledBack: (name: string) => Promise<void>;
+  /** The revision that each pool's Service selects, by the Service. */
+  readonly selected: () => Promise<Record<string, string>>;
+  /** What only the operator writes; statuses are left out, as Kubernetes writes those. */
+  readonly written: () => Promise<unknown[]>;
+  readonly end: () => Promise<void>;
+}
+
+const TIMEOUT_SECONDS = 90;
+
+/** Makes the namespace, and begins to watch over the invariant in it. */
+export async function createProcessWorld(cluster: ClusterAccess): Promise<ProcessWorld> {
+  const namespace = `process-${randomBytes(4).toString('hex')}`;
+  await cluster.kubectl(['create', 'namespace', namespace]);
+  const admin = connectAs(cluster);
+  const invariant = await watchInvariant(cluster, namespace);
+
+  function until(what: string, condition: () => Promise<boolean>): Promise<void> {
+    return waitFor(what, condition, { timeoutSeconds: TIMEOUT_SECONDS });
+  }
+
+  function create(resource: Resource, name: string, spec: object): Promise<unknown> {
+    const object = { apiVersion: API_VERSION, kind: resource.kind, metadata: { name, namespace } };
+    return admin.create(resource, { ...object, spec: { release: 'web', ...spec } } as never);
+  }
+
+  async function condition(type: string): Promise<Condition | undefined> {
+    const { metadata, status } = await admin.get(APP_RELEASES, { namespace, name: 'web' });
+    const { generation } = metadata as ObjectMeta;
+    return status?.conditions?.find((found) => found.type === type && found.observedGeneration === generation);
+  }
+
+  return {
+    namespace,
+    admin,
+    invariant,
+    apply: async (spec) => {
+      const object = { apiVersion: API_VERSION, kind: 'AppRelease', metadata: { name: 'web', namespace }, spec };
+      await admin.apply(APP_RELEASES, object as never, { fieldManager: 'git', force: true });
+    },
+    rollBack: async (name, spec = {}) => {
+      await create(ROLLBACKS, name, spec);
+    },
+    promote: async (name, spec) => {
+      await create(PROMOTIONS, name, spec);
+    },
+    until,
+    condition,
+    released: (version) =>
+      until(`release of ${version}`, async () => {
+        const { status } = await admin.get(APP_RELEASES, { namespace, name: 'web' });
+        return status?.version === version && (await condition('Ready'))?.status === 'True';
+      }),
+    rolledBack: (name) =>
+      until(`end of the rollback ${name}`, async () => {
+        const { status } = await admin.get(ROLLBACKS, { namespace, name });
+        return status?.conditions?.some((found) => found.type === 'Complete' && found.status === 'True') ?? false;
+      }),
+    selected: async () => {
+      const { items } = await admin.list(SERVICES, { namespace });
+      return Object.fromEntries(
+        items.map(({ metadata }) => [
+          metadata.name,
+          (metadata as ObjectMeta).annotations?.[ANNOTATION.revision] ?? 'none',
+        ]),
+      );
+    },
+    written: async () => {
+      const deployments = await admin.list(DEPLOYMENTS, { namespace });
+      const services = await admin.list(SERVICES, { namespace });
+      const revisions = await admin.list(REVISIONS, { namespace });
+      return [
+        ...deployments.items.map(({ metadata, spec }) => [metadata.name, spec]),
+        ...services.items.map(({ metadata }) => [metadata.name, metadata.resourceVersion]),
+        ...revisions.items.map(({ metadata }) => [metadata.name, metadata.resourceVersion]),
+      ];
+    },
+    end: async () => {
+      await invariant.stop();
+      await admin.close();
+      await cluster.kubectl(['delete', 'namespace', namespace, '--wait=false']);
+    },
+  };
+}

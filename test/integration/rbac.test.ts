@@ -1,0 +1,171 @@
+// The roles in manifests/ allow what the operator does, and nothing else: by the API server's audit log, not by its own
+// word (claim 3.1).
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { REVISIONS, ROLLBACKS, SERVICES } from '../../src/controller/resources.ts';
+import { startControlPlane } from '../cluster/control-plane.ts';
+import { pushImage } from '../cluster/images.ts';
+import { addNodes, standardPools } from '../cluster/nodes.ts';
+import { startRegistry } from '../cluster/registry.ts';
+import type { ControlPlane, Registry } from '../cluster/types.ts';
+import { installOperator, QUICK_LEASE, startOperatorProcess } from './operator-process.ts';
+import type { ProcessWorld } from './process-world.ts';
+import { createProcessWorld } from './process-world.ts';
+import type { Spec } from './release-objects.ts';
+import { pool, release, template } from './release-objects.ts';
+
+const OPERATOR = 'system:serviceaccount:apprelease-system:apprelease-operator';
+const manifest = join(import.meta.dirname, '../../manifests/operator/rbac.yaml');
+
+interface Role {
+  readonly kind: string;
+  readonly rules: readonly { readonly apiGroups: string[]; readonly resources: string[]; readonly verbs: string[] }[];
+}
+
+interface AuditEvent {
+  readonly verb: string;
+  readonly requestURI: string;
+  readonly user: { readonly username: string };
+  readonly objectRef?: { readonly resource: string; readonly subresource?: string; readonly apiGroup?: string };
+  readonly responseStatus?: { readonly code: number };
+}
+
+let dir: string;
+let cluster: ControlPlane;
+let registry: Registry;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'rbac-'));
+  const policy = {
+    apiVersion: 'audit.k8s.io/v1',
+    kind: 'Policy',
+    omitStages: ['RequestReceived'],
+    rules: [{ level: 'Metadata', users: [OPERATOR] }, { level: 'None' }],
+  };
+  await writeFile(join(dir, 'policy.json'), JSON.stringify(policy));
+  const flags = [`--audit-policy-file=${join(dir, 'policy.json')}`, `--audit-log-path=${join(dir, 'audit.log')}`];
+  cluster = await startControlPlane({ flags: { 'kube-apiserver': flags } });
+  await addNodes(cluster, ...standardPools);
+  registry = await startRegistry();
+});
+
+afterAll(async () => {
+  await registry.stop();
+  await cluster.stop();
+  await rm(dir, { recursive: true });
+});
+
+/** `verb group/resource` of every rule; one that allows more than it names would be seen by its star. */
+function allowed(): Set<string> {
+  const roles = parseAllDocuments(readFileSync(manifest, 'utf8')).map((document) => document.toJS() as Role);
+  return new Set(
+    roles
+      .filter(({ kind }) => kind === 'ClusterRole' || kind === 'Role')
+      .flatMap(({ rules }) => rules)
+      .flatMap(({ apiGroups, resources, verbs }) =>
+        apiGroups.flatMap((group) =>
+          resources.flatMap((resource) => verbs.map((verb) => `${verb} ${group}/${resource}`)),
+        ),
+      ),
+  );
+}
+
+function audit(): AuditEvent[] {
+  const lines = readFileSync(join(dir, 'audit.log'), 'utf8').trimEnd().split('\n');
+  return lines.map((line) => JSON.parse(line) as AuditEvent);
+}
+
+/** The rights that the requests needed. An apply that makes an object needs create beside patch. */
+function needed(events: readonly AuditEvent[]): Set<string> {
+  return new Set(
+    events.flatMap(({ verb, objectRef, responseStatus }) => {
+      const { apiGroup = '', resource = '', subresource } = objectRef ?? {};
+      const target = `${apiGroup}/${resource}${subresource === undefined ? '' : `/${subresource}`}`;
+      const made = verb === 'patch' && responseStatus?.code === 201;
+      return made ? [`patch ${target}`, `create ${target}`] : [`${verb} ${target}`];
+    }),
+  );
+}
+
+test('the operator may do what it does, and nothing else', async () => {
+  const kubeconfig = await installOperator(cluster);
+  const world = await createProcessWorld(cluster);
+  const flags = [`--insecure-registry=${registry.host}`, ...QUICK_LEASE];
+  const operator = await startOperatorProcess(cluster, { kubeconfig, flags });
+  try {
+    await everythingThereIsToDo(world);
+  } finally {
+    expect(await operator.stop()).toBe(0);
+    await world.end();
+  }
+  const events = audit();
+  expect(events.filter(({ responseStatus }) => responseStatus?.code === 403)).toEqual([]);
+  expect(events.filter(({ objectRef }) => objectRef === undefined)).toEqual([]);
+  expect([...needed(events)].toSorted()).toEqual([...allowed()].toSorted());
+}, 300_000);
+
+/** At least one of each request that the operator knows. */
+async function everythingThereIsToDo(world: ProcessWorld): Promise<void> {
+  const { admin, namespace } = world;
+  const [canary, production] = [pool('canary-vms', 1), pool('prod-a', 1)];
+  const version = async (tag: string, changes: Partial<Spec> = {}): Promise<Spec> => {
+    const { image } = await pushImage(registry, 'shop/web', tag);
+    return release(image, {
+      stages: [{ name: 'all', pools: [canary, production] }],
+      rollback: { warmFor: '0s', drain: '0s' },
+      revisionHistoryLimit: 1,
+      progressDeadlineSeconds: 10,
+      ...changes,
+    });
+  };
+  // Made, with the credentials of the service account; then of a pull secret.
+  await world.apply(await version('1.0'));
+  await world.released('1.0');
+  const second = await version('2.0');
+  const withSecret = template(second.template.spec.containers[0]?.image ?? '');
+  Object.assign(withSecret.spec, { imagePullSecrets: [{ name: 'there-is-none' }] });
+  await world.apply({ ...second, template: withSecret });
+  await world.released('2.0');
+
+  // Taken back by a person, and let in again.
+  await world.rollBack('back');
+  await world.rolledBack('back');
+  await world.promote('again', { version: '2.0', stage: 'all' });
+  await world.released('2.0');
+
+  // Taken back by the operator.
+  await world.apply(await version('3.0-never-ready'));
+  await world.until('rollback by the operator', async () => {
+    const { items } = await admin.list(ROLLBACKS, { namespace });
+    return items.some(({ metadata }) => metadata.name.startsWith('web-r'));
+  });
+
+  // More versions than are kept, and one pool fewer.
+  for (const tag of ['4.0', '5.0', '6.0']) {
+    await world.apply(await version(tag));
+    await world.released(tag);
+  }
+  await world.until('fewer revisions', async () => {
+    const { items } = await admin.list(REVISIONS, { namespace });
+    return !items.some(({ metadata }) => metadata.name === 'web-1');
+  });
+  await world.apply(await version('6.0', { stages: [{ name: 'all', pools: [canary] }] }));
+  await world.until('one pool', async () => (await admin.list(SERVICES, { namespace })).items.length === 1);
+
+  // The same thing happens twice: the second time is only counted.
+  for (let round = 0; round < 2; round += 1) await putBack(world);
+}
+
+/** Somebody changes a Service, the operator puts it back. */
+async function putBack({ admin, namespace, until }: ProcessWorld): Promise<void> {
+  const key = { namespace, name: 'web-canary-vms' };
+  const target = async () => (await admin.get(SERVICES, key)).spec.ports?.[0]?.targetPort;
+  const before = await target();
+  const operations = [{ op: 'replace' as const, path: '/spec/ports/0/targetPort', value: 9999 }];
+  await admin.patch(SERVICES, key, { type: 'json', operations }, { fieldManager: 'somebody' });
+  await until('the port as it was', async () => (await target()) === before);
+}

@@ -1,0 +1,62 @@
+// The README's commands, run one after the other as a reader would, in a copy of this folder.
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { setTheStage, type Stage } from '../demo/setup.ts';
+
+const root = join(import.meta.dirname, '../..');
+const readme = await readFile(join(root, 'README.md'), 'utf8');
+const commands = [...readme.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, text = '']) => text);
+const ending = new AsyncDisposableStack();
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await setTheStage(['1.0.0', '1.1.0'], ending);
+  for (const folder of ['crds', 'manifests'])
+    await cp(join(root, folder), join(stage.checkout, folder), { recursive: true });
+  await mkdir(join(stage.checkout, 'examples'), { recursive: true });
+  // The images are in the test's own registry, and nobody waits ten minutes for the canary.
+  const { stdout } = await run('kubectl kustomize .');
+  await writeFile(join(stage.checkout, 'examples/web.yaml'), stdout);
+}, 300_000);
+
+afterAll(() => ending.disposeAsync());
+
+function run(script: string): Promise<{ stdout: string; stderr: string }> {
+  const { kubeconfigPath, binaries } = stage.cluster;
+  const env = {
+    ...process.env,
+    KUBECONFIG: kubeconfigPath,
+    PATH: `${dirname(binaries.kubectl)}:${process.env['PATH'] ?? ''}`,
+  };
+  return promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], {
+    cwd: stage.checkout,
+    env,
+    timeout: 300_000,
+  });
+}
+
+test('6.1 the AppRelease in the README is the example', async () => {
+  const [, shown] = /<!-- examples\/web.yaml -->\n+```yaml\n(.*?)^```$/ms.exec(readme) ?? [];
+  expect(shown).toBe(await readFile(join(root, 'examples/web.yaml'), 'utf8'));
+});
+
+test('6.1 every command of the README works, in its order', async () => {
+  expect(commands.length).toBeGreaterThan(5);
+  for (const command of commands) await run(command);
+  const { stdout } = await run(
+    'kubectl get releaserollbacks --namespace shop --output jsonpath=\'{.items[*].status.conditions[?(@.type=="Accepted")].reason}\'',
+  );
+  expect(stdout).toBe('Accepted');
+}, 300_000);
+
+test('6.1 every target and file that the README names is there', async () => {
+  const makefile = await readFile(join(root, 'Makefile'), 'utf8');
+  const targets = [...readme.matchAll(/(?:`|^)make ([a-z-]+)/gm)].map(([, target = '']) => target);
+  for (const target of targets) expect(makefile).toMatch(new RegExp(`^${target}:.* ## `, 'm'));
+  const files = [...readme.matchAll(/\]\(([\w./-]+)\)/g)].map(([, file = '']) => file);
+  for (const file of files) expect(existsSync(join(root, file)), file).toBe(true);
+});

@@ -1,0 +1,282 @@
+// Claim 2.7: what others change is put back, without a war; what is theirs is left alone; and a quiet release is quiet.
+import { describe, expect } from 'vitest';
+import { LABEL } from '../../src/api/meta.ts';
+import { DEPLOYMENTS, SERVICES } from '../../src/controller/resources.ts';
+import type { Resource } from '../../src/kube/types.ts';
+import type { World } from './harness.ts';
+import { admin, cluster, test, versionsOf } from './harness.ts';
+import { oneStage, pool, release, worker } from './release-objects.ts';
+
+const autoscalers: Resource = {
+  apiVersion: 'autoscaling/v2',
+  kind: 'HorizontalPodAutoscaler',
+  plural: 'horizontalpodautoscalers',
+  namespaced: true,
+};
+
+/** Nobody writes anything for so long. */
+const QUIET_MS = 4000;
+
+async function releaseOne(world: World): Promise<void> {
+  await world.apply(release(await world.image('1.0'), { stages: oneStage }));
+  await world.released('1.0');
+}
+
+async function deployment(world: World, name: string) {
+  return admin.get(DEPLOYMENTS, { namespace: world.namespace, name });
+}
+
+async function service(world: World, name: string) {
+  return admin.get(SERVICES, { namespace: world.namespace, name });
+}
+
+/** Everything has settled, and nothing at all is written from then on. */
+async function staysQuiet(world: World): Promise<void> {
+  const before = await world.until(async () => {
+    const versions = await versionsOf(world);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect(await versionsOf(world)).toEqual(versions);
+    return versions;
+  });
+  const { length } = world.operator.writes;
+  await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+  expect(world.operator.writes.slice(length)).toEqual([]);
+  expect(await versionsOf(world)).toEqual(before);
+}
+
+describe.concurrent('what others change', () => {
+  test('2.7 in a Deployment is put back, and told with the name of who did it', async ({ world }) => {
+    await releaseOne(world);
+    const before = await deployment(world, 'web-prod-a-1');
+    const [container] = before.spec.template.spec.containers;
+    const containers = [{ ...container, image: 'somewhere/else:9', env: [{ name: 'HOTFIX', value: 'yes' }] }];
+    await world.merge(DEPLOYMENTS, 'web-prod-a-1', { spec: { template: { spec: { containers } } } }, 'night-shift');
+    await world.until(async () => {
+      const { spec } = await deployment(world, 'web-prod-a-1');
+      expect(spec.template.spec.containers[0]?.image).toBe(container?.image);
+    });
+    await world.until(() => {
+      const notes = world.operator.notices.filter(({ reason }) => reason === 'DriftPutBack').map(({ note }) => note);
+      expect(notes).toEqual(['put back what night-shift changed in Deployment/web-prod-a-1']);
+    });
+    await world.released('1.0');
+  });
+
+  test('2.7 in a Service is put back: selector, ports, labels', async ({ world }) => {
+    const spec = release(await world.image('1.0'), { stages: oneStage });
+    await world.apply({ ...spec, service: { type: 'NodePort', ports: [{ port: 80, targetPort: 'http' }] } });
+    await world.released('1.0');
+    world.excuse(/"app":"nothing".*: Service web-prod-a went from 2 ready pods to 0/);
+    const before = await service(world, 'web-prod-a');
+    const body = {
+      metadata: { labels: { [LABEL.managedBy]: 'me' } },
+      spec: { selector: { app: 'nothing' }, ports: [{ port: 81, protocol: 'TCP', targetPort: 81 }] },
+    };
+    await world.merge(SERVICES, 'web-prod-a', body);
+    await world.until(async () => {
+      const now = await service(world, 'web-prod-a');
+      expect(now.spec).toMatchObject({ selector: before.spec.selector, type: 'NodePort' });
+      expect(now.spec.ports?.map(({ port }) => port)).toEqual([80]);
+      expect(now.metadata).toMatchObject({ labels: { [LABEL.managedBy]: 'apprelease' } });
+    });
+    await world.released('1.0');
+  });
+
+  test('2.7 in the ports of a Service hinders no switch, and costs no port of a node', async ({ world }) => {
+    const service1 = { type: 'NodePort' as const, ports: [{ port: 80, targetPort: 'http' }] };
+    await world.apply(release(await world.image('1.0'), { stages: oneStage, service: service1 }));
+    await world.released('1.0');
+    const { spec } = await service(world, 'web-prod-a');
+    await world.operator.stop();
+    const [port] = spec.ports ?? [];
+    const ports = [
+      { ...port, name: 'mine' },
+      { name: 'more', port: 81, protocol: 'TCP', targetPort: 81 },
+    ];
+    await world.merge(SERVICES, 'web-prod-a', { spec: { ports } });
+    await world.apply(release(await world.image('2.0'), { stages: oneStage, service: service1 }));
+    await world.operator.start();
+    await world.released('2.0');
+    const after = await service(world, 'web-prod-a');
+    expect(after.spec.ports?.find((candidate) => candidate.port === 80)?.nodePort).toBe(port?.nodePort);
+    expect(world.timeline('web-prod-a')).toEqual([1, 2]);
+  });
+
+  test('2.7 over and over is left alone for a while, and said: Contested', async ({ world }) => {
+    await releaseOne(world);
+    const changed = { spec: { minReadySeconds: 7 } };
+    await world.until(async () => {
+      const { spec } = await deployment(world, 'web-prod-a-1');
+      if (spec.minReadySeconds !== 7) await world.merge(DEPLOYMENTS, 'web-prod-a-1', changed, 'stubborn');
+      expect(await world.condition('Contested')).toMatchObject({ status: 'True', reason: 'FieldsContested' });
+    });
+    await world.conditionIs('Contested', {
+      message: expect.stringMatching(/Deployment\/web-prod-a-1 .*stubborn/) as string,
+    });
+    await world.merge(DEPLOYMENTS, 'web-prod-a-1', changed, 'stubborn');
+    await staysQuiet(world);
+    expect((await deployment(world, 'web-prod-a-1')).spec.minReadySeconds).toBe(7);
+    await world.conditionIs('Available', { status: 'True' });
+    const putBack = world.operator.notices.filter(({ reason }) => ['DriftPutBack', 'Contested'].includes(reason));
+    expect(putBack.length).toBeLessThanOrEqual(4);
+  });
+
+  test('2.7 by deleting a Deployment is made anew', async ({ world }) => {
+    await releaseOne(world);
+    world.excuse(/Deployment web-prod-a-1 deleted/);
+    await world.remove(DEPLOYMENTS, 'web-prod-a-1');
+    await world.until(async () => {
+      expect(await world.pool('prod-a')).toMatchObject({ revision: 1, readyReplicas: 2 });
+      expect((await deployment(world, 'web-prod-a-1')).status?.readyReplicas).toBe(2);
+    });
+    await world.released('1.0');
+  });
+
+  test('2.7 beside our fields is theirs', async ({ world }) => {
+    await releaseOne(world);
+    await world.merge(DEPLOYMENTS, 'web-prod-a-1', { metadata: { labels: { team: 'shop' } } });
+    await world.merge(SERVICES, 'web-prod-a', { metadata: { annotations: { 'example.com/dns': 'shop' } } });
+    await staysQuiet(world);
+    expect((await deployment(world, 'web-prod-a-1')).metadata).toMatchObject({ labels: { team: 'shop' } });
+    expect((await service(world, 'web-prod-a')).metadata).toMatchObject({ annotations: { 'example.com/dns': 'shop' } });
+  });
+});
+
+/** A policy that changes every Deployment of the world's namespace, in force. */
+async function mutate(world: World, expression: string): Promise<void> {
+  const name = world.namespace;
+  const apiVersion = 'admissionregistration.k8s.io/v1';
+  const policy = {
+    apiVersion,
+    kind: 'MutatingAdmissionPolicy',
+    metadata: { name },
+    spec: {
+      matchConstraints: {
+        resourceRules: [
+          { apiGroups: ['apps'], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'], resources: ['deployments'] },
+        ],
+        namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } },
+      },
+      reinvocationPolicy: 'IfNeeded',
+      mutations: [
+        { patchType: 'ApplyConfiguration', applyConfiguration: { expression } },
+        {
+          patchType: 'ApplyConfiguration',
+          applyConfiguration: { expression: 'Object{metadata: Object.metadata{labels: {"mutated": "yes"}}}' },
+        },
+      ],
+    },
+  };
+  const binding = {
+    apiVersion,
+    kind: 'MutatingAdmissionPolicyBinding',
+    metadata: { name },
+    spec: { policyName: name },
+  };
+  const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [policy, binding] });
+  await cluster.kubectl(['apply', '-f', '-'], { input });
+  await world.until(async () => {
+    const made = ['create', 'deployment', 'probe', '--image=probe:1', '--dry-run=server'];
+    expect(await world.kubectl(...made, '--output=jsonpath={.metadata.labels.mutated}')).toBe('yes');
+  });
+}
+
+async function endMutation(world: World): Promise<void> {
+  const { namespace: name } = world;
+  const objects = [`mutatingadmissionpolicy/${name}`, `mutatingadmissionpolicybinding/${name}`];
+  await cluster.kubectl(['delete', ...objects]);
+}
+
+describe.concurrent('a mutating admission policy', () => {
+  test('2.7 that adds a label and a variable starts no war', async ({ world }) => {
+    await mutate(
+      world,
+      `Object{spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{
+        containers: object.spec.template.spec.containers.map(c, Object.spec.template.spec.containers{
+          name: c.name, env: [Object.spec.template.spec.containers.env{name: "ZONE", value: "a"}]})}}}}`,
+    );
+    await releaseOne(world);
+    await staysQuiet(world);
+    for (const { env } of await world.pods()) expect(env).toEqual({ ZONE: 'a' });
+    await world.apply(release(await world.image('2.0'), { stages: oneStage }));
+    await world.released('2.0');
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    await staysQuiet(world);
+    const reasons = world.operator.notices.map(({ reason }) => reason);
+    expect(reasons).not.toContain('DriftPutBack');
+    await world.conditionIs('Contested', { status: 'False' });
+    await endMutation(world);
+  });
+
+  test('2.7 that changes a field of ours starts no war', async ({ world }) => {
+    await mutate(world, 'Object{spec: Object.spec{minReadySeconds: 1}}');
+    await releaseOne(world);
+    await staysQuiet(world);
+    expect((await deployment(world, 'web-prod-a-1')).spec.minReadySeconds).toBe(1);
+    await world.apply(release(await world.image('2.0'), { stages: oneStage }));
+    await world.released('2.0');
+    await staysQuiet(world);
+    await endMutation(world);
+  });
+});
+
+describe.concurrent('a quiet release', () => {
+  test('2.7 is not written to: released, with a standby, and held', async ({ world }) => {
+    await releaseOne(world);
+    await staysQuiet(world);
+    await world.apply(release(await world.image('2.0'), { stages: oneStage }));
+    await world.released('2.0');
+    await staysQuiet(world);
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    await staysQuiet(world);
+    await world.operator.restart();
+    await staysQuiet(world);
+  });
+
+  test('2.7 is not written to while it waits for an approval, or is stalled', async ({ world }) => {
+    const manual = oneStage.map((stage) => ({ ...stage, approval: 'Manual' as const }));
+    await world.apply(release(await world.image('1.0'), { stages: manual }));
+    await world.conditionIs('Ready', { reason: 'WaitingForApproval' });
+    await staysQuiet(world);
+    await world.apply(release(await world.image('1.0'), { stages: [{ name: 'production', pools: [{ name: 'x' }] }] }));
+    await world.stalled('UnknownPool');
+    await staysQuiet(world);
+  });
+});
+
+describe.concurrent('the scale', () => {
+  test('2.7 that a person set is left alone, and the next revision starts with it', async ({ world }) => {
+    await releaseOne(world);
+    await world.kubectl('scale', 'deployment/web-prod-a-1', '--replicas=4');
+    await world.poolIs('prod-a', { replicas: 4, readyReplicas: 4 });
+    await staysQuiet(world);
+    await world.apply(release(await world.image('2.0-never-ready'), { stages: oneStage }));
+    await world.until(async () => {
+      expect((await deployment(world, 'web-prod-a-2')).spec.replicas).toBe(4);
+      expect((await world.pods()).filter(({ revision }) => revision === 2)).toHaveLength(4);
+    });
+    await world.behave(2, 'ready');
+    await world.released('2.0');
+  });
+
+  test('2.7 that an autoscaler owns is left alone, over a new revision too', async ({ world }) => {
+    const one = [{ name: 'production', pools: [pool('prod-a', 1)] }];
+    await world.apply(worker(await world.image('1.0'), { stages: one }));
+    await world.released('1.0');
+    await world.applyAs('somebody', autoscalers, {
+      metadata: { name: 'web' },
+      spec: {
+        scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web-prod-a' },
+        minReplicas: 3,
+        maxReplicas: 5,
+      },
+    } as never);
+    await world.poolIs('prod-a', { replicas: 3, readyReplicas: 3 });
+    await world.apply(worker(await world.image('2.0'), { stages: one }));
+    await world.released('2.0');
+    expect((await deployment(world, 'web-prod-a')).spec.replicas).toBe(3);
+    expect((await world.pods()).map(({ revision }) => revision)).toEqual([2, 2, 2]);
+  });
+});

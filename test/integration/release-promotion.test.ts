@@ -1,0 +1,232 @@
+// Claim 2.5: a version goes from stage to stage when the stage before has soaked and, where asked, a person let it in.
+import { describe, expect } from 'vitest';
+import { keepRevision, REVISIONS } from '../../src/controller/resources.ts';
+import { parseRevision, poolFacts } from '../../src/release/revision.ts';
+import type { World } from './harness.ts';
+import { admin, test } from './harness.ts';
+import type { Spec } from './release-objects.ts';
+import { pool, release } from './release-objects.ts';
+
+function withSoak(soak: string, approval: 'Automatic' | 'Manual' = 'Automatic'): Spec['stages'] {
+  return [
+    { name: 'canary', soak, pools: [pool('canary-vms', 1)] },
+    { name: 'production', approval, pools: [pool('prod-a', 1)] },
+  ];
+}
+
+/** Version 1 in every pool. */
+async function begin(world: World, stages: Spec['stages']): Promise<void> {
+  const open = stages.map(({ approval: _approval, soak: _soak, ...stage }) => stage);
+  await world.apply(release(await world.image('1.0'), { stages: open }));
+  await world.released('1.0');
+}
+
+async function waitsFor(world: World, reason: string): Promise<void> {
+  await world.until(async () => {
+    await world.conditionIs('Ready', { status: 'False', reason });
+    await world.conditionIs('Reconciling', { status: 'True', reason });
+    await world.conditionIs('Available', { status: 'True' });
+  });
+}
+
+/** From the pool's being healthy with a revision to another pool's being let in, in milliseconds. */
+async function soaked(world: World, number: number, from: string, to: string): Promise<number> {
+  const object = await admin.get(REVISIONS, { namespace: world.namespace, name: `web-${number}` });
+  const revision = parseRevision(keepRevision(object));
+  if (!revision) throw new Error(`web-${number} is no revision`);
+  const entered = Date.parse(poolFacts(revision, to).entered?.at ?? '');
+  return entered - Date.parse(poolFacts(revision, from).healthySince ?? '');
+}
+
+describe.concurrent('the soak', () => {
+  test('2.5 keeps the next stage waiting', async ({ world }) => {
+    await begin(world, withSoak('2s'));
+    await world.apply(release(await world.image('2.0'), { stages: withSoak('2s') }));
+    await world.released('2.0');
+    expect(await soaked(world, 2, 'canary-vms', 'prod-a')).toBeGreaterThanOrEqual(2000);
+  });
+
+  test('2.5 begins anew when a pool of its stage gets unready', async ({ world }) => {
+    const stages = withSoak('4s');
+    await begin(world, stages);
+    await world.apply(release(await world.image('2.0'), { stages }));
+    await waitsFor(world, 'Soaking');
+    await world.behave(2, 'unready', 'canary-vms');
+    await world.until(() => {
+      expect(world.operator.notices.map(({ reason }) => reason)).toContain('SoakRestarted');
+    });
+    expect(await world.selected()).toMatchObject({ 'web-prod-a': 1 });
+    await world.behave(2, 'ready', 'canary-vms');
+    await world.released('2.0');
+    expect(await soaked(world, 2, 'canary-vms', 'prod-a')).toBeGreaterThanOrEqual(4000);
+    const promoted = world.operator.notices.filter(({ note }) => note === 'pool canary-vms serves revision 2 (2.0)');
+    expect(promoted).toHaveLength(2);
+  });
+
+  test('2.5 goes on over a restart of the operator', async ({ world }) => {
+    const stages = withSoak('3s');
+    await begin(world, stages);
+    await world.apply(release(await world.image('2.0'), { stages }));
+    await waitsFor(world, 'Soaking');
+    await world.operator.restart();
+    await world.released('2.0');
+    const promoted = world.operator.notices.filter(({ note }) => note === 'pool canary-vms serves revision 2 (2.0)');
+    expect(promoted).toHaveLength(1);
+    expect(await soaked(world, 2, 'canary-vms', 'prod-a')).toBeGreaterThanOrEqual(3000);
+  });
+
+  test('2.5 is skipped where a promotion says so', async ({ world }) => {
+    const stages = withSoak('1h');
+    await begin(world, stages);
+    await world.apply(release(await world.image('2.0'), { stages }));
+    await waitsFor(world, 'Soaking');
+    await world.promote('now', { stage: 'production', skipSoak: true });
+    await world.released('2.0');
+    await world.promotionIs('now', 'Complete', 'True', 'StageEntered');
+  });
+
+  test('2.5 of a stage with no replicas proves nothing', async ({ world }) => {
+    const stages: Spec['stages'] = [
+      { name: 'canary', pools: [pool('canary-vms', 0)] },
+      { name: 'production', pools: [pool('prod-a', 1)] },
+    ];
+    await world.apply(release(await world.image('1.0'), { stages }));
+    await world.conditionIs('Ready', { status: 'False', reason: 'ProvesNothing' });
+    expect(await world.pods('prod-a')).toEqual([]);
+    await world.apply(release(await world.image('1.0'), { stages: withSoak('100ms') }));
+    await world.released('1.0');
+  });
+});
+
+describe.concurrent('an approval', () => {
+  test('2.5 lets the wanted revision in, once', async ({ world }) => {
+    const stages = withSoak('100ms', 'Manual');
+    await begin(world, stages);
+    await world.apply(release(await world.image('2.0'), { stages }));
+    await waitsFor(world, 'WaitingForApproval');
+    await world.poolIs('prod-a', {
+      waitingFor: expect.stringMatching(/ReleasePromotion must let version 2\.0/) as string,
+    });
+    await world.promote('let-in', { stage: 'production', version: '2.0', requestedBy: 'admin' });
+    await world.released('2.0');
+    await world.promotionIs('let-in', 'Complete', 'True', 'StageEntered');
+    await world.newestIs({ version: '2.0', by: 'admin', outcome: 'Good' });
+
+    await world.apply(release(await world.image('3.0'), { stages }));
+    await waitsFor(world, 'WaitingForApproval');
+    expect(await world.selected()).toEqual({ 'web-canary-vms': 3, 'web-prod-a': 2 });
+  });
+
+  test('2.5 that comes too early waits until its stage may be entered', async ({ world }) => {
+    const stages = withSoak('3s', 'Manual');
+    await begin(world, stages);
+    await world.apply(release(await world.image('2.0'), { stages }));
+    await waitsFor(world, 'Soaking');
+    await world.promote('early', { stage: 'production' });
+    await world.promotionIs('early', 'Complete', 'False', 'Soaking');
+    expect(await world.selected()).toMatchObject({ 'web-prod-a': 1 });
+    await world.released('2.0');
+    await world.promotionIs('early', 'Complete', 'True');
+  });
+
+  test('2.5 of a version that was replaced is rejected', async ({ world }) => {
+    const stages = withSoak('1h', 'Manual');
+    await begin(world, stages);
+    await world.apply(release(await world.image('2.0'), { stages }));
+    await waitsFor(world, 'Soaking');
+    await world.promote('for-two', { stage: 'production' });
+    await world.promotionIs('for-two', 'Accepted', 'True');
+    await world.apply(release(await world.image('3.0'), { stages }));
+    await world.promotionIs('for-two', 'Accepted', 'False', 'Superseded');
+  });
+
+  test('2.5 that fits nothing is rejected', async ({ world }) => {
+    const stages = withSoak('1h', 'Manual');
+    await begin(world, stages);
+    await world.apply(release(await world.image('2.0'), { stages }));
+    await waitsFor(world, 'Soaking');
+    const wrong = [
+      { spec: { stage: 'nowhere' }, reason: 'UnknownStage' },
+      { spec: { stage: 'production', version: '9.9' }, reason: 'UnknownRevision' },
+      { spec: { stage: 'production', revision: 7 }, reason: 'UnknownRevision' },
+      { spec: { stage: 'canary' }, reason: 'AlreadyEntered' },
+      { spec: { stage: 'production', version: '1.0' }, reason: 'Superseded' },
+    ];
+    for (const [index, { spec, reason }] of wrong.entries()) {
+      await world.promote(`wrong-${index}`, spec);
+      await world.promotionIs(`wrong-${index}`, 'Accepted', 'False', reason);
+    }
+    expect(await world.selected()).toEqual({ 'web-canary-vms': 2, 'web-prod-a': 1 });
+  });
+
+  test('2.5 given twice is complete twice', async ({ world }) => {
+    const stages = withSoak('1h', 'Manual');
+    await begin(world, stages);
+    await world.apply(release(await world.image('2.0'), { stages }));
+    await waitsFor(world, 'Soaking');
+    await world.promote('one', { stage: 'production' });
+    await world.promote('two', { stage: 'production' });
+    await world.promotionIs('one', 'Accepted', 'True');
+    await world.promotionIs('two', 'Accepted', 'True');
+    await world.apply(release(await world.image('2.0'), { stages: withSoak('0s', 'Manual') }));
+    await world.released('2.0');
+    await world.promotionIs('one', 'Complete', 'True', 'StageEntered');
+    await world.promotionIs('two', 'Complete', 'True', 'StageEntered');
+  });
+
+  test('2.5 made void by a rollback does not come back', async ({ world }) => {
+    const stages = withSoak('1h', 'Manual');
+    await begin(world, stages);
+    await world.apply(release(await world.image('2.0'), { stages }));
+    await waitsFor(world, 'Soaking');
+    await world.promote('waiting', { stage: 'production' });
+    await world.promotionIs('waiting', 'Accepted', 'True');
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    await world.promotionIs('waiting', 'Accepted', 'False', 'RolledBack');
+    expect(await world.selected()).toEqual({ 'web-canary-vms': 1, 'web-prod-a': 1 });
+  });
+});
+
+describe.concurrent('a revert in the spec', () => {
+  test('2.5 goes back at once, past every gate', async ({ world }) => {
+    const stages = withSoak('1h', 'Manual');
+    await begin(world, stages);
+    await world.apply(release(await world.image('2.0'), { stages: withSoak('0s') }));
+    await world.released('2.0');
+    await world.apply(release(await world.image('1.0'), { stages }));
+    expect(await world.released('1.0')).toMatchObject({ revision: 1 });
+    expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
+  });
+
+  test('2.5 in the middle of a rollout takes back only what had moved', async ({ world }) => {
+    const stages = withSoak('1h');
+    await begin(world, stages);
+    await world.apply(release(await world.image('2.0'), { stages }));
+    await waitsFor(world, 'Soaking');
+    await world.apply(release(await world.image('1.0'), { stages }));
+    await world.released('1.0');
+    expect(world.timeline('web-canary-vms')).toEqual([1, 2, 1]);
+    expect(world.timeline('web-prod-a')).toEqual([1]);
+  });
+
+  test('2.5 to a version that was taken back before goes through the stages, each by hand', async ({ world }) => {
+    const stages = withSoak('0s');
+    await begin(world, stages);
+    await world.apply(release(await world.image('2.0'), { stages }));
+    await world.released('2.0');
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    await world.apply(release(await world.image('3.0'), { stages }));
+    await world.released('3.0');
+    await world.apply(release(await world.image('2.0'), { stages }));
+    await waitsFor(world, 'WaitingForApproval');
+    expect(await world.selected()).toEqual({ 'web-canary-vms': 3, 'web-prod-a': 3 });
+    await world.promote('canary-again', { stage: 'canary' });
+    await world.until(async () => {
+      expect(await world.selected()).toEqual({ 'web-canary-vms': 2, 'web-prod-a': 3 });
+    });
+    await world.promote('production-again', { stage: 'production' });
+    await world.released('2.0');
+  });
+});

@@ -1,0 +1,239 @@
+// Claim 2.4: the Services of pools: their fields, shared ones, adopted ones, names that belong to somebody else.
+import { describe, expect } from 'vitest';
+import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
+import { APP_RELEASES, DEPLOYMENTS, SERVICES } from '../../src/controller/resources.ts';
+import type { World } from './harness.ts';
+import { admin, endpointsOf, exists, test } from './harness.ts';
+import type { Spec } from './release-objects.ts';
+import { oneStage, pool, release, worker } from './release-objects.ts';
+
+interface ServiceView {
+  type: string;
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  selector: Record<string, string>;
+  ports: { name?: string; port: number; targetPort?: number | string }[];
+  sessionAffinity: string;
+  clusterIP: string;
+}
+
+async function service(world: World, name: string): Promise<ServiceView> {
+  const { metadata, spec } = await admin.get(SERVICES, { namespace: world.namespace, name });
+  return { ...(metadata as object), ...(spec as object) } as ServiceView;
+}
+
+/** What a user had before: a Deployment with a Service, unlike ours in type and ports. */
+async function runOldWay(world: World, image: string, annotations: Record<string, string> = {}): Promise<void> {
+  const labels = { app: 'old' };
+  const tolerations = [{ operator: 'Exists' }];
+  const template = { metadata: { labels }, spec: { containers: [{ name: 'web', image }], tolerations } };
+  await world.applyAs('somebody', DEPLOYMENTS, {
+    metadata: { name: 'old' },
+    spec: { replicas: 2, selector: { matchLabels: labels }, template },
+  } as never);
+  await world.applyAs('somebody', SERVICES, {
+    metadata: { name: 'web-prod-a', annotations },
+    spec: { type: 'NodePort', selector: labels, ports: [{ name: 'old', port: 8000 }] },
+  } as never);
+  await world.until(async () => {
+    expect(await endpointsOf(world, 'web-prod-a')).toHaveLength(2);
+  });
+}
+
+describe.concurrent('the Service of a pool', () => {
+  test('2.4 takes type and metadata at once, without a new revision', async ({ world }) => {
+    const spec = release(await world.image('1.0'), { stages: oneStage });
+    await world.apply(spec);
+    await world.released('1.0');
+    const before = await service(world, 'web-prod-a');
+    await world.apply({
+      ...spec,
+      service: {
+        type: 'NodePort',
+        metadata: { labels: { team: 'shop' }, annotations: { 'example.com/lb': 'internal' } },
+        sessionAffinity: 'ClientIP',
+        ports: [{ port: 80, targetPort: 'http' }],
+      },
+    });
+    await world.until(async () => {
+      const now = await service(world, 'web-prod-a');
+      expect(now).toMatchObject({ type: 'NodePort', sessionAffinity: 'ClientIP', clusterIP: before.clusterIP });
+      expect(now.labels).toMatchObject({ team: 'shop' });
+      expect(now.annotations).toMatchObject({ 'example.com/lb': 'internal' });
+    });
+    expect(await world.released('1.0')).toMatchObject({ revision: 1 });
+
+    await world.apply(spec);
+    await world.until(async () => {
+      const now = await service(world, 'web-prod-a');
+      expect(now.type).toBe('ClusterIP');
+      expect(now.labels).not.toHaveProperty('team');
+      expect(now.annotations).not.toHaveProperty('example.com/lb');
+    });
+  });
+
+  test('2.4 switches selector and ports in one write', async ({ world }) => {
+    await world.apply(release(await world.image('1.0'), { stages: oneStage }));
+    await world.released('1.0');
+    await world.apply(
+      release(await world.image('2.0'), { stages: oneStage, service: { ports: [{ port: 81, targetPort: 'http' }] } }),
+    );
+    await world.released('2.0');
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    const states = world.selections('web-prod-a').map(({ track, ports }) => `${track ?? ''} ${ports.join(',')}`);
+    expect(states.filter((state, index) => state !== states[index - 1])).toEqual([
+      'web-prod-a-1 80',
+      'web-prod-a-2 81',
+      'web-prod-a-1 80',
+    ]);
+  });
+
+  test('2.4 shared by the pools of a stage switches once, when all of them are ready', async ({ world }) => {
+    const shared = (b: object): Spec['stages'] => [
+      {
+        name: 'production',
+        pools: [pool('prod-a', 1, { serviceName: 'shop' }), pool('prod-b', 1, { serviceName: 'shop', ...b })],
+      },
+    ];
+    await world.apply(release(await world.image('1.0'), { stages: shared({}) }));
+    await world.released('1.0');
+    expect(await world.selected()).toEqual({ shop: 1 });
+    await world.until(async () => {
+      expect(await endpointsOf(world, 'shop')).toHaveLength(2);
+    });
+
+    const late = { template: { metadata: { annotations: { 'sim.apprelease.dev/behaviour': 'unready' } } } };
+    await world.apply(release(await world.image('2.0'), { stages: shared(late) }));
+    const waiting = await world.until(async () => {
+      const pods = (await world.pods()).filter(({ revision }) => revision === 2);
+      expect(pods.map(({ pool, ready }) => `${pool} ${ready}`).toSorted()).toEqual(['prod-a true', 'prod-b false']);
+      expect(await world.pool('prod-a')).toMatchObject({ revision: 1, wantedRevision: 2 });
+      return pods.find(({ pool }) => pool === 'prod-b');
+    });
+    expect(await world.selected()).toEqual({ shop: 1 });
+    const ready = { metadata: { annotations: { 'sim.apprelease.dev/behaviour': 'ready' } } };
+    await world.merge({ apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespaced: true }, waiting?.name ?? '', ready);
+    await world.released('2.0');
+    expect(world.timeline('shop')).toEqual([1, 2]);
+    await world.until(async () => {
+      const served = await endpointsOf(world, 'shop');
+      const now = (await world.pods()).filter(({ revision }) => revision === 2).map(({ name }) => name);
+      expect(served).toEqual(now.toSorted());
+    });
+  });
+
+  test('2.4 that was deleted by hand comes back with what works', async ({ world }) => {
+    await world.apply(release(await world.image('1.0'), { stages: oneStage }));
+    await world.released('1.0');
+    world.excuse(/ deleted: Service web-prod-a went from 2/);
+    await world.remove(SERVICES, 'web-prod-a');
+    await world.until(async () => {
+      expect(await exists(world, SERVICES, 'web-prod-a')).toBe(true);
+      expect(await endpointsOf(world, 'web-prod-a')).toHaveLength(2);
+    });
+    await world.released('1.0');
+    expect(world.timeline('web-prod-a')).toEqual([1]);
+  });
+});
+
+describe.concurrent('a name that belongs to somebody else', () => {
+  test('2.4 is left alone: NameTaken, until it is free', async ({ world }) => {
+    const image = await world.image('1.0');
+    await runOldWay(world, image);
+    const before = await service(world, 'web-prod-a');
+    await world.apply(release(image, { stages: oneStage }));
+    const { message } = await world.stalled('NameTaken');
+    expect(message).toMatch(/Service web-prod-a belongs to somebody else.*apprelease\.dev\/adopt/);
+    expect(await service(world, 'web-prod-a')).toEqual(before);
+    world.excuse(/ deleted: Service web-prod-a/);
+    await world.remove(SERVICES, 'web-prod-a');
+    await world.released('1.0');
+    expect(await endpointsOf(world, 'web-prod-a')).toHaveLength(2);
+  });
+
+  test('2.4 is adopted where its Service says so: only its selector, once pods are ready', async ({ world }) => {
+    const image = await world.image('1.0');
+    await runOldWay(world, image);
+    const before = await service(world, 'web-prod-a');
+    await world.apply(release(image, { stages: oneStage }));
+    await world.stalled('NameTaken');
+    await world.merge(SERVICES, 'web-prod-a', { metadata: { annotations: { [ANNOTATION.adopt]: 'true' } } });
+    await world.released('1.0');
+    const now = await service(world, 'web-prod-a');
+    expect(now.selector).toEqual({ [LABEL.track]: 'web-prod-a-1' });
+    expect({ ...now, type: now.type, ports: now.ports }).toMatchObject({
+      type: before.type,
+      ports: before.ports,
+      clusterIP: before.clusterIP,
+    });
+    await world.apply(release(await world.image('2.0'), { stages: oneStage }));
+    await world.released('2.0');
+    expect(await service(world, 'web-prod-a')).toMatchObject({ ports: before.ports, type: 'NodePort' });
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    expect((await service(world, 'web-prod-a')).selector).toEqual({ [LABEL.track]: 'web-prod-a-1' });
+  });
+
+  test('2.4 adopted from the start never loses an endpoint', async ({ world }) => {
+    const image = await world.image('1.0');
+    await runOldWay(world, image, { [ANNOTATION.adopt]: 'true' });
+    await world.apply(release(image, { stages: oneStage }));
+    await world.released('1.0');
+    const ours = (await world.pods('prod-a')).map(({ name }) => name).toSorted();
+    await world.until(async () => {
+      expect(await endpointsOf(world, 'web-prod-a')).toEqual(ours);
+    });
+  });
+
+  test('2.4 two AppReleases want one Service: the second is stalled, the first untouched', async ({ world }) => {
+    const first = release(await world.image('1.0'), { stages: oneStage });
+    await world.apply(first);
+    await world.released('1.0');
+    const before = await service(world, 'web-prod-a');
+    const stages = [{ name: 'production', pools: [pool('prod-b', 1, { serviceName: 'web-prod-a' })] }];
+    await world.apply(release(await world.image('2.0'), { stages }), { name: 'other' });
+    const { message } = await world.stalled('NameTaken', 'other');
+    expect(message).toMatch(/Service web-prod-a belongs to AppRelease web: .*another serviceName/);
+    expect(await service(world, 'web-prod-a')).toEqual(before);
+    const own = [{ name: 'production', pools: [pool('prod-b', 1)] }];
+    await world.apply(release(await world.image('2.0'), { stages: own }), { name: 'other' });
+    await world.released('2.0', 'other');
+    expect(await world.selected()).toEqual({ 'web-prod-a': 1, 'other-prod-b': 1 });
+    await world.released('1.0');
+  });
+
+  test('2.4 of a Deployment is left alone too', async ({ world }) => {
+    const image = await world.image('1.0');
+    const labels = { app: 'old' };
+    const template = { metadata: { labels }, spec: { containers: [{ name: 'web', image }] } };
+    const old = {
+      metadata: { name: 'web-prod-a' },
+      spec: { replicas: 0, selector: { matchLabels: labels }, template },
+    };
+    await world.applyAs('somebody', DEPLOYMENTS, old);
+    await world.apply(worker(image, { stages: oneStage }));
+    const { message } = await world.stalled('NameTaken');
+    expect(message).toMatch(/Deployment web-prod-a belongs to somebody else/);
+    const { spec } = await admin.get(DEPLOYMENTS, { namespace: world.namespace, name: 'web-prod-a' });
+    expect(spec.selector.matchLabels).toEqual(labels);
+    await world.remove(DEPLOYMENTS, 'web-prod-a');
+    await world.released('1.0');
+  });
+
+  test('2.4 of a deleted release is free for the next of that name', async ({ world }) => {
+    const image = await world.image('1.0');
+    await world.apply(release(image, { stages: oneStage }));
+    await world.released('1.0');
+    world.excuse(/deleted: Service web-prod-a/);
+    await world.remove(APP_RELEASES, 'web');
+    await world.apply(release(image, { stages: oneStage }));
+    await world.released('1.0');
+    const { metadata } = await admin.get(APP_RELEASES, { namespace: world.namespace, name: 'web' });
+    await world.until(async () => {
+      const owned = [...(await world.deployments()), ...(await world.list(SERVICES))].map(({ metadata: own }) => own);
+      for (const { ownerReferences = [] } of owned as { ownerReferences?: { uid: string }[] }[])
+        expect(ownerReferences.map(({ uid }) => uid)).toEqual([metadata.uid]);
+    });
+  });
+});

@@ -1,0 +1,127 @@
+// Claim 2.5: the operator dies after each of its writes, comes back, and ends where it would have ended.
+import { describe, expect } from 'vitest';
+import { REVISIONS, ROLLBACKS } from '../../src/controller/resources.ts';
+import type { Images, World } from './harness.ts';
+import { test, withWorld } from './harness.ts';
+import type { Spec } from './release-objects.ts';
+import { pool, release } from './release-objects.ts';
+
+const oneStage: Spec['stages'] = [{ name: 'production', pools: [pool('prod-a', 1)] }];
+const twoStages: Spec['stages'] = [{ name: 'canary', pools: [pool('canary-vms', 1)] }, ...oneStage];
+
+interface Story {
+  /** What is so before the operator's first death. */
+  prepare: (world: World) => Promise<void>;
+  /** What it is to do. */
+  act: (world: World) => Promise<void>;
+  /** Until it has been done, with all that follows. */
+  done: (world: World) => Promise<void>;
+  /** The Services' histories: the same whenever it dies. */
+  timelines: Record<string, number[]>;
+}
+
+/** How many worlds at a time; each has a release of its own. */
+const PARALLEL = 4;
+
+async function dieAfterEach(images: Images, story: Story): Promise<void> {
+  const writes = await withWorld(images, async (world) => {
+    await story.prepare(world);
+    const before = world.operator.writes.length;
+    await story.act(world);
+    await story.done(world);
+    expect(timelinesOf(world, story)).toEqual(story.timelines);
+    return world.operator.writes.length - before;
+  });
+  const deaths = Array.from({ length: writes }, (_, index) => index + 1);
+  async function work(): Promise<void> {
+    for (let death = deaths.shift(); death !== undefined; death = deaths.shift()) await dieOnce(images, story, death);
+  }
+  await Promise.all(Array.from({ length: PARALLEL }, work));
+}
+
+async function dieOnce(images: Images, story: Story, death: number): Promise<void> {
+  await withWorld(images, async (world) => {
+    await story.prepare(world);
+    world.operator.dieAfter(death);
+    await story.act(world);
+    // By other timing it may have had less to write.
+    await Promise.race([world.operator.died(), story.done(world).catch(() => world.operator.died())]);
+    await world.operator.restart();
+    await story.done(world);
+    expect(timelinesOf(world, story), `after write ${death}`).toEqual(story.timelines);
+  });
+}
+
+function timelinesOf(world: World, { timelines }: Story): Record<string, number[]> {
+  return Object.fromEntries(Object.keys(timelines).map((service) => [service, world.timeline(service)]));
+}
+
+async function releaseVersion(world: World, version: string, changes: Partial<Spec>): Promise<void> {
+  const spec = release(await world.image(version), changes);
+  await world.apply(spec);
+  await world.released(spec.version ?? version);
+}
+
+async function deploymentsAre(world: World, names: string[]): Promise<void> {
+  await world.until(async () => {
+    expect((await world.deployments()).map(({ metadata }) => metadata.name)).toEqual(names);
+  });
+}
+
+async function objects(world: World, resource: typeof REVISIONS | typeof ROLLBACKS): Promise<string[]> {
+  return (await world.list<object>(resource)).map(({ metadata }) => metadata.name);
+}
+
+describe.concurrent('a crash after each write', () => {
+  test('2.5 of a promotion', { timeout: 300_000 }, async ({ images }) => {
+    const changes = { stages: twoStages, rollback: { warmFor: '0s', drain: '100ms' } };
+    await dieAfterEach(images, {
+      prepare: (world) => releaseVersion(world, '1.0', changes),
+      act: async (world) => {
+        await world.apply(release(await world.image('2.0'), changes));
+      },
+      done: async (world) => {
+        await world.released('2.0');
+        await deploymentsAre(world, ['web-canary-vms-2', 'web-prod-a-2']);
+        expect(await objects(world, REVISIONS)).toEqual(['web-1', 'web-2', 'web-ledger']);
+      },
+      timelines: { 'web-canary-vms': [1, 2], 'web-prod-a': [1, 2] },
+    });
+  });
+
+  test.for(['5m', '0s'])('2.5 of a rollback, warm for %s', { timeout: 300_000 }, async (warmFor, { images }) => {
+    const changes = { stages: oneStage, rollback: { warmFor, drain: '100ms' } };
+    await dieAfterEach(images, {
+      prepare: async (world) => {
+        await releaseVersion(world, '1.0', changes);
+        await releaseVersion(world, '2.0', changes);
+        if (warmFor === '0s') await deploymentsAre(world, ['web-prod-a-2']);
+      },
+      act: (world) => world.rollback('back'),
+      done: async (world) => {
+        await world.rollbackIs('back', 'Complete', 'True');
+        await deploymentsAre(world, ['web-prod-a-1']);
+        await world.conditionIs('RolledBack', { status: 'True' });
+        await world.newestIs({ version: '2.0', outcome: 'RolledBack' });
+      },
+      timelines: { 'web-prod-a': [1, 2, 1] },
+    });
+  });
+
+  test('2.5 of an automatic rollback', { timeout: 300_000 }, async ({ images }) => {
+    const changes = { stages: oneStage, rollback: { drain: '100ms' } };
+    await dieAfterEach(images, {
+      prepare: (world) => releaseVersion(world, '1.0', changes),
+      act: async (world) => {
+        await world.apply(release(await world.image('2.0-crash-loop'), changes));
+      },
+      done: async (world) => {
+        await world.rollbackIs('web-r2-1', 'Complete', 'True');
+        await deploymentsAre(world, ['web-prod-a-1']);
+        await world.conditionIs('RolledBack', { status: 'True' });
+        expect(await objects(world, ROLLBACKS)).toEqual(['web-r2-1']);
+      },
+      timelines: { 'web-prod-a': [1] },
+    });
+  });
+});

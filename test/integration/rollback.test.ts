@@ -1,0 +1,444 @@
+// Claim 2.5: what a person's ReleaseRollback does, and how long it holds.
+import { describe, expect } from 'vitest';
+import { API_VERSION } from '../../src/api/meta.ts';
+import { APP_RELEASES, PODS, ROLLBACKS } from '../../src/controller/resources.ts';
+import type { World } from './harness.ts';
+import { admin, test, withWorld } from './harness.ts';
+import type { Spec } from './release-objects.ts';
+import { behaving, oneStage, pool, release } from './release-objects.ts';
+
+const both: Spec['stages'] = [{ name: 'production', pools: [pool('prod-a', 1), pool('prod-b', 1)] }];
+
+/** Versions one after the other, everywhere. */
+async function releaseAll(world: World, versions: string[], changes: Partial<Spec> = {}): Promise<Spec> {
+  let spec: Spec | undefined;
+  for (const version of versions) {
+    spec = release(await world.image(version), { stages: oneStage, ...changes });
+    await world.apply(spec);
+    await world.released(spec.version ?? version);
+  }
+  if (!spec) throw new Error('no version');
+  return spec;
+}
+
+/** A pass over the newest spec is over. */
+async function observed(world: World): Promise<void> {
+  await world.until(() => world.condition('Ready'));
+}
+
+describe.concurrent('the hold of a rollback', () => {
+  test('2.5 keeps the pools although the spec names the newer version, applied over and over', async ({ world }) => {
+    const second = await releaseAll(world, ['1.0', '2.0']);
+    await world.rollback('back', { reason: 'too many errors' });
+    await world.rollbackIs('back', 'Complete', 'True');
+    for (let count = 0; count < 5; count += 1) {
+      const annotations = { 'example.com/synced': String(count) };
+      await world.apply(second, { annotations });
+      await observed(world);
+    }
+    expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
+    await world.conditionIs('RolledBack', {
+      status: 'True',
+      message: 'wants 2.0, runs 1.0 by back: too many errors',
+    });
+    await world.conditionIs('Ready', { status: 'False', reason: 'RolledBack' });
+    await world.conditionIs('Available', { status: 'True' });
+    await world.conditionIs('Reconciling', { status: 'False' });
+    await world.conditionIs('Stalled', { status: 'False' });
+    await world.poolIs('prod-a', { version: '1.0', heldBy: 'back' });
+    await world.newestIs({ version: '2.0', outcome: 'RolledBack' });
+  });
+
+  test('2.5 touches no field of the AppRelease, and the record is owned by it without blocking', async ({ world }) => {
+    await releaseAll(world, ['1.0', '2.0']);
+    const key = { namespace: world.namespace, name: 'web' };
+    const before = await admin.get(APP_RELEASES, key);
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    const after = await admin.get(APP_RELEASES, key);
+    expect(after.spec).toEqual(before.spec);
+    const { metadata } = await admin.get(ROLLBACKS, { namespace: world.namespace, name: 'back' });
+    await world.until(async () => {
+      const owned = await admin.get(ROLLBACKS, { namespace: world.namespace, name: 'back' });
+      const reference = { apiVersion: API_VERSION, kind: 'AppRelease', name: 'web', uid: after.metadata.uid };
+      expect((owned.metadata as { ownerReferences?: object[] }).ownerReferences).toEqual([reference]);
+    });
+    expect(metadata.name).toBe('back');
+  });
+
+  test('2.5 outlives a restart of the operator and an erased status', async ({ world }) => {
+    const second = await releaseAll(world, ['1.0', '2.0']);
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    await world.operator.stop();
+    await world.apply(second, { annotations: { 'example.com/synced': 'yes' } });
+    await world.operator.start();
+    await world.kubectl(
+      'patch',
+      'apprelease/web',
+      '--subresource=status',
+      '--type=json',
+      '--patch=[{"op":"replace","path":"/status","value":{}}]',
+    );
+    await world.conditionIs('RolledBack', { status: 'True' });
+    expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
+  });
+
+  test('2.5 ends when another revision is wanted', async ({ world }) => {
+    await releaseAll(world, ['1.0', '2.0']);
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    await world.apply(release(await world.image('3.0'), { stages: oneStage }));
+    await world.released('3.0');
+    const { endReason, endedAt } = await world.rollbackIs('back', 'InForce', 'False', 'Ended');
+    expect(endReason).toMatch(/revision 3 \(3\.0\) is wanted now/);
+    expect(endedAt).toBeDefined();
+    expect(world.timeline('web-prod-a')).toEqual([1, 2, 1, 3]);
+    await world.conditionIs('RolledBack', { status: 'False' });
+  });
+
+  test('2.5 never returns once it has ended, though the version it kept out is wanted again', async ({ world }) => {
+    const second = await releaseAll(world, ['1.0', '2.0']);
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    await world.apply(release(await world.image('3.0'), { stages: oneStage }));
+    await world.released('3.0');
+    await world.apply(second);
+    await world.conditionIs('Ready', { status: 'False', reason: 'WaitingForApproval' });
+    await world.promote('again', { stage: 'production' });
+    await world.released('2.0');
+    expect(world.timeline('web-prod-a')).toEqual([1, 2, 1, 3, 2]);
+  });
+
+  test('2.5 ends by a promotion that names the held revision: the retry', async ({ world }) => {
+    await releaseAll(world, ['1.0', '2.0']);
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    await world.promote('nameless', { stage: 'production' });
+    await world.promotionIs('nameless', 'Accepted', 'Unknown', 'HeldByRollback');
+    expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
+    await world.promote('retry', { stage: 'production', version: '2.0' });
+    await world.released('2.0');
+    const { endReason } = await world.rollbackIs('back', 'InForce', 'False', 'Ended');
+    expect(endReason).toMatch(/ReleasePromotion retry names the held revision 2/);
+    await world.promotionIs('retry', 'Complete', 'True');
+  });
+
+  test('2.5 ends by its deletion, which only reopens promotion by the gates', async ({ world }) => {
+    await releaseAll(world, ['1.0', '2.0']);
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    await world.until(async () => {
+      expect(await world.deployments()).toHaveLength(1);
+    });
+    await world.remove(ROLLBACKS, 'back');
+    await world.conditionIs('Ready', { status: 'False', reason: 'WaitingForApproval' });
+    expect(await world.selected()).toEqual({ 'web-prod-a': 1 });
+    await world.promote('again', { stage: 'production' });
+    await world.released('2.0');
+  });
+
+  test('2.5 is taken over by a later rollback, and does not come back when that one goes', async ({ world }) => {
+    await releaseAll(world, ['1.0', '2.0', '3.0']);
+    await world.rollback('first', { toVersion: '2.0' });
+    await world.rollbackIs('first', 'Complete', 'True');
+    await world.rollback('second', { toVersion: '1.0' });
+    await world.rollbackIs('second', 'Complete', 'True');
+    await world.rollbackIs('first', 'Superseded', 'True', 'LaterRollback');
+    expect(world.timeline('web-prod-a')).toEqual([1, 2, 3, 2, 1]);
+    await world.remove(ROLLBACKS, 'second');
+    await world.conditionIs('Ready', { status: 'False', reason: 'WaitingForApproval' });
+    expect(await world.selected()).toEqual({ 'web-prod-a': 1 });
+    await world.conditionIs('RolledBack', { status: 'False' });
+  });
+});
+
+describe.concurrent('the pools of a rollback', () => {
+  test('2.5 may be one: the others go on', async ({ world }) => {
+    const second = await releaseAll(world, ['1.0', '2.0'], { stages: both });
+    await world.rollback('back', { pools: ['prod-b'] });
+    await world.rollbackIs('back', 'Complete', 'True');
+    expect(await world.selected()).toEqual({ 'web-prod-a': 2, 'web-prod-b': 1 });
+    await world.apply(second, { annotations: { 'example.com/synced': 'yes' } });
+    await observed(world);
+    await world.poolIs('prod-a', { version: '2.0' });
+    await world.poolIs('prod-b', { version: '1.0', heldBy: 'back' });
+  });
+
+  test('2.5 are held each by the last rollback that names them', async ({ world }) => {
+    await releaseAll(world, ['1.0', '2.0', '3.0'], { stages: both });
+    await world.rollback('all', { toVersion: '2.0' });
+    await world.rollbackIs('all', 'Complete', 'True');
+    await world.rollback('one', { toVersion: '1.0', pools: ['prod-b'] });
+    await world.rollbackIs('one', 'Complete', 'True');
+    expect(await world.selected()).toEqual({ 'web-prod-a': 2, 'web-prod-b': 1 });
+    await world.until(async () => {
+      const { pools = [] } = await world.rollbackStatus('all');
+      expect(pools.map(({ name, supersededBy }) => [name, supersededBy])).toEqual([
+        ['prod-a', undefined],
+        ['prod-b', 'one'],
+      ]);
+    });
+    await world.rollbackIs('all', 'Superseded', 'False');
+    await world.rollbackIs('all', 'InForce', 'True');
+  });
+
+  test('2.5 go to what each last ran good', async ({ world }) => {
+    const stages = (pools: Spec['stages'][number]['pools']): Spec['stages'] => [{ name: 'production', pools }];
+    await world.apply(release(await world.image('1.0'), { stages: stages([pool('prod-a', 1)]) }));
+    await world.released('1.0');
+    await world.apply(release(await world.image('2.0'), { stages: both }));
+    await world.released('2.0');
+    await world.rollback('back');
+    const { pools = [] } = await world.rollbackIs('back', 'Complete', 'True');
+    expect(pools).toMatchObject([
+      { name: 'prod-a', from: 2, to: 1 },
+      { name: 'prod-b', from: 2, to: 2, message: 'pool prod-b has run nothing good to return to' },
+    ]);
+    expect(await world.selected()).toEqual({ 'web-prod-a': 1, 'web-prod-b': 2 });
+  });
+
+  test('2.5 are never moved forward, but where they are named', async ({ world }) => {
+    await releaseAll(world, ['1.0', '2.0', '3.0'], { stages: both });
+    await world.rollback('first', { toVersion: '1.0', pools: ['prod-a'] });
+    await world.rollbackIs('first', 'Complete', 'True');
+    await world.rollback('second', { toVersion: '2.0' });
+    await world.rollbackIs('second', 'Complete', 'True');
+    expect(await world.selected()).toEqual({ 'web-prod-a': 1, 'web-prod-b': 2 });
+    await world.rollback('third', { toVersion: '2.0', pools: ['prod-a'] });
+    await world.rollbackIs('third', 'Complete', 'True');
+    expect(await world.selected()).toEqual({ 'web-prod-a': 2, 'web-prod-b': 2 });
+  });
+
+  test('2.5 that share a Service go back together', async ({ world }) => {
+    const stages: Spec['stages'] = [
+      {
+        name: 'production',
+        pools: [pool('prod-a', 1, { serviceName: 'shop' }), pool('prod-b', 1, { serviceName: 'shop' })],
+      },
+    ];
+    await releaseAll(world, ['1.0', '2.0'], { stages });
+    await world.rollback('half', { pools: ['prod-a'] });
+    await world.rollbackIs('half', 'Accepted', 'False', 'SharedService');
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    expect(world.timeline('shop')).toEqual([1, 2, 1]);
+  });
+});
+
+describe.concurrent('the target of a rollback', () => {
+  test('2.5 that does not exist is rejected, with what can be named', async ({ world }) => {
+    await releaseAll(world, ['1.0']);
+    const wrong = [
+      { spec: { toVersion: '9.9' }, reason: 'NoTarget', says: /9\.9 was never recorded.*1\.0 \(revision 1\)/ },
+      { spec: { toRevision: 9 }, reason: 'NoTarget', says: /revision 9 was never recorded/ },
+      { spec: { pools: ['prod-x'] }, reason: 'UnknownPool', says: /no pool prod-x.*prod-a/ },
+      { spec: {}, reason: 'NoTarget', says: /pool prod-a has run nothing good to return to/ },
+    ];
+    for (const [index, { spec, reason, says }] of wrong.entries()) {
+      await world.rollback(`wrong-${index}`, spec);
+      const { conditions = [] } = await world.rollbackIs(`wrong-${index}`, 'Accepted', 'False', reason);
+      expect(conditions.find(({ type }) => type === 'Accepted')?.message).toMatch(says);
+      await world.rollbackIs(`wrong-${index}`, 'Complete', 'False', 'Rejected');
+    }
+    expect(world.timeline('web-prod-a')).toEqual([1]);
+  });
+
+  test('2.5 must have been good in the pool', async ({ world }) => {
+    const failing = { rollback: { drain: '100ms', onFailure: 'Pause' as const } };
+    await releaseAll(world, ['1.0']);
+    await world.apply(release(await world.image('2.0-crash-loop'), { stages: oneStage, ...failing }));
+    await world.stalled('Failed');
+    await world.rollback('to-bad', { toVersion: '2.0' });
+    const { conditions = [] } = await world.rollbackIs('to-bad', 'Accepted', 'False', 'NoTarget');
+    expect(conditions[0]?.message).toMatch(/2\.0 was never good in pool prod-a\. What can be named: 1\.0/);
+  });
+
+  test('2.5 by version is its newest revision that is good there', async ({ world }) => {
+    const image = await world.image('1.0');
+    const spec = release(image, { stages: oneStage });
+    await world.apply(spec);
+    await world.released('1.0');
+    const metadata = { labels: { app: 'web' }, annotations: { 'example.com/changed': 'yes' } };
+    await world.apply({ ...spec, template: { ...spec.template, metadata } });
+    await world.until(async () => {
+      expect(await world.released('1.0')).toMatchObject({ revision: 2 });
+    });
+    await releaseAll(world, ['2.0']);
+    await world.rollback('back', { toVersion: '1.0' });
+    await world.rollbackIs('back', 'Complete', 'True');
+    expect(await world.selected()).toEqual({ 'web-prod-a': 2 });
+  });
+
+  test('2.5 behind a barrier needs force', async ({ world }) => {
+    await releaseAll(world, ['1.0']);
+    const rollback = { warmFor: '5m', drain: '100ms', barrier: true };
+    await releaseAll(world, ['2.0'], { rollback });
+    await world.poolIs('prod-a', { rollback: { readiness: 'Impossible', version: '1.0' } });
+    await world.rollback('back');
+    const { conditions = [] } = await world.rollbackIs('back', 'Accepted', 'False', 'NoTarget');
+    expect(conditions[0]?.message).toMatch(/2\.0 is a barrier.*spec\.force: true/);
+    await world.rollback('forced', { force: true });
+    await world.rollbackIs('forced', 'Complete', 'True');
+    expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
+  });
+
+  test('2.5 is not computed again: a pool stays where it was put although better is there', async ({ world }) => {
+    await releaseAll(world, ['1.0', '2.0', '3.0']);
+    await world.operator.stop();
+    await world.rollback('back', { toVersion: '1.0' });
+    await world.operator.start();
+    const { pools, heldAgainst } = await world.rollbackIs('back', 'Complete', 'True');
+    await world.operator.restart();
+    await world.rollback('other', { toVersion: '9.9' });
+    await world.rollbackIs('other', 'Accepted', 'False');
+    expect(await world.rollbackStatus('back')).toMatchObject({ pools, heldAgainst });
+    expect(await world.selected()).toEqual({ 'web-prod-a': 1 });
+  });
+});
+
+describe.concurrent('a rollback meets', () => {
+  test('2.5 a promotion under way: what has not moved stays, what moved goes back', async ({ world }) => {
+    const stages: Spec['stages'] = [
+      { name: 'canary', soak: '1h', pools: [pool('canary-vms', 1)] },
+      { name: 'production', pools: [pool('prod-a', 1)] },
+    ];
+    await releaseAll(world, ['1.0'], { stages: stages.map(({ soak: _soak, ...stage }) => stage) });
+    await world.apply(release(await world.image('2.0'), { stages }));
+    await world.conditionIs('Ready', { reason: 'Soaking' });
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    expect(world.timeline('web-canary-vms')).toEqual([1, 2, 1]);
+    expect(world.timeline('web-prod-a')).toEqual([1]);
+  });
+
+  test('2.5 a pool that is about to switch: nothing switches to the version that is left', async ({ world }) => {
+    await releaseAll(world, ['1.0']);
+    const slow = [{ name: 'production', pools: [pool('prod-a', 2, behaving('slow-start'))] }];
+    await world.apply(release(await world.image('2.0'), { stages: slow }));
+    await world.until(async () => {
+      expect((await world.pods()).filter(({ revision }) => revision === 2)).toHaveLength(2);
+    });
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    await world.until(async () => {
+      expect((await world.deployments()).map(({ metadata }) => metadata.name)).toEqual(['web-prod-a-1']);
+    });
+    expect(world.timeline('web-prod-a')).toEqual([1]);
+  });
+
+  test('2.5 another rollback under way: the later one decides', async ({ world }) => {
+    await releaseAll(world, ['1.0', '2.0', '3.0'], { rollback: { warmFor: '0s', drain: '100ms' } });
+    await world.until(async () => {
+      expect(await world.deployments()).toHaveLength(1);
+    });
+    await world.rollback('first', { toVersion: '2.0' });
+    await world.rollbackIs('first', 'Accepted', 'True');
+    await world.rollback('second', { toVersion: '1.0' });
+    await world.rollbackIs('second', 'Complete', 'True');
+    await world.rollbackIs('first', 'Superseded', 'True');
+    expect(await world.selected()).toEqual({ 'web-prod-a': 1 });
+    await world.until(async () => {
+      expect((await world.deployments()).map(({ metadata }) => metadata.name)).toEqual(['web-prod-a-1']);
+    });
+  });
+
+  test('2.5 a stalled spec: it goes back all the same', async ({ world }) => {
+    const second = await releaseAll(world, ['1.0', '2.0']);
+    await world.apply({ ...second, service: { ports: [{ port: 80, targetPort: 'admin' }] } });
+    await world.stalled('InvalidPort');
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
+    await world.apply(second);
+    await world.until(async () => {
+      expect(await world.condition('RolledBack')).toMatchObject({ status: 'True' });
+      expect(await world.condition('Stalled')).toMatchObject({ status: 'False' });
+    });
+    expect(await world.selected()).toEqual({ 'web-prod-a': 1 });
+  });
+
+  test('2.5 a failed version that nothing answered', async ({ world }) => {
+    await releaseAll(world, ['1.0', '2.0']);
+    const rollback = { warmFor: '5m', drain: '100ms', onFailure: 'Pause' as const };
+    await world.apply(release(await world.image('3.0-crash-loop'), { stages: oneStage, rollback }));
+    await world.stalled('Failed');
+    await world.rollback('back', { toVersion: '1.0' });
+    await world.rollbackIs('back', 'Complete', 'True');
+    expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
+    await world.conditionIs('Stalled', { status: 'False' });
+  });
+
+  test('2.5 a version that stopped working: cold, as soon as it is no worse', async ({ world }) => {
+    await releaseAll(world, ['1.0', '2.0'], { rollback: { warmFor: '0s', drain: '100ms' } });
+    await world.until(async () => {
+      expect(await world.deployments()).toHaveLength(1);
+    });
+    for (const { name } of (await world.pods()).filter(({ revision }) => String(revision) === '2')) {
+      const annotations = { 'sim.apprelease.dev/behaviour': 'unready' };
+      await world.merge(PODS, name, { metadata: { annotations } });
+    }
+    await world.conditionIs('Available', { status: 'False', reason: 'PoolsUnavailable' });
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    await world.conditionIs('Available', { status: 'True' });
+  });
+
+  /** Two pods have room on the one node of the pool. */
+  async function fillNode(world: World): Promise<void> {
+    const node = { nodeSelector: { 'kubernetes.io/hostname': 'general-0' }, tolerations: [] };
+    const resources = { requests: { cpu: '1500m' } };
+    async function big(version: string, replicas: number): Promise<Spec> {
+      const stages = [{ name: 'production', pools: [pool('prod-a', replicas, node)] }];
+      const rollback = { warmFor: '0s', drain: '100ms' };
+      const spec = release(await world.image(version), { stages, rollback });
+      const containers = spec.template.spec.containers.map((container) => ({ ...container, resources }));
+      return { ...spec, template: { ...spec.template, spec: { ...spec.template.spec, containers } } };
+    }
+    for (const version of ['1.0', '2.0']) {
+      await world.apply(await big(version, 1));
+      await world.released(version);
+    }
+    await world.apply(await big('2.0', 2));
+    await world.until(async () => {
+      expect((await world.pods()).map(({ revision, ready }) => `${revision} ${ready}`)).toEqual(['2 true', '2 true']);
+    });
+  }
+
+  // One after the other: they need the same node.
+  test('2.5 a pool without room: the version that is left gives way, first what is not ready', async ({ images }) => {
+    await withWorld(images, async (world) => {
+      await fillNode(world);
+      const [first] = await world.pods();
+      const annotations = { 'sim.apprelease.dev/behaviour': 'unready' };
+      await world.merge(PODS, first?.name ?? '', { metadata: { annotations } });
+      await world.until(async () => {
+        expect((await world.pods()).filter(({ ready }) => ready)).toHaveLength(1);
+      });
+      await world.rollback('back');
+      await world.rollbackIs('back', 'Complete', 'True');
+      await world.until(async () => {
+        expect((await world.pods()).map(({ revision, ready }) => `${revision} ${ready}`)).toEqual(['1 true', '1 true']);
+      });
+    });
+    await withWorld(images, async (world) => {
+      await fillNode(world);
+      await world.rollback('careful');
+      await world.until(async () => {
+        expect(await world.condition('CapacityAvailable')).toMatchObject({ status: 'False', reason: 'Unschedulable' });
+      });
+      expect((await world.pods()).filter(({ revision, ready }) => revision === 2 && ready)).toHaveLength(2);
+      world.excuse(/Deployment web-prod-a-2 → 1: Service web-prod-a went from 2 ready pods to 1/);
+      await world.rollback('forced', { force: true });
+      await world.rollbackIs('forced', 'Complete', 'True');
+      await world.until(async () => {
+        expect((await world.pods()).map(({ revision, ready }) => `${revision} ${ready}`)).toEqual(['1 true', '1 true']);
+      });
+    });
+  });
+
+  test('2.5 a release that is not there yet: it waits and says so', async ({ world }) => {
+    await world.rollback('early', { release: 'later' });
+    await world.rollbackIs('early', 'Waiting', 'True', 'ReleaseNotFound');
+  });
+});

@@ -1,0 +1,266 @@
+/** An API server over the world: the verbs, their preconditions and their refusals. */
+import { KubeError } from '../../src/kube/errors.ts';
+import type { StatusCause } from '../../src/kube/errors.ts';
+import type { DeleteOptions, JsonPatchOperation, Patch, Resource } from '../../src/kube/types.ts';
+import type { OwnerReference } from '../../src/api/common.ts';
+import { canonicalJson } from '../../src/release/names.ts';
+import type { Manager, Managers } from './fields.ts';
+import { changedFields, conflictsOf, fieldsOf, setField, valueAt, without } from './fields.ts';
+import type { World, WorldObject } from './world.ts';
+
+export interface WriteAs {
+  actor: string;
+  manager: string;
+  force?: boolean;
+  dryRun?: boolean;
+}
+
+export type Sent = { apiVersion?: string; kind?: string; metadata?: { name?: string } } & Record<string, unknown>;
+
+export interface ApiServer {
+  get: (resource: Resource, name: string) => WorldObject;
+  create: (resource: Resource, object: Sent, as: WriteAs) => WorldObject;
+  apply: (resource: Resource, object: Sent, as: WriteAs) => WorldObject;
+  patch: (resource: Resource, name: string, patch: Patch, as: WriteAs) => WorldObject;
+  /** Undefined: it is gone. */
+  remove: (resource: Resource, name: string, options: DeleteOptions, as: WriteAs) => WorldObject | undefined;
+  /** Whether the template of a Deployment is refused: a field and why. */
+  admission: { refuse?: (object: WorldObject) => StatusCause | undefined };
+}
+
+const IMMUTABLE: Record<string, string[]> = {
+  Deployment: ['spec', 'selector'],
+  ControllerRevision: ['data'],
+  ReleaseRollback: ['spec'],
+  ReleasePromotion: ['spec'],
+};
+
+/** How long a pod takes to end. */
+export const GRACE_MS = 5000;
+
+export function createApiServer(world: World): ApiServer {
+  /** By uid. */
+  const ownership = new Map<string, Managers>();
+  const admission: ApiServer['admission'] = {};
+
+  function get(resource: Resource, name: string): WorldObject {
+    const object = world.get(resource.kind, name);
+    if (!object) throw refusal(404, 'NotFound', resource, name, `${resource.plural} "${name}" not found`);
+    return object;
+  }
+
+  function create(resource: Resource, sent: Sent, as: WriteAs): WorldObject {
+    const name = sent.metadata?.name ?? '';
+    if (world.get(resource.kind, name)) {
+      throw refusal(409, 'AlreadyExists', resource, name, `${resource.plural} "${name}" already exists`);
+    }
+    const { status: _status, ...object } = structuredClone(sent);
+    const owned = fieldsOf(resource.kind, object);
+    return store(resource, undefined, object as Sent & WorldObject, as, () => [
+      [as.manager, { operation: 'Update', time: world.timestamp(), owned }],
+    ]);
+  }
+
+  function apply(resource: Resource, sent: Sent, as: WriteAs): WorldObject {
+    const { kind } = resource;
+    const name = sent.metadata?.name ?? '';
+    const { resourceVersion, ...metadata } = (sent as unknown as WorldObject).metadata;
+    const desired = { ...sent, metadata } as unknown as WorldObject;
+    const owned = fieldsOf(kind, desired);
+    const live = world.get(kind, name);
+    const own: Manager = { operation: 'Apply', time: world.timestamp(), owned };
+    if (!live) {
+      if (resourceVersion) throw staleVersion(resource, name);
+      return store(resource, undefined, structuredClone(desired), as, () => [[as.manager, own]]);
+    }
+    if (resourceVersion && resourceVersion !== live.metadata.resourceVersion) throw staleVersion(resource, name);
+    const managers = ownership.get(live.metadata.uid) ?? new Map<string, Manager>();
+    const conflicts = conflictsOf(managers, as.manager, desired, live, owned);
+    if (conflicts.size > 0 && !as.force) {
+      const fields = [...conflicts].map(([who, paths]) => `conflict with "${who}": .${paths[0]?.join('.') ?? ''}`);
+      throw refusal(409, 'Conflict', resource, name, `Apply failed with conflicts: ${fields.join('; ')}`);
+    }
+    const next = structuredClone(live);
+    for (const path of owned.values()) setField(next, path, valueAt(desired, path));
+    for (const [text, path] of managers.get(as.manager)?.owned ?? []) {
+      const shared = [...managers].some(([who, manager]) => who !== as.manager && manager.owned.has(text));
+      if (!owned.has(text) && !shared) setField(next, path, undefined);
+    }
+    return store(resource, live, next, as, () => {
+      const taken = new Map([...conflicts.values()].flat().map((path) => [path.join('\0'), path]));
+      return [...without(managers, taken, as.manager).set(as.manager, own)];
+    });
+  }
+
+  function patch(resource: Resource, name: string, given: Patch, as: WriteAs): WorldObject {
+    const live = get(resource, name);
+    const next = structuredClone(live);
+    if (given.type === 'json') for (const operation of given.operations) operate(resource, next, operation);
+    else mergeInto(next, given.body);
+    if (next.metadata.resourceVersion !== live.metadata.resourceVersion) throw staleVersion(resource, name);
+    if (resource.subresource === 'status') {
+      const status = { ...live, ...(next.status !== undefined && { status: next.status }) };
+      return store(resource, live, status, as, () => ownership.get(live.metadata.uid) ?? []);
+    }
+    const changed = changedFields(resource.kind, live, next);
+    return store(resource, live, next, as, () => {
+      const others = without(ownership.get(live.metadata.uid) ?? new Map(), changed, as.manager);
+      const before = others.get(as.manager)?.owned ?? [];
+      const present = [...changed].filter(([, path]) => valueAt(next, path) !== undefined);
+      const owned = new Map([...before, ...present]);
+      return others.set(as.manager, { operation: 'Update', time: world.timestamp(), owned });
+    });
+  }
+
+  function store(
+    resource: Resource,
+    live: WorldObject | undefined,
+    next: WorldObject,
+    as: WriteAs,
+    owners: () => Iterable<readonly [string, Manager]>,
+  ): WorldObject {
+    complete(resource.kind, next);
+    validate(resource, live, next);
+    const managers: Managers = new Map(owners());
+    next.metadata.managedFields = showManagers(managers);
+    if (as.dryRun) return next;
+    if (live && same(live, next)) return live;
+    const stored = world.put(as.actor, next);
+    ownership.set(stored.metadata.uid, managers);
+    return stored;
+  }
+
+  function validate(resource: Resource, live: WorldObject | undefined, next: WorldObject): void {
+    const { name } = next.metadata;
+    function invalid(field: string, message: string): KubeError {
+      return refusal(422, 'Invalid', resource, name, `${resource.kind} "${name}" is invalid: ${field}: ${message}`, [
+        { field, message },
+      ]);
+    }
+    const controllers = (next.metadata.ownerReferences ?? []).filter(({ controller }) => controller);
+    if (controllers.length > 1) {
+      throw invalid('metadata.ownerReferences', 'Only one reference can have Controller set to true');
+    }
+    const fixed = IMMUTABLE[resource.kind];
+    if (live && fixed && canonicalJson(valueAt(live, fixed)) !== canonicalJson(valueAt(next, fixed))) {
+      throw invalid(fixed.join('.'), 'field is immutable');
+    }
+    const refused = resource.kind === 'Deployment' ? admission.refuse?.(next) : undefined;
+    if (refused) throw invalid(refused.field ?? '', refused.message ?? '');
+  }
+
+  function remove(resource: Resource, name: string, options: DeleteOptions, as: WriteAs): WorldObject | undefined {
+    const live = get(resource, name);
+    const { uid, resourceVersion } = options.preconditions ?? {};
+    if (uid !== undefined && uid !== live.metadata.uid) throw staleVersion(resource, name);
+    if (resourceVersion !== undefined && resourceVersion !== live.metadata.resourceVersion) {
+      throw staleVersion(resource, name);
+    }
+    if (resource.kind === 'Pod') return endPod(world, as.actor, live);
+    world.remove(as.actor, resource.kind, name);
+    ownership.delete(live.metadata.uid);
+    return undefined;
+  }
+
+  return { get, create, apply, patch, remove, admission };
+}
+
+/** Graceful: the pod counts as leaving at once, and is gone later. */
+export function endPod(world: World, actor: string, pod: WorldObject): WorldObject {
+  if (pod.metadata.deletionTimestamp !== undefined) return pod;
+  const { name, uid } = pod.metadata;
+  world.after(GRACE_MS, () => {
+    if (world.get('Pod', name)?.metadata.uid === uid) world.remove('cluster', 'Pod', name);
+  });
+  return world.put(actor, { ...pod, metadata: { ...pod.metadata, deletionTimestamp: world.timestamp() } });
+}
+
+/** Defaults, and what the server drops. */
+function complete(kind: string, object: WorldObject): void {
+  if (kind === 'Deployment') {
+    const spec = object.spec as { replicas?: number; template: { spec: Record<string, unknown> } };
+    spec.replicas ??= 1;
+    for (const [key, value] of Object.entries(spec.template.spec)) {
+      if (value !== null && typeof value === 'object' && Object.keys(value).length === 0) {
+        Reflect.deleteProperty(spec.template.spec, key);
+      }
+    }
+  }
+  if (kind === 'Service') {
+    const spec = object.spec as Record<string, unknown>;
+    spec.clusterIP ??= '10.0.0.1';
+    spec.sessionAffinity ??= 'None';
+    spec.type ??= 'ClusterIP';
+  }
+}
+
+function same(a: WorldObject, b: WorldObject): boolean {
+  function bare({ metadata, ...rest }: WorldObject): string {
+    const { managedFields, ...kept } = metadata;
+    const managers = managedFields?.map(({ time: _time, ...entry }) => entry);
+    return canonicalJson({ ...rest, metadata: kept, managers });
+  }
+  return bare(a) === bare(b);
+}
+
+/** The top of each manager's fields: all that anybody reads of them here. */
+function showManagers(managers: Managers): NonNullable<WorldObject['metadata']['managedFields']> {
+  return [...managers].map(([manager, { operation, time, owned }]) => {
+    const spec = [...owned.values()].filter(([first]) => first === 'spec').map((path) => [`f:${path[1] ?? ''}`, {}]);
+    const fieldsV1 = spec.length > 0 ? { 'f:spec': Object.fromEntries(spec) as object } : {};
+    return { manager, operation, time, fieldsType: 'FieldsV1', fieldsV1 };
+  });
+}
+
+function operate(resource: Resource, object: WorldObject, operation: JsonPatchOperation): void {
+  if (!('value' in operation)) throw new Error(`JSON patch ${operation.op} is not simulated`);
+  const path = operation.path
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  if (operation.op !== 'test') {
+    setField(object, path, structuredClone(operation.value));
+  } else if (canonicalJson(valueAt(object, path)) !== canonicalJson(operation.value)) {
+    throw refusal(
+      422,
+      'Invalid',
+      resource,
+      object.metadata.name,
+      `the server rejected our request: test of ${operation.path}`,
+    );
+  }
+}
+
+/** RFC 7386. */
+function mergeInto(target: Record<string, unknown>, patch: object): void {
+  for (const [key, value] of Object.entries(patch) as [string, unknown][]) {
+    if (value === null) Reflect.deleteProperty(target, key);
+    else if (typeof value === 'object' && !Array.isArray(value)) {
+      const below = target[key];
+      target[key] = below !== null && typeof below === 'object' && !Array.isArray(below) ? below : {};
+      mergeInto(target[key] as Record<string, unknown>, value);
+    } else target[key] = structuredClone(value);
+  }
+}
+
+function staleVersion(resource: Resource, name: string): KubeError {
+  const message = `Operation cannot be fulfilled on ${resource.plural} "${name}": the object has been modified`;
+  return refusal(409, 'Conflict', resource, name, message);
+}
+
+function refusal(
+  code: number,
+  reason: string,
+  resource: Resource,
+  name: string,
+  message: string,
+  causes: StatusCause[] = [],
+): KubeError {
+  return new KubeError({ code, reason, message, causes, verb: 'write', path: `/${resource.plural}/${name}` });
+}
+
+/** Whether every owner of an object is gone. */
+export function isOrphan(world: World, object: WorldObject): boolean {
+  const owners: OwnerReference[] = object.metadata.ownerReferences ?? [];
+  return owners.length > 0 && owners.every(({ kind, name, uid }) => world.get(kind, name)?.metadata.uid !== uid);
+}

@@ -1,0 +1,136 @@
+/** The controllers of Kubernetes, each a set of names to look at; the simulation says whose turn it is. */
+import { createDeploymentController } from './deployments.ts';
+import { endPod, isOrphan } from './api-server.ts';
+import type { Kubelet } from './kubelet.ts';
+import { createKubelet } from './kubelet.ts';
+import { isLeaving, isReady, matches, podsOf } from './pods.ts';
+import type { World, WorldObject, Write } from './world.ts';
+
+export interface Cluster {
+  kubelet: Kubelet;
+  /** Controllers that have something to do, each with one step to take. */
+  runnable: () => { name: string; step: () => void }[];
+}
+
+const OWNED = [
+  'Pod',
+  'Deployment',
+  'Service',
+  'EndpointSlice',
+  'ControllerRevision',
+  'ReleaseRollback',
+  'ReleasePromotion',
+];
+
+export function createCluster(world: World, startMs: () => number): Cluster {
+  const deployments = new Set<string>();
+  const services = new Set<string>();
+  const starting = new Set<string>();
+  const duties = { scheduling: false, collecting: false };
+  const kubelet = createKubelet(world, startMs);
+  const controller = createDeploymentController(world, (name) => deployments.add(name));
+
+  world.onWrite(({ kind, object, after, before }: Write) => {
+    if (kind === 'Deployment') deployments.add(object.metadata.name);
+    if (kind === 'Service') services.add(object.metadata.name);
+    if (kind === 'Node') duties.scheduling = true;
+    if (!after) duties.collecting = true;
+    if (kind === 'Pod') {
+      for (const { name } of object.metadata.ownerReferences ?? []) deployments.add(name);
+      for (const service of world.list('Service')) {
+        if (matches(object, selectorOf(service))) services.add(service.metadata.name);
+      }
+      const spec = object.spec as { nodeName?: string };
+      if (after && spec.nodeName !== undefined && (before?.spec as typeof spec | undefined)?.nodeName === undefined) {
+        starting.add(object.metadata.name);
+      }
+      if ((after && spec.nodeName === undefined && !before) || !after) duties.scheduling = true;
+    }
+  });
+
+  function take(names: Set<string>): string {
+    const [name = ''] = names;
+    names.delete(name);
+    return name;
+  }
+
+  function collect(): void {
+    duties.collecting = false;
+    for (const kind of OWNED) {
+      for (const object of world.list(kind)) {
+        if (!isOrphan(world, object)) continue;
+        if (kind === 'Pod') endPod(world, `cluster for ${object.metadata.ownerReferences?.[0]?.name ?? ''}`, object);
+        else world.remove('cluster', kind, object.metadata.name);
+      }
+    }
+  }
+
+  function runnable(): { name: string; step: () => void }[] {
+    const steps: { name: string; step: () => void }[] = [];
+    if (deployments.size > 0)
+      steps.push({
+        name: 'deployments',
+        step: () => {
+          controller.sync(take(deployments));
+        },
+      });
+    if (duties.scheduling) {
+      steps.push({
+        name: 'scheduler',
+        step: () => {
+          duties.scheduling = false;
+          kubelet.schedule();
+        },
+      });
+    }
+    if (starting.size > 0)
+      steps.push({
+        name: 'kubelet',
+        step: () => {
+          kubelet.run(take(starting));
+        },
+      });
+    if (services.size > 0)
+      steps.push({
+        name: 'endpoints',
+        step: () => {
+          publish(world, take(services));
+        },
+      });
+    if (duties.collecting) steps.push({ name: 'collector', step: collect });
+    return steps;
+  }
+
+  return { kubelet, runnable };
+}
+
+function selectorOf({ spec }: WorldObject): Record<string, string> | undefined {
+  return (spec as { selector?: Record<string, string> }).selector;
+}
+
+/** Brings a Service's EndpointSlice up to date. */
+function publish(world: World, name: string): void {
+  const service = world.get('Service', name);
+  if (!service) return;
+  const endpoints = podsOf(world)
+    .filter((pod) => matches(pod, selectorOf(service)) && pod.spec.nodeName !== undefined)
+    .map((pod) => ({
+      conditions: { ready: isReady(pod) && !isLeaving(pod), serving: isReady(pod), terminating: isLeaving(pod) },
+      targetRef: { kind: 'Pod', name: pod.metadata.name },
+    }));
+  const slice = world.get('EndpointSlice', `${name}-slice`);
+  const labels = { ...service.metadata.labels, 'kubernetes.io/service-name': name };
+  const next = { endpoints, labels };
+  if (slice && JSON.stringify(next) === JSON.stringify({ endpoints: slice.endpoints, labels: slice.metadata.labels }))
+    return;
+  world.put('cluster', {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: {
+      name: `${name}-slice`,
+      labels,
+      ownerReferences: [{ apiVersion: 'v1', kind: 'Service', name, uid: service.metadata.uid, controller: true }],
+    },
+    endpoints,
+  });
+}

@@ -1,0 +1,139 @@
+/** What must be so once nothing changes any more, whatever happened before. */
+import type { AppReleaseSpec, AppReleaseStatus } from '../../src/api/app-release.ts';
+import { ANNOTATION } from '../../src/api/meta.ts';
+import type { Scenario } from './scenario.ts';
+import type { Scene } from './simulation.ts';
+import { deploymentSpec } from './pods.ts';
+import {
+  conditionOf,
+  deploymentsOf,
+  holdOf,
+  isHealthy,
+  poolsOf,
+  revisionOf,
+  servedDeployment,
+  servedVersion,
+  specOf,
+  wantedReplicas,
+} from './truth.ts';
+import type { World, WorldObject } from './world.ts';
+import { labelOf } from './world.ts';
+
+/** Reasons that say that the operator is still at it: none may be left when nothing moves and nothing is broken. */
+const TRANSITIONAL = new Set([
+  'Progressing',
+  'StageBefore',
+  'Soaking',
+  'RecordingRevision',
+  'ResolvingDigests',
+  'ApiServerError',
+]);
+
+export function checkEnd(scene: Scene, scenario: Scenario, isLoose: boolean): string | undefined {
+  const { world } = scene;
+  for (const release of world.list('AppRelease')) {
+    const problem = checkRelease(world, release, scenario);
+    if (problem !== undefined) return `at the end: ${release.metadata.name}: ${problem}`;
+  }
+  const strays = world
+    .list('Deployment')
+    .filter((object) => !world.get('AppRelease', labelOf(object, 'release') ?? ''));
+  if (strays[0]) return `at the end: ${strays[0].metadata.name} outlives its release`;
+  if (isLoose) return undefined;
+  const problem = checkExpectation(scene, scenario);
+  return problem === undefined ? undefined : `at the end: ${problem}`;
+}
+
+function checkExpectation(scene: Scene, { expect }: Scenario): string | undefined {
+  const { world } = scene;
+  for (const [name, version] of Object.entries(expect.serves ?? {})) {
+    const [release = '', pool = ''] = name.includes('/') ? name.split('/') : ['web', name];
+    const served = servedVersion(world, release, pool);
+    if (served !== version) return `pool ${name} serves ${served ?? 'nothing'}, not ${version}`;
+  }
+  for (const [name, wanted] of Object.entries(expect.conditions ?? {})) {
+    const [release = '', type = ''] = name.includes('/') ? name.split('/') : ['web', name];
+    const condition = conditionOf(world.get('AppRelease', release), type);
+    const [status, reason] = wanted.split('/');
+    if (condition?.status !== status || (reason !== undefined && condition?.reason !== reason))
+      return `${name} is ${condition?.status ?? 'absent'}/${condition?.reason ?? ''} (${condition?.message ?? ''}), not ${wanted}`;
+  }
+  return expect.also?.(scene);
+}
+
+function checkRelease(world: World, release: WorldObject, { expect }: Scenario): string | undefined {
+  const { name } = release.metadata;
+  const status = release.status as AppReleaseStatus | undefined;
+  const spec = specOf(release);
+  const pools = poolsOf(name, spec);
+  if (!spec || !status?.conditions) return undefined;
+  const ready = conditionOf(release, 'Ready');
+  const available = conditionOf(release, 'Available');
+  const stalled = conditionOf(release, 'Stalled')?.status === 'True';
+  if (status.observedGeneration !== release.metadata.generation) return 'its status speaks of an older generation';
+  if (ready && TRANSITIONAL.has(ready.reason)) return `nothing moves, though it is ${ready.reason}: ${ready.message}`;
+  // The topology is then the last valid one, which the spec does not tell.
+  if (ready?.reason === 'InvalidPort') return undefined;
+  const arrived = pools.every(
+    (pool) =>
+      status.revision !== undefined &&
+      isHealthy(world, name, pool, status.revision) &&
+      isPlaced(spec, pool.name, servedDeployment(world, name, pool)),
+  );
+  if (ready?.status === 'True' && !arrived) return 'Ready is True, but not every pool serves the wanted revision';
+  if (ready?.status === 'False' && arrived && ready.reason !== 'RolledBack' && !stalled)
+    return `Ready is False (${ready.reason}: ${ready.message}), but every pool serves the wanted revision`;
+  const dark = pools.filter((pool) => {
+    const served = servedDeployment(world, name, pool);
+    return wantedReplicas(pool, served) > 0 && !hasReady(world, served);
+  });
+  if ((available?.status === 'True') !== (dark.length === 0))
+    return `Available is ${available?.status ?? 'absent'}, but pools without a ready pod: ${dark.map((pool) => pool.name).join(', ') || 'none'}`;
+  for (const pool of pools) {
+    const problem = checkPool(world, release, pool, expect.leftovers ?? false);
+    if (problem !== undefined) return `pool ${pool.name}: ${problem}`;
+  }
+  const left = deploymentsOf(world, name).filter(
+    (object) => !pools.some((pool) => pool.name === labelOf(object, 'pool')),
+  );
+  const isHeld = world.list('ReleaseRollback').length > 0 || ready?.status !== 'True';
+  return left[0] && !isHeld ? `${left[0].metadata.name} is of a pool that left` : undefined;
+}
+
+/** Whether a Deployment has the strategy and the tolerations that the spec asks for. */
+function isPlaced(spec: AppReleaseSpec, pool: string, deployment: WorldObject | undefined): boolean {
+  const wanted = spec.stages.flatMap(({ pools }) => pools).find(({ name }) => name === pool);
+  const frozen = JSON.parse(deployment?.metadata.annotations?.[ANNOTATION.placement] ?? '{}') as { strategy?: string };
+  const { tolerations = [] } = (deployment ? deploymentSpec(deployment).template.spec : {}) as {
+    tolerations?: unknown[];
+  };
+  return frozen.strategy === spec.strategy.type && tolerations.length === (wanted?.tolerations ?? []).length;
+}
+
+function checkPool(
+  world: World,
+  release: WorldObject,
+  pool: ReturnType<typeof poolsOf>[number],
+  leftovers: boolean,
+): string | undefined {
+  const { name } = release.metadata;
+  const own = deploymentsOf(world, name, pool.name);
+  const served = servedDeployment(world, name, pool);
+  const hold = holdOf(world.list('ReleaseRollback'), release, pool.name);
+  if (hold?.pool.to !== undefined && served && revisionOf(served) !== hold.pool.to)
+    return `held at revision ${hold.pool.to}, but serves ${revisionOf(served) ?? '?'}`;
+  const stalled = conditionOf(release, 'Stalled')?.status === 'True';
+  const paused = conditionOf(release, 'Paused')?.status === 'True';
+  if (!leftovers && !stalled && !paused && own.length > 1)
+    return `Deployments are left: ${own.map(({ metadata }) => metadata.name).join(', ')}`;
+  if (!stalled && !paused && served && deploymentSpec(served).replicas < wantedReplicas(pool, served))
+    return `${served.metadata.name} has ${deploymentSpec(served).replicas} of ${pool.replicas} replicas`;
+  return undefined;
+}
+
+function hasReady(world: World, deployment: WorldObject | undefined): boolean {
+  const { readyReplicas = 0 } = (deployment?.status ?? {}) as { readyReplicas?: number };
+  return (
+    deployment !== undefined && readyReplicas > 0 && world.get('Deployment', deployment.metadata.name) !== undefined
+  );
+}

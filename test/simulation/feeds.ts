@@ -1,0 +1,153 @@
+/** The operator's caches: the real stores and transforms, fed by the world's streams whenever the simulation says so. */
+import type { AppRelease } from '../../src/api/app-release.ts';
+import { LABEL } from '../../src/api/meta.ts';
+import type { ReleaseRollback } from '../../src/api/release-rollback.ts';
+import type { Cache, Caches } from '../../src/controller/caches.ts';
+import { RELEASE_INDEX } from '../../src/controller/caches.ts';
+import {
+  APP_RELEASES,
+  DEPLOYMENTS,
+  ENDPOINT_SLICES,
+  keepDeployment,
+  keepNode,
+  keepPod,
+  keepPromotion,
+  keepRelease,
+  keepRevision,
+  keepRollback,
+  keepService,
+  keepSlice,
+  NODES,
+  PODS,
+  PROMOTIONS,
+  releaseOfLabel,
+  releaseOfSpec,
+  REVISIONS,
+  ROLLBACKS,
+  SERVICES,
+} from '../../src/controller/resources.ts';
+import type { Stored } from '../../src/kube/store.ts';
+import { createStore } from '../../src/kube/store.ts';
+import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
+import type { Pod } from '../../src/release/objects.ts';
+import type { World, WorldObject } from './world.ts';
+
+/** One kind's cache and how far it is. */
+export interface Feed {
+  behind: () => boolean;
+  /** Takes one change. */
+  deliver: () => void;
+  relist: () => void;
+}
+
+/** What a pass was based on: a write is judged by what its author could know. By the release's key. */
+export interface Knowledge {
+  release: Map<string, AppRelease>;
+  pods: Map<string, Map<string, Pod>>;
+  rollbacks: Map<string, readonly ReleaseRollback[]>;
+}
+
+export interface Feeds {
+  caches: Caches;
+  list: Feed[];
+  knowledge: Knowledge;
+}
+
+export function createFeeds(world: World, notify: (key: string) => void): Feeds {
+  const list: Feed[] = [];
+  const knowledge: Knowledge = { release: new Map(), pods: new Map(), rollbacks: new Map() };
+
+  function cache<T extends KubeObject, S extends Stored>(
+    { kind }: Resource<T>,
+    transform: (object: Live<T>) => S,
+    releaseOf: (object: S) => string[] = () => [],
+    labelled = false,
+  ): Cache<S> {
+    const store = createStore<S>({
+      indexes: { [RELEASE_INDEX]: releaseOf },
+      onChange: (change) => {
+        for (const key of releaseOf(change.object)) notify(key);
+        if (change.type === 'modified') for (const key of releaseOf(change.old)) notify(key);
+      },
+    });
+    const changes = world.changes(kind);
+    let position = 0;
+
+    function isIn(object: WorldObject | undefined): object is WorldObject {
+      return object !== undefined && (!labelled || object.metadata.labels?.[LABEL.release] !== undefined);
+    }
+
+    /** A write's answer is no event, and the object may since have lost what the selector asks for. */
+    function keep(object: WorldObject): S {
+      return transform(object as unknown as Live<T>);
+    }
+
+    list.push({
+      behind: () => position < changes.length,
+      deliver: () => {
+        const change = changes[position];
+        position += 1;
+        if (!change) return;
+        if (change.type !== 'DELETED' && isIn(change.object)) store.put(keep(change.object), 'stream');
+        else if (isIn(change.type === 'DELETED' ? change.object : change.old)) store.remove(keep(change.object));
+      },
+      relist: () => {
+        position = changes.length;
+        store.replace(world.list(kind).filter(isIn).map(keep), world.version(), false);
+      },
+    });
+    return {
+      get: store.get,
+      list: store.list,
+      byIndex: store.byIndex,
+      observeWrite: (object) => {
+        store.put(transform(object as Live<T>), 'write');
+      },
+      observeDelete: store.forget,
+    };
+  }
+
+  const caches: Caches = {
+    releases: cache(APP_RELEASES, keepRelease, ({ metadata }) => [`${metadata.namespace}/${metadata.name}`]),
+    rollbacks: cache(ROLLBACKS, keepRollback, releaseOfSpec),
+    promotions: cache(PROMOTIONS, keepPromotion, releaseOfSpec),
+    revisions: cache(REVISIONS, keepRevision, releaseOfLabel, true),
+    deployments: cache(DEPLOYMENTS, keepDeployment, releaseOfLabel, true),
+    services: cache(SERVICES, keepService, releaseOfLabel, true),
+    pods: cache(PODS, keepPod, releaseOfLabel, true),
+    slices: cache(ENDPOINT_SLICES, keepSlice, releaseOfLabel, true),
+    nodes: cache(NODES, keepNode),
+  };
+  return { caches: noting(caches, knowledge), list, knowledge };
+}
+
+/** Takes note of what a pass reads. */
+function noting(caches: Caches, knowledge: Knowledge): Caches {
+  return {
+    ...caches,
+    releases: {
+      ...caches.releases,
+      get: (namespace, name) => {
+        const release = caches.releases.get(namespace, name);
+        if (release) knowledge.release.set(`${namespace ?? ''}/${name}`, release);
+        return release;
+      },
+    },
+    pods: {
+      ...caches.pods,
+      byIndex: (index, key) => {
+        const pods = caches.pods.byIndex(index, key);
+        knowledge.pods.set(key, new Map(pods.map((pod) => [pod.metadata.name, pod])));
+        return pods;
+      },
+    },
+    rollbacks: {
+      ...caches.rollbacks,
+      byIndex: (index, key) => {
+        const rollbacks = caches.rollbacks.byIndex(index, key);
+        knowledge.rollbacks.set(key, rollbacks);
+        return rollbacks;
+      },
+    },
+  };
+}

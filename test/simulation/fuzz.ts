@@ -1,0 +1,225 @@
+/** Users who do anything at any time. What must come of it is only what must always be so. */
+import type { Behaviour } from './kubelet.ts';
+import type { Random } from './prng.ts';
+import type { Scenario, UserStep } from './scenario.ts';
+import { pool, webSpec, workerSpec } from './specs.ts';
+import type { SpecDraft } from './specs.ts';
+import type { Scene } from './simulation.ts';
+
+type Act = (random: Random, count: number) => Pick<UserStep, 'say' | 'act'>;
+
+const VERSIONS = ['1.0.0', '2.0.0', '3.0.0', '4.0.0'];
+const POOLS = ['canary', 'prod-a', 'prod-b'];
+
+function edit(say: string, change: (spec: SpecDraft) => void): ReturnType<Act> {
+  return {
+    say,
+    act: ({ users }) => {
+      users.edit('web', change);
+    },
+  };
+}
+
+function eachPool(spec: SpecDraft, change: (found: ReturnType<typeof pool>) => void): void {
+  for (const stage of spec.stages) for (const found of stage.pools) change(found);
+}
+
+const ACTS: readonly Act[] = [
+  (random) => {
+    const version = random.pick(VERSIONS);
+    return {
+      say: `set version ${version}`,
+      act: ({ users }) => {
+        users.setVersion('web', version);
+      },
+    };
+  },
+  (random, count) => {
+    const pools = random.chance(0.3) ? [random.pick(POOLS)] : undefined;
+    const toVersion = random.chance(0.3) ? random.pick(VERSIONS) : undefined;
+    const spec = {
+      release: 'web',
+      ...(pools && { pools }),
+      ...(toVersion && { toVersion }),
+      force: random.chance(0.2),
+    };
+    const say = `roll back ${pools?.join() ?? 'all'} to ${toVersion ?? 'the last'}`;
+    return {
+      say,
+      act: ({ users }) => {
+        users.rollback(`by-hand-${count}`, spec);
+      },
+    };
+  },
+  (random, count) => {
+    const spec = {
+      release: 'web',
+      stage: random.pick(['canary', 'production']),
+      ...(random.chance(0.6) && { version: random.pick(VERSIONS) }),
+      skipSoak: random.chance(0.3),
+    };
+    return {
+      say: `promote ${spec.version ?? 'what is wanted'} into ${spec.stage}`,
+      act: ({ users }) => {
+        users.promote(`promotion-${count}`, spec);
+      },
+    };
+  },
+  (random) => {
+    const name = random.pick(POOLS);
+    const replicas = random.between(0, 3);
+    return edit(`set ${replicas} replicas in ${name}`, (spec) => {
+      eachPool(spec, (found) => {
+        if (found.name === name) found.replicas = replicas;
+      });
+    });
+  },
+  () =>
+    edit('reverse the stages', (spec) => {
+      spec.stages.reverse();
+    }),
+  () =>
+    edit('tolerate spot VMs', (spec) => {
+      eachPool(spec, (found) => {
+        found.tolerations = [{ key: 'spot', operator: 'Exists' }];
+      });
+    }),
+  () =>
+    edit('tolerate nothing', (spec) => {
+      eachPool(spec, (found) => {
+        delete found.tolerations;
+      });
+    }),
+  (random) => {
+    const manual = random.chance(0.5);
+    return edit(`approval ${manual ? 'Manual' : 'Automatic'}`, (spec) => {
+      for (const stage of spec.stages) stage.approval = manual ? 'Manual' : 'Automatic';
+    });
+  },
+  () =>
+    edit('add pool prod-c', (spec) => {
+      if (!spec.stages.some(({ pools }) => pools.some(({ name }) => name === 'prod-c')))
+        spec.stages.at(-1)?.pools.push(pool('prod-c', 1));
+    }),
+  () =>
+    edit('remove pool prod-b', (spec) => {
+      for (const stage of spec.stages) stage.pools = stage.pools.filter(({ name }) => name !== 'prod-b');
+    }),
+  (random) => {
+    const type = random.pick(['BlueGreen', 'RollingUpdate'] as const);
+    return edit(`strategy ${type}`, (spec) => {
+      spec.strategy = { type };
+    });
+  },
+  (random) => {
+    const onFailure = random.pick(['RollbackAll', 'RollbackPool', 'Pause'] as const);
+    return edit(`onFailure ${onFailure}`, (spec) => {
+      spec.rollback = { ...spec.rollback, onFailure };
+    });
+  },
+  () =>
+    edit('a port that no container has', (spec) => {
+      spec.service = { ports: [{ port: 80, targetPort: 'nope' } as never] };
+    }),
+  () =>
+    edit('a proper port', (spec) => {
+      spec.service = { ports: [{ port: 80 }] };
+    }),
+  (random) => {
+    const reason = random.chance(0.5) ? 'freeze' : null;
+    return {
+      say: reason ? 'pause' : 'resume',
+      act: ({ users }) => {
+        users.pause('web', reason);
+      },
+    };
+  },
+  () => ({
+    say: 'erase the status',
+    act: ({ users }) => {
+      users.eraseStatus('web');
+    },
+  }),
+  (random) => {
+    const version = random.pick(VERSIONS);
+    const behaviour = random.pick<Behaviour>(['good', 'never', 'crash', 'missing', 'flapping', 'fading', 'slow']);
+    return {
+      say: `${version} is ${behaviour} from now on`,
+      act: ({ cluster }) => {
+        cluster.kubelet.behaviours.set(version, behaviour);
+      },
+    };
+  },
+  (random) => deleteOne(random, 'Deployment'),
+  (random) => deleteOne(random, 'Service'),
+  (random) => deleteOne(random, 'ReleaseRollback'),
+  (random) => deleteOne(random, 'Pod'),
+  (random) => {
+    const name = random.pick(POOLS);
+    const ready = random.chance(0.5);
+    return {
+      say: `a pod of ${name} is ${ready ? '' : 'not '}ready`,
+      act: ({ users }) => {
+        users.flip('web', name, ready);
+      },
+    };
+  },
+  (random) => {
+    const name = `${random.pick(POOLS)}-${random.between(1, 2)}`;
+    const ready = random.chance(0.5);
+    return {
+      say: `node ${name} is ${ready ? '' : 'not '}ready`,
+      act: ({ users }) => {
+        users.node(name, ready);
+      },
+    };
+  },
+  (random) => {
+    const capacity = random.between(1, 3);
+    return {
+      say: `nodes of prod-a take ${capacity} pods`,
+      act: ({ cluster }) => {
+        cluster.kubelet.capacity.set('prod-a', capacity);
+      },
+    };
+  },
+];
+
+function deleteOne(random: Random, kind: 'Deployment' | 'Service' | 'ReleaseRollback' | 'Pod'): ReturnType<Act> {
+  const which = random.next();
+  return {
+    say: `delete a ${kind}`,
+    act: ({ world, users }) => {
+      const objects = world.list(kind);
+      const found = objects[Math.floor(which * objects.length)];
+      if (found) users.remove(kind, found.metadata.name);
+    },
+  };
+}
+
+/** What was broken around the release is repaired, so that it has no excuse. */
+function repair({ cluster, world, users }: Scene): void {
+  cluster.kubelet.capacity.clear();
+  cluster.kubelet.behaviours.clear();
+  users.unflip();
+  for (const { metadata } of world.list('Node')) users.node(metadata.name, true);
+}
+
+export function anything(random: Random): Scenario {
+  const spec = random.chance(0.25) ? workerSpec('1.0.0') : webSpec('1.0.0');
+  const first: UserStep = {
+    say: 'create AppRelease web',
+    act: ({ users }) => {
+      users.create('web', spec);
+    },
+  };
+  const acts = Array.from({ length: random.between(2, 7) }, (_none, count): UserStep => {
+    const { say, act } = random.pick(ACTS)(random, count);
+    return { say, act, ...(random.chance(0.7) && { after: random.pick([500, 4000, 20_000, 70_000, 400_000]) }) };
+  });
+  return {
+    name: 'anything',
+    steps: [first, ...acts, { say: 'repair the cluster', act: repair, after: 1000 }],
+    expect: {},
+  };
+}

@@ -1,0 +1,61 @@
+/** Seed → history: the scenario, the order, and what goes wrong. */
+import { anything } from './fuzz.ts';
+import { NO_FAULTS } from './operator.ts';
+import type { Random } from './prng.ts';
+import { createRandom } from './prng.ts';
+import { ROLLBACK } from './rollback-scenarios.ts';
+import type { Scenario } from './scenario.ts';
+import { PROMOTION } from './scenarios.ts';
+import type { Conduct, Outcome, Weights } from './simulation.ts';
+import { simulate } from './simulation.ts';
+
+export const SCENARIOS: readonly Scenario[] = [...PROMOTION, ...ROLLBACK];
+
+/** Everything in turn, nothing goes wrong. */
+export const ORDERLY: Conduct = { seed: 0, order: 'default', faults: NO_FAULTS, operators: 1 };
+
+export interface History {
+  scenario: Scenario;
+  conduct: Conduct;
+}
+
+/** Every third history is one of users who do anything at any time. */
+export function historyOf(seed: number): History {
+  const random = createRandom(seed);
+  const scenario = random.chance(1 / 3) ? anything(random) : random.pick(SCENARIOS);
+  const faulty = random.chance(0.6);
+  const conduct: Conduct = {
+    seed,
+    order: weightsOf(random),
+    operators: random.chance(0.2) ? 2 : 1,
+    faults: faulty
+      ? {
+          lose: random.pick([0, 0, 0.1, 0.5]),
+          repeat: random.pick([0, 0.1]),
+          refuse: random.pick([0, 0.05, 0.2]),
+          forget: random.pick([0, 0.05, 0.2]),
+          crash: random.pick([0, 0, 0.02, 0.1]),
+        }
+      : NO_FAULTS,
+  };
+  return { scenario, conduct };
+}
+
+/** News is fresh in some histories, and late in others. */
+function weightsOf(random: Random): Weights {
+  return {
+    request: random.pick([1, 4, 10]),
+    deliver: random.pick([0.2, 1, 5, 50]),
+    pass: random.pick([0.3, 1, 3]),
+    resolve: 1,
+    cluster: random.pick([0.5, 2, 5]),
+    user: random.pick([0.05, 0.3, 1]),
+    time: random.pick([0, 0.02, 0.1]),
+    laggard: random.pick([0.02, 0.2, 1]),
+  };
+}
+
+export function runSeed(seed: number, keepLog: boolean): Promise<Outcome> {
+  const { scenario, conduct } = historyOf(seed);
+  return simulate(scenario, conduct, keepLog);
+}

@@ -1,0 +1,203 @@
+/**
+ * What must hold after every write of anybody, judged by the world's truth. Where truth and an operator's caches differ
+ * because news is on its way, a write is judged by what its author could know: a pod whose readiness it has not been told
+ * of yet counts in its favour, unless an operator's own write took the pod.
+ */
+import { serviceName } from '../../src/release/names.ts';
+import type { Knowledge } from './feeds.ts';
+import { createPromotionRules } from './promotion-rules.ts';
+import { createRecordRules } from './record-rules.ts';
+import { createRollbackRules } from './rollback-rules.ts';
+import type { Pod } from './pods.ts';
+import { deploymentSpec, matches, poolOf, podsOf, serves } from './pods.ts';
+import { parseDuration } from '../../src/api/common.ts';
+import type { TruePool } from './truth.ts';
+import { deploymentsOf, holdOf, isPaused, poolsOf, selectorOf, specOf, wantedReplicas } from './truth.ts';
+import type { World, WorldObject, Write } from './world.ts';
+import { labelOf, NAMESPACE } from './world.ts';
+
+export type Knows = (actor: string) => Knowledge | undefined;
+
+/** One rule: says what it violates. */
+export type Rule = (write: Write) => string | undefined;
+
+export interface Invariants {
+  /** What was violated, in order. */
+  violations: string[];
+}
+
+export interface Judge {
+  world: World;
+  knows: Knows;
+  /** All news reaches the operator before it acts, and it is alone: judged without indulgence. */
+  calm: boolean;
+  /** There is no second operator. */
+  alone: boolean;
+}
+
+export function watchInvariants(judge: Judge): Invariants {
+  const violations: string[] = [];
+  const rules = [
+    ...createTrafficRules(judge),
+    ...createRecordRules(judge),
+    ...createRollbackRules(judge),
+    ...createPromotionRules(judge),
+  ];
+  judge.world.onWrite((write) => {
+    for (const rule of rules) {
+      const violation = rule(write);
+      if (violation !== undefined) violations.push(`${write.actor}: ${violation}`);
+    }
+  });
+  return { violations };
+}
+
+export function isOperator(actor: string): boolean {
+  return actor.startsWith('operator');
+}
+
+export function keyOf(release: string): string {
+  return `${NAMESPACE}/${release}`;
+}
+
+function createTrafficRules({ world, knows }: Judge): Rule[] {
+  /** Pods that an operator's scale or delete took. */
+  const taken = new Set<string>();
+  /** Deployments whose scale or end was an operator's doing. */
+  const shrunk = new Set<string>();
+
+  const note: Rule = ({ actor, kind, before, after, object }) => {
+    if (kind === 'Deployment' && isOperator(actor)) {
+      const scaled = before && after && deploymentSpec(after).replicas < deploymentSpec(before).replicas;
+      if (!after || scaled) shrunk.add(object.metadata.name);
+    }
+    if (kind === 'Pod' && actor.startsWith('cluster for ') && shrunk.has(actor.slice('cluster for '.length))) {
+      taken.add(object.metadata.uid);
+    }
+    return undefined;
+  };
+
+  function isKnownReady(actor: string, release: string, pod: Pod): boolean {
+    return knows(actor)?.pods.get(keyOf(release))?.get(pod.metadata.name)?.ready === true;
+  }
+
+  /** Ready in truth, and its author was told so. */
+  function surely(actor: string, release: string) {
+    return (pod: Pod) => serves(pod) && isKnownReady(actor, release, pod);
+  }
+
+  /** Ready, as far as its author could know. */
+  function maybe(actor: string, release: string) {
+    return (pod: Pod) => serves(pod) || (isKnownReady(actor, release, pod) && !taken.has(pod.metadata.uid));
+  }
+
+  /** The fewest replicas that the pool wants, by truth or by what the author was told. */
+  function wanted(actor: string, release: string, pool: TruePool): number {
+    const seen = poolsOf(release, specOf(knows(actor)?.release.get(keyOf(release)))).find(
+      ({ name }) => name === pool.name,
+    );
+    const scaled = deploymentsOf(world, release, pool.name).map((deployment) => wantedReplicas(pool, deployment));
+    return Math.min(pool.replicas, seen?.replicas ?? pool.replicas, ...scaled);
+  }
+
+  /** The release's pools, where it and the author's idea of it still have them. */
+  function livePools(actor: string, release: string): TruePool[] {
+    const seen = poolsOf(release, specOf(knows(actor)?.release.get(keyOf(release))));
+    return poolsOf(release, specOf(world.get('AppRelease', release))).filter(
+      ({ name, service }) => seen.length === 0 || seen.some((pool) => pool.name === name && pool.service === service),
+    );
+  }
+
+  const keepsPodsBehindService: Rule = ({ actor, kind, before, after, object }) => {
+    const release = labelOf(object, 'release') ?? '';
+    if (!isOperator(actor) || !before) return undefined;
+    for (const pool of livePools(actor, release)) {
+      if (pool.service === undefined) continue;
+      const selector = selectorOf(kind === 'Service' ? before : world.get('Service', pool.service));
+      const pods = podsOf(world).filter((pod) => poolOf(pod) === pool.name);
+      const had = pods.filter((pod) => matches(pod, selector)).filter(surely(actor, release)).length;
+      const left = leftBehind({ actor, kind, before, object, ...(after && { after }) }, pool, pods, selector, release);
+      if (left === undefined || left >= had || left >= wanted(actor, release, pool)) continue;
+      if (left >= 1 && isForced(release, pool.name)) continue;
+      return `leaves ${left} of ${had} ready pods behind Service ${pool.service} of pool ${pool.name} (${kind} ${object.metadata.name})`;
+    }
+    return undefined;
+  };
+
+  /** A person's force lets all but the last ready pod give way. */
+  function isForced(release: string, pool: string): boolean {
+    const hold = holdOf(world.list('ReleaseRollback'), world.get('AppRelease', release), pool);
+    return (hold?.rollback.spec as { force?: boolean } | undefined)?.force === true;
+  }
+
+  function leftBehind(
+    { actor, kind, before, after }: Write,
+    pool: TruePool,
+    pods: Pod[],
+    selector: Record<string, string> | undefined,
+    release: string,
+  ): number | undefined {
+    const counts = maybe(actor, release);
+    if (kind === 'Service') {
+      if (before?.metadata.name !== pool.service) return undefined;
+      return pods.filter((pod) => matches(pod, selectorOf(after)) && counts(pod)).length;
+    }
+    if (kind !== 'Deployment' || !before || poolOf(before) !== pool.name) return undefined;
+    const behind = pods.filter((pod) => matches(pod, selector) && counts(pod));
+    const own = behind.filter((pod) => labelOf(pod, 'workload') === before.metadata.name);
+    return behind.length - own.length + Math.min(own.length, after ? deploymentSpec(after).replicas : 0);
+  }
+
+  const keepsWhatWorks: Rule = ({ actor, kind, before, after }) => {
+    if (!isOperator(actor) || kind !== 'Deployment' || !before) return undefined;
+    if (after && deploymentSpec(after).replicas > 0) return undefined;
+    const release = labelOf(before, 'release') ?? '';
+    const pool = livePools(actor, release).find(({ name }) => name === poolOf(before));
+    if (!pool || wanted(actor, release, pool) === 0) return undefined;
+    const pods = podsOf(world).filter((pod) => poolOf(pod) === pool.name && labelOf(pod, 'release') === release);
+    const own = pods.filter((pod) => labelOf(pod, 'workload') === before.metadata.name);
+    const others = pods.filter((pod) => !own.includes(pod)).filter(maybe(actor, release));
+    if (others.length > 0 || !own.some(surely(actor, release))) return undefined;
+    return `removes ${before.metadata.name}, the last that works in pool ${pool.name}`;
+  };
+
+  /** Deployment → when an endpoint last named a pod of it (ms since the epoch). */
+  const named = new Map<string, number>();
+
+  const noteEndpoints: Rule = ({ kind, before, after }) => {
+    if (kind !== 'EndpointSlice') return undefined;
+    for (const slice of [before, after]) {
+      for (const { targetRef } of (slice?.endpoints ?? []) as { targetRef: { name: string } }[]) {
+        const workload = labelOf(world.get('Pod', targetRef.name), 'workload');
+        if (workload !== undefined) named.set(workload, world.now());
+      }
+    }
+    return undefined;
+  };
+
+  const drainsFirst: Rule = ({ actor, kind, before, after }) => {
+    if (!isOperator(actor) || kind !== 'Deployment' || !before) return undefined;
+    if (after && deploymentSpec(after).replicas >= deploymentSpec(before).replicas) return undefined;
+    const { name } = before.metadata;
+    const release = labelOf(before, 'release') ?? '';
+    const pool = livePools(actor, release).find((candidate) => candidate.name === poolOf(before));
+    const last = named.get(name);
+    const selector = selectorOf(world.get('Service', pool?.service ?? ''));
+    if (!pool?.service || last === undefined || matches(before, selector)) return undefined;
+    const specs = [specOf(world.get('AppRelease', release)), specOf(knows(actor)?.release.get(keyOf(release)))];
+    const drains = specs.map((spec) => parseDuration(spec?.rollback.drain ?? '0s') ?? 0);
+    if (world.now() - last >= Math.min(...drains)) return undefined;
+    return `stops pods of ${name} ${(world.now() - last) / 1000} s after an endpoint named one of them`;
+  };
+
+  return [note, keepsPodsBehindService, keepsWhatWorks, noteEndpoints, drainsFirst];
+}
+
+export function pausedFor(judge: Judge, actor: string, release: WorldObject): boolean {
+  const seen = judge.knows(actor)?.release.get(keyOf(release.metadata.name));
+  return isPaused(release) && seen !== undefined && isPaused(seen);
+}
+
+export function poolService(release: string, pool: { name: string; serviceName?: string }): string {
+  return serviceName(release, pool);
+}

@@ -1,0 +1,224 @@
+/** Nodes and what runs on them: where pods are put, how images behave, what a node that is lost does. */
+import type { Pod, PodStatus } from './pods.ts';
+import { isLeaving, isReady, podsOf } from './pods.ts';
+import type { World, WorldObject } from './world.ts';
+
+/**
+ * How the containers of an image behave. `flapping`: ready, three times not, ready. `fading`: ready, later never again.
+ * `missing`: the registry has it no more. `slow`: ready after a minute.
+ */
+export type Behaviour = 'good' | 'never' | 'crash' | 'missing' | 'flapping' | 'fading' | 'slow';
+
+export interface Kubelet {
+  /** By version tag. */
+  behaviours: Map<string, Behaviour>;
+  /** Pods that a node takes; by pool. Absent: as many as come. */
+  capacity: Map<string, number>;
+  /** False: images that no node has can't be pulled. */
+  registry: { up: boolean };
+  /** Milliseconds until a container is ready. */
+  startMs: () => number;
+  /** Puts pods that wait on nodes, and takes note of nodes that came or went. */
+  schedule: () => void;
+  /** Starts what was put on a node. */
+  run: (pod: string) => void;
+  /** Says of a pod whether it is ready, whatever its image does. */
+  flip: (pod: Pod, ready: boolean) => void;
+}
+
+interface Running {
+  ready: boolean;
+  restarts: number;
+  waiting?: { reason: string; message: string };
+}
+
+const RETRY_MS = 10_000;
+/** Enough for a crash loop; a history must come to rest. */
+const MAX_RESTARTS = 5;
+const SLOW_MS = 60_000;
+
+export function createKubelet(world: World, startMs: () => number): Kubelet {
+  const running = new Map<string, Running>();
+  const pulled = new Set<string>();
+  const kubelet: Kubelet = {
+    behaviours: new Map(),
+    capacity: new Map(),
+    registry: { up: true },
+    startMs,
+    schedule,
+    run,
+    flip,
+  };
+
+  function schedule(): void {
+    const pods = podsOf(world);
+    const load = Map.groupBy(pods, ({ spec }) => spec.nodeName ?? '');
+    for (const pod of pods) {
+      if (pod.spec.nodeName !== undefined || isLeaving(pod)) continue;
+      const node = world
+        .list('Node')
+        .filter((candidate) => fits(pod, candidate, load.get(candidate.metadata.name)?.length ?? 0))
+        .toSorted((a, b) => (load.get(a.metadata.name)?.length ?? 0) - (load.get(b.metadata.name)?.length ?? 0))
+        .at(0);
+      if (node) {
+        const placed = { ...pod, spec: { ...pod.spec, nodeName: node.metadata.name } };
+        load.set(node.metadata.name, [...(load.get(node.metadata.name) ?? []), placed]);
+        world.put('cluster', { ...placed, status: { phase: 'Pending', conditions: [] } });
+      } else {
+        const message = '0 nodes are available: too many pods';
+        const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }];
+        report(pod, { phase: 'Pending', conditions });
+      }
+    }
+    for (const pod of podsOf(world)) if (running.has(pod.metadata.uid)) show(pod.metadata.name);
+  }
+
+  function fits(pod: Pod, node: WorldObject, load: number): boolean {
+    const labels = node.metadata.labels ?? {};
+    const selected = Object.entries(pod.spec.nodeSelector ?? {}).every(([key, value]) => labels[key] === value);
+    return selected && isNodeReady(node) && load < (kubelet.capacity.get(labels.pool ?? '') ?? Infinity);
+  }
+
+  function run(name: string): void {
+    const pod = world.get('Pod', name) as Pod | undefined;
+    if (!pod?.spec.nodeName || running.has(pod.metadata.uid)) return;
+    running.set(pod.metadata.uid, { ready: false, restarts: 0 });
+    pull(pod);
+  }
+
+  function pull(pod: Pod): void {
+    const image = imageOf(pod);
+    const node = pod.spec.nodeName ?? '';
+    const missing = behaviourOf(pod) === 'missing';
+    if (!missing && (pulled.has(`${node} ${image}`) || kubelet.registry.up)) {
+      pulled.add(`${node} ${image}`);
+      begin(pod);
+      return;
+    }
+    const why = missing ? `${image}: manifest unknown: not found` : `${image}: 503 Service Unavailable`;
+    change(pod, { ready: false, waiting: { reason: 'ImagePullBackOff', message: why } });
+    later(pod, RETRY_MS, () => {
+      pull(pod);
+    });
+  }
+
+  function begin(pod: Pod): void {
+    later(pod, behaviourOf(pod) === 'slow' ? SLOW_MS : kubelet.startMs(), () => {
+      started(pod);
+    });
+  }
+
+  function started(pod: Pod): void {
+    switch (behaviourOf(pod)) {
+      case 'never':
+        change(pod, { ready: false });
+        later(pod, RETRY_MS, () => {
+          started(pod);
+        });
+        break;
+      case 'crash':
+        crash(pod);
+        break;
+      case 'flapping':
+        change(pod, { ready: true });
+        for (const turn of [1, 2, 3]) {
+          later(pod, turn * 14_000 - 7000, () => {
+            change(pod, { ready: false });
+          });
+          later(pod, turn * 14_000, () => {
+            change(pod, { ready: true });
+          });
+        }
+        break;
+      case 'fading':
+        change(pod, { ready: true });
+        fade(pod);
+        break;
+      default:
+        change(pod, { ready: true });
+    }
+  }
+
+  function fade(pod: Pod): void {
+    later(pod, 2 * RETRY_MS, () => {
+      change(pod, { ready: behaviourOf(pod) !== 'fading' });
+      fade(pod);
+    });
+  }
+
+  function crash(pod: Pod): void {
+    if (behaviourOf(pod) !== 'crash') {
+      started(pod);
+      return;
+    }
+    const restarts = Math.min(MAX_RESTARTS, (running.get(pod.metadata.uid)?.restarts ?? 0) + 1);
+    change(pod, { ready: false, restarts, waiting: { reason: 'CrashLoopBackOff', message: 'back-off restarting' } });
+    later(pod, RETRY_MS, () => {
+      crash(pod);
+    });
+  }
+
+  /** Once the pod is gone, nothing. */
+  function later(pod: Pod, ms: number, then: () => void): void {
+    world.after(ms, () => {
+      if (world.get('Pod', pod.metadata.name)?.metadata.uid === pod.metadata.uid) then();
+    });
+  }
+
+  function change({ metadata }: Pod, next: Partial<Running> & { ready: boolean }): void {
+    const restarts = running.get(metadata.uid)?.restarts ?? 0;
+    running.set(metadata.uid, { restarts, ...next });
+    show(metadata.name);
+  }
+
+  function flip(pod: Pod, ready: boolean): void {
+    if (running.has(pod.metadata.uid)) change(pod, { ready });
+  }
+
+  function show(name: string): void {
+    const pod = world.get('Pod', name) as Pod | undefined;
+    const state = pod && running.get(pod.metadata.uid);
+    if (!pod || !state) return;
+    const node = world.get('Node', pod.spec.nodeName ?? '');
+    const ready = state.ready && node !== undefined && isNodeReady(node);
+    const before = pod.status.conditions.find(({ type }) => type === 'Ready');
+    const status = ready ? 'True' : 'False';
+    const lastTransitionTime =
+      before?.status === status ? before.lastTransitionTime : new Date(world.now()).toISOString();
+    const { waiting, restarts } = state;
+    report(pod, {
+      phase: waiting ? 'Pending' : 'Running',
+      conditions: [{ type: 'Ready', status, ...(lastTransitionTime !== undefined && { lastTransitionTime }) }],
+      containerStatuses: pod.spec.containers.map(({ name: container, image }) => ({
+        name: container,
+        ready,
+        restartCount: restarts,
+        ...(!waiting && { imageID: image }),
+        ...(waiting && { state: { waiting } }),
+      })),
+    });
+  }
+
+  function report(pod: Pod, status: PodStatus): void {
+    if (JSON.stringify(pod.status) !== JSON.stringify(status)) world.put('cluster', { ...pod, status });
+  }
+
+  function behaviourOf(pod: Pod): Behaviour {
+    return kubelet.behaviours.get(tagOf(imageOf(pod))) ?? 'good';
+  }
+
+  return kubelet;
+}
+
+function imageOf({ spec }: Pod): string {
+  return spec.containers[0]?.image ?? '';
+}
+
+function tagOf(image: string): string {
+  return /:([^:@]+)@/.exec(image)?.[1] ?? '';
+}
+
+export function isNodeReady({ status }: WorldObject): boolean {
+  const { conditions } = status as PodStatus;
+  return isReady({ status: { phase: '', conditions } } as Pod);
+}

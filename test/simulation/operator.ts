@@ -1,0 +1,340 @@
+/** The operator as a process: the real reconciler, its caches fed through a lag, its queue, its requests one by one. */
+import { createReconciler, isStale } from '../../src/controller/reconcile.ts';
+import type { ReconcileContext } from '../../src/controller/types.ts';
+import { isKubeError, KubeError } from '../../src/kube/errors.ts';
+import type { KubeClient, KubeObject, Live, Resource } from '../../src/kube/types.ts';
+import type { Notice } from '../../src/release/actions.ts';
+import type { DigestLookup } from '../../src/release/observed.ts';
+import type { ApiServer, Sent, WriteAs } from './api-server.ts';
+import type { Feed } from './feeds.ts';
+import { createFeeds } from './feeds.ts';
+import type { Knowledge } from './feeds.ts';
+import type { Random } from './prng.ts';
+import type { Registry } from './registry.ts';
+import type { World } from './world.ts';
+
+/** What goes wrong, as probabilities. */
+export interface Faults {
+  /** A change arrives in a cache, but nobody is woken by it. */
+  lose: number;
+  /** A pass is due once more for nothing. */
+  repeat: number;
+  /** A write is refused: 409, 429, 500, or no answer. */
+  refuse: number;
+  /** A write is done, and its answer lost. */
+  forget: number;
+  /** The process ends after a write. */
+  crash: number;
+}
+
+export const NO_FAULTS: Faults = { lose: 0, repeat: 0, refuse: 0, forget: 0, crash: 0 };
+
+/** A request on its way to the API server. */
+export interface Request {
+  writes: boolean;
+  /** Carries a version: a conflict is a possible answer. */
+  conditional: boolean;
+  perform: () => unknown;
+  resolve: (answer: unknown) => void;
+  reject: (error: unknown) => void;
+}
+
+export interface Operator {
+  name: string;
+  /** What can be done next, each as one step. */
+  runnable: () => { kind: 'request' | 'deliver' | 'pass' | 'resolve'; step: () => void }[];
+  /** Memory is lost, requests are never answered, caches are listed anew. */
+  crash: () => void;
+  /** What the running or the last pass over a release was based on. */
+  knowledge: Knowledge;
+  /** Looks at every release again. */
+  resync: () => void;
+  /** How many writes were answered. */
+  writes: () => number;
+}
+
+export interface OperatorOptions {
+  name: string;
+  world: World;
+  api: ApiServer;
+  registry: Registry;
+  random: Random;
+  faults: () => Faults;
+  record: (release: string, notice: Notice) => void;
+  /** After each write that was done; true: crash. */
+  crashesAfter?: (writes: number) => boolean;
+  onCrash: () => void;
+  /** Reconciliations that threw something else than an error of the API server. */
+  onBug: (error: unknown) => void;
+}
+
+const STALE_RETRY_MS = 20;
+const MAX_BACKOFF_MS = 60_000;
+/** What nobody was woken by is seen at the next resync. */
+const RESYNC_MS = 300_000;
+const REGISTRY_RETRY_MS = 15_000;
+
+export function createOperator(options: OperatorOptions): Operator {
+  const { name, world, random } = options;
+  let running = createProcess(options, done);
+  let writes = 0;
+
+  function done(): void {
+    writes += 1;
+    if (options.crashesAfter?.(writes) ?? random.chance(options.faults().crash)) crash();
+  }
+
+  function crash(): void {
+    options.onCrash();
+    running.kill();
+    running = createProcess(options, done);
+    running.begin();
+  }
+
+  running.begin();
+  return {
+    name,
+    runnable: () => running.runnable(),
+    crash,
+    get knowledge() {
+      return running.feeds.knowledge;
+    },
+    resync: () => {
+      for (const { metadata } of world.list('AppRelease')) running.add(`${metadata.namespace}/${metadata.name}`);
+    },
+    writes: () => writes,
+  };
+}
+
+interface Process {
+  feeds: { list: Feed[]; knowledge: Knowledge };
+  begin: () => void;
+  kill: () => void;
+  add: (key: string) => void;
+  runnable: Operator['runnable'];
+}
+
+function createProcess(options: OperatorOptions, done: () => void): Process {
+  const { name, world, api, registry, random, faults } = options;
+  const life = { alive: true };
+  const waiting = new Set<string>();
+  const running = new Set<string>();
+  const failures = new Map<string, number>();
+  const delayed = new Map<string, { at: number; cancel: () => void }>();
+  const requests: Request[] = [];
+  const lookups = new Map<string, DigestLookup>();
+  const asking = new Map<string, string>();
+  const feeds = createFeeds(world, notify);
+  const context: ReconcileContext = {
+    client: createClient(api, name, send),
+    caches: feeds.caches,
+    lookupDigest: (release, image) => lookUp(`${release.metadata.namespace}/${release.metadata.name}`, image),
+    now: world.now,
+    record: (release, notice) => {
+      if (life.alive) options.record(release.metadata.name, notice);
+    },
+    assertLeading: () => undefined,
+    log: () => undefined,
+  };
+  const reconcile = createReconciler(context);
+
+  function notify(key: string): void {
+    if (!random.chance(faults().lose)) add(key);
+    else
+      world.after(RESYNC_MS, () => {
+        add(key);
+      });
+  }
+
+  function add(key: string): void {
+    if (life.alive) waiting.add(key);
+  }
+
+  /** Of several delayed adds the earliest counts. */
+  function addAfter(key: string, ms: number): void {
+    const at = world.now() + ms;
+    const known = delayed.get(key);
+    if (known && known.at <= at) return;
+    known?.cancel();
+    const cancel = world.after(ms, () => {
+      delayed.delete(key);
+      add(key);
+    });
+    delayed.set(key, { at, cancel });
+  }
+
+  async function pass(key: string): Promise<void> {
+    waiting.delete(key);
+    running.add(key);
+    try {
+      const { requeueAfterMs } = await reconcile(key);
+      failures.delete(key);
+      if (requeueAfterMs !== undefined) addAfter(key, requeueAfterMs);
+      if (random.chance(faults().repeat)) add(key);
+    } catch (error) {
+      if (!isKubeError(error)) options.onBug(error);
+      addAfter(key, retryAfter(key, error));
+    } finally {
+      running.delete(key);
+    }
+  }
+
+  function retryAfter(key: string, error: unknown): number {
+    const failed = failures.get(key) ?? 0;
+    if (isStale(error) && failed < 1) return STALE_RETRY_MS;
+    failures.set(key, failed + 1);
+    const asked = isKubeError(error) ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
+    return Math.max(asked, Math.min(MAX_BACKOFF_MS, 5 * 2 ** failed));
+  }
+
+  function send<T>(request: Pick<Request, 'writes' | 'conditional' | 'perform'>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (life.alive) requests.push({ ...request, resolve: resolve as (answer: unknown) => void, reject });
+    });
+  }
+
+  function answer(request: Request): void {
+    requests.splice(requests.indexOf(request), 1);
+    if (request.writes && random.chance(faults().refuse)) {
+      request.reject(failureOf(request, random));
+      return;
+    }
+    let result: unknown;
+    try {
+      result = request.perform();
+    } catch (error) {
+      request.reject(error);
+      return;
+    }
+    if (request.writes && random.chance(faults().forget)) request.reject(noAnswer());
+    else request.resolve(result);
+    if (request.writes) done();
+  }
+
+  function lookUp(key: string, image: string): DigestLookup {
+    const known = lookups.get(image);
+    if (known) return known;
+    lookups.set(image, { state: 'pending' });
+    asking.set(image, key);
+    return { state: 'pending' };
+  }
+
+  function ask(image: string, key: string): void {
+    asking.delete(image);
+    const answered = registry.resolve(image);
+    lookups.set(image, answered);
+    add(key);
+    if (answered.state === 'failed') {
+      world.after(REGISTRY_RETRY_MS, () => {
+        if (life.alive) asking.set(image, key);
+      });
+    }
+  }
+
+  function runnable(): ReturnType<Operator['runnable']> {
+    const steps: ReturnType<Operator['runnable']> = requests.map((request) => ({
+      kind: 'request',
+      step: () => {
+        answer(request);
+      },
+    }));
+    for (const feed of feeds.list) if (feed.behind()) steps.push({ kind: 'deliver', step: feed.deliver });
+    for (const [image, key] of asking)
+      steps.push({
+        kind: 'resolve',
+        step: () => {
+          ask(image, key);
+        },
+      });
+    for (const key of waiting)
+      if (!running.has(key))
+        steps.push({
+          kind: 'pass',
+          step: () => {
+            void pass(key);
+          },
+        });
+    return steps;
+  }
+
+  function kill(): void {
+    life.alive = false;
+    for (const { cancel } of delayed.values()) cancel();
+    // What was on its way may still arrive; nobody hears the answer.
+    for (const request of requests) {
+      if (!random.chance(0.5)) continue;
+      try {
+        request.perform();
+      } catch {
+        // Refused: nobody hears that either.
+      }
+    }
+  }
+
+  function begin(): void {
+    feeds.list.forEach((feed) => {
+      feed.relist();
+    });
+  }
+
+  return { feeds, begin, kill, add, runnable };
+}
+
+/** The client of the operator: each request waits for its turn. */
+function createClient(
+  api: ApiServer,
+  actor: string,
+  send: <T>(request: Pick<Request, 'writes' | 'conditional' | 'perform'>) => Promise<T>,
+): KubeClient {
+  function as(given: { fieldManager?: string; force?: boolean; dryRun?: boolean } | undefined): WriteAs {
+    const { fieldManager = 'unknown', force = false, dryRun = false } = given ?? {};
+    return { actor, manager: fieldManager, force, dryRun };
+  }
+  function write<T extends KubeObject>(conditional: boolean, dryRun: boolean | undefined, perform: () => unknown) {
+    return send<Live<T>>({ writes: dryRun !== true, conditional, perform });
+  }
+  function unused(): never {
+    throw new Error('the simulation has no such verb');
+  }
+  return {
+    get: <T extends KubeObject>(resource: Resource<T>, { name }: { name: string }) =>
+      send<Live<T>>({ writes: false, conditional: false, perform: () => api.get(resource, name) }),
+    create: (resource, object, options) =>
+      write(false, options?.dryRun, () => api.create(resource, object as Sent, as(options))),
+    apply: (resource, object, options) => {
+      const { resourceVersion } = object.metadata as { resourceVersion?: string };
+      return write(resourceVersion !== undefined, options.dryRun, () =>
+        api.apply(resource, object as Sent, as(options)),
+      );
+    },
+    patch: (resource, { name }, patch, options) =>
+      write(true, options?.dryRun, () => api.patch(resource, name, patch, as(options))),
+    delete: <T extends KubeObject>(resource: Resource<T>, { name }: { name: string }, options = {}) =>
+      send<Live<T> | undefined>({
+        writes: true,
+        conditional: true,
+        perform: () => api.remove(resource, name, options, as({})),
+      }),
+    list: unused,
+    update: unused,
+    watch: unused,
+    version: unused,
+    close: unused,
+  };
+}
+
+function noAnswer(): KubeError {
+  return new KubeError({ code: 0, reason: 'ClientTimeout', message: 'no answer', verb: 'write', path: '/' });
+}
+
+function failureOf({ conditional }: Request, random: Random): KubeError {
+  const base = { verb: 'write', path: '/', message: 'injected' };
+  const failures = [
+    new KubeError({ ...base, code: 429, reason: 'TooManyRequests', retryAfterSeconds: 1 }),
+    new KubeError({ ...base, code: 500, reason: 'InternalError' }),
+    new KubeError({ ...base, code: 503, reason: 'ServiceUnavailable' }),
+    noAnswer(),
+  ];
+  const conflict = new KubeError({ ...base, code: 409, reason: 'Conflict' });
+  return random.pick(conditional ? [...failures, conflict] : failures);
+}

@@ -1,0 +1,70 @@
+/** Pods, as far as the controllers of the simulation look at them. */
+import { intOrPercentOf } from '../../src/release/quantity.ts';
+import type { DeploymentSpec } from '../../src/release/objects.ts';
+import { LABEL } from '../../src/api/meta.ts';
+import type { World, WorldObject } from './world.ts';
+
+export interface PodStatus {
+  phase: string;
+  conditions: { type: string; status: string; reason?: string; message?: string; lastTransitionTime?: string }[];
+  containerStatuses?: {
+    name: string;
+    ready: boolean;
+    restartCount: number;
+    imageID?: string;
+    state?: { waiting?: { reason: string; message?: string } };
+  }[];
+}
+
+export interface PodSpec {
+  nodeName?: string;
+  nodeSelector?: Record<string, string>;
+  containers: { name: string; image: string }[];
+}
+
+export type Pod = WorldObject & { spec: PodSpec; status: PodStatus };
+
+export const TEMPLATE_HASH = 'pod-template-hash';
+
+export function podsOf(world: World): Pod[] {
+  return world.list('Pod') as Pod[];
+}
+
+export function isLeaving({ metadata }: WorldObject): boolean {
+  return metadata.deletionTimestamp !== undefined;
+}
+
+/** Ready and not on its way out: what a Service sends traffic to. */
+export function serves(pod: Pod): boolean {
+  return !isLeaving(pod) && isReady(pod);
+}
+
+export function isReady({ status }: Pod): boolean {
+  return status.conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True');
+}
+
+export function readySince({ status }: Pod): number {
+  return Date.parse(status.conditions.find(({ type }) => type === 'Ready')?.lastTransitionTime ?? '');
+}
+
+export function matches(pod: WorldObject, selector: Record<string, string> | undefined): boolean {
+  const entries = Object.entries(selector ?? {});
+  return entries.length > 0 && entries.every(([key, value]) => pod.metadata.labels?.[key] === value);
+}
+
+export function deploymentSpec(object: WorldObject): DeploymentSpec & { replicas: number } {
+  return object.spec as DeploymentSpec & { replicas: number };
+}
+
+export function poolOf(object: WorldObject): string {
+  return object.metadata.labels?.[LABEL.pool] ?? '';
+}
+
+/** Pods above and below `replicas` that a rolling update may have; a Deployment rounds them so. */
+export function rollingBounds({ strategy, replicas }: DeploymentSpec & { replicas: number }): [number, number] {
+  const { maxSurge = '25%', maxUnavailable = '25%' } = strategy?.rollingUpdate ?? {};
+  const surge = intOrPercentOf(maxSurge, replicas);
+  const percent = typeof maxUnavailable === 'string' ? /^(\d+)%$/.exec(maxUnavailable)?.[1] : undefined;
+  const missing = percent === undefined ? Number(maxUnavailable) : Math.floor((Number(percent) * replicas) / 100);
+  return [surge, surge === 0 && missing === 0 ? 1 : missing];
+}

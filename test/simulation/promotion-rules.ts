@@ -1,0 +1,194 @@
+/** The order of promotion, judged by the world's history: who was healthy since when, and what was approved. */
+import type { AppReleaseSpec, Stage } from '../../src/api/app-release.ts';
+import { parseDuration } from '../../src/api/common.ts';
+import type { ReleasePromotionSpec, ReleasePromotionStatus } from '../../src/api/release-promotion.ts';
+import type { Facts, PoolFacts } from '../../src/release/revision.ts';
+import type { Judge, Rule } from './invariants.ts';
+import { isOperator, keyOf, pausedFor } from './invariants.ts';
+import { poolOf } from './pods.ts';
+import { deploymentsOf, factsOf, holdOf, isHealthy, poolsOf, revisionOf, servedDeployment, specOf } from './truth.ts';
+import type { WorldObject } from './world.ts';
+import { labelOf } from './world.ts';
+
+interface Health {
+  /** When the pool first served the revision with all its pods. */
+  first: number;
+  /** Since when without a break; undefined while it is broken. */
+  since: number | undefined;
+}
+
+interface Approval {
+  at: number;
+  skipSoak: boolean;
+}
+
+interface Entry {
+  actor: string;
+  release: WorldObject;
+  spec: AppReleaseSpec;
+  revision: number;
+  facts: Facts;
+  pool: string;
+  stage: Stage;
+}
+
+const WATCHED = new Set(['Pod', 'Deployment', 'Service', 'AppRelease']);
+
+export function createPromotionRules(judge: Judge): Rule[] {
+  const { world, knows, calm, alone } = judge;
+  const health = new Map<string, Health>();
+  const approvals = new Map<string, Approval[]>();
+  /** Pools that ever ran something: `release pool`. */
+  const used = new Set<string>();
+
+  function healthKey(release: WorldObject, pool: string, revision: number): string {
+    return `${release.metadata.uid} ${pool} ${revision}`;
+  }
+
+  const followHealth: Rule = ({ kind, object }) => {
+    const name = kind === 'AppRelease' ? object.metadata.name : labelOf(object, 'release');
+    const release = world.get('AppRelease', name ?? '');
+    if (!WATCHED.has(kind) || !release) return undefined;
+    for (const pool of poolsOf(release.metadata.name, specOf(release))) {
+      if (kind === 'Pod' && poolOf(object) !== pool.name) continue;
+      const served = revisionOf(servedDeployment(world, release.metadata.name, pool));
+      const healthy = served !== undefined && isHealthy(world, release.metadata.name, pool, served);
+      const prefix = `${release.metadata.uid} ${pool.name} `;
+      for (const [key, entry] of health) {
+        if (key.startsWith(prefix) && !(healthy && key === prefix + String(served))) entry.since = undefined;
+      }
+      if (!healthy) continue;
+      const key = healthKey(release, pool.name, served);
+      const known = health.get(key);
+      health.set(key, { first: known?.first ?? world.now(), since: known?.since ?? world.now() });
+    }
+    return undefined;
+  };
+
+  const followApprovals: Rule = ({ kind, after }) => {
+    if (kind !== 'ReleasePromotion' || !after) return undefined;
+    const { stage, skipSoak } = after.spec as ReleasePromotionSpec;
+    const status = after.status as ReleasePromotionStatus | undefined;
+    const accepted = status?.conditions?.some(({ type, status: is }) => type === 'Accepted' && is === 'True');
+    if (!accepted || status?.revision === undefined) return undefined;
+    const key = `${status.releaseUID ?? ''} ${stage} ${status.revision}`;
+    const list = approvals.get(key) ?? [];
+    const at = Date.parse(after.metadata.creationTimestamp);
+    if (!list.some((known) => known.at === at)) approvals.set(key, [...list, { at, skipSoak }]);
+    return undefined;
+  };
+
+  const entriesAreDue: Rule = ({ actor, kind, before, after }) => {
+    if (kind !== 'ControllerRevision' || !isOperator(actor) || !after || after === before) return undefined;
+    const release = world.get('AppRelease', labelOf(after, 'release') ?? '');
+    const now = factsOf(after);
+    if (!release || !now) return undefined;
+    const was: Facts = factsOf(before) ?? { pools: {}, approvals: {} };
+    const seen = knows(actor)?.release.get(keyOf(release.metadata.name));
+    const spec = specOf(seen) ?? specOf(release);
+    if (!spec) return undefined;
+    for (const [pool, own] of Object.entries(now.pools)) {
+      const stage = spec.stages.find(({ pools }) => pools.some(({ name }) => name === pool));
+      if (!stage || !entered(was.pools[pool], own)) continue;
+      const entry = { actor, release, spec, revision: Number(after.revision), facts: was, pool, stage };
+      const why = held(entry) ?? paused(entry) ?? unproven(entry) ?? unapproved(entry);
+      used.add(`${release.metadata.uid} ${pool}`);
+      if (why !== undefined) return `lets revision ${entry.revision} into pool ${pool}: ${why}`;
+    }
+    return undefined;
+  };
+
+  function entered(was: PoolFacts | undefined, is: PoolFacts): boolean {
+    return is.entered !== undefined && is.entered.at !== was?.entered?.at;
+  }
+
+  function held({ actor, release, pool }: Entry): string | undefined {
+    const hold = holdOf(world.list('ReleaseRollback'), release, pool);
+    const known = knows(actor)?.rollbacks.get(keyOf(release.metadata.name)) ?? [];
+    const seen = known.find(({ metadata }) => metadata.uid === hold?.rollback.metadata.uid);
+    if (!hold || seen?.status?.acceptedAt === undefined) return undefined;
+    return `rollback ${hold.rollback.metadata.name} holds it`;
+  }
+
+  function paused(entry: Entry): string | undefined {
+    if (!pausedFor(judge, entry.actor, entry.release) || isExempt(entry)) return undefined;
+    return 'the release is paused';
+  }
+
+  /** Reverts go at once; a pool that is added gets what its stage runs. */
+  function isExempt({ release, revision, facts, pool, stage, spec }: Entry): boolean {
+    const all = poolsOf(release.metadata.name, spec);
+    const own = all.find(({ name }) => name === pool);
+    const served = own && revisionOf(servedDeployment(world, release.metadata.name, own));
+    if (served !== undefined && revision < served && facts.pools[pool]?.good !== undefined && !isBad(facts))
+      return true;
+    if (used.has(`${release.metadata.uid} ${pool}`)) return false;
+    return all.some((mate) => {
+      const runs = revisionOf(servedDeployment(world, release.metadata.name, mate));
+      return (
+        mate.stage === stage.name &&
+        mate.name !== pool &&
+        (runs === revision || facts.pools[mate.name]?.entered !== undefined)
+      );
+    });
+  }
+
+  function approvalsOf({ release, revision, stage }: Entry): Approval[] {
+    return approvals.get(`${release.metadata.uid} ${stage.name} ${revision}`) ?? [];
+  }
+
+  function unproven(entry: Entry): string | undefined {
+    const { release, spec, revision, stage } = entry;
+    const previous = spec.stages[spec.stages.indexOf(stage) - 1];
+    if (!previous || isExempt(entry)) return undefined;
+    const soak = approvalsOf(entry).some(({ skipSoak }) => skipSoak) ? 0 : (parseDuration(previous.soak) ?? 0);
+    for (const { name, replicas } of previous.pools) {
+      if (replicas === 0) continue;
+      const known = health.get(healthKey(release, name, revision));
+      if (!known) return `pool ${name} of the stage before never served it with all its pods`;
+      const since = calm ? (known.since ?? world.now()) : known.first;
+      if (since + soak > world.now())
+        return `pool ${name} has not soaked: ${(world.now() - since) / 1000} s of ${previous.soak}`;
+    }
+    return undefined;
+  }
+
+  function isBad(facts: Facts): boolean {
+    return Object.values(facts.pools).some(
+      ({ failed, rolledBack }) => failed !== undefined || rolledBack !== undefined,
+    );
+  }
+
+  function unapproved(entry: Entry): string | undefined {
+    const { facts, stage } = entry;
+    if ((stage.approval === 'Automatic' && !isBad(facts)) || isExempt(entry)) return undefined;
+    const marks = stage.pools.flatMap(({ name }) => {
+      const { failed, rolledBack } = facts.pools[name] ?? {};
+      return [failed?.at, rolledBack?.at].flatMap((at) =>
+        at === undefined ? [] : [Math.floor(Date.parse(at) / 1000) * 1000],
+      );
+    });
+    if (approvalsOf(entry).some(({ at }) => at >= Math.max(0, ...marks))) return undefined;
+    return `nobody approved it for stage ${stage.name}`;
+  }
+
+  /** A Deployment is made only for what was let in, is held, served, or was good there. */
+  const workloadsWereLetIn: Rule = ({ actor, kind, before, after }) => {
+    // A leader that is none any more may still make what was let in when it looked; nothing is sent there.
+    if (!alone || kind !== 'Deployment' || !isOperator(actor) || before || !after) return undefined;
+    const release = world.get('AppRelease', labelOf(after, 'release') ?? '');
+    const number = revisionOf(after);
+    const pool = poolOf(after);
+    const record = world.get('ControllerRevision', `${release?.metadata.name ?? ''}-${number ?? ''}`);
+    if (!release || number === undefined || !record) return undefined;
+    const facts = factsOf(record)?.pools[pool];
+    const target = holdOf(world.list('ReleaseRollback'), release, pool)?.pool.to;
+    const ran = deploymentsOf(world, release.metadata.name, pool).some(
+      (other) => other !== after && revisionOf(other) === number,
+    );
+    if (facts?.entered ?? facts?.good ?? (target === number || ran)) return undefined;
+    return `makes ${after.metadata.name}, though revision ${number} was never let into pool ${pool}`;
+  };
+
+  return [followHealth, followApprovals, entriesAreDue, workloadsWereLetIn];
+}

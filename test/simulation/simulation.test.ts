@@ -1,0 +1,54 @@
+// 2.2 2.4 2.5 2.6 4.1: the real reconcile in a world of memory, every write judged by the invariants.
+import { execFile } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { ORDERLY, SCENARIOS } from './history.ts';
+import { simulate } from './simulation.ts';
+
+const histories = Number(process.env['SIM_HISTORIES'] ?? 300);
+const firstSeed = Number(process.env['SIM_SEED'] ?? 1);
+const TOLD = [
+  'rollback-by-hand',
+  'rollback-during-a-promotion',
+  'rollback-then-the-retry',
+  'rollback-of-workers',
+  'crashing-version-then-a-fix',
+  'fails-in-production-one-pool-back',
+  'node-lost-is-no-failure',
+];
+
+describe('everything in turn', () => {
+  test.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))('%s', async (_name, scenario) => {
+    const { failure } = await simulate(scenario, ORDERLY, false);
+    expect(failure).toBeUndefined();
+  });
+
+  // A change of what the operator does, and when, shows here: vitest -u takes the new log.
+  test.each(TOLD)('the log of %s', async (name) => {
+    const scenario = SCENARIOS.find((candidate) => candidate.name === name);
+    if (!scenario) throw new Error(`there is no scenario ${name}`);
+    const { log, failure } = await simulate(scenario, ORDERLY, true);
+    expect(failure).toBeUndefined();
+    await expect(`${log.join('\n')}\n`).toMatchFileSnapshot(`golden/${name}.log`);
+  });
+});
+
+test(`${histories} random histories from seed ${firstSeed}`, async () => {
+  const workers = availableParallelism();
+  const outputs = await Promise.all(
+    Array.from({ length: workers }, (_, worker) =>
+      promisify(execFile)(
+        process.execPath,
+        [join(import.meta.dirname, 'seeds.ts'), firstSeed + worker, workers, firstSeed + histories - 1].map(String),
+        { maxBuffer: 64 * 1024 * 1024 },
+      ),
+    ),
+  );
+  const failed = outputs
+    .flatMap(({ stdout }) => stdout.split('\n').filter(Boolean))
+    .map((line) => JSON.parse(line) as { seed: number; scenario: string; why: string })
+    .map(({ seed, scenario, why }) => `${scenario}: ${why}\n  npx node test/simulation/replay.ts ${seed}`);
+  expect(failed.join('\n')).toBe('');
+}, 3_600_000);

@@ -1,0 +1,62 @@
+/** Specs as people write them, without the defaults. */
+import type { AppReleaseSpec } from '../../src/api/app-release.ts';
+
+type Input = AppReleaseSpec;
+
+/** A spec before its defaults; a scenario changes it in place. */
+export interface SpecDraft {
+  version?: string;
+  template: {
+    metadata?: object;
+    spec: { containers: { name: string; image: string; [field: string]: unknown }[]; [field: string]: unknown };
+  };
+  stages: StageDraft[];
+  strategy?: { type: Input['strategy']['type']; maxSurge?: number | string; maxUnavailable?: number | string };
+  service?: { ports: { port: number }[]; [field: string]: unknown };
+  rollback?: Partial<Input['rollback']>;
+  minReadySeconds?: number;
+  progressDeadlineSeconds?: number;
+  revisionHistoryLimit?: number;
+  paused?: boolean;
+}
+
+export interface StageDraft {
+  name: string;
+  soak?: string;
+  approval?: 'Automatic' | 'Manual';
+  pools: PoolDraft[];
+}
+
+export interface PoolDraft {
+  name: string;
+  replicas: number;
+  nodeSelector?: Record<string, string>;
+  tolerations?: { key: string; operator: 'Exists' }[];
+  serviceName?: string;
+  template?: object;
+}
+
+export function pool(name: string, replicas: number): PoolDraft {
+  return { name, replicas, nodeSelector: { pool: name } };
+}
+
+/** Two stages: a canary pool, then production. Short times: the clock jumps, but every pass costs. */
+export function webSpec(version: string): SpecDraft {
+  return {
+    version,
+    template: { spec: { containers: [{ name: 'web', image: `registry.test/web:${version}` }] } },
+    stages: [
+      { name: 'canary', soak: '30s', pools: [pool('canary', 1)] },
+      { name: 'production', pools: [pool('prod-a', 2), pool('prod-b', 2)] },
+    ],
+    service: { ports: [{ port: 80 }] },
+    rollback: { warmFor: '2m', drain: '10s' },
+    progressDeadlineSeconds: 60,
+  };
+}
+
+/** Workers without a Service, updated in place. */
+export function workerSpec(version: string): SpecDraft {
+  const { service: _service, ...spec } = webSpec(version);
+  return { ...spec, strategy: { type: 'RollingUpdate', maxSurge: 1, maxUnavailable: 0 } };
+}

@@ -1,0 +1,167 @@
+/** What is so, read from the world and not from the operator: pools, what they serve, holds, records. */
+import type { AppReleaseSpec, AppReleaseStatus } from '../../src/api/app-release.ts';
+import { appReleaseSpec } from '../../src/api/app-release.ts';
+import type { Condition } from '../../src/api/common.ts';
+import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
+import type { ReleaseRollbackStatus, RollbackPoolStatus } from '../../src/api/release-rollback.ts';
+import { serviceName } from '../../src/release/names.ts';
+import type { Facts, RevisionData } from '../../src/release/revision.ts';
+import type { Pod } from './pods.ts';
+import { deploymentSpec, isLeaving, matches, poolOf, podsOf, serves } from './pods.ts';
+import type { World, WorldObject } from './world.ts';
+import { labelOf } from './world.ts';
+
+export interface TruePool {
+  name: string;
+  stage: string;
+  replicas: number;
+  /** The Service's name; undefined for a release without. */
+  service?: string;
+}
+
+const parsed = new WeakMap<object, AppReleaseSpec | undefined>();
+
+/** The spec with its defaults; undefined where it is not valid. */
+export function specOf(release: { spec?: unknown } | undefined): AppReleaseSpec | undefined {
+  if (!release?.spec) return undefined;
+  if (!parsed.has(release.spec)) parsed.set(release.spec, appReleaseSpec.safeParse(release.spec).data);
+  return parsed.get(release.spec);
+}
+
+const known = new WeakMap<AppReleaseSpec, TruePool[]>();
+
+export function poolsOf(name: string, spec: AppReleaseSpec | undefined): TruePool[] {
+  if (!spec) return [];
+  const pools =
+    known.get(spec) ??
+    spec.stages.flatMap((stage) =>
+      stage.pools.map((pool) => ({
+        name: pool.name,
+        stage: stage.name,
+        replicas: pool.replicas,
+        ...(spec.service && { service: serviceName(name, pool) }),
+      })),
+    );
+  known.set(spec, pools);
+  return pools;
+}
+
+export function deploymentsOf(world: World, release: string, pool?: string): WorldObject[] {
+  return world
+    .list('Deployment')
+    .filter((object) => labelOf(object, 'release') === release && (pool === undefined || poolOf(object) === pool));
+}
+
+export function selectorOf(service: WorldObject | undefined): Record<string, string> | undefined {
+  return (service?.spec as { selector?: Record<string, string> } | undefined)?.selector;
+}
+
+/** Pods of one pool that a selector sends traffic to. */
+export function servingPods(world: World, pool: string, selector: Record<string, string> | undefined): Pod[] {
+  return podsOf(world).filter((pod) => poolOf(pod) === pool && serves(pod) && matches(pod, selector));
+}
+
+/** The Deployment that a pool's Service selects; without a Service the one with the most ready pods. */
+export function servedDeployment(world: World, release: string, pool: TruePool): WorldObject | undefined {
+  const own = deploymentsOf(world, release, pool.name);
+  if (pool.service !== undefined) {
+    const track = selectorOf(world.get('Service', pool.service))?.[LABEL.track];
+    return own.find((deployment) => labelOf(deployment, 'track') === track);
+  }
+  return own.toSorted((a, b) => readyOf(world, b).length - readyOf(world, a).length).at(0);
+}
+
+export function revisionOf(object: WorldObject | undefined): number | undefined {
+  const text = labelOf(object, 'revision');
+  return text === undefined ? undefined : Number(text);
+}
+
+export function readyOf(world: World, deployment: WorldObject): Pod[] {
+  return podsOf(world).filter((pod) => serves(pod) && labelOf(pod, 'workload') === deployment.metadata.name);
+}
+
+/** Whether a pool serves a revision, with all the pods that are wanted, and those alone. */
+export function isHealthy(world: World, release: string, pool: TruePool, revision: number): boolean {
+  const deployment = servedDeployment(world, release, pool);
+  if (!deployment || revisionOf(deployment) !== revision) return false;
+  const ready = readyOf(world, deployment).filter((pod) => revisionOf(pod) === revision).length;
+  return ready >= wantedReplicas(pool, deployment);
+}
+
+/** The live scale, where somebody else owns it. */
+export function wantedReplicas(pool: TruePool, deployment: WorldObject | undefined): number {
+  const foreign = deployment?.metadata.managedFields?.some(({ manager, fieldsV1 }) => {
+    const fields = fieldsV1 as { 'f:spec'?: Record<string, unknown> } | undefined;
+    return manager !== 'apprelease' && fields?.['f:spec']?.['f:replicas'] !== undefined;
+  });
+  return foreign && deployment ? deploymentSpec(deployment).replicas : pool.replicas;
+}
+
+export function factsOf(revision: WorldObject | undefined): Facts | undefined {
+  const text = revision?.metadata.annotations?.[ANNOTATION.facts];
+  return text === undefined ? undefined : (JSON.parse(text) as Facts);
+}
+
+/** The records of a release, oldest first; the ledger is none. */
+export function revisionsOf(world: World, release: string): (WorldObject & { revision: number; data: RevisionData })[] {
+  return world
+    .list('ControllerRevision')
+    .filter((object) => labelOf(object, 'release') === release && Number(object.revision) > 0)
+    .toSorted((a, b) => Number(a.revision) - Number(b.revision)) as (WorldObject & {
+    revision: number;
+    data: RevisionData;
+  })[];
+}
+
+export function recordOf(world: World, release: string, number: number) {
+  return revisionsOf(world, release).find(({ revision }) => revision === number);
+}
+
+export function versionOf(world: World, release: string, number: number | undefined): string {
+  return revisionsOf(world, release).find(({ revision }) => revision === number)?.data.input.version ?? '?';
+}
+
+export function servedVersion(world: World, release: string, pool: string): string | undefined {
+  const found = poolsOf(release, specOf(world.get('AppRelease', release))).find(({ name }) => name === pool);
+  const deployment = found && servedDeployment(world, release, found);
+  return deployment?.metadata.annotations?.[ANNOTATION.version];
+}
+
+export function rollbackStatus(object: WorldObject | undefined): ReleaseRollbackStatus | undefined {
+  return object?.status as ReleaseRollbackStatus | undefined;
+}
+
+export interface TrueHold {
+  rollback: WorldObject;
+  pool: RollbackPoolStatus;
+}
+
+/** The last accepted rollback that keeps a pool. */
+export function holdOf(
+  rollbacks: readonly { spec?: unknown; status?: unknown }[],
+  release: WorldObject | undefined,
+  pool: string,
+): TrueHold | undefined {
+  const holds = (rollbacks as WorldObject[]).flatMap((rollback) => {
+    const status = rollbackStatus(rollback);
+    if ((rollback.spec as { release: string }).release !== release?.metadata.name) return [];
+    if (status?.acceptedAt === undefined || status.endedAt !== undefined) return [];
+    if (status.releaseUID !== release.metadata.uid) return [];
+    const own = status.pools?.find(({ name, supersededBy }) => name === pool && supersededBy === undefined);
+    return own ? [{ rollback, pool: own, sequence: status.sequence ?? 0 }] : [];
+  });
+  return holds.toSorted((a, b) => a.sequence - b.sequence).at(-1);
+}
+
+export function conditionOf(object: WorldObject | undefined, type: string): Condition | undefined {
+  const status = object?.status as AppReleaseStatus | undefined;
+  return status?.conditions?.find((condition) => condition.type === type);
+}
+
+export function isPaused(release: { metadata: WorldObject['metadata']; spec?: unknown }): boolean {
+  return release.metadata.annotations?.[ANNOTATION.paused] !== undefined || specOf(release)?.paused === true;
+}
+
+export function endingPods(world: World): Pod[] {
+  return podsOf(world).filter(isLeaving);
+}

@@ -1,0 +1,195 @@
+/** What people do: with kubectl, from Git, by hand. */
+import { ANNOTATION } from '../../src/api/meta.ts';
+import {
+  APP_RELEASES,
+  DEPLOYMENTS,
+  NODES,
+  PODS,
+  PROMOTIONS,
+  ROLLBACKS,
+  SERVICES,
+} from '../../src/controller/resources.ts';
+import type { Resource } from '../../src/kube/types.ts';
+import { statusOf } from '../../src/kube/types.ts';
+import type { ApiServer, WriteAs } from './api-server.ts';
+import type { Kubelet } from './kubelet.ts';
+import type { Pod } from './pods.ts';
+import type { Registry } from './registry.ts';
+import type { SpecDraft } from './specs.ts';
+import { poolsOf, servedDeployment, servingPods, selectorOf, specOf } from './truth.ts';
+import type { World } from './world.ts';
+import { NAMESPACE } from './world.ts';
+
+const KUBECTL: WriteAs = { actor: 'user', manager: 'kubectl' };
+
+export interface Users {
+  create: (release: string, spec: SpecDraft) => void;
+  /** Changes the spec in place, as a commit in Git would. */
+  edit: (release: string, change: (spec: SpecDraft) => void) => void;
+  setVersion: (release: string, version: string) => void;
+  rollback: (
+    name: string,
+    spec: {
+      release: string;
+      toVersion?: string;
+      toRevision?: number;
+      pools?: string[];
+      force?: boolean;
+      reason?: string;
+    },
+  ) => void;
+  promote: (
+    name: string,
+    spec: { release: string; stage: string; version?: string; revision?: number; skipSoak?: boolean },
+  ) => void;
+  pause: (release: string, reason: string | null) => void;
+  eraseStatus: (release: string) => void;
+  remove: (
+    kind: 'AppRelease' | 'Deployment' | 'Service' | 'ReleaseRollback' | 'ReleasePromotion' | 'Pod',
+    name: string,
+  ) => void;
+  /** The scale subresource: the scale is then theirs. */
+  scale: (deployment: string, replicas: number) => void;
+  editService: (name: string, spec: object) => void;
+  createService: (name: string, adopt: boolean) => void;
+  node: (name: string, ready: boolean) => void;
+  /** The first pod behind a pool's Service is ready, or is not, whatever its image does. */
+  flip: (release: string, pool: string, ready: boolean) => void;
+  /** Every pod that was flipped is as its image has it. */
+  unflip: () => void;
+  serving: (release: string, pool: string) => Pod[];
+}
+
+export interface Surroundings {
+  world: World;
+  api: ApiServer;
+  kubelet: Kubelet;
+  registry: Registry;
+}
+
+export function createUsers({ world, api, kubelet }: Surroundings): Users {
+  const flipped: Pod[] = [];
+
+  function make(resource: Resource, name: string, spec: object): void {
+    const metadata = { name, namespace: NAMESPACE };
+    api.create(resource, { apiVersion: resource.apiVersion, kind: resource.kind, metadata, spec }, KUBECTL);
+  }
+
+  function merge(resource: Resource, name: string, body: object): void {
+    if (world.get(resource.kind, name)) api.patch(resource, name, { type: 'merge', body }, KUBECTL);
+  }
+
+  function edit(release: string, change: (spec: SpecDraft) => void): void {
+    const spec = structuredClone(world.get('AppRelease', release)?.spec) as SpecDraft | undefined;
+    if (!spec) return;
+    change(spec);
+    if (!isAdmitted(spec)) return;
+    api.patch(
+      APP_RELEASES,
+      release,
+      { type: 'json', operations: [{ op: 'add', path: '/spec', value: spec }] },
+      KUBECTL,
+    );
+  }
+
+  function serving(release: string, name: string): Pod[] {
+    const pool = poolsOf(release, specOf(world.get('AppRelease', release))).find(
+      (candidate) => candidate.name === name,
+    );
+    if (!pool) return [];
+    const deployment = servedDeployment(world, release, pool);
+    const selector =
+      pool.service === undefined
+        ? (deployment?.spec as { selector: { matchLabels: Record<string, string> } } | undefined)?.selector.matchLabels
+        : selectorOf(world.get('Service', pool.service));
+    return servingPods(world, name, selector);
+  }
+
+  const resources = {
+    AppRelease: APP_RELEASES,
+    Deployment: DEPLOYMENTS,
+    Service: SERVICES,
+    ReleaseRollback: ROLLBACKS,
+    ReleasePromotion: PROMOTIONS,
+    Pod: PODS,
+  };
+
+  return {
+    create: (release, spec) => {
+      make(APP_RELEASES, release, structuredClone(spec));
+    },
+    edit,
+    setVersion: (release, version) => {
+      edit(release, (spec) => {
+        spec.version = version;
+        for (const container of spec.template.spec.containers)
+          container.image = container.image.replace(/:[^:]*$/, `:${version}`);
+      });
+    },
+    rollback: (name, spec) => {
+      make(ROLLBACKS, name, { force: false, ...spec });
+    },
+    promote: (name, spec) => {
+      make(PROMOTIONS, name, { skipSoak: false, ...spec });
+    },
+    pause: (release, reason) => {
+      merge(APP_RELEASES, release, { metadata: { annotations: { [ANNOTATION.paused]: reason } } });
+    },
+    eraseStatus: (release) => {
+      if (!world.get('AppRelease', release)) return;
+      const operations = [{ op: 'add' as const, path: '/status', value: {} }];
+      api.patch(statusOf(APP_RELEASES), release, { type: 'json', operations }, KUBECTL);
+    },
+    remove: (kind, name) => {
+      if (world.get(kind, name)) api.remove(resources[kind], name, {}, KUBECTL);
+    },
+    scale: (deployment, replicas) => {
+      merge(DEPLOYMENTS, deployment, { spec: { replicas } });
+    },
+    editService: (name, spec) => {
+      merge(SERVICES, name, { spec });
+    },
+    createService: (name, adopt) => {
+      const annotations = adopt ? { [ANNOTATION.adopt]: 'true' } : {};
+      const metadata = { name, namespace: NAMESPACE, annotations };
+      const spec = { selector: { app: 'legacy' }, ports: [{ port: 80, protocol: 'TCP', targetPort: 80 }] };
+      api.create(SERVICES, { apiVersion: 'v1', kind: 'Service', metadata, spec }, KUBECTL);
+    },
+    node: (name, ready) => {
+      const node = world.get('Node', name);
+      if (!node) return;
+      const status = { conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] };
+      world.put('cluster', { ...node, status });
+    },
+    flip: (release, pool, ready) => {
+      const [pod] = ready
+        ? (world.list('Pod') as Pod[]).filter(({ metadata }) => metadata.name.includes(`-${pool}-`))
+        : serving(release, pool);
+      if (pod) kubelet.flip(pod, ready);
+      if (pod && !ready) flipped.push(pod);
+    },
+    unflip: () => {
+      for (const pod of flipped) if (world.get('Pod', pod.metadata.name)) kubelet.flip(pod, true);
+    },
+    serving,
+  };
+}
+
+/** What the CRD's schema and rules let in. */
+function isAdmitted(spec: SpecDraft): boolean {
+  const parsed = specOf({ spec });
+  return parsed !== undefined && (parsed.strategy.type === 'RollingUpdate' || parsed.service !== undefined);
+}
+
+/** Nodes of a pool, all ready. */
+export function addNodes(world: World, pool: string, count: number): void {
+  for (let number = 1; number <= count; number += 1) {
+    world.put('cluster', {
+      apiVersion: NODES.apiVersion,
+      kind: NODES.kind,
+      metadata: { name: `${pool}-${number}`, labels: { pool } },
+      spec: {},
+      status: { conditions: [{ type: 'Ready', status: 'True' }] },
+    });
+  }
+}

@@ -144,12 +144,13 @@ export interface Supervised {
 export async function superviseOperator(start: () => Promise<OperatorProcess>): Promise<Supervised> {
   let current = await start();
   let isStopping = false;
+  const mustStop = () => isStopping;
   async function supervise(): Promise<void> {
     for (;;) {
       await current.exited;
-      if (isStopping) return;
+      if (mustStop()) return;
       current = await start();
-      if (isStopping) await current.stop();
+      if (mustStop()) await current.stop();
     }
   }
   const supervising = supervise();

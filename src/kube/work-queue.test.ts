@@ -173,6 +173,19 @@ describe('results', () => {
     expect(handler).toHaveBeenCalledTimes(3);
   });
 
+  test('what was due before the API server may be asked again waits as long', async () => {
+    const queue = createWorkQueue();
+    const fields = { code: 429, reason: 'TooManyRequests', message: '', verb: 'get', path: '/', retryAfterSeconds: 3 };
+    const handler = vi.fn().mockRejectedValueOnce(new KubeError(fields)).mockResolvedValue(undefined);
+    void queue.run(handler, { workers: 1 });
+    queue.addAfter('a', 1000);
+    queue.add('a');
+    await vi.advanceTimersByTimeAsync(2999);
+    expect(handler).toHaveBeenCalledTimes(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(handler).toHaveBeenCalledTimes(2);
+  });
+
   test('a handler may ask for its key again', async () => {
     const queue = createWorkQueue();
     const handler = vi.fn().mockResolvedValueOnce({ requeueAfterMs: 1000 }).mockResolvedValue(undefined);

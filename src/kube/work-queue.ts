@@ -109,6 +109,15 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
     return false;
   }
 
+  /** What was to come sooner waits as long, but for what must not wait. */
+  function hold(key: string, ms: number): void {
+    held.set(key, performance.now() + ms);
+    const sooner = delayed.get(key);
+    if (sooner?.priority !== 'normal') return;
+    clearTimeout(sooner.timer);
+    delayed.delete(key);
+  }
+
   function addAfter(key: string, ms: number, { priority = 'normal' }: AddOptions = {}): void {
     if (shuttingDown) return;
     if (ms <= 0) {
@@ -137,7 +146,7 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
     const failed = failures.get(key) ?? 0;
     failures.set(key, failed + 1);
     metrics.retry?.();
-    if (leastMs > 0) held.set(key, performance.now() + leastMs);
+    if (leastMs > 0) hold(key, leastMs);
     const delay = Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(failed, 50));
     addAfter(key, Math.max(delay, leastMs), given);
   }

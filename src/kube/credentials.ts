@@ -23,29 +23,57 @@ export interface Credentials {
 
 export interface CredentialSource {
   get: () => Promise<Credentials>;
-  /** What is kept was refused: the next `get` asks the KubeConfig again. */
-  forget: () => void;
+  /** These were refused: the next `get` asks the KubeConfig again, unless newer ones are kept by now. */
+  forget: (refused: Credentials) => void;
 }
 
 /** Short against the minute for which the library itself keeps a token file's content. */
 const KEEP_MS = 10_000;
 
-/** Calls at the same time share one look-up: an exec plugin must not be started once per request. */
+/** A login may wait for a person, but not for ever: after this another is tried. */
+const LOGIN_MS = 60_000;
+
+interface Dated<T> {
+  /** `performance.now()` */
+  since: number;
+  value: T;
+}
+
+/** Calls at the same time share one look-up, however long it takes: an exec plugin must not be started once per request. */
 export function createCredentialSource(kubeConfig: KubeConfigSource): CredentialSource {
-  let kept: { since: number; credentials: Promise<Credentials> } | undefined;
+  let kept: Dated<Credentials> | undefined;
+  let login: Dated<Promise<Credentials>> | undefined;
 
   function get(): Promise<Credentials> {
-    if (kept === undefined || performance.now() - kept.since > KEEP_MS) {
-      const fresh = { since: performance.now(), credentials: load(kubeConfig) };
-      fresh.credentials.catch(() => {
-        if (kept === fresh) kept = undefined;
-      });
-      kept = fresh;
+    if (isYoung(kept, KEEP_MS)) return Promise.resolve(kept.value);
+    if (!isYoung(login, LOGIN_MS)) {
+      login = { since: performance.now(), value: logIn() };
+      // Also where nobody waits for it any more.
+      login.value.catch(() => undefined);
     }
-    return kept.credentials;
+    return login.value;
   }
 
-  return { get, forget: () => (kept = undefined) };
+  async function logIn(): Promise<Credentials> {
+    try {
+      const value = await load(kubeConfig);
+      kept = { since: performance.now(), value };
+      return value;
+    } finally {
+      login = undefined;
+    }
+  }
+
+  return {
+    get,
+    forget: (refused) => {
+      if (kept?.value === refused) kept = undefined;
+    },
+  };
+}
+
+function isYoung<T>(dated: Dated<T> | undefined, ms: number): dated is Dated<T> {
+  return dated !== undefined && performance.now() - dated.since <= ms;
 }
 
 async function load(kubeConfig: KubeConfigSource): Promise<Credentials> {

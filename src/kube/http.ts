@@ -1,8 +1,8 @@
 /** One exchange with the API server: credentials, deadline, metrics, and every failure as a KubeError. */
 
 import type { Dispatcher } from 'undici';
-import type { Connection, Link } from './connection.ts';
-import type { CredentialSource } from './credentials.ts';
+import type { Connection, Link, Sent } from './connection.ts';
+import type { Credentials, CredentialSource } from './credentials.ts';
 import { isKubeError, KubeError, type ClientReason, type StatusCause } from './errors.ts';
 import type { RequestRecord, Verb } from './types.ts';
 
@@ -40,12 +40,11 @@ interface Deadline {
 export async function exchange<T>(setup: Exchange, connection: Connection, call: Call, timeoutMs: number): Promise<T> {
   return record(setup, call, () =>
     attempt(connection, call, timeoutMs, async (deadline, onLink) => {
-      const { response, link } = await send(setup, connection, call, deadline, onLink);
+      const sent = await send(setup, connection, call, deadline, onLink);
+      const { response, link } = sent;
       const text = await response.body.text();
       link.heardAt = performance.now();
-      if (response.statusCode < 200 || response.statusCode > 299) {
-        throw refused(setup, call, response.statusCode, response.headers, text);
-      }
+      if (response.statusCode < 200 || response.statusCode > 299) throw refused(setup, call, sent, text);
       return { code: response.statusCode, result: parse(call, response.statusCode, text) as T };
     }),
   );
@@ -73,7 +72,7 @@ export async function* exchangeLines(
       try {
         const sent = await send(setup, connection, call, deadline, (link) => (used = link));
         const code = sent.response.statusCode;
-        if (code !== 200) throw refused(setup, call, code, sent.response.headers, await sent.response.body.text());
+        if (code !== 200) throw refused(setup, call, sent, await sent.response.body.text());
         return { code, result: sent.response };
       } catch (error) {
         throw failed(error);
@@ -185,21 +184,27 @@ async function attempt<T>(
   }
 }
 
+/** An answer, and as whom it was asked for. */
+interface Authenticated extends Sent {
+  credentials: Credentials;
+}
+
 async function send(
   setup: Exchange,
   connection: Connection,
   call: Call,
   deadline: Deadline,
   onLink: (link: Link) => void,
-): Promise<{ response: Dispatcher.ResponseData; link: Link }> {
-  const { headers, tls } = await loadCredentials(setup, call, deadline.signal);
+): Promise<Authenticated> {
+  const credentials = await loadCredentials(setup, call, deadline.signal);
+  const { headers, tls } = credentials;
   if (call.method !== 'GET' && setup.mayWrite?.() === false) {
     throw clientError(call, 'NotLeader', 'not sent: not the leader');
   }
   const link = connection.link(tls);
   onLink(link);
   const query = call.query?.toString();
-  return connection.send(link, {
+  const sent = await connection.send(link, {
     origin: setup.origin,
     method: call.method,
     path: query ? `${call.path}?${query}` : call.path,
@@ -212,6 +217,7 @@ async function send(
     ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
     signal: deadline.signal,
   });
+  return { ...sent, credentials };
 }
 
 async function loadCredentials(setup: Exchange, call: Call, signal: AbortSignal) {
@@ -239,14 +245,9 @@ async function record<T>(setup: Exchange, call: Call, work: () => Promise<{ code
   }
 }
 
-function refused(
-  setup: Exchange,
-  call: Call,
-  code: number,
-  headers: Record<string, string | string[] | undefined>,
-  text: string,
-): KubeError {
-  if (code === 401) setup.credentials.forget();
+function refused(setup: Exchange, call: Call, { response, credentials }: Authenticated, text: string): KubeError {
+  const { statusCode: code, headers } = response;
+  if (code === 401) setup.credentials.forget(credentials);
   let body: unknown;
   try {
     body = JSON.parse(text);

@@ -3,15 +3,15 @@ import { ANNOTATION, LABEL } from '../api/meta.ts';
 import type { Action } from './actions.ts';
 import { targetOf } from './actions.ts';
 import { canonicalJson, ledgerName, revisionName } from './names.ts';
-import type { Ledger, Revision } from './revision.ts';
-import { isGood } from './revision.ts';
+import type { Ledger, PinnedImage, Revision } from './revision.ts';
+import { isGood, knownPins } from './revision.ts';
 import { isSettled, poolTarget, wantedRevision } from './target.ts';
 import type { View } from './view.ts';
 import { inForce } from './view.ts';
 
 const FAILED_LIMIT = 3;
-/** Versions whose digests the ledger keeps: an annotation holds 256 KiB. */
-const LEDGER_LIMIT = 500;
+/** The API server takes 256 KiB of annotations in all: the topology and the ledger share them. */
+const LEDGER_BYTES = 250 * 1024;
 
 /** Records the wanted revision once everything about it is known. */
 export function recordRevision(view: View): Action[] {
@@ -74,35 +74,61 @@ function writeLedger(view: View, annotations: Record<string, string>, message: s
     : [{ kind: 'CreateLedger', message, name: ledgerName(view.owner.name), annotations }];
 }
 
-/** Removes revisions beyond the limits; the digests of a version that goes are written to the ledger first. */
+/** Removes revisions beyond the limits; pins that only they know are written to the ledger first. */
 export function collectRevisions(view: View): Action[] {
+  const gone = revisionsBeyondLimits(view);
+  const left = view.revisions.filter((revision) => !gone.includes(revision));
+  const done = gone.filter((revision) => Object.keys(lostPins(view, revision, left)).length === 0);
+  if (done.length > 0) return done.map(deleteRevision);
+  const oldest = gone.toSorted((a, b) => a.number - b.number).at(0);
+  if (!oldest) return [];
+  const ledger = ledgerWith(view, oldest.data.input.version, lostPins(view, oldest, left));
+  return writeLedger(
+    view,
+    { [ANNOTATION.ledger]: JSON.stringify(ledger) },
+    'keep the digests of versions whose revisions go',
+  );
+}
+
+function revisionsBeyondLimits(view: View): Revision[] {
   if (!view.topology || view.wanted.state !== 'Recorded') return [];
   const kept = neededRevisions(view);
   const spare = view.revisions.filter((revision) => !kept.has(revision)).toReversed();
   const good = spare.filter((revision) => isGoodAnywhere(revision)).slice(view.topology.revisionHistoryLimit);
   const others = spare.filter((revision) => !isGoodAnywhere(revision)).slice(FAILED_LIMIT);
-  const gone = [...good, ...others];
-  if (gone.length === 0) return [];
-  const left = new Set(
-    view.revisions.filter((revision) => !gone.includes(revision)).map(({ data }) => data.input.version),
-  );
-  const missing = gone.filter(
-    ({ data }) => !left.has(data.input.version) && view.record.ledger[data.input.version] === undefined,
-  );
-  if (missing.length > 0) {
-    const added: Ledger = Object.fromEntries(missing.map(({ data }) => [data.input.version, data.images]));
-    const entries = Object.entries({ ...view.record.ledger, ...added }).slice(-LEDGER_LIMIT);
-    return writeLedger(
-      view,
-      { [ANNOTATION.ledger]: JSON.stringify(Object.fromEntries(entries)) },
-      'keep the digests of versions whose revisions go',
-    );
-  }
-  return gone.map((revision) => ({
+  return [...good, ...others];
+}
+
+function deleteRevision(revision: Revision): Action {
+  return {
     kind: 'DeleteRevision',
     message: `remove revision ${revision.number}: beyond the history limit`,
     target: targetOf(revision),
-  }));
+  };
+}
+
+/** The pins of a revision that neither the ledger nor a revision of its version that stays has. */
+function lostPins(view: View, { data }: Revision, left: readonly Revision[]): Record<string, PinnedImage> {
+  const known = knownPins(data.input.version, left, view.record.ledger);
+  return Object.fromEntries(Object.entries(data.images).filter(([image]) => known[image] === undefined));
+}
+
+/** The ledger with these pins, too; the versions that stand in it longest go where it would grow too large. */
+function ledgerWith({ record }: View, version: string, pins: Record<string, PinnedImage>): Ledger {
+  const { [version]: earlier, ...others } = record.ledger;
+  const added: Ledger = { [version]: { ...earlier, ...pins } };
+  let room = LEDGER_BYTES - sizeOf(record.topology ?? {}) - sizeOf(added);
+  const kept = Object.entries(others)
+    .toReversed()
+    .filter(([name, images]) => {
+      room -= sizeOf({ [name]: images });
+      return room >= 0;
+    });
+  return { ...Object.fromEntries(kept.toReversed()), ...added };
+}
+
+function sizeOf(value: object): number {
+  return Buffer.byteLength(JSON.stringify(value));
 }
 
 function isGoodAnywhere(revision: Revision): boolean {

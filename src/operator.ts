@@ -91,7 +91,7 @@ async function operate(config: Config, log: Log): Promise<void> {
     client,
     createResolver: registries.createResolver,
     workers: config.workers,
-    ...(config.namespace !== undefined && { namespace: config.namespace }),
+    namespaces: config.namespace,
     assertLeading: () => {
       if (election && !election.isLeader()) throw notLeading();
     },

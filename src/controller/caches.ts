@@ -67,12 +67,13 @@ export interface CachesOptions {
   /** The same, for what must not wait: a rollback. */
   enqueueFirst: (key: string) => void;
   onError: (error: unknown) => void;
-  /** Left out: all namespaces. */
-  namespace?: string;
+  /** Left out or empty: all of them. */
+  namespaces?: readonly string[];
 }
 
 /** The operator's caches: what carries our label, the three kinds, and the nodes. */
-export function createCaches({ client, enqueue, enqueueFirst, onError, namespace }: CachesOptions): RunningCaches {
+export function createCaches(options: CachesOptions): RunningCaches {
+  const { client, enqueue, enqueueFirst, onError, namespaces = [] } = options;
   const reflectors: Pick<Reflector<KubeObject, Stored>, 'start' | 'synced' | 'hasSynced' | 'stop'>[] = [];
 
   function cache<T extends KubeObject, S extends Stored>(
@@ -81,22 +82,27 @@ export function createCaches({ client, enqueue, enqueueFirst, onError, namespace
     releaseOf?: (object: S) => string[],
     { labelSelector, isUrgent }: { labelSelector?: string; isUrgent?: (object: S) => boolean } = {},
   ): Cache<S> {
-    const reflector = createReflector({
-      client,
-      resource,
-      transform,
-      onError,
-      ...(releaseOf && { indexes: { [RELEASE_INDEX]: releaseOf } }),
-      ...(labelSelector !== undefined && { labelSelector }),
-      ...(namespace !== undefined && resource.namespaced && { namespace }),
-    });
-    reflector.onChange((change) => {
-      const add = isUrgent?.(change.object) ? enqueueFirst : enqueue;
-      for (const key of releaseOf?.(change.object) ?? []) add(key);
-      if (change.type === 'modified') for (const key of releaseOf?.(change.old) ?? []) add(key);
-    });
-    reflectors.push(reflector);
-    return reflector.store as Cache<S>;
+    function reflect(namespace?: string): Cache<S> {
+      const reflector = createReflector({
+        client,
+        resource,
+        transform,
+        onError,
+        ...(releaseOf && { indexes: { [RELEASE_INDEX]: releaseOf } }),
+        ...(labelSelector !== undefined && { labelSelector }),
+        ...(namespace !== undefined && { namespace }),
+      });
+      reflector.onChange((change) => {
+        const add = isUrgent?.(change.object) ? enqueueFirst : enqueue;
+        for (const key of releaseOf?.(change.object) ?? []) add(key);
+        if (change.type === 'modified') for (const key of releaseOf?.(change.old) ?? []) add(key);
+      });
+      reflectors.push(reflector);
+      return reflector.store as Cache<S>;
+    }
+    // One list and watch for each namespace: rights in all of them are not needed.
+    if (!resource.namespaced || namespaces.length === 0) return reflect();
+    return joinCaches(new Map(namespaces.map((namespace) => [namespace, reflect(namespace)])));
   }
 
   const ours = { labelSelector: LABEL.release };
@@ -121,6 +127,18 @@ export function createCaches({ client, enqueue, enqueueFirst, onError, namespace
     stop: async () => {
       await Promise.all(reflectors.map((reflector) => reflector.stop()));
     },
+  };
+}
+
+/** The caches of several namespaces as one. */
+function joinCaches<S>(byNamespace: ReadonlyMap<string | undefined, Cache<S>>): Cache<S> {
+  const caches = [...byNamespace.values()];
+  return {
+    get: (namespace, name) => byNamespace.get(namespace)?.get(namespace, name),
+    list: () => caches.flatMap((cache) => cache.list()),
+    byIndex: (index, value) => caches.flatMap((cache) => cache.byIndex(index, value)),
+    observeWrite: (object) => byNamespace.get(object.metadata.namespace)?.observeWrite(object),
+    observeDelete: (object) => byNamespace.get(object.metadata.namespace)?.observeDelete(object),
   };
 }
 

@@ -14,8 +14,8 @@ export interface ControllerOptions extends Pick<ReconcileContext, 'record' | 'as
   /** Made with the callback that enqueues a release when an answer changes. */
   createResolver: (onChange: (key: string) => void) => DigestResolver;
   workers: number;
-  /** Left out: all namespaces. */
-  namespace?: string;
+  /** Left out or empty: all of them. */
+  namespaces?: readonly string[];
   /** A failed list or watch, tried again. */
   onCacheError: (error: unknown) => void;
   /** After each pass. */
@@ -41,7 +41,7 @@ export interface Controller {
 const STALE_RETRY_MS = 20;
 
 export function createController(options: ControllerOptions): Controller {
-  const { client, namespace } = options;
+  const { client, namespaces } = options;
   const queue = createWorkQueue({ maxDelayMs: 60_000, ...(options.queueMetrics && { metrics: options.queueMetrics }) });
   const resolver = options.createResolver((key) => {
     queue.add(key);
@@ -56,7 +56,7 @@ export function createController(options: ControllerOptions): Controller {
       queue.add(key, { priority: 'high' });
     },
     onError: options.onCacheError,
-    ...(namespace !== undefined && { namespace }),
+    ...(namespaces !== undefined && { namespaces }),
   });
   const reconcile = createReconciler({
     client,

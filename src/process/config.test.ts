@@ -23,7 +23,9 @@ test('needs no flag', () => {
     retryPeriod: 2_000,
     healthAddress: { host: '', port: 8081 },
     metricsAddress: { host: '', port: 8080 },
+    namespace: [],
     logLevel: 'info',
+    readPullSecrets: true,
     insecureRegistry: [],
     registryRecheckInterval: 3_600_000,
   });
@@ -32,7 +34,7 @@ test('needs no flag', () => {
 test('a flag wins over its variable, that over the default', () => {
   const environment = { APPRELEASE_WORKERS: '3', APPRELEASE_LOG_LEVEL: 'debug', APPRELEASE_NAMESPACE: '' };
   expect(configOf(['--workers=5'], environment)).toMatchObject({ workers: 5, logLevel: 'debug' });
-  expect(configOf([], environment)).not.toHaveProperty('namespace');
+  expect(configOf([], environment).namespace).toEqual([]);
 });
 
 test('the Lease is in the pod’s own namespace, unless another is named', () => {
@@ -46,6 +48,11 @@ test('a registry list is a repeated flag, or a variable with commas', () => {
     'b',
   ]);
   expect(configOf([], { APPRELEASE_INSECURE_REGISTRY: 'a:5000,b' }).insecureRegistry).toEqual(['a:5000', 'b']);
+});
+
+test('several namespaces are a repeated flag, or a variable with commas', () => {
+  expect(configOf(['--namespace=shop', '--namespace', 'bank', '--namespace=shop']).namespace).toEqual(['shop', 'bank']);
+  expect(configOf([], { APPRELEASE_NAMESPACE: 'shop,bank' }).namespace).toEqual(['shop', 'bank']);
 });
 
 test.each([
@@ -72,6 +79,11 @@ describe('a mistake is named with what would be right', () => {
     [['--health-address=:99999'], '--health-address=:99999 must be HOST:PORT, :PORT for all addresses, or off'],
     [['--log-level=loud'], '--log-level=loud must be one of fatal, error, warn, info, debug, trace'],
     [['--leader-elect=yes'], '--leader-elect=yes must be true or false'],
+    [
+      ['--namespace=shop', '--namespace=Bank'],
+      '--namespace=shop,Bank must be the name of a Kubernetes object: lower case, digits, - and .',
+    ],
+    [['--read-pull-secrets=no'], '--read-pull-secrets=no must be true or false'],
     [['--kubeconfig'], '--kubeconfig needs a value: FILE'],
     [['web'], '"web": takes no arguments, only flags'],
   ])('%j', (args, problem) => {

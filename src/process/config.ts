@@ -9,8 +9,8 @@ export interface Address {
 
 /** Times are in milliseconds. */
 export interface Config {
-  /** Left out: all namespaces. */
-  namespace?: string;
+  /** Empty: all namespaces. */
+  namespace: string[];
   workers: number;
   leaderElect: boolean;
   leaseName: string;
@@ -22,6 +22,8 @@ export interface Config {
   healthAddress?: Address;
   metricsAddress?: Address;
   logLevel: LogLevel;
+  /** Whether the pods' pull secrets may be read. */
+  readPullSecrets: boolean;
   registryDockerConfig?: string;
   registryCaFile?: string;
   insecureRegistry: string[];
@@ -84,7 +86,7 @@ const text = z.string().min(1, 'must not be empty');
 
 const schema = z
   .object({
-    namespace: name.optional(),
+    namespace: z.array(name).transform((names) => [...new Set(names)]),
     workers,
     leaderElect: boolean,
     leaseName: name,
@@ -95,6 +97,7 @@ const schema = z
     healthAddress: address,
     metricsAddress: address,
     logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`),
+    readPullSecrets: boolean,
     registryDockerConfig: text.optional(),
     registryCaFile: text.optional(),
     insecureRegistry: z.array(text),
@@ -116,7 +119,11 @@ const schema = z
 type Name = keyof z.input<typeof schema>;
 
 const OPTIONS: Readonly<Record<Name, Option>> = {
-  namespace: { value: 'NAME', help: 'Look after this namespace alone. Default: all' },
+  namespace: {
+    value: 'NAME',
+    help: 'Look after this namespace alone; may be given several times. Default: all',
+    repeatable: true,
+  },
   workers: { value: 'N', help: 'Releases that are worked on at the same time', initial: '16' },
   leaderElect: {
     value: 'BOOL',
@@ -139,6 +146,11 @@ const OPTIONS: Readonly<Record<Name, Option>> = {
   healthAddress: { value: 'HOST:PORT', help: 'Where /healthz and /readyz are served, or off', initial: ':8081' },
   metricsAddress: { value: 'HOST:PORT', help: 'Where /metrics is served, or off', initial: ':8080' },
   logLevel: { value: 'LEVEL', help: LOG_LEVELS.join(', '), initial: 'info' },
+  readPullSecrets: {
+    value: 'BOOL',
+    help: "Resolve tags with the pods' pull secrets; false: only with --registry-docker-config",
+    initial: 'true',
+  },
   registryDockerConfig: {
     value: 'FILE',
     help: "Docker config.json with credentials for registries, tried after the pods' pull secrets",

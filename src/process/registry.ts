@@ -5,7 +5,7 @@ import type { KubeClient, KubeObject, Resource } from '../kube/types.ts';
 import { createDigestResolver } from '../registry/background.ts';
 import { createDockerConfigFile } from '../registry/credentials.ts';
 import type { GetObject, PullSecret, PullServiceAccount } from '../registry/pull-secrets.ts';
-import { createCredentialLoader } from '../registry/pull-secrets.ts';
+import { createCredentialLoader, createOwnCredentialLoader } from '../registry/pull-secrets.ts';
 import { createRegistryClient } from '../registry/resolver.ts';
 import type { DigestResolver } from '../registry/types.ts';
 import type { Config } from './config.ts';
@@ -31,17 +31,16 @@ export interface Registries {
 
 /** Fails where the CA file can't be read. */
 export function createRegistries(config: Config, client: Pick<KubeClient, 'get'>, metrics: Metrics): Registries {
-  const { registryCaFile, registryDockerConfig, insecureRegistry, registryRecheckInterval } = config;
+  const { registryCaFile, registryDockerConfig, insecureRegistry, registryRecheckInterval, readPullSecrets } = config;
   const registry = createRegistryClient({
     insecureHosts: new Set(insecureRegistry),
     onRequest: metrics.registryRequest,
     ...(registryCaFile !== undefined && { caBundle: readFileSync(registryCaFile, 'utf8') }),
   });
-  const loadCredentials = createCredentialLoader(
-    getter(client, SECRETS),
-    getter(client, SERVICE_ACCOUNTS),
-    registryDockerConfig === undefined ? undefined : createDockerConfigFile(registryDockerConfig),
-  );
+  const ownKeyring = registryDockerConfig === undefined ? undefined : createDockerConfigFile(registryDockerConfig);
+  const loadCredentials = readPullSecrets
+    ? createCredentialLoader(getter(client, SECRETS), getter(client, SERVICE_ACCOUNTS), ownKeyring)
+    : createOwnCredentialLoader(ownKeyring);
   return {
     createResolver: (onChange) =>
       createDigestResolver({

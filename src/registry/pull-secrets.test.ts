@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { collectPullSecrets, createCredentialLoader } from './pull-secrets.ts';
+import { collectPullSecrets, createCredentialLoader, createOwnCredentialLoader } from './pull-secrets.ts';
 import type { PullSecret, PullServiceAccount } from './pull-secrets.ts';
 import { parseReference } from './reference.ts';
 import { createKeyring } from './credentials.ts';
@@ -113,5 +113,13 @@ describe('createCredentialLoader', () => {
     const withSecret = await load({ ...request, podSpec: { imagePullSecrets: [{ name: 'x' }] } }, signal);
     expect(usernames(withSecret)).toEqual(['pod', 'operator']);
     expect(usernames(await load({ ...request, podSpec: {} }, signal))).toEqual(['operator']);
+  });
+
+  it("knows the operator's credentials alone where it may read no Secrets, and says so", async () => {
+    const podSpec = { imagePullSecrets: [{ name: 'x' }] };
+    const keyring = await createOwnCredentialLoader(() => Promise.resolve(operator))({ ...request, podSpec }, signal);
+    expect(usernames(keyring)).toEqual(['operator']);
+    expect(notes(keyring)).toEqual([expect.stringContaining('--read-pull-secrets=false')]);
+    expect(usernames(await createOwnCredentialLoader()({ ...request, podSpec }, signal))).toEqual([]);
   });
 });

@@ -68,6 +68,12 @@ export function createCredentialLoader(
   };
 }
 
+/** The operator's own docker config alone: for an operator that has no rights to Secrets. */
+export function createOwnCredentialLoader(readOperatorKeyring?: () => Promise<Keyring>): LoadCredentials {
+  const pod = createKeyring([], ['the operator is told to read no pull secrets (--read-pull-secrets=false)']);
+  return async () => (readOperatorKeyring === undefined ? pod : mergeKeyrings(pod, await readOperatorKeyring()));
+}
+
 async function readPullSecrets(
   names: readonly string[],
   namespace: string,

@@ -80,7 +80,7 @@ export function createOperator({ cluster, namespace, registries }: OperatorOptio
     );
     const controller = createController({
       client,
-      namespace,
+      namespaces: [namespace],
       workers: 2,
       createResolver: (onChange) =>
         createDigestResolver({

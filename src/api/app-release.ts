@@ -1,114 +1,19 @@
 import * as z from 'zod';
 import type { KindDefinition, ObjectMeta } from './common.ts';
 import {
+  appProtocol,
   conditions,
   dnsLabel,
   duration,
   intOrPercent,
-  opaqueObject,
+  serviceLabel,
   stringMap,
   timestamp,
   versionText,
 } from './common.ts';
+import { mapByName, metadataOf, podTemplate, poolTemplate, toleration } from './pod-template.ts';
 
-/** No name twice; server-side apply merges by it. */
-const mapByName = { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] };
-
-function metadataOf(objects: string) {
-  return z
-    .object({
-      labels: stringMap.optional().meta({ description: `Labels of ${objects}.` }),
-      annotations: stringMap.optional().meta({ description: `Annotations of ${objects}.` }),
-    })
-    .meta({ description: `Labels and annotations of ${objects}.` });
-}
-
-const container = z
-  .looseObject({
-    name: dnsLabel(63, 'The name of the container.'),
-    image: z
-      .string()
-      .min(1)
-      .max(1024)
-      .meta({ description: 'An image by tag or digest. A tag is resolved to a digest once and never again.' }),
-  })
-  .meta({ 'x-kubernetes-preserve-unknown-fields': true });
-
-/** A container as Kubernetes has it; the fields that are read here, the others untouched. */
-export type Container = z.infer<typeof container>;
-
-export const podTemplate = z
-  .object({
-    metadata: metadataOf('the pods').optional(),
-    spec: z
-      .looseObject({
-        containers: z
-          .array(container)
-          .min(1)
-          .max(32)
-          .meta({ description: 'The containers.', ...mapByName }),
-        initContainers: z
-          .array(container)
-          .max(32)
-          .optional()
-          .meta({ description: 'The init containers.', ...mapByName }),
-      })
-      .meta({ description: 'A core/v1 PodSpec.', 'x-kubernetes-preserve-unknown-fields': true }),
-  })
-  .meta({ description: 'The PodTemplateSpec of every pool. Its images may name tags: they are pinned to digests.' });
-export type PodTemplate = z.infer<typeof podTemplate>;
-
-const poolTemplate = z
-  .object({
-    metadata: metadataOf('the pods of this pool, added to those of the template').optional(),
-    spec: z
-      .object({
-        serviceAccountName: z.string().max(253).optional().meta({ description: 'The service account in this pool.' }),
-        containers: z
-          .array(
-            z.object({
-              name: dnsLabel(63, 'The name of a container of the template.'),
-              env: z
-                .array(
-                  z
-                    .looseObject({ name: z.string().min(1).meta({ description: 'The variable.' }) })
-                    .meta({ 'x-kubernetes-preserve-unknown-fields': true }),
-                )
-                .max(256)
-                .optional()
-                .meta({ description: 'Variables added or replaced by name.', ...mapByName }),
-              envFrom: z
-                .array(opaqueObject('A core/v1 EnvFromSource.'))
-                .max(64)
-                .optional()
-                .meta({ description: 'Replaces the container’s envFrom.' }),
-              resources: opaqueObject('Replaces the container’s resources.').optional(),
-            }),
-          )
-          .max(32)
-          .optional()
-          .meta({
-            description: 'What differs per container. Images never do: every pool runs the same digests.',
-            ...mapByName,
-          }),
-      })
-      .optional()
-      .meta({ description: 'What differs in the pod spec.' }),
-  })
-  .meta({ description: 'What differs from spec.template in this pool. Images never do.' });
-export type PoolTemplate = z.infer<typeof poolTemplate>;
-
-const toleration = z.object({
-  key: z.string().max(317).optional().meta({ description: 'The taint’s key; empty with Exists matches every key.' }),
-  operator: z.enum(['Exists', 'Equal', 'Lt', 'Gt']).optional().meta({ description: 'How the value is compared.' }),
-  value: z.string().max(63).optional().meta({ description: 'The taint’s value.' }),
-  effect: z
-    .enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute'])
-    .optional()
-    .meta({ description: 'The taint’s effect; empty matches every effect.' }),
-  tolerationSeconds: z.int().optional().meta({ description: 'How long a NoExecute taint is tolerated, in seconds.' }),
-});
-export type Toleration = z.infer<typeof toleration>;
+export type { Container, PodTemplate, PoolTemplate, Toleration } from './pod-template.ts';
 
 const pool = z.object({
   name: dnsLabel(63, 'The name of the pool of VMs.'),
@@ -123,8 +28,7 @@ const pool = z.object({
     .max(32)
     .optional()
     .meta({ description: 'Tolerations of the taints that the pool’s nodes carry.' }),
-  serviceName: dnsLabel(
-    63,
+  serviceName: serviceLabel(
     'The Service’s name; <release>-<pool> unless given. Pools of one stage may share it.',
   ).optional(),
   template: poolTemplate.optional(),
@@ -174,15 +78,21 @@ const strategy = z
     ],
   });
 
+// No CEL rule says so: an int-or-string counts as the longest text that there is, and a list of them costs too much.
+const PORT = 'must be a port from 1 to 65535, or the name of a container’s port';
+
 const servicePort = z.object({
   name: dnsLabel(63, 'The port’s name; needed where there are several ports.').optional(),
   port: z.int().min(1).max(65535).meta({ description: 'The Service’s port.' }),
-  targetPort: z.union([z.int(), z.string()]).optional().meta({
-    description: 'The container’s port, by number or name. Default: port.',
-    'x-kubernetes-int-or-string': true,
-  }),
+  targetPort: z
+    .union([z.int().min(1, PORT).max(65535, PORT), z.string()])
+    .optional()
+    .meta({
+      description: 'The container’s port, by number or name. Default: port.',
+      'x-kubernetes-int-or-string': true,
+    }),
   protocol: z.enum(['TCP', 'UDP', 'SCTP']).default('TCP').meta({ description: 'The protocol.' }),
-  appProtocol: z.string().max(253).optional().meta({ description: 'The application protocol.' }),
+  appProtocol: appProtocol.optional(),
 });
 export type ServicePort = z.infer<typeof servicePort>;
 
@@ -201,6 +111,10 @@ const service = z
             rule: 'self.size() == 1 || self.all(p, has(p.name))',
             message: 'give each port a name where there are several',
           },
+          {
+            rule: 'self.all(p, !has(p.name) || self.exists_one(q, has(q.name) && q.name == p.name))',
+            message: 'give each port another name',
+          },
         ],
       }),
     type: z
@@ -210,10 +124,9 @@ const service = z
     metadata: metadataOf('the Services').optional(),
     sessionAffinity: z.enum(['None', 'ClientIP']).optional().meta({ description: 'Session affinity.' }),
     trafficDistribution: z
-      .string()
-      .max(63)
+      .enum(['PreferClose', 'PreferSameZone', 'PreferSameNode'])
       .optional()
-      .meta({ description: 'Traffic distribution, such as PreferSameZone.' }),
+      .meta({ description: 'Which endpoints are preferred.' }),
   })
   .meta({ description: 'The Service of each pool.' });
 export type ServiceTemplate = z.infer<typeof service>;

@@ -15,6 +15,12 @@ export function dnsLabel(maxLength: number, description: string) {
   return formatted(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, message, maxLength, description);
 }
 
+/** The name of a Service (RFC 1035): a DNS label that begins with a letter. */
+export function serviceLabel(description: string) {
+  const message = 'must be a DNS label that begins with a letter';
+  return formatted(/^[a-z]([-a-z0-9]*[a-z0-9])?$/, message, 63, description);
+}
+
 /** A duration as the Gateway API writes it (GEP-2257): 1h30m, 90s, 500ms. */
 export function duration(description: string) {
   const message = 'must be a duration such as 30m, 1h30m or 90s';
@@ -37,6 +43,13 @@ export const versionText = formatted(
   /^[A-Za-z0-9][A-Za-z0-9._+-]*$/,
   'must begin with a letter or digit, and hold only letters, digits and . _ + -',
   128,
+);
+
+export const appProtocol = formatted(
+  /^([a-z0-9.-]+[/])?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$/,
+  'must be a protocol such as https, or kubernetes.io/h2c',
+  253,
+  'The application protocol, such as https or kubernetes.io/h2c.',
 );
 
 export const stringMap = z.record(z.string(), z.string());

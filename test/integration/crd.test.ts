@@ -41,6 +41,7 @@ function fullSize(lastPool: string) {
     name: `stage-${stage}`,
     pools: Array.from({ length: 16 }, (_, pool) => ({
       name: long(stage === 15 && pool === 15 ? lastPool : `-${stage}-${pool}`),
+      tolerations: Array.from({ length: 32 }, (_, n) => ({ key: `taint-${n}`, value: 'yes', effect: 'NoSchedule' })),
     })),
   }));
   return release({ stages });
@@ -119,10 +120,26 @@ describe('the CRDs (2.1)', () => {
     release({ strategy: { type: 'RollingUpdate', maxSurge: 2, maxUnavailable: '10%' }, service: undefined }),
     release({ version: '2026.1+build.7', template: withImage(`registry.example/web@sha256:${'0'.repeat(64)}`) }),
     release({ rollback: { warmReplicas: 0, warmFor: '1h30m' } }),
+    release({
+      service: {
+        ports: [
+          { name: 'http', port: 80, targetPort: 'http', appProtocol: 'kubernetes.io/h2c' },
+          { name: 'metrics', port: 9090, targetPort: 9090, appProtocol: 'https' },
+          { name: 'dns', port: 9090, protocol: 'UDP' },
+        ],
+        trafficDistribution: 'PreferSameZone',
+      },
+    }),
+    release(tolerating({ operator: 'Exists' })),
+    release(tolerating({ key: 'example.com/pool', value: 'a', effect: 'NoExecute', tolerationSeconds: 60 })),
   ])('take %j', async (accepted) => {
     expect(await api.refusal(accepted)).toBeUndefined();
   });
 });
+
+function tolerating(toleration: Fields) {
+  return { stages: [{ name: 'production', pools: [{ name: 'prod-a', tolerations: [toleration] }] }] };
+}
 
 describe('what is wrong is refused with the field and the way out (2.1)', () => {
   const label = 'must be a DNS label: lower case letters, digits and -, with a letter or digit at both ends';
@@ -191,6 +208,44 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
       'port 0',
       { service: { ports: [{ port: 0 }] } },
       'spec.service.ports[0].port: Invalid value: 0: spec.service.ports[0].port in body should be greater than or equal to 1',
+    ],
+    [
+      'two ports of one name',
+      {
+        service: {
+          ports: [
+            { name: 'a', port: 80 },
+            { name: 'a', port: 81 },
+          ],
+        },
+      },
+      'spec.service.ports: Invalid value: give each port another name',
+    ],
+    [
+      'an application protocol that is none',
+      { service: { ports: [{ port: 80, appProtocol: 'http 2' }] } },
+      'spec.service.ports[0].appProtocol: Invalid value: "http 2": must be a protocol such as https, or kubernetes.io/h2c',
+    ],
+    [
+      'an unknown traffic distribution',
+      { service: { ports: [{ port: 80 }], trafficDistribution: 'Near' } },
+      'spec.service.trafficDistribution: Unsupported value: "Near": supported values: "PreferClose", "PreferSameZone", "PreferSameNode"',
+    ],
+    [
+      'a Service that begins with a digit',
+      { stages: [{ name: 'a', pools: [{ name: 'a', serviceName: '1web' }] }] },
+      'spec.stages[0].pools[0].serviceName: Invalid value: "1web": must be a DNS label that begins with a letter',
+    ],
+    ['a toleration of nothing', tolerating({ effect: 'NoSchedule' }), 'without a key the operator must be Exists'],
+    [
+      'a toleration with a value that is not compared',
+      tolerating({ key: 'pool', operator: 'Exists', value: 'a' }),
+      'spec.stages[0].pools[0].tolerations[0]: Invalid value: the operator Exists has no value',
+    ],
+    [
+      'seconds for a taint that evicts nobody',
+      tolerating({ key: 'pool', value: 'a', effect: 'NoSchedule', tolerationSeconds: 5 }),
+      'tolerationSeconds belongs to the effect NoExecute',
     ],
     ['no stages', { stages: [] }, 'spec.stages: Invalid value: 0: spec.stages in body should have at least 1 items'],
     ['a stage without pools', { stages: [{ name: 'canary' }] }, 'spec.stages[0].pools: Required value'],
@@ -298,86 +353,5 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
     await expect(kubectl('patch', kind, 'fixed', '--type=merge', `--patch=${patch}`)).rejects.toThrow(
       'spec: Invalid value: spec is immutable: create a new object instead',
     );
-  });
-});
-
-describe('what people see (2.1)', () => {
-  const now = '2026-01-01T00:00:00Z';
-
-  function condition(type: string, status: string, reason: string, message = '') {
-    return { type, status, reason, message, lastTransitionTime: now };
-  }
-
-  async function setStatus(resource: string, status: object): Promise<void> {
-    const patch = `--patch=${JSON.stringify({ status })}`;
-    await kubectl('patch', resource, '--subresource=status', '--type=merge', patch);
-  }
-
-  /** Lines of a table, its cells by column. */
-  function cells(table: string): string[][] {
-    return table
-      .trimEnd()
-      .split('\n')
-      .map((line) => line.trim().split(/ {2,}/));
-  }
-
-  test('kubectl get apprel', async () => {
-    await api.create(release({}, 'seen'));
-    await setStatus('apprelease/seen', {
-      version: '1.5.0',
-      revision: 7,
-      stage: 'production',
-      readyPools: '2/3',
-      conditions: [
-        condition('Ready', 'False', 'AwaitingApproval', 'stage production waits for approval'),
-        condition('Available', 'True', 'Available'),
-      ],
-    });
-    const [head, row] = cells(await kubectl('get', 'apprel', 'seen'));
-    expect(head).toEqual(['NAME', 'VERSION', 'STATE', 'STAGE', 'POOLS', 'AGE']);
-    expect(row?.slice(0, -1)).toEqual(['seen', '1.5.0', 'AwaitingApproval', 'production', '2/3']);
-    const [wideHead, wideRow] = cells(await kubectl('get', 'apprel', 'seen', '--output=wide'));
-    expect(wideHead).toEqual([...(head ?? []).slice(0, -1), 'AVAILABLE', 'REVISION', 'MESSAGE', 'AGE']);
-    expect(wideRow?.slice(5, 8)).toEqual(['True', '7', 'stage production waits for approval']);
-  });
-
-  test('kubectl get rollback', async () => {
-    await api.create(object('ReleaseRollback', 'seen', { release: 'web', toVersion: '1.4.2', reason: 'errors' }));
-    await setStatus('releaserollback/seen', {
-      conditions: [
-        condition('Accepted', 'True', 'Accepted'),
-        condition('Complete', 'False', 'Switching'),
-        condition('InForce', 'True', 'Holding'),
-      ],
-    });
-    const [head, row] = cells(await kubectl('get', 'rollback', 'seen'));
-    expect(head).toEqual(['NAME', 'RELEASE', 'TO', 'ACCEPTED', 'COMPLETE', 'HOLD', 'AGE']);
-    expect(row?.slice(0, -1)).toEqual(['seen', 'web', '1.4.2', 'True', 'False', 'Holding']);
-  });
-
-  test('kubectl get promotion', async () => {
-    await api.create(object('ReleasePromotion', 'seen', { release: 'web', stage: 'production' }));
-    await setStatus('releasepromotion/seen', { revision: 7, conditions: [condition('Accepted', 'True', 'Accepted')] });
-    const [head, row] = cells(await kubectl('get', 'promotion', 'seen'));
-    expect(head).toEqual(['NAME', 'RELEASE', 'STAGE', 'REVISION', 'ACCEPTED', 'COMPLETE', 'AGE']);
-    expect(row?.slice(0, 5)).toEqual(['seen', 'web', 'production', '7', 'True']);
-  });
-
-  test('kubectl get apprelease NAME, and all kinds by their category', async () => {
-    await api.create(release({}, 'category'));
-    await api.create(object('ReleaseRollback', 'category', { release: 'web' }));
-    expect(await kubectl('get', 'apprelease', 'category', '--output=name')).toBe(`apprelease.${GROUP}/category\n`);
-    const all = (await kubectl('get', 'apprelease-all', '--output=name')).split('\n');
-    expect(all).toEqual(expect.arrayContaining([`apprelease.${GROUP}/category`, `releaserollback.${GROUP}/category`]));
-  });
-
-  test('kubectl explain, with descriptions, enumerations and defaults', async () => {
-    const text = (await kubectl('explain', 'apprelease.spec.stages.pools')).replaceAll(/\s+/g, ' ');
-    expect(text).toContain('FIELD: pools <[]Object>');
-    expect(text).toContain('The pools of this stage: they roll together.');
-    expect(text).toContain('name <string> -required- The name of the pool of VMs.');
-    expect(text).toMatch(/replicas <integer> Pods in this pool\..* Default: 1\./);
-    const stages = (await kubectl('explain', 'apprelease.spec.stages')).replaceAll(/\s+/g, ' ');
-    expect(stages).toContain('approval <string> enum: Automatic, Manual');
   });
 });

@@ -3,18 +3,25 @@ import type { AppReleaseSpec } from '../api/app-release.ts';
 import { serviceName } from './names.ts';
 
 export interface SpecProblem {
-  reason: 'UnknownPool' | 'InvalidPort' | 'UnknownContainer' | 'InvalidService' | 'InvalidTemplate';
+  reason:
+    'UnknownPool' | 'InvalidNodeSelector' | 'InvalidPort' | 'UnknownContainer' | 'InvalidService' | 'InvalidTemplate';
   message: string;
 }
 
 type Rule = (spec: AppReleaseSpec, release: string) => SpecProblem | undefined;
 
+/** Of the template and the pools' differences: a revision is one object, and etcd takes 1.5 MiB. */
+const TEMPLATE_BYTES = 256 * 1024;
+
 const RULES: readonly Rule[] = [
   poolsHaveNodes,
+  nodeSelectorsAreLabels,
   targetPortsExist,
   containersExist,
   templateHasNoForeignFields,
+  templateIsSmall,
   servicesFit,
+  serviceLabelsAreLabels,
 ];
 
 /** The first problem, or undefined. */
@@ -36,17 +43,58 @@ function poolsHaveNodes(spec: AppReleaseSpec): SpecProblem | undefined {
   );
 }
 
-function targetPortsExist(spec: AppReleaseSpec): SpecProblem | undefined {
-  const containers = spec.template.spec.containers as { ports?: { name?: string }[] }[];
-  const names = new Set(containers.flatMap(({ ports = [] }) => ports.flatMap(({ name }) => name ?? [])));
-  const index = (spec.service?.ports ?? []).findIndex(
-    ({ targetPort }) => typeof targetPort === 'string' && !/^\d+$/.test(targetPort) && !names.has(targetPort),
-  );
-  if (index < 0) return undefined;
-  return {
-    reason: 'InvalidPort',
-    message: `spec.service.ports[${index}].targetPort: no container of spec.template has a port named ${JSON.stringify(spec.service?.ports[index]?.targetPort)}: name one of ${[...names].join(', ') || '(none is named)'}, or give a number`,
+/** The dry run tries the first pool and those that differ: a wrong selector of another would come out in the rollout. */
+function nodeSelectorsAreLabels(spec: AppReleaseSpec): SpecProblem | undefined {
+  for (const { pool, path } of allPools(spec)) {
+    const fault = labelFault(pool.nodeSelector);
+    if (fault !== undefined) return { reason: 'InvalidNodeSelector', message: `${path}.nodeSelector: ${fault}` };
+  }
+  return undefined;
+}
+
+function serviceLabelsAreLabels({ service }: AppReleaseSpec): SpecProblem | undefined {
+  const fault = labelFault(service?.metadata?.labels);
+  return fault === undefined
+    ? undefined
+    : { reason: 'InvalidService', message: `spec.service.metadata.labels: ${fault}` };
+}
+
+interface ContainerPort {
+  name?: string;
+  protocol?: string;
+}
+
+interface WithPorts {
+  ports?: ContainerPort[];
+  restartPolicy?: string;
+}
+
+/** Of the containers and, as Kubernetes has it, of the sidecars among the init containers. */
+function namedPorts({ template }: AppReleaseSpec): ContainerPort[] {
+  const { containers, initContainers = [] } = template.spec as {
+    containers: WithPorts[];
+    initContainers?: WithPorts[];
   };
+  const sidecars = initContainers.filter(({ restartPolicy }) => restartPolicy === 'Always');
+  return [...containers, ...sidecars].flatMap(({ ports = [] }) => ports).filter(({ name }) => name !== undefined);
+}
+
+function targetPortsExist(spec: AppReleaseSpec): SpecProblem | undefined {
+  const ports = namedPorts(spec);
+  for (const [index, { targetPort, protocol }] of (spec.service?.ports ?? []).entries()) {
+    if (typeof targetPort !== 'string') continue;
+    const namesakes = ports.filter(({ name }) => name === targetPort);
+    if (namesakes.some((port) => (port.protocol ?? 'TCP') === protocol)) continue;
+    const path = `spec.service.ports[${index}].targetPort`;
+    const quoted = JSON.stringify(targetPort);
+    const names = ports.map(({ name }) => name).join(', ') || '(none is named)';
+    const message =
+      namesakes.length === 0
+        ? `${path}: no container of spec.template has a port named ${quoted}: name one of ${names}, or give a number (without quotes)`
+        : `${path}: the port named ${quoted} is ${namesakes[0]?.protocol ?? 'TCP'}, not ${protocol}: give both the same protocol`;
+    return { reason: 'InvalidPort', message };
+  }
+  return undefined;
 }
 
 function containersExist(spec: AppReleaseSpec): SpecProblem | undefined {
@@ -70,6 +118,16 @@ function templateHasNoForeignFields(spec: AppReleaseSpec): SpecProblem | undefin
   return {
     reason: 'InvalidTemplate',
     message: `spec.template.spec.restartPolicy: a Deployment needs Always, not ${restartPolicy}: remove the field`,
+  };
+}
+
+function templateIsSmall(spec: AppReleaseSpec): SpecProblem | undefined {
+  const differences = allPools(spec).map(({ pool }) => pool.template);
+  const bytes = Buffer.byteLength(JSON.stringify([spec.template, differences]));
+  if (bytes <= TEMPLATE_BYTES) return undefined;
+  return {
+    reason: 'InvalidTemplate',
+    message: `spec.template: with the pools' differences it has ${Math.ceil(bytes / 1024)} KiB, and a revision records 256 KiB at most: move files and long values to a ConfigMap`,
   };
 }
 
@@ -100,4 +158,22 @@ function allPools(spec: AppReleaseSpec) {
   return spec.stages.flatMap((stage, s) =>
     stage.pools.map((pool, p) => ({ pool, stage: stage.name, path: `spec.stages[${s}].pools[${p}] (${pool.name})` })),
   );
+}
+
+const LABEL_NAME = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+const LABEL_PREFIX = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+
+/** What is wrong with labels (https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/). */
+function labelFault(labels: Record<string, string> = {}): string | undefined {
+  for (const [key, value] of Object.entries(labels)) {
+    const slash = key.lastIndexOf('/');
+    const prefix = key.slice(0, Math.max(slash, 0));
+    const isKey =
+      LABEL_NAME.test(key.slice(slash + 1)) && (slash < 0 || (LABEL_PREFIX.test(prefix) && prefix.length <= 253));
+    if (!isKey) return `${JSON.stringify(key)} is not the key of a label: write [prefix/]name`;
+    if (value !== '' && !LABEL_NAME.test(value)) {
+      return `${key}: ${JSON.stringify(value)} is not the value of a label: at most 63 letters, digits and - _ . between them`;
+    }
+  }
+  return undefined;
 }

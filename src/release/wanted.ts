@@ -55,13 +55,20 @@ export function viewSpec(
   const parsed = parseSpec(observed.release.spec);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    const message = `spec.${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? 'is not valid'}`;
+    const message = `${fieldPath(issue?.path ?? [])}: ${issue?.message ?? 'is not valid'}`;
     return { ...last, wanted: { state: 'Invalid', reason: 'InvalidSpec', message } };
   }
   const spec = parsed.data;
   const problem = validateSpec(spec, observed.release.metadata.name);
   if (problem) return { ...last, wanted: { state: 'Invalid', ...problem } };
   return { spec, topology: topologyOf(spec), wanted: wantedRevision(observed, spec, revisions, record.ledger) };
+}
+
+/** As the API server writes it: spec.service.ports[0].targetPort. */
+function fieldPath(path: readonly PropertyKey[]): string {
+  return path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+    .reduce((all, part) => all + part, 'spec');
 }
 
 function wantedRevision(

@@ -45,6 +45,27 @@ const mistakes: Mistake[] = [
     make: (spec) => ({ ...spec, service: { ports: [{ port: 80, targetPort: 'admin' }] } }),
   },
   {
+    what: 'a port that there is not',
+    reason: 'InvalidSpec',
+    says: [/spec\.service\.ports\[0\]\.targetPort/, /from 1 to 65535/],
+    make: (spec) => ({ ...spec, service: { ports: [{ port: 80, targetPort: 70_000 }] } }),
+  },
+  {
+    what: 'a node selector that no node can have',
+    reason: 'InvalidNodeSelector',
+    says: [/spec\.stages\[0\]\.pools\[0\] \(prod-a\)\.nodeSelector/, /"two words" is not the value of a label/],
+    make: (spec) => {
+      const stages = [{ name: 'production', pools: [pool('prod-a', 2, { nodeSelector: { pool: 'two words' } })] }];
+      return { ...spec, stages };
+    },
+  },
+  {
+    what: 'a template that is too large for a revision',
+    reason: 'InvalidTemplate',
+    says: [/spec\.template/, /256 KiB at most/, /move files and long values to a ConfigMap/],
+    make: (spec) => withContainer(spec, { args: ['x'.repeat(300 * 1024)] }),
+  },
+  {
     what: 'a container that the template does not have',
     reason: 'UnknownContainer',
     says: [/spec\.stages\[0\]\.pools\[0\] \(prod-a\)\.template\.spec\.containers/, /sidecar/, /it has web/],

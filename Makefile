@@ -85,4 +85,5 @@ build: $(INSTALLED) ## Bundle the operator to dist/operator.mjs
 
 .PHONY: clean
 clean: ## Remove what was built and cached here
+	@if [ -d .cache/cluster ]; then $(MAKE) cluster-down; fi
 	@rm -rf dist .cache node_modules

@@ -1,13 +1,15 @@
-// A test cluster that stays up: `node test/cluster/cluster.ts up`, `node test/cluster/cluster.ts down`.
+// A test cluster that stays up: `node test/cluster/cluster.ts up`, `node test/cluster/cluster.ts down`. CLUSTER_DIR says
+// where its files are.
 import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { constants } from 'node:os';
+import { join, resolve } from 'node:path';
 import { startControlPlane } from './control-plane.ts';
 import { addNodes, standardPools } from './nodes.ts';
 import { findDetached, waitFor } from './processes.ts';
 import { startRegistry } from './registry.ts';
 
-const dir = join(import.meta.dirname, '../../.cache/cluster');
+const dir = resolve(process.env['CLUSTER_DIR'] ?? join(import.meta.dirname, '../../.cache/cluster'));
 const summaryFile = join(dir, 'summary');
 
 async function up(): Promise<void> {
@@ -42,10 +44,16 @@ async function down(): Promise<void> {
 /** Ends what runs and removes what is left of it; says whether there was anything. */
 async function remove(): Promise<boolean> {
   if (!existsSync(dir)) return false;
-  for (const pid of await findDetached(dir)) process.kill(pid, 'SIGKILL');
-  await waitFor('end of the processes', async () => (await findDetached(dir)).length === 0, { timeoutSeconds: 10 });
-  await rm(dir, { recursive: true });
+  await waitFor('end of the processes', killAll, { timeoutSeconds: 10 });
+  await rm(dir, { recursive: true, force: true });
   return true;
+}
+
+/** Says whether there was nothing left to kill; what ends by itself just now is an exception. */
+async function killAll(): Promise<boolean> {
+  const pids = await findDetached(dir);
+  for (const pid of pids) process.kill(pid, 'SIGKILL');
+  return pids.length === 0;
 }
 
 const commands: Readonly<Record<string, () => Promise<void>>> = { up, down };
@@ -54,7 +62,11 @@ if (command === undefined) {
   console.error('usage: cluster.ts up|down');
   process.exit(2);
 }
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void remove().finally(() => process.exit(1)));
+const interrupted = new Promise<NodeJS.Signals>((resolveSignal) => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, resolveSignal);
+});
+const signal = await Promise.race([command(), interrupted]);
+if (signal !== undefined) {
+  await remove();
+  process.exit(128 + constants.signals[signal]);
 }
-await command();

@@ -1,8 +1,8 @@
 // Child processes that end with this one, however it ends.
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
-import { glob, readFile, writeFile } from 'node:fs/promises';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { glob, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -49,10 +49,11 @@ export async function start(command: Command): Promise<Running> {
     env: { ...process.env, ...env, LIFELINE: detached ? '' : 'stdin' },
   });
   closeSync(log);
+  // At once: what is interrupted now must be found.
+  if (detached && child.pid !== undefined) writeFileSync(`${logFile}${pidSuffix}`, String(child.pid));
   await once(child, 'spawn');
   child.unref();
   if (child.stdin !== null) unref(child.stdin);
-  if (detached) await writeFile(`${logFile}${pidSuffix}`, String(child.pid));
   const ended = () => child.exitCode !== null || child.signalCode !== null;
   return { name, pid: pidOf(child), logFile, ended, stop: () => kill(child) };
 }

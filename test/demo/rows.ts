@@ -21,15 +21,17 @@ function rowOf(
   const status = pools.find(({ name }) => name === spec.pool);
   const next = history.find(({ revision }) => revision === status?.wantedRevision)?.version;
   const { version, digest, rollback } = status ?? {};
+  const pods = podCounts(world, spec.pool, version);
   return {
     ...spec,
     held: status?.heldBy !== undefined,
-    ready: status?.readyReplicas ?? 0,
+    // Counted by ourselves: the status tells of progress once a second.
+    ready: pods.find((count) => count.version === version)?.ready ?? 0,
     ...(version !== undefined && { version }),
     ...(next !== undefined && { next }),
     ...(digest !== undefined && { digest }),
     ...(rollback && { rollback }),
-    pods: podCounts(world, spec.pool, version),
+    pods,
   };
 }
 

@@ -1,10 +1,9 @@
 // The roles in manifests/ allow what the operator does, and nothing else: by the API server's audit log, not by its own
 // word (claim 3.1).
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { REVISIONS, ROLLBACKS, SERVICES } from '../../src/controller/resources.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
@@ -39,7 +38,8 @@ let cluster: ControlPlane;
 let registry: Registry;
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'rbac-'));
+  // It goes with that cluster, however this ends.
+  dir = await mkdtemp(join(inject('cluster').dir, 'rbac-'));
   const policy = {
     apiVersion: 'audit.k8s.io/v1',
     kind: 'Policy',
@@ -56,7 +56,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await registry.stop();
   await cluster.stop();
-  await rm(dir, { recursive: true });
 });
 
 /** `verb group/resource` of every rule; one that allows more than it names would be seen by its star. */

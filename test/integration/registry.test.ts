@@ -1,6 +1,5 @@
 // Claim 2.3: digests are resolved by the real registry, with every kind of authentication, and while it is away.
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { createDigestResolver } from '../../src/registry/background.ts';
@@ -157,7 +156,8 @@ describe('in the background, with the pull secrets of a namespace', () => {
   beforeAll(async () => {
     registry = await startRegistry({ auth: { htpasswd: { user, password } } });
     pushed = await pushImage(registry, 'shop/private', '1.0', { platforms: ['linux/amd64', 'linux/arm64'] });
-    folder = await mkdtemp(join(tmpdir(), 'registry-test-'));
+    // It goes with the cluster, however this ends.
+    folder = await mkdtemp(join(cluster.dir, 'registry-test-'));
     await cluster.kubectl(['create', 'namespace', namespace]);
     await createPullSecret('good', password);
     await createPullSecret('bad', 'wrong');
@@ -166,7 +166,6 @@ describe('in the background, with the pull secrets of a namespace', () => {
   afterEach(() => resolver?.stop());
   afterAll(async () => {
     await cluster.kubectl(['delete', 'namespace', namespace, '--wait=false']);
-    await rm(folder, { recursive: true });
     await registry.stop();
   });
 

@@ -1,0 +1,56 @@
+// However the demo ends, it leaves nothing behind (claim 1.1). That it ends well is for CI to see, which runs it.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest';
+
+const demo = join(import.meta.dirname, '../demo/demo.ts');
+/** Everything that the demo makes is in here. */
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(inject('cluster').dir, 'demo-'));
+});
+
+afterEach(() => rm(folder, { recursive: true }));
+
+/** The command lines of this machine's processes that name the folder: all that the demo starts do. */
+async function processes(): Promise<string[]> {
+  const ids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const all = await Promise.all(ids.map((id) => readFile(`/proc/${id}/cmdline`, 'utf8').catch(() => '')));
+  return all.filter((line) => line.includes(folder)).map((line) => line.replaceAll('\0', ' '));
+}
+
+test.skipIf(process.platform !== 'linux').each([
+  ['SIGINT', 'Starting etcd', 130],
+  ['SIGINT', 'Act 1', 130],
+  ['SIGKILL', 'Waiting for', 'SIGKILL'],
+] as const)('1.1 %s at "%s" leaves nothing behind', async (signal, moment, status) => {
+  const running = spawn(process.execPath, [demo], {
+    env: { ...process.env, TMPDIR: folder },
+    // A group of its own, which Ctrl-C is sent to.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = once(running, 'close');
+  const reached = Promise.withResolvers<undefined>();
+  for (const input of [running.stdout, running.stderr]) {
+    createInterface({ input }).on('line', (line) => {
+      if (line.includes(moment)) reached.resolve(undefined);
+    });
+  }
+  await Promise.race([reached.promise, ended]);
+  if (moment !== 'Starting etcd') expect((await processes()).length).toBeGreaterThan(6);
+  process.kill(-(running.pid ?? 0), signal);
+  const [code, endedBy] = (await ended) as [number | null, NodeJS.Signals | null];
+  expect(code ?? endedBy).toBe(status);
+  await vi.waitFor(
+    async () => {
+      expect(await processes()).toEqual([]);
+      expect(await readdir(folder)).toEqual([]);
+    },
+    { timeout: 20_000, interval: 100 },
+  );
+});

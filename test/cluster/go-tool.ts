@@ -45,7 +45,7 @@ async function buildInto(dir: string, tool: GoTool, flags: readonly string[]): P
   const name = basename(tool.source);
   const [target, packages] = hasMain(tool) ? [join(temporary, name), '.'] : [`${temporary}/`, 'tool'];
   try {
-    await goBuild(tool.source, [...flags, '-o', target, packages], progress.note);
+    await goBuild(tool.source, [...flags, '-o', target, packages], temporary, progress.note);
     for (const link of tool.links) await symlink(name, join(temporary, link));
     await rename(temporary, dir);
     progress.end('done');
@@ -69,10 +69,16 @@ async function removeUnfinished(): Promise<void> {
   }
 }
 
-async function goBuild(module: string, args: readonly string[], note: (line: string) => void): Promise<void> {
+async function goBuild(
+  module: string,
+  args: readonly string[],
+  temporary: string,
+  note: (line: string) => void,
+): Promise<void> {
   const go = spawn('go', ['build', ...args], {
     cwd: module,
-    env: { ...process.env, CGO_ENABLED: '0' },
+    // What an interrupted build leaves goes with the folder.
+    env: { ...process.env, CGO_ENABLED: '0', GOTMPDIR: temporary },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const kill = () => go.kill();
@@ -93,7 +99,7 @@ async function goBuild(module: string, args: readonly string[], note: (line: str
 }
 
 function buildFlags({ source, module, versionVariables }: GoTool): string[] {
-  const version = moduleVersion(source, module);
+  const version = versionVariables.length > 0 ? moduleVersion(source, module) : '';
   const stamps = versionVariables.map((variable) => `-X ${variable}=${version}`);
   return ['-trimpath', '-buildvcs=false', '-ldflags', ['-s -w', ...stamps].join(' ')];
 }

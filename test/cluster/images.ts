@@ -26,7 +26,7 @@ export async function pushImage(
   const content = options.content ?? `${repository}:${tag}`;
   const manifests = new Map<string, Blob>();
   for (const platform of platforms) {
-    const manifest = await pushPlatform(registry, repository, platform, `${content} for ${platform}`);
+    const manifest = await pushPlatform(registry, repository, platform, `${content} for ${platform}`, options);
     await putManifest(registry, repository, digestOf(manifest), manifest);
     manifests.set(platform, manifest);
   }
@@ -46,12 +46,13 @@ async function pushPlatform(
   repository: string,
   platform: string,
   content: string,
+  { executable, env = [] }: ImageOptions,
 ): Promise<Blob> {
-  const tar = tarOf('content', content);
+  const tar = tarOf('content', executable ?? Buffer.from(content));
   const layer = { mediaType: layerType, body: gzipSync(tar) };
   const config = makeJson(configType, {
     ...platformOf(platform),
-    config: { Cmd: ['/content'] },
+    config: { Entrypoint: ['/content'], Env: env, Labels: { content } },
     rootfs: { type: 'layers', diff_ids: [digestOf({ body: tar })] },
   });
   await pushBlob(registry, repository, layer);
@@ -110,8 +111,7 @@ function platformOf(platform: string): { os: string; architecture: string } {
 }
 
 /** A tar archive with one executable file (POSIX.1-1988 ustar). */
-function tarOf(name: string, content: string): Buffer {
-  const body = Buffer.from(content);
+function tarOf(name: string, body: Buffer): Buffer {
   const header = Buffer.alloc(512);
   const octal = (value: number, width: number) => value.toString(8).padStart(width, '0');
   header.write(name, 0);

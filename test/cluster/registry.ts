@@ -10,7 +10,7 @@ import { registryFetch } from './registry-client.ts';
 import type { Registry, RegistryAuth, RegistryOptions } from './types.ts';
 
 /**
- * Starts a registry on 127.0.0.1, which keeps its images over kill() and restart(). It ends with this process, unless
+ * Starts a registry on loopback, unless told otherwise, which keeps its images over kill() and restart(). It ends with this process, unless
  * `detached`.
  * @throws Error with the end of its log when it does not start
  */
@@ -20,7 +20,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
   await mkdir(dir, { recursive: true });
   const keepDir = options.dir === undefined ? await removeWithUs(dir) : undefined;
   const port = options.port ?? (await freePort());
-  const host = `127.0.0.1:${port}`;
+  const host = `${options.address ?? '127.0.0.1'}:${port}`;
   const access = {
     host,
     url: `${options.tls === undefined ? 'http' : 'https'}://${host}`,

@@ -122,6 +122,8 @@ export type Behaviour =
 export interface RegistryOptions {
   /** Default: none. */
   readonly auth?: RegistryAuth;
+  /** The address it listens on. Default: 127.0.0.1. */
+  readonly address?: string;
   /** Default: a free one. */
   readonly port?: number;
   /** Serve https with these PEM files, such as `certs/apiserver.{crt,key}` of a control plane's folder. Default: http. */
@@ -141,7 +143,7 @@ export type RegistryAuth =
 
 /** A running OCI registry. */
 export interface Registry {
-  /** 127.0.0.1:PORT, as it stands in image references; the same after a restart. */
+  /** ADDRESS:PORT, as it stands in image references; the same after a restart. */
   readonly host: string;
   /** http://HOST or https://HOST */
   readonly url: string;
@@ -181,6 +183,10 @@ export interface ImageOptions {
   readonly platforms?: readonly string[];
   /** What makes this content differ; the same gives the same digest. Default: repository and tag. */
   readonly content?: string;
+  /** What the containers run: a static executable. Default: nothing that could run. */
+  readonly executable?: Buffer;
+  /** Environment of the containers, NAME=VALUE each. */
+  readonly env?: readonly string[];
 }
 
 /** An image that was pushed. */

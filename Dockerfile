@@ -1,0 +1,16 @@
+# The operator: one bundled file on a base that has Node 24 at /nodejs/bin/node, and need have nothing else, not even a shell.
+#
+#   make image                      # with Docker or Podman
+#   make image BASE=… TAG=…         # on another base, under another name
+ARG BASE=gcr.io/distroless/nodejs24-debian12:nonroot
+FROM ${BASE}
+ARG VERSION
+ARG REVISION
+LABEL org.opencontainers.image.title="AppRelease operator" \
+      org.opencontainers.image.description="Versioned container rollouts over pools of VMs" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY LICENSE dist/operator.mjs /
+USER 65532:65532
+ENTRYPOINT ["/nodejs/bin/node", "/operator.mjs"]

@@ -1,0 +1,64 @@
+// `make image`: builds the operator's image with Docker or Podman, and prints its size.
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { parseArgs, promisify } from 'node:util';
+import manifest from '../package.json' with { type: 'json' };
+
+const root = join(import.meta.dirname, '..');
+
+/** Runs a container engine's command; returns its standard output. */
+export type RunEngine = (args: readonly string[]) => Promise<string>;
+
+export interface ImageOptions {
+  readonly tag: string;
+  /** Default: the one that the Dockerfile names. */
+  readonly base?: string;
+  /** Further flags of the engine's build. */
+  readonly flags?: readonly string[];
+}
+
+/** Builds the image from the Dockerfile and dist/operator.mjs; returns its size in bytes. */
+export async function buildImage(run: RunEngine, { tag, base, flags = [] }: ImageOptions): Promise<number> {
+  const values = {
+    VERSION: manifest.version,
+    REVISION: await revision(),
+    ...(base !== undefined && { BASE: base }),
+  };
+  const args = Object.entries(values).map(([key, value]) => `--build-arg=${key}=${value}`);
+  await run(['build', ...flags, ...args, `--tag=${tag}`, `--file=${join(root, 'Dockerfile')}`, root]);
+  return Number(await run(['image', 'inspect', '--format={{.Size}}', tag]));
+}
+
+/** The commit; none outside of a repository. */
+async function revision(): Promise<string> {
+  const { stdout } = await promisify(execFile)('git', ['rev-parse', 'HEAD'], { cwd: root }).catch(() => ({
+    stdout: '',
+  }));
+  return stdout.trim();
+}
+
+/** The first engine that answers. */
+async function findEngine(): Promise<RunEngine> {
+  for (const engine of ['docker', 'podman']) {
+    const run: RunEngine = async (args) =>
+      (await promisify(execFile)(engine, args, { maxBuffer: 1 << 26 })).stdout.trim();
+    const answers = await run(['info']).then(
+      () => true,
+      () => false,
+    );
+    if (answers) return run;
+  }
+  throw new Error('neither docker nor podman answers: install one, or start it');
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      tag: { type: 'string', default: `apprelease/operator:${manifest.version}` },
+      base: { type: 'string' },
+    },
+  });
+  const { tag, base } = values;
+  const size = await buildImage(await findEngine(), { tag, ...(base !== undefined && { base }) });
+  console.log(`${tag}: ${(size / 1e6).toFixed(0)} MB`);
+}

@@ -1,0 +1,227 @@
+// A real kind cluster: one control plane and four workers in three pools of VMs, two tenants, and a registry beside it.
+import { existsSync } from 'node:fs';
+import { mkdir, rm, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { waitFor } from '../cluster/processes.ts';
+import { startProgress } from '../cluster/progress.ts';
+import type { Engine } from './engine.ts';
+import { execute, kindDir, preparePodman } from './engine.ts';
+import { ensureNodeImage } from './node-image.ts';
+import { ensureKind } from './tools.ts';
+
+const NAME = 'apprelease-e2e';
+const NETWORK = 'kind';
+export const kubeconfigPath = join(kindDir, 'kubeconfig');
+
+/** What each pool's nodes carry: the label that selects them and the taint that keeps others off. */
+export const POOL_LABEL = 'apprelease.dev/pool';
+export const TENANT_LABEL = 'apprelease.dev/tenant';
+
+/** The pools, and how many VMs each has. */
+export const POOLS = [
+  { name: 'canary-vms', tenant: 'shop', count: 1 },
+  { name: 'prod-a', tenant: 'shop', count: 2 },
+  { name: 'prod-b', tenant: 'bank', count: 1 },
+] as const;
+
+export interface KindCluster {
+  readonly engine: Engine;
+  readonly kubeconfigPath: string;
+  /** Of the network that the nodes are on, as this machine sees it: servers of the tests listen there. */
+  readonly gateway: string;
+  /** Names of the nodes; each is a container of the same name. */
+  readonly nodes: readonly string[];
+}
+
+export async function createCluster(): Promise<KindCluster> {
+  const engine = await preparePodman();
+  const kind = await ensureKind();
+  const image = await ensureNodeImage(engine);
+  await removeCluster();
+  await provideModules();
+  const progress = startProgress('Creating the kind cluster (about 2 minutes)');
+  try {
+    await execute(
+      kind,
+      ['create', 'cluster', `--name=${NAME}`, `--image=${image}`, `--kubeconfig=${kubeconfigPath}`, '--config=-'],
+      {
+        input: stringify(configuration()),
+        env: engine.env,
+      },
+    );
+    const cluster = await describe(engine, kind);
+    await connectNodes(cluster);
+    progress.end('done');
+    return cluster;
+  } catch (error) {
+    progress.end('failed');
+    throw error;
+  }
+}
+
+/** Removes the cluster, its network and what was made for it on this machine. */
+export async function removeCluster(): Promise<void> {
+  const engine = await preparePodman();
+  const kind = await ensureKind();
+  await execute(kind, ['delete', 'cluster', `--name=${NAME}`, `--kubeconfig=${kubeconfigPath}`], { env: engine.env });
+  await engine.run(['network', 'rm', '--force', NETWORK]);
+  await rm(kubeconfigPath, { force: true });
+  if (existsSync(modulesMarker)) {
+    await rmdir('/lib/modules').catch(() => undefined);
+    await rm(modulesMarker);
+  }
+}
+
+const modulesMarker = join(kindDir, 'made-lib-modules');
+
+/** kind mounts the machine's kernel modules into its nodes; a machine without any has no such folder. */
+async function provideModules(): Promise<void> {
+  if (existsSync('/lib/modules')) return;
+  await writeFile(modulesMarker, '');
+  await mkdir('/lib/modules');
+}
+
+function configuration(): object {
+  return {
+    kind: 'Cluster',
+    apiVersion: 'kind.x-k8s.io/v1alpha4',
+    networking: { disableDefaultCNI: true, kubeProxyMode: 'nftables' },
+    kubeadmConfigPatches: [
+      stringify({
+        kind: 'KubeletConfiguration',
+        apiVersion: 'kubelet.config.k8s.io/v1beta1',
+        failCgroupV1: false,
+        featureGates: { KubeletInUserNamespace: true },
+      }),
+    ],
+    containerdConfigPatches: [
+      '[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n',
+    ],
+    nodes: [
+      { role: 'control-plane' },
+      ...POOLS.flatMap(({ name, tenant, count }) =>
+        Array.from({ length: count }, () => ({
+          role: 'worker',
+          labels: { [POOL_LABEL]: name, [TENANT_LABEL]: tenant },
+          kubeadmConfigPatches: [
+            stringify({
+              kind: 'JoinConfiguration',
+              nodeRegistration: { taints: [{ key: POOL_LABEL, value: name, effect: 'NoSchedule' }] },
+            }),
+          ],
+        })),
+      ),
+    ],
+  };
+}
+
+async function describe(engine: Engine, kind: string): Promise<KindCluster> {
+  const nodes = (await execute(kind, ['get', 'nodes', `--name=${NAME}`], { env: engine.env })).trim().split('\n');
+  const [network] = JSON.parse(await engine.run(['network', 'inspect', NETWORK])) as [
+    { subnets: { gateway: string }[] },
+  ];
+  const gateway = network.subnets.map((subnet) => subnet.gateway).find((address) => address.includes('.'));
+  if (gateway === undefined) throw new Error(`the network ${NETWORK} has no IPv4 gateway`);
+  return { engine, kubeconfigPath, gateway, nodes };
+}
+
+interface NodeAddress {
+  readonly name: string;
+  readonly podCIDR: string;
+  readonly address: string;
+}
+
+/** A flat pod network by CNI's own plugins and routes: kind's network plugin is an image that cannot be pulled. */
+async function connectNodes(cluster: KindCluster): Promise<void> {
+  const { engine, nodes } = cluster;
+  const addresses = await nodeAddresses(cluster);
+  await Promise.all(
+    addresses.map(async ({ name, podCIDR }) => {
+      const routes = addresses
+        .filter((other) => other.name !== name)
+        .map((other) => `ip route replace ${other.podCIDR} via ${other.address}`);
+      const script = `mkdir -p /etc/cni/net.d && cat >/etc/cni/net.d/10-pods.conflist && ${routes.join(' && ')}`;
+      await engine.run(['exec', '--interactive', name, 'sh', '-c', script], {
+        input: JSON.stringify(network(podCIDR)),
+      });
+    }),
+  );
+  const ready = ['wait', '--for=condition=Ready', '--timeout=120s', 'nodes', '--all'];
+  await kubectl(cluster, ready);
+  await kubectl(cluster, [
+    'rollout',
+    'status',
+    '--namespace=kube-system',
+    '--timeout=120s',
+    'deployment/coredns',
+    'daemonset/kube-proxy',
+  ]);
+  if (nodes.length !== addresses.length) throw new Error('not every node has joined');
+}
+
+async function nodeAddresses(cluster: KindCluster): Promise<NodeAddress[]> {
+  let addresses: NodeAddress[] = [];
+  await waitFor(
+    'pod network of every node',
+    async () => {
+      const { items } = JSON.parse(await kubectl(cluster, ['get', 'nodes', '--output=json'])) as {
+        items: {
+          metadata: { name: string };
+          spec: { podCIDR?: string };
+          status: { addresses: { type: string; address: string }[] };
+        }[];
+      };
+      addresses = items.flatMap(({ metadata, spec, status }) => {
+        const address = status.addresses.find(({ type }) => type === 'InternalIP')?.address;
+        return spec.podCIDR === undefined || address === undefined
+          ? []
+          : [{ name: metadata.name, podCIDR: spec.podCIDR, address }];
+      });
+      return addresses.length === cluster.nodes.length;
+    },
+    { timeoutSeconds: 60 },
+  );
+  return addresses;
+}
+
+function network(podCIDR: string): object {
+  return {
+    cniVersion: '1.0.0',
+    name: 'pods',
+    plugins: [
+      {
+        type: 'ptp',
+        ipMasq: false,
+        ipam: {
+          type: 'host-local',
+          dataDir: '/run/cni-ipam-state',
+          ranges: [[{ subnet: podCIDR }]],
+          routes: [{ dst: '0.0.0.0/0' }],
+        },
+      },
+      { type: 'portmap', capabilities: { portMappings: true } },
+    ],
+  };
+}
+
+function kubectl(cluster: KindCluster, args: readonly string[]): Promise<string> {
+  return cluster.engine.run([
+    'exec',
+    '--interactive',
+    `${NAME}-control-plane`,
+    'kubectl',
+    '--kubeconfig=/etc/kubernetes/admin.conf',
+    ...args,
+  ]);
+}
+
+if (import.meta.main) {
+  const commands: Readonly<Record<string, () => Promise<unknown>>> = { up: createCluster, down: removeCluster };
+  const command = commands[process.argv[2] ?? ''];
+  if (command === undefined) {
+    console.error('usage: cluster.ts up|down');
+    process.exit(2);
+  }
+  await command();
+}

@@ -1,0 +1,107 @@
+// The container engine that kind and the tests use, kept apart from the machine's own: its images, containers and networks
+// are in .cache/kind, and go with it.
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export const kindDir = join(import.meta.dirname, '../../.cache/kind');
+
+/** Capability 24 (linux/capability.h): without it limits cannot be raised, and runtime.sh must not ask for it. */
+const CAP_SYS_RESOURCE = 1n << 24n;
+
+export interface RunOptions {
+  readonly input?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
+export interface Engine {
+  /** Environment of everything that uses the engine. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Runs the engine's command and returns its standard output. */
+  readonly run: (args: readonly string[], options?: RunOptions) => Promise<string>;
+}
+
+/** Podman with files of its own. */
+export async function preparePodman(): Promise<Engine> {
+  const run = join(kindDir, 'run');
+  await mkdir(run, { recursive: true });
+  const confs = { containers: join(kindDir, 'containers.conf'), storage: join(kindDir, 'storage.conf') };
+  await writeFile(confs.containers, containersConf());
+  await writeFile(
+    confs.storage,
+    toml({ storage: { driver: 'overlay', graphroot: join(kindDir, 'storage'), runroot: join(run, 'storage') } }),
+  );
+  const env = {
+    CONTAINERS_CONF: confs.containers,
+    CONTAINERS_STORAGE_CONF: confs.storage,
+    KIND_EXPERIMENTAL_PROVIDER: 'podman',
+  };
+  return { env, run: (args, options = {}) => execute('podman', args, { ...options, env: { ...env, ...options.env } }) };
+}
+
+function containersConf(): string {
+  const refused = mayNotRaiseLimits();
+  return toml({
+    engine: {
+      events_logger: 'none',
+      tmp_dir: join(kindDir, 'run/podman'),
+      ...(existsSync('/run/systemd/system') ? {} : { cgroup_manager: 'cgroupfs' }),
+      runtime: refused ? 'runc-within-limits' : 'runc',
+      ...(refused && { runtime_supports_json: ['runc-within-limits', 'runc'] }),
+    },
+    ...(refused && { 'engine.runtimes': { 'runc-within-limits': [join(import.meta.dirname, 'runtime.sh')] } }),
+    network: { network_backend: 'netavark', network_config_dir: join(kindDir, 'networks') },
+  });
+}
+
+function mayNotRaiseLimits(): boolean {
+  const bounding = /^CapBnd:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  return (BigInt(`0x${bounding}`) & CAP_SYS_RESOURCE) === 0n;
+}
+
+/** Strings and lists of strings are the same in TOML and JSON. */
+function toml(sections: Readonly<Record<string, object>>): string {
+  return Object.entries(sections)
+    .map(
+      ([section, values]) =>
+        `[${section}]\n${Object.entries(values)
+          .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
+          .join('')}`,
+    )
+    .join('\n');
+}
+
+/**
+ * Runs a command to its end and returns its standard output.
+ * @throws Error with the end of its output when it fails
+ */
+export async function execute(file: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+  const child = spawn(file, args, {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...process.env, ...options.env },
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
+  });
+  let stdout = '';
+  let all = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+    all += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (all += text));
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(options.input ?? '');
+  const code = await new Promise<number | NodeJS.Signals | null>((resolve, reject) => {
+    child.once('error', (cause) => {
+      reject(new Error(`${file} cannot be run: install it`, { cause }));
+    });
+    child.once('close', (exit, signal) => {
+      resolve(exit ?? signal);
+    });
+  });
+  if (code === 0) return stdout;
+  throw new Error(
+    `${file} ${args.slice(0, 6).join(' ')} ended with ${code}:\n${all.trimEnd().split('\n').slice(-30).join('\n')}`,
+  );
+}

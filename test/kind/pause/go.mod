@@ -1,0 +1,4 @@
+// What keeps a pod's namespaces.
+module apprelease.dev/test/pause
+
+go 1.26.0

@@ -1,0 +1,62 @@
+// What a kind cluster is made of where no image can be pulled, and the tools to use it; each built from a Go module.
+import { join } from 'node:path';
+import { controlPlane, registry } from '../cluster/build.ts';
+import { ensureTool, type GoTool } from '../cluster/go-tool.ts';
+
+const here = import.meta.dirname;
+const kubernetesVersion = controlPlane.versionVariables;
+
+export const kind = tool('kind', 'kind', 'sigs.k8s.io/kind');
+export const kubelet: GoTool = {
+  ...tool('kubelet', 'kubelet, kubeadm and kube-proxy (about 4 minutes the first time)', 'k8s.io/kubernetes'),
+  versionVariables: kubernetesVersion,
+  links: ['kubeadm', 'kube-proxy'],
+};
+export const coredns = tool('coredns', 'CoreDNS (about 2 minutes the first time)', 'github.com/coredns/coredns');
+const containerd = {
+  ...tool('containerd', 'containerd', 'github.com/containerd/containerd/v2'),
+  versionVariables: ['github.com/containerd/containerd/v2/version.Version'],
+};
+const cni = tool('cni', 'the network plugins', 'github.com/containernetworking/plugins');
+export const helm = {
+  ...tool('helm', 'Helm (about 1 minute the first time)', 'helm.sh/helm/v3'),
+  versionVariables: ['helm.sh/helm/v3/internal/version.version'],
+};
+
+function tool(name: string, description: string, module: string): GoTool {
+  return { source: join(here, name), description, module, versionVariables: [], links: [] };
+}
+
+/** Folders with the executables of a node, each by its usual name. */
+export interface NodeBinaries {
+  readonly controlPlane: string;
+  readonly kubelet: string;
+  readonly containerd: string;
+  readonly cni: string;
+  readonly coredns: string;
+  readonly pause: string;
+}
+
+/** Builds what is missing, one after the other: each takes all cores. */
+export async function ensureNodeBinaries(): Promise<NodeBinaries> {
+  return {
+    controlPlane: await ensureTool(controlPlane),
+    kubelet: await ensureTool(kubelet),
+    containerd: await ensureTool(containerd),
+    cni: await ensureTool(cni),
+    coredns: await ensureTool(coredns),
+    pause: await ensureTool({ ...tool('pause', 'pause', ''), links: [] }),
+  };
+}
+
+export async function ensureKind(): Promise<string> {
+  return join(await ensureTool(kind), 'kind');
+}
+
+export async function ensureHelm(): Promise<string> {
+  return join(await ensureTool(helm), 'helm');
+}
+
+export async function ensureRegistry(): Promise<string> {
+  return join(await ensureTool(registry), 'registry');
+}

@@ -1,27 +1,37 @@
-// Writes crds/ from the schemas in src/api; with --check only compares, and fails where they differ.
+// Writes what is generated: crds/ from the schemas in src/api, and the chart's CRDs, dashboard and table of values. With
+// --check only compares, and fails where they differ.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { toCustomResourceDefinition } from '../src/api/crd.ts';
 import { KINDS } from '../src/api/kinds.ts';
 import { GROUP } from '../src/api/meta.ts';
+import { CHART, chartCrd, chartReadme, dashboardJson } from './chart.ts';
 
 const HEADER = '# Generated from src/api by `make generate`: change it there.\n';
-const folder = join(import.meta.dirname, '../crds');
+const root = join(import.meta.dirname, '..');
+const CRDS = 'crds';
+const CHART_CRDS = `${CHART}/templates/crds`;
 
-const wanted = generatedFiles();
+const wanted = await generatedFiles();
 const existing = await existingFiles();
 if (process.argv.includes('--check')) check();
 else await write();
 
-/** Content by file name. */
-function generatedFiles(): Map<string, string> {
+/** Content by path. */
+async function generatedFiles(): Promise<Map<string, string>> {
   const files = new Map<string, string>();
-  for (const kind of KINDS) files.set(`${GROUP}_${kind.plural}.yaml`, toYaml(toCustomResourceDefinition(kind)));
-  files.set(
-    'kustomization.yaml',
-    toYaml({ apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization', resources: [...files.keys()] }),
-  );
+  const names = KINDS.map(({ plural }) => `${GROUP}_${plural}.yaml`);
+  for (const [index, kind] of KINDS.entries()) {
+    const name = names[index] ?? '';
+    const crd = toYaml(toCustomResourceDefinition(kind));
+    files.set(`${CRDS}/${name}`, crd);
+    files.set(`${CHART_CRDS}/${name}`, chartCrd(crd));
+  }
+  const kustomization = { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization', resources: names };
+  files.set(`${CRDS}/kustomization.yaml`, toYaml(kustomization));
+  files.set(`${CHART}/files/dashboard.json`, await dashboardJson());
+  files.set(`${CHART}/README.md`, await chartReadme());
   return files;
 }
 
@@ -29,27 +39,34 @@ function toYaml(value: unknown): string {
   return HEADER + stringify(value, { lineWidth: 120, indentSeq: false, aliasDuplicateObjects: false });
 }
 
+/** What is there of the wanted files, and whatever else is in the folders where everything is generated. */
 async function existingFiles(): Promise<Map<string, string>> {
-  await mkdir(folder, { recursive: true });
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.yaml'));
-  return new Map(
-    await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name), 'utf8')] as const)),
+  const others = await Promise.all([CRDS, CHART_CRDS].map(yamlFiles));
+  const paths = [...new Set([...wanted.keys(), ...others.flat()])];
+  const contents = await Promise.all(
+    paths.map(async (path) => [path, await readFile(join(root, path), 'utf8').catch(() => undefined)] as const),
   );
+  return new Map(contents.flatMap(([path, content]) => (content === undefined ? [] : [[path, content] as const])));
+}
+
+async function yamlFiles(folder: string): Promise<string[]> {
+  const names = await readdir(join(root, folder)).catch(() => []);
+  return names.filter((name) => name.endsWith('.yaml')).map((name) => `${folder}/${name}`);
 }
 
 function check(): void {
   const different = [...new Set([...wanted.keys(), ...existing.keys()])].filter(
-    (name) => wanted.get(name) !== existing.get(name),
+    (path) => wanted.get(path) !== existing.get(path),
   );
-  for (const name of different) console.error(`crds/${name} is not what src/api says: ${firstDifference(name)}`);
+  for (const path of different) console.error(`${path} is not what it is generated from: ${firstDifference(path)}`);
   if (different.length === 0) return;
-  console.error('Run `make generate` and commit crds/.');
+  console.error(`Run \`make generate\` and commit ${CRDS}/ and charts/.`);
   process.exitCode = 1;
 }
 
-function firstDifference(name: string): string {
-  const want = wanted.get(name);
-  const have = existing.get(name);
+function firstDifference(path: string): string {
+  const want = wanted.get(path);
+  const have = existing.get(path);
   if (want === undefined) return 'no kind makes this file';
   if (have === undefined) return 'the file is missing';
   const haveLines = have.split('\n');
@@ -60,14 +77,15 @@ function firstDifference(name: string): string {
 }
 
 async function write(): Promise<void> {
-  for (const [name, content] of wanted) {
-    if (existing.get(name) === content) continue;
-    await writeFile(join(folder, name), content);
-    console.log(`crds/${name} written`);
+  for (const [path, content] of wanted) {
+    if (existing.get(path) === content) continue;
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), content);
+    console.log(`${path} written`);
   }
-  for (const name of existing.keys()) {
-    if (wanted.has(name)) continue;
-    await rm(join(folder, name));
-    console.log(`crds/${name} removed`);
+  for (const path of existing.keys()) {
+    if (wanted.has(path)) continue;
+    await rm(join(root, path));
+    console.log(`${path} removed`);
   }
 }

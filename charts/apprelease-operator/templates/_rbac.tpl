@@ -1,0 +1,60 @@
+{{/* What the operator may do in each namespace that it looks after. */}}
+{{- define "apprelease.rules" -}}
+# What it is told, and what it answers.
+- apiGroups: [apprelease.dev]
+  resources: [appreleases]
+  verbs: [get, list, watch]
+- apiGroups: [apprelease.dev]
+  # create: its own answer to a version that fails. patch: the owner reference to the release.
+  resources: [releaserollbacks]
+  verbs: [list, watch, create, patch]
+- apiGroups: [apprelease.dev]
+  resources: [releasepromotions]
+  verbs: [list, watch]
+- apiGroups: [apprelease.dev]
+  resources: [appreleases/status, releaserollbacks/status, releasepromotions/status]
+  verbs: [patch]
+# What it makes.
+- apiGroups: [apps]
+  resources: [deployments, controllerrevisions]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: ['']
+  resources: [services]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+# What it looks at.
+- apiGroups: ['']
+  resources: [pods]
+  verbs: [list, watch]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list, watch]
+{{- if .Values.rbac.readSecrets }}
+# The pull secrets of a pod template and its service account: read by name to resolve tags, never listed.
+- apiGroups: ['']
+  resources: [secrets, serviceaccounts]
+  verbs: [get]
+{{- end }}
+{{- end }}
+
+{{- define "apprelease.nodeRules" -}}
+# The VMs belong to no namespace.
+- apiGroups: ['']
+  resources: [nodes]
+  verbs: [list, watch]
+{{- end }}
+
+{{/* The rest of a binding: (list $ KIND-OF-ROLE). */}}
+{{- define "apprelease.binding" -}}
+{{- $root := index . 0 -}}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ index . 1 }}
+  name: {{ include "apprelease.fullname" $root }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ include "apprelease.serviceAccountName" $root }}
+    namespace: {{ $root.Release.Namespace }}
+{{- end }}

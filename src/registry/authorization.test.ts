@@ -1,3 +1,4 @@
+// Claim 2.3: anonymous, basic and bearer-token authentication.
 import { afterEach, describe, expect, it } from 'vitest';
 import { createRegistryClient } from './resolver.ts';
 import type { RegistryClient } from './resolver.ts';
@@ -98,6 +99,18 @@ describe('bearer tokens', () => {
       kind: 'resolved',
     });
     expect(tokens.requests).toEqual([]);
+  });
+
+  it.each([
+    '{"token":"","access_token":"good"}',
+    '{"token":null,"access_token":"good","expires_in":null}',
+    '{"access_token":"good","expires_in":"300","issued_at":"2026-01-01T00:00:00Z"}',
+  ])('are read from %s', async (body) => {
+    const { tokens, resolve } = await startWorld((_, response) => response.writeHead(200).end(body));
+    expect(await resolve('app')).toMatchObject({ kind: 'resolved' });
+    time = 49_000;
+    expect(await resolve('app')).toMatchObject({ kind: 'resolved' });
+    expect(tokens.requests).toHaveLength(1);
   });
 
   it('are kept for their lifetime, per repository and credential', async () => {

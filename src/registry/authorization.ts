@@ -31,13 +31,18 @@ interface Authorization {
   readonly expiresAt: number;
 }
 
+/** Servers fill in what they do not mean, with "" or null, and some write the lifetime as a text. */
 const tokenSchema = z
   .object({
-    token: z.string().min(1).optional(),
-    access_token: z.string().min(1).optional(),
-    expires_in: z.number().nonnegative().optional(),
+    token: z.string().nullish(),
+    access_token: z.string().nullish(),
+    expires_in: z.coerce.number().nonnegative().catch(0),
   })
-  .refine(({ token, access_token }) => token !== undefined || access_token !== undefined);
+  .transform(({ token, access_token, expires_in }) => ({
+    token: token || access_token || '',
+    seconds: expires_in || DEFAULT_TOKEN_SECONDS,
+  }))
+  .refine(({ token }) => token !== '');
 
 /**
  * Answers 401 by the distribution specification's token authentication (docs.docker.com/registry/spec/auth) or by Basic,
@@ -51,17 +56,38 @@ export function createAuthorizer(transport: Transport, now: () => number = Date.
     const cached = cache.get(key);
     const known = cached !== undefined && cached.expiresAt > now() ? cached : undefined;
     const response = await transport.send(authorize(request, known), conversation);
-    // A challenge from where a redirect led is not the registry's: credentials are not for it.
-    if (response.kind === 'failed' || response.status !== 401 || !response.sameOrigin) return response;
+    if (response.kind === 'failed') return response;
+    const challenges = await findChallenges(request, response, known === undefined, conversation);
+    if (challenges === undefined) return response;
 
     cache.delete(key);
-    const answer = await answerChallenges(parseChallenges(response.headers('www-authenticate')), conversation);
+    const answer = await answerChallenges(challenges, conversation);
     if (answer === undefined) return response;
     if ('kind' in answer) return answer;
     const second = await transport.send(authorize(request, answer), conversation);
     if (second.kind === 'response' && second.status !== 401) cache.set(key, answer);
     return second;
   };
+
+  /**
+   * What the registry wants to be shown; undefined where the answer stands as it is. A registry that lets strangers in
+   * may say 403 or 404 to them of what they may not see: its base endpoint is asked for the challenge then.
+   */
+  async function findChallenges(
+    { url }: HttpRequest,
+    { status, sameOrigin, headers }: HttpResponse,
+    isStranger: boolean,
+    conversation: AuthorizedConversation,
+  ): Promise<readonly Challenge[] | undefined> {
+    // A challenge from where a redirect led is not the registry's: credentials are not for it.
+    if (!sameOrigin) return undefined;
+    if (status === 401) return parseChallenges(headers('www-authenticate'));
+    if ((status !== 403 && status !== 404) || !isStranger || conversation.credential === undefined) return undefined;
+    const base: HttpRequest = { operation: 'get', method: 'GET', url: new URL('/v2/', url), headers: {} };
+    const response = await transport.send(base, conversation);
+    if (response.kind === 'failed' || response.status !== 401 || !response.sameOrigin) return undefined;
+    return parseChallenges(response.headers('www-authenticate')).map(withoutScope);
+  }
 
   async function answerChallenges(
     challenges: readonly Challenge[],
@@ -108,8 +134,8 @@ export function createAuthorizer(transport: Transport, now: () => number = Date.
     if (meaning !== 200) return failFromStatus(meaning, retryAfterSeconds, conversation, server);
     const token = parseToken(body);
     if (token === undefined) return fail('InvalidResponse', conversation, `${server} answered without a token`);
-    const seconds = (token.expires_in ?? DEFAULT_TOKEN_SECONDS) - TOKEN_MARGIN_SECONDS;
-    return { value: `Bearer ${token.token ?? token.access_token ?? ''}`, expiresAt: now() + seconds * 1000 };
+    const seconds = token.seconds - TOKEN_MARGIN_SECONDS;
+    return { value: `Bearer ${token.token}`, expiresAt: now() + seconds * 1000 };
   }
 }
 
@@ -120,6 +146,11 @@ export function fingerprint(credential: Credential | undefined): string {
   if (credential === undefined) return 'anonymous';
   const { source, ...secret } = credential;
   return createHmac('sha256', fingerprintKey).update(JSON.stringify(secret)).update(source).digest('base64url');
+}
+
+/** The base endpoint's challenge names no scope, or one that is an example. */
+function withoutScope({ scheme, parameters }: Challenge): Challenge {
+  return { scheme, parameters: new Map([...parameters].filter(([name]) => name !== 'scope')) };
 }
 
 function authorize(request: HttpRequest, authorization: Authorization | undefined): HttpRequest {

@@ -1,3 +1,4 @@
+// Claim 2.3: beside the workers, with backoff, never in them.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createDigestResolver } from './background.ts';
 import type { DigestResolverConfig } from './background.ts';
@@ -200,6 +201,8 @@ describe('credentials', () => {
     for (const podSpec of [
       {},
       { serviceAccountName: 'a' },
+      { serviceAccount: 'a' },
+      { serviceAccountName: 'default' },
       { imagePullSecrets: [{ name: 'a' }] },
       { imagePullSecrets: [{ name: 'b' }] },
     ]) {
@@ -295,19 +298,35 @@ describe('TooManyRequests', () => {
     await flush();
     await settle(failed('TooManyRequests', 60));
 
-    const waiting = resolver.lookup(request('busy.example/b:1'));
-    expect(waiting.state).toBe('pending');
+    resolver.lookup(request('busy.example/b:1'));
     resolver.lookup(request('other.example/c:1'));
     await flush();
     expect(calls.map(({ reference }) => reference.text)).toEqual(['busy.example/a:1', 'other.example/c:1']);
     expect(resolver.lookup(request('busy.example/b:1'))).toEqual({
-      state: 'pending',
-      message: 'busy.example limits the rate of requests: it is asked again at 1970-01-01T00:01:00.000Z.',
+      state: 'failed',
+      reason: 'TooManyRequests',
+      message: expect.stringMatching(
+        /^Cannot resolve busy.example\/b:1: busy.example limits .* asked again at 1970-01-01T00:01:00.000Z; credentials/,
+      ) as string,
+      retryable: true,
+      retryAt: 60_000,
     });
     await vi.advanceTimersByTimeAsync(59_999);
     expect(calls).toHaveLength(2);
     await vi.advanceTimersByTimeAsync(1);
     expect(calls.at(-1)?.reference.text).toBe('busy.example/b:1');
+  });
+
+  it('is told to who waits for the same host', async () => {
+    const { resolver, changes, settle } = start({ perHost: 1 });
+    resolver.lookup(request('busy.example/a:1', 'shop/a'));
+    resolver.lookup(request('busy.example/b:1', 'shop/b'));
+    resolver.lookup(request('other.example/c:1', 'shop/c'));
+    await flush();
+    expect(resolver.lookup(request('busy.example/b:1', 'shop/b'))).toEqual({ state: 'pending' });
+    await settle(failed('TooManyRequests', 60), 0);
+    expect(new Set(changes)).toEqual(new Set(['shop/a', 'shop/b']));
+    expect(resolver.lookup(request('busy.example/b:1', 'shop/b'))).toMatchObject({ reason: 'TooManyRequests' });
   });
 
   it('said twice pauses for the longer time', async () => {

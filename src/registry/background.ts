@@ -1,7 +1,9 @@
 import { fingerprint } from './authorization.ts';
+import { failPaused } from './failures.ts';
 import { createHostQueue } from './host-queue.ts';
 import { createLruMap } from './lru.ts';
 import type { LoadCredentials } from './pull-secrets.ts';
+import { serviceAccountOf } from './pull-secrets.ts';
 import { parseReference } from './reference.ts';
 import type { ResolveDigest } from './resolver.ts';
 import { createTagWatch } from './tag-watch.ts';
@@ -103,22 +105,12 @@ export function createDigestResolver(config: DigestResolverConfig): DigestResolv
     attempt.unqueue = queue.add(attempt.reference.registry, () => run(attempt));
   }
 
-  function describeAttempt({ failure, retryAt, reference: { registry } }: Attempt): Lookup {
-    if (failure !== undefined) {
-      const { reason, message, retryable, retryAfterSeconds } = failure;
-      return {
-        state: 'failed',
-        reason,
-        message,
-        retryable,
-        ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
-        ...(retryAt !== undefined && { retryAt }),
-      };
-    }
+  function describeAttempt({ failure, retryAt, reference: { registry, text } }: Attempt): Lookup {
+    if (failure !== undefined) return failedLookup(failure, retryAt);
     const until = queue.pausedUntil(registry);
-    if (until === undefined) return { state: 'pending' };
-    const time = new Date(until).toISOString();
-    return { state: 'pending', message: `${registry} limits the rate of requests: it is asked again at ${time}.` };
+    return until === undefined
+      ? { state: 'pending' }
+      : failedLookup(failPaused({ image: text, registry }, until), until);
   }
 
   async function run(attempt: Attempt): Promise<void> {
@@ -171,8 +163,15 @@ export function createDigestResolver(config: DigestResolverConfig): DigestResolv
     onResolution?.({ registry, outcome, seconds: (now() - start) / 1000 });
     if (result.kind === 'failed' && outcome === 'TooManyRequests') {
       queue.pause(registry, now() + retryDelay(0, result));
+      tellWaiting(registry);
     }
     return result;
+  }
+
+  function tellWaiting(registry: string): void {
+    for (const { reference, failure, keys } of attempts.values()) {
+      if (reference.registry === registry && failure === undefined) for (const key of keys) onChange(key);
+    }
   }
 
   /** Requests that differ in nothing that matters to the registry, such as their namespace, share one resolution. */
@@ -217,7 +216,11 @@ export function createDigestResolver(config: DigestResolverConfig): DigestResolv
 /** Equal for requests that must have the same answer: the image as written, and where its credentials come from. */
 function identify({ image, namespace, podSpec }: DigestRequest): string {
   const secrets = (podSpec.imagePullSecrets ?? []).map(({ name }) => name ?? '');
-  return JSON.stringify([image, namespace, podSpec.serviceAccountName ?? '', secrets]);
+  return JSON.stringify([image, namespace, serviceAccountOf(podSpec), secrets]);
+}
+
+function failedLookup({ kind: _kind, ...failure }: ResolutionFailure, retryAt: number | undefined): Lookup {
+  return { state: 'failed', ...failure, ...(retryAt !== undefined && { retryAt }) };
 }
 
 function toLookup({ pinned, digest, mediaType, platforms }: Answer): Lookup {

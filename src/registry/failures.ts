@@ -38,15 +38,24 @@ export function failFromStatus(
   if (status === 403) return fail('Forbidden', context, `${server} refuses access (403)`);
   if (status === 404) return fail('NotFound', context, `${server} does not know it (404)`);
   if (status === 429) {
-    const problem = `${server} limits the rate of requests (429): it is asked again later; credentials usually raise the limit, and an image pinned by digest needs no request`;
-    return fail('TooManyRequests', context, problem, retryAfterSeconds);
+    return fail('TooManyRequests', context, describeLimit(server, 'later'), retryAfterSeconds);
   }
+  if (status === 408) return failTimeout(context, server);
   if (status >= 500) {
     const problem = `${server} is out of order (${status}): it is asked again; what runs is not affected`;
     return fail('RegistryUnavailable', context, problem, retryAfterSeconds);
   }
   const problem = `${server} answered ${status}, which a registry does not: check the host name, or pin the image by digest`;
   return fail('InvalidResponse', context, problem);
+}
+
+/** What a request is told that waits because another one was told to be patient. */
+export function failPaused(context: FailureContext, until: number): ResolutionFailure {
+  return fail('TooManyRequests', context, describeLimit(context.registry, `at ${new Date(until).toISOString()}`));
+}
+
+function describeLimit(server: string, when: string): string {
+  return `${server} limits the rate of requests (429): it is asked again ${when}; credentials usually raise the limit, and an image pinned by digest needs no request`;
 }
 
 /** The failure behind an exception of the HTTP client. Says nothing of the exception but its code. */
@@ -96,7 +105,7 @@ export function explainCredentials(
   const tried = sources.length === 0 ? 'without credentials' : `with ${[...new Set(sources)].join(', ')}`;
   const problem = {
     NotFound: `${registry} does not know it (404), asked ${tried}: check name and tag; some registries say so to whoever lacks access`,
-    Forbidden: `${registry} refuses access (403), asked ${tried}`,
+    Forbidden: `${registry} refuses access (403), asked ${tried}${sources.length === 0 ? '' : ', which may have expired or lack the right to pull'}`,
   }[reason as string];
   const waysOut =
     "Ways out: imagePullSecrets in the template or on its service account; the operator's docker config (the operator does not have the nodes' own credentials for cloud registries); or pin the image by digest";

@@ -51,7 +51,12 @@ const manifestSchema = z.object({
       z.object({
         digest: z.string().refine(isDigest),
         platform: z
-          .object({ os: z.string(), architecture: z.string(), variant: z.string().optional() })
+          .object({
+            os: z.string(),
+            architecture: z.string(),
+            variant: z.string().optional(),
+            'os.version': z.string().optional(),
+          })
           .nullish()
           .catch(undefined),
       }),
@@ -82,8 +87,10 @@ function isRunnable({ platform }: Descriptor): boolean {
 
 function toPlatform({ digest, platform }: Descriptor): PlatformManifest {
   if (!platform) return { digest };
-  const { os, architecture, variant } = platform;
-  return { platform: [os, architecture, ...(variant ? [variant] : [])].join('/'), digest };
+  const { os, architecture, variant, 'os.version': osVersion } = platform;
+  // As containerd writes it: an index has a manifest for each version of Windows.
+  const system = osVersion ? `${os}(${osVersion})` : os;
+  return { platform: [system, architecture, ...(variant ? [variant] : [])].join('/'), digest };
 }
 
 function guessMediaType(isImage: boolean): string {

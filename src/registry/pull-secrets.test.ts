@@ -1,3 +1,4 @@
+// Claim 2.3: the pull secrets of the template, else of its service account, then the operator's docker config.
 import { describe, expect, it } from 'vitest';
 import { collectPullSecrets, createCredentialLoader, createOwnCredentialLoader } from './pull-secrets.ts';
 import type { PullSecret, PullServiceAccount } from './pull-secrets.ts';
@@ -59,6 +60,20 @@ describe('collectPullSecrets', () => {
     const accounts = { web: { imagePullSecrets: [{ name: 'c' }] }, default: { imagePullSecrets: [{ name: 'a' }] } };
     expect(usernames(await collect({ secrets, accounts }, { serviceAccountName: 'web' }))).toEqual(['c']);
     expect(usernames(await collect({ secrets, accounts }, {}))).toEqual(['a']);
+  });
+
+  it('takes the name of the service account as the API server does', async () => {
+    const accounts = { web: { imagePullSecrets: [{ name: 'c' }] }, default: { imagePullSecrets: [{ name: 'a' }] } };
+    const of = async (podSpec: PodPullSpec) => usernames(await collect({ secrets, accounts }, podSpec));
+    expect(await of({ serviceAccountName: '' })).toEqual(['a']);
+    expect(await of({ serviceAccount: 'web' })).toEqual(['c']);
+    expect(await of({ serviceAccountName: 'web', serviceAccount: 'default' })).toEqual(['c']);
+  });
+
+  it('notes a secret that has its type but not its key', async () => {
+    const empty = { type: 'kubernetes.io/dockerconfigjson', data: { '.dockercfg': 'e30=' } };
+    const keyring = await collect({ secrets: { empty } }, { imagePullSecrets: [{ name: 'empty' }] });
+    expect(notes(keyring)).toContain('Secret shop/empty has no key .dockerconfigjson');
   });
 
   it('passes over what is missing or of another type, and says so', async () => {

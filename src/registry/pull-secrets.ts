@@ -47,12 +47,17 @@ export async function collectPullSecrets(
     const note = "the template names imagePullSecrets, so its service account's are not used";
     return readPullSecrets(own, namespace, getSecret, [note], signal);
   }
-  const accountName = podSpec.serviceAccountName ?? 'default';
+  const accountName = serviceAccountOf(podSpec);
   const account = await readObject('ServiceAccount', namespace, accountName, getServiceAccount, signal);
   if (account.kind === 'failed') return account;
   const notes = account.kind === 'missing' ? account.notes : [];
   const names = account.kind === 'found' ? secretNames(account.object) : [];
   return readPullSecrets(names, namespace, getSecret, notes, signal);
+}
+
+/** As the API server defaults it. */
+export function serviceAccountOf({ serviceAccountName, serviceAccount }: PodPullSpec): string {
+  return serviceAccountName || serviceAccount || 'default';
 }
 
 /** What the background resolver's `loadCredentials` is: the pod's pull secrets, then the operator's own docker config. */

@@ -119,6 +119,10 @@ export function createRegistryClient(config: RegistryClientConfig = {}): Registr
       return fail('DigestMismatch', conversation, problem);
     }
     const manifest = parseManifest(response.body, response.header('content-type'));
+    if (manifest === undefined && mediaTypeOf(response.header('content-type')) === 'text/html') {
+      const problem = `${conversation.registry} answered with a web page, which a registry does not: check the host name, and whether a login page or a proxy stands before the registry`;
+      return fail('InvalidResponse', conversation, problem);
+    }
     if (manifest === undefined) {
       const problem = `${conversation.registry} has something there that is neither an OCI nor a Docker schema 2 image: push it anew with a current tool`;
       return fail('Unsupported', conversation, problem);

@@ -9,6 +9,8 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach } from 'vitest';
 import { createKeyring } from './credentials.ts';
+import { createRegistryClient } from './resolver.ts';
+import type { RegistryClient, RegistryClientConfig } from './resolver.ts';
 import type { Credential, Keyring } from './types.ts';
 
 export interface Received {
@@ -63,6 +65,23 @@ export function useServers() {
     return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, requests, server };
   };
 }
+
+/** Makes clients that may speak plain http to the given servers, through no proxy; they are closed after the test. */
+export function useClients() {
+  const clients: RegistryClient[] = [];
+  afterEach(async () => {
+    for (const client of clients.splice(0)) await client.close();
+  });
+
+  return function connectTo(servers: readonly TestServer[], config: RegistryClientConfig = {}): RegistryClient {
+    const insecureHosts = new Set(servers.map(({ host }) => host));
+    const client = createRegistryClient({ insecureHosts, proxy: NO_PROXY, ...config });
+    clients.push(client);
+    return client;
+  };
+}
+
+export const NO_PROXY = { httpProxy: '', httpsProxy: '', noProxy: '' };
 
 /** A manifest as a registry has it. */
 export interface StoredManifest {

@@ -1,8 +1,10 @@
+import { X509Certificate } from 'node:crypto';
 import tls from 'node:tls';
-import { EnvHttpProxyAgent } from 'undici';
 import type { Dispatcher } from 'undici';
 import { fail, failFromError, failPlainHttp, failTimeout } from './failures.ts';
 import type { FailureContext } from './failures.ts';
+import { createRoute } from './proxy.ts';
+import type { ProxyConfig, Route } from './proxy.ts';
 import type { RegistryRequestEvent, ResolutionFailure } from './types.ts';
 
 /** Manifests larger than this are refused, as the distribution specification proposes. */
@@ -16,8 +18,7 @@ export interface TransportConfig {
   readonly insecureHosts?: ReadonlySet<string>;
   /** Certificates (PEM) that are trusted beside the default ones. */
   readonly caBundle?: string;
-  /** Overrides HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the environment; an empty string means none. */
-  readonly proxy?: { readonly httpProxy?: string; readonly httpsProxy?: string; readonly noProxy?: string };
+  readonly proxy?: ProxyConfig;
   /** For one HTTP request with its body; default 10,000 ms. */
   readonly requestTimeoutMs?: number;
   readonly onRequest?: (event: RegistryRequestEvent) => void;
@@ -59,11 +60,14 @@ export interface Transport {
   readonly close: () => Promise<void>;
 }
 
-/** The HTTP client for registries: proxy from the environment, extra CA, timeouts, bounded bodies, no global state. */
+/**
+ * The HTTP client for registries: proxy from the environment, extra CA, timeouts, bounded bodies, no global state.
+ * @throws Error where the CA bundle or the proxy cannot be used
+ */
 export function createTransport(config: TransportConfig = {}): Transport {
   const { requestTimeoutMs = 10_000, onRequest } = config;
   const insecureHosts = new Set([...(config.insecureHosts ?? [])].map(normaliseHost));
-  const dispatcher = createDispatcher(config);
+  const route = createRouteFor(config);
 
   function isAllowed(url: URL): boolean {
     return url.protocol === 'https:' || (url.protocol === 'http:' && insecureHosts.has(url.host));
@@ -75,7 +79,7 @@ export function createTransport(config: TransportConfig = {}): Transport {
     const timeout = AbortSignal.timeout(requestTimeoutMs);
     const signal = AbortSignal.any([conversation.signal, conversation.deadline, timeout]);
     try {
-      return await exchange(dispatcher, request, signal);
+      return await exchange(route.to(request.url), request, signal);
     } catch (error) {
       if (error === TOO_LARGE) {
         return fail('InvalidResponse', conversation, `the answer of ${server} is larger than 4 MiB`);
@@ -113,7 +117,7 @@ export function createTransport(config: TransportConfig = {}): Transport {
   return {
     send,
     baseUrl: (host) => `${insecureHosts.has(normaliseHost(host)) ? 'http' : 'https'}://${host}`,
-    close: () => dispatcher.destroy(),
+    close: route.close,
   };
 }
 
@@ -150,15 +154,29 @@ async function exchange(dispatcher: Dispatcher, request: HttpRequest, signal: Ab
   return { kind: 'answer', status: statusCode, headers, body: Buffer.concat(chunks) };
 }
 
-function createDispatcher({ caBundle, proxy, requestTimeoutMs = 10_000 }: TransportConfig): Dispatcher {
-  const ca = caBundle === undefined ? undefined : [...tls.getCACertificates('default'), caBundle];
+function createRouteFor({ caBundle, proxy, requestTimeoutMs = 10_000 }: TransportConfig): Route {
+  const ca = caBundle === undefined ? undefined : [...tls.getCACertificates('default'), ...readCertificates(caBundle)];
   const secure = ca === undefined ? {} : { ca };
-  return new EnvHttpProxyAgent({
-    ...proxy,
+  const options = {
     connect: { ...secure, timeout: requestTimeoutMs },
     ...(ca && { requestTls: secure, proxyTls: secure }),
     allowH2: false,
-  });
+  };
+  return createRoute(options, proxy);
+}
+
+/** Read at the start: a connection would only say that it cannot be made. */
+function readCertificates(caBundle: string): string[] {
+  const found = caBundle.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  if (found.length === 0) throw new Error('the CA bundle of registries holds no certificate in PEM form');
+  for (const [index, certificate] of found.entries()) {
+    try {
+      new X509Certificate(certificate);
+    } catch {
+      throw new Error(`certificate ${index + 1} in the CA bundle of registries cannot be read`);
+    }
+  }
+  return found;
 }
 
 /** Where a redirect leads to; only what changes nothing is repeated elsewhere. */

@@ -40,7 +40,7 @@ export interface Keyring {
   readonly notes: readonly string[];
 }
 
-/** A manifest that an index lists. `platform` is `os/arch[/variant]`; a single manifest names none. */
+/** A manifest that an index lists. `platform` is `os[(os.version)]/arch[/variant]`; a single manifest names none. */
 export interface PlatformManifest {
   readonly platform?: string;
   readonly digest: string;
@@ -92,6 +92,8 @@ export type Resolution = Resolved | ResolutionFailure;
 export interface PodPullSpec {
   readonly imagePullSecrets?: readonly { readonly name?: string }[];
   readonly serviceAccountName?: string;
+  /** The older name of serviceAccountName, which the API server still takes. */
+  readonly serviceAccount?: string;
 }
 
 export interface DigestRequest {
@@ -105,8 +107,7 @@ export interface DigestRequest {
 
 export type Lookup =
   | ({ readonly state: 'resolved' } & Omit<Resolved, 'kind'>)
-  /** `message` is there when the request waits for a reason, such as a registry that asked for patience. */
-  | { readonly state: 'pending'; readonly message?: string }
+  | { readonly state: 'pending' }
   /** `retryAt` (ms since the epoch) is absent where only a change of the spec can help. */
   | ({ readonly state: 'failed'; readonly retryAt?: number } & Omit<ResolutionFailure, 'kind'>);
 

@@ -9,7 +9,7 @@ export interface FailureContext {
 }
 
 const INSECURE = 'allow plain http with the operator\'s flag "--insecure-registry"';
-const TLS_HINT = 'give the operator the registry\'s CA with "--registry-ca"';
+const TLS_HINT = 'give the operator the registry\'s CA with "--registry-ca-file"';
 
 /** A failure that the registry, the network or a Secret can mend: the same request is worth repeating. */
 export function fail(

@@ -42,7 +42,7 @@ describe('TLS', () => {
     const registry = await serve((request, response) => sendManifest(image, request, response), certificate);
     const result = await connectTo([]).resolveDigest(`${registry.host}/app:1`);
     expect(result).toMatchObject({ reason: 'TLS' });
-    expect(result).toHaveProperty('message', expect.stringContaining('--registry-ca'));
+    expect(result).toHaveProperty('message', expect.stringContaining('--registry-ca-file'));
   });
 
   it('does not speak plain http to a host that is not allowed to', async () => {

@@ -1,4 +1,4 @@
-// Claim 2.2: a version is pinned to digests once; after that no registry is asked, whatever happens to its tags.
+// Claims 2.2, 2.3: a version is pinned to digests once; after that no registry is asked, whatever happens to its tags.
 import { describe, expect } from 'vitest';
 import { APP_RELEASES, REVISIONS } from '../../src/controller/resources.ts';
 import { statusOf } from '../../src/kube/types.ts';
@@ -170,5 +170,31 @@ describe.concurrent('a pinned version', () => {
     expect(await world.selected()).toEqual({ 'web-prod-a': 1 });
     await images.registry.restart();
     await world.released('2.0');
+  });
+
+  test('2.3 is released while a registry hangs that others wait for; the timeout is told, and is over when it answers', async ({
+    apart: { world, images },
+  }) => {
+    const pushed = await images.push('1.0');
+    const waiting = ['one', 'two', 'three'];
+    const pid = images.registry.pid() ?? NaN;
+    process.kill(pid, 'SIGSTOP');
+    try {
+      // More than there are workers.
+      for (const name of waiting) await world.apply(release(pushed.image, { stages: oneStage }), { name });
+      await world.apply(release(pushed.pinned, { stages: oneStage }));
+      await world.released('1.0');
+      for (const name of waiting) {
+        await world.until(async () => {
+          const condition = await world.condition('DigestsPinned', name);
+          expect(condition).toMatchObject({ status: 'False', reason: 'Timeout' });
+          expect(condition.message).toMatch(/did not answer in time: check that it runs/);
+        });
+        expect(await world.condition('Stalled', name)).toMatchObject({ status: 'False' });
+      }
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    for (const name of waiting) await world.released('1.0', name);
   });
 });

@@ -1,0 +1,156 @@
+// Claim 2.3: the operator's process resolves private images with what the pods, their service account or it itself has.
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { DEPLOYMENTS } from '../../src/controller/resources.ts';
+import { pushImage } from '../cluster/images.ts';
+import { connect } from '../cluster/kubectl.ts';
+import { startRegistry } from '../cluster/registry.ts';
+import { startTokenServer } from '../cluster/token-server.ts';
+import type { PushedImage, Registry, TokenServer } from '../cluster/types.ts';
+import type { OperatorProcess } from './operator-process.ts';
+import { installOperator, startOperatorProcess } from './operator-process.ts';
+import type { ProcessWorld } from './process-world.ts';
+import { createProcessWorld } from './process-world.ts';
+import type { Spec } from './release-objects.ts';
+import { oneStage, release } from './release-objects.ts';
+
+const cluster = connect(inject('cluster'));
+const user = 'puller';
+const password = 'correct horse';
+
+let kubeconfig: string;
+let world: ProcessWorld;
+let operator: OperatorProcess | undefined;
+
+beforeAll(async () => {
+  kubeconfig = await installOperator(cluster);
+});
+
+beforeEach(async () => {
+  world = await createProcessWorld(cluster);
+});
+
+afterEach(async () => {
+  await operator?.stop();
+  operator = undefined;
+  await world.end();
+});
+
+async function start(...flags: string[]): Promise<void> {
+  const all = [`--namespace=${world.namespace}`, '--leader-elect=false', ...flags];
+  operator = await startOperatorProcess(cluster, { kubeconfig, flags: all });
+}
+
+/** A release of an image, whose pods have something more in their spec. */
+function releaseOf(image: string, podSpec: object): Spec {
+  const spec = release(image, { stages: oneStage });
+  return { ...spec, template: { ...spec.template, spec: { ...spec.template.spec, ...podSpec } } };
+}
+
+function createPullSecret(server: string, login: { user: string; password: string }): Promise<string> {
+  return cluster.kubectl([
+    `--namespace=${world.namespace}`,
+    ...['create', 'secret', 'docker-registry', 'regcred', `--docker-server=${server}`],
+    ...[`--docker-username=${login.user}`, `--docker-password=${login.password}`],
+  ]);
+}
+
+async function expectPinned({ pinned }: PushedImage): Promise<void> {
+  const { items } = await world.admin.list(DEPLOYMENTS, { namespace: world.namespace });
+  const images = items.map(({ spec }) => spec.template.spec.containers[0]?.image);
+  expect(images).toEqual([pinned]);
+}
+
+async function isStalled(reason: string): Promise<boolean> {
+  const condition = await world.condition('Stalled');
+  return condition?.status === 'True' && condition.reason === reason;
+}
+
+describe('basic authentication', () => {
+  let registry: Registry;
+  let pushed: PushedImage;
+
+  beforeAll(async () => {
+    registry = await startRegistry({ auth: { htpasswd: { user, password } } });
+    pushed = await pushImage(registry, 'shop/web', '1.0');
+  });
+  afterAll(() => registry.stop());
+
+  test("2.3 the template's pull secret: what is missing stalls the release with the ways out, until it is there", async () => {
+    await start(`--insecure-registry=${registry.host}`);
+    await world.apply(releaseOf(pushed.image, { imagePullSecrets: [{ name: 'regcred' }] }));
+    await world.until('Stalled', () => isStalled('Unauthorized'));
+    const { message } = (await world.condition('Stalled')) ?? {};
+    expect(message).toContain(`Secret ${world.namespace}/regcred does not exist`);
+    expect(message).toMatch(
+      /Ways out: imagePullSecrets in the template or on its service account; the operator's docker/,
+    );
+    expect(await world.condition('DigestsPinned')).toMatchObject({ status: 'False', reason: 'Unauthorized' });
+
+    await createPullSecret(registry.host, { user, password: 'wrong' });
+    await world.until('the wrong Secret named', async () => {
+      const text = (await world.condition('Stalled'))?.message ?? '';
+      return text.includes(`asked with Secret ${world.namespace}/regcred`);
+    });
+    expect(JSON.stringify([await world.condition('Stalled'), operator?.log()])).not.toContain('wrong"');
+
+    await cluster.kubectl([`--namespace=${world.namespace}`, 'delete', 'secret', 'regcred']);
+    await createPullSecret(registry.host, { user, password });
+    await world.released('1.0');
+    await expectPinned(pushed);
+    expect(JSON.stringify(operator?.log())).not.toContain(password);
+  });
+
+  test("2.3 the operator's own docker config, without a right to Secrets", async () => {
+    const file = join(cluster.dir, 'docker-config.json');
+    const auth = Buffer.from(`${user}:${password}`).toString('base64');
+    await writeFile(file, JSON.stringify({ auths: { [registry.host]: { auth } } }));
+    const config = [`--registry-docker-config=${file}`, '--read-pull-secrets=false'];
+    await start(`--insecure-registry=${registry.host}`, ...config);
+    await world.apply(releaseOf(pushed.image, {}));
+    await world.released('1.0');
+    await expectPinned(pushed);
+    await rm(file);
+  });
+});
+
+describe('bearer tokens, over TLS', () => {
+  let tokens: TokenServer;
+  let registry: Registry;
+  let pushed: PushedImage;
+
+  beforeAll(async () => {
+    const { dir } = cluster;
+    const tls = { certFile: join(dir, 'certs/apiserver.crt'), keyFile: join(dir, 'certs/apiserver.key') };
+    tokens = await startTokenServer();
+    registry = await startRegistry({ auth: { token: tokens }, tls });
+    pushed = await pushImage(registry, 'shop/web', '1.0', { platforms: ['linux/amd64', 'linux/arm64'] });
+  });
+  afterAll(async () => {
+    await registry.stop();
+    await tokens.stop();
+  });
+
+  async function createServiceAccount(): Promise<void> {
+    const metadata = { name: 'puller', namespace: world.namespace };
+    const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata, imagePullSecrets: [{ name: 'regcred' }] };
+    await cluster.kubectl(['create', '-f', '-'], { input: JSON.stringify(account) });
+  }
+
+  test("2.3 the service account's pull secret, and the CA that the operator is given", async () => {
+    await createPullSecret(registry.host, tokens);
+    await createServiceAccount();
+    await start(`--insecure-registry=${new URL(tokens.realm).host}`, `--registry-ca-file=${registry.caFile ?? ''}`);
+    await world.apply(releaseOf(pushed.image, { serviceAccountName: 'puller' }));
+    await world.released('1.0');
+    await expectPinned(pushed);
+  });
+
+  test('2.3 a certificate that is not trusted stalls the release, and names the flag', async () => {
+    await start();
+    await world.apply(releaseOf(pushed.image, {}));
+    await world.until('Stalled', () => isStalled('TLS'));
+    expect((await world.condition('Stalled'))?.message).toContain('--registry-ca-file');
+  });
+});

@@ -34,7 +34,7 @@ run: $(INSTALLED) ## Run the operator against the current kubectl context: ARGS=
 	@node scripts/run.ts $(ARGS)
 
 .PHONY: test
-test: check unit simulation integration ## All checks and tests but the end-to-end ones
+test: check unit chart simulation integration ## All checks and tests but the end-to-end ones
 
 .PHONY: check
 check: lint format-check typecheck verify ## Lint, formatting, types, generated files
@@ -56,8 +56,11 @@ typecheck: $(INSTALLED) ## Check the types
 	@tsc --noEmit
 
 .PHONY: generate
-generate: $(INSTALLED) ## Write the CRDs from the schemas
+generate: $(INSTALLED) ## Write the CRDs from the schemas, and what the chart has of them and of its values
 	@node scripts/generate.ts
+
+.PHONY: helm-docs
+helm-docs: generate ## Write the table of values in the chart's README, as generate does
 
 .PHONY: verify
 verify: $(INSTALLED) ## Fail where a generated file is not up to date
@@ -66,6 +69,10 @@ verify: $(INSTALLED) ## Fail where a generated file is not up to date
 .PHONY: unit
 unit: $(INSTALLED) ## Unit tests
 	@vitest run --project unit $(call report,unit)
+
+.PHONY: chart
+chart: $(INSTALLED) ## Tests of the Helm chart, by the real Helm
+	@vitest run --project chart $(call report,chart)
 
 .PHONY: simulation
 simulation: $(INSTALLED) ## Simulated histories: SIM_HISTORIES=300 SIM_SEED=1

@@ -1,0 +1,180 @@
+// Who may do what: the operator in the cluster or in some namespaces, with and without Secrets, and people.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Helm, Rendered, Rule, Values } from './helm.ts';
+import { createHelm, EVERYTHING, find, idOf, NAME, NAMESPACE, operatorPod } from './helm.ts';
+
+let helm: Helm;
+
+beforeAll(async () => {
+  helm = await createHelm();
+});
+
+afterAll(() => helm.close());
+
+const SHOPS: Values = { watchNamespaces: ['shop', 'bank'] };
+const RBAC = ['ClusterRole', 'ClusterRoleBinding', 'Role', 'RoleBinding'];
+
+/** Of the operator alone. */
+function rbacOf(objects: readonly Rendered[]): string[] {
+  const isForPeople = ({ metadata }: Rendered) => !metadata.name.startsWith(NAME);
+  return objects.filter((object) => RBAC.includes(object.kind) && !isForPeople(object)).map(idOf);
+}
+
+/** `verb group/resource`, with a name where only that one may be had. */
+function rightsOf(rules: readonly Rule[] = []): string[] {
+  return rules
+    .flatMap(({ apiGroups, resources, resourceNames = [''], verbs }) =>
+      apiGroups.flatMap((group) =>
+        resources.flatMap((resource) =>
+          resourceNames.flatMap((name) => verbs.map((verb) => `${verb} ${group}/${resource} ${name}`.trim())),
+        ),
+      ),
+    )
+    .toSorted();
+}
+
+const NODES = ['list /nodes', 'watch /nodes'];
+
+describe('the whole cluster', () => {
+  test('is one ClusterRole, and a Role for the Lease', async () => {
+    const objects = await helm.render();
+    expect(rbacOf(objects)).toEqual([
+      `ClusterRole ${NAME}`,
+      `ClusterRoleBinding ${NAME}`,
+      `Role ${NAMESPACE}/${NAME}-leader`,
+      `RoleBinding ${NAMESPACE}/${NAME}-leader`,
+    ]);
+    expect(rightsOf(find(objects, 'Role', `${NAME}-leader`).rules)).toEqual([
+      'create coordination.k8s.io/leases',
+      `get coordination.k8s.io/leases ${NAME}`,
+      `update coordination.k8s.io/leases ${NAME}`,
+    ]);
+    expect(operatorPod(objects).containers[0].args.join(' ')).not.toContain('--namespace');
+  });
+});
+
+describe('some namespaces', () => {
+  test('have a Role each, and the cluster one ClusterRole on nodes alone', async () => {
+    const objects = await helm.render(SHOPS);
+    expect(rbacOf(objects).toSorted()).toEqual(
+      [
+        `ClusterRole ${NAME}`,
+        `ClusterRoleBinding ${NAME}`,
+        ...['shop/', 'bank/'].flatMap((at) => [`Role ${at}${NAME}`, `RoleBinding ${at}${NAME}`]),
+        `Role ${NAMESPACE}/${NAME}-leader`,
+        `RoleBinding ${NAMESPACE}/${NAME}-leader`,
+      ].toSorted(),
+    );
+    expect(rightsOf(find(objects, 'ClusterRole').rules)).toEqual(NODES);
+  });
+
+  test('give together the rights that one ClusterRole gives', async () => {
+    const everywhere = rightsOf(find(await helm.render(), 'ClusterRole').rules);
+    const role = rightsOf(find(await helm.render(SHOPS), 'Role').rules);
+    expect([...role, ...NODES].toSorted()).toEqual(everywhere);
+  });
+
+  test('are what the operator is told, one flag for each', async () => {
+    const { args } = operatorPod(await helm.render(SHOPS)).containers[0];
+    expect(args.filter((arg) => arg.startsWith('--namespace'))).toEqual(['--namespace=shop', '--namespace=bank']);
+  });
+
+  test('may have the operator’s own among them', async () => {
+    const ids = (await helm.render({ watchNamespaces: [NAMESPACE] })).map(idOf);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test('have a policy of their own, which is in force there alone', async () => {
+    const objects = await helm.render(SHOPS);
+    const name = `requested-by.${NAME}.apprelease.dev`;
+    expect(find(objects, 'ValidatingAdmissionPolicyBinding', name).spec).toEqual({
+      policyName: name,
+      validationActions: ['Deny'],
+      matchResources: {
+        namespaceSelector: {
+          matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values: ['shop', 'bank'] }],
+        },
+      },
+    });
+    expect(find(objects, 'ValidatingAdmissionPolicy', name)).toBeDefined();
+  });
+});
+
+test.each<[string, Values]>([
+  ['everywhere', {}],
+  ['in some namespaces', SHOPS],
+])('without access to Secrets the operator has no right to any, and is told so: %s', async (_where, values) => {
+  const objects = await helm.render({ ...values, rbac: { readSecrets: false } });
+  const rights = objects.flatMap(({ rules }) => rightsOf(rules));
+  expect(rights.filter((right) => /secrets|serviceaccounts/.test(right))).toEqual([]);
+  expect(operatorPod(objects).containers[0].args).toContain('--read-pull-secrets=false');
+});
+
+test.each<[string, Values]>([
+  ['the defaults', {}],
+  ['everything', EVERYTHING],
+  ['some namespaces', SHOPS],
+])('there is no wildcard: %s', async (_what, values) => {
+  const rules = (await helm.render(values)).flatMap((object) => object.rules ?? []);
+  expect(rules.length).toBeGreaterThan(10);
+  for (const right of rightsOf(rules)) expect(right).not.toContain('*');
+});
+
+test('rbac.create=false makes no right for the operator', async () => {
+  expect(rbacOf(await helm.render({ rbac: { create: false } }))).toEqual([]);
+});
+
+describe('the service account', () => {
+  test.each<[Values, string, boolean]>([
+    [{}, NAME, true],
+    [{ serviceAccount: { name: 'mine' } }, 'mine', true],
+    [{ serviceAccount: { create: false, name: 'mine' } }, 'mine', false],
+    [{ serviceAccount: { create: false } }, 'default', false],
+  ])('%j: %s', async (values, name, made) => {
+    const objects = await helm.render(values);
+    expect(objects.some(({ kind }) => kind === 'ServiceAccount')).toBe(made);
+    expect(operatorPod(objects).serviceAccountName).toBe(name);
+    const subject = { kind: 'ServiceAccount', name, namespace: NAMESPACE };
+    expect(find(objects, 'ClusterRoleBinding').subjects).toEqual([subject]);
+    expect(find(objects, 'RoleBinding', `${NAME}-leader`).subjects).toEqual([subject]);
+    const { matchConditions } = find(objects, 'ValidatingAdmissionPolicy', 'requested-by.apprelease.dev').spec as {
+      matchConditions: { expression: string }[];
+    };
+    expect(matchConditions[0]?.expression).toContain(`'system:serviceaccount:${NAMESPACE}:${name}'`);
+  });
+
+  test('has annotations', async () => {
+    const { metadata } = find(await helm.render(EVERYTHING), 'ServiceAccount');
+    expect(metadata.annotations).toEqual({ 'iam.example.com/role': 'apprelease', 'example.com/owner': 'platform' });
+  });
+});
+
+describe('people', () => {
+  const roles = (objects: readonly Rendered[]) =>
+    objects.filter(({ kind, metadata }) => kind === 'ClusterRole' && metadata.name !== NAME);
+
+  test('have four roles, two of which come with view and edit', async () => {
+    const found = roles(await helm.render());
+    expect(found.map(({ metadata }) => metadata.name.replace('apprelease-', '')).toSorted()).toEqual([
+      'edit',
+      'promote',
+      'rollback',
+      'view',
+    ]);
+    const aggregated = found.filter(({ metadata }) => JSON.stringify(metadata.labels).includes('aggregate-to-'));
+    expect(aggregated.map(({ metadata }) => metadata.name).toSorted()).toEqual(['apprelease-edit', 'apprelease-view']);
+  });
+
+  test('access.aggregate=false leaves view and edit alone', async () => {
+    expect(JSON.stringify(await helm.render({ access: { aggregate: false } }))).not.toContain('aggregate-to-');
+  });
+
+  test('access.create=false makes none', async () => {
+    expect(roles(await helm.render({ access: { create: false } }))).toEqual([]);
+  });
+
+  test('policies.requestedBy=false makes no policy', async () => {
+    const kinds = (await helm.render({ policies: { requestedBy: false } })).map(({ kind }) => kind);
+    expect(kinds.filter((kind) => kind.startsWith('ValidatingAdmission'))).toEqual([]);
+  });
+});

@@ -75,6 +75,14 @@ const strategy = z
         rule: "self.type == 'RollingUpdate' || (!has(self.maxSurge) && !has(self.maxUnavailable))",
         message: 'maxSurge and maxUnavailable belong to type RollingUpdate',
       },
+      {
+        rule: "!has(self.maxSurge) || !has(self.maxUnavailable) || !(string(self.maxSurge) in ['0', '0%'] && string(self.maxUnavailable) in ['0', '0%'])",
+        message: 'maxSurge and maxUnavailable must not both be 0: no pod could be replaced',
+      },
+      {
+        rule: "!has(self.maxUnavailable) || type(self.maxUnavailable) == int || self.maxUnavailable.matches('^(100|[0-9]{1,2})%$')",
+        message: 'maxUnavailable must be 100% at most',
+      },
     ],
   });
 

@@ -118,6 +118,8 @@ describe('the CRDs (2.1)', () => {
 
   test.each([
     release({ strategy: { type: 'RollingUpdate', maxSurge: 2, maxUnavailable: '10%' }, service: undefined }),
+    release({ strategy: { type: 'RollingUpdate', maxSurge: 0, maxUnavailable: '100%' }, service: undefined }),
+    release({ strategy: { type: 'RollingUpdate', maxSurge: '10%', maxUnavailable: 0 }, service: undefined }),
     release({ version: '2026.1+build.7', template: withImage(`registry.example/web@sha256:${'0'.repeat(64)}`) }),
     release({ rollback: { warmReplicas: 0, warmFor: '1h30m' } }),
     release({
@@ -181,6 +183,16 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
       'a bad maxSurge',
       { strategy: { type: 'RollingUpdate', maxSurge: 'some' } },
       `spec.strategy.maxSurge: Invalid value: "some": ${amount}`,
+    ],
+    [
+      'a rollout in which no pod may be missing nor be added',
+      { strategy: { type: 'RollingUpdate', maxSurge: 0, maxUnavailable: '0%' } },
+      'spec.strategy: Invalid value: maxSurge and maxUnavailable must not both be 0',
+    ],
+    [
+      'more missing pods than there are',
+      { strategy: { type: 'RollingUpdate', maxUnavailable: '101%' } },
+      'spec.strategy: Invalid value: maxUnavailable must be 100% at most',
     ],
     [
       'a negative warmReplicas',

@@ -42,12 +42,15 @@ function say(line: string): void {
   process.stderr.write(`${((performance.now() - started) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
 }
 
-async function measure(environment: Environment): Promise<Results> {
+/** Fills `results` part by part: what comes to an end early has some. */
+async function measure(environment: Environment, results: Results): Promise<void> {
   const parts = new Set(flags.only);
   const count = Number(flags.releases);
-  const results: Results = {};
-  const footprints = [];
-  if (parts.has('e')) footprints.push(await measureFootprint(environment, 0, ''));
+  if (parts.has('a')) {
+    say('(a) warm rollbacks of one release over 5 pools');
+    results.warmRollbacks = await measureWarmRollbacks(environment, Number(flags.rollbacks));
+  }
+  if (parts.has('e')) results.footprints = [await measureFootprint(environment, 0, '')];
   let releases = 0;
   if (parts.has('b')) {
     results.fleet = await measureFleet(environment, count);
@@ -60,16 +63,14 @@ async function measure(environment: Environment): Promise<Results> {
     const seconds = Number(flags.idle);
     results.idle = { seconds, releases, requests: await measureIdle(environment, seconds) };
   }
-  if (parts.has('e')) {
-    footprints.push(await measureFootprint(environment, releases, ''));
+  if (results.footprints) {
+    results.footprints.push(await measureFootprint(environment, releases, ''));
     const most = Number(flags.most);
     if (most > releases) {
       await addReleases(environment, releases, most);
-      footprints.push(await measureFootprint(environment, most, ''));
+      results.footprints.push(await measureFootprint(environment, most, ''));
     }
-    results.footprints = footprints;
   }
-  return results;
 }
 
 async function main(): Promise<void> {
@@ -82,19 +83,12 @@ async function main(): Promise<void> {
     throw new Error('interrupted');
   });
   interrupted.catch(() => undefined);
+  const results: Results = {};
   try {
     const environment = await Promise.race([preparing, interrupted]);
-    const results: Results = {};
-    if (flags.only.includes('a')) {
-      say('(a) warm rollbacks of one release over 5 pools');
-      results.warmRollbacks = await Promise.race([
-        measureWarmRollbacks(environment, Number(flags.rollbacks)),
-        interrupted,
-      ]);
-    }
-    Object.assign(results, await Promise.race([measure(environment), interrupted]));
-    await print(results);
+    await Promise.race([measure(environment, results), interrupted]);
   } finally {
+    if (Object.keys(results).length > 0) await print(results);
     say('stopping');
     await preparing.then(
       (environment) => environment.stop(),

@@ -23,7 +23,7 @@ function workload(
     makeDeployment({ owner, identity, track: 't', replicas: 1, topology: topologyOf(wanted) }),
     0,
   );
-  deployment.status = status;
+  deployment.status = { replicas: 1, ...status };
   const pods = podsFor(deployment, 1, { ready: false, ...pod });
   return {
     deployment,
@@ -68,6 +68,67 @@ describe('2.5 a failure of the version', () => {
   test('a first crash or two may be a hiccup', () => {
     expect(judge(workload(waiting('CrashLoopBackOff', '', 2)), recorded, context).kind).toBe('Progressing');
   });
+});
+
+describe('2.5 what a pod did itself is judged', () => {
+  const crashing = waiting('CrashLoopBackOff', '', 3);
+
+  function among(others: Partial<Pod>, replicas = 2): Workload {
+    const found = workload(crashing, { replicas });
+    const [other] = podsFor(found.deployment, 1, { ready: false, ...others });
+    return { ...found, pods: [...(other ? [other] : []), ...found.pods] };
+  }
+
+  test.each([
+    ['finds no room', { unschedulable: '0/8 nodes are available' }],
+    ['is on a lost node', { nodeName: 'lost' }],
+    ['finds its registry down', waiting('ImagePullBackOff', '503 Service Unavailable')],
+  ])('also where another pod %s', (_what, other) => {
+    const nodes = [{ metadata: { name: 'lost' }, ready: false, unschedulable: false }];
+    expect(judge(among(other), recorded, { ...context, nodes })).toMatchObject({ kind: 'Failed', reason: 'CrashLoop' });
+  });
+
+  test('and one image that is missing, whatever keeps the others', () => {
+    const pods = [waiting('ErrImagePull', 'i/o timeout'), waiting('ErrImagePull', 'manifest unknown')];
+    const found = workload({}, { replicas: 2 });
+    const both = { ...found, pods: pods.flatMap((pod) => podsFor(found.deployment, 1, { ready: false, ...pod })) };
+    expect(judge(both, recorded, context)).toMatchObject({ kind: 'Failed', reason: 'ImageMissing' });
+  });
+
+  test('but not while pods of a deleted namesake are still about', () => {
+    expect(judge(among({}, 1), recorded, context).kind).toBe('Progressing');
+    expect(judge(among({}, 2), recorded, context).kind).toBe('Failed');
+  });
+});
+
+describe('2.5 the deadline', () => {
+  const soon = { ...context, deadlineSeconds: 30 };
+
+  test('does not stand still for the record of an eviction whose pod was replaced', () => {
+    const found = workload({}, {});
+    const evicted = podsFor(found.deployment, 1, { ready: false, phase: 'Failed', reason: 'Evicted' });
+    const both = { ...found, pods: [...evicted, ...found.pods] };
+    expect(judge(both, recorded, soon)).toMatchObject({ kind: 'Failed', reason: 'ProgressDeadlineExceeded' });
+    expect(judge({ ...both, pods: evicted }, recorded, soon)).toMatchObject({ kind: 'Excused', reason: 'Evicted' });
+  });
+
+  test('is all of it for a pod that replaces one that was drained', () => {
+    const found = workload({});
+    const replaced = found.pods.map((pod) => created(pod, NOW - 20_000));
+    expect(judge({ ...found, pods: replaced }, recorded, soon).kind).toBe('Progressing');
+    expect(judge({ ...found, pods: replaced }, recorded, { ...soon, now: NOW + 10_000 }).kind).toBe('Failed');
+  });
+
+  test('begins with the Deployment, however long before its revision was let in', () => {
+    const found = workload({});
+    const young = { ...found, deployment: created(found.deployment, NOW - 10_000), pods: [] };
+    expect(judge(young, recorded, soon).kind).toBe('Progressing');
+    expect(judge(young, recorded, { ...soon, now: NOW + 20_000 }).kind).toBe('Failed');
+  });
+
+  function created<T extends { metadata: object }>(object: T, at: number): T {
+    return { ...object, metadata: { ...object.metadata, creationTimestamp: new Date(at).toISOString() } };
+  }
 });
 
 describe('2.5 not a failure of the version: the clock stands still', () => {

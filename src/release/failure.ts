@@ -16,7 +16,10 @@ const CRASH_LOOP_RESTARTS = 3;
 
 interface Case {
   workload: Workload;
+  /** Those that run the revision. */
   pods: readonly Pod[];
+  /** Those of them that answer for what they do. */
+  own: readonly Pod[];
   nodes: ReadonlyMap<string, Node>;
   deadline: number;
   clock: { start: string; stopped?: string } | undefined;
@@ -25,15 +28,15 @@ interface Case {
 
 type Rule = (judged: Case) => Verdict | undefined;
 
-/** The first that applies decides: what no version could survive comes before what this one did. */
+/** The first that applies decides: what a pod did itself, then what no version could help, then the time. */
 const RULES: readonly Rule[] = [
+  crashLoop,
+  imageMissing,
   nodeLost,
   evicted,
   unschedulable,
   quotaExceeded,
   registryDown,
-  crashLoop,
-  imageMissing,
   deadlinePassed,
 ];
 
@@ -42,10 +45,13 @@ export function judge(
   revision: Revision,
   context: { nodes: readonly Node[]; deadlineSeconds: number; now: number; clock?: Case['clock'] },
 ): Verdict {
+  const nodes = new Map(context.nodes.map((node) => [node.metadata.name, node]));
+  const pods = podsOf(workload, revision);
   const judged: Case = {
     workload,
-    pods: podsOf(workload, revision),
-    nodes: new Map(context.nodes.map((node) => [node.metadata.name, node])),
+    pods,
+    own: hasStrangers(workload) ? [] : pods.filter((pod) => !isLost(pod, nodes)),
+    nodes,
     deadline: context.deadlineSeconds * 1000,
     clock: context.clock ?? poolFacts(revision, workload.pool).clock,
     now: context.now,
@@ -57,10 +63,22 @@ export function judge(
   return { kind: 'Progressing' };
 }
 
+/** Ended for good, as after an eviction: the record of it stays long after the pod was replaced. */
+function hasEnded({ phase }: Pod): boolean {
+  return phase === 'Failed' || phase === 'Succeeded';
+}
+
+/** More pods than the Deployment counts: some are of a namesake that was just deleted. */
+function hasStrangers({ pods, deployment }: Workload): boolean {
+  return pods.filter((pod) => !hasEnded(pod)).length > (deployment.status?.replicas ?? 0);
+}
+
+function isLost({ ready, nodeName }: Pod, nodes: Case['nodes']): boolean {
+  return !ready && nodeName !== undefined && nodes.get(nodeName)?.ready === false;
+}
+
 function nodeLost({ pods, nodes }: Case): Verdict | undefined {
-  const pod = pods.find(
-    ({ ready, nodeName }) => !ready && nodeName !== undefined && nodes.get(nodeName)?.ready === false,
-  );
+  const pod = pods.find((candidate) => isLost(candidate, nodes));
   return (
     pod && {
       kind: 'Excused',
@@ -70,7 +88,9 @@ function nodeLost({ pods, nodes }: Case): Verdict | undefined {
   );
 }
 
-function evicted({ pods }: Case): Verdict | undefined {
+function evicted({ pods, workload }: Case): Verdict | undefined {
+  const running = workload.pods.filter((pod) => !hasEnded(pod)).length;
+  if (running >= (workload.deployment.spec.replicas ?? 0)) return undefined;
   const pod = pods.find(({ phase, reason }) => phase === 'Failed' && reason === 'Evicted');
   return (
     pod && {
@@ -104,28 +124,23 @@ const MISSING = /not found|manifest unknown|name unknown|no match for platform|c
 const REGISTRY_DOWN =
   /\b(429|5\d\d)\b|too many requests|service unavailable|timeout|timed out|deadline exceeded|connection refused|no such host|i\/o|EOF/i;
 
-function pullProblem({ pods }: Case): { pod: Pod; message: string } | undefined {
-  for (const pod of pods) {
-    for (const { waiting } of pod.containers) {
-      if (waiting && PULL_REASONS.has(waiting.reason ?? ''))
-        return { pod, message: waiting.message ?? waiting.reason ?? '' };
-    }
-  }
-  return undefined;
+function pullProblems(pods: readonly Pod[]): string[] {
+  return pods.flatMap(({ metadata, containers }) =>
+    containers.flatMap(({ waiting }) =>
+      waiting && PULL_REASONS.has(waiting.reason ?? '')
+        ? [`pod ${metadata.name}: ${waiting.message ?? waiting.reason ?? ''}`]
+        : [],
+    ),
+  );
 }
 
-function registryDown(judged: Case): Verdict | undefined {
-  const problem = pullProblem(judged);
-  if (!problem || MISSING.test(problem.message) || !REGISTRY_DOWN.test(problem.message)) return undefined;
-  return {
-    kind: 'Excused',
-    reason: 'RegistryUnavailable',
-    message: `pod ${problem.pod.metadata.name}: ${problem.message}`,
-  };
+function registryDown({ pods }: Case): Verdict | undefined {
+  const message = pullProblems(pods).find((problem) => !MISSING.test(problem) && REGISTRY_DOWN.test(problem));
+  return message === undefined ? undefined : { kind: 'Excused', reason: 'RegistryUnavailable', message };
 }
 
-function crashLoop({ pods }: Case): Verdict | undefined {
-  for (const pod of pods) {
+function crashLoop({ own }: Case): Verdict | undefined {
+  for (const pod of own) {
     const container = pod.containers.find(
       ({ waiting, restartCount }) => waiting?.reason === 'CrashLoopBackOff' && restartCount >= CRASH_LOOP_RESTARTS,
     );
@@ -140,14 +155,13 @@ function crashLoop({ pods }: Case): Verdict | undefined {
   return undefined;
 }
 
-function imageMissing(judged: Case): Verdict | undefined {
-  const problem = pullProblem(judged);
-  if (!problem || !MISSING.test(problem.message)) return undefined;
-  return { kind: 'Failed', reason: 'ImageMissing', message: `pod ${problem.pod.metadata.name}: ${problem.message}` };
+function imageMissing({ own }: Case): Verdict | undefined {
+  const message = pullProblems(own).find((problem) => MISSING.test(problem));
+  return message === undefined ? undefined : { kind: 'Failed', reason: 'ImageMissing', message };
 }
 
 function deadlinePassed({ workload, pods, deadline, clock, now }: Case): Verdict | undefined {
-  if (!clock || clock.stopped !== undefined || now < deadlineOf(workload, clock, deadline)) return undefined;
+  if (!clock || clock.stopped !== undefined || now < deadlineOf(workload, pods, clock, deadline)) return undefined;
   const replicas = workload.deployment.spec.replicas ?? 0;
   const ready = pods.filter((pod) => pod.ready).length;
   // All there: late is then who should have switched, such as an operator that was down.
@@ -166,13 +180,23 @@ function whyNotReady(pods: readonly Pod[]): string {
 }
 
 /**
- * When the deadline ends (ms since the epoch). A rolling update that gets on starts it anew, as a Deployment's own
+ * When the deadline ends (ms since the epoch). Time in which there was no Deployment is nobody's, and a pod that replaces
+ * one that was evicted or drained has all of it. A rolling update that gets on starts it anew, as a Deployment's own
  * progressDeadlineSeconds does; BlueGreen starts all pods at once, so it does not.
  */
-export function deadlineOf(workload: Workload, clock: { start: string }, deadline: number): number {
-  const progress = workload.deployment.status?.conditions?.find(
+export function deadlineOf(
+  { deployment, strategy }: Workload,
+  pods: readonly Pod[],
+  clock: { start: string },
+  deadline: number,
+): number {
+  const progress = deployment.status?.conditions?.find(
     ({ type, status }) => type === 'Progressing' && status === 'True',
   );
-  const moved = workload.strategy === 'RollingUpdate' ? Date.parse(progress?.lastUpdateTime ?? '') || 0 : 0;
-  return Math.max(Date.parse(clock.start), moved) + deadline;
+  const moved = strategy === 'RollingUpdate' ? Date.parse(progress?.lastUpdateTime ?? '') || 0 : 0;
+  const running = pods.filter((pod) => !hasEnded(pod));
+  const waiting = running.filter(({ ready }) => !ready).map(({ metadata }) => Date.parse(metadata.creationTimestamp));
+  const isComplete = waiting.length > 0 && running.length >= (deployment.spec.replicas ?? 0);
+  const oldest = isComplete ? Math.min(...waiting) : 0;
+  return Math.max(Date.parse(clock.start), Date.parse(deployment.metadata.creationTimestamp), moved, oldest) + deadline;
 }

@@ -6,7 +6,7 @@ import type { Verdict } from './failure.ts';
 import { deadlineOf, judge } from './failure.ts';
 import { poolsToEnter, soakedAt } from './gate.ts';
 import { automaticRollbackName } from './names.ts';
-import type { PoolFacts, Revision } from './revision.ts';
+import type { PoolFacts, Revision, Topology } from './revision.ts';
 import { poolFacts } from './revision.ts';
 import {
   barrierBetween,
@@ -15,6 +15,7 @@ import {
   isHealthy,
   isRevert,
   lastGood,
+  podsOf,
   poolTarget,
   wantedReplicas,
   wantedRevision,
@@ -177,23 +178,36 @@ export type FailureAnswer =
   /** Nothing goes back by itself: why. */
   | { kind: 'Stay'; reason: string; message: string };
 
-/** What answers a failed revision: a rollback like a person's, once for each attempt; or a person is waited for. */
+/**
+ * What answers a failed revision: a rollback like a person's, once for each attempt; or a person is waited for. Of several
+ * pools where it failed, one that nothing answers keeps no other from going back.
+ */
 export function answerFailure(view: View): FailureAnswer | undefined {
   const wanted = wantedRevision(view);
-  const failed = view.pools.find((pool) => wanted && !pool.hold && hasFailed(wanted, pool.name));
-  if (!wanted || !failed || !view.topology) return undefined;
+  const { topology } = view;
+  if (!wanted || !topology) return undefined;
+  const failed = view.pools.filter((pool) => !pool.hold && hasFailed(wanted, pool.name));
+  const answers = failed.map((pool) => answerIn(view, topology, wanted, pool));
+  if (topology.rollback.onFailure === 'RollbackAll' && answers.includes(undefined)) return undefined;
+  return answers.find((answer) => answer?.kind === 'Rollback') ?? answers.find((answer) => answer !== undefined);
+}
+
+/** Undefined: a rollback that was made is not accepted yet. */
+function answerIn(view: View, topology: Topology, wanted: Revision, failed: PoolView): FailureAnswer | undefined {
   const facts = poolFacts(wanted, failed.name).failed;
   const what = `version ${wanted.data.input.version} (revision ${wanted.number}) failed in pool ${failed.name}: ${facts?.message ?? ''}`;
-  const { onFailure, barrier } = view.topology.rollback;
+  const wayOut = `release another version, or try again with a ReleasePromotion into stage ${failed.stage.name}`;
+  const { onFailure, barrier } = topology.rollback;
   const group = view.groups.find(({ pools }) => pools.includes(failed));
   const pools = onFailure === 'RollbackPool' ? (group?.pools ?? []) : view.pools;
   const targets = pools.flatMap((pool) => {
     const to = lastGood(view, pool, wanted);
     return to && !(pool.served && to.number > pool.served.number) ? [{ pool, to }] : [];
   });
-  if (onFailure === 'Pause') return { kind: 'Stay', reason: 'Failed', message: `${what}; rollback.onFailure is Pause` };
+  if (onFailure === 'Pause')
+    return { kind: 'Stay', reason: 'Failed', message: `${what}; rollback.onFailure is Pause: ${wayOut}` };
   if (targets.length === 0)
-    return { kind: 'Stay', reason: 'NothingToReturnTo', message: `${what}; no revision has been good yet` };
+    return { kind: 'Stay', reason: 'NothingToReturnTo', message: `${what}; no revision has been good yet: ${wayOut}` };
   if (barrier || targets.some(({ pool, to }) => barrierBetween(view, pool, to))) {
     return {
       kind: 'Stay',
@@ -202,7 +216,11 @@ export function answerFailure(view: View): FailureAnswer | undefined {
     };
   }
   if (previousFailsToo(failed, wanted)) {
-    return { kind: 'Stay', reason: 'PreviousFailsToo', message: `${what}; what runs there has no ready pod either` };
+    return {
+      kind: 'Stay',
+      reason: 'PreviousFailsToo',
+      message: `${what}; what runs there has no ready pod either: ${wayOut}`,
+    };
   }
   const onePool = onFailure === 'RollbackPool' ? failed.name : undefined;
   const name = automaticRollbackName(view.owner.name, wanted.number, facts?.attempt ?? 1, onePool);
@@ -235,14 +253,18 @@ function previousFailsToo(pool: PoolView, wanted: Revision): boolean {
 /** When a soak or a deadline ends (ms since the epoch): the next time that a pass is due without any change. */
 export function nextDue(view: View): number[] {
   const wanted = wantedRevision(view);
-  if (!wanted) return [];
   return view.pools.flatMap((pool) => {
-    if (pool.hold || !isEntered(view, pool, wanted) || hasFailed(wanted, pool.name)) return [];
+    if (pool.hold) return deadlineIn(view, pool, { start: pool.hold.rollback.status?.acceptedAt ?? '' });
+    if (!wanted || !isEntered(view, pool, wanted) || hasFailed(wanted, pool.name)) return [];
     const soaked = soakedAt(pool, wanted);
     if (soaked !== undefined) return soaked > view.now ? [soaked] : [];
-    const { clock } = poolFacts(wanted, pool.name);
-    const workload = poolTarget(view, pool)?.workload;
-    if (!clock || clock.stopped !== undefined || !workload) return [];
-    return [deadlineOf(workload, clock, (view.topology?.progressDeadlineSeconds ?? 600) * 1000)];
+    return deadlineIn(view, pool, poolFacts(wanted, pool.name).clock);
   });
+}
+
+function deadlineIn(view: View, pool: PoolView, clock: PoolFacts['clock']): number[] {
+  const target = poolTarget(view, pool);
+  if (!clock || clock.stopped !== undefined || !target?.workload) return [];
+  const pods = podsOf(target.workload, target.revision);
+  return [deadlineOf(target.workload, pods, clock, (view.topology?.progressDeadlineSeconds ?? 600) * 1000)];
 }

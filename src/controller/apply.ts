@@ -6,7 +6,7 @@ import { isConflict, isInvalid, isKubeError, isNotFound, KubeError } from '../ku
 import type { JsonPatchOperation, KubeObject, Resource } from '../kube/types.ts';
 import { statusOf } from '../kube/types.ts';
 import type { Action, Guard, Target } from '../release/actions.ts';
-import { desiredHash } from '../release/drift.ts';
+import { desiredHash, ownedMetadata } from '../release/drift.ts';
 import type { Desired, DesiredService } from '../release/objects.ts';
 import { ownerReference } from '../release/render.ts';
 import type { Cache } from './caches.ts';
@@ -48,6 +48,9 @@ export async function applyAction(
       break;
     case 'DeleteRevision':
       await remove(scope, REVISIONS, context.caches.revisions, action.target);
+      break;
+    case 'OwnRevision':
+      await ownRevision(scope, action.target);
       break;
     case 'ApplyDeployment':
       await applyDeployment(scope, action);
@@ -145,6 +148,13 @@ async function annotateRevision(
   context.caches.revisions.observeWrite(patched);
 }
 
+async function ownRevision({ context, release }: Scope, { name, resourceVersion }: Target): Promise<void> {
+  const body = { metadata: { resourceVersion, ownerReferences: [ownerReference(release.metadata)] } };
+  const key = { namespace: release.metadata.namespace, name };
+  const patched = await context.client.patch(REVISIONS, key, { type: 'merge', body }, { fieldManager: FIELD_MANAGER });
+  context.caches.revisions.observeWrite(patched);
+}
+
 async function applyDeployment(scope: Scope, { deployment, force, guard }: Of<'ApplyDeployment'>): Promise<void> {
   await heed(scope, guard);
   await applyOwned(scope, DEPLOYMENTS, scope.context.caches.deployments, deployment, force);
@@ -154,8 +164,9 @@ async function applyDeployment(scope: Scope, { deployment, force, guard }: Of<'A
  * Server-side apply leaves ports that others added, and a Service with several ports where one has no name is invalid: it
  * could not even be switched any more. Then selector and ports are replaced as a whole, in one write.
  */
-async function applyService(scope: Scope, { service, force }: Of<'ApplyService'>): Promise<void> {
+async function applyService(scope: Scope, { service, force, look }: Of<'ApplyService'>): Promise<void> {
   const { services } = scope.context.caches;
+  if (look && (await labelAgain(scope, service))) return;
   try {
     await applyOwned(scope, SERVICES, services, service, force);
   } catch (error) {
@@ -164,6 +175,20 @@ async function applyService(scope: Scope, { service, force }: Of<'ApplyService'>
     const applied = { ...service, metadata: { ...service.metadata, resourceVersion } };
     await applyOwned(scope, SERVICES, services, applied, force);
   }
+}
+
+/** A Service of ours that lost its label is in no cache: it serves, and is to be found again before anything is decided. */
+async function labelAgain({ context, release }: Scope, { metadata }: DesiredService): Promise<boolean> {
+  const { namespace, name } = metadata;
+  const live = await readService(context, namespace, name);
+  const isOurs = live?.metadata.ownerReferences?.some(({ uid }) => uid === release.metadata.uid) ?? false;
+  if (!live || !isOurs || live.metadata.labels?.[LABEL.release] !== undefined) return false;
+  const { resourceVersion } = live.metadata;
+  const body = { metadata: { resourceVersion, labels: { [LABEL.release]: release.metadata.name } } };
+  const patch = { type: 'merge' as const, body };
+  const labelled = await context.client.patch(SERVICES, { namespace, name }, patch, { fieldManager: FIELD_MANAGER });
+  context.caches.services.observeWrite(labelled);
+  return true;
 }
 
 async function replaceTraffic({ context }: Scope, { metadata, spec }: DesiredService): Promise<ObjectMeta> {
@@ -189,9 +214,10 @@ async function applyOwned<T extends KubeObject, S>(
   resource: Resource<T>,
   cache: Cache<S>,
   desired: Desired<unknown>,
-  force: boolean,
+  asked: boolean,
 ): Promise<void> {
   const { context, memory } = scope;
+  const force = asked || isControlled(scope, cache, desired);
   const object = `${desired.kind}/${desired.metadata.name}`;
   const other = otherRelease(scope, cache, desired);
   if (other !== undefined) {
@@ -207,12 +233,34 @@ async function applyOwned<T extends KubeObject, S>(
     const { uid, resourceVersion, generation } = applied.metadata;
     const hash = desiredHash(desired);
     if (force && memory.applied.get(uid)?.hash === hash) putBack(scope, cache, object, desired);
-    memory.applied.set(uid, { hash, generation, resourceVersion });
+    const metadata = ownedMetadata(desired, applied as unknown as { metadata: ObjectMeta });
+    memory.applied.set(uid, { hash, generation, resourceVersion, metadata });
     cache.observeWrite(applied);
   } catch (error) {
     if (force || !isForeign(error)) throw error;
+    if (isLeftBehind(scope, cache, desired)) throw inTheWay(desired);
     noteTaken(scope, object, takenMessage(desired, error));
   }
+}
+
+/** Of an earlier release of this name: it is on its way out with its owner. */
+function isLeftBehind<S>({ release }: Scope, cache: Cache<S>, { metadata }: Desired<unknown>): boolean {
+  const { name, uid } = release.metadata;
+  const live = cache.get(metadata.namespace, metadata.name) as { metadata: ObjectMeta } | undefined;
+  return (live?.metadata.ownerReferences ?? []).some(
+    (owner) => owner.kind === 'AppRelease' && owner.name === name && owner.uid !== uid,
+  );
+}
+
+function inTheWay({ kind, metadata }: Desired<unknown>): KubeError {
+  const message = `${kind} ${metadata.name} of the release that was deleted is still there`;
+  return new KubeError({ code: 409, reason: 'Conflict', message, verb: 'apply', path: metadata.name });
+}
+
+/** Made by this release, so that it is no first contact, whatever others made of its labels and annotations. */
+function isControlled<S>({ release }: Scope, cache: Cache<S>, { metadata }: Desired<unknown>): boolean {
+  const live = cache.get(metadata.namespace, metadata.name) as { metadata: ObjectMeta } | undefined;
+  return live?.metadata.ownerReferences?.some(({ uid }) => uid === release.metadata.uid) ?? false;
 }
 
 /** All releases write as one manager, so that the API server tells of no conflict between two of them. */

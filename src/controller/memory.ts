@@ -1,5 +1,5 @@
 /** What the process remembers of a release between passes. To lose it costs a write that changes nothing, no more. */
-import type { DryRun, Memory } from '../release/observed.ts';
+import type { Applied, DryRun, Memory } from '../release/observed.ts';
 
 const CONTESTED_AFTER = 3;
 const CONTESTED_WINDOW_MS = 600_000;
@@ -10,7 +10,7 @@ export const REFUSAL_MS = 30_000;
 export interface ReleaseMemory {
   dryRuns: Map<string, DryRun & { at: number }>;
   taken: Map<string, { message: string; at: number }>;
-  applied: Map<string, { hash: string; generation: number | undefined; resourceVersion: string }>;
+  applied: Map<string, Applied>;
   putBacks: Map<string, number[]>;
   contested: Map<string, { manager: string; until: number }>;
   cleanSince: Map<string, { track: string; switchedAt: string | undefined; since: number }>;

@@ -36,10 +36,13 @@ export type Action = {
   | { kind: 'CreateLedger'; name: string; annotations: Record<string, string> }
   | { kind: 'AnnotateRevision'; target: Target; annotations: Record<string, string> }
   | { kind: 'DeleteRevision'; target: Target }
+  /** Makes the release its owner again. */
+  | { kind: 'OwnRevision'; target: Target }
   /** `force` is false at the first contact: a conflict then means that the name is somebody else's. */
   | { kind: 'ApplyDeployment'; deployment: DesiredDeployment; force: boolean; guard?: Guard }
   | { kind: 'DeleteDeployment'; target: Target; guard?: Guard }
-  | { kind: 'ApplyService'; service: DesiredService; force: boolean }
+  /** `look`: pods are ready behind it, so that it may only have lost our label; it is read live first. */
+  | { kind: 'ApplyService'; service: DesiredService; force: boolean; look?: true }
   | { kind: 'DeleteService'; target: Target }
   | { kind: 'CreateRollback'; name: string; spec: ReleaseRollbackSpec }
   | { kind: 'PatchRollback'; target: Target; status: ReleaseRollbackStatus }

@@ -5,7 +5,7 @@ import { targetOf } from './actions.ts';
 import { canonicalJson, ledgerName, revisionName } from './names.ts';
 import type { Ledger, PinnedImage, Revision } from './revision.ts';
 import { isGood, knownPins } from './revision.ts';
-import { isSettled, poolTarget, wantedRevision } from './target.ts';
+import { isSettled, lastGood, poolTarget, wantedRevision } from './target.ts';
 import type { View } from './view.ts';
 import { inForce } from './view.ts';
 
@@ -94,7 +94,15 @@ function revisionsBeyondLimits(view: View): Revision[] {
   if (!view.topology || view.wanted.state !== 'Recorded') return [];
   const kept = neededRevisions(view);
   const spare = view.revisions.filter((revision) => !kept.has(revision)).toReversed();
-  const good = spare.filter((revision) => isGoodAnywhere(revision)).slice(view.topology.revisionHistoryLimit);
+  // What a rollback would go back to now takes the first places, however old it is, and goes in no case.
+  const back = new Set(
+    view.pools.flatMap((pool) => [pool.served, view.lastWanted].map((left) => lastGood(view, pool, left))),
+  );
+  const good = spare
+    .filter((revision) => isGoodAnywhere(revision))
+    .toSorted((a, b) => Number(back.has(b)) - Number(back.has(a)))
+    .slice(view.topology.revisionHistoryLimit)
+    .filter((revision) => !back.has(revision));
   const others = spare.filter((revision) => !isGoodAnywhere(revision)).slice(FAILED_LIMIT);
   return [...good, ...others];
 }
@@ -129,6 +137,13 @@ function ledgerWith({ record }: View, version: string, pins: Record<string, Pinn
 
 function sizeOf(value: object): number {
   return Buffer.byteLength(JSON.stringify(value));
+}
+
+/** Records that lost their owner, as by a restore from a backup: else they would outlive the release. */
+export function ownRevisions({ observed }: View): Action[] {
+  return observed.revisions
+    .filter(({ metadata }) => (metadata.ownerReferences ?? []).length === 0)
+    .map((object) => ({ kind: 'OwnRevision', message: `own ${object.metadata.name}`, target: targetOf(object) }));
 }
 
 function isGoodAnywhere(revision: Revision): boolean {

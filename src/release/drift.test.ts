@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { desiredHash, needsApply } from './drift.ts';
-import type { DesiredService } from './objects.ts';
+import { desiredHash, needsApply, ownedMetadata } from './drift.ts';
+import type { DesiredService, Service } from './objects.ts';
+import type { Applied } from './observed.ts';
 import { liveService, meta, observed } from './testing.ts';
 
 const desired: DesiredService = {
@@ -11,6 +12,11 @@ const desired: DesiredService = {
 };
 const { memory } = observed();
 const own = liveService(desired);
+
+function appliedAs(asked: DesiredService, { metadata }: Service): Applied {
+  const { generation, resourceVersion } = metadata;
+  return { hash: desiredHash(asked), generation, resourceVersion, metadata: ownedMetadata(asked, { metadata }) };
+}
 
 describe('2.7 drift', () => {
   test('what others add and the API server defaults is none', () => {
@@ -40,10 +46,23 @@ describe('2.7 drift', () => {
 
   test('what a webhook made of just this desired state is accepted, until somebody changes it', () => {
     const mutated = { ...own, metadata: meta('web', { labels: { a: 'mutated' }, resourceVersion: '7' }) };
-    const applied = new Map([['uid-web', { hash: desiredHash(desired), generation: undefined, resourceVersion: '7' }]]);
+    const applied = new Map([['uid-web', appliedAs(desired, mutated)]]);
     expect(needsApply({ ...memory, applied }, desired, mutated)).toBe(false);
     const touched = { ...mutated, metadata: { ...mutated.metadata, resourceVersion: '8' } };
     expect(needsApply({ ...memory, applied }, desired, touched)).toBe(true);
+  });
+
+  test.each([
+    ['labels', { labels: { a: '2' } }],
+    ['owners', { labels: { a: '1' }, ownerReferences: [] }],
+  ])('%s that change are put back although the generation stays', (_what, more) => {
+    const owner = { apiVersion: 'v1', kind: 'X', name: 'x', uid: 'u' };
+    const owned = { ...desired, metadata: { ...desired.metadata, ownerReferences: [owner] } };
+    const made = { ...own, metadata: meta('web', { ...owned.metadata, generation: 3 }) };
+    const changed = { ...own, metadata: { ...made.metadata, ...more } };
+    const applied = new Map([['uid-web', appliedAs(owned, made)]]);
+    expect(needsApply({ ...memory, applied }, owned, made)).toBe(false);
+    expect(needsApply({ ...memory, applied }, owned, changed)).toBe(true);
   });
 
   test('what is contested is left alone', () => {

@@ -1,5 +1,5 @@
 import type { ObjectMeta } from '../api/common.ts';
-import { shortHash } from './names.ts';
+import { canonicalJson, shortHash } from './names.ts';
 import type { Desired } from './objects.ts';
 import type { Memory } from './observed.ts';
 
@@ -7,6 +7,19 @@ import type { Memory } from './observed.ts';
 export function desiredHash(desired: Desired<unknown>): string {
   const { resourceVersion: _version, ...metadata } = desired.metadata;
   return shortHash({ ...desired, metadata });
+}
+
+/** What the API server made of our labels, annotations and owners. */
+export function ownedMetadata({ metadata }: Desired<unknown>, live: { metadata: ObjectMeta }): string {
+  function pick(own: Record<string, string> = {}, from: Record<string, string> = {}): [string, string | undefined][] {
+    return Object.keys(own).map((key) => [key, from[key]]);
+  }
+  const owners = new Set(live.metadata.ownerReferences?.map(({ uid }) => uid));
+  return canonicalJson([
+    pick(metadata.labels, live.metadata.labels),
+    pick(metadata.annotations, live.metadata.annotations),
+    (metadata.ownerReferences ?? []).map(({ uid }) => owners.has(uid)),
+  ]);
 }
 
 /**
@@ -17,6 +30,8 @@ export function needsApply(memory: Memory, desired: Desired<unknown>, live: { me
   if (isOwnedEqual(desired, live) || memory.contested.has(`${desired.kind}/${desired.metadata.name}`)) return false;
   const applied = memory.applied.get(live.metadata.uid);
   if (applied === undefined || applied.hash !== desiredHash(desired)) return true;
+  // A generation counts changes of the spec alone.
+  if (applied.metadata !== ownedMetadata(desired, live)) return true;
   const { generation, resourceVersion } = live.metadata;
   // Kinds without a generation, such as Services, have nothing better than the version.
   return generation === undefined ? applied.resourceVersion !== resourceVersion : applied.generation !== generation;

@@ -14,13 +14,22 @@ export type DigestLookup =
 /** What a dry run of a new revision's Deployment said. */
 export type DryRun = { ok: true } | { ok: false; message: string };
 
+/** A desired state as it was applied. */
+export interface Applied {
+  hash: string;
+  generation: number | undefined;
+  resourceVersion: string;
+  /** See ownedMetadata. */
+  metadata: string;
+}
+
 export interface Memory {
   /** By the hash of the Deployment that was tried. */
   dryRuns: ReadonlyMap<string, DryRun>;
   /** Kind/name → why the first apply was refused: the name belongs to somebody else. */
   taken: ReadonlyMap<string, string>;
   /** Uid → the desired state of our last apply, and what the API server made of it. */
-  applied: ReadonlyMap<string, { hash: string; generation: number | undefined; resourceVersion: string }>;
+  applied: ReadonlyMap<string, Applied>;
   /** Kind/name of what somebody else keeps changing → who. */
   contested: ReadonlyMap<string, string>;
   /** Service → since when this process sees its EndpointSlices name the selected track alone (ms since the epoch). */

@@ -1,6 +1,6 @@
 /** observe → plan: what to do next, as data. Pure and synchronous; every rule is small and has a name. */
 import type { Action } from './actions.ts';
-import { collectPools, collectRevisions, keepLedger, recordRevision } from './collect.ts';
+import { collectPools, collectRevisions, keepLedger, ownRevisions, recordRevision } from './collect.ts';
 import { draftFacts } from './drafts.ts';
 import { enterStages, gate } from './gate.ts';
 import { answerFailure, markPools, nextDue } from './marks.ts';
@@ -37,6 +37,9 @@ const THEN: readonly Rule[] = [
   collectRevisions,
 ];
 
+/** Nothing else waits for it, and what else is written to the same objects goes first. */
+const LAST: readonly Rule[] = [ownRevisions];
+
 export function plan(observed: Observed, now: number): Plan {
   const seen = view(observed, now);
   if (observed.release.metadata.deletionTimestamp !== undefined) return { actions: [], view: seen };
@@ -46,8 +49,9 @@ export function plan(observed: Observed, now: number): Plan {
   }
   const groups = seen.groups.map((group) => moveGroup(seen, group));
   const due = [...nextTimes(seen), ...groups.flatMap((group) => group.due)].filter((time) => time > now);
+  const actions = [...THEN.flatMap((rule) => rule(seen)), ...groups.flatMap((group) => group.actions)];
   return {
-    actions: [...THEN.flatMap((rule) => rule(seen)), ...groups.flatMap(({ actions }) => actions)],
+    actions: actions.length > 0 ? actions : LAST.flatMap((rule) => rule(seen)),
     ...(due.length > 0 && { due: Math.min(...due) }),
     view: seen,
   };

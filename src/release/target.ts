@@ -77,7 +77,7 @@ export function poolTarget(view: View, pool: PoolView): PoolTarget | undefined {
   const wanted = wantedRevision(view);
   const { entered, served } = pool;
   if (!entered || (wanted && entered !== wanted && served)) {
-    return served && existingTarget(view, pool, served, 'Promote');
+    return servedTarget(view, pool);
   }
   if (entered === wanted && isEntered(view, pool, wanted)) {
     const mode = served && entered.number < served.number && isGood(entered, pool.name) ? 'Return' : 'Promote';
@@ -86,6 +86,11 @@ export function poolTarget(view: View, pool: PoolView): PoolTarget | undefined {
     return withWorkload(pool, { revision: entered, mode, placement: pool.placement, strategy, key });
   }
   return existingTarget(view, pool, entered, 'Promote');
+}
+
+/** What a pool serves, with the placement that it runs with. */
+export function servedTarget(view: View, pool: PoolView): PoolTarget | undefined {
+  return pool.served && existingTarget(view, pool, pool.served, 'Promote');
 }
 
 /** A target with the placement that it runs with, so that to stay or to go back moves nothing else. */

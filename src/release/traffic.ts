@@ -16,6 +16,7 @@ import {
   isAvailable,
   podsOf,
   poolTarget,
+  servedTarget,
   standbyReplicas,
   wantedReplicas,
 } from './target.ts';
@@ -44,17 +45,19 @@ export function moveGroup(view: View, group: Group): GroupPlan {
   if (!first || !together || group.taken !== undefined) return { actions: [], due: [] };
   const track = targetTrack(view, group, moves);
   const frozen = moves.some((move) => isFrozen(view, move));
+  const served = moves.flatMap((move) => keepServed(view, group, move));
   const kept = keepTargets(view, moves, track, frozen);
-  const service = frozen ? [] : keepService(view, group, moves, track);
+  const service = keepService(view, group, moves, track, frozen);
   const cleaned = cleanUp(view, group, moves, frozen);
-  return { actions: [...kept, ...service, ...cleaned.actions], due: cleaned.due };
+  return { actions: [...served, ...kept, ...service, ...cleaned.actions], due: cleaned.due };
 }
 
 /** No step forward: the revision failed here, or the release is paused. What is served is kept all the same. */
 function isFrozen(view: View, { pool, target }: Move): boolean {
   if (pool.hold) return false;
   if (hasFailed(target.revision, pool.name)) return true;
-  return view.paused !== undefined && target.mode === 'Promote' && pool.served !== target.revision;
+  const arrived = pool.served === target.revision && pool.current === target.workload;
+  return view.paused !== undefined && target.mode === 'Promote' && !arrived;
 }
 
 function targetTrack(view: View, group: Group, moves: readonly Move[]): string {
@@ -71,30 +74,48 @@ function keepTargets(view: View, moves: readonly Move[], track: string, frozen: 
   return moves.flatMap(({ pool, target }) => {
     const { workload, revision, mode } = target;
     if (frozen && (workload !== pool.current || pool.served !== revision)) return [];
-    const arrived = pool.current !== undefined && pool.current === workload;
     // The standby gives its room before a new revision starts; in a return it is the room that matters least.
     if (!workload && mode === 'Promote' && yieldsFirst(pool).length > 0) return [];
-    const owned = workload?.deployment.replicasOwner === undefined;
-    const start = wantedReplicas(pool, workload);
-    const deployment = makeDeployment({
-      owner: view.owner,
-      identity: { pool: pool.name, ...target },
-      track,
-      replicas: owned ? start : undefined,
-      topology: view.topology ?? impossible(),
-      ...(workload && { resourceVersion: workload.deployment.metadata.resourceVersion }),
-    });
-    if (workload && !needsApply(view.observed.memory, deployment, workload.deployment)) return [];
-    if (view.observed.memory.taken.has(`Deployment/${deployment.metadata.name}`)) return [];
-    return [
-      {
-        kind: 'ApplyDeployment' as const,
-        message: `${workload ? (arrived ? 'keep' : 'change') : 'start'} revision ${revision.number} in pool ${pool.name}`,
-        deployment,
-        force: workload !== undefined,
-      },
-    ];
+    return keepDeployment(view, pool, target, track);
   });
+}
+
+/**
+ * What is served while something else gets ready, or does not: put back, scaled, and made anew where somebody removed it.
+ * Not in a return, where it gives way.
+ */
+function keepServed(view: View, group: Group, { pool, target }: Move): Action[] {
+  const standing = servedTarget(view, pool);
+  if (!standing || target.mode === 'Return' || standing.workload !== pool.current) return [];
+  if (pool.current ? pool.current === target.workload : standing.revision === target.revision) return [];
+  const track = pool.current?.track ?? trackName(group.serviceName ?? '', { pool: pool.name, ...standing });
+  // Made with another placement than the one that went, it would not be what the Service selects.
+  if (!pool.current && track !== group.track) return [];
+  return keepDeployment(view, pool, standing, track);
+}
+
+function keepDeployment(view: View, pool: PoolView, target: PoolTarget, track: string): Action[] {
+  const { workload, revision } = target;
+  const owned = workload?.deployment.replicasOwner === undefined;
+  const deployment = makeDeployment({
+    owner: view.owner,
+    identity: { pool: pool.name, ...target },
+    track,
+    replicas: owned ? wantedReplicas(pool, workload) : undefined,
+    topology: view.topology ?? impossible(),
+    ...(workload && { resourceVersion: workload.deployment.metadata.resourceVersion }),
+  });
+  if (workload && !needsApply(view.observed.memory, deployment, workload.deployment)) return [];
+  if (view.observed.memory.taken.has(`Deployment/${deployment.metadata.name}`)) return [];
+  const verb = workload ? (workload === pool.current ? 'keep' : 'change') : 'start';
+  return [
+    {
+      kind: 'ApplyDeployment',
+      message: `${verb} revision ${revision.number} in pool ${pool.name}`,
+      deployment,
+      force: workload !== undefined,
+    },
+  ];
 }
 
 function impossible(): never {
@@ -112,27 +133,36 @@ function mayGo(pool: PoolView, workload: Workload): boolean {
   );
 }
 
-/** The Service selects the target's track as soon as that loses nothing. */
-function keepService(view: View, group: Group, moves: readonly Move[], track: string): Action[] {
+/** The Service selects the target's track as soon as that loses nothing; until then it is kept for what it serves. */
+function keepService(view: View, group: Group, moves: readonly Move[], track: string, frozen: boolean): Action[] {
   const { serviceName, service } = group;
   const template = view.topology?.service;
   const [first] = moves;
   if (serviceName === undefined || !template || !first) return [];
-  if (group.track === track) {
-    const desired = desiredService(view, group, first.target.revision, track, false);
-    return service && needsApply(view.observed.memory, desired, service)
+  const may = !frozen && moves.every((move) => maySwitch(view, group, move));
+  const standing = moves.flatMap(({ pool }) => pool.current ?? []).at(0);
+  const served = view.revisions.find(({ number }) => number === standing?.revision);
+  if (service === undefined) {
+    // Nobody is served by a new Service yet, so it may come before its pods; one that was deleted serves what works.
+    const working = may || !served ? undefined : standing;
+    if (frozen && !working) return [];
+    const revision = working && served ? served : first.target.revision;
+    const desired = desiredService(view, group, revision, working?.track ?? track, false);
+    const action = applyService(group, desired, `make Service ${serviceName} for revision ${revision.number}`);
+    const worked = moves.some(({ pool }) => pool.workloads.some(({ ready }) => ready > 0));
+    return [{ ...action, ...(worked && { look: true as const }) }];
+  }
+  if (group.track === track || !may) {
+    // An adopted Service that selects nothing of ours serves somebody else's pods.
+    if (group.track !== track && (!standing || !served || (group.adopted && group.track === undefined))) return [];
+    const desired =
+      group.track === track
+        ? desiredService(view, group, first.target.revision, track, false)
+        : desiredService(view, group, served ?? first.target.revision, standing?.track ?? track, false);
+    return needsApply(view.observed.memory, desired, service)
       ? [applyService(group, desired, `keep Service ${serviceName}`)]
       : [];
   }
-  const may = moves.every((move) => maySwitch(view, group, move));
-  if (service === undefined) {
-    // Nobody is served by a new Service yet, so it may come before its pods; one that was deleted serves what works.
-    const working = may ? undefined : first.pool.current;
-    const revision = view.revisions.find(({ number }) => number === working?.revision) ?? first.target.revision;
-    const desired = desiredService(view, group, revision, working?.track ?? track, false);
-    return [applyService(group, desired, `make Service ${serviceName} for revision ${revision.number}`)];
-  }
-  if (!may) return [];
   const { revision } = first.target;
   const what = `Service ${serviceName} of ${moves.map(({ pool }) => pool.name).join(', ')} to revision ${revision.number} (${revision.data.input.version})`;
   const action = applyService(group, desiredService(view, group, revision, track, true), `switch ${what}`);
@@ -193,7 +223,7 @@ function desiredService(
   return makeService({ ...options, template: view.topology?.service ?? impossible() });
 }
 
-function applyService(group: Group, service: DesiredService, message: string): Action {
+function applyService(group: Group, service: DesiredService, message: string): Action & { kind: 'ApplyService' } {
   return { kind: 'ApplyService', message, service, force: group.service !== undefined };
 }
 
@@ -258,7 +288,9 @@ function guardOf({ serviceName, service }: Group, { track }: Workload): { guard?
 
 /** When the pods of a revision that was served may stop: no endpoint names them, and clients had time to leave. */
 function drained(view: View, group: Group, workload: Workload): number {
-  const { service } = group;
+  const { service, serviceName } = group;
+  // One that somebody deleted is made anew first.
+  if (serviceName !== undefined && !service && workload.ready > 0) return Number.POSITIVE_INFINITY;
   // Not only what was served last: two switches may follow each other within one drain.
   if (!service || (workload.ready === 0 && service.metadata.annotations?.[ANNOTATION.previousTrack] !== workload.track))
     return 0;

@@ -1,4 +1,5 @@
 /** The observed objects, put in order: pools with their workloads, groups with their Service, holds. Pure. */
+import type { ObjectMeta } from '../api/common.ts';
 import type { Pool, Stage } from '../api/app-release.ts';
 import type { RollbackPoolStatus, ReleaseRollback } from '../api/release-rollback.ts';
 import { ANNOTATION, LABEL } from '../api/meta.ts';
@@ -78,7 +79,23 @@ export interface View {
   workloads: readonly Workload[];
 }
 
-export function view(observed: Observed, now: number): View {
+/** Without what is of an earlier release of this name: it goes with its owner. What has lost its owner is taken over. */
+function ofThisRelease(observed: Observed): Observed {
+  const { uid } = observed.release.metadata;
+  function isOurs({ metadata }: { metadata: ObjectMeta }): boolean {
+    const owners = (metadata.ownerReferences ?? []).filter(({ kind }) => kind === 'AppRelease');
+    return owners.length === 0 || owners.some((owner) => owner.uid === uid);
+  }
+  return {
+    ...observed,
+    revisions: observed.revisions.filter(isOurs),
+    deployments: observed.deployments.filter(isOurs),
+    services: observed.services.filter(isOurs),
+  };
+}
+
+export function view(seen: Observed, now: number): View {
+  const observed = ofThisRelease(seen);
   const { release } = observed;
   const revisions = observed.revisions
     .flatMap((object) => parseRevision(object) ?? [])
@@ -120,8 +137,8 @@ function viewWorkload(deployment: Deployment, pods: readonly Pod[]): Workload | 
   const { labels = {}, annotations = {}, name, deletionTimestamp } = deployment.metadata;
   const pool = labels[LABEL.pool];
   const frozen = annotations[ANNOTATION.placement];
-  if (pool === undefined || frozen === undefined || deletionTimestamp !== undefined) return undefined;
-  const { placement, strategy, key } = JSON.parse(frozen) as Pick<Workload, 'placement' | 'strategy' | 'key'>;
+  const identity = parseIdentity(frozen);
+  if (pool === undefined || identity === undefined || deletionTimestamp !== undefined) return undefined;
   const own = pods.filter(
     ({ metadata }) => metadata.labels?.[LABEL.workload] === name && metadata.deletionTimestamp === undefined,
   );
@@ -132,13 +149,21 @@ function viewWorkload(deployment: Deployment, pods: readonly Pod[]): Workload | 
     pool,
     revision: Number(labels[LABEL.revision]),
     track: labels[LABEL.track] ?? '',
-    strategy,
-    placement,
-    key,
+    ...identity,
     pods: own,
     ready,
     ownReady: Math.min(ready, deployment.status?.readyReplicas ?? 0),
   };
+}
+
+/** What a Deployment was frozen with; undefined where others scribbled over it: then it is made anew. */
+function parseIdentity(frozen: string | undefined): Pick<Workload, 'placement' | 'strategy' | 'key'> | undefined {
+  try {
+    const { placement, strategy, key } = JSON.parse(frozen ?? '') as Partial<Workload>;
+    return placement && strategy && key !== undefined ? { placement, strategy, key } : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function viewGroups(
@@ -182,12 +207,12 @@ interface PoolSources {
 
 function viewPool({ observed, stage, pool, revisions, workloads, service, track }: PoolSources): PoolView {
   const own = workloads.filter((workload) => workload.pool === pool.name);
-  const current =
-    track === undefined
-      ? // Without a Service of ours the pool runs what gets its pods ready.
-        own.toSorted((a, b) => Number(b.ready > 0) - Number(a.ready > 0) || b.revision - a.revision).at(0)
-      : own.find((workload) => workload.track === track);
-  const servedNumber = current?.revision ?? Number(service?.metadata.annotations?.[ANNOTATION.revision] ?? Number.NaN);
+  const noted = Number(service?.metadata.annotations?.[ANNOTATION.revision] ?? Number.NaN);
+  const selected = own.find((workload) => workload.track === track);
+  const leadsElsewhere =
+    track !== undefined && observed.pods.some(({ metadata }) => metadata.labels?.[LABEL.track] === track);
+  const current = selected ?? (leadsElsewhere ? undefined : unselected(own, track, noted));
+  const servedNumber = current?.revision ?? noted;
   const served = revisions.find(({ number }) => number === servedNumber);
   const hold = holdOf(observed, pool.name);
   const entered = revisions
@@ -205,6 +230,14 @@ function viewPool({ observed, stage, pool, revisions, workloads, service, track 
     ...(hold && { hold }),
     ...(entered && { entered }),
   };
+}
+
+/** What a pool runs though no selector of ours leads to it. */
+function unselected(own: readonly Workload[], track: string | undefined, noted: number): Workload | undefined {
+  // A Service whose selector somebody changed still says what it served.
+  const last = own.find(({ revision }) => revision === noted);
+  if (last || track !== undefined) return last;
+  return own.toSorted((a, b) => Number(b.ready > 0) - Number(a.ready > 0) || b.revision - a.revision).at(0);
 }
 
 function enteredAt(revision: Revision, pool: string): number {
@@ -230,5 +263,12 @@ function holdOf(observed: Observed, pool: string): Hold | undefined {
       const own = rollback.status?.pools?.find(({ name, supersededBy }) => name === pool && supersededBy === undefined);
       return own ? [{ rollback, pool: own }] : [];
     });
-  return holds.sort((a, b) => (a.rollback.status?.sequence ?? 0) - (b.rollback.status?.sequence ?? 0)).at(-1);
+  // By name where two leaders gave the same place: both must take the same one for the last.
+  return holds
+    .sort(
+      (a, b) =>
+        (a.rollback.status?.sequence ?? 0) - (b.rollback.status?.sequence ?? 0) ||
+        (a.rollback.metadata.name < b.rollback.metadata.name ? -1 : 1),
+    )
+    .at(-1);
 }

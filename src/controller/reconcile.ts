@@ -115,6 +115,11 @@ export function isStale(error: unknown): boolean {
   return isConflict(error) || isAlreadyExists(error) || isNotFound(error);
 }
 
+/** By validation, a policy, a quota or a missing right. A patch is also refused where its object was made anew meanwhile. */
+function isRefused(error: unknown): boolean {
+  return isKubeError(error) && error.verb !== 'patch' && [400, 403, 422].includes(error.code);
+}
+
 /** Returns when the status is to be written, where that can wait (ms since the epoch). */
 async function writeStatus(
   context: ReconcileContext,
@@ -125,7 +130,7 @@ async function writeStatus(
 ): Promise<number | undefined> {
   const error = failure === undefined || isStale(failure) ? undefined : describe(failure);
   const { observed } = view;
-  const status = releaseStatus(view, error === undefined ? {} : { error });
+  const status = releaseStatus(view, error === undefined ? {} : { error, refused: isRefused(failure) });
   if (canonicalJson(status) === canonicalJson(observed.release.status ?? {})) return undefined;
   const next = memory.toldAt + PROGRESS_MS;
   if (context.now() < next && !hasTurned(observed.release.status, status)) return next;

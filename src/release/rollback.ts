@@ -180,12 +180,7 @@ function follow(view: View, rollback: ReleaseRollback, status: ReleaseRollbackSt
     (pool) => pool.completedAt === undefined && view.pools.some((own) => own.name === pool.name),
   );
   if (left.length > 0 && open.length === 0) {
-    drafts.push({
-      type: 'Complete',
-      status: 'True',
-      reason: 'Complete',
-      message: `${left.map((pool) => pool.name).join(', ')} serve their targets`,
-    });
+    drafts.push({ type: 'Complete', status: 'True', reason: 'Complete', message: completeMessage(left) });
   } else if (!conditionIs(status.conditions, 'Complete', 'True') && (end !== undefined || left.length === 0)) {
     drafts.push({
       type: 'Complete',
@@ -202,12 +197,24 @@ function follow(view: View, rollback: ReleaseRollback, status: ReleaseRollbackSt
   };
 }
 
+function completeMessage(pools: readonly RollbackPoolStatus[]): string {
+  const back = pools.filter(({ message }) => message === undefined).map(({ name }) => name);
+  const stay = pools.filter(({ message }) => message !== undefined).map(({ name }) => name);
+  const parts = [
+    ...(back.length > 0 ? [`${back.join(', ')} ${back.length > 1 ? 'serve their targets' : 'serves its target'}`] : []),
+    ...(stay.length > 0 ? [`${stay.join(', ')} ${stay.length > 1 ? 'stay' : 'stays'}`] : []),
+  ];
+  return parts.join('; ');
+}
+
 function followPool(view: View, rollback: ReleaseRollback, own: RollbackPoolStatus): RollbackPoolStatus {
   const pool = view.pools.find(({ name }) => name === own.name);
   if (!pool || own.supersededBy !== undefined || rollback.status?.endedAt !== undefined) return own;
   const holder = pool.hold?.rollback.metadata;
   if (holder && holder.uid !== rollback.metadata.uid) return { ...own, supersededBy: holder.name };
-  if (own.completedAt !== undefined || !hasReturned(view, pool, own.to)) return own;
+  if (own.completedAt !== undefined) return own;
+  // One that stays has nowhere to come back to, however it fares.
+  if (own.message === undefined && !(hasReturned(view, pool, own.to) && isMarked(view, pool, rollback))) return own;
   return { ...own, completedAt: new Date(view.now).toISOString() };
 }
 
@@ -226,6 +233,12 @@ function hasReturned(view: View, pool: PoolView, to: number | undefined): boolea
   return current.strategy === 'RollingUpdate'
     ? isAvailable(current, served, replicas)
     : current.ownReady > 0 || replicas === 0;
+}
+
+/** Only once it is recorded that the revision was taken back: whoever sees Complete may delete the rollback. */
+function isMarked(view: View, pool: PoolView, { status }: ReleaseRollback): boolean {
+  const left = view.revisions.find(({ number }) => number === status?.heldAgainst);
+  return !left || pool.hold?.pool.to === left.number || poolFacts(left, pool.name).entered === undefined;
 }
 
 function endOfHold(view: View, rollback: ReleaseRollback, status: ReleaseRollbackStatus): string | undefined {

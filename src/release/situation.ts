@@ -21,9 +21,10 @@ export interface Situation {
   message: string;
 }
 
-/** An error of the API server that the pass ended with. */
+/** An error of the API server that the pass ended with; `refused`: it will be the same however often it is tried. */
 export interface Outcome {
   error?: string;
+  refused?: boolean;
 }
 
 type Rule = (view: View) => Situation | undefined;
@@ -59,10 +60,9 @@ function specIsInvalid({ wanted }: View): Situation | undefined {
 }
 
 function nameIsTaken(view: View): Situation | undefined {
-  const [entry] = view.observed.memory.taken;
   const group = view.groups.find(({ taken }) => taken !== undefined);
-  const deployment = entry?.[0].startsWith('Deployment/') ? entry[1] : undefined;
-  const message = group?.taken ?? deployment;
+  const deployment = [...view.observed.memory.taken].find(([object]) => object.startsWith('Deployment/'));
+  const message = group?.taken ?? deployment?.[1];
   return message === undefined ? undefined : { reason: 'NameTaken', message };
 }
 
@@ -141,7 +141,8 @@ function recording({ wanted }: View): Situation | undefined {
 /** The first stage that the wanted revision has not come through. */
 export function progressing(view: View): Situation | undefined {
   const wanted = wantedRevision(view);
-  if (!wanted) return undefined;
+  // Also where it was let in nowhere, as after a rollback that was deleted before it got anywhere.
+  if (!wanted || view.pools.every((pool) => isSettled(view, pool, wanted))) return undefined;
   for (const stage of view.topology?.stages ?? []) {
     const pools = stagePools(view, stage);
     const rolling = pools.find(

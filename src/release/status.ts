@@ -49,10 +49,10 @@ function stageReached(view: View, wanted: Revision | undefined): string | undefi
 }
 
 function conditionsOf(view: View, outcome: Outcome): ConditionDraft[] {
-  const stuck = stalled(view);
-  const missing =
-    unready(view) ?? (outcome.error === undefined ? undefined : { reason: 'ApiServerError', message: outcome.error });
+  const refused = refusal(outcome);
+  const stuck = stalled(view) ?? refused;
   const rolledBack = held(view);
+  const missing = (rolledBack ? unready(view) : stuck) ?? unready(view) ?? troubled(outcome);
   const contested = [...view.observed.memory.contested].map(
     ([object, manager]) => `${object} is kept otherwise by ${manager}`,
   );
@@ -90,6 +90,16 @@ function conditionsOf(view: View, outcome: Outcome): ConditionDraft[] {
       'nobody else changes what the operator owns',
     ),
   ];
+}
+
+/** What the API server refuses it refuses again: a person must change the spec, a policy, a quota or a right. */
+function refusal({ error, refused }: Outcome): Situation | undefined {
+  if (!refused || error === undefined) return undefined;
+  return { reason: 'Refused', message: `the API server refuses the next step, which is tried again: ${error}` };
+}
+
+function troubled({ error }: Outcome): Situation | undefined {
+  return error === undefined ? undefined : { reason: 'ApiServerError', message: error };
 }
 
 /** Held, and every held pool is where the rollback put it: nothing is under way. */

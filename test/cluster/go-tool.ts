@@ -117,7 +117,8 @@ export function moduleVersion(source: string, module: string): string {
 
 function versionKey(tool: GoTool, flags: readonly string[]): string {
   const hash = createHash('sha256').update([process.platform, process.arch, ...flags].join('\n'));
-  const files = ['go.mod', 'go.sum', 'main.go'].map((file) => join(tool.source, file));
+  const sources = readdirSync(tool.source).filter((file) => file.endsWith('.go') && file !== 'main.go');
+  const files = ['go.mod', 'go.sum', 'main.go', ...sources.sort()].map((file) => join(tool.source, file));
   for (const file of [...files, lifeline].filter(existsSync)) hash.update(readFileSync(file));
   return hash.digest('hex').slice(0, 12);
 }

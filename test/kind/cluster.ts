@@ -1,6 +1,7 @@
 // A real kind cluster: one control plane and four workers in three pools of VMs, two tenants, and a registry beside it.
 import { existsSync } from 'node:fs';
-import { mkdir, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, rmdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { waitFor } from '../cluster/processes.ts';
@@ -12,6 +13,7 @@ import { ensureKind } from './tools.ts';
 
 const NAME = 'apprelease-e2e';
 const NETWORK = 'kind';
+const POD_SUBNET = '10.244.0.0/16';
 export const kubeconfigPath = join(kindDir, 'kubeconfig');
 
 /** What each pool's nodes carry: the label that selects them and the taint that keeps others off. */
@@ -60,6 +62,15 @@ export async function createCluster(): Promise<KindCluster> {
   }
 }
 
+/** The cluster that an earlier run left, where it did and every node still runs. */
+export async function findCluster(): Promise<KindCluster | undefined> {
+  if (!existsSync(kubeconfigPath)) return undefined;
+  const engine = await preparePodman();
+  const running = (await engine.run(['ps', '--quiet', '--filter=label=io.x-k8s.kind.role'])).trim().split('\n');
+  const expected = 1 + POOLS.reduce((sum, { count }) => sum + count, 0);
+  return running.length === expected ? describe(engine, await ensureKind()) : undefined;
+}
+
 /** Removes the cluster, its network and what was made for it on this machine. */
 export async function removeCluster(): Promise<void> {
   const engine = await preparePodman();
@@ -86,7 +97,7 @@ function configuration(): object {
   return {
     kind: 'Cluster',
     apiVersion: 'kind.x-k8s.io/v1alpha4',
-    networking: { disableDefaultCNI: true, kubeProxyMode: 'nftables' },
+    networking: { disableDefaultCNI: true, kubeProxyMode: 'nftables', podSubnet: POD_SUBNET },
     kubeadmConfigPatches: [
       stringify({
         kind: 'KubeletConfiguration',
@@ -141,7 +152,14 @@ async function connectNodes(cluster: KindCluster): Promise<void> {
       const routes = addresses
         .filter((other) => other.name !== name)
         .map((other) => `ip route replace ${other.podCIDR} via ${other.address}`);
-      const script = `mkdir -p /etc/cni/net.d && cat >/etc/cni/net.d/10-pods.conflist && ${routes.join(' && ')}`;
+      const script = [
+        'mkdir -p /etc/cni/net.d',
+        'cat >/etc/cni/net.d/10-pods.conflist',
+        ...routes,
+        // What leaves the cluster, for the registry say, comes from the node, as nothing else has a way back to it.
+        "nft 'add table ip pods; add chain ip pods leave { type nat hook postrouting priority srcnat; }'",
+        `nft add rule ip pods leave ip saddr ${podCIDR} ip daddr != ${POD_SUBNET} masquerade`,
+      ].join(' && ');
       await engine.run(['exec', '--interactive', name, 'sh', '-c', script], {
         input: JSON.stringify(network(podCIDR)),
       });
@@ -203,6 +221,31 @@ function network(podCIDR: string): object {
       { type: 'portmap', capabilities: { portMappings: true } },
     ],
   };
+}
+
+/** Lets the nodes pull from a registry that speaks plain http. */
+export async function trustRegistry({ engine, nodes }: KindCluster, host: string): Promise<void> {
+  const folder = `/etc/containerd/certs.d/${host}`;
+  const hosts = `server = "http://${host}"\n[host."http://${host}"]\n  capabilities = ["pull", "resolve"]\n`;
+  await Promise.all(
+    nodes.map((node) =>
+      engine.run(['exec', '--interactive', node, 'sh', '-c', `mkdir -p ${folder} && cat >${folder}/hosts.toml`], {
+        input: hosts,
+      }),
+    ),
+  );
+}
+
+/** Puts an image of the engine on every node. */
+export async function loadImage({ engine }: KindCluster, image: string): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), 'kind-image-'));
+  try {
+    const archive = join(dir, 'image.tar');
+    await engine.run(['save', '--quiet', '--format=docker-archive', `--output=${archive}`, image]);
+    await execute(await ensureKind(), ['load', 'image-archive', archive, `--name=${NAME}`], { env: engine.env });
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
 }
 
 function kubectl(cluster: KindCluster, args: readonly string[]): Promise<string> {

@@ -1,6 +1,6 @@
 // What a kind cluster is made of where no image can be pulled, and the tools to use it; each built from a Go module.
 import { join } from 'node:path';
-import { controlPlane, registry } from '../cluster/build.ts';
+import { controlPlane } from '../cluster/build.ts';
 import { ensureTool, type GoTool } from '../cluster/go-tool.ts';
 
 const here = import.meta.dirname;
@@ -45,7 +45,7 @@ export async function ensureNodeBinaries(): Promise<NodeBinaries> {
     containerd: await ensureTool(containerd),
     cni: await ensureTool(cni),
     coredns: await ensureTool(coredns),
-    pause: await ensureTool({ ...tool('pause', 'pause', ''), links: [] }),
+    pause: await ensureTool(tool('pause', 'pause', '')),
   };
 }
 
@@ -57,6 +57,7 @@ export async function ensureHelm(): Promise<string> {
   return join(await ensureTool(helm), 'helm');
 }
 
-export async function ensureRegistry(): Promise<string> {
-  return join(await ensureTool(registry), 'registry');
+/** The app that the tests release: a static executable. */
+export async function ensureApp(): Promise<string> {
+  return join(await ensureTool(tool('app', 'the example app', '')), 'app');
 }

@@ -1,0 +1,34 @@
+// The operator as users run it: its image, on the cluster, under its own rights.
+import { join } from 'node:path';
+import { execute } from '../kind/engine.ts';
+import { loadImage, type KindCluster } from '../kind/cluster.ts';
+import { buildOperatorImage } from '../kind/operator-image.ts';
+import manifest from '../../package.json' with { type: 'json' };
+
+const root = join(import.meta.dirname, '../..');
+export const NAMESPACE = 'apprelease-system';
+export const OPERATOR = 'deployment/apprelease-operator';
+
+export interface InstallOptions {
+  readonly cluster: KindCluster;
+  readonly kubectl: string;
+  /** Registries that may be asked over plain http. */
+  readonly registries: readonly string[];
+}
+
+/** Builds the image, puts it on the nodes and installs from crds/ and manifests/; waits until a replica is ready. */
+export async function installOperator({ cluster, kubectl, registries }: InstallOptions): Promise<void> {
+  const image = `docker.io/apprelease/operator:${manifest.version}`;
+  await buildOperatorImage(cluster.engine, image);
+  await loadImage(cluster, image);
+  const run = (...args: string[]) => execute(kubectl, [`--kubeconfig=${cluster.kubeconfigPath}`, ...args]);
+  await run('apply', '--server-side', '-k', join(root, 'crds'));
+  await run('wait', 'crd', '--all', '--for=condition=Established', '--timeout=60s');
+  await run('apply', '-k', join(root, 'manifests'));
+  // Every worker is a pool's: the operator runs beside the control plane.
+  const tolerations = [{ key: 'node-role.kubernetes.io/control-plane', operator: 'Exists' }];
+  const env = [{ name: 'APPRELEASE_INSECURE_REGISTRY', value: registries.join(',') }];
+  const patch = { spec: { template: { spec: { tolerations, containers: [{ name: 'operator', env }] } } } };
+  await run('patch', OPERATOR, `--namespace=${NAMESPACE}`, `--patch=${JSON.stringify(patch)}`);
+  await run('rollout', 'status', OPERATOR, `--namespace=${NAMESPACE}`, '--timeout=120s');
+}

@@ -1,0 +1,49 @@
+// Claim 2.1: `make verify` fails where a generated file is not what the schemas say.
+import { execFile } from 'node:child_process';
+import { appendFile, cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '../..');
+let copy = '';
+
+beforeEach(async () => {
+  copy = await mkdtemp(join(tmpdir(), 'generate-test-'));
+  for (const name of ['crds', 'charts', 'scripts', 'src', 'package.json']) {
+    await cp(join(root, name), join(copy, name), { recursive: true });
+  }
+  await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
+});
+
+afterEach(() => rm(copy, { recursive: true }));
+
+/** What it prints, and its exit status. */
+async function generate(...args: string[]): Promise<{ code: number; stderr: string }> {
+  const script = join(copy, 'scripts/generate.ts');
+  return promisify(execFile)(process.execPath, [script, ...args]).then(
+    ({ stderr }) => ({ code: 0, stderr }),
+    (error: unknown) => error as { code: number; stderr: string },
+  );
+}
+
+it('names each file that differs, is missing or is too many; generating mends it', { timeout: 60_000 }, async () => {
+  await generate();
+  expect(await generate('--check')).toEqual({ code: 0, stderr: '' });
+
+  const schema = join(copy, 'src/api/app-release.ts');
+  const text = await readFile(schema, 'utf8');
+  await writeFile(schema, text.replace('Stops steps forward, never a rollback.', 'Another description.'));
+  await rm(join(copy, 'crds/apprelease.dev_releaserollbacks.yaml'));
+  await appendFile(join(copy, 'crds/left-over.yaml'), 'kind: Nothing\n');
+  const { code, stderr } = await generate('--check');
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^crds\/apprelease\.dev_appreleases\.yaml is not .*line \d+ should be .*Another description/m);
+  expect(stderr).toMatch(/^crds\/apprelease\.dev_releaserollbacks\.yaml is not .*the file is missing$/m);
+  expect(stderr).toMatch(/^crds\/left-over\.yaml is not .*no kind makes this file$/m);
+  expect(stderr).toContain('make generate');
+
+  await generate();
+  expect((await generate('--check')).code).toBe(0);
+});

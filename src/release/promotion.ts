@@ -134,6 +134,8 @@ function judge(view: View, promotion: ReleasePromotion): ReleasePromotionStatus 
     return reject('AlreadyEntered', `stage ${stage.name} was already entered by revision ${revision.number}`);
   }
   const waiting = wasAccepted(promotion) ? gate(view, stage, revision) : undefined;
+  // The stage is entered by the same pass, and to say so is the next write.
+  if (wasAccepted(promotion) && !waiting) return status;
   const message = waiting?.message ?? `lets revision ${revision.number} into stage ${stage.name}`;
   return set([
     {

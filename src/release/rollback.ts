@@ -45,7 +45,7 @@ function answer(view: View, rollback: ReleaseRollback): Action {
   const moved = verdict.pools
     .filter(({ from, to }) => from !== to)
     .map(({ name: pool, from, to }) => `${pool} ${from ?? '-'} → ${to ?? '-'}`);
-  const message = moved.length > 0 ? `takes back ${moved.join(', ')}` : 'every pool already runs its target';
+  const message = moved.length > 0 ? `takes back ${moved.join(', ')}` : 'keeps every pool where it is';
   const status: ReleaseRollbackStatus = {
     releaseUID: view.owner.uid,
     acceptedAt: new Date(view.now).toISOString(),

@@ -1,8 +1,9 @@
 /** Users who do anything at any time. What must come of it is only what must always be so. */
+import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import type { Behaviour } from './kubelet.ts';
 import type { Random } from './prng.ts';
 import type { Scenario, UserStep } from './scenario.ts';
-import { pool, webSpec, workerSpec } from './specs.ts';
+import { pool, sharedSpec, webSpec, workerSpec } from './specs.ts';
 import type { SpecDraft } from './specs.ts';
 import type { Scene } from './simulation.ts';
 
@@ -150,6 +151,54 @@ const ACTS: readonly Act[] = [
       },
     };
   },
+  (random) => {
+    const limit = random.between(0, 2);
+    return edit(`revisionHistoryLimit ${limit}`, (spec) => {
+      spec.revisionHistoryLimit = limit;
+    });
+  },
+  (random) => {
+    const args = random.pick(['-v', '-q']);
+    return edit(`argument ${args}`, (spec) => {
+      for (const container of spec.template.spec.containers) container.args = [args];
+    });
+  },
+  (random) => {
+    const name = `web-${random.pick(POOLS)}`;
+    return {
+      say: `edit the selector of ${name}`,
+      act: ({ users }) => {
+        users.editService(name, { selector: { [LABEL.track]: null, app: 'other' } });
+      },
+    };
+  },
+  (random) => {
+    const name = `web-${random.pick(POOLS)}`;
+    return {
+      say: `take our label from Service ${name}`,
+      act: ({ users }) => {
+        users.label('Service', name, { [LABEL.release]: null });
+      },
+    };
+  },
+  (random) => {
+    const [name, replicas] = [`web-${random.pick(POOLS)}-${random.between(1, 3)}`, random.between(1, 4)];
+    return {
+      say: `scale ${name} to ${replicas}`,
+      act: ({ users }) => {
+        users.scale(name, replicas);
+      },
+    };
+  },
+  (random) => {
+    const name = `web-${random.pick(POOLS)}-${random.between(1, 3)}`;
+    return {
+      say: `scribble over Deployment ${name}`,
+      act: ({ users }) => {
+        users.annotate('Deployment', name, { [ANNOTATION.placement]: 'nonsense' });
+      },
+    };
+  },
   (random) => deleteOne(random, 'Deployment'),
   (random) => deleteOne(random, 'Service'),
   (random) => deleteOne(random, 'ReleaseRollback'),
@@ -206,7 +255,7 @@ function repair({ cluster, world, users }: Scene): void {
 }
 
 export function anything(random: Random): Scenario {
-  const spec = random.chance(0.25) ? workerSpec('1.0.0') : webSpec('1.0.0');
+  const spec = random.pick([webSpec, webSpec, workerSpec, sharedSpec])('1.0.0');
   const first: UserStep = {
     say: 'create AppRelease web',
     act: ({ users }) => {

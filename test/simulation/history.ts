@@ -3,13 +3,25 @@ import { anything } from './fuzz.ts';
 import { NO_FAULTS } from './operator.ts';
 import type { Random } from './prng.ts';
 import { createRandom } from './prng.ts';
+import { BY_HAND } from './hand-scenarios.ts';
+import { CHANGES } from './change-scenarios.ts';
+import { FAILURE } from './failure-scenarios.ts';
+import { PROMOTION } from './promotion-scenarios.ts';
 import { ROLLBACK } from './rollback-scenarios.ts';
+import { STANDING } from './standing-scenarios.ts';
 import type { Scenario } from './scenario.ts';
-import { PROMOTION } from './scenarios.ts';
+
 import type { Conduct, Outcome, Weights } from './simulation.ts';
 import { simulate } from './simulation.ts';
 
-export const SCENARIOS: readonly Scenario[] = [...PROMOTION, ...ROLLBACK];
+export const SCENARIOS: readonly Scenario[] = [
+  ...PROMOTION,
+  ...CHANGES,
+  ...BY_HAND,
+  ...ROLLBACK,
+  ...FAILURE,
+  ...STANDING,
+];
 
 /** Everything in turn, nothing goes wrong. */
 export const ORDERLY: Conduct = { seed: 0, order: 'default', faults: NO_FAULTS, operators: 1 };

@@ -60,7 +60,12 @@ export function keyOf(release: string): string {
   return `${NAMESPACE}/${release}`;
 }
 
-function createTrafficRules({ world, knows }: Judge): Rule[] {
+interface Endpoint {
+  targetRef: { name: string };
+  conditions: { serving: boolean };
+}
+
+function createTrafficRules({ world, knows, alone }: Judge): Rule[] {
   /** Pods that an operator's scale or delete took. */
   const taken = new Set<string>();
   /** Deployments whose scale or end was an operator's doing. */
@@ -161,13 +166,14 @@ function createTrafficRules({ world, knows }: Judge): Rule[] {
     return `removes ${before.metadata.name}, the last that works in pool ${pool.name}`;
   };
 
-  /** Deployment → when an endpoint last named a pod of it (ms since the epoch). */
+  /** Deployment → when an endpoint last named a pod of it that serves (ms since the epoch). */
   const named = new Map<string, number>();
 
   const noteEndpoints: Rule = ({ kind, before, after }) => {
     if (kind !== 'EndpointSlice') return undefined;
     for (const slice of [before, after]) {
-      for (const { targetRef } of (slice?.endpoints ?? []) as { targetRef: { name: string } }[]) {
+      for (const { targetRef, conditions } of (slice?.endpoints ?? []) as Endpoint[]) {
+        if (!conditions.serving) continue;
         const workload = labelOf(world.get('Pod', targetRef.name), 'workload');
         if (workload !== undefined) named.set(workload, world.now());
       }
@@ -176,7 +182,8 @@ function createTrafficRules({ world, knows }: Judge): Rule[] {
   };
 
   const drainsFirst: Rule = ({ actor, kind, before, after }) => {
-    if (!isOperator(actor) || kind !== 'Deployment' || !before) return undefined;
+    // The clock of a second leader may have begun with slices that were old.
+    if (!alone || !isOperator(actor) || kind !== 'Deployment' || !before) return undefined;
     if (after && deploymentSpec(after).replicas >= deploymentSpec(before).replicas) return undefined;
     const { name } = before.metadata;
     const release = labelOf(before, 'release') ?? '';

@@ -31,7 +31,10 @@ export function createRecordRules({ world }: Judge): Rule[] {
     if (!isNew || !after || after.spec === before?.spec) return undefined;
     const release = world.get('AppRelease', labelOf(after, 'release') ?? '');
     const data = records.get(keyOf(release, labelOf(after, 'revision')));
-    if (!release || !data) return undefined;
+    const deployment = kind === 'Pod' ? world.get('Deployment', labelOf(after, 'workload') ?? '') : after;
+    const isOurs = deployment?.metadata.ownerReferences?.some(({ uid }) => uid === release?.metadata.uid);
+    // That of a release that was deleted and made again goes with its owner.
+    if (!release || !data || !isOurs) return undefined;
     const { containers } =
       kind === 'Pod' ? (after.spec as PodSpec) : (after.spec as { template: { spec: PodSpec } }).template.spec;
     for (const { name, image } of containers) {

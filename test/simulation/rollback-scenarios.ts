@@ -1,7 +1,13 @@
-/** Scenarios of going back: by hand, by the operator, held, retried, refused. */
-import type { Scenario, UserStep } from './scenario.ts';
+/** Scenarios of going back by hand: held, superseded, retried, refused. */
+import type { Scenario } from './scenario.ts';
+import { pool, workerSpec } from './specs.ts';
 import {
+  accepted,
+  HELD,
+  RELEASED,
+  act,
   behaves,
+  complete,
   create,
   edit,
   everywhere,
@@ -9,73 +15,14 @@ import {
   is,
   promote,
   ready,
-  RELEASED,
+  rejected,
+  remove,
+  rollback,
   serves,
   started,
   version,
-} from './scenarios.ts';
-import { webSpec, workerSpec } from './specs.ts';
-import type { SpecDraft } from './specs.ts';
-import type { Scene } from './simulation.ts';
-import { rollbackStatus } from './truth.ts';
-
-type RollbackSpec = { toVersion?: string; toRevision?: number; pools?: string[]; force?: boolean };
-
-function rollback(name: string, when?: UserStep['when'], more: RollbackSpec = {}): UserStep {
-  const target = more.toVersion ?? more.toRevision ?? 'what ran last';
-  return {
-    say: `create ReleaseRollback ${name} to ${target}${more.pools ? ` of ${more.pools.join(', ')}` : ''}`,
-    act: ({ users }) => {
-      users.rollback(name, { release: 'web', reason: 'too many errors', ...more });
-    },
-    ...(when && { when }),
-  };
-}
-
-function remove(name: string, when: UserStep['when']): UserStep {
-  return {
-    say: `delete ReleaseRollback ${name}`,
-    act: ({ users }) => {
-      users.remove('ReleaseRollback', name);
-    },
-    ...(when && { when }),
-  };
-}
-
-function accepted(name: string): (scene: Scene) => boolean {
-  return ({ world }) => rollbackStatus(world.get('ReleaseRollback', name))?.acceptedAt !== undefined;
-}
-
-function complete(name: string): (scene: Scene) => boolean {
-  return ({ world }) => condition(world.get('ReleaseRollback', name), 'Complete') === 'True';
-}
-
-function rejected(name: string): (scene: Scene) => boolean {
-  return ({ world }) => condition(world.get('ReleaseRollback', name), 'Accepted') === 'False';
-}
-
-function condition(object: { status?: unknown } | undefined, type: string): string | undefined {
-  return (object?.status as { conditions?: { type: string; status: string }[] } | undefined)?.conditions?.find(
-    (one) => one.type === type,
-  )?.status;
-}
-
-const HELD = {
-  Ready: 'False/RolledBack',
-  Available: 'True',
-  RolledBack: 'True',
-  Reconciling: 'False',
-  Stalled: 'False',
-};
-
-function onFailure(choice: 'RollbackAll' | 'RollbackPool' | 'Pause', spec: SpecDraft = webSpec('1.0.0')): SpecDraft {
-  return { ...spec, rollback: { ...spec.rollback, onFailure: choice } };
-}
-
-/** Ready at first, later nowhere. */
-function fadesInProduction({ cluster }: Scene): void {
-  cluster.kubelet.behaviours.set('2.0.0', 'never');
-}
+} from './steps.ts';
+import { conditionOf, rollbackStatus } from './truth.ts';
 
 export const ROLLBACK: readonly Scenario[] = [
   {
@@ -207,118 +154,6 @@ export const ROLLBACK: readonly Scenario[] = [
     expect: { serves: everywhereAt('1.0.0'), conditions: HELD },
   },
   {
-    name: 'failing-version',
-    prepare: behaves('2.0.0', 'never'),
-    steps: [create(), version('2.0.0', ready)],
-    expect: { serves: everywhereAt('1.0.0'), conditions: HELD },
-  },
-  {
-    name: 'crashing-version-then-a-fix',
-    prepare: behaves('2.0.0', 'crash'),
-    steps: [create(), version('2.0.0', ready), version('2.0.1', is('RolledBack', 'True'))],
-    expect: { serves: everywhereAt('2.0.1'), conditions: RELEASED },
-  },
-  {
-    name: 'missing-image-then-the-retry',
-    prepare: behaves('2.0.0', 'missing'),
-    steps: [
-      create(),
-      version('2.0.0', ready),
-      {
-        say: 'the image is pushed again',
-        when: is('RolledBack', 'True'),
-        act: ({ cluster }) => {
-          cluster.kubelet.behaviours.delete('2.0.0');
-        },
-      },
-      promote('again', { version: '2.0.0', stage: 'canary' }),
-      promote('onwards', { version: '2.0.0' }, serves(['canary', '2.0.0'])),
-    ],
-    expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED },
-  },
-  {
-    name: 'fails-in-production',
-    steps: [
-      create(),
-      version('2.0.0', ready),
-      { say: '2.0.0 will not get ready any more', when: serves(['canary', '2.0.0']), act: fadesInProduction },
-    ],
-    expect: { serves: everywhereAt('1.0.0'), conditions: HELD },
-    orderly: true,
-  },
-  {
-    name: 'fails-in-production-one-pool-back',
-    steps: [
-      create(onFailure('RollbackPool')),
-      version('2.0.0', ready),
-      { say: '2.0.0 will not get ready any more', when: serves(['canary', '2.0.0']), act: fadesInProduction },
-    ],
-    expect: {
-      serves: { ...everywhereAt('1.0.0'), canary: '2.0.0' },
-      conditions: { RolledBack: 'True', Ready: 'False' },
-    },
-    orderly: true,
-  },
-  {
-    name: 'failing-version-pauses',
-    prepare: behaves('2.0.0', 'never'),
-    steps: [create(onFailure('Pause')), version('2.0.0', ready)],
-    expect: {
-      serves: everywhereAt('1.0.0'),
-      conditions: { Ready: 'False/Failed', Stalled: 'True', Available: 'True', RolledBack: 'False' },
-      leftovers: true,
-    },
-  },
-  {
-    name: 'first-version-fails',
-    prepare: behaves('1.0.0', 'crash'),
-    steps: [create(), version('2.0.0', is('Stalled', 'True'))],
-    expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED },
-  },
-  {
-    name: 'failing-workers',
-    prepare: behaves('2.0.0', 'crash'),
-    steps: [create(workerSpec('1.0.0')), version('2.0.0', ready)],
-    expect: { serves: everywhereAt('1.0.0'), conditions: HELD },
-  },
-  {
-    name: 'flapping-version',
-    prepare: behaves('2.0.0', 'flapping'),
-    steps: [create(), version('2.0.0', ready)],
-    expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED },
-    orderly: true,
-  },
-  {
-    name: 'fading-version',
-    prepare: behaves('2.0.0', 'fading'),
-    steps: [create(), version('2.0.0', ready)],
-    expect: { serves: everywhereAt('1.0.0'), conditions: HELD },
-    orderly: true,
-  },
-  {
-    name: 'node-lost-is-no-failure',
-    steps: [
-      create(),
-      {
-        say: 'a VM of canary-1 and canary-2 is lost',
-        when: ready,
-        act: ({ users }) => {
-          for (const name of ['canary-1', 'canary-2']) users.node(name, false);
-        },
-      },
-      version('2.0.0'),
-      {
-        say: 'the VMs are back',
-        after: 400_000,
-        act: ({ users }) => {
-          for (const name of ['canary-1', 'canary-2']) users.node(name, true);
-        },
-      },
-    ],
-    expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED },
-    orderly: true,
-  },
-  {
     name: 'rollback-and-registry-down',
     steps: [
       create(),
@@ -334,5 +169,62 @@ export const ROLLBACK: readonly Scenario[] = [
       rollback('back', everywhere('2.0.0')),
     ],
     expect: { serves: everywhereAt('1.0.0'), conditions: HELD },
+  },
+  {
+    name: 'rollback-deleted-before-it-got-anywhere',
+    steps: [
+      create(),
+      version('2.0.0', ready),
+      { ...rollback('back', ready), after: 1_000_000 },
+      remove('back', accepted('back')),
+    ],
+    expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED },
+    orderly: true,
+  },
+  {
+    name: 'rollback-where-a-pool-has-nowhere-to-go',
+    steps: [
+      create(),
+      version('2.0.0', ready),
+      edit(
+        'add pool prod-c',
+        (spec) => {
+          spec.stages[1]?.pools.push(pool('prod-c', 1));
+        },
+        ready,
+      ),
+      act(
+        'the pod of prod-c is not ready any more',
+        ({ users }) => {
+          users.flip('web', 'prod-c', false);
+        },
+        (scene) => ready(scene) && serves(['prod-c', '2.0.0'])(scene),
+      ),
+      rollback('back'),
+      act('see it complete', () => undefined, complete('back')),
+    ],
+    expect: {
+      serves: { ...everywhereAt('1.0.0'), 'prod-c': '2.0.0' },
+      conditions: { Ready: 'False/RolledBack', Available: 'False', Stalled: 'False' },
+    },
+    orderly: true,
+  },
+  {
+    name: 'rollback-that-fails-is-said-in-time',
+    steps: [
+      create(),
+      version('2.0.0', ready),
+      { ...act('1.0.0 gets ready nowhere any more', behaves('1.0.0', 'never') ?? (() => undefined)), after: 1_000_000 },
+      rollback('back', ready),
+    ],
+    expect: {
+      serves: everywhereAt('2.0.0'),
+      conditions: { Stalled: 'True/RollbackFailed', Available: 'True', RolledBack: 'True' },
+      also: ({ world }) => {
+        const accepted = Date.parse(rollbackStatus(world.get('ReleaseRollback', 'back'))?.acceptedAt ?? '');
+        const told = Date.parse(conditionOf(world.get('AppRelease', 'web'), 'Stalled')?.lastTransitionTime ?? '');
+        return told - accepted <= 65_000 ? undefined : `told ${(told - accepted) / 1000} s after it was accepted`;
+      },
+    },
   },
 ];

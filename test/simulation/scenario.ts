@@ -39,16 +39,20 @@ export interface Scenario {
 
 /** The API server takes no template whose container asks for this memory. */
 export const REFUSED_MEMORY = 'lots';
+/** This one it takes, but starts no pods of it: as a policy or quota does that no dry run shows. */
+export const DENIED_MEMORY = '1Ti';
 
 export function rejectTemplates(api: ApiServer): void {
   api.admission.refuse = (deployment) => {
     const { containers } = deploymentSpec(deployment).template.spec as {
       containers: { resources?: { limits?: { memory?: string } } }[];
     };
-    const refused = containers.some(({ resources }) => resources?.limits?.memory === REFUSED_MEMORY);
+    const memory = containers.map(({ resources }) => resources?.limits?.memory);
     const field = 'spec.template.spec.containers[0].resources.limits.memory';
-    return refused
-      ? { field, message: 'Invalid value: "lots": quantities must match the regular expression' }
-      : undefined;
+    if (memory.includes(REFUSED_MEMORY))
+      return { field, message: 'Invalid value: "lots": quantities must match the regular expression' };
+    if (memory.includes(DENIED_MEMORY) && deploymentSpec(deployment).replicas > 0)
+      return { field, message: 'Invalid value: "1Ti": more than the namespace may have' };
+    return undefined;
   };
 }

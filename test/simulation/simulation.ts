@@ -62,7 +62,7 @@ interface Step {
   step: () => void;
 }
 
-const MAX_STEPS = 6_000;
+const MAX_STEPS = 10_000;
 /** Longer than any soak, deadline or back-off, and than two resyncs. */
 const QUIET_MS = 25 * 60_000;
 /** How far time may run ahead of work that waits to be done: everybody is that slow at most. */

@@ -60,3 +60,10 @@ export function workerSpec(version: string): SpecDraft {
   const { service: _service, ...spec } = webSpec(version);
   return { ...spec, strategy: { type: 'RollingUpdate', maxSurge: 1, maxUnavailable: 0 } };
 }
+
+/** Both pools of production behind one Service. */
+export function sharedSpec(version: string): SpecDraft {
+  const spec = webSpec(version);
+  for (const found of spec.stages[1]?.pools ?? []) found.serviceName = 'web';
+  return spec;
+}

@@ -6,6 +6,7 @@ import {
   NODES,
   PODS,
   PROMOTIONS,
+  REVISIONS,
   ROLLBACKS,
   SERVICES,
 } from '../../src/controller/resources.ts';
@@ -51,6 +52,11 @@ export interface Users {
   /** The scale subresource: the scale is then theirs. */
   scale: (deployment: string, replicas: number) => void;
   editService: (name: string, spec: object) => void;
+  /** Null takes a label or annotation away. */
+  label: (kind: 'Deployment' | 'Service', name: string, labels: Record<string, string | null>) => void;
+  annotate: (kind: 'Deployment' | 'Service', name: string, annotations: Record<string, string | null>) => void;
+  /** What a restore from a backup leaves. */
+  disown: () => void;
   createService: (name: string, adopt: boolean) => void;
   node: (name: string, ready: boolean) => void;
   /** The first pod behind a pool's Service is ready, or is not, whatever its image does. */
@@ -148,6 +154,17 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
     },
     editService: (name, spec) => {
       merge(SERVICES, name, { spec });
+    },
+    label: (kind, name, labels) => {
+      merge(resources[kind], name, { metadata: { labels } });
+    },
+    annotate: (kind, name, annotations) => {
+      merge(resources[kind], name, { metadata: { annotations } });
+    },
+    disown: () => {
+      for (const resource of [DEPLOYMENTS, SERVICES, REVISIONS])
+        for (const { metadata } of world.list(resource.kind))
+          merge(resource, metadata.name, { metadata: { ownerReferences: [] } });
     },
     createService: (name, adopt) => {
       const annotations = adopt ? { [ANNOTATION.adopt]: 'true' } : {};

@@ -1,83 +1,11 @@
 // Claim 2.3: beside the workers, with backoff, never in them.
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createDigestResolver } from './background.ts';
-import type { DigestResolverConfig } from './background.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { DIGEST, failed, flush, request, resolved, useResolvers } from './background-testing.ts';
 import { createKeyring } from './credentials.ts';
-import type { ResolveOptions } from './resolver.ts';
 import { basicCredential } from './testing.ts';
-import type { DigestRequest, DigestResolver, Keyring, Reference, Resolution, ResolutionFailure } from './types.ts';
+import type { DigestRequest, Keyring } from './types.ts';
 
-const DIGEST = `sha256:${'1'.repeat(64)}`;
-const OTHER = `sha256:${'2'.repeat(64)}`;
-
-interface Call {
-  readonly reference: Reference;
-  readonly options: ResolveOptions;
-  readonly settle: (result: Resolution) => Promise<void>;
-}
-
-/** A resolver whose registry answers when the test says so. */
-function start(config: Partial<DigestResolverConfig> = {}) {
-  const calls: Call[] = [];
-  const changes: string[] = [];
-  const resolver = createDigestResolver({
-    resolve: (reference, options = {}) =>
-      new Promise((done) => {
-        if (typeof reference === 'string') throw new Error('a parsed reference was expected');
-        const settle = async (result: Resolution) => {
-          done(result);
-          await flush();
-        };
-        calls.push({ reference, options, settle });
-      }),
-    loadCredentials: () => Promise.resolve(createKeyring([])),
-    onChange: (key) => changes.push(key),
-    random: () => 0.5,
-    ...config,
-  });
-  started.push(resolver);
-  return { resolver, calls, changes, settle: (result: Resolution, at = -1) => nth(calls, at).settle(result) };
-}
-
-const started: DigestResolver[] = [];
-
-beforeEach(() => {
-  vi.useFakeTimers({ now: 0 });
-});
-
-afterEach(() => {
-  for (const resolver of started.splice(0)) void resolver.stop();
-  vi.useRealTimers();
-});
-
-/** Lets promises that can settle do so. */
-async function flush(): Promise<void> {
-  await vi.advanceTimersByTimeAsync(0);
-}
-
-function nth<T>(items: readonly T[], at: number): T {
-  const item = items.at(at);
-  if (item === undefined) throw new Error(`there is no item ${at} of ${items.length}`);
-  return item;
-}
-
-function request(image: string, key = 'shop/web', more: Partial<DigestRequest> = {}): DigestRequest {
-  return { key, image, namespace: 'shop', podSpec: {}, ...more };
-}
-
-function resolved(digest = DIGEST): Resolution {
-  return { kind: 'resolved', pinned: `app:1@${digest}`, digest, mediaType: 'm', platforms: [{ digest }] };
-}
-
-function failed(reason: ResolutionFailure['reason'], retryAfterSeconds?: number): ResolutionFailure {
-  return {
-    kind: 'failed',
-    reason,
-    message: `because ${reason}`,
-    retryable: true,
-    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
-  };
-}
+const start = useResolvers();
 
 describe('lookup', () => {
   it('is pending until the registry has answered, and then says so', async () => {
@@ -389,63 +317,6 @@ describe('forget', () => {
     expect(calls).toHaveLength(2);
     await settle(resolved());
     expect(resolver.lookup(request('app:1')).state).toBe('resolved');
-  });
-});
-
-describe('recheck', () => {
-  const hour = 3_600_000;
-
-  it('is off by default', async () => {
-    const { resolver, calls } = start();
-    expect(resolver.recheck(request('app:1'), DIGEST)).toEqual({ state: 'unknown' });
-    await vi.advanceTimersByTimeAsync(48 * hour);
-    expect(calls).toEqual([]);
-  });
-
-  it('notices that a tag has moved, and moved back, and tells only then', async () => {
-    const { resolver, calls, changes, settle } = start({ recheckIntervalMs: hour });
-    const check = () => resolver.recheck(request('app:1'), DIGEST);
-    expect(check()).toEqual({ state: 'unknown' });
-    await vi.advanceTimersByTimeAsync(hour / 2);
-    await settle(resolved());
-    expect(check()).toEqual({ state: 'same', checkedAt: hour / 2 });
-    expect(changes).toEqual([]);
-
-    await vi.advanceTimersByTimeAsync(hour);
-    await settle(resolved(OTHER));
-    expect(check()).toEqual({ state: 'moved', checkedAt: 1.5 * hour, digest: OTHER });
-    expect(changes).toEqual(['shop/web']);
-
-    await vi.advanceTimersByTimeAsync(hour);
-    await settle(failed('RegistryUnavailable'));
-    expect(check()).toMatchObject({ state: 'moved', checkedAt: 1.5 * hour });
-
-    await vi.advanceTimersByTimeAsync(hour);
-    await settle(resolved());
-    expect(changes).toEqual(['shop/web', 'shop/web']);
-
-    resolver.forget('shop/web');
-    await vi.advanceTimersByTimeAsync(4 * hour);
-    expect(calls).toHaveLength(4);
-    expect(resolver.stats().entries).toBe(0);
-  });
-
-  it('ends for a release that is forgotten while a check runs', async () => {
-    const { resolver, calls, changes, settle } = start({ recheckIntervalMs: hour });
-    resolver.recheck(request('app:1'), DIGEST);
-    await vi.advanceTimersByTimeAsync(hour / 2);
-    resolver.forget('shop/web');
-    await settle(resolved(OTHER));
-    await vi.advanceTimersByTimeAsync(4 * hour);
-    expect(calls).toHaveLength(1);
-    expect(changes).toEqual([]);
-  });
-
-  it('never asks about an image given by digest', async () => {
-    const { resolver, calls } = start({ recheckIntervalMs: hour });
-    expect(resolver.recheck(request(`app:1@${DIGEST}`), DIGEST)).toEqual({ state: 'unknown' });
-    await vi.advanceTimersByTimeAsync(4 * hour);
-    expect(calls).toEqual([]);
   });
 });
 

@@ -1,0 +1,62 @@
+// Claim 2.2: a tag that has moved is noticed.
+import { describe, expect, it, vi } from 'vitest';
+import { DIGEST, failed, OTHER, request, resolved, useResolvers } from './background-testing.ts';
+
+const start = useResolvers();
+
+describe('recheck', () => {
+  const hour = 3_600_000;
+
+  it('is off by default', async () => {
+    const { resolver, calls } = start();
+    expect(resolver.recheck(request('app:1'), DIGEST)).toEqual({ state: 'unknown' });
+    await vi.advanceTimersByTimeAsync(48 * hour);
+    expect(calls).toEqual([]);
+  });
+
+  it('notices that a tag has moved, and moved back, and tells only then', async () => {
+    const { resolver, calls, changes, settle } = start({ recheckIntervalMs: hour });
+    const check = () => resolver.recheck(request('app:1'), DIGEST);
+    expect(check()).toEqual({ state: 'unknown' });
+    await vi.advanceTimersByTimeAsync(hour / 2);
+    await settle(resolved());
+    expect(check()).toEqual({ state: 'same', checkedAt: hour / 2 });
+    expect(changes).toEqual([]);
+
+    await vi.advanceTimersByTimeAsync(hour);
+    await settle(resolved(OTHER));
+    expect(check()).toEqual({ state: 'moved', checkedAt: 1.5 * hour, digest: OTHER });
+    expect(changes).toEqual(['shop/web']);
+
+    await vi.advanceTimersByTimeAsync(hour);
+    await settle(failed('RegistryUnavailable'));
+    expect(check()).toMatchObject({ state: 'moved', checkedAt: 1.5 * hour });
+
+    await vi.advanceTimersByTimeAsync(hour);
+    await settle(resolved());
+    expect(changes).toEqual(['shop/web', 'shop/web']);
+
+    resolver.forget('shop/web');
+    await vi.advanceTimersByTimeAsync(4 * hour);
+    expect(calls).toHaveLength(4);
+    expect(resolver.stats().entries).toBe(0);
+  });
+
+  it('ends for a release that is forgotten while a check runs', async () => {
+    const { resolver, calls, changes, settle } = start({ recheckIntervalMs: hour });
+    resolver.recheck(request('app:1'), DIGEST);
+    await vi.advanceTimersByTimeAsync(hour / 2);
+    resolver.forget('shop/web');
+    await settle(resolved(OTHER));
+    await vi.advanceTimersByTimeAsync(4 * hour);
+    expect(calls).toHaveLength(1);
+    expect(changes).toEqual([]);
+  });
+
+  it('never asks about an image given by digest', async () => {
+    const { resolver, calls } = start({ recheckIntervalMs: hour });
+    expect(resolver.recheck(request(`app:1@${DIGEST}`), DIGEST)).toEqual({ state: 'unknown' });
+    await vi.advanceTimersByTimeAsync(4 * hour);
+    expect(calls).toEqual([]);
+  });
+});

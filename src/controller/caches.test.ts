@@ -116,3 +116,14 @@ test('the answer of a write is stored in its own namespace, and nowhere when tha
   expect(rollbacks.get('bank', 'first')).toBeUndefined();
   expect(rollbacks.get('shop', 'first')).toBeDefined();
 });
+
+test('to be stopped before they are filled is no failure', async () => {
+  const { promise: never } = Promise.withResolvers<never>();
+  const client = { ...fakeClient({ lists: [], watches: [] }), list: () => never };
+  const onError = () => undefined;
+  const caches = createCaches({ client, enqueue: onError, enqueueFirst: onError, onError });
+  await caches.stop();
+  // A standby that never led waits for nothing: by then a rejection that nobody handles would have ended the process.
+  await new Promise(setImmediate);
+  await expect(caches.synced).rejects.toThrow('stopped before its first list');
+});

@@ -117,12 +117,15 @@ export function createCaches(options: CachesOptions): RunningCaches {
     slices: cache(ENDPOINT_SLICES, keepSlice, releaseOfLabel, ours),
     nodes: cache(NODES, keepNode),
   };
+  const synced = Promise.all(reflectors.map(({ synced }) => synced));
+  // Who never waits for it, as a standby that never leads, must not end by its failure.
+  synced.catch(() => undefined);
   return {
     caches,
     start: () => {
       for (const reflector of reflectors) reflector.start();
     },
-    synced: Promise.all(reflectors.map(({ synced }) => synced)),
+    synced,
     hasSynced: () => reflectors.every((reflector) => reflector.hasSynced()),
     stop: async () => {
       await Promise.all(reflectors.map((reflector) => reflector.stop()));

@@ -5,6 +5,7 @@ import {
   basicHeader,
   imageManifest,
   keyringFor,
+  NO_PROXY,
   sendJson,
   sendManifest,
   sendStatus,
@@ -108,4 +109,25 @@ it('an index for several versions of Windows keeps the digest of each', async ()
       { platform: 'linux/amd64', digest: digests[2] },
     ],
   });
+});
+
+it.each([
+  ['nginx', '/v2/library/nginx/manifests/latest'],
+  ['bitnami/redis:7', '/v2/bitnami/redis/manifests/7'],
+  ['docker.io/nginx:1.27', '/v2/library/nginx/manifests/1.27'],
+  ['index.docker.io/library/nginx:1.27', '/v2/library/nginx/manifests/1.27'],
+])('%s is asked for at Docker Hub, with the credentials for index.docker.io', async (name, path) => {
+  const hub = 'registry-1.docker.io';
+  const proxy = await serve((request, response) => {
+    if (request.authorization !== undefined) return sendManifest(image, request, response);
+    return sendStatus(response, 401, { 'www-authenticate': 'Basic realm="hub"' });
+  });
+  const config = { insecureHosts: new Set([hub]), proxy: { ...NO_PROXY, httpProxy: `http://${proxy.host}` } };
+  const keyring = keyringFor('https://index.docker.io/v1/', basicCredential('me', 'secret'));
+  const result = await connectTo([], config).resolveDigest(name, { keyring });
+  expect(result).toMatchObject({ kind: 'resolved', pinned: `${name}@${image.digest}` });
+  expect(proxy.requests.map(({ url, authorization }) => [url.href, authorization])).toEqual([
+    [`http://${hub}${path}`, undefined],
+    [`http://${hub}${path}`, basicHeader('me', 'secret')],
+  ]);
 });

@@ -139,8 +139,9 @@ export function approvalFor(view: View, stage: Stage, revision: Revision): Appro
       promotion.spec.stage === stage.name &&
       Date.parse(promotion.metadata.creationTimestamp) >= Math.floor(Math.max(...failedAt) / 1000) * 1000,
   );
-  const spent = revision.facts.approvals[stage.name];
-  if (!usable) return Math.max(...failedAt) > 0 ? undefined : spent;
+  // Spent once: where the revision has left the stage meanwhile, a person must let it in again.
+  const isIn = stagePools(view, stage).some(({ entered }) => entered === revision);
+  if (!usable) return isIn && Math.max(...failedAt) === 0 ? revision.facts.approvals[stage.name] : undefined;
   const { requestedBy } = usable.spec;
   return {
     at: new Date(view.now).toISOString(),

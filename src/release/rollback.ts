@@ -6,11 +6,11 @@ import type { ConditionDraft } from './conditions.ts';
 import { conditionIs, findCondition, withConditions } from './conditions.ts';
 import type { Revisions } from './drafts.ts';
 import { canonicalJson } from './names.ts';
-import type { Revision } from './revision.ts';
+import type { PoolFacts, Revision } from './revision.ts';
 import { isGood, poolFacts } from './revision.ts';
 import { barrierBetween, isAvailable, lastGood, wantedReplicas, wantedRevision } from './target.ts';
 import { retries } from './promotion.ts';
-import type { PoolView, View } from './view.ts';
+import type { Hold, PoolView, View } from './view.ts';
 import { inForce } from './view.ts';
 
 /** Accepts or rejects what is new. The targets are stored before any workload is written and never computed again. */
@@ -269,25 +269,37 @@ function followNotices({ metadata, status }: ReleaseRollback, next: ReleaseRollb
   return notices;
 }
 
-/** Marks what was taken back, so that it comes again only by hand, stage by stage. */
+/** Marks what was taken back, so that it comes again only by hand, stage by stage; and what was passed over has left. */
 export function markRolledBack(view: View, drafts: Revisions): void {
   for (const pool of view.pools) {
     const { hold } = pool;
-    const left = view.revisions.find(({ number }) => number === hold?.rollback.status?.heldAgainst);
-    if (!hold || !left || hold.pool.to === left.number) continue;
-    const by = hold.rollback.metadata.name;
-    const own = poolFacts(left, pool.name);
-    if (own.entered === undefined) continue;
-    const facts = drafts.change(left);
-    const draft = (facts.pools[pool.name] ??= {});
-    if (!Object.values(left.facts.pools).some(({ rolledBack }) => rolledBack?.by === by))
-      facts.attempt = (left.facts.attempt ?? 1) + 1;
-    facts.approvals = {};
-    draft.rolledBack = { at: hold.rollback.status?.acceptedAt ?? '', by };
-    delete draft.entered;
-    delete draft.healthySince;
-    delete draft.clock;
+    if (!hold) continue;
+    const { heldAgainst } = hold.rollback.status ?? {};
+    for (const revision of view.revisions) {
+      if (revision.number === hold.pool.to || poolFacts(revision, pool.name).entered === undefined) continue;
+      if (revision.number === heldAgainst) markLeft(drafts, pool, revision, hold);
+      else if (revision.number > (hold.pool.to ?? Infinity)) leave(drafts, pool, revision);
+    }
   }
+}
+
+function markLeft(drafts: Revisions, pool: PoolView, left: Revision, { rollback }: Hold): void {
+  const by = rollback.metadata.name;
+  const draft = leave(drafts, pool, left);
+  const facts = drafts.change(left);
+  if (!Object.values(left.facts.pools).some(({ rolledBack }) => rolledBack?.by === by))
+    facts.attempt = (left.facts.attempt ?? 1) + 1;
+  facts.approvals = {};
+  draft.rolledBack = { at: rollback.status?.acceptedAt ?? '', by };
+  delete draft.healthySince;
+}
+
+/** It must be let in anew to come again. */
+function leave(drafts: Revisions, pool: PoolView, revision: Revision): PoolFacts {
+  const draft = (drafts.change(revision).pools[pool.name] ??= {});
+  delete draft.entered;
+  delete draft.clock;
+  return draft;
 }
 
 /** Makes the release an owner, so that its deletion takes the record along. */

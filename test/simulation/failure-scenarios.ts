@@ -1,5 +1,6 @@
 /** Scenarios of versions that fail, of what the operator answers, and of what is no failure. */
 import { DENIED_MEMORY } from './scenario.ts';
+import type { AppReleaseStatus } from '../../src/api/app-release.ts';
 import type { Scenario } from './scenario.ts';
 import type { Scene } from './simulation.ts';
 import { webSpec, workerSpec } from './specs.ts';
@@ -87,6 +88,11 @@ export const FAILURE: readonly Scenario[] = [
       serves: everywhereAt('1.0.0'),
       conditions: { Ready: 'False/Failed', Stalled: 'True', Available: 'True', RolledBack: 'False' },
       leftovers: true,
+      also: ({ world }) => {
+        const { pools = [] } = (world.get('AppRelease', 'web')?.status ?? {}) as AppReleaseStatus;
+        const waitingFor = pools.find(({ name }) => name === 'canary')?.waitingFor ?? '';
+        return /^revision 2 failed in pool canary: 0 of 1/.test(waitingFor) ? undefined : `waits for: ${waitingFor}`;
+      },
     },
   },
   {

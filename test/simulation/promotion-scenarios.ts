@@ -56,6 +56,21 @@ export const PROMOTION: readonly Scenario[] = [
     },
   },
   {
+    name: 'an-approval-is-spent-once',
+    steps: [
+      create(manualSpec()),
+      promote('first', {}, is('Ready', 'False', 'WaitingForApproval')),
+      version('2.0.0', ready),
+      promote('second', { version: '2.0.0' }, serves(['canary', '2.0.0'])),
+      version('1.0.0', ready),
+      version('2.0.0', ready),
+    ],
+    expect: {
+      serves: { ...everywhereAt('1.0.0'), canary: '2.0.0' },
+      conditions: { Ready: 'False/WaitingForApproval', Available: 'True', Stalled: 'False' },
+    },
+  },
+  {
     name: 'revert-in-the-spec',
     steps: [create(), version('2.0.0', ready), version('1.0.0', serves(['prod-a', '2.0.0']))],
     expect: { serves: everywhereAt('1.0.0'), conditions: RELEASED },

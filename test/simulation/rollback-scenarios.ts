@@ -227,4 +227,23 @@ export const ROLLBACK: readonly Scenario[] = [
       },
     },
   },
+  {
+    name: 'rollback-then-a-version-between',
+    steps: [
+      create(),
+      version('2.0.0', ready),
+      version('3.0.0', ready),
+      rollback('back', ready, { toVersion: '1.0.0' }),
+      version('2.0.0', complete('back')),
+      act(
+        'see it wait for its soak',
+        () => undefined,
+        (scene) =>
+          is('Ready', 'False', 'Soaking')(scene) &&
+          serves(['canary', '2.0.0'], ['prod-a', '1.0.0'], ['prod-b', '1.0.0'])(scene),
+      ),
+    ],
+    expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED },
+    orderly: true,
+  },
 ];

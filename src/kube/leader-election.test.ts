@@ -1,14 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { sleep } from './backoff.ts';
 import { KubeError } from './errors.ts';
 import { createLeaderElection, type LeaderElection, type LeaderElectionOptions } from './leader-election.ts';
 import type { Lease } from './lease.ts';
-import type { KubeClient, Live } from './types.ts';
+import type { KubeClient, Live, RequestOptions } from './types.ts';
 
 /** An API server with one Lease, which can be cut off from each candidate. */
 function leaseServer() {
   let stored: Live<Lease> | undefined;
   let version = 0;
   const cut = new Set<string>();
+  let answerMs = 0;
 
   function refuse(code: number, reason: string): Promise<never> {
     return Promise.reject(new KubeError({ code, reason, message: reason, verb: '', path: '' }));
@@ -30,11 +32,13 @@ function leaseServer() {
         if (cut.has(name)) return refuse(0, 'ConnectionFailed');
         return stored ? refuse(409, 'AlreadyExists') : store(lease);
       },
-      update: (_resource: unknown, lease: Live<Lease>) => {
+      update: async (_resource: unknown, lease: Live<Lease>, { signal }: RequestOptions = {}) => {
         if (cut.has(name)) return refuse(0, 'ConnectionFailed');
         if (!stored) return refuse(404, 'NotFound');
         if (lease.metadata.resourceVersion !== stored.metadata.resourceVersion) return refuse(409, 'Conflict');
-        return store(lease);
+        const written = await store(lease);
+        if (answerMs > 0) await sleep(answerMs, signal ?? new AbortController().signal);
+        return signal?.aborted ? refuse(0, 'Aborted') : written;
       },
     };
     return candidate as unknown as Pick<KubeClient, 'get' | 'create' | 'update'>;
@@ -47,6 +51,8 @@ function leaseServer() {
     /** As by somebody else. */
     write: (spec: Lease['spec']) => store({ ...(spec ? { spec } : {}) }),
     remove: () => (stored = undefined),
+    /** Writes are done at once, their answers take so long. */
+    answerAfter: (ms: number) => (answerMs = ms),
   };
 }
 
@@ -133,6 +139,33 @@ describe('a term', () => {
     await stopped;
     await step(4400);
     expect(two.isLeader()).toBe(true);
+  });
+
+  test('is given back when the stop comes while it is taken, and nobody leads', async () => {
+    await server.write({ leaseDurationSeconds: 1 });
+    server.answerAfter(500);
+    const one = candidate('one');
+    await step(100);
+    const stopped = one.stop();
+    await step(5_000);
+    await stopped;
+    expect(server.spec()?.holderIdentity).toBeUndefined();
+    expect(server.spec()?.leaseTransitions).toBe(1);
+    expect(log).toEqual([]);
+  });
+
+  test('is given back also when the work ends during a renewal', async () => {
+    const work = Promise.withResolvers<undefined>();
+    const one = candidate('one', { onStoppedLeading: () => work.promise });
+    await step(0);
+    const stopped = one.stop();
+    server.answerAfter(500);
+    // The renewal is done, its answer is on its way.
+    await step(2_100);
+    work.resolve(undefined);
+    await step(5_000);
+    await stopped;
+    expect(server.spec()?.holderIdentity).toBeUndefined();
   });
 });
 

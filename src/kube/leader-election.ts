@@ -1,7 +1,6 @@
 /** Leader election by a Lease, with the semantics of client-go's leaderelection. */
 
 import { sleep } from './backoff.ts';
-import { isAborted } from './errors.ts';
 import { createLeaseCandidate, type LeaseCandidateOptions } from './lease.ts';
 import type { ObjectKey } from './types.ts';
 
@@ -67,22 +66,29 @@ export function createLeaderElection(options: LeaderElectionOptions): LeaderElec
     return msLeft() > 0;
   }
 
+  function isStopping(): boolean {
+    return stopping.signal.aborted;
+  }
+
   async function run(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      if (await attempt(renewDeadlineMs / 2, stopping.signal)) await lead();
+    while (!isStopping()) {
+      const isMine = await attempt(renewDeadlineMs / 2);
+      if (isMine && isStopping()) await release();
+      else if (isMine) await lead();
       // client-go's jitter: candidates that started together don't stay together.
       else await sleep(retryPeriodMs * (1 + 1.2 * Math.random()), stopping.signal);
     }
   }
 
-  async function attempt(timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+  /** Is never aborted: what became of the lease would not be known, and it could not be given back. */
+  async function attempt(timeoutMs: number): Promise<boolean> {
     const sentAt = now();
     try {
-      if (!(await candidate.tryAcquireOrRenew({ timeoutMs, signal }))) return false;
+      if (!(await candidate.tryAcquireOrRenew({ timeoutMs }))) return false;
       renewedAt = sentAt;
       return true;
     } catch (error) {
-      if (!isAborted(error)) report(error);
+      report(error);
       return false;
     }
   }
@@ -96,7 +102,7 @@ export function createLeaderElection(options: LeaderElectionOptions): LeaderElec
     const finished = new AbortController();
     let finishing: Promise<void> | undefined;
     while (isLeader() && !finished.signal.aborted) {
-      if (stopping.signal.aborted && !finishing) {
+      if (isStopping() && !finishing) {
         term.abort();
         finishing = call(() => options.onStoppedLeading('stopped')).then(() => {
           finished.abort();
@@ -105,7 +111,7 @@ export function createLeaderElection(options: LeaderElectionOptions): LeaderElec
       const woken = finishing ? finished.signal : stopping.signal;
       await sleep(Math.min(retryPeriodMs, msLeft()), woken);
       if (woken.aborted || !isLeader()) continue;
-      const renewed = await attempt(Math.min(renewDeadlineMs / 2, msLeft()), finished.signal);
+      const renewed = await attempt(Math.min(renewDeadlineMs / 2, msLeft()));
       if (!renewed && candidate.holder() !== identity) break;
     }
     if (finished.signal.aborted) await release();

@@ -1,8 +1,9 @@
 // What a client of the app sees: a pod that asks each pool's Service fifty times a second, and what it was answered.
 import type { World } from './world.ts';
 
-/** One answer: when it came (ms since the epoch), whose it was, and the version, or why there was none. */
+/** One answer: when it was asked for and came (ms since the epoch), whose it was, and the version, or why there was none. */
 export interface Answer {
+  readonly asked: number;
   readonly at: number;
   readonly pool: string;
   readonly version?: string;
@@ -12,9 +13,8 @@ export interface Answer {
 /** Answers of one version that followed each other. */
 export interface Run {
   readonly version: string;
+  /** When the first came (ms since the epoch). */
   readonly first: number;
-  readonly last: number;
-  readonly count: number;
 }
 
 export interface Asker {
@@ -68,22 +68,33 @@ function parseAnswers(log: string): Answer[] {
   return log
     .split('\n')
     .flatMap((line): Answer[] => {
-      const [at, pool = '', what = '', ...rest] = line.split(' ');
+      const [asked, at, pool = '', what = '', ...rest] = line.split(' ');
       // The log's end may be half a line.
       if (what === '') return [];
-      return [{ at: Number(at), pool, ...(what === 'error' ? { error: rest.join(' ') } : { version: what }) }];
+      return [
+        {
+          asked: Number(asked),
+          at: Number(at),
+          pool,
+          ...(what === 'error' ? { error: rest.join(' ') } : { version: what }),
+        },
+      ];
     })
     .sort((a, b) => a.at - b.at);
 }
 
-/** The versions that a pool's clients got, in their order. */
+/**
+ * The versions that a pool's clients got, in their order. Requests overlap: an answer of the version before counts as a
+ * return to it only when it was asked for after the first answer of the newer one had come.
+ */
 export function runsOf(answers: readonly Answer[], pool: string): Run[] {
   const runs: Run[] = [];
-  for (const { at, version, ...answer } of answers) {
+  for (const { asked, at, version, ...answer } of answers) {
     if (answer.pool !== pool || version === undefined) continue;
     const latest = runs.at(-1);
-    if (latest?.version === version) runs[runs.length - 1] = { ...latest, last: at, count: latest.count + 1 };
-    else runs.push({ version, first: at, last: at, count: 1 });
+    if (latest?.version === version) continue;
+    if (latest && version === runs.at(-2)?.version && asked <= latest.first) continue;
+    runs.push({ version, first: at });
   }
   return runs;
 }

@@ -1,36 +1,81 @@
-// Issue 4, item 4: what clients of the app see while it is released, promoted and taken back.
-import { describe, expect } from 'vitest';
-import { errorsOf, runsOf, startAsker, timesTo } from './asker.ts';
-import { POOLS, SERVICES, web } from './releases.ts';
+// Issue 4, item 4: what clients of the app see while it is released, promoted and taken back, and how soon.
+import { afterAll, describe, expect } from 'vitest';
+import { pool } from '../integration/release-objects.ts';
+import { errorsOf, runsOf, startAsker, timesTo, type Answer } from './asker.ts';
+import { forget, imagePulls } from './nodes.ts';
+import { onePool, POOLS, SERVICES, web } from './releases.ts';
 import { test } from './world.ts';
 
+const times: { rollback: string; pool: string; first: number; last: number }[] = [];
+
+function measure(
+  rollback: string,
+  answers: readonly Answer[],
+  pools: readonly string[],
+  version: string,
+  asked: number,
+) {
+  for (const name of pools) times.push({ rollback, pool: name, ...timesTo(answers, name, version, asked) });
+}
+
+afterAll(() => {
+  const rows = times.map(({ rollback, pool: name, first, last }) =>
+    [rollback.padEnd(8), name.padEnd(12), String(first).padStart(12), String(last).padStart(11)].join(' '),
+  );
+  const head = 'rollback pool         first answer last answer';
+  console.log(
+    `From the ReleaseRollback's creation to the first answer of the old version, and to the last of the new (ms):`,
+  );
+  console.log([head, ...rows].join('\n'));
+});
+
 describe('clients', () => {
-  test('see one version after the other in each pool, and no failure, in a promotion and a rollback', async ({
-    world,
-  }) => {
+  test('see one version after the other in each pool, and no failure', async ({ world }) => {
     await world.apply(await web(world, '1.0.0'));
     await world.released('1.0.0');
     const asker = await startAsker(world, SERVICES);
 
     await world.apply(await web(world, '2.0.0'));
     await world.released('2.0.0');
-    for (const pool of POOLS) await asker.hears(pool, '2.0.0');
+    for (const name of POOLS) await asker.hears(name, '2.0.0');
 
-    const asked = Date.now();
-    await world.rollback('back', { reason: 'checkout fails' });
-    for (const pool of POOLS) await asker.hears(pool, '1.0.0');
+    const asked = await world.rollback('back', { reason: 'checkout fails' });
     await world.kubectl('wait', 'releaserollback/back', '--for=condition=Complete', '--timeout=60s');
+    for (const name of POOLS) await asker.hears(name, '1.0.0');
+    await world.conditionIs('RolledBack', 'True', 'HeldByRollback');
+    await world.conditionIs('Available', 'True');
 
     const answers = await asker.answers();
-    expect(errorsOf(answers)).toEqual([]);
-    for (const pool of POOLS) {
-      expect(runsOf(answers, pool).map(({ version }) => version)).toEqual(['1.0.0', '2.0.0', '1.0.0']);
-    }
-    // Stage by stage: no pool of the next one before all of the stage before.
-    const entered = POOLS.map((pool) => runsOf(answers, pool)[1]?.first ?? 0);
-    expect(entered).toEqual(entered.toSorted((a, b) => a - b));
-    for (const pool of POOLS) console.log('warm', pool, timesTo(answers, pool, '1.0.0', asked));
-    await world.conditionIs('RolledBack', 'True');
     await asker.stop();
+    expect(errorsOf(answers)).toEqual([]);
+    for (const name of POOLS) {
+      expect(runsOf(answers, name).map(({ version }) => version)).toEqual(['1.0.0', '2.0.0', '1.0.0']);
+    }
+    // Stage by stage.
+    const arrivals = POOLS.map((name) => runsOf(answers, name)[1]?.first ?? 0);
+    expect(arrivals).toEqual(arrivals.toSorted((a, b) => a - b));
+    measure('warm', answers, POOLS, '1.0.0', asked);
+  });
+
+  test.for(['cached', 'cold'] as const)('see no failure in a %s rollback either', async (image, { world }) => {
+    // A node of its own, whose images the other tests do not have.
+    const changes = { ...onePool(pool('prod-b', 2)), rollback: { warmFor: '0s', drain: '1s' } };
+    const [before, after] = [`1.1.0-${image}`, `2.1.0-${image}`];
+    await world.apply(await web(world, before, changes));
+    await world.released(before);
+    const asker = await startAsker(world, { 'prod-b': SERVICES['prod-b'] });
+    await world.apply(await web(world, after, changes));
+    await world.released(after);
+    await world.until('the end of the old pods', async () => (await world.pods()).length === 2);
+    if (image === 'cold') await forget(world, before);
+
+    const asked = await world.rollback('back');
+    await asker.hears('prod-b', before);
+    const answers = await asker.answers();
+    await asker.stop();
+    expect(errorsOf(answers)).toEqual([]);
+    expect(runsOf(answers, 'prod-b').map(({ version }) => version)).toEqual([before, after, before]);
+    expect(await imagePulls(world, 'prod-b')).toBe(image === 'cold');
+    measure(image, answers, ['prod-b'], before, asked);
   });
 });

@@ -2,10 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { inject, test as base } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
 import type { AppReleaseStatus } from '../../src/api/app-release.ts';
 import type { Condition } from '../../src/api/common.ts';
+import { ROLLBACKS } from '../../src/controller/resources.ts';
+import { createClient } from '../../src/kube/client.ts';
 import { pushImage } from '../cluster/images.ts';
 import { waitFor } from '../cluster/processes.ts';
 import { startRegistry } from '../cluster/registry.ts';
@@ -15,6 +18,10 @@ import type { Spec } from '../integration/release-objects.ts';
 import { NAMESPACE, OPERATOR } from './operator.ts';
 
 export const e2e = inject('e2e');
+const kubeConfig = new KubeConfig();
+kubeConfig.loadFromFile(e2e.cluster.kubeconfigPath);
+/** As an administrator. */
+const api = createClient(kubeConfig);
 
 /** What the app does: serve, end at once, or never say that it is ready. */
 export type Behaviour = 'serve' | 'crash' | 'unready';
@@ -43,6 +50,8 @@ export interface PodView {
   readonly ready: boolean;
   readonly image: string;
   readonly imageID: string;
+  /** RFC 3339 */
+  readonly createdAt: string;
 }
 
 export interface World {
@@ -55,7 +64,8 @@ export interface World {
   readonly kubectl: (...args: string[]) => Promise<string>;
   readonly create: (manifest: Manifest) => Promise<void>;
   readonly apply: (spec: Spec) => Promise<void>;
-  readonly rollback: (name: string, spec?: object) => Promise<void>;
+  /** Returns when the API server was asked (ms since the epoch). */
+  readonly rollback: (name: string, spec?: object) => Promise<number>;
   readonly promote: (name: string, spec: object) => Promise<void>;
   readonly status: () => Promise<AppReleaseStatus>;
   /** Until the condition of the release's newest generation has the status and, where given, the reason. */
@@ -190,13 +200,17 @@ async function makeWorld(images: Images): Promise<World> {
         metadata: { name: 'web', namespace },
         spec,
       }),
-    rollback: (name, spec = {}) =>
-      create({
+    rollback: async (name, spec = {}) => {
+      const asked = Date.now();
+      // Not by kubectl, whose own start would count.
+      await api.create(ROLLBACKS, {
         apiVersion: API_VERSION,
         kind: 'ReleaseRollback',
-        metadata: { name },
-        spec: { release: 'web', ...spec },
-      }),
+        metadata: { name, namespace },
+        spec: { release: 'web', force: false, ...spec },
+      });
+      return asked;
+    },
     promote: (name, spec) =>
       create({
         apiVersion: API_VERSION,
@@ -228,7 +242,13 @@ async function makeWorld(images: Images): Promise<World> {
 }
 
 interface WirePod {
-  metadata: { name: string; uid: string; labels: Record<string, string>; deletionTimestamp?: string };
+  metadata: {
+    name: string;
+    uid: string;
+    labels: Record<string, string>;
+    creationTimestamp: string;
+    deletionTimestamp?: string;
+  };
   spec: { nodeName?: string; containers: { image: string }[] };
   status: { conditions?: { type: string; status: string }[]; containerStatuses?: { imageID: string }[] };
 }
@@ -242,5 +262,6 @@ function viewPod({ metadata, spec, status }: WirePod): PodView {
     ready: status.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false,
     image: spec.containers[0]?.image ?? '',
     imageID: status.containerStatuses?.[0]?.imageID ?? '',
+    createdAt: metadata.creationTimestamp,
   };
 }

@@ -20,8 +20,8 @@ var client = &http.Client{
 	Transport: &http.Transport{DisableKeepAlives: true},
 }
 
-// Asks each of NAME=URL fifty times a second until it is told to stop. One line an answer: when it came (ms since the epoch),
-// NAME, and the version, or "error" and why.
+// Asks each of NAME=URL fifty times a second until it is told to stop. One line an answer: when it was asked for and when it
+// came (ms since the epoch), NAME, and the version, or "error" and why.
 func ask(targets []string) error {
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGTERM, syscall.SIGINT)
@@ -58,8 +58,9 @@ func askOne(name, url string, out chan<- string, done <-chan struct{}) {
 			return
 		case <-ticks.C:
 			open.Go(func() {
+				asked := time.Now().UnixMilli()
 				answer := request(url)
-				out <- fmt.Sprintf("%d %s %s", time.Now().UnixMilli(), name, answer)
+				out <- fmt.Sprintf("%d %d %s %s", asked, time.Now().UnixMilli(), name, answer)
 			})
 		}
 	}

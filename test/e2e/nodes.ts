@@ -1,0 +1,47 @@
+// What is done to the machines: the nodes of kind are containers of the engine.
+import { e2e, kubectl, type World } from './world.ts';
+
+/** Removes the image of a version from every node, as the kubelet's garbage collection does. */
+export async function forget(world: World, version: string): Promise<void> {
+  const { digest, manifests } = await world.images.push(version);
+  const digests = [digest, ...Object.values(manifests)];
+  for (const node of e2e.cluster.nodes) {
+    const names = (await world.engine.run(['exec', node, 'ctr', '--namespace=k8s.io', 'images', 'list'])).split('\n');
+    const own = names.filter((line) => digests.some((candidate) => line.includes(candidate)));
+    for (const line of own) {
+      const [name = ''] = line.split(' ');
+      await world.engine.run(['exec', node, 'ctr', '--namespace=k8s.io', 'images', 'remove', '--sync', name]);
+    }
+  }
+}
+
+/** Whether the newest pods of a pool had to pull their image; by the kubelet's events. */
+export async function imagePulls(world: World, pool: string): Promise<boolean> {
+  const newest = (await world.pods(pool)).toSorted((a, b) => (a.createdAt < b.createdAt ? -1 : 1)).at(-1);
+  const messages = await world.kubectl(
+    'get',
+    'events',
+    `--field-selector=involvedObject.name=${newest?.name ?? ''},reason=Pulled`,
+    '--output=jsonpath={.items[*].message}',
+  );
+  if (!/Successfully pulled|already present/.test(messages)) throw new Error(`no event tells of a pull: ${messages}`);
+  return messages.includes('Successfully pulled');
+}
+
+/** The node's machine stops for a while, as when its host is overloaded or it is being moved. */
+export async function freeze(world: World, node: string): Promise<void> {
+  await world.engine.run(['pause', node]);
+  await kubectl('wait', `node/${node}`, '--for=condition=Ready=Unknown', '--timeout=120s');
+}
+
+export async function thaw(world: World, node: string): Promise<void> {
+  await world.engine.run(['unpause', node]);
+  await kubectl('wait', `node/${node}`, '--for=condition=Ready', '--timeout=120s');
+}
+
+/** Ends the API server; the control plane's kubelet starts it again. */
+export async function restartApiServer(world: World): Promise<void> {
+  const node = e2e.cluster.nodes.find((name) => name.endsWith('control-plane')) ?? '';
+  await world.engine.run(['exec', node, 'pkill', '-KILL', 'kube-apiserver']);
+  await world.until('the API server', async () => (await kubectl('get', '--raw=/readyz')) === 'ok');
+}

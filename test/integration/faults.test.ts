@@ -1,7 +1,9 @@
-// An API server that misbehaves through a release, a promotion and a rollback (claim 3.2). What broke the invariant is
+// An API server that misbehaves through a release, a promotion and a rollback (claim 3.2), or is slow while the operator
+// is to stop (claim 3.1). What broke the invariant is
 // judged by a watcher of the API server itself, past the proxy.
 import { afterEach, beforeAll, describe, expect, inject, onTestFailed, test } from 'vitest';
 import { DEPLOYMENTS } from '../../src/controller/resources.ts';
+import { LEASES } from '../../src/kube/lease.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { connect } from '../cluster/kubectl.ts';
 import { addNodes, standardPools } from '../cluster/nodes.ts';
@@ -12,6 +14,7 @@ import type { OperatorProcess } from './operator-process.ts';
 import { installOperator, QUICK_LEASE, startOperatorProcess, sumOf, superviseOperator } from './operator-process.ts';
 import type { ProcessWorld } from './process-world.ts';
 import { createProcessWorld } from './process-world.ts';
+import { connectAs } from './release-operator.ts';
 import type { Spec } from './release-objects.ts';
 import { pool, release } from './release-objects.ts';
 
@@ -194,6 +197,49 @@ describe('one kind of fault', () => {
     await scene.world.rollBack('back');
     await scene.world.rolledBack('back');
     await expectEnd(scene);
+  });
+
+  describe('a process that is told to stop while a write is under way', () => {
+    async function stopWhile(fault: Fault): Promise<OperatorProcess> {
+      const world = await createProcessWorld(cluster);
+      endings.push(world.end);
+      const proxy = await startFaultProxy(cluster, kubeconfig);
+      endings.push(proxy.close);
+      const lease = ['--lease-duration=6s', '--renew-deadline=5s', '--retry-period=300ms'];
+      const flags = [`--namespace=${world.namespace}`, ...lease];
+      const operator = await startOperatorProcess(cluster, { kubeconfig: proxy.kubeconfig, flags });
+      endings.push(operator.stop);
+      const { rule, times } = first(1, isSwitch, fault);
+      proxy.rules(rule);
+      await world.apply(version(1));
+      await world.until('the write', () => Promise.resolve(times.length > 0));
+      operator.signal('SIGTERM');
+      await operator.says('stops: finishes what runs');
+      return operator;
+    }
+
+    test('finishes what it has begun, gives up the Lease, and ends', async () => {
+      const operator = await stopWhile({ kind: 'delay', ms: 7_000 });
+      expect(await operator.exited).toBe(0);
+      const messages = operator.log().map(({ msg, action }) => action ?? msg);
+      const after = messages.slice(messages.indexOf('stops: finishes what runs'));
+      // The write took longer than a Lease lives: it was held meanwhile.
+      expect(after).toContain('ApplyService');
+      expect(after.at(-1)).toBe('stopped');
+      const admin = connectAs(cluster);
+      endings.push(admin.close);
+      const lease = await admin.get(LEASES, { namespace: 'apprelease-system', name: 'apprelease-operator' });
+      expect(lease.spec?.holderIdentity ?? '').toBe('');
+    });
+
+    test('ends at once when it is told again', async () => {
+      const operator = await stopWhile({ kind: 'hang' });
+      operator.signal('SIGTERM');
+      expect(await operator.exited).toBe(1);
+      const messages = operator.log().map(({ msg }) => msg);
+      expect(messages).not.toContain('stopped');
+      expect(messages).not.toContain('what runs does not end: stops all the same');
+    });
   });
 
   test('a Lease that cannot be renewed ends the leader, which writes nothing more', async () => {

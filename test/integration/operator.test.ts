@@ -1,4 +1,5 @@
 // The operator as a process: the real bundle, under its service account's rights (claim 3.1).
+import { readFile } from 'node:fs/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
 import { DEPLOYMENTS } from '../../src/controller/resources.ts';
@@ -46,6 +47,12 @@ async function holder(): Promise<string> {
   return (await world.admin.get(LEASES, LEASE)).spec?.holderIdentity ?? '';
 }
 
+/** What the process shows the API server. */
+async function token(): Promise<string> {
+  const { users } = JSON.parse(await readFile(kubeconfig, 'utf8')) as { users: { user: { token: string } }[] };
+  return users[0]?.user.token ?? 'none';
+}
+
 async function leads(operator: OperatorProcess): Promise<boolean> {
   return sumOf(await operator.metrics(), 'apprelease_leader') === 1;
 }
@@ -85,12 +92,35 @@ describe('one process', () => {
       expect(line.reconcileID).toMatch(/^[0-9a-f-]{36}$/);
       expect(Date.parse(line.time)).toBeGreaterThan(0);
     }
+    expect(JSON.stringify(operator.log())).not.toContain(await token());
+
     expect(await holder()).not.toBe('');
     const began = Date.now();
     expect(await operator.stop()).toBe(0);
     expect(Date.now() - began).toBeLessThan(5_000);
     expect(await holder()).toBe('');
     expect(await world.invariant.violations()).toEqual([]);
+  });
+
+  test('counts rollbacks, and how long they took', async () => {
+    const operator = await start();
+    await world.apply(release(IMAGE));
+    await world.released('1.0');
+    await world.apply(release(NEXT_IMAGE));
+    await world.released('2.0');
+    await world.rollBack('back');
+    await world.rolledBack('back');
+    await world.until(
+      'the count',
+      async () => sumOf(await operator.metrics(), 'apprelease_rollbacks_completed_total') > 0,
+    );
+    const samples = await operator.metrics();
+    expect(sumOf(samples, 'apprelease_rollbacks_total')).toBe(1);
+    expect(sumOf(samples, 'apprelease_rollbacks_completed_total')).toBe(1);
+    expect(sumOf(samples, 'apprelease_rollback_duration_seconds_count')).toBe(1);
+    // Both pools, there and back.
+    expect(sumOf(samples, 'apprelease_switches_total')).toBeGreaterThanOrEqual(4);
+    expect(sumOf(samples, 'apprelease_failures_total')).toBe(0);
   });
 
   test('tells people what happened as events', async () => {

@@ -1,0 +1,29 @@
+// The bench measures every part, here with little of everything (claim 5.1). Whether its aims are met is for `make bench`.
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, inject, test } from 'vitest';
+import type { Results, Row } from '../bench/report.ts';
+
+const bench = join(import.meta.dirname, '../bench/bench.ts');
+
+test('5.1 prints a table, and the same as JSON', async () => {
+  const folder = await mkdtemp(join(inject('cluster').dir, 'bench-'));
+  const file = join(folder, 'figures.json');
+  const little = ['--rollbacks=2', '--releases=3', '--most=3', '--idle=2'];
+  const { stdout } = await promisify(execFile)(process.execPath, [bench, ...little, `--json=${file}`], {
+    env: { ...process.env, TMPDIR: folder },
+  });
+  const { rows, results } = JSON.parse(await readFile(file, 'utf8')) as { rows: Row[]; results: Results };
+  expect([...new Set(rows.map(({ part }) => part))].toSorted()).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
+  for (const { what, figure } of rows) {
+    expect(figure).not.toMatch(/NaN|Infinity|undefined/);
+    expect(stdout).toContain(what);
+    expect(stdout).toContain(figure);
+  }
+  expect(results.warmRollbacks?.switched).toHaveLength(2);
+  // The requests of each phase, by verb and resource.
+  expect(stdout).toMatch(/\d {2}patch services$/m);
+  expect(rows.filter(({ part }) => part === 'd').map(({ met }) => met)).toEqual([true, true]);
+}, 300_000);

@@ -1,0 +1,122 @@
+// Issue 4, item 4: machines, the operator and the API server go away in the middle of a promotion.
+import { describe, expect } from 'vitest';
+import { pool } from '../integration/release-objects.ts';
+import { errorsOf, runsOf, startAsker } from './asker.ts';
+import { freeze, restartApiServer, thaw } from './nodes.ts';
+import { NAMESPACE } from './operator.ts';
+import { POOLS, SERVICES, web } from './releases.ts';
+import { kubectl, test, type World } from './world.ts';
+
+const PODS = ['--selector=app.kubernetes.io/name=apprelease-operator', `--namespace=${NAMESPACE}`];
+
+/** Version 1 everywhere, and version 2 just past the canary. */
+async function midway(world: World): Promise<void> {
+  await world.apply(await web(world, '1.0.0'));
+  await world.released('1.0.0');
+  await world.apply(await web(world, '2.0.0'));
+  await world.serves('canary-vms', '2.0.0');
+}
+
+async function leader(): Promise<string> {
+  const lease = ['get', 'lease', 'apprelease-operator', `--namespace=${NAMESPACE}`];
+  return (await kubectl(...lease, '--output=jsonpath={.spec.holderIdentity}')).split('_')[0] ?? '';
+}
+
+/** What must hold however the promotion was disturbed. */
+async function endsWell(world: World): Promise<void> {
+  await world.released('2.0.0');
+  expect(await world.kubectl('get', 'releaserollbacks', '--output=name')).toBe('');
+  expect((await world.status()).history?.[0]).toMatchObject({ version: '2.0.0', outcome: 'Good' });
+}
+
+describe('in the middle of a promotion', () => {
+  test('a VM is drained: no client notices, and the version has not failed', async ({ world }) => {
+    const version = async (wanted: string) => {
+      const spec = await web(world, wanted);
+      const [container] = spec.template.spec.containers;
+      // As any app that is evicted: it serves until nobody is sent to it any more.
+      if (container) container['lifecycle'] = { preStop: { sleep: { seconds: 3 } } };
+      return spec;
+    };
+    await world.apply(await version('1.0.0'));
+    await world.released('1.0.0');
+    const asker = await startAsker(world, SERVICES);
+    const [node = ''] = (await world.pods('prod-a')).map((pod) => pod.node);
+    await world.apply(await version('2.0.0'));
+    await world.serves('canary-vms', '2.0.0');
+    try {
+      await kubectl('drain', node, '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=120s', '--force');
+      await endsWell(world);
+      for (const name of POOLS) await asker.hears(name, '2.0.0');
+      expect((await world.pods('prod-a')).every((pod) => pod.node !== node)).toBe(true);
+    } finally {
+      await kubectl('uncordon', node);
+    }
+    const answers = await asker.answers();
+    await asker.stop();
+    expect(errorsOf(answers)).toEqual([]);
+    for (const name of POOLS) expect(runsOf(answers, name).map((run) => run.version)).toEqual(['1.0.0', '2.0.0']);
+  });
+
+  test('a VM stops and comes back: the promotion goes on, and the version has not failed', async ({ world }) => {
+    await world.apply(await web(world, '1.0.0'));
+    await world.released('1.0.0');
+    const [{ node } = { node: '' }] = await world.pods('prod-b');
+    await freeze(world, node);
+    try {
+      // The pool's only VM, so that nothing can start there.
+      await world.apply(await web(world, '2.0.0', { progressDeadlineSeconds: 10 }));
+      await world.until('what the pool waits for', async () => {
+        const status = (await world.status()).pools?.find(({ name }) => name === 'prod-b');
+        return /NotReady|not ready|no VM|unschedulable|nodes are available/i.test(status?.waitingFor ?? '');
+      });
+    } finally {
+      await thaw(world, node);
+    }
+    await endsWell(world);
+  });
+
+  test('every operator is deleted: the next one goes on', async ({ world }) => {
+    await midway(world);
+    await kubectl('delete', 'pods', ...PODS, '--wait=false');
+    await endsWell(world);
+  });
+
+  test('the leader is killed: the other replica takes over, and takes back at once', async ({ world }) => {
+    await midway(world);
+    const before = await leader();
+    await kubectl('delete', 'pod', before, `--namespace=${NAMESPACE}`, '--grace-period=0', '--force');
+    await world.rollback('back');
+    await world.kubectl('wait', 'releaserollback/back', '--for=condition=Complete', '--timeout=90s');
+    expect(await leader()).not.toBe(before);
+    const served = (await world.status()).pools?.map((status) => status.version);
+    expect(served).toEqual(['1.0.0', '1.0.0', '1.0.0']);
+  });
+
+  test('the API server restarts: no client notices', async ({ world }) => {
+    await world.apply(await web(world, '1.0.0'));
+    await world.released('1.0.0');
+    const asker = await startAsker(world, SERVICES);
+    await world.apply(await web(world, '2.0.0'));
+    await world.serves('canary-vms', '2.0.0');
+    await restartApiServer(world);
+    await endsWell(world);
+    for (const name of POOLS) await asker.hears(name, '2.0.0');
+    const answers = await asker.answers();
+    await asker.stop();
+    expect(errorsOf(answers)).toEqual([]);
+  });
+
+  test('a pool is added and another removed: clients of the rest notice nothing', async ({ world }) => {
+    const stages = (...names: string[]) => [{ name: 'all', pools: names.map((name) => pool(name, 1)) }];
+    await world.apply(await web(world, '1.0.0', { stages: stages('prod-a', 'prod-b') }));
+    await world.released('1.0.0');
+    const asker = await startAsker(world, { 'prod-a': SERVICES['prod-a'] });
+    await world.apply(await web(world, '2.0.0', { stages: stages('prod-a', 'canary-vms') }));
+    await endsWell(world);
+    await world.until('the end of the pool that left', async () => (await world.pods('prod-b')).length === 0);
+    await asker.hears('prod-a', '2.0.0');
+    expect(errorsOf(await asker.answers())).toEqual([]);
+    await asker.stop();
+  });
+});

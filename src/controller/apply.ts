@@ -228,11 +228,13 @@ async function applyOwned<T extends KubeObject, S>(
     );
     return;
   }
+  // Read before: what we take back from it ends its being named.
+  const manager = otherManagerOf(cache, desired);
   try {
     const applied = await context.client.apply(resource, desired as never, { fieldManager: FIELD_MANAGER, force });
     const { uid, resourceVersion, generation } = applied.metadata;
     const hash = desiredHash(desired);
-    if (force && memory.applied.get(uid)?.hash === hash) putBack(scope, cache, object, desired);
+    if (force && memory.applied.get(uid)?.hash === hash) putBack(scope, object, manager);
     const metadata = ownedMetadata(desired, applied as unknown as { metadata: ObjectMeta });
     memory.applied.set(uid, { hash, generation, resourceVersion, metadata });
     cache.observeWrite(applied);
@@ -295,14 +297,12 @@ function wayOut({ kind }: Desired<unknown>): string {
     : 'remove it, or give the AppRelease another name';
 }
 
-function putBack<S>(
-  { context, release, memory }: Scope,
-  cache: Cache<S>,
-  object: string,
-  desired: Desired<unknown>,
-): void {
-  const live = cache.get(desired.metadata.namespace, desired.metadata.name) as { otherManager?: string } | undefined;
-  const manager = live?.otherManager ?? 'another manager';
+function otherManagerOf<S>(cache: Cache<S>, { metadata }: Desired<unknown>): string {
+  const live = cache.get(metadata.namespace, metadata.name) as { otherManager?: string } | undefined;
+  return live?.otherManager ?? 'another manager';
+}
+
+function putBack({ context, release, memory }: Scope, object: string, manager: string): void {
   const gaveUp = notePutBack(memory, object, manager, context.now());
   context.record(release, {
     type: 'Warning',

@@ -5,7 +5,20 @@ import type { Scenario } from './scenario.ts';
 import type { Scene } from './simulation.ts';
 import { webSpec, workerSpec } from './specs.ts';
 import type { SpecDraft } from './specs.ts';
-import { HELD, RELEASED, behaves, create, edit, everywhereAt, is, promote, ready, serves, version } from './steps.ts';
+import {
+  act,
+  HELD,
+  RELEASED,
+  behaves,
+  create,
+  edit,
+  everywhereAt,
+  is,
+  promote,
+  ready,
+  serves,
+  version,
+} from './steps.ts';
 
 export function onFailure(
   choice: 'RollbackAll' | 'RollbackPool' | 'Pause',
@@ -56,6 +69,26 @@ export const FAILURE: readonly Scenario[] = [
       promote('onwards', { version: '2.0.0' }, serves(['canary', '2.0.0'])),
     ],
     expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED },
+  },
+  {
+    name: 'retry-waits-for-an-approval-in-each-stage',
+    prepare: behaves('2.0.0', 'crash'),
+    steps: [
+      create(),
+      version('2.0.0', ready),
+      act(
+        'what it needs is there',
+        ({ cluster }) => {
+          cluster.kubelet.behaviours.delete('2.0.0');
+        },
+        is('RolledBack', 'True'),
+      ),
+      promote('again', { version: '2.0.0', stage: 'canary' }),
+    ],
+    expect: {
+      serves: { ...everywhereAt('1.0.0'), canary: '2.0.0' },
+      conditions: { Ready: 'False/WaitingForApproval', Available: 'True', Stalled: 'False' },
+    },
   },
   {
     name: 'fails-in-production',

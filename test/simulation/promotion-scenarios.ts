@@ -1,6 +1,7 @@
 /** Scenarios of promotion: versions, approvals, soaks, pauses, room. */
 import type { Scenario } from './scenario.ts';
-import { workerSpec } from './specs.ts';
+import type { SpecDraft } from './specs.ts';
+import { webSpec, workerSpec } from './specs.ts';
 import {
   RELEASED,
   create,
@@ -16,6 +17,12 @@ import {
   started,
   version,
 } from './steps.ts';
+
+function soaking(soak: string): SpecDraft {
+  const spec = webSpec('1.0.0');
+  for (const stage of spec.stages) if (stage.name === 'canary') stage.soak = soak;
+  return spec;
+}
 
 export const PROMOTION: readonly Scenario[] = [
   {
@@ -69,6 +76,16 @@ export const PROMOTION: readonly Scenario[] = [
       serves: { ...everywhereAt('1.0.0'), canary: '2.0.0' },
       conditions: { Ready: 'False/WaitingForApproval', Available: 'True', Stalled: 'False' },
     },
+  },
+  {
+    name: 'a-promotion-skips-the-soak',
+    steps: [
+      create(soaking('1h')),
+      promote('first', { skipSoak: true }, serves(['canary', '1.0.0'])),
+      version('2.0.0', ready),
+      promote('second', { version: '2.0.0', skipSoak: true }, serves(['canary', '2.0.0'])),
+    ],
+    expect: { serves: everywhereAt('2.0.0') },
   },
   {
     name: 'revert-in-the-spec',

@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'vitest';
+import type { ReleaseRollback } from '../api/release-rollback.ts';
+import { ANNOTATION } from '../api/meta.ts';
+import type { Deployment } from './objects.ts';
+import type { Observed } from './observed.ts';
+import { plan } from './plan.ts';
+import { makeDeployment, makeService, trackName } from './render.ts';
+import type { Facts, Revision } from './revision.ts';
+import { placementKeys, placementOf, topologyOf } from './revision.ts';
+import { stalled } from './situation.ts';
+import {
+  controllerRevision,
+  live,
+  liveService,
+  meta,
+  NOW,
+  observed,
+  podsFor,
+  release,
+  revision,
+  spec,
+} from './testing.ts';
+
+const EARLIER = '2026-01-01T11:30:00Z';
+const first = spec();
+const next = spec({ version: '2.0.0', rollback: { onFailure: 'RollbackPool' } });
+const topology = topologyOf(next);
+const owner = meta('web');
+
+function facts(pools: Facts['pools']): Facts {
+  return { pools, approvals: {} };
+}
+
+/** What a pool of the release runs of a revision: a Deployment with so many ready pods. */
+function running(name: string, of: Revision, ready: number): Deployment {
+  const pool = topology.stages.flatMap(({ pools }) => pools).find((candidate) => candidate.name === name);
+  const key = placementKeys(topology, 'web', 'BlueGreen').get(name) ?? '';
+  const identity = {
+    pool: name,
+    revision: of,
+    placement: placementOf(pool ?? { name, replicas: 1 }),
+    strategy: 'BlueGreen' as const,
+    key,
+  };
+  const track = trackName(`web-${name}`, identity);
+  return live(makeDeployment({ owner, identity, track, replicas: pool?.replicas ?? 1, topology }), ready);
+}
+
+function serviceOf(name: string, of: Revision) {
+  const key = placementKeys(topology, 'web', 'BlueGreen').get(name) ?? '';
+  const identity = {
+    pool: name,
+    revision: of,
+    placement: { nodeSelector: {}, tolerations: [] },
+    strategy: 'BlueGreen' as const,
+    key,
+  };
+  const track = trackName(`web-${name}`, identity);
+  const template = next.service ?? { ports: [], type: 'ClusterIP' as const };
+  return liveService(
+    makeService({ owner, name: `web-${name}`, pools: [name], track, revision: of, template, annotations: {} }),
+  );
+}
+
+describe('2.5 a version that failed in two pools', () => {
+  const failed = { at: EARLIER, attempt: 1, reason: 'CrashLoop', message: 'crashes' };
+  const entered = { at: EARLIER, attempt: 1, key: 'k' };
+  const old = revision(1, first, facts({ a: { good: EARLIER }, b: { good: EARLIER } }));
+  const bad = revision(2, next, facts({ a: { entered, failed }, b: { entered, failed } }));
+
+  /** In pool a the version before has no ready pod either. */
+  function world(more: Partial<Observed> = {}): Observed {
+    const deployments = [running('a', old, 0), running('b', old, 2)];
+    return observed({
+      release: release(next),
+      revisions: [old, bad].map(controllerRevision),
+      deployments,
+      services: [serviceOf('a', old), serviceOf('b', old)],
+      pods: deployments.flatMap((deployment) => podsFor(deployment, deployment.status?.readyReplicas ?? 0)),
+      ...more,
+    });
+  }
+
+  test('goes back where it can, though nothing can answer it in the other', () => {
+    const made = plan(world(), NOW).actions.filter(({ kind }) => kind === 'CreateRollback');
+    expect(made).toMatchObject([{ name: 'web-r2-1-b', spec: { pools: ['b'] } }]);
+  });
+});
+
+describe('2.5 two rollbacks that two leaders gave the same place', () => {
+  const [old, left] = [revision(1, first, facts({ a: { good: EARLIER }, b: { good: EARLIER } })), revision(2, next)];
+
+  function rollback(name: string): ReleaseRollback {
+    const pools = ['a', 'b'].map((pool) => ({ name: pool, from: 2, to: 1 }));
+    return {
+      metadata: meta(name),
+      spec: { release: 'web', force: false },
+      status: { releaseUID: owner.uid, acceptedAt: EARLIER, sequence: 1, heldAgainst: 2, pools },
+    };
+  }
+
+  test.each([[['one', 'two']], [['two', 'one']]])('hold as one, seen as %j', (names) => {
+    const seen = observed({
+      release: release(next),
+      revisions: [old, left].map(controllerRevision),
+      rollbacks: names.map(rollback),
+    });
+    const holds = plan(seen, NOW).view.pools.map(({ hold }) => hold?.rollback.metadata.name);
+    expect(holds).toEqual(['two', 'two']);
+  });
+});
+
+test('2.4 a Deployment’s name that is taken is said beside a Service’s that no pool wants any more', () => {
+  const taken = new Map([
+    ['Service/gone', 'Service gone belongs to somebody else'],
+    ['Deployment/web-a-1', 'Deployment web-a-1 belongs to somebody else'],
+  ]);
+  const seen = observed({ memory: { ...observed().memory, taken } });
+  expect(stalled(plan(seen, NOW).view)).toMatchObject({ reason: 'NameTaken', message: 'Deployment web-a-1 belongs to somebody else' });
+});
+
+test('2.4 a Deployment that others scribbled over stops no pass', () => {
+  const old = revision(1, first);
+  const deployment = running('a', old, 1);
+  for (const text of ['nonsense', '{}', 'null']) {
+    const annotations = { ...deployment.metadata.annotations, [ANNOTATION.placement]: text };
+    const scribbled = { ...deployment, metadata: { ...deployment.metadata, annotations } };
+    const seen = observed({ revisions: [controllerRevision(old)], deployments: [scribbled] });
+    expect(plan(seen, NOW).view.workloads).toEqual([]);
+  }
+});

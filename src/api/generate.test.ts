@@ -37,11 +37,14 @@ it('names each file that differs, is missing or is too many; generating mends it
   await writeFile(schema, text.replace('Stops steps forward, never a rollback.', 'Another description.'));
   await rm(join(copy, 'crds/apprelease.dev_releaserollbacks.yaml'));
   await appendFile(join(copy, 'crds/left-over.yaml'), 'kind: Nothing\n');
+  const values = join(copy, 'charts/apprelease-operator/values.yaml');
+  await writeFile(values, (await readFile(values, 'utf8')).replace('workers: 16', 'workers: 17'));
   const { code, stderr } = await generate('--check');
   expect(code).toBe(1);
   expect(stderr).toMatch(/^crds\/apprelease\.dev_appreleases\.yaml is not .*line \d+ should be .*Another description/m);
   expect(stderr).toMatch(/^crds\/apprelease\.dev_releaserollbacks\.yaml is not .*the file is missing$/m);
   expect(stderr).toMatch(/^crds\/left-over\.yaml is not .*no kind makes this file$/m);
+  expect(stderr).toMatch(/^charts\/apprelease-operator\/README\.md is not .*`workers` +\| `17`/m);
   expect(stderr).toContain('make generate');
 
   await generate();

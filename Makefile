@@ -10,7 +10,7 @@ report = $(if $(REPORTS),--reporter=default --reporter=json --outputFile.json=$(
 
 .PHONY: help
 help: ## Show this help
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(INSTALLED): package.json package-lock.json
 	@echo 'Installing the npm packages …' >&2
@@ -81,6 +81,18 @@ simulation: $(INSTALLED) ## Simulated histories: SIM_HISTORIES=300 SIM_SEED=1
 .PHONY: integration
 integration: build ## Tests on a real API server
 	@vitest run --project integration $(call report,integration)
+
+.PHONY: e2e
+e2e: build ## Tests on a kind cluster: KEEP=1 leaves it, and takes one that was left; NODES=pull|build
+	@KEEP=$(KEEP) NODES=$(NODES) vitest run --project e2e $(call report,e2e)
+
+.PHONY: e2e-down
+e2e-down: $(INSTALLED) ## Remove the cluster that `make e2e KEEP=1` left
+	@node test/kind/cluster.ts down
+
+.PHONY: image
+image: build ## Build the operator's image with Docker or Podman: TAG=NAME BASE=IMAGE
+	@node scripts/image.ts $(if $(TAG),--tag=$(TAG)) $(if $(BASE),--base=$(BASE))
 
 .PHONY: bench
 bench: build ## Measure; JSON=FILE writes the figures too

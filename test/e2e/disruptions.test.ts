@@ -2,7 +2,7 @@
 import { describe, expect } from 'vitest';
 import { pool } from '../integration/release-objects.ts';
 import { errorsOf, runsOf, startAsker } from './asker.ts';
-import { freeze, restartApiServer, thaw } from './nodes.ts';
+import { freeze, killPod, restartApiServer, thaw } from './nodes.ts';
 import { NAMESPACE } from './operator.ts';
 import { POOLS, SERVICES, web } from './releases.ts';
 import { kubectl, test, type World } from './world.ts';
@@ -85,7 +85,7 @@ describe('in the middle of a promotion', () => {
   test('the leader is killed: the other replica takes over, and takes back at once', async ({ world }) => {
     await midway(world);
     const before = await leader();
-    await kubectl('delete', 'pod', before, `--namespace=${NAMESPACE}`, '--grace-period=0', '--force');
+    await killPod(world, before);
     await world.rollback('back');
     await world.kubectl('wait', 'releaserollback/back', '--for=condition=Complete', '--timeout=90s');
     expect(await leader()).not.toBe(before);

@@ -39,9 +39,23 @@ export async function thaw(world: World, node: string): Promise<void> {
   await kubectl('wait', `node/${node}`, '--for=condition=Ready', '--timeout=120s');
 }
 
+/** Ends the processes of a pod that runs beside the control plane, without a word. */
+export async function killPod(world: World, pod: string): Promise<void> {
+  const ctr = ['exec', controlPlaneNode(), 'ctr', '--namespace=k8s.io'];
+  const filters = [`labels."io.kubernetes.pod.name"==${pod}`, 'labels."io.cri-containerd.kind"==container'];
+  const found = await world.engine.run([...ctr, 'containers', 'list', '--quiet', filters.join(',')]);
+  for (const id of found.trim().split('\n')) {
+    // Those that ended before have no task.
+    await world.engine.run([...ctr, 'tasks', 'kill', '--signal=SIGKILL', id]).catch(() => '');
+  }
+}
+
+function controlPlaneNode(): string {
+  return e2e.cluster.nodes.find((name) => name.endsWith('control-plane')) ?? '';
+}
+
 /** Ends the API server; the control plane's kubelet starts it again. */
 export async function restartApiServer(world: World): Promise<void> {
-  const node = e2e.cluster.nodes.find((name) => name.endsWith('control-plane')) ?? '';
-  await world.engine.run(['exec', node, 'pkill', '-KILL', 'kube-apiserver']);
+  await world.engine.run(['exec', controlPlaneNode(), 'pkill', '-KILL', 'kube-apiserver']);
   await world.until('the API server', async () => (await kubectl('get', '--raw=/readyz')) === 'ok');
 }

@@ -13,7 +13,7 @@ import { pushImage } from '../cluster/images.ts';
 import { waitFor } from '../cluster/processes.ts';
 import { startRegistry } from '../cluster/registry.ts';
 import type { PushedImage, Registry } from '../cluster/types.ts';
-import { execute, kindDir, preparePodman, type Engine } from '../kind/engine.ts';
+import { execute, kindDir, prepareEngine, type Engine } from '../kind/engine.ts';
 import type { Spec } from '../integration/release-objects.ts';
 import { NAMESPACE, OPERATOR } from './operator.ts';
 
@@ -134,7 +134,7 @@ export function kubectl(...args: string[]): Promise<string> {
 
 async function makeWorld(images: Images): Promise<World> {
   const namespace = `e2e-${randomBytes(4).toString('hex')}`;
-  const engine = await preparePodman();
+  const engine = await prepareEngine();
   await kubectl('create', 'namespace', namespace);
   const own = (...args: string[]) => kubectl(`--namespace=${namespace}`, ...args);
 

@@ -7,12 +7,11 @@ import { stringify } from 'yaml';
 import { waitFor } from '../cluster/processes.ts';
 import { startProgress } from '../cluster/progress.ts';
 import type { Engine } from './engine.ts';
-import { execute, kindDir, preparePodman } from './engine.ts';
+import { execute, kindDir, NETWORK, prepareEngine } from './engine.ts';
 import { ensureNodeImage } from './node-image.ts';
 import { ensureKind } from './tools.ts';
 
 const NAME = 'apprelease-e2e';
-const NETWORK = 'kind';
 const POD_SUBNET = '10.244.0.0/16';
 export const kubeconfigPath = join(kindDir, 'kubeconfig');
 
@@ -36,24 +35,24 @@ export interface KindCluster {
   readonly nodes: readonly string[];
 }
 
+/** Makes the cluster anew; its nodes are Ready. */
 export async function createCluster(): Promise<KindCluster> {
-  const engine = await preparePodman();
+  const engine = await prepareEngine();
   const kind = await ensureKind();
-  const image = await ensureNodeImage(engine);
+  const image = engine.pulls ? [] : [`--image=${await ensureNodeImage(engine)}`];
   await removeCluster();
   await provideModules();
-  const progress = startProgress('Creating the kind cluster (about 2 minutes)');
+  const nodes = engine.pulls ? "kind's own nodes" : 'nodes that were built here';
+  const progress = startProgress(`Creating the kind cluster with ${engine.name} and ${nodes} (about 2 minutes)`);
   try {
     await execute(
       kind,
-      ['create', 'cluster', `--name=${NAME}`, `--image=${image}`, `--kubeconfig=${kubeconfigPath}`, '--config=-'],
-      {
-        input: stringify(configuration()),
-        env: engine.env,
-      },
+      ['create', 'cluster', `--name=${NAME}`, `--kubeconfig=${kubeconfigPath}`, '--config=-', ...image],
+      { input: stringify(configuration(engine)), env: engine.env },
     );
     const cluster = await describe(engine, kind);
-    await connectNodes(cluster);
+    if (!engine.pulls) await connectNodes(cluster);
+    await whenReady(cluster);
     progress.end('done');
     return cluster;
   } catch (error) {
@@ -65,7 +64,7 @@ export async function createCluster(): Promise<KindCluster> {
 /** The cluster that an earlier run left, where it did and every node still runs. */
 export async function findCluster(): Promise<KindCluster | undefined> {
   if (!existsSync(kubeconfigPath)) return undefined;
-  const engine = await preparePodman();
+  const engine = await prepareEngine();
   const running = (await engine.run(['ps', '--quiet', '--filter=label=io.x-k8s.kind.role'])).trim().split('\n');
   const expected = 1 + POOLS.reduce((sum, { count }) => sum + count, 0);
   return running.length === expected ? describe(engine, await ensureKind()) : undefined;
@@ -73,7 +72,7 @@ export async function findCluster(): Promise<KindCluster | undefined> {
 
 /** Removes the cluster, its network and what was made for it on this machine. */
 export async function removeCluster(): Promise<void> {
-  const engine = await preparePodman();
+  const engine = await prepareEngine();
   const kind = await ensureKind();
   await execute(kind, ['delete', 'cluster', `--name=${NAME}`, `--kubeconfig=${kubeconfigPath}`], { env: engine.env });
   await engine.run(['network', 'rm', '--force', NETWORK]);
@@ -93,19 +92,18 @@ async function provideModules(): Promise<void> {
   await mkdir('/lib/modules');
 }
 
-function configuration(): object {
+function configuration({ pulls }: Engine): object {
+  const kubelet = {
+    kind: 'KubeletConfiguration',
+    apiVersion: 'kubelet.config.k8s.io/v1beta1',
+    failCgroupV1: false,
+    featureGates: { KubeletInUserNamespace: true },
+  };
   return {
     kind: 'Cluster',
     apiVersion: 'kind.x-k8s.io/v1alpha4',
-    networking: { disableDefaultCNI: true, kubeProxyMode: 'nftables', podSubnet: POD_SUBNET },
-    kubeadmConfigPatches: [
-      stringify({
-        kind: 'KubeletConfiguration',
-        apiVersion: 'kubelet.config.k8s.io/v1beta1',
-        failCgroupV1: false,
-        featureGates: { KubeletInUserNamespace: true },
-      }),
-    ],
+    networking: { disableDefaultCNI: !pulls, kubeProxyMode: 'nftables', podSubnet: POD_SUBNET },
+    ...(!pulls && { kubeadmConfigPatches: [stringify(kubelet)] }),
     containerdConfigPatches: [
       '[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n',
     ],
@@ -129,10 +127,9 @@ function configuration(): object {
 
 async function describe(engine: Engine, kind: string): Promise<KindCluster> {
   const nodes = (await execute(kind, ['get', 'nodes', `--name=${NAME}`], { env: engine.env })).trim().split('\n');
-  const [network] = JSON.parse(await engine.run(['network', 'inspect', NETWORK])) as [
-    { subnets: { gateway: string }[] },
-  ];
-  const gateway = network.subnets.map((subnet) => subnet.gateway).find((address) => address.includes('.'));
+  // Docker and Podman say it differently.
+  const network = await engine.run(['network', 'inspect', NETWORK]);
+  const gateway = /"gateway":\s*"([\d.]+)"/i.exec(network)?.[1];
   if (gateway === undefined) throw new Error(`the network ${NETWORK} has no IPv4 gateway`);
   return { engine, kubeconfigPath, gateway, nodes };
 }
@@ -145,7 +142,7 @@ interface NodeAddress {
 
 /** A flat pod network by CNI's own plugins and routes: kind's network plugin is an image that cannot be pulled. */
 async function connectNodes(cluster: KindCluster): Promise<void> {
-  const { engine, nodes } = cluster;
+  const { engine } = cluster;
   const addresses = await nodeAddresses(cluster);
   await Promise.all(
     addresses.map(async ({ name, podCIDR }) => {
@@ -165,17 +162,12 @@ async function connectNodes(cluster: KindCluster): Promise<void> {
       });
     }),
   );
-  const ready = ['wait', '--for=condition=Ready', '--timeout=120s', 'nodes', '--all'];
-  await kubectl(cluster, ready);
-  await kubectl(cluster, [
-    'rollout',
-    'status',
-    '--namespace=kube-system',
-    '--timeout=120s',
-    'deployment/coredns',
-    'daemonset/kube-proxy',
-  ]);
-  if (nodes.length !== addresses.length) throw new Error('not every node has joined');
+}
+
+async function whenReady(cluster: KindCluster): Promise<void> {
+  await kubectl(cluster, ['wait', '--for=condition=Ready', '--timeout=120s', 'nodes', '--all']);
+  const system = ['deployment/coredns', 'daemonset/kube-proxy'];
+  await kubectl(cluster, ['rollout', 'status', '--namespace=kube-system', '--timeout=120s', ...system]);
 }
 
 async function nodeAddresses(cluster: KindCluster): Promise<NodeAddress[]> {
@@ -241,7 +233,7 @@ export async function loadImage({ engine }: KindCluster, image: string): Promise
   const dir = await mkdtemp(join(tmpdir(), 'kind-image-'));
   try {
     const archive = join(dir, 'image.tar');
-    await engine.run(['save', '--quiet', '--format=docker-archive', `--output=${archive}`, image]);
+    await engine.run(['save', `--output=${archive}`, image]);
     await execute(await ensureKind(), ['load', 'image-archive', archive, `--name=${NAME}`], { env: engine.env });
   } finally {
     await rm(dir, { recursive: true, force: true });

@@ -7,6 +7,9 @@ import { join } from 'node:path';
 
 export const kindDir = join(import.meta.dirname, '../../.cache/kind');
 
+/** Of the nodes, on either engine. */
+export const NETWORK = 'kind';
+
 /** Capability 24 (linux/capability.h): without it limits cannot be raised, and runtime.sh must not ask for it. */
 const CAP_SYS_RESOURCE = 1n << 24n;
 
@@ -17,14 +20,35 @@ export interface RunOptions {
 }
 
 export interface Engine {
+  readonly name: 'docker' | 'podman';
+  /** Whether images are pulled: kind's own nodes, and the base that the Dockerfile names. Otherwise all are built here. */
+  readonly pulls: boolean;
   /** Environment of everything that uses the engine. */
   readonly env: Readonly<Record<string, string>>;
   /** Runs the engine's command and returns its standard output. */
   readonly run: (args: readonly string[], options?: RunOptions) => Promise<string>;
 }
 
-/** Podman with files of its own. */
-export async function preparePodman(): Promise<Engine> {
+/**
+ * Docker where it answers, since it is there to pull images; else Podman with files of its own, where all is built.
+ * NODES=pull and NODES=build choose.
+ * @throws Error that says what is missing
+ */
+export async function prepareEngine(): Promise<Engine> {
+  const wanted = process.env['NODES'];
+  if (wanted !== 'build' && (await succeeds('docker', ['info']))) return dockerEngine();
+  if (!(await succeeds('podman', ['--version'])) || process.getuid?.() !== 0) {
+    throw new Error('the end-to-end tests need Docker, or Podman and root');
+  }
+  return podmanEngine(wanted === 'pull');
+}
+
+function dockerEngine(): Engine {
+  const env = { KIND_EXPERIMENTAL_PROVIDER: 'docker', KIND_EXPERIMENTAL_DOCKER_NETWORK: NETWORK };
+  return { name: 'docker', pulls: true, env, run: runner('docker', env) };
+}
+
+async function podmanEngine(pulls: boolean): Promise<Engine> {
   const run = join(kindDir, 'run');
   await mkdir(run, { recursive: true });
   const confs = { containers: join(kindDir, 'containers.conf'), storage: join(kindDir, 'storage.conf') };
@@ -37,8 +61,20 @@ export async function preparePodman(): Promise<Engine> {
     CONTAINERS_CONF: confs.containers,
     CONTAINERS_STORAGE_CONF: confs.storage,
     KIND_EXPERIMENTAL_PROVIDER: 'podman',
+    KIND_EXPERIMENTAL_PODMAN_NETWORK: NETWORK,
   };
-  return { env, run: (args, options = {}) => execute('podman', args, { ...options, env: { ...env, ...options.env } }) };
+  return { name: 'podman', pulls, env, run: runner('podman', env) };
+}
+
+function runner(command: string, env: Readonly<Record<string, string>>): Engine['run'] {
+  return (args, options = {}) => execute(command, args, { ...options, env: { ...env, ...options.env } });
+}
+
+function succeeds(file: string, args: readonly string[]): Promise<boolean> {
+  return execute(file, args).then(
+    () => true,
+    () => false,
+  );
 }
 
 function containersConf(): string {

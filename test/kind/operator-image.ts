@@ -23,6 +23,7 @@ COPY --from=debian /base /
 
 /** Builds the image from dist/operator.mjs; returns its size in bytes. */
 export async function buildOperatorImage(engine: Engine, tag: string): Promise<number> {
+  if (engine.pulls) return buildImage(engine.run, { tag });
   const base = await ensureNodeBase(engine);
   const progress = startProgress("Building the operator's image");
   const context = await mkdtemp(join(tmpdir(), 'node-base-'));

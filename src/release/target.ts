@@ -174,6 +174,7 @@ export function isSettled(view: View, pool: PoolView, revision: Revision): boole
   const { current } = pool;
   return (
     current !== undefined &&
+    pool.selected &&
     pool.served === revision &&
     isAvailable(current, revision, wantedReplicas(pool, current)) &&
     contradictingImage(current, revision) === undefined &&

@@ -231,7 +231,8 @@ function applyService(group: Group, service: DesiredService, message: string): A
 function cleanUp(view: View, group: Group, moves: readonly Move[], frozen: boolean): GroupPlan {
   const plan: GroupPlan = { actions: [], due: [] };
   for (const { pool, target } of moves) {
-    for (const workload of pool.workloads) {
+    const strays = pool.strays.filter(({ track }) => track !== group.track && pool.current === target.workload);
+    for (const workload of [...pool.workloads, ...strays]) {
       if (workload === target.workload || workload === pool.current) continue;
       const step = retire(view, group, { pool, target }, workload, frozen);
       if (step.action) plan.actions.push(step.action);
@@ -260,7 +261,7 @@ function retire(
   const drainedAt = drained(view, group, workload);
   if (drainedAt > view.now) return Number.isFinite(drainedAt) ? { due: drainedAt } : {};
   const until = standbyUntil(view, group, pool, workload);
-  if (arrived && until > view.now) {
+  if (arrived && until > view.now && !pool.strays.includes(workload)) {
     const replicas = standbyReplicas(view, pool);
     if (workload.deployment.metadata.generation === undefined || (workload.deployment.spec.replicas ?? 0) <= replicas)
       return { due: until };

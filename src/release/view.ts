@@ -3,7 +3,7 @@ import type { ObjectMeta } from '../api/common.ts';
 import type { Pool, Stage } from '../api/app-release.ts';
 import type { RollbackPoolStatus, ReleaseRollback } from '../api/release-rollback.ts';
 import { ANNOTATION, LABEL } from '../api/meta.ts';
-import { ledgerName, serviceName } from './names.ts';
+import { ledgerName, serviceName as nameOfService } from './names.ts';
 import type { ControllerRevision, Deployment, Pod, Service } from './objects.ts';
 import type { Observed } from './observed.ts';
 import type { Owner, StrategyType } from './render.ts';
@@ -40,6 +40,10 @@ export interface PoolView {
   spec: Pool;
   placement: Placement;
   workloads: readonly Workload[];
+  /** Deployments of ours that others scribbled over: all that can be done with them is to remove them. */
+  strays: readonly Workload[];
+  /** Whether its Service leads to `current`; without a Service it needs none. */
+  selected: boolean;
   /** The revision that the pool's Service selects; with no Service, the one of its Deployment. */
   served?: Revision;
   current?: Workload;
@@ -103,8 +107,9 @@ export function view(seen: Observed, now: number): View {
   const ledgerObject = observed.revisions.find(({ metadata }) => metadata.name === ledgerName(release.metadata.name));
   const record = parseLedger(ledgerObject);
   const { spec, topology, wanted } = viewSpec(observed, revisions, record);
-  const workloads = observed.deployments.flatMap((deployment) => viewWorkload(deployment, observed.pods) ?? []);
-  const groups = topology ? viewGroups(observed, topology, revisions, workloads) : [];
+  const found = observed.deployments.flatMap((deployment) => viewWorkload(deployment, observed.pods) ?? []);
+  const workloads = found.filter(({ key }) => key !== SCRIBBLED.key);
+  const groups = topology ? viewGroups(observed, topology, revisions, found) : [];
   const lastWanted = wanted.state === 'Recorded' ? wanted.revision : previouslyWanted(revisions, record);
   const paused =
     release.metadata.annotations?.[ANNOTATION.paused] ?? (spec?.paused ? 'spec.paused is true' : undefined);
@@ -137,8 +142,7 @@ function viewWorkload(deployment: Deployment, pods: readonly Pod[]): Workload | 
   const { labels = {}, annotations = {}, name, deletionTimestamp } = deployment.metadata;
   const pool = labels[LABEL.pool];
   const frozen = annotations[ANNOTATION.placement];
-  const identity = parseIdentity(frozen);
-  if (pool === undefined || identity === undefined || deletionTimestamp !== undefined) return undefined;
+  if (pool === undefined || frozen === undefined || deletionTimestamp !== undefined) return undefined;
   const own = pods.filter(
     ({ metadata }) => metadata.labels?.[LABEL.workload] === name && metadata.deletionTimestamp === undefined,
   );
@@ -149,17 +153,21 @@ function viewWorkload(deployment: Deployment, pods: readonly Pod[]): Workload | 
     pool,
     revision: Number(labels[LABEL.revision]),
     track: labels[LABEL.track] ?? '',
-    ...identity,
+    ...(parseIdentity(frozen) ?? SCRIBBLED),
     pods: own,
     ready,
     ownReady: Math.min(ready, deployment.status?.readyReplicas ?? 0),
   };
 }
 
-/** What a Deployment was frozen with; undefined where others scribbled over it: then it is made anew. */
-function parseIdentity(frozen: string | undefined): Pick<Workload, 'placement' | 'strategy' | 'key'> | undefined {
+type Identity = Pick<Workload, 'placement' | 'strategy' | 'key'>;
+
+const SCRIBBLED: Identity = { placement: { nodeSelector: {}, tolerations: [] }, strategy: 'BlueGreen', key: '' };
+
+/** What a Deployment was frozen with; undefined where others scribbled over it: where it is wanted, it is made anew. */
+function parseIdentity(frozen: string): Identity | undefined {
   try {
-    const { placement, strategy, key } = JSON.parse(frozen ?? '') as Partial<Workload>;
+    const { placement, strategy, key } = JSON.parse(frozen) as Partial<Identity>;
     return placement && strategy && key !== undefined ? { placement, strategy, key } : undefined;
   } catch {
     return undefined;
@@ -175,8 +183,9 @@ function viewGroups(
   const release = observed.release.metadata;
   const members = topology.stages.flatMap((stage) => stage.pools.map((pool) => ({ stage, pool })));
   const byService = Map.groupBy(members, ({ pool }) =>
-    topology.service ? serviceName(release.name, pool) : `/${pool.name}`,
+    topology.service ? nameOfService(release.name, pool) : `/${pool.name}`,
   );
+  const sources = { observed, revisions, workloads };
   return [...byService].map(([name, group]) => {
     const foreign = observed.foreignServices.find(({ metadata }) => metadata.name === name);
     const service = observed.services.find(({ metadata }) => metadata.name === name) ?? foreign;
@@ -190,7 +199,9 @@ function viewGroups(
       ...(track !== undefined && { track }),
       adopted,
       ...(taken !== undefined && { taken }),
-      pools: group.map(({ stage, pool }) => viewPool({ observed, stage, pool, revisions, workloads, service, track })),
+      pools: group.map(({ stage, pool }) =>
+        viewPool({ ...sources, stage, pool, serviceName: topology.service && name, service, track }),
+      ),
     };
   });
 }
@@ -201,12 +212,16 @@ interface PoolSources {
   pool: Pool;
   revisions: readonly Revision[];
   workloads: readonly Workload[];
+  /** What it should be named; undefined for a release without. */
+  serviceName: string | undefined;
   service: Service | undefined;
   track: string | undefined;
 }
 
-function viewPool({ observed, stage, pool, revisions, workloads, service, track }: PoolSources): PoolView {
-  const own = workloads.filter((workload) => workload.pool === pool.name);
+function viewPool(sources: PoolSources): PoolView {
+  const { observed, stage, pool, revisions, workloads, serviceName, service, track } = sources;
+  const all = workloads.filter((workload) => workload.pool === pool.name);
+  const own = all.filter(({ key }) => key !== SCRIBBLED.key);
   const noted = Number(service?.metadata.annotations?.[ANNOTATION.revision] ?? Number.NaN);
   const selected = own.find((workload) => workload.track === track);
   const leadsElsewhere =
@@ -225,6 +240,8 @@ function viewPool({ observed, stage, pool, revisions, workloads, service, track 
     spec: pool,
     placement: placementOf(pool),
     workloads: own,
+    strays: all.filter((workload) => !own.includes(workload)),
+    selected: serviceName === undefined || (current !== undefined && current === selected),
     ...(served && { served }),
     ...(current && { current }),
     ...(hold && { hold }),

@@ -65,7 +65,7 @@ interface Endpoint {
   conditions: { serving: boolean };
 }
 
-function createTrafficRules({ world, knows, alone }: Judge): Rule[] {
+function createTrafficRules({ world, knows, alone, calm }: Judge): Rule[] {
   /** Pods that an operator's scale or delete took. */
   const taken = new Set<string>();
   /** Deployments whose scale or end was an operator's doing. */
@@ -197,7 +197,16 @@ function createTrafficRules({ world, knows, alone }: Judge): Rule[] {
     return `stops pods of ${name} ${(world.now() - last) / 1000} s after an endpoint named one of them`;
   };
 
-  return [note, keepsPodsBehindService, keepsWhatWorks, noteEndpoints, drainsFirst];
+  /** Beside what is served one more runs at most: the standby yields before a new revision starts. */
+  const standbyYields: Rule = ({ actor, kind, before, after }) => {
+    if (!calm || !isOperator(actor) || kind !== 'Deployment' || before || !after) return undefined;
+    const [release, pool] = [labelOf(after, 'release') ?? '', poolOf(after)];
+    if (holdOf(world.list('ReleaseRollback'), world.get('AppRelease', release), pool)) return undefined;
+    const others = deploymentsOf(world, release, pool).filter(({ metadata }) => metadata.name !== after.metadata.name);
+    return others.length <= 1 ? undefined : `starts ${after.metadata.name} beside ${others.length} others`;
+  };
+
+  return [standbyYields, note, keepsPodsBehindService, keepsWhatWorks, noteEndpoints, drainsFirst];
 }
 
 export function pausedFor(judge: Judge, actor: string, release: WorldObject): boolean {

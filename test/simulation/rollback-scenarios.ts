@@ -1,6 +1,6 @@
 /** Scenarios of going back by hand: held, superseded, retried, refused. */
 import type { Scenario } from './scenario.ts';
-import { pool, workerSpec } from './specs.ts';
+import { pool, webSpec, workerSpec } from './specs.ts';
 import {
   accepted,
   HELD,
@@ -244,6 +244,24 @@ export const ROLLBACK: readonly Scenario[] = [
       ),
     ],
     expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED },
+    orderly: true,
+  },
+  {
+    name: 'rollback-to-what-is-no-worse',
+    steps: [
+      create({ ...webSpec('1.0.0'), rollback: { drain: '10s', warmFor: '10m', warmReplicas: '50%' } }),
+      version('2.0.0', ready),
+      {
+        ...act('1.0.0 starts nowhere any more, and a pod of prod-a is not ready', (scene) => {
+          scene.cluster.kubelet.behaviours.set('1.0.0', 'never');
+          scene.users.flip('web', 'prod-a', false);
+        }),
+        after: 60_000,
+      },
+      rollback('back', undefined, { pools: ['prod-a'] }),
+      act('see it complete with one pod', () => undefined, complete('back')),
+    ],
+    expect: { serves: { ...everywhereAt('2.0.0'), 'prod-a': '1.0.0' } },
     orderly: true,
   },
 ];

@@ -180,4 +180,42 @@ export const STANDING: readonly Scenario[] = [
     expect: { serves: everywhereAt('1.0.0'), conditions: RELEASED },
     orderly: true,
   },
+  {
+    ...STUCK,
+    name: 'failed-version-that-recovers-waits-for-a-person',
+    steps: [
+      ...STUCK.steps,
+      act(
+        '2.0.0 gets ready after all',
+        ({ cluster }) => {
+          cluster.kubelet.behaviours.delete('2.0.0');
+        },
+        stuck,
+      ),
+    ],
+  },
+  {
+    name: 'standby-stays-while-nothing-else-works',
+    steps: [
+      create(),
+      version('2.0.0', ready),
+      act(
+        'the pod of canary is not ready any more',
+        ({ users }) => {
+          users.flip('web', 'canary', false);
+        },
+        ready,
+      ),
+      wait(600),
+      act(
+        'it is ready again',
+        ({ users }) => {
+          users.unflip();
+        },
+        ({ world }) => world.get('Deployment', 'web-canary-1') !== undefined,
+      ),
+    ],
+    expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED },
+    orderly: true,
+  },
 ];

@@ -94,6 +94,11 @@ e2e-down: $(INSTALLED) ## Remove the cluster that `make e2e KEEP=1` left
 image: build ## Build the operator's image with Docker or Podman: TAG=NAME BASE=IMAGE
 	@node scripts/image.ts $(if $(TAG),--tag=$(TAG)) $(if $(BASE),--base=$(BASE))
 
+.PHONY: sbom
+sbom: build ## Write what the operator is bundled from to dist/sbom.cdx.json (CycloneDX)
+	@npm sbom --sbom-format=cyclonedx --omit=dev --package-lock-only >dist/sbom.cdx.json
+	@echo dist/sbom.cdx.json
+
 .PHONY: bench
 bench: build ## Measure; JSON=FILE writes the figures too
 	@node test/bench/bench.ts $(if $(JSON),--json $(JSON))

@@ -13,6 +13,8 @@ const root = join(import.meta.dirname, '../..');
 export interface OperatorProcess {
   /** Resident memory (VmRSS), in MB of 10^6 bytes. */
   residentMB: () => Promise<number>;
+  /** The most that it ever was (VmHWM). */
+  peakMB: () => Promise<number>;
   /** User and system time so far, in seconds. */
   cpuSeconds: () => Promise<number>;
   /** The operator's own metrics, in the text format. */
@@ -67,10 +69,8 @@ export async function startOperator(options: OperatorOptions): Promise<OperatorP
   }
   const proc = `/proc/${String(child.pid)}`;
   return {
-    residentMB: async () => {
-      const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`${proc}/status`, 'utf8'))?.[1];
-      return (Number(kilobytes) * 1024) / 1e6;
-    },
+    residentMB: async () => megabytes(await readFile(`${proc}/status`, 'utf8'), 'VmRSS'),
+    peakMB: async () => megabytes(await readFile(`${proc}/status`, 'utf8'), 'VmHWM'),
     cpuSeconds: async () => {
       const fields = (await readFile(`${proc}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? [];
       // utime and stime are in clock ticks, 100 a second on Linux.
@@ -79,6 +79,11 @@ export async function startOperator(options: OperatorOptions): Promise<OperatorP
     metrics: async () => (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text(),
     stop,
   };
+}
+
+function megabytes(status: string, field: string): number {
+  const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1];
+  return (Number(kilobytes) * 1024) / 1e6;
 }
 
 async function becomeReady(child: ChildProcess, url: string, logFile: string): Promise<void> {

@@ -22,13 +22,15 @@ export interface Footprint {
   releases: number;
   when: string;
   residentMB: number;
+  /** The most so far, in the middle of work. */
+  peakMB: number;
   /** Since the process began. */
   cpuSeconds: number;
 }
 
-const SAMPLES = 10;
+const SAMPLES = 20;
 
-/** The least of ten seconds without work: between two garbage collections it is more. */
+/** The least of some seconds without work: the operator gives memory back soon after its work is done. */
 export async function measureFootprint(environment: Environment, releases: number, when: string): Promise<Footprint> {
   await settledRequests(environment);
   environment.say(`(e) memory, ${String(releases)} releases`);
@@ -37,7 +39,8 @@ export async function measureFootprint(environment: Environment, releases: numbe
     samples.push(await environment.operator.residentMB());
     await delay(1000);
   }
-  return { releases, when, residentMB: Math.min(...samples), cpuSeconds: await environment.operator.cpuSeconds() };
+  const { peakMB, cpuSeconds } = environment.operator;
+  return { releases, when, residentMB: Math.min(...samples), peakMB: await peakMB(), cpuSeconds: await cpuSeconds() };
 }
 
 /** Adds releases like those of the fleet until there are `to`. */

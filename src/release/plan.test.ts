@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ReleaseRollback } from '../api/release-rollback.ts';
 import { ANNOTATION } from '../api/meta.ts';
+import { findCondition } from './conditions.ts';
 import type { Deployment } from './objects.ts';
 import type { Observed } from './observed.ts';
 import { plan } from './plan.ts';
@@ -26,6 +27,14 @@ const first = spec();
 const next = spec({ version: '2.0.0', rollback: { onFailure: 'RollbackPool' } });
 const topology = topologyOf(next);
 const owner = meta('web');
+
+const ACCEPTED = {
+  type: 'Accepted',
+  status: 'True' as const,
+  reason: 'Accepted',
+  message: 'takes back a 2 → 1, b 2 → 1',
+  lastTransitionTime: EARLIER,
+};
 
 function facts(pools: Facts['pools']): Facts {
   return { pools, approvals: {} };
@@ -110,13 +119,55 @@ describe('2.5 two rollbacks that two leaders gave the same place', () => {
   });
 });
 
+describe('2.5 a rollback whose pools are back', () => {
+  const entered = { at: EARLIER, attempt: 1, key: 'k' };
+  const back = { a: { good: EARLIER, entered }, b: { good: EARLIER, entered } };
+  const to = revision(1, first, facts(back));
+
+  /** What follows, given the facts of the revision that was left. */
+  function completes(left: Facts['pools']): boolean {
+    const pools = ['a', 'b'].map((name) => ({ name, from: 2, to: 1 }));
+    const status = {
+      releaseUID: owner.uid,
+      acceptedAt: EARLIER,
+      sequence: 1,
+      heldAgainst: 2,
+      pools,
+      conditions: [ACCEPTED],
+    };
+    const deployments = [running('a', to, 1), running('b', to, 2)];
+    const seen = observed({
+      release: release(next),
+      revisions: [to, revision(2, next, facts(left))].map(controllerRevision),
+      deployments,
+      services: [serviceOf('a', to), serviceOf('b', to)],
+      pods: deployments.flatMap((deployment) => podsFor(deployment, deployment.status?.readyReplicas ?? 0)),
+      rollbacks: [{ metadata: meta('back'), spec: { release: 'web', force: false }, status }],
+    });
+    const { actions } = plan(seen, NOW);
+    return actions.some(
+      (action) =>
+        action.kind === 'PatchRollback' && findCondition(action.status.conditions, 'Complete')?.status === 'True',
+    );
+  }
+
+  test('is complete once it is kept that the revision was taken back, so that it may be deleted then', () => {
+    expect(completes({ a: { entered }, b: { entered } })).toBe(false);
+    const rolledBack = { at: EARLIER, by: 'back' };
+    expect(completes({ a: { rolledBack }, b: { rolledBack } })).toBe(true);
+  });
+});
+
 test('2.4 a Deployment’s name that is taken is said beside a Service’s that no pool wants any more', () => {
   const taken = new Map([
     ['Service/gone', 'Service gone belongs to somebody else'],
     ['Deployment/web-a-1', 'Deployment web-a-1 belongs to somebody else'],
   ]);
   const seen = observed({ memory: { ...observed().memory, taken } });
-  expect(stalled(plan(seen, NOW).view)).toMatchObject({ reason: 'NameTaken', message: 'Deployment web-a-1 belongs to somebody else' });
+  expect(stalled(plan(seen, NOW).view)).toMatchObject({
+    reason: 'NameTaken',
+    message: 'Deployment web-a-1 belongs to somebody else',
+  });
 });
 
 test('2.4 a Deployment that others scribbled over stops no pass', () => {

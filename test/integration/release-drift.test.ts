@@ -114,6 +114,11 @@ describe.concurrent('what others change', () => {
       message: expect.stringMatching(/Deployment\/web-prod-a-1 .*stubborn/) as string,
     });
     await world.merge(DEPLOYMENTS, 'web-prod-a-1', changed, 'stubborn');
+    await world.until(async () => {
+      const { metadata, status } = await deployment(world, 'web-prod-a-1');
+      expect(status?.observedGeneration).toBe(metadata.generation);
+      expect(await world.condition('Ready')).toMatchObject({ status: 'True' });
+    });
     await staysQuiet(world);
     expect((await deployment(world, 'web-prod-a-1')).spec.minReadySeconds).toBe(7);
     await world.conditionIs('Available', { status: 'True' });

@@ -1,6 +1,7 @@
 /** What must be so once nothing changes any more, whatever happened before. */
 import type { AppReleaseSpec, AppReleaseStatus } from '../../src/api/app-release.ts';
 import { ANNOTATION } from '../../src/api/meta.ts';
+import { placementKeys, topologyOf } from '../../src/release/revision.ts';
 import type { Scenario } from './scenario.ts';
 import type { Scene } from './simulation.ts';
 import { deploymentSpec } from './pods.ts';
@@ -78,7 +79,7 @@ function checkRelease(world: World, release: WorldObject, { expect }: Scenario):
     (pool) =>
       status.revision !== undefined &&
       isHealthy(world, name, pool, status.revision) &&
-      isPlaced(spec, pool.name, servedDeployment(world, name, pool)),
+      isPlaced(name, spec, pool.name, servedDeployment(world, name, pool)),
   );
   if (ready?.status === 'True' && !arrived) return 'Ready is True, but not every pool serves the wanted revision';
   if (ready?.status === 'False' && arrived && ready.reason !== 'RolledBack' && !stalled)
@@ -100,16 +101,10 @@ function checkRelease(world: World, release: WorldObject, { expect }: Scenario):
   return left[0] && !isHeld ? `${left[0].metadata.name} is of a pool that left` : undefined;
 }
 
-/** Whether a Deployment has the strategy and the tolerations that the spec asks for. */
-function isPlaced(spec: AppReleaseSpec, pool: string, deployment: WorldObject | undefined): boolean {
-  const wanted = spec.stages.flatMap(({ pools }) => pools).find(({ name }) => name === pool);
-  const frozen = deployment?.metadata.annotations?.[ANNOTATION.placement] ?? '';
-  const { tolerations = [] } = (deployment ? deploymentSpec(deployment).template.spec : {}) as {
-    tolerations?: unknown[];
-  };
-  return (
-    frozen.includes(`"strategy":"${spec.strategy.type}"`) && tolerations.length === (wanted?.tolerations ?? []).length
-  );
+/** Whether a Deployment has the strategy and the placement that the spec asks for. */
+function isPlaced(release: string, spec: AppReleaseSpec, pool: string, deployment: WorldObject | undefined): boolean {
+  const key = placementKeys(topologyOf(spec), release, spec.strategy.type).get(pool) ?? '';
+  return deployment?.metadata.annotations?.[ANNOTATION.placement]?.includes(`"key":"${key}"`) ?? false;
 }
 
 function checkPool(

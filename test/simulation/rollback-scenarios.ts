@@ -264,4 +264,22 @@ export const ROLLBACK: readonly Scenario[] = [
     expect: { serves: { ...everywhereAt('2.0.0'), 'prod-a': '1.0.0' } },
     orderly: true,
   },
+  {
+    name: 'rollback-into-a-full-pool',
+    steps: [
+      create(),
+      version('2.0.0', ready),
+      {
+        ...act('the VMs of prod-a are full, and a pod there is not ready', ({ cluster, users }) => {
+          cluster.kubelet.capacity.set('prod-a', 1);
+          users.flip('web', 'prod-a', false);
+        }),
+        after: 1_000_000,
+      },
+      rollback('back'),
+      act('see it complete', () => undefined, complete('back')),
+    ],
+    expect: { serves: everywhereAt('1.0.0'), conditions: HELD },
+    orderly: true,
+  },
 ];

@@ -20,7 +20,7 @@ export async function answerOrphans(context: ReconcileContext, key: string): Pro
       const conditions: Condition[] | undefined = status?.conditions;
       if (findCondition(conditions, 'Accepted')) continue;
       const message = `spec.release: there is no AppRelease ${spec.release} in namespace ${metadata.namespace}`;
-      const drafts = [{ type: 'Waiting', status: 'True' as const, reason: 'ReleaseNotFound', message }];
+      const drafts = [{ type: 'Waiting', status: 'True' as const, reason: 'ReleaseNotFound' as const, message }];
       if (findCondition(conditions, 'Waiting')) continue;
       context.assertLeading();
       const { namespace, name } = metadata;

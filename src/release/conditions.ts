@@ -1,4 +1,5 @@
 import type { Condition } from '../api/common.ts';
+import type { Reason } from '../api/reasons.ts';
 
 export function findCondition(conditions: readonly Condition[] | undefined, type: string): Condition | undefined {
   return conditions?.find((condition) => condition.type === type);
@@ -12,7 +13,7 @@ export function conditionIs(
   return findCondition(conditions, type)?.status === status;
 }
 
-export type ConditionDraft = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
+export type ConditionDraft = Pick<Condition, 'type' | 'status' | 'message'> & { reason: Reason };
 
 /** Sets conditions by type; lastTransitionTime moves only when the status does (API conventions). */
 export function withConditions(

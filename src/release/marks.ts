@@ -1,4 +1,5 @@
 /** What is recorded of a revision in a pool: healthy since, good, failed. Pure. */
+import type { Reason } from '../api/reasons.ts';
 import type { Action } from './actions.ts';
 import { findCondition } from './conditions.ts';
 import type { Revisions } from './drafts.ts';
@@ -176,7 +177,7 @@ function change(drafts: Revisions, pool: PoolView, revision: Revision, edit: (ow
 export type FailureAnswer =
   | { kind: 'Rollback'; action: Action }
   /** Nothing goes back by itself: why. */
-  | { kind: 'Stay'; reason: string; message: string };
+  | { kind: 'Stay'; reason: Reason; message: string };
 
 /**
  * What answers a failed revision: a rollback like a person's, once for each attempt; or a person is waited for. Of several

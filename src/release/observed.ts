@@ -1,5 +1,6 @@
 /** What a pass sees: the caches' objects as they are, and the little that the process remembers. All plain data. */
 import type { AppRelease } from '../api/app-release.ts';
+import type { Reason } from '../api/reasons.ts';
 import type { ReleasePromotion } from '../api/release-promotion.ts';
 import type { ReleaseRollback } from '../api/release-rollback.ts';
 import type { ControllerRevision, Deployment, EndpointSlice, Node, Pod, Service } from './objects.ts';
@@ -9,7 +10,7 @@ import type { PinnedImage } from './revision.ts';
 export type DigestLookup =
   | ({ state: 'resolved' } & PinnedImage)
   | { state: 'pending' }
-  | { state: 'failed'; reason: string; message: string; retryable: boolean };
+  | { state: 'failed'; reason: Reason; message: string; retryable: boolean };
 
 /** What a dry run of a new revision's Deployment said. */
 export type DryRun = { ok: true } | { ok: false; message: string };

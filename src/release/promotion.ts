@@ -2,6 +2,7 @@
 import type { Stage } from '../api/app-release.ts';
 import type { ReleasePromotion, ReleasePromotionStatus } from '../api/release-promotion.ts';
 import type { ReleaseRollback } from '../api/release-rollback.ts';
+import type { Reason } from '../api/reasons.ts';
 import type { Action, Notice } from './actions.ts';
 import { targetOf } from './actions.ts';
 import type { ConditionDraft } from './conditions.ts';
@@ -81,13 +82,13 @@ function judge(view: View, promotion: ReleasePromotion): ReleasePromotionStatus 
       conditions: withConditions(status.conditions, drafts, view.now),
     };
   }
-  function reject(reason: string, message: string): ReleasePromotionStatus {
+  function reject(reason: Reason, message: string): ReleasePromotionStatus {
     return set([
       { type: 'Accepted', status: 'False', reason, message },
       { type: 'Complete', status: 'False', reason, message },
     ]);
   }
-  function wait(reason: string, message: string): ReleasePromotionStatus {
+  function wait(reason: Reason, message: string): ReleasePromotionStatus {
     return set([
       { type: 'Accepted', status: wasAccepted(promotion) ? 'True' : 'Unknown', reason, message },
       { type: 'Complete', status: 'False', reason, message },

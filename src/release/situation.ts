@@ -1,4 +1,5 @@
 /** Where a release stands, in one reason and one sentence: what the conditions of its status say. Pure. */
+import type { Reason } from '../api/reasons.ts';
 import type { ConditionDraft } from './conditions.ts';
 import { judge } from './failure.ts';
 import { gate, poolsToEnter, stagePools } from './gate.ts';
@@ -17,7 +18,7 @@ import {
 import type { PoolView, View } from './view.ts';
 
 export interface Situation {
-  reason: string;
+  reason: Reason;
   message: string;
 }
 

@@ -1,5 +1,6 @@
 /** status(view, outcome): the whole status of an AppRelease, a projection of what was seen. Pure. */
 import type { AppReleaseStatus, HistoryEntry, PoolStatus } from '../api/app-release.ts';
+import type { Reason } from '../api/reasons.ts';
 import type { ConditionDraft } from './conditions.ts';
 import { withConditions } from './conditions.ts';
 import { gate, poolsToEnter } from './gate.ts';
@@ -110,7 +111,7 @@ function rolledBackAndThere(view: View): boolean {
   );
 }
 
-function flag(type: string, situation: Situation | undefined, off: string, message: string): ConditionDraft {
+function flag(type: string, situation: Situation | undefined, off: Reason, message: string): ConditionDraft {
   return situation ? { type, status: 'True', ...situation } : { type, status: 'False', reason: off, message };
 }
 

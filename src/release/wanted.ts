@@ -1,6 +1,7 @@
 /** Which revision the spec wants, and what is missing to have it recorded. */
 import type { AppReleaseSpec } from '../api/app-release.ts';
 import { appReleaseSpec } from '../api/app-release.ts';
+import type { Reason } from '../api/reasons.ts';
 import type { DigestLookup, Observed } from './observed.ts';
 import { revisionName, shortHash } from './names.ts';
 import type { DesiredDeployment } from './objects.ts';
@@ -23,9 +24,9 @@ import { validateSpec } from './validate.ts';
 export type Wanted =
   | { state: 'Recorded'; revision: Revision }
   /** The spec says what cannot be: what runs stays as it is. */
-  | { state: 'Invalid'; reason: string; message: string }
+  | { state: 'Invalid'; reason: Reason; message: string }
   /** A registry is being asked; `failed` where it answered in a way that a person should know. */
-  | { state: 'Resolving'; failed?: { reason: string; message: string; retryable: boolean } }
+  | { state: 'Resolving'; failed?: { reason: Reason; message: string; retryable: boolean } }
   /** Everything is pinned; the API server must say whether it takes the template. */
   | { state: 'Unproven'; hash: string; deployment: DesiredDeployment }
   | { state: 'New'; number: number; data: RevisionData };

@@ -9,6 +9,7 @@ import { makeDeployment, makeService, trackName } from './render.ts';
 import type { Facts, Revision } from './revision.ts';
 import { placementKeys, placementOf, topologyOf } from './revision.ts';
 import { stalled } from './situation.ts';
+import { isSettled } from './target.ts';
 import {
   controllerRevision,
   live,
@@ -156,6 +157,27 @@ describe('2.5 a rollback whose pools are back', () => {
     const rolledBack = { at: EARLIER, by: 'back' };
     expect(completes({ a: { rolledBack }, b: { rolledBack } })).toBe(true);
   });
+});
+
+test('2.4 a pool whose Service does not lead to its ready pods has not arrived', () => {
+  const only = revision(1, next);
+  const deployment = running('a', only, 1);
+  function arrives(services: Observed['services']): boolean {
+    const pods = podsFor(deployment, 1);
+    const seen = observed({
+      release: release(next),
+      revisions: [controllerRevision(only)],
+      deployments: [deployment],
+      services,
+      pods,
+    });
+    const { view } = plan(seen, NOW);
+    return view.pools.some((pool) => pool.name === 'a' && isSettled(view, pool, only));
+  }
+  const service = serviceOf('a', only);
+  expect(arrives([service])).toBe(true);
+  expect(arrives([{ ...service, spec: { ...service.spec, selector: { app: 'other' } } }])).toBe(false);
+  expect(arrives([])).toBe(false);
 });
 
 test('2.4 a Deployment’s name that is taken is said beside a Service’s that no pool wants any more', () => {

@@ -144,4 +144,19 @@ export const BY_HAND: readonly Scenario[] = [
       },
     },
   },
+  {
+    name: 'service-deleted-beside-a-standby',
+    steps: [
+      create(),
+      version('2.0.0', ready),
+      act(
+        'delete Service web-prod-a',
+        ({ users }) => {
+          users.remove('Service', 'web-prod-a');
+        },
+        ready,
+      ),
+    ],
+    expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED },
+  },
 ];

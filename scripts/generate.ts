@@ -1,14 +1,14 @@
-// Writes what is generated: crds/ from the schemas in src/api, and the chart's CRDs, dashboard and table of values. With
-// --check only compares, and fails where they differ.
+// Writes what is generated: crds/ from the schemas in src/api, the chart's CRDs, dashboard and table of values, and the
+// settings of Argo CD. With --check only compares, and fails where they differ.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { stringify } from 'yaml';
+import { stringify, type ToStringOptions } from 'yaml';
 import { toCustomResourceDefinition } from '../src/api/crd.ts';
 import { KINDS } from '../src/api/kinds.ts';
 import { GROUP } from '../src/api/meta.ts';
+import { ARGOCD, argocdSettings } from './argocd.ts';
 import { CHART, chartCrd, chartReadme, dashboardJson } from './chart.ts';
 
-const HEADER = '# Generated from src/api by `make generate`: change it there.\n';
 const root = join(import.meta.dirname, '..');
 const CRDS = 'crds';
 const CHART_CRDS = `${CHART}/templates/crds`;
@@ -30,13 +30,16 @@ async function generatedFiles(): Promise<Map<string, string>> {
   }
   const kustomization = { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization', resources: names };
   files.set(`${CRDS}/kustomization.yaml`, toYaml(kustomization));
+  const scripts = `${ARGOCD}/resource_customizations`;
+  files.set(`${ARGOCD}/argocd-cm.yaml`, toYaml(await argocdSettings(), scripts, { blockQuote: 'literal' }));
   files.set(`${CHART}/files/dashboard.json`, await dashboardJson());
   files.set(`${CHART}/README.md`, await chartReadme());
   return files;
 }
 
-function toYaml(value: unknown): string {
-  return HEADER + stringify(value, { lineWidth: 120, indentSeq: false, aliasDuplicateObjects: false });
+function toYaml(value: unknown, source = 'src/api', options: ToStringOptions = {}): string {
+  const header = `# Generated from ${source} by \`make generate\`: change it there.\n`;
+  return header + stringify(value, { lineWidth: 120, indentSeq: false, aliasDuplicateObjects: false, ...options });
 }
 
 /** What is there of the wanted files, and whatever else is in the folders where everything is generated. */
@@ -60,7 +63,7 @@ function check(): void {
   );
   for (const path of different) console.error(`${path} is not what it is generated from: ${firstDifference(path)}`);
   if (different.length === 0) return;
-  console.error(`Run \`make generate\` and commit ${CRDS}/ and charts/.`);
+  console.error(`Run \`make generate\` and commit ${CRDS}/, charts/ and ${ARGOCD}/.`);
   process.exitCode = 1;
 }
 

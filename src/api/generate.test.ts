@@ -11,7 +11,7 @@ let copy = '';
 
 beforeEach(async () => {
   copy = await mkdtemp(join(tmpdir(), 'generate-test-'));
-  for (const name of ['crds', 'charts', 'scripts', 'src', 'package.json']) {
+  for (const name of ['crds', 'charts', 'manifests', 'scripts', 'src', 'package.json']) {
     await cp(join(root, name), join(copy, name), { recursive: true });
   }
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));

@@ -22,6 +22,11 @@ export const helm = {
   ...tool('helm', 'Helm (about 1 minute the first time)', 'helm.sh/helm/v3'),
   versionVariables: ['helm.sh/helm/v3/internal/version.version'],
 };
+/** Argo CD, which runs beside the cluster. */
+export const argocd: GoTool = {
+  ...tool('argocd', 'Argo CD (about 5 minutes the first time)', 'github.com/argoproj/argo-cd/v3'),
+  links: ['argocd-application-controller', 'argocd-repo-server', 'argocd-server'],
+};
 
 function tool(name: string, description: string, module: string): GoTool {
   return { source: join(here, name), description, module, versionVariables: [], links: [] };

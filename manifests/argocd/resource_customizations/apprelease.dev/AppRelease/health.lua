@@ -1,0 +1,63 @@
+local health = {status = "Progressing", message = "Waiting for the operator to see the change"}
+if obj.status == nil or obj.status.conditions == nil then
+  return health
+end
+
+local conditions = {}
+for _, condition in ipairs(obj.status.conditions) do
+  conditions[condition.type] = condition
+end
+local function holds(type)
+  return conditions[type] ~= nil and conditions[type].status == "True"
+end
+
+local ready = conditions["Ready"]
+if ready == nil or ready.observedGeneration ~= obj.metadata.generation then
+  return health
+end
+
+if holds("Stalled") then
+  return {status = "Degraded", message = conditions["Stalled"].message}
+end
+
+-- A pool that serves a version and has no ready pod is down. One that serves nothing yet is only new, and so is a release
+-- that was good nowhere yet.
+local wasGood = false
+local failed = false
+for _, entry in ipairs(obj.status.history or {}) do
+  wasGood = wasGood or entry.outcome == "Good"
+  failed = failed or (entry.revision == obj.status.revision and entry.outcome == "Failed")
+end
+if wasGood then
+  for _, pool in ipairs(obj.status.pools or {}) do
+    if pool.version ~= nil and pool.replicas > 0 and pool.readyReplicas == 0 then
+      local available = conditions["Available"]
+      local message = "no ready pod in " .. pool.name
+      if available ~= nil and available.status == "False" then
+        message = available.message
+      end
+      return {status = "Degraded", message = message}
+    end
+  end
+end
+
+if ready.status == "True" then
+  return {status = "Healthy", message = ready.message}
+end
+
+if holds("RolledBack") then
+  if holds("Reconciling") then
+    return {status = "Progressing", message = ready.message}
+  end
+  -- The version in Git does not work: whoever waits for this sync must hear it. One that a person took back waits for a person.
+  if failed then
+    return {status = "Degraded", message = ready.message}
+  end
+  return {status = "Suspended", message = ready.message}
+end
+
+local waitsForAPerson = {Paused = true, WaitingForApproval = true, HeldByRollback = true, ProvesNothing = true}
+if waitsForAPerson[ready.reason] then
+  return {status = "Suspended", message = ready.message}
+end
+return {status = "Progressing", message = ready.message}

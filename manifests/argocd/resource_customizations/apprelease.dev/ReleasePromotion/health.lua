@@ -1,0 +1,35 @@
+local health = {status = "Progressing", message = "Waiting for the operator to answer"}
+if obj.status == nil or obj.status.conditions == nil then
+  return health
+end
+
+local conditions = {}
+for _, condition in ipairs(obj.status.conditions) do
+  conditions[condition.type] = condition
+end
+
+local accepted = conditions["Accepted"]
+local complete = conditions["Complete"]
+if accepted == nil then
+  return health
+end
+if complete ~= nil and complete.status == "True" then
+  return {status = "Healthy", message = complete.message}
+end
+
+if accepted.status == "False" then
+  -- Of no use any more, but no mistake: a record of what was.
+  local isOver = {Superseded = true, AlreadyEntered = true, RolledBack = true}
+  if isOver[accepted.reason] then
+    return {status = "Healthy", message = accepted.message}
+  end
+  return {status = "Degraded", message = accepted.message}
+end
+
+local reason = complete ~= nil and complete.reason or accepted.reason
+local waitsForAPerson = {HeldByRollback = true, Paused = true, Failed = true, NameTaken = true, ProvesNothing = true}
+local message = complete ~= nil and complete.message or accepted.message
+if waitsForAPerson[reason] then
+  return {status = "Suspended", message = message}
+end
+return {status = "Progressing", message = message}

@@ -1,0 +1,94 @@
+// Argo CD's own program runs the health checks and actions as it reads them from argocd-cm, on the test data of the folder
+// that they are generated from.
+import { glob, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { parse } from 'yaml';
+import { describe, expect, test } from 'vitest';
+import { ensureTool } from '../cluster/go-tool.ts';
+import { execute } from '../kind/engine.ts';
+import { argocd } from '../kind/tools.ts';
+
+const manifests = join(import.meta.dirname, '../../manifests/argocd');
+const folder = join(manifests, 'resource_customizations');
+
+/** As Argo CD's own tests of such folders have them. */
+interface HealthTests {
+  tests: { inputPath: string; healthStatus: { status: string; message: string } }[];
+}
+interface ActionTests {
+  discoveryTests: { inputPath: string; result: { name: string; disabled: boolean }[] }[];
+  actionTests: {
+    action: string;
+    inputPath: string;
+    expectedOutputPath?: string;
+    expectedErrorMessage?: string;
+    parameters?: Record<string, string>;
+  }[];
+}
+
+const binary = join(await ensureTool(argocd), 'argocd');
+const healthTests = await casesOf<HealthTests>('**/health_test.yaml');
+const actionTests = await casesOf<ActionTests>('**/action_test.yaml');
+
+async function casesOf<T>(pattern: string): Promise<{ kind: string; dir: string; cases: T }[]> {
+  const paths = (await Array.fromAsync(glob(pattern, { cwd: folder }))).sort();
+  return Promise.all(
+    paths.map(async (path) => ({
+      kind: path.split('/')[1] ?? '',
+      dir: join(folder, dirname(path)),
+      cases: parse(await readFile(join(folder, path), 'utf8')) as T,
+    })),
+  );
+}
+
+/** `argocd admin settings resource-overrides`, with the generated settings. */
+async function run(...args: string[]): Promise<string> {
+  const settings = `--argocd-cm-path=${join(manifests, 'argocd-cm.yaml')}`;
+  // A patch is shown as what it makes of the object. Argo CD leaves what it compares behind.
+  const scratch = await mkdtemp(join(tmpdir(), 'argocd-'));
+  const env = { KUBECTL_EXTERNAL_DIFF: `sh -c 'cat "$2"' diff`, TMPDIR: scratch };
+  try {
+    return await execute(binary, ['admin', 'settings', 'resource-overrides', ...args, settings], { env });
+  } finally {
+    await rm(scratch, { recursive: true });
+  }
+}
+
+describe.for(healthTests)('the health of $kind', ({ dir, cases }) => {
+  test.for(cases.tests)('$healthStatus.status: $inputPath', async ({ inputPath, healthStatus }) => {
+    const { status, message } = healthStatus;
+    expect(await run('health', join(dir, inputPath))).toBe(`STATUS: ${status}\nMESSAGE: ${message}\n`);
+  });
+
+  test('every file of test data is used', async () => {
+    const used = cases.tests.map(({ inputPath }) => inputPath);
+    const files = await Array.fromAsync(glob('testdata/*.yaml', { cwd: dir }));
+    expect(used.sort()).toEqual(files.sort());
+  });
+});
+
+describe.for(actionTests)('the actions of $kind', ({ dir, cases }) => {
+  test.for(cases.discoveryTests)('that can be run: $inputPath', async ({ inputPath, result }) => {
+    const [, ...rows] = (await run('list-actions', join(dir, inputPath))).trimEnd().split('\n');
+    const listed = rows.map((row) => row.split(/\s+/));
+    expect(listed).toEqual(result.map(({ name, disabled }) => [name, String(disabled)]).sort());
+  });
+
+  test.for(cases.actionTests)('$action: $inputPath', async (action) => {
+    const parameters = Object.entries(action.parameters ?? {}).map(([name, value]) => `--param=${name}=${value}`);
+    const output = run('run-action', join(dir, action.inputPath), action.action, ...parameters);
+    if (action.expectedOutputPath === undefined) {
+      await expect(output).rejects.toThrow(action.expectedErrorMessage);
+      return;
+    }
+    const expected: unknown = parse(await readFile(join(dir, action.expectedOutputPath), 'utf8'));
+    // What Argo CD says before the object.
+    const object: unknown = parse((await output).replace(/^Following .*:\n/, ''));
+    expect(object).toEqual(Array.isArray(expected) ? (expected as [Created])[0].unstructuredObj : expected);
+  });
+});
+
+interface Created {
+  unstructuredObj: object;
+}

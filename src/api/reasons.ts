@@ -52,7 +52,7 @@ const UNDER_WAY = [
   'ApiServerError',
 ] as const;
 
-interface ConditionInfo {
+export interface ConditionInfo {
   /** What it says when it is True. */
   means: string;
   True?: readonly string[];
@@ -152,7 +152,7 @@ export function reasonsOf(condition: ConditionInfo, status: 'True' | 'False' | '
 
 /** Every reason of a kind's conditions, once. */
 export function reasonsOfKind(kind: keyof typeof CONDITIONS): string[] {
-  const conditions: ConditionInfo[] = Object.values(CONDITIONS[kind]);
+  const conditions = Object.values<ConditionInfo>(CONDITIONS[kind]);
   const all = conditions.flatMap((one) => [one.True, one.False, one.Unknown].flatMap((reasons) => reasons ?? []));
   return [...new Set(all)];
 }

@@ -1,5 +1,6 @@
 // What is generated for Argo CD: its settings, from the folder in the shape that Argo CD itself keeps such scripts in.
-import { glob, readFile } from 'node:fs/promises';
+import { globSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export const ARGOCD = 'manifests/argocd';
@@ -8,11 +9,11 @@ const folder = join(import.meta.dirname, '..', ARGOCD, 'resource_customizations'
 /** The keys of argocd-cm for each kind that has a folder: its health check, and its actions where it has some. */
 export async function argocdSettings(): Promise<object> {
   const data: Record<string, string> = {};
-  for (const path of await filesOf('*/*/health.lua')) {
+  for (const path of filesOf('*/*/health.lua')) {
     const [group, kind] = path.split('/');
     data[`resource.customizations.health.${group ?? ''}_${kind ?? ''}`] = await read(path);
   }
-  for (const path of await filesOf('*/*/actions/discovery.lua')) {
+  for (const path of filesOf('*/*/actions/discovery.lua')) {
     const [group, kind] = path.split('/');
     data[`resource.customizations.actions.${group ?? ''}_${kind ?? ''}`] = await actions(
       `${group ?? ''}/${kind ?? ''}`,
@@ -23,7 +24,7 @@ export async function argocdSettings(): Promise<object> {
 
 /** As YAML, in which Argo CD reads what is in its setting. */
 async function actions(kind: string): Promise<string> {
-  const names = (await filesOf(`${kind}/actions/*/action.lua`)).map((path) => path.split('/').at(-2) ?? '');
+  const names = filesOf(`${kind}/actions/*/action.lua`).map((path) => path.split('/').at(-2) ?? '');
   const definitions = await Promise.all(
     names.map(async (name) => [
       `  - name: ${name}`,
@@ -44,8 +45,8 @@ function indent(text: string, width: number): string {
   return text.trimEnd().replaceAll(/^(?=.)/gm, ' '.repeat(width));
 }
 
-async function filesOf(pattern: string): Promise<string[]> {
-  return (await Array.fromAsync(glob(pattern, { cwd: folder }))).sort();
+function filesOf(pattern: string): string[] {
+  return globSync(pattern, { cwd: folder }).sort();
 }
 
 function read(path: string): Promise<string> {

@@ -1,6 +1,7 @@
 // Argo CD's own program runs the health checks and actions as it reads them from argocd-cm, on the test data of the folder
 // that they are generated from.
-import { glob, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { globSync, readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
@@ -28,18 +29,22 @@ interface ActionTests {
 }
 
 const binary = join(await ensureTool(argocd), 'argocd');
-const healthTests = await casesOf<HealthTests>('**/health_test.yaml');
-const actionTests = await casesOf<ActionTests>('**/action_test.yaml');
+const healthTests = casesOf('**/health_test.yaml') as Cases<HealthTests>[];
+const actionTests = casesOf('**/action_test.yaml') as Cases<ActionTests>[];
 
-async function casesOf<T>(pattern: string): Promise<{ kind: string; dir: string; cases: T }[]> {
-  const paths = (await Array.fromAsync(glob(pattern, { cwd: folder }))).sort();
-  return Promise.all(
-    paths.map(async (path) => ({
-      kind: path.split('/')[1] ?? '',
-      dir: join(folder, dirname(path)),
-      cases: parse(await readFile(join(folder, path), 'utf8')) as T,
-    })),
-  );
+interface Cases<T> {
+  kind: string;
+  dir: string;
+  cases: T;
+}
+
+function casesOf(pattern: string): Cases<unknown>[] {
+  const paths = globSync(pattern, { cwd: folder }).sort();
+  return paths.map((path) => ({
+    kind: path.split('/')[1] ?? '',
+    dir: join(folder, dirname(path)),
+    cases: parse(readFileSync(join(folder, path), 'utf8')) as unknown,
+  }));
 }
 
 /** `argocd admin settings resource-overrides`, with the generated settings. */
@@ -61,9 +66,9 @@ describe.for(healthTests)('the health of $kind', ({ dir, cases }) => {
     expect(await run('health', join(dir, inputPath))).toBe(`STATUS: ${status}\nMESSAGE: ${message}\n`);
   });
 
-  test('every file of test data is used', async () => {
+  test('every file of test data is used', () => {
     const used = cases.tests.map(({ inputPath }) => inputPath);
-    const files = await Array.fromAsync(glob('testdata/*.yaml', { cwd: dir }));
+    const files = globSync('testdata/*.yaml', { cwd: dir });
     expect(used.sort()).toEqual(files.sort());
   });
 });

@@ -1,4 +1,5 @@
 /** What becomes of ReleaseRollbacks: accepted with their targets, completed, superseded, ended. Pure. */
+import type { Reason } from '../api/reasons.ts';
 import type { ReleaseRollback, ReleaseRollbackStatus, RollbackPoolStatus } from '../api/release-rollback.ts';
 import type { Action, Notice } from './actions.ts';
 import { targetOf } from './actions.ts';
@@ -24,7 +25,7 @@ export function answerRollbacks(view: View): Action[] {
   return next ? [{ ...answer(view, next), first: true }] : [];
 }
 
-type Verdict = { pools: RollbackPoolStatus[] } | { reason: string; message: string };
+type Verdict = { pools: RollbackPoolStatus[] } | { reason: Reason; message: string };
 
 function answer(view: View, rollback: ReleaseRollback): Action {
   const verdict = decide(view, rollback);

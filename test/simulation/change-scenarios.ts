@@ -201,13 +201,4 @@ export const CHANGES: readonly Scenario[] = [
     ],
     expect: { serves: everywhereAt('1.0.0'), conditions: HELD },
   },
-  {
-    name: 'no-history-but-the-way-back',
-    steps: [
-      create({ ...webSpec('1.0.0'), revisionHistoryLimit: 0 }),
-      version('2.0.0', ready),
-      { ...rollback('back', ready), after: 1_000_000 },
-    ],
-    expect: { serves: everywhereAt('1.0.0'), conditions: HELD },
-  },
 ];

@@ -152,7 +152,7 @@ const ACTS: readonly Act[] = [
     };
   },
   (random) => {
-    const limit = random.between(0, 2);
+    const limit = random.between(1, 2);
     return edit(`revisionHistoryLimit ${limit}`, (spec) => {
       spec.revisionHistoryLimit = limit;
     });

@@ -1,5 +1,5 @@
-// Writes what is generated: crds/ from the schemas in src/api, the chart's CRDs, dashboard and table of values, and the
-// settings of Argo CD. With --check only compares, and fails where they differ.
+// Writes what is generated: crds/ and docs/reference.md from the schemas in src/api, the chart's CRDs, dashboard and table
+// of values, and the settings of Argo CD. With --check only compares, and fails where they differ.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { stringify, type ToStringOptions } from 'yaml';
@@ -8,6 +8,7 @@ import { KINDS } from '../src/api/kinds.ts';
 import { GROUP } from '../src/api/meta.ts';
 import { ARGOCD, argocdSettings } from './argocd.ts';
 import { CHART, chartCrd, chartReadme, dashboardJson } from './chart.ts';
+import { REFERENCE, referencePage } from './reference.ts';
 
 const root = join(import.meta.dirname, '..');
 const CRDS = 'crds';
@@ -34,6 +35,7 @@ async function generatedFiles(): Promise<Map<string, string>> {
   files.set(`${ARGOCD}/argocd-cm.yaml`, toYaml(await argocdSettings(), scripts, { blockQuote: 'literal' }));
   files.set(`${CHART}/files/dashboard.json`, await dashboardJson());
   files.set(`${CHART}/README.md`, await chartReadme());
+  files.set(REFERENCE, await referencePage());
   return files;
 }
 
@@ -63,7 +65,7 @@ function check(): void {
   );
   for (const path of different) console.error(`${path} is not what it is generated from: ${firstDifference(path)}`);
   if (different.length === 0) return;
-  console.error(`Run \`make generate\` and commit ${CRDS}/, charts/ and ${ARGOCD}/.`);
+  console.error('Run `make generate` and commit what it wrote.');
   process.exitCode = 1;
 }
 

@@ -42,6 +42,7 @@ it('names each file that differs, is missing or is too many; generating mends it
   const { code, stderr } = await generate('--check');
   expect(code).toBe(1);
   expect(stderr).toMatch(/^crds\/apprelease\.dev_appreleases\.yaml is not .*line \d+ should be .*Another description/m);
+  expect(stderr).toMatch(/^docs\/reference\.md is not .*Another description/m);
   expect(stderr).toMatch(/^crds\/apprelease\.dev_releaserollbacks\.yaml is not .*the file is missing$/m);
   expect(stderr).toMatch(/^crds\/left-over\.yaml is not .*no kind makes this file$/m);
   expect(stderr).toMatch(/^charts\/apprelease-operator\/README\.md is not .*`workers` +\| `17`/m);

@@ -1,0 +1,154 @@
+// What is generated of docs/reference.md: the fields and conditions of every kind, as their CRDs have them, and the flags.
+import { join } from 'node:path';
+import { format, resolveConfig } from 'prettier';
+import { toCustomResourceDefinition, type StructuralSchema } from '../src/api/crd.ts';
+import type { CelRule, KindDefinition } from '../src/api/common.ts';
+import { KINDS } from '../src/api/kinds.ts';
+import { ANNOTATION, API_VERSION } from '../src/api/meta.ts';
+import { CONDITIONS, reasonsOf, type ConditionInfo } from '../src/api/reasons.ts';
+import { helpText } from '../src/process/config.ts';
+
+export const REFERENCE = 'docs/reference.md';
+
+const INTRODUCTION = `# Reference
+
+The kinds of \`${API_VERSION}\`, their fields, conditions and limits, and the operator's flags. \`kubectl explain\` shows the same fields.
+What to do about a condition's reason is told in [troubleshooting.md](troubleshooting.md).`;
+
+const ANNOTATIONS = `## Annotations
+
+| Annotation | On | What it does |
+| --- | --- | --- |
+| \`${ANNOTATION.paused}: <reason>\` | AppRelease | Stops steps forward, never a rollback, as \`spec.paused\` does; GitOps leaves it alone. |
+| \`${ANNOTATION.adopt}: "true"\` | Service | Lets the operator take over the selector of a Service that it did not make: see [moving.md](moving.md). |`;
+
+export async function referencePage(): Promise<string> {
+  const flags = `## Flags of the operator\n\n\`\`\`text\n${helpText()}\n\`\`\``;
+  const path = join(import.meta.dirname, '..', REFERENCE);
+  const text = [INTRODUCTION, ...KINDS.map(kindSection), ANNOTATIONS, flags].join('\n\n');
+  return format(text, { ...(await resolveConfig(path)), filepath: path });
+}
+
+function kindSection(kind: KindDefinition): string {
+  const { schema } = toCustomResourceDefinition(kind).spec.versions[0] ?? {};
+  const { spec = {}, status = {} } = schema?.openAPIV3Schema.properties ?? {};
+  const short = kind.shortNames.map((name) => `\`${name}\``).join(', ');
+  return [
+    `## ${kind.kind}\n\n${kind.description} ${kind.scope}; short for \`${kind.plural}\`: ${short}.`,
+    ruleList(kind.rules),
+    ...objectSections(`${kind.kind} spec`, spec),
+    ...objectSections(`${kind.kind} status`, status),
+    conditionSection(kind.kind as keyof typeof CONDITIONS),
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n');
+}
+
+/** A section for an object, and one for each object in it. */
+function objectSections(title: string, schema: StructuralSchema): string[] {
+  const { properties = {}, required } = schema;
+  const needed = new Set(required as string[] | undefined);
+  const rows = Object.entries(properties).map(([name, field]) =>
+    row(`\`${name}\``, typeOf(field), defaultOf(field, needed.has(name)), limitsOf(field), descriptionOf(field)),
+  );
+  const table = [
+    row('Field', 'Type', 'Default', 'Limits', 'What it is'),
+    row(...Array<string>(5).fill('---')),
+    ...rows,
+  ];
+  const section = [`### ${title}`, descriptionOf(schema), ruleList(rulesOf(schema)), table.join('\n')];
+  const inner = Object.entries(properties).flatMap(([name, field]) => {
+    // Conditions are the same everywhere; their section is by type and reason.
+    if (name === 'conditions') return [];
+    const { object, suffix } = innerObject(field);
+    return object ? objectSections(`${title}.${name}${suffix}`, object) : [];
+  });
+  return [section.filter((part) => part !== '').join('\n\n'), ...inner];
+}
+
+function innerObject(field: StructuralSchema): { object?: StructuralSchema; suffix: string } {
+  const isList = field.type === 'array';
+  const inner = isList ? field.items : field;
+  return { suffix: isList ? '[]' : '', ...(inner?.properties && { object: inner }) };
+}
+
+function typeOf(field: StructuralSchema): string {
+  if (field['x-kubernetes-int-or-string'] === true) return 'integer or string';
+  if (field.type === 'array') return `list of ${typeOf(field.items ?? {})}s`;
+  if (field.additionalProperties) return `map of ${typeOf(field.additionalProperties)}s`;
+  if (field.format === 'date-time') return 'time';
+  return field.type ?? '';
+}
+
+function defaultOf({ default: value }: StructuralSchema, isRequired: boolean): string {
+  if (isRequired) return 'required';
+  return value === undefined ? '' : `\`${JSON.stringify(value)}\``;
+}
+
+/** Without the sentence that the CRD has for `kubectl explain`: the default has a column of its own. */
+function descriptionOf({ description = '', default: value }: StructuralSchema): string {
+  return escape(description.replace(` Default: ${String(value)}.`, ''));
+}
+
+interface Limits {
+  enum?: string[];
+  minimum?: number;
+  maximum?: number;
+  minItems?: number;
+  maxItems?: number;
+  maxLength?: number;
+  pattern?: string;
+}
+
+function limitsOf(field: StructuralSchema): string {
+  const { enum: values, minimum, maximum, minItems, maxItems, maxLength, pattern } = field as Limits;
+  const keys = field['x-kubernetes-list-map-keys'] as string[] | undefined;
+  return [
+    values === undefined ? '' : values.map((value) => `\`${value}\``).join(', '),
+    range(minimum, maximum),
+    range(minItems, maxItems, 'entries'),
+    maxLength === undefined ? '' : `at most ${maxLength} characters`,
+    pattern === undefined ? '' : `\`${pattern}\``,
+    keys === undefined ? '' : `unique by ${keys.join(' and ')}`,
+    ...rulesOf(field.items && !field.items.properties ? field.items : {}).map(({ message = '' }) => `each ${message}`),
+    ...(field.properties ? [] : rulesOf(field).map(({ message = '' }) => escape(message))),
+  ]
+    .filter((part) => part !== '')
+    .join('; ');
+}
+
+function range(least?: number, most?: number, unit = ''): string {
+  if (least === undefined && most === undefined) return '';
+  if (least === undefined) return `at most ${most} ${unit}`.trimEnd();
+  return `${most === undefined ? `at least ${least}` : `${least} to ${most}`} ${unit}`.trimEnd();
+}
+
+function rulesOf(schema: StructuralSchema): CelRule[] {
+  return (schema['x-kubernetes-validations'] as CelRule[] | undefined) ?? [];
+}
+
+function ruleList(rules: readonly CelRule[]): string {
+  if (rules.length === 0) return '';
+  return ['The API server refuses it otherwise:', '', ...rules.map(({ message = '' }) => `- ${message}`)].join('\n');
+}
+
+function conditionSection(kind: keyof typeof CONDITIONS): string {
+  const rows = Object.entries<ConditionInfo>(CONDITIONS[kind]).flatMap(([type, info]) => {
+    const given = (['True', 'False', 'Unknown'] as const).filter((status) => reasonsOf(info, status).length > 0);
+    return given.map((status, index) => {
+      const names = index === 0 ? [`\`${type}\``, info.means] : ['', ''];
+      return row(...names, status, reasonsOf(info, status).join(', '));
+    });
+  });
+  const head = row('Condition', 'What it says when True', 'Status', 'Reasons');
+  return [`### ${kind} conditions`, '', head, row(...Array<string>(4).fill('---')), ...rows].join('\n');
+}
+
+function row(...cells: string[]): string {
+  return `| ${cells.join(' | ')} |`;
+}
+
+/** Plain text in a cell of a Markdown table. */
+function escape(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('<', '\\<');
+}

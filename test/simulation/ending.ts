@@ -74,7 +74,7 @@ function checkRelease(world: World, release: WorldObject, { expect }: Scenario):
   if (status.observedGeneration !== release.metadata.generation) return 'its status speaks of an older generation';
   if (ready && TRANSITIONAL.has(ready.reason)) return `nothing moves, though it is ${ready.reason}: ${ready.message}`;
   // The topology is then the last valid one, which the spec does not tell.
-  if (ready?.reason === 'InvalidPort') return undefined;
+  if (conditionOf(release, 'Stalled')?.reason === 'InvalidPort') return undefined;
   const arrived = pools.every(
     (pool) =>
       status.revision !== undefined &&

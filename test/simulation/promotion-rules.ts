@@ -34,6 +34,10 @@ interface Entry {
 
 const WATCHED = new Set(['Pod', 'Deployment', 'Service', 'AppRelease']);
 
+function isOwned({ metadata }: WorldObject, release: WorldObject): boolean {
+  return metadata.ownerReferences?.some(({ uid }) => uid === release.metadata.uid) ?? true;
+}
+
 export function createPromotionRules(judge: Judge): Rule[] {
   const { world, knows, calm, alone } = judge;
   const health = new Map<string, Health>();
@@ -82,7 +86,8 @@ export function createPromotionRules(judge: Judge): Rule[] {
     if (kind !== 'ControllerRevision' || !isOperator(actor) || !after || after === before) return undefined;
     const release = world.get('AppRelease', labelOf(after, 'release') ?? '');
     const now = factsOf(after);
-    if (!release || !now) return undefined;
+    // What an earlier release of this name left behind goes with it.
+    if (!release || !now || !isOwned(after, release)) return undefined;
     const was: Facts = factsOf(before) ?? { pools: {}, approvals: {} };
     const seen = knows(actor)?.release.get(keyOf(release.metadata.name));
     const spec = specOf(seen) ?? specOf(release);
@@ -180,7 +185,7 @@ export function createPromotionRules(judge: Judge): Rule[] {
     const number = revisionOf(after);
     const pool = poolOf(after);
     const record = world.get('ControllerRevision', `${release?.metadata.name ?? ''}-${number ?? ''}`);
-    if (!release || number === undefined || !record) return undefined;
+    if (!release || number === undefined || !record || !isOwned(after, release)) return undefined;
     const facts = factsOf(record)?.pools[pool];
     const target = holdOf(world.list('ReleaseRollback'), release, pool)?.pool.to;
     const ran = deploymentsOf(world, release.metadata.name, pool).some(

@@ -38,7 +38,7 @@ const REGISTRY_FAILS = [
 const STAYS = ['NothingToReturnTo', 'Barrier', 'PreviousFailsToo', 'RollbackRejected'] as const;
 
 /** What keeps a version out of a stage. */
-const GATES = ['Soaking', 'WaitingForApproval', 'StageBefore', 'ProvesNothing', 'HeldByRollback'] as const;
+const GATES = ['Soaking', 'WaitingForApproval', 'ProvesNothing', 'Failed', 'Paused'] as const;
 
 const STALLED = [...SPEC, ...REGISTRY_REFUSES, 'NameTaken', 'Failed', ...STAYS, 'Refused'] as const;
 const UNDER_WAY = [
@@ -46,8 +46,6 @@ const UNDER_WAY = [
   'RecordingRevision',
   'Progressing',
   ...GATES,
-  'Failed',
-  'Paused',
   'RolledBack',
   'ApiServerError',
 ] as const;
@@ -125,9 +123,9 @@ export const CONDITIONS = {
       False: [
         'Entering',
         ...GATES,
-        'Failed',
+        'StageBefore',
+        'HeldByRollback',
         'NameTaken',
-        'Paused',
         'WaitingForRevision',
         'UnknownStage',
         'UnknownRevision',

@@ -1,0 +1,27 @@
+/** The health check that Argo CD is given, run as it is. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LuaFactory } from 'wasmoon';
+
+const folder = join(import.meta.dirname, '../../manifests/argocd/resource_customizations/apprelease.dev');
+
+/** Healthy, Progressing, Suspended or Degraded. */
+export async function argoHealth(object: object): Promise<string> {
+  const script = await readFile(join(folder, 'AppRelease/health.lua'), 'utf8');
+  const engine = await new LuaFactory().createEngine();
+  try {
+    const answer = (await engine.doString(`local obj = ${literal(object)}\n${script}`)) as { status: string };
+    return answer.status;
+  } finally {
+    engine.global.close();
+  }
+}
+
+/** As Lua writes it: a table for a list begins with 1, and has nothing where JSON has null. */
+function literal(value: unknown): string {
+  if (value === null || value === undefined) return 'nil';
+  if (Array.isArray(value)) return `{${value.map(literal).join(', ')}}`;
+  if (typeof value !== 'object') return JSON.stringify(value);
+  const fields = Object.entries(value).map(([key, field]) => `[${JSON.stringify(key)}] = ${literal(field)}`);
+  return `{${fields.join(', ')}}`;
+}

@@ -1,0 +1,274 @@
+/** The situations of docs/situations.md: how each comes about, and when it is there. */
+import type { AppReleaseStatus } from '../../src/api/app-release.ts';
+import type { Condition } from '../../src/api/common.ts';
+import { onFailure } from './failure-scenarios.ts';
+import type { Behaviour } from './kubelet.ts';
+import type { UserStep } from './scenario.ts';
+import { DENIED_MEMORY, REFUSED_MEMORY } from './scenario.ts';
+import type { Scene } from './simulation.ts';
+import { webSpec } from './specs.ts';
+import {
+  act,
+  behaves,
+  create,
+  edit,
+  editCanary,
+  editPool,
+  everywhere,
+  is,
+  manualSpec,
+  promote,
+  ready,
+} from './steps.ts';
+import { rollback, serves, started, version } from './steps.ts';
+
+export interface Situation {
+  /** The first column of the table. */
+  name: string;
+  prepare?: (scene: Scene) => void;
+  steps: readonly UserStep[];
+  /** Whether it has come about. */
+  when: (scene: Scene) => boolean;
+}
+
+const released = [create(), version('2.0.0', ready)];
+const returned = [...released, rollback('back', (scene) => ready(scene) && everywhere('2.0.0')(scene))];
+
+/** Back to a version that no pod runs any more, and that then behaves otherwise. */
+function coldRollback(behaviour: Behaviour): UserStep[] {
+  return [
+    create({ ...webSpec('1.0.0'), rollback: { warmFor: '0s', drain: '1s' } }),
+    version('2.0.0', ready),
+    act(
+      `1.0.0 is ${behaviour} from now on`,
+      (scene) => {
+        behaves('1.0.0', behaviour)?.(scene);
+      },
+      all(ready, everywhere('2.0.0')),
+    ),
+    rollback('back', ({ world }) => world.list('Deployment').length === 3),
+  ];
+}
+
+function setMemory(memory: string): UserStep {
+  return edit(
+    `version 2.0.0 with ${memory} of memory`,
+    (spec) => {
+      spec.version = '2.0.0';
+      const resources = { limits: { memory } };
+      spec.template.spec.containers = [{ name: 'web', image: 'registry.test/web:2.0.0', resources }];
+    },
+    ready,
+  );
+}
+
+function pause(reason: string, when: UserStep['when']): UserStep {
+  return act(
+    `pause: ${reason}`,
+    ({ users }) => {
+      users.pause('web', reason);
+    },
+    when,
+  );
+}
+
+function noReplicas(): UserStep {
+  return edit(
+    'set 0 replicas in canary',
+    editCanary(({ pools }) => {
+      for (const found of pools) found.replicas = 0;
+    }),
+    ready,
+  );
+}
+
+/** Every one of these, for the newest spec. */
+function all(...wanted: ((scene: Scene) => boolean)[]): (scene: Scene) => boolean {
+  return (scene) => wanted.every((one) => one(scene));
+}
+
+function unready(reason: string): (scene: Scene) => boolean {
+  return is('Ready', 'False', reason);
+}
+
+export const RELEASED: Situation = {
+  name: 'Released: the wanted version is everywhere',
+  steps: released,
+  when: all(ready, everywhere('2.0.0')),
+};
+
+export const SITUATIONS: readonly Situation[] = [
+  RELEASED,
+  {
+    name: 'A first version starts',
+    steps: [create()],
+    when: unready('Progressing'),
+  },
+  {
+    name: 'A new version starts in a stage',
+    steps: released,
+    when: all(unready('Progressing'), started('canary', '2.0.0')),
+  },
+  {
+    name: 'The stage before soaks',
+    steps: released,
+    when: unready('Soaking'),
+  },
+  {
+    name: 'The version waits for an approval',
+    steps: [create(manualSpec()), promote('first', {}, unready('WaitingForApproval')), version('2.0.0', ready)],
+    when: unready('WaitingForApproval'),
+  },
+  {
+    name: 'The stage before has no replicas',
+    steps: [create(), noReplicas(), version('2.0.0')],
+    when: unready('ProvesNothing'),
+  },
+  {
+    name: 'Paused on the way',
+    steps: [...released, pause('incident 42', serves(['canary', '2.0.0']))],
+    when: all(unready('Paused'), is('Paused', 'True')),
+  },
+  {
+    name: 'Paused, with nothing to do',
+    steps: [create(), pause('freeze', ready)],
+    when: is('Paused', 'True'),
+  },
+  {
+    name: 'The registry of a new version is down',
+    steps: [
+      create(),
+      act(
+        'the registry goes down',
+        ({ registry }) => {
+          registry.up = false;
+        },
+        ready,
+      ),
+      version('2.0.0'),
+    ],
+    when: unready('ResolvingDigests'),
+  },
+  {
+    name: 'Pods of a new version find no room',
+    steps: [
+      create(),
+      act(
+        'canary is full',
+        ({ cluster }) => {
+          cluster.kubelet.capacity.set('canary', 0);
+        },
+        ready,
+      ),
+      version('2.0.0'),
+    ],
+    when: is('CapacityAvailable', 'False'),
+  },
+  {
+    name: 'Every pod of a pool is lost',
+    steps: [
+      create(),
+      act(
+        'the pod of canary is not ready',
+        ({ users }) => {
+          users.flip('web', 'canary', false);
+        },
+        ready,
+      ),
+    ],
+    when: is('Available', 'False'),
+  },
+  {
+    name: 'A rollback is on its way',
+    steps: coldRollback('slow'),
+    when: is('Reconciling', 'True', 'RolledBack'),
+  },
+  {
+    name: 'A person’s rollback holds',
+    steps: returned,
+    when: all(is('RolledBack', 'True'), is('Reconciling', 'False')),
+  },
+  {
+    name: 'A version failed and was taken back',
+    prepare: behaves('2.0.0', 'crash'),
+    steps: released,
+    when: all(is('RolledBack', 'True'), is('Reconciling', 'False')),
+  },
+  {
+    name: 'A version failed, and `onFailure` is Pause',
+    prepare: behaves('2.0.0', 'crash'),
+    steps: [create(onFailure('Pause')), version('2.0.0', ready)],
+    when: is('Stalled', 'True'),
+  },
+  {
+    name: 'A first version failed',
+    prepare: behaves('1.0.0', 'crash'),
+    steps: [create()],
+    when: is('Stalled', 'True'),
+  },
+  {
+    name: 'What a rollback returns to fails too',
+    steps: coldRollback('never'),
+    when: is('Stalled', 'True', 'RollbackFailed'),
+  },
+  {
+    name: 'The spec is not valid',
+    steps: [
+      create(),
+      edit(
+        'no nodeSelector in prod-a',
+        editPool('prod-a', (found) => {
+          delete found.nodeSelector;
+        }),
+        ready,
+      ),
+    ],
+    when: is('Stalled', 'True'),
+  },
+  {
+    name: 'Kubernetes refuses the template',
+    steps: [create(), setMemory(REFUSED_MEMORY)],
+    when: is('Stalled', 'True'),
+  },
+  {
+    name: 'The API server refuses the next step',
+    steps: [create(), setMemory(DENIED_MEMORY)],
+    when: is('Stalled', 'True'),
+  },
+  {
+    name: 'An image is not in its registry',
+    steps: [
+      create(),
+      act(
+        'no tag is known any more',
+        ({ registry }) => {
+          registry.resolve = (image) => ({ state: 'failed', reason: 'NotFound', message: image, retryable: true });
+        },
+        ready,
+      ),
+      version('2.0.0'),
+    ],
+    when: is('Stalled', 'True'),
+  },
+  {
+    name: 'A first version meets a name that is somebody else’s',
+    prepare: ({ users }) => {
+      users.createService('web-prod-a', false);
+    },
+    steps: [create()],
+    when: is('Stalled', 'True', 'NameTaken'),
+  },
+];
+
+export interface Seen {
+  conditions: readonly Condition[];
+  /** As it is stored. */
+  release: object;
+}
+
+/** What the release said at that moment. */
+export function look({ world }: Scene): Seen | undefined {
+  const release = world.get('AppRelease', 'web');
+  const { conditions = [] } = (release?.status ?? {}) as AppReleaseStatus;
+  return release && { conditions, release };
+}

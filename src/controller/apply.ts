@@ -1,8 +1,8 @@
 /** The only writes of the operator besides status and events: one function for each kind of action. */
 import type { AppRelease } from '../api/app-release.ts';
 import type { ObjectMeta } from '../api/common.ts';
-import { ANNOTATION, API_VERSION, FIELD_MANAGER, LABEL } from '../api/meta.ts';
-import { isConflict, isInvalid, isKubeError, isNotFound, KubeError } from '../kube/errors.ts';
+import { API_VERSION, FIELD_MANAGER, LABEL } from '../api/meta.ts';
+import { isInvalid, isKubeError, isNotFound, KubeError } from '../kube/errors.ts';
 import type { JsonPatchOperation, KubeObject, Resource } from '../kube/types.ts';
 import { statusOf } from '../kube/types.ts';
 import type { Action, Guard, Target } from '../release/actions.ts';
@@ -13,6 +13,7 @@ import type { Cache } from './caches.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { notePutBack } from './memory.ts';
 import { readService } from './observe.ts';
+import { inTheWay, isControlled, isForeign, isLeftBehind, otherRelease, takenMessage, wayOut } from './ownership.ts';
 import { DEPLOYMENTS, PROMOTIONS, REVISIONS, ROLLBACKS, SERVICES } from './resources.ts';
 import type { ReconcileContext } from './types.ts';
 
@@ -182,7 +183,11 @@ async function labelAgain({ context, release }: Scope, { metadata }: DesiredServ
   const { namespace, name } = metadata;
   const live = await readService(context, namespace, name);
   const isOurs = live?.metadata.ownerReferences?.some(({ uid }) => uid === release.metadata.uid) ?? false;
-  if (!live || !isOurs || live.metadata.labels?.[LABEL.release] !== undefined) return false;
+  if (!live || !isOurs) return false;
+  if (live.metadata.labels?.[LABEL.release] !== undefined) {
+    const message = `Service ${name} is there, though news of it is not`;
+    throw new KubeError({ code: 409, reason: 'Conflict', message, verb: 'get', path: name });
+  }
   const { resourceVersion } = live.metadata;
   const body = { metadata: { resourceVersion, labels: { [LABEL.release]: release.metadata.name } } };
   const patch = { type: 'merge' as const, body };
@@ -245,56 +250,9 @@ async function applyOwned<T extends KubeObject, S>(
   }
 }
 
-/** Of an earlier release of this name: it is on its way out with its owner. */
-function isLeftBehind<S>({ release }: Scope, cache: Cache<S>, { metadata }: Desired<unknown>): boolean {
-  const { name, uid } = release.metadata;
-  const live = cache.get(metadata.namespace, metadata.name) as { metadata: ObjectMeta } | undefined;
-  return (live?.metadata.ownerReferences ?? []).some(
-    (owner) => owner.kind === 'AppRelease' && owner.name === name && owner.uid !== uid,
-  );
-}
-
-function inTheWay({ kind, metadata }: Desired<unknown>): KubeError {
-  const message = `${kind} ${metadata.name} of the release that was deleted is still there`;
-  return new KubeError({ code: 409, reason: 'Conflict', message, verb: 'apply', path: metadata.name });
-}
-
-/** Made by this release, so that it is no first contact, whatever others made of its labels and annotations. */
-function isControlled<S>({ release }: Scope, cache: Cache<S>, { metadata }: Desired<unknown>): boolean {
-  const live = cache.get(metadata.namespace, metadata.name) as { metadata: ObjectMeta } | undefined;
-  return live?.metadata.ownerReferences?.some(({ uid }) => uid === release.metadata.uid) ?? false;
-}
-
-/** All releases write as one manager, so that the API server tells of no conflict between two of them. */
-function otherRelease<S>({ release }: Scope, cache: Cache<S>, { metadata }: Desired<unknown>): string | undefined {
-  const live = cache.get(metadata.namespace, metadata.name) as { metadata: ObjectMeta } | undefined;
-  const owner = live?.metadata.labels?.[LABEL.release];
-  return owner === release.metadata.name ? undefined : owner;
-}
-
 function noteTaken({ context, release, memory }: Scope, object: string, message: string): void {
   memory.taken.set(object, { message, at: context.now() });
   context.record(release, { type: 'Warning', reason: 'NameTaken', note: message });
-}
-
-/** At the first contact: another manager owns a field, another owner controls the object, or what must not change differs. */
-function isForeign(error: unknown): error is KubeError {
-  return isConflict(error) || (isInvalid(error) && /immutable|controller/i.test(error.message));
-}
-
-function takenMessage(desired: Desired<unknown>, error: KubeError): string {
-  const { kind, metadata } = desired;
-  const way =
-    kind === 'Service'
-      ? `annotate it with ${ANNOTATION.adopt}: "true" to hand its selector over, ${wayOut(desired)}`
-      : wayOut(desired);
-  return `${kind} ${metadata.name} belongs to somebody else: ${way} (${error.message.replace(/^\S+ \S+: /, '').slice(0, 300)})`;
-}
-
-function wayOut({ kind }: Desired<unknown>): string {
-  return kind === 'Service'
-    ? 'remove it, or give the pool another serviceName'
-    : 'remove it, or give the AppRelease another name';
 }
 
 function otherManagerOf<S>(cache: Cache<S>, { metadata }: Desired<unknown>): string {

@@ -45,11 +45,17 @@ export function moveGroup(view: View, group: Group): GroupPlan {
   if (!first || !together || group.taken !== undefined) return { actions: [], due: [] };
   const track = targetTrack(view, group, moves);
   const frozen = moves.some((move) => isFrozen(view, move));
-  const served = moves.flatMap((move) => keepServed(view, group, move));
   const kept = keepTargets(view, moves, track, frozen);
   const service = keepService(view, group, moves, track, frozen);
+  // What a switch leaves behind drains, however small its pool is to be.
+  const stays = service.every((action) => selectedBy(action) === group.track);
+  const served = stays ? moves.flatMap((move) => keepServed(view, group, move)) : [];
   const cleaned = cleanUp(view, group, moves, frozen);
   return { actions: [...served, ...kept, ...service, ...cleaned.actions], due: cleaned.due };
+}
+
+function selectedBy(action: Action): string | undefined {
+  return action.kind === 'ApplyService' ? action.service.spec.selector?.[LABEL.track] : undefined;
 }
 
 /** No step forward: the revision failed here, or the release is paused. What is served is kept all the same. */

@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 export interface MemoryTrimmer {
-  /** Something was done: the memory is trimmed when nothing more is for a while. */
+  /** Something was done: the memory is trimmed, twice, when nothing more is for a while. */
   worked: () => void;
 }
 
@@ -16,15 +16,18 @@ export interface MemoryTrimmerOptions {
   trim?: () => void;
 }
 
+/** What a collection frees is first kept for use again, and given back at the next one. */
+const AGAIN_MS = 10_000;
+
 export function createMemoryTrimmer(options: MemoryTrimmerOptions = {}): MemoryTrimmer {
   const { quietMs = 5_000, leastMs = 30_000, trim = collector() } = options;
   let trimmedAt = -Infinity;
   let timer: NodeJS.Timeout | undefined;
 
   function quiet(): void {
-    timer = undefined;
     trimmedAt = performance.now();
     trim();
+    timer = setTimeout(trim, AGAIN_MS).unref();
   }
 
   function worked(): void {

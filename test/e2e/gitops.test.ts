@@ -1,0 +1,161 @@
+// Issue 4, item 5: releases by commits, which a real Argo CD syncs with self-heal and prune on.
+import { describe, expect } from 'vitest';
+import { pool, type Spec } from '../integration/release-objects.ts';
+import { blockOf, test, type Application } from './gitops.ts';
+import { onePool, web, webOf } from './releases.ts';
+import { kubectl, type World } from './world.ts';
+
+const ONE = { ...onePool(pool('prod-a', 1)), rollback: { warmFor: '5m', drain: '1s' } };
+
+/** A person lets every version into the second stage. */
+const APPROVED: Partial<Spec> = {
+  ...ONE,
+  stages: [
+    { name: 'canary', pools: [pool('canary-vms', 1)] },
+    { name: 'production', approval: 'Manual', pools: [pool('prod-a', 1)] },
+  ],
+};
+
+async function served(world: World): Promise<(string | undefined)[]> {
+  return ((await world.status()).pools ?? []).map(({ version }) => version);
+}
+
+/** Two versions after each other, and the second is taken back. */
+async function takenBack(world: World, app: Application): Promise<void> {
+  for (const version of ['1.0.0', '2.0.0']) {
+    await app.release(`Release ${version}`, await web(world, version, ONE));
+    await app.becomes('Healthy', new RegExp(version));
+  }
+  await world.rollback('back', { reason: 'checkout fails' });
+  await app.becomes('Suspended', /^wants 2\.0\.0, runs 1\.0\.0 by back: checkout fails$/);
+}
+
+describe('a release by commits', () => {
+  test('is Progressing, Suspended while it waits for a person, Healthy', async ({ world, app }) => {
+    await app.release('Release 1.0.0', await web(world, '1.0.0', APPROVED));
+    await app.becomes('Progressing');
+    await app.becomes('Suspended', /a ReleasePromotion must let version 1\.0\.0 .* into stage production/);
+    await world.promote('first', { version: '1.0.0', stage: 'production' });
+    await app.becomes('Healthy', /version 1\.0\.0 is in every pool/);
+    expect(await served(world)).toEqual(['1.0.0', '1.0.0']);
+
+    await app.release('Release 2.0.0', await web(world, '2.0.0', APPROVED));
+    await app.becomes('Suspended', /version 2\.0\.0 .* into stage production/);
+    expect(await served(world)).toEqual(['2.0.0', '1.0.0']);
+    // An approval may be a commit as well.
+    await app.commit('Approve 2.0.0', { 'approval.yaml': blockOf('yaml', 'kind: ReleasePromotion') });
+    await app.becomes('Healthy', /version 2\.0\.0 is in every pool/);
+    await app.commit('Forget the approval', { 'approval.yaml': undefined });
+    await app.becomes('Healthy', /version 2\.0\.0 is in every pool/);
+  });
+
+  test('that does not work is Degraded, and so is one that cannot be pulled', async ({ world, app }) => {
+    await app.release('Release 1.0.0', await web(world, '1.0.0', ONE));
+    await app.becomes('Healthy');
+    const { image } = await world.images.push('3.0.0-crash', 'crash');
+    await app.release('Release 3.0.0', webOf(image, '3.0.0', { ...ONE, progressDeadlineSeconds: 15 }));
+    await app.becomes('Degraded', /^wants 3\.0\.0, runs 1\.0\.0 by web-r2-1/);
+    const missing = image.replace(/:[^:]*$/, ':9.9.9');
+    await app.release('Release 9.9.9', webOf(missing, '9.9.9', ONE));
+    await app.becomes('Degraded', /9\.9\.9/);
+    await app.release('Release 1.1.0', await web(world, '1.1.0', ONE));
+    await app.becomes('Healthy', /1\.1\.0/);
+  });
+});
+
+describe('a rollback', () => {
+  test('holds through self-heals and a hard refresh, until Git names the next version', async ({ world, app }) => {
+    await takenBack(world, app);
+    for (const seconds of [61, 62, 63]) {
+      const before = await app.status();
+      // What another changes in a field that Git owns.
+      await app.patch({ spec: { progressDeadlineSeconds: seconds } });
+      await world.until(`self-heal of ${seconds}`, async () => {
+        const value = await world.kubectl(
+          'get',
+          'apprelease',
+          'web',
+          '--output=jsonpath={.spec.progressDeadlineSeconds}',
+        );
+        const { operationState } = await app.status();
+        return value === '60' && operationState?.startedAt !== before.operationState?.startedAt;
+      });
+      await app.becomes('Suspended', /^wants 2\.0\.0, runs 1\.0\.0/);
+      expect(await served(world)).toEqual(['1.0.0']);
+    }
+    const { reconciledAt } = await app.status();
+    await app.refresh('hard');
+    await world.until('a full refresh', async () => (await app.status()).reconciledAt !== reconciledAt);
+    await app.becomes('Suspended', /^wants 2\.0\.0, runs 1\.0\.0/);
+    expect(await served(world)).toEqual(['1.0.0']);
+    expect((await world.pods()).every(({ image }) => image.includes(':1.0.0@'))).toBe(true);
+
+    await app.release('Release 2.0.1', await web(world, '2.0.1', ONE));
+    await app.becomes('Healthy', /2\.0\.1/);
+    expect(await served(world)).toEqual(['2.0.1']);
+    const hold = '--output=jsonpath={.status.endReason}';
+    expect(await world.kubectl('get', 'releaserollback', 'back', hold)).toContain('2.0.1');
+  });
+
+  test('by a revert commit is at once, without gates', async ({ world, app }) => {
+    await app.release('Release 1.0.0', await web(world, '1.0.0', APPROVED));
+    await app.becomes('Suspended');
+    await world.promote('first', { stage: 'production' });
+    await app.becomes('Healthy');
+    await app.release('Release 2.0.0', await web(world, '2.0.0', APPROVED));
+    await app.becomes('Suspended');
+    await world.promote('second', { stage: 'production' });
+    await app.becomes('Healthy', /2\.0\.0/);
+    const pods = new Set((await world.pods()).map(({ uid }) => uid));
+    await app.revert();
+    await app.becomes('Healthy', /1\.0\.0/);
+    // The standbys: nothing was started, and nobody was asked.
+    expect((await world.pods()).filter(({ ready, image }) => ready && image.includes(':1.0.0@'))).toHaveLength(2);
+    expect((await world.pods()).filter(({ uid }) => !pods.has(uid))).toEqual([]);
+  });
+});
+
+describe('the actions', () => {
+  test('promote, rollback, retry, pause and resume, by the API server of Argo CD', async ({ world, app }) => {
+    await app.release('Release 1.0.0', await web(world, '1.0.0', APPROVED));
+    await app.becomes('Suspended', /production/);
+    await app.run('promote');
+    await app.becomes('Healthy', /1\.0\.0/);
+
+    await app.run('pause');
+    await app.release('Release 2.0.0', await web(world, '2.0.0', APPROVED));
+    await app.becomes('Suspended', /^paused: paused in Argo CD$/);
+    expect(await served(world)).toEqual(['1.0.0', '1.0.0']);
+    await app.run('resume');
+    await app.becomes('Suspended', /into stage production/);
+    await app.run('promote');
+    await app.becomes('Healthy', /2\.0\.0/);
+
+    await app.run('rollback');
+    await app.becomes('Suspended', /^wants 2\.0\.0, runs 1\.0\.0 by web-.*asked for in Argo CD/);
+    expect(await served(world)).toEqual(['1.0.0', '1.0.0']);
+    await app.run('retry');
+    await app.becomes('Suspended', /into stage production/);
+    expect(await served(world)).toEqual(['2.0.0', '1.0.0']);
+    await app.run('promote');
+    await app.becomes('Healthy', /2\.0\.0/);
+  });
+
+  test('may be run by Argo CD’s own service account', async ({ argo: _argo }) => {
+    for (const kind of ['releaserollbacks.apprelease.dev', 'releasepromotions.apprelease.dev']) {
+      const may = await kubectl('auth', 'can-i', 'create', kind, '--as=system:serviceaccount:argocd:argocd-server');
+      expect(may.trim()).toBe('yes');
+    }
+  });
+});
+
+describe('prune', () => {
+  test('removes everything', async ({ world, app }) => {
+    await takenBack(world, app);
+    await app.commit('Remove web', { 'web.yaml': undefined });
+    await world.until('the end of everything', async () => {
+      const kinds = 'appreleases,releaserollbacks,deployments,services,controllerrevisions,pods';
+      return (await world.kubectl('get', kinds, '--output=name')) === '';
+    });
+  });
+});

@@ -1,0 +1,233 @@
+// A test's Application of Argo CD, which syncs what the test commits; and words for what it shows.
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { expect } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { API_VERSION } from '../../src/api/meta.ts';
+import type { Spec } from '../integration/release-objects.ts';
+import { startArgoCD, type ArgoCD } from '../kind/argocd.ts';
+import { execute } from '../kind/engine.ts';
+import { e2e, kubectl, test as base, type Manifest, type World } from './world.ts';
+
+const BRANCH = 'main';
+
+export type Health = 'Healthy' | 'Progressing' | 'Suspended' | 'Degraded' | 'Missing';
+
+/** What an Application shows, as far as the tests read it. */
+export interface ApplicationStatus {
+  readonly sync?: { status: 'Synced' | 'OutOfSync' | 'Unknown'; revision?: string; revisions?: string[] };
+  readonly health?: { status: Health };
+  readonly operationState?: { phase: string; startedAt: string; message?: string };
+  readonly conditions?: { type: string; message: string }[];
+  readonly reconciledAt?: string;
+  readonly resources?: { kind: string; name: string; status: string; health?: { status: Health; message?: string } }[];
+}
+
+export interface Repository {
+  readonly url: string;
+  /** Commits the files, by path; undefined removes one. Returns the commit. */
+  readonly commit: (message: string, files: Readonly<Record<string, string | undefined>>) => Promise<string>;
+  /** Commits a copy of a folder. */
+  readonly commitFolder: (message: string, from: string, to: string) => Promise<string>;
+  /** Commits the reverse of the newest commit. */
+  readonly revert: () => Promise<string>;
+}
+
+export interface Application {
+  readonly name: string;
+  readonly repository: Repository;
+  readonly status: () => Promise<ApplicationStatus>;
+  /** Commits the release, and tells Argo CD as a webhook does. */
+  readonly release: (message: string, spec: Spec) => Promise<void>;
+  readonly commit: Repository['commit'];
+  readonly revert: () => Promise<void>;
+  readonly refresh: (type?: 'normal' | 'hard') => Promise<void>;
+  /** Until it is synced to the newest commit, has the health, and shows a message of the release where one is given. */
+  readonly becomes: (health: Health, message?: RegExp) => Promise<void>;
+  /** Changes the release in the cluster, as somebody who knows nothing of Git. */
+  readonly patch: (change: object) => Promise<void>;
+  /** How often it was not as in Git, for more than what was changed here and there. */
+  readonly fights: () => Promise<number>;
+  /** Runs the page's commands for an action, by Argo CD's API server. */
+  readonly run: (action: string) => Promise<void>;
+}
+
+interface Fixtures {
+  argo: ArgoCD;
+  app: Application;
+}
+
+export const test = base.extend<Fixtures>({
+  argo: [
+    // eslint-disable-next-line no-empty-pattern -- the form that vitest asks for
+    async ({}, use) => {
+      const { kubectl: file, cluster } = e2e;
+      const argo = await startArgoCD({ kubectl: file, kubeconfigPath: cluster.kubeconfigPath });
+      await runBlock(argo, 'patch configmap');
+      await use(argo);
+      await kubectl('delete', `--filename=${join(root, 'manifests/argocd/role-bindings.yaml')}`, '--ignore-not-found');
+      await argo.stop();
+    },
+    { scope: 'file' },
+  ],
+  app: async ({ argo, world }, use) => {
+    const repository = await createRepository(argo, world.namespace);
+    const app = await createApplication(argo, world, repository, {
+      source: { repoURL: repository.url, path: '.', targetRevision: BRANCH },
+    });
+    await use(app);
+    expect(await app.fights()).toBe(0);
+    await removeApplication(app.name);
+  },
+});
+
+const root = join(import.meta.dirname, '../..');
+const guide = await readFile(join(root, 'docs/gitops.md'), 'utf8');
+
+/** The one block of docs/gitops.md in a language that holds the text. */
+export function blockOf(language: string, text: string): string {
+  const blocks = [...guide.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(
+    ([, block = '']) => block,
+  );
+  const found = blocks.filter((block) => block.includes(text));
+  if (found.length !== 1) throw new Error(`${found.length} blocks of docs/gitops.md hold ${text}`);
+  return found[0] ?? '';
+}
+
+/** Runs the commands of a block, on the Application and the namespace in place of the page's. */
+export async function runBlock({ env }: ArgoCD, text: string, name = 'shop'): Promise<void> {
+  const script = blockOf('sh', text).replaceAll(/\bshop\b/g, name);
+  await execute('bash', ['-euo', 'pipefail', '-c', script], { env, cwd: root });
+}
+
+/** A bare repository that Argo CD reads, and a clone to commit in. */
+export async function createRepository({ repositories }: ArgoCD, name: string): Promise<Repository> {
+  const bare = join(repositories.folder, `${name}.git`);
+  const clone = join(repositories.folder, name);
+  const author = ['-c', 'user.name=e2e', '-c', 'user.email=e2e@example.com'];
+  const git = (...args: string[]) => execute('git', ['-C', clone, ...author, ...args]);
+  await execute('git', ['init', '--quiet', '--bare', `--initial-branch=${BRANCH}`, bare]);
+  await execute('git', ['clone', '--quiet', bare, clone]);
+
+  async function push(): Promise<string> {
+    await git('push', '--quiet', 'origin', `HEAD:${BRANCH}`);
+    return (await git('rev-parse', 'HEAD')).trim();
+  }
+  async function record(message: string): Promise<string> {
+    await git('add', '--all');
+    await git('commit', '--quiet', '--allow-empty', '--message', message);
+    return push();
+  }
+  await record('Begin');
+  return {
+    url: `${repositories.url}/${name}.git`,
+    commit: async (message, files) => {
+      for (const [path, content] of Object.entries(files)) {
+        const file = join(clone, path);
+        if (content === undefined) await rm(file);
+        else await mkdir(dirname(file), { recursive: true }).then(() => writeFile(file, content));
+      }
+      return record(message);
+    },
+    commitFolder: async (message, from, to) => {
+      await cp(from, join(clone, to), { recursive: true });
+      return record(message);
+    },
+    revert: async () => {
+      await git('revert', '--no-edit', 'HEAD');
+      return push();
+    },
+  };
+}
+
+/** An AppRelease as it stands in Git. */
+export function manifestOf(spec: Spec, metadata: object = {}): string {
+  return stringify({ apiVersion: API_VERSION, kind: 'AppRelease', metadata: { name: 'web', ...metadata }, spec });
+}
+
+export async function createApplication(
+  argo: ArgoCD,
+  world: World,
+  repository: Repository,
+  { destination = world.namespace, ...spec }: { destination?: string; [field: string]: unknown },
+): Promise<Application> {
+  const name = world.namespace;
+  let newest: string | undefined;
+  let changes = 0;
+
+  async function status(): Promise<ApplicationStatus> {
+    const application = await kubectl('get', 'application', name, '--namespace=argocd', '--output=json');
+    return (JSON.parse(application) as { status?: ApplicationStatus }).status ?? {};
+  }
+  async function refresh(type = 'normal'): Promise<void> {
+    const annotation = `argocd.argoproj.io/refresh=${type}`;
+    await kubectl('annotate', 'application', name, '--namespace=argocd', '--overwrite', annotation);
+  }
+  async function commit(...args: Parameters<Repository['commit']>): Promise<string> {
+    changes += 1;
+    newest = await repository.commit(...args);
+    await refresh();
+    return newest;
+  }
+  async function becomes(health: Health, message = /(?:)/): Promise<void> {
+    let seen: ApplicationStatus = {};
+    await world
+      .until(`Application ${health} ${message.source}`, async () => {
+        seen = await status();
+        const revisions = seen.sync?.revisions ?? [seen.sync?.revision];
+        const synced = seen.sync?.status === 'Synced' && (newest === undefined || revisions.includes(newest));
+        const release = seen.resources?.find(({ kind }) => kind === 'AppRelease');
+        return synced && seen.health?.status === health && message.test(release?.health?.message ?? '');
+      })
+      .catch((cause: unknown) => {
+        throw new Error(`the Application shows ${JSON.stringify(seen, undefined, 1)}`, { cause });
+      });
+  }
+
+  const {
+    metadata,
+    spec: common,
+    ...kind
+  } = parse(blockOf('yaml', 'kind: Application')) as Manifest & { spec: object };
+  const application = {
+    ...kind,
+    metadata: { ...metadata, name },
+    spec: { ...common, destination: { server: argo.server, namespace: destination }, ...spec },
+  };
+  await execute(e2e.kubectl, [`--kubeconfig=${e2e.cluster.kubeconfigPath}`, 'create', '--filename=-'], {
+    input: JSON.stringify(application),
+  });
+  return {
+    name,
+    repository,
+    status,
+    refresh,
+    commit,
+    becomes,
+    release: async (message, own) => {
+      await commit(message, { 'web.yaml': manifestOf(own) });
+    },
+    revert: async () => {
+      changes += 1;
+      newest = await repository.revert();
+      await refresh();
+    },
+    patch: async (change) => {
+      changes += 1;
+      await world.kubectl('patch', 'apprelease', 'web', '--type=merge', `--patch=${JSON.stringify(change)}`);
+    },
+    fights: async () => {
+      const events = ['get', 'events', '--namespace=argocd', `--field-selector=involvedObject.name=${name}`];
+      const messages = await kubectl(...events, '--output=jsonpath={range .items[*]}{.message}{"\\n"}{end}');
+      const outOfSync = messages.match(/^Updated sync status: .* -> OutOfSync$/gm) ?? [];
+      return Math.max(0, outOfSync.length - changes);
+    },
+    run: (action) => runBlock(argo, `run shop ${action} `, name),
+  };
+}
+
+/** With all that it has synced. */
+export async function removeApplication(name: string): Promise<void> {
+  await kubectl('delete', 'application', name, '--namespace=argocd', '--timeout=180s', '--ignore-not-found');
+  expect(await kubectl('get', 'applications', '--namespace=argocd', '--output=name')).toBe('');
+}

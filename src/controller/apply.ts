@@ -8,6 +8,7 @@ import { statusOf } from '../kube/types.ts';
 import type { Action, Guard, Target } from '../release/actions.ts';
 import { desiredHash, ownedMetadata } from '../release/drift.ts';
 import type { Desired, DesiredService } from '../release/objects.ts';
+import { canonicalJson } from '../release/names.ts';
 import { ownerReference } from '../release/render.ts';
 import type { Cache } from './caches.ts';
 import type { ReleaseMemory } from './memory.ts';
@@ -132,11 +133,16 @@ async function createRevision(
         ownerReferences: [ownerReference(release.metadata)],
       },
       revision,
-      data,
+      data: inOrder(data),
     },
     { fieldManager: FIELD_MANAGER },
   );
   context.caches.revisions.observeWrite(created);
+}
+
+/** Keys in the order of Kubernetes, which refuses every patch of a ControllerRevision whose data it would write otherwise. */
+function inOrder(data: object): object {
+  return JSON.parse(canonicalJson(data)) as object;
 }
 
 async function annotateRevision(

@@ -214,10 +214,21 @@ async function send(
       'user-agent': setup.userAgent,
       ...(call.contentType === undefined ? {} : { 'content-type': call.contentType }),
     },
-    ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+    ...(call.body === undefined ? {} : { body: encode(call.body) }),
     signal: deadline.signal,
   });
   return { ...sent, credentials };
+}
+
+/**
+ * JSON as Kubernetes writes it, which escapes these characters. What is stored as it came, such as a ControllerRevision's
+ * data, must be the same bytes when Kubernetes writes it anew, or it counts as changed.
+ */
+function encode(body: unknown): string {
+  return JSON.stringify(body).replace(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 async function loadCredentials(setup: Exchange, call: Call, signal: AbortSignal) {

@@ -192,13 +192,19 @@ test('2.4 a Deployment’s name that is taken is said beside a Service’s that 
   });
 });
 
-test('2.4 a Deployment that others scribbled over stops no pass', () => {
+test('2.4 a Deployment that others scribbled over stops no pass, and is known by its name', () => {
   const old = revision(1, first);
   const deployment = running('a', old, 1);
+  const [known] = plan(observed({ revisions: [controllerRevision(old)], deployments: [deployment] }), NOW).view
+    .workloads;
   for (const text of ['nonsense', '{}', 'null']) {
     const annotations = { ...deployment.metadata.annotations, [ANNOTATION.placement]: text };
     const scribbled = { ...deployment, metadata: { ...deployment.metadata, annotations } };
     const seen = observed({ revisions: [controllerRevision(old)], deployments: [scribbled] });
-    expect(plan(seen, NOW).view.workloads).toEqual([]);
+    expect(plan(seen, NOW).view.workloads).toEqual([{ ...known, deployment: scribbled }]);
+    const elsewhere = { ...scribbled, metadata: { ...scribbled.metadata, name: 'web-a-1-12345' } };
+    const { workloads, pools } = plan({ ...seen, deployments: [elsewhere] }, NOW).view;
+    expect(workloads).toEqual([]);
+    expect(pools[0]?.strays).toMatchObject([{ name: 'web-a-1-12345' }]);
   }
 });

@@ -7,8 +7,9 @@ import { ledgerName, serviceName as nameOfService } from './names.ts';
 import type { ControllerRevision, Deployment, Pod, Service } from './objects.ts';
 import type { Observed } from './observed.ts';
 import type { Owner, StrategyType } from './render.ts';
+import { workloadName } from './render.ts';
 import type { LedgerRecord, Placement, Revision, Topology } from './revision.ts';
-import { parseLedger, parseRevision, placementOf, poolFacts } from './revision.ts';
+import { parseLedger, parseRevision, placementKeys, placementOf, poolFacts } from './revision.ts';
 import type { Wanted } from './wanted.ts';
 import { viewSpec } from './wanted.ts';
 
@@ -107,7 +108,10 @@ export function view(seen: Observed, now: number): View {
   const ledgerObject = observed.revisions.find(({ metadata }) => metadata.name === ledgerName(release.metadata.name));
   const record = parseLedger(ledgerObject);
   const { spec, topology, wanted } = viewSpec(observed, revisions, record);
-  const found = observed.deployments.flatMap((deployment) => viewWorkload(deployment, observed.pods) ?? []);
+  const found = observed.deployments.flatMap((deployment) => {
+    const identity = identityOf(deployment) ?? identityByName(deployment, release.metadata.name, topology, revisions);
+    return viewWorkload(deployment, identity ?? SCRIBBLED, observed.pods) ?? [];
+  });
   const workloads = found.filter(({ key }) => key !== SCRIBBLED.key);
   const groups = topology ? viewGroups(observed, topology, revisions, found) : [];
   const lastWanted = wanted.state === 'Recorded' ? wanted.revision : previouslyWanted(revisions, record);
@@ -138,11 +142,10 @@ function previouslyWanted(revisions: readonly Revision[], { wanted }: LedgerReco
     : newest;
 }
 
-function viewWorkload(deployment: Deployment, pods: readonly Pod[]): Workload | undefined {
-  const { labels = {}, annotations = {}, name, deletionTimestamp } = deployment.metadata;
+function viewWorkload(deployment: Deployment, identity: Identity, pods: readonly Pod[]): Workload | undefined {
+  const { labels = {}, name, deletionTimestamp } = deployment.metadata;
   const pool = labels[LABEL.pool];
-  const frozen = annotations[ANNOTATION.placement];
-  if (pool === undefined || frozen === undefined || deletionTimestamp !== undefined) return undefined;
+  if (pool === undefined || deletionTimestamp !== undefined) return undefined;
   const own = pods.filter(
     ({ metadata }) => metadata.labels?.[LABEL.workload] === name && metadata.deletionTimestamp === undefined,
   );
@@ -153,7 +156,7 @@ function viewWorkload(deployment: Deployment, pods: readonly Pod[]): Workload | 
     pool,
     revision: Number(labels[LABEL.revision]),
     track: labels[LABEL.track] ?? '',
-    ...(parseIdentity(frozen) ?? SCRIBBLED),
+    ...identity,
     pods: own,
     ready,
     ownReady: Math.min(ready, deployment.status?.readyReplicas ?? 0),
@@ -162,16 +165,38 @@ function viewWorkload(deployment: Deployment, pods: readonly Pod[]): Workload | 
 
 type Identity = Pick<Workload, 'placement' | 'strategy' | 'key'>;
 
+const STRATEGIES: readonly StrategyType[] = ['BlueGreen', 'RollingUpdate'];
 const SCRIBBLED: Identity = { placement: { nodeSelector: {}, tolerations: [] }, strategy: 'BlueGreen', key: '' };
 
-/** What a Deployment was frozen with; undefined where others scribbled over it: where it is wanted, it is made anew. */
-function parseIdentity(frozen: string): Identity | undefined {
+/** What a Deployment was frozen with; undefined where others scribbled over it. */
+function identityOf({ metadata }: Deployment): Identity | undefined {
   try {
-    const { placement, strategy, key } = JSON.parse(frozen) as Partial<Identity>;
+    const { placement, strategy, key } = JSON.parse(
+      metadata.annotations?.[ANNOTATION.placement] ?? '',
+    ) as Partial<Identity>;
     return placement && strategy && key !== undefined ? { placement, strategy, key } : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Its name follows from it, so that it is found again where the pool is placed as it was. */
+function identityByName(
+  { metadata: { name, labels } }: Deployment,
+  release: string,
+  topology: Topology | undefined,
+  revisions: readonly Revision[],
+): Identity | undefined {
+  const pool = topology?.stages
+    .flatMap(({ pools }) => pools)
+    .find((candidate) => candidate.name === labels?.[LABEL.pool]);
+  const revision = revisions.find(({ number }) => String(number) === labels?.[LABEL.revision]);
+  if (!topology || !pool || !revision) return undefined;
+  return STRATEGIES.map((strategy) => ({
+    placement: placementOf(pool),
+    strategy,
+    key: placementKeys(topology, release, strategy).get(pool.name) ?? '',
+  })).find((identity) => workloadName(release, { pool: pool.name, revision, ...identity }) === name);
 }
 
 function viewGroups(

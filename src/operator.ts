@@ -22,7 +22,6 @@ import type { Health } from './process/health.ts';
 import { createHealth } from './process/health.ts';
 import type { Log } from './process/log.ts';
 import { createLog } from './process/log.ts';
-import { createMemoryTrimmer } from './process/memory.ts';
 import type { Metrics } from './process/metrics.ts';
 import { createMetrics } from './process/metrics.ts';
 import { createRegistries } from './process/registry.ts';
@@ -126,9 +125,6 @@ type Reporting = Pick<
 
 /** Everything that the controller tells: to the log, the metrics and, as events, to people. */
 function reporting({ log, within }: Log, metrics: Metrics, recorder: EventRecorder, health: Health): Reporting {
-  const memory = createMemoryTrimmer();
-  // The start was work, too.
-  memory.worked();
   return {
     log,
     within: (key, pass) => within(key, () => health.watch(key, pass)),
@@ -140,7 +136,6 @@ function reporting({ log, within }: Log, metrics: Metrics, recorder: EventRecord
       recorder.record({ regarding, type, reason, note, action: 'Reconcile' });
     },
     onReconcile: ({ key, seconds, error }) => {
-      memory.worked();
       if (error === undefined) {
         metrics.reconciled('success', seconds);
         return;

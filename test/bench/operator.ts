@@ -42,6 +42,7 @@ export async function startOperator(options: OperatorOptions): Promise<OperatorP
   const profile = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`];
   const args = [
     ...profile,
+    ...(await flagsOfImage()),
     bundle,
     `--kubeconfig=${kubeconfig}`,
     `--lease-namespace=${leaseNamespace}`,
@@ -79,6 +80,13 @@ export async function startOperator(options: OperatorOptions): Promise<OperatorP
     metrics: async () => (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text(),
     stop,
   };
+}
+
+/** What the image gives Node. */
+async function flagsOfImage(): Promise<string[]> {
+  const dockerfile = await readFile(join(root, 'Dockerfile'), 'utf8');
+  const entryPoint = JSON.parse(/^ENTRYPOINT (.*)$/m.exec(dockerfile)?.[1] ?? '[]') as string[];
+  return entryPoint.filter((argument) => argument.startsWith('--'));
 }
 
 function megabytes(status: string, field: string): number {

@@ -28,9 +28,9 @@ export interface Footprint {
   cpuSeconds: number;
 }
 
-const SAMPLES = 20;
+const SAMPLES = 10;
 
-/** The least of some seconds without work: the operator gives memory back soon after its work is done. */
+/** The least of ten seconds without work: between two garbage collections it is more. */
 export async function measureFootprint(environment: Environment, releases: number, when: string): Promise<Footprint> {
   await settledRequests(environment);
   environment.say(`(e) memory, ${String(releases)} releases`);

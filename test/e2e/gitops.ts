@@ -76,8 +76,8 @@ export const test = base.extend<Fixtures>({
       source: { repoURL: repository.url, path: '.', targetRevision: BRANCH },
     });
     await use(app);
-    expect(await app.fights()).toBe(0);
-    await removeApplication(app.name);
+    const fights = await app.fights().finally(() => removeApplication(app.name));
+    expect(fights).toBe(0);
   },
 });
 
@@ -218,12 +218,20 @@ export async function createApplication(
     },
     fights: async () => {
       const events = ['get', 'events', '--namespace=argocd', `--field-selector=involvedObject.name=${name}`];
-      const messages = await kubectl(...events, '--output=jsonpath={range .items[*]}{.message}{"\\n"}{end}');
-      const outOfSync = messages.match(/^Updated sync status: .* -> OutOfSync$/gm) ?? [];
-      return Math.max(0, outOfSync.length - changes);
+      const { items } = JSON.parse(await kubectl(...events, '--output=json')) as EventList;
+      // The names end with the time. What Argo CD could not write down it finds again.
+      const changed = items
+        .filter(({ message }) => message.startsWith('Updated sync status'))
+        .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+        .filter(({ message }, index, all) => message !== all[index - 1]?.message);
+      return Math.max(0, changed.filter(({ message }) => message.endsWith('-> OutOfSync')).length - changes);
     },
     run: (action) => runBlock(argo, `run shop ${action} `, name),
   };
+}
+
+interface EventList {
+  items: { metadata: { name: string }; message: string }[];
 }
 
 /** With all that it has synced. */

@@ -1,7 +1,7 @@
 // Argo CD's own program runs the health checks and actions as it reads them from argocd-cm, on the test data of the folder
 // that they are generated from.
 import { globSync, readFileSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
@@ -9,6 +9,8 @@ import { describe, expect, test } from 'vitest';
 import { ensureTool } from '../cluster/go-tool.ts';
 import { execute } from '../kind/engine.ts';
 import { argocd } from '../kind/tools.ts';
+import { blockOf } from './gitops.ts';
+import { e2e } from './world.ts';
 
 const manifests = join(import.meta.dirname, '../../manifests/argocd');
 const folder = join(manifests, 'resource_customizations');
@@ -97,3 +99,24 @@ describe.for(actionTests)('the actions of $kind', ({ dir, cases }) => {
 interface Created {
   unstructuredObj: object;
 }
+
+describe('the policy in docs/gitops.md', () => {
+  test.for([
+    ['on-call', 'rollback', 'Yes'],
+    ['on-call', 'promote', 'No'],
+    ['release-manager', 'promote', 'Yes'],
+  ])('may %s %s: %s', async ([role, action, answer]) => {
+    const scratch = await mkdtemp(join(tmpdir(), 'argocd-'));
+    try {
+      const policy = join(scratch, 'policy.csv');
+      await writeFile(policy, blockOf('csv', 'role:on-call'));
+      const what = [`role:${role}`, `action/apprelease.dev/AppRelease/${action}`, 'applications', 'default/shop'];
+      const flags = [`--policy-file=${policy}`, `--kubeconfig=${e2e.cluster.kubeconfigPath}`];
+      // It ends with 1 where the answer is no.
+      const args = ['-c', '"$@" || true', 'sh', binary, 'admin', 'settings', 'rbac', 'can', ...what, ...flags];
+      expect((await execute('sh', args)).trim()).toBe(answer);
+    } finally {
+      await rm(scratch, { recursive: true });
+    }
+  });
+});

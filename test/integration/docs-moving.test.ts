@@ -1,0 +1,203 @@
+// Claim 4.6: docs/moving.md, from top to bottom: moved to an AppRelease, switched by hand while the operator is down, left again.
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ENDPOINT_SLICES } from '../../src/controller/resources.ts';
+import type { KubeClient } from '../../src/kube/types.ts';
+import { startControlPlane } from '../cluster/control-plane.ts';
+import { pushImage } from '../cluster/images.ts';
+import { addNodes, standardPools } from '../cluster/nodes.ts';
+import { waitFor } from '../cluster/processes.ts';
+import { startRegistry } from '../cluster/registry.ts';
+import type { ControlPlane, Registry } from '../cluster/types.ts';
+import type { OperatorProcess } from './operator-process.ts';
+import { installOperator, startOperatorProcess } from './operator-process.ts';
+import { commandsOf, createRun, readPage, type Run } from './page.ts';
+import { connectAs } from './release-operator.ts';
+
+const page = await readPage('moving.md');
+let cluster: ControlPlane;
+let registry: Registry;
+let kubeconfig: string;
+let operator: OperatorProcess;
+let admin: KubeClient;
+let run: Run;
+
+beforeAll(async () => {
+  cluster = await startControlPlane();
+  registry = await startRegistry();
+  await addNodes(cluster, ...standardPools, { name: 'general', count: 2 });
+  for (const tag of ['1.0.0', '1.1.0', '1.2.0']) await pushImage(registry, 'shop/web', tag);
+  kubeconfig = await installOperator(cluster);
+  admin = connectAs(cluster);
+  const shell = createRun(cluster.dir, [dirname(cluster.binaries.kubectl)], { KUBECONFIG: cluster.kubeconfigPath });
+  // The reader's registry is here.
+  run = (script) => shell(script.replaceAll('registry.example.com', registry.host));
+  await cluster.kubectl(['create', 'namespace', 'shop']);
+  await startOperator();
+}, 600_000);
+
+afterAll(async () => {
+  await operator.stop();
+  await admin.close();
+  await registry.stop();
+  await cluster.stop();
+});
+
+async function startOperator(): Promise<void> {
+  operator = await startOperatorProcess(cluster, {
+    kubeconfig,
+    flags: [`--insecure-registry=${registry.host}`],
+  });
+  await operator.says('leads');
+}
+
+function get(...args: string[]): Promise<string> {
+  return run(`kubectl get --namespace shop ${args.join(' ')}`);
+}
+
+function selector(): Promise<string> {
+  return get('service web', "--output jsonpath='{.spec.selector}'");
+}
+
+async function until(what: string, expected: string, seen: () => Promise<string>): Promise<void> {
+  await waitFor(what, async () => (await seen()) === expected, { timeoutSeconds: 60 });
+}
+
+async function pods(): Promise<string[]> {
+  return (await get('pods', "--output jsonpath='{.items[*].metadata.uid}'")).split(' ').toSorted();
+}
+
+/** Ready pods behind the Service. */
+async function endpoints(): Promise<number> {
+  const { items } = await admin.list(ENDPOINT_SLICES, { namespace: 'shop' });
+  return items.flatMap(({ endpoints: all }) => all ?? []).filter(({ conditions }) => conditions?.ready).length;
+}
+
+/** The least number of ready pods that the Service had meanwhile. */
+async function leastEndpoints(action: () => Promise<unknown>): Promise<number> {
+  let least = await endpoints();
+  let isOver = false;
+  const done = action().finally(() => (isOver = true));
+  // Awaited below.
+  done.catch(() => undefined);
+  const over = () => isOver;
+  while (!over()) {
+    least = Math.min(least, await endpoints());
+    await sleep(20);
+  }
+  await done;
+  return least;
+}
+
+async function runAll(heading: string): Promise<void> {
+  for (const command of commandsOf(page, heading)) await run(command);
+}
+
+const IMAGES = "--output jsonpath='{.items[*].spec.containers[0].image}'";
+const allowed = () => get('poddisruptionbudget web', "--output jsonpath='{.status.disruptionsAllowed}'");
+
+describe('moving', () => {
+  beforeAll(async () => {
+    const [, before = ''] = /^```yaml\n(.*?)^```$/ms.exec(page) ?? [];
+    await run(`kubectl apply -f - <<'YAML'\n${before}YAML\nkubectl rollout status deployment/web --namespace shop`);
+    await waitFor('endpoints', async () => (await endpoints()) === 3, { timeoutSeconds: 60 });
+  });
+
+  test('4.6 the Service has all of its pods all along', async () => {
+    await runAll('Before: what else selects these pods');
+    expect(await leastEndpoints(() => runAll('Move'))).toBeGreaterThanOrEqual(3);
+    expect(await selector()).toBe('{"apprelease.dev/track":"web-1"}');
+    expect(await get('deployments', '--output name')).toBe('deployment.apps/web-prod-a-1\n');
+  }, 300_000);
+
+  test('4.6 the Service in Git has no selector any more, and versions come and go', async () => {
+    const least = await leastEndpoints(() => runAll('In Git'));
+    expect(least).toBeGreaterThanOrEqual(3);
+    expect(await selector()).toBe('{"apprelease.dev/track":"web-2"}');
+    expect(await get('ingress web', "--output jsonpath='{.spec.rules[0].host}'")).toBe('shop.example.com');
+    // Six pods match; were it minAvailable, four of them might go.
+    expect(await allowed()).toBe('1');
+  }, 300_000);
+
+  test('4.6 a selector that an old manifest brings back is put back, and what serves goes on serving', async () => {
+    const stale = `kubectl patch service web --namespace shop --patch '{"spec":{"selector":{"app":"web"}}}'`;
+    expect(await leastEndpoints(() => run(stale))).toBeGreaterThanOrEqual(3);
+    await until('the operator’s selector', '{"apprelease.dev/track":"web-2"}', selector);
+  });
+});
+
+test.each(['situations.md', 'troubleshooting.md'])(
+  '4.6 the commands of docs/%s work on such a release',
+  async (name) => {
+    for (const command of commandsOf(await readPage(name))) await run(command);
+  },
+  120_000,
+);
+
+describe('with the operator down', () => {
+  const [rollback = '', byHand = '', cold = ''] = commandsOf(page, 'With the operator down');
+
+  test('4.6 what was switched by hand alone is current, and is promoted from', async () => {
+    await operator.stop();
+    await run(byHand);
+    expect(await selector()).toBe('{"apprelease.dev/track":"web-1"}');
+    await startOperator();
+    await until('the wanted version', '{"apprelease.dev/track":"web-2"}', selector);
+  }, 120_000);
+
+  test('4.6 what is written down as a rollback too is kept', async () => {
+    await operator.stop();
+    await run(rollback);
+    expect(await leastEndpoints(() => run(byHand))).toBeGreaterThanOrEqual(3);
+    await startOperator();
+    await run('kubectl wait --namespace shop apprelease/web --for=condition=RolledBack --timeout=60s');
+    await run('kubectl wait --namespace shop releaserollback --all --for=condition=Complete --timeout=60s');
+    expect(await selector()).toBe('{"apprelease.dev/track":"web-1"}');
+  }, 120_000);
+
+  test('4.6 a version that does not run any more comes back by its image, then by the operator', async () => {
+    await run(`sed -i.before 's/web:1.1.0/web:1.2.0/' apprelease.yaml && kubectl apply -f apprelease.yaml`);
+    await until('the next version', '{"apprelease.dev/track":"web-3"}', selector);
+    await run('kubectl wait --namespace shop apprelease/web --for=condition=Ready --timeout=60s');
+    await operator.stop();
+    await run('kubectl delete deployment web-prod-a-1 --namespace shop --ignore-not-found');
+    await run(rollback);
+    const least = await leastEndpoints(() => run(cold.replaceAll('web-prod-a-2', 'web-prod-a-3')));
+    expect(least).toBeGreaterThan(0);
+    const images = async () => [...new Set((await get('pods', IMAGES)).split(' '))].join(' ');
+    await waitFor('the old image alone', async () => /^\S+\/web:1\.0\.0@sha256:\w+$/.test(await images()), {
+      timeoutSeconds: 60,
+    });
+    await startOperator();
+    await until('the old version', '{"apprelease.dev/track":"web-1"}', selector);
+    await until('the end of the changed one', 'deployment.apps/web-prod-a-1\n', () =>
+      get('deployments', '--output name'),
+    );
+  }, 300_000);
+});
+
+describe('leaving', () => {
+  const [orphan = '', rest = '', own = ''] = commandsOf(page, 'Leave AppRelease');
+
+  test('4.6 an AppRelease that is created again takes over what was left, without a restart', async () => {
+    const before = await pods();
+    await run(orphan);
+    expect(await get('deployments', "--output jsonpath='{.items[*].metadata.ownerReferences}'")).toBe('');
+    await run('kubectl delete releaserollbacks --namespace shop --all');
+    await run(`sed -i.before 's/web:1.2.0/web:1.0.0/' apprelease.yaml && kubectl apply -f apprelease.yaml`);
+    await run('kubectl wait --namespace shop apprelease/web --for=condition=Ready --timeout=60s');
+    expect(await pods()).toEqual(before);
+  }, 120_000);
+
+  test('4.6 what is left is a plain app, and another Deployment can follow it', async () => {
+    await run(orphan);
+    await run(rest);
+    expect(await endpoints()).toBe(3);
+    expect(await leastEndpoints(() => run(own))).toBeGreaterThanOrEqual(3);
+    expect(await get('deployments', '--output name')).toBe('deployment.apps/shop-web\n');
+    expect(await get('service web', '--show-labels --no-headers')).toMatch(/<none>\n$/);
+    const adopt = "--output jsonpath='{.metadata.annotations.apprelease\\.dev/adopt}'";
+    expect(await get('service web', adopt)).toBe('');
+  }, 300_000);
+});

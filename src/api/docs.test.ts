@@ -1,0 +1,41 @@
+// Claim 4.6: what the pages of docs/ link to is there.
+import { access, glob, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '../..');
+const pages: string[] = [];
+for await (const page of glob('docs/*.md', { cwd: root })) pages.push(page);
+
+/** As GitHub makes it of a heading. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-');
+}
+
+/** Why a link leads nowhere. */
+async function fault(page: string, link: string): Promise<string | undefined> {
+  const [file = '', anchor] = link.split('#');
+  const path = file === '' ? join(root, page) : join(root, dirname(page), file);
+  if (
+    !(await access(path).then(
+      () => true,
+      () => false,
+    ))
+  )
+    return `${link}: no such file`;
+  if (anchor === undefined) return undefined;
+  const anchors = [...(await readFile(path, 'utf8')).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    anchorOf(heading),
+  );
+  return anchors.includes(anchor) ? undefined : `${link}: no such heading`;
+}
+
+it.each(pages)('every link of %s leads somewhere', async (page) => {
+  const text = await readFile(join(root, page), 'utf8');
+  const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link);
+  const faults = await Promise.all(links.filter((link) => !/^\w+:/.test(link)).map((link) => fault(page, link)));
+  expect(faults.filter((found) => found !== undefined)).toEqual([]);
+});

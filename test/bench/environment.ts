@@ -8,6 +8,7 @@ import { createClient } from '../../src/kube/client.ts';
 import type { KubeClient } from '../../src/kube/types.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { serviceAccountKubeconfig } from '../cluster/kubeconfig.ts';
+import { installCrds } from '../cluster/kubectl.ts';
 import { addNodes } from '../cluster/nodes.ts';
 import { removeWithUs } from '../cluster/processes.ts';
 import type { ControlPlane } from '../cluster/types.ts';
@@ -99,13 +100,12 @@ export async function prepare(options: EnvironmentOptions): Promise<Environment>
 /** As users install it; returns the kubeconfig of its service account. */
 async function install(controlPlane: ControlPlane, dir: string): Promise<string> {
   const kubectl: ControlPlane['kubectl'] = (args, given) => controlPlane.kubectl(args, given);
-  await kubectl(['apply', '--server-side', '-k', join(root, 'crds')]);
+  await installCrds(kubectl);
   await kubectl(['apply', '--server-side', '-k', join(root, 'manifests')]);
   // Its simulated pods would do nothing: the operator runs beside the cluster, where it can be looked at.
   await kubectl(['scale', `deployment/${OPERATOR.name}`, `--namespace=${OPERATOR.namespace}`, '--replicas=0']);
   await kubectl(['create', 'namespace', NAMESPACE]);
   await kubectl(['apply', '-f', '-'], { input: JSON.stringify(flowSchema(OPERATOR.namespace, OPERATOR.name)) });
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s']);
   return serviceAccountKubeconfig(controlPlane, { ...OPERATOR, path: join(dir, 'operator.kubeconfig'), seconds: 7200 });
 }
 

@@ -1,10 +1,21 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { waitFor } from './processes.ts';
 import type { ClusterAccess, ClusterDetails, ControlPlane } from './types.ts';
 
 /** Uses a cluster that another process has started. */
 export function connect(cluster: ClusterDetails): ClusterAccess {
   return { ...cluster, kubectl: kubectlFor(cluster) };
+}
+
+const crds = join(import.meta.dirname, '../../crds');
+
+/** Installs the kinds and waits until they are served. */
+export async function installCrds(kubectl: ControlPlane['kubectl']): Promise<void> {
+  await kubectl(['apply', '--server-side', '--force-conflicts', '-k', crds]);
+  const established = ['wait', '--for=condition=Established', '--timeout=10s', '-k', crds];
+  // kubectl takes a CRD that has no conditions yet for an error.
+  await waitFor('established CRDs', async () => (await kubectl(established)) !== '', { timeoutSeconds: 60 });
 }
 
 /** See ControlPlane.kubectl. It reads and writes nothing of the user's own kubectl. */

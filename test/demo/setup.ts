@@ -6,6 +6,7 @@ import { ensureBinaries } from '../cluster/build.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { pushImage } from '../cluster/images.ts';
 import { serviceAccountKubeconfig } from '../cluster/kubeconfig.ts';
+import { installCrds } from '../cluster/kubectl.ts';
 import { addNodes, standardPools } from '../cluster/nodes.ts';
 import { removeWithUs, start, type Running } from '../cluster/processes.ts';
 import { startProgress } from '../cluster/progress.ts';
@@ -75,8 +76,7 @@ async function temporaryFolder(ending: AsyncDisposableStack): Promise<string> {
 }
 
 async function install(cluster: ControlPlane): Promise<void> {
-  await cluster.kubectl(['apply', '--server-side', '-k', join(root, 'crds')]);
-  await cluster.kubectl(['wait', 'crd', '--all', '--for=condition=Established']);
+  await installCrds(cluster.kubectl);
   await cluster.kubectl(['apply', '--server-side', '-k', join(root, 'manifests')]);
   // A simulated node runs no real container: the operator's pod would look ready and do nothing.
   const { namespace, name } = OPERATOR;

@@ -1,5 +1,6 @@
 // The operator as users run it: its image, on the cluster, under its own rights.
 import { join } from 'node:path';
+import { installCrds } from '../cluster/kubectl.ts';
 import { execute } from '../kind/engine.ts';
 import { loadImage, type KindCluster } from '../kind/cluster.ts';
 import { buildOperatorImage } from '../kind/operator-image.ts';
@@ -22,8 +23,7 @@ export async function installOperator({ cluster, kubectl, registries }: InstallO
   await buildOperatorImage(cluster.engine, image);
   await loadImage(cluster, image);
   const run = (...args: string[]) => execute(kubectl, [`--kubeconfig=${cluster.kubeconfigPath}`, ...args]);
-  await run('apply', '--server-side', '-k', join(root, 'crds'));
-  await run('wait', 'crd', '--all', '--for=condition=Established', '--timeout=60s');
+  await installCrds((args) => run(...args));
   await run('apply', '-k', join(root, 'manifests'));
   // Every worker is a pool's: the operator runs beside the control plane.
   const tolerations = [{ key: 'node-role.kubernetes.io/control-plane', operator: 'Exists' }];

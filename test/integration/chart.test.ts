@@ -14,6 +14,7 @@ import { chart, createHelm, EVERYTHING, NAME, NAMESPACE, root } from '../chart/h
 import { prometheusCrds } from '../chart/prometheus-crds.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { serviceAccountKubeconfig } from '../cluster/kubeconfig.ts';
+import { installCrds } from '../cluster/kubectl.ts';
 import { addNodes, standardPools } from '../cluster/nodes.ts';
 import { ensureHelm } from '../kind/tools.ts';
 import type { ControlPlane } from '../cluster/types.ts';
@@ -276,8 +277,7 @@ function dryRun(verb: 'apply' | 'create', input: string): Promise<string> {
 
 describe('the API server takes', () => {
   beforeAll(async () => {
-    await cluster.kubectl(['apply', '--server-side', '-k', join(root, 'crds'), '--force-conflicts']);
-    await cluster.kubectl(['wait', 'crd', '--all', '--for=condition=Established', '--timeout=60s']);
+    await installCrds(cluster.kubectl);
   });
 
   test.each<[string, Values]>([

@@ -1,8 +1,7 @@
 // The CRDs as people see them: the columns of kubectl get, and kubectl explain.
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { GROUP } from '../../src/api/meta.ts';
-import { connect } from '../cluster/kubectl.ts';
+import { connect, installCrds } from '../cluster/kubectl.ts';
 import { createPoster, groupObject as object } from './post.ts';
 
 const cluster = connect(inject('cluster'));
@@ -22,9 +21,7 @@ function release(name: string) {
 }
 
 beforeAll(async () => {
-  const crds = join(import.meta.dirname, '../../crds');
-  await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-k', crds]);
-  await cluster.kubectl(['wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all']);
+  await installCrds(cluster.kubectl);
   await cluster.kubectl(['create', 'namespace', namespace]);
 });
 

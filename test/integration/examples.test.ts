@@ -2,15 +2,14 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { connect } from '../cluster/kubectl.ts';
+import { connect, installCrds } from '../cluster/kubectl.ts';
 
 const root = join(import.meta.dirname, '../..');
 const examples = (await readdir(join(root, 'examples'))).sort();
 const cluster = connect(inject('cluster'));
 
 beforeAll(async () => {
-  await cluster.kubectl(['apply', '--server-side', '-k', join(root, 'crds')]);
-  await cluster.kubectl(['wait', 'crd', '--all', '--for=condition=Established', '--timeout=60s']);
+  await installCrds(cluster.kubectl);
   await cluster.kubectl(['create', 'namespace', 'shop']);
 });
 

@@ -19,7 +19,7 @@ import {
 import { isNotFound } from '../../src/kube/errors.ts';
 import type { KubeClient, KubeObject, Live, Resource } from '../../src/kube/types.ts';
 import { pushImage } from '../cluster/images.ts';
-import { connect } from '../cluster/kubectl.ts';
+import { connect, installCrds } from '../cluster/kubectl.ts';
 import { startRegistry } from '../cluster/registry.ts';
 import { behaviourAnnotation } from '../cluster/stages.ts';
 import type { Behaviour, PushedImage, Registry } from '../cluster/types.ts';
@@ -127,15 +127,11 @@ export interface PodView {
   readonly nodeName: string;
 }
 
-let installed: Promise<string> | undefined;
+let installed: Promise<void> | undefined;
 
 /** The three kinds, once for each test file. */
-function installKinds(): Promise<string> {
-  installed ??= (async () => {
-    await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-k', 'crds']);
-    return cluster.kubectl(['wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all']);
-  })();
-  return installed;
+function installKinds(): Promise<void> {
+  return (installed ??= installCrds(cluster.kubectl));
 }
 
 interface Fixtures {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { serviceAccountKubeconfig } from '../cluster/kubeconfig.ts';
+import { installCrds } from '../cluster/kubectl.ts';
 import { waitFor } from '../cluster/processes.ts';
 import type { ClusterAccess } from '../cluster/types.ts';
 
@@ -55,8 +56,7 @@ export const QUICK_LEASE = ['--lease-duration=3s', '--renew-deadline=2s', '--ret
 
 /** CRDs, roles and service account from manifests/; the Deployment has no pods, as simulated nodes would not run them. */
 export async function installOperator(cluster: ClusterAccess): Promise<string> {
-  await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-k', join(root, 'crds')]);
-  await cluster.kubectl(['wait', 'crd', '--all', '--for=condition=Established', '--timeout=30s']);
+  await installCrds(cluster.kubectl);
   await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-k', join(root, 'manifests')]);
   const namespace = 'apprelease-system';
   const name = 'apprelease-operator';

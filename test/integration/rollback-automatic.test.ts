@@ -225,7 +225,7 @@ describe.concurrent('no failure of the version', () => {
     });
     const stages: Spec['stages'] = [{ name: 'production', pools: [pool('prod-a', 1, vms)] }];
     const spec = release(await world.image('1.0'), { stages, ...answering('RollbackAll') });
-    const metadata = { labels: { app: 'web' }, annotations: { 'sim.apprelease.dev/start-delay': '5s' } };
+    const metadata = { labels: { app: 'web' }, annotations: { 'sim.apprelease.dev/behaviour': 'unready' } };
     await world.apply({ ...spec, template: { ...spec.template, metadata } });
     await world.until(async () => {
       expect((await world.pods()).map(({ nodeName }) => nodeName)).toEqual([node]);
@@ -237,6 +237,7 @@ describe.concurrent('no failure of the version', () => {
     await deadlineIsOver(world, 'prod-a', 1);
     await world.conditionIs('Stalled', { status: 'False' });
     await setNodeReady(cluster, node, true);
+    await world.behave(1, 'ready');
     await world.released('1.0');
     await admin.delete(nodes, { name: node });
   });

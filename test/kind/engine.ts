@@ -8,7 +8,7 @@ import { join } from 'node:path';
 export const kindDir = join(import.meta.dirname, '../../.cache/kind');
 
 /** Of the nodes, on either engine. */
-export const NETWORK = 'kind';
+export const NETWORK = 'apprelease-e2e';
 
 /** Capability 24 (linux/capability.h): without it limits cannot be raised, and runtime.sh must not ask for it. */
 const CAP_SYS_RESOURCE = 1n << 24n;

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { KINDS } from '../../src/api/kinds.ts';
+import { GROUP } from '../../src/api/meta.ts';
 import { waitFor } from './processes.ts';
 import type { ClusterAccess, ClusterDetails, ControlPlane } from './types.ts';
 
@@ -13,7 +15,8 @@ const crds = join(import.meta.dirname, '../../crds');
 /** Installs the kinds and waits until they are served. */
 export async function installCrds(kubectl: ControlPlane['kubectl']): Promise<void> {
   await kubectl(['apply', '--server-side', '--force-conflicts', '-k', crds]);
-  const established = ['wait', '--for=condition=Established', '--timeout=10s', '-k', crds];
+  const names = KINDS.map(({ plural }) => `crd/${plural}.${GROUP}`);
+  const established = ['wait', '--for=condition=Established', '--timeout=10s', ...names];
   // kubectl takes a CRD that has no conditions yet for an error.
   await waitFor('established CRDs', async () => (await kubectl(established)) !== '', { timeoutSeconds: 60 });
 }

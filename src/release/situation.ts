@@ -1,5 +1,6 @@
 /** Where a release stands, in one reason and one sentence: what the conditions of its status say. Pure. */
 import type { Reason } from '../api/reasons.ts';
+import { waitsForTheOld } from './beside.ts';
 import type { ConditionDraft } from './conditions.ts';
 import { judge } from './failure.ts';
 import { gate, poolsToEnter, stagePools } from './gate.ts';
@@ -193,10 +194,24 @@ export function poolProgress(view: View, pool: PoolView): string {
   });
   const wrong = contradictingImage(target.workload, target.revision);
   if (wrong !== undefined) return wrong;
-  const why = verdict.kind === 'Progressing' ? '' : `; ${verdict.message}`;
+  const why = [verdict.kind === 'Progressing' ? undefined : verdict.message, besideTheOld(view, pool)]
+    .flatMap((text) => (text === undefined ? [] : `; ${text}`))
+    .join('');
   if (ready >= replicas && target.workload !== pool.current)
     return `${ready} of ${replicas} pods are ready, its Service switches next`;
   return `${ready} of ${replicas} pods are ready${why}`;
+}
+
+/** What may keep the new pods of a pool from starting while the version before serves, with the way out. */
+function besideTheOld(view: View, pool: PoolView): string | undefined {
+  const { current } = pool;
+  const target = poolTarget(view, pool);
+  if (!current || target?.strategy !== 'BlueGreen' || !target.workload || target.workload === current) return undefined;
+  const pods = podsOf(target.workload, target.revision);
+  const { template } = target.revision.data.input;
+  if (pods.some(({ unschedulable }) => unschedulable !== undefined)) return waitsForTheOld(template, 'Scheduling');
+  const starts = pods.some(({ containers }) => containers.some((own) => own.waiting?.reason === 'ContainerCreating'));
+  return starts ? waitsForTheOld(template, 'Starting') : undefined;
 }
 
 export function available(view: View): ConditionDraft {
@@ -244,7 +259,10 @@ export function capacityAvailable(view: View): ConditionDraft {
   );
   const [first] = waiting;
   if (!first) return { type, status: 'True', reason: 'Fits', message: 'no pod waits for room' };
-  return { type, status: 'False', reason: 'Unschedulable', message: `pool ${first.pool}: ${first.unschedulable}` };
+  const pool = view.pools.find(({ name }) => name === first.pool);
+  const wayOut = pool && besideTheOld(view, pool);
+  const message = `pool ${first.pool}: ${first.unschedulable}${wayOut === undefined ? '' : `; ${wayOut}`}`;
+  return { type, status: 'False', reason: 'Unschedulable', message };
 }
 
 /** Pools that serve the wanted revision, healthy or with no pod to be. */

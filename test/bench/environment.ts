@@ -100,7 +100,7 @@ export async function prepare(options: EnvironmentOptions): Promise<Environment>
 /** As users install it; returns the kubeconfig of its service account. */
 async function install(controlPlane: ControlPlane, dir: string): Promise<string> {
   const kubectl: ControlPlane['kubectl'] = (args, given) => controlPlane.kubectl(args, given);
-  await installCrds(kubectl);
+  await installCrds(controlPlane);
   await kubectl(['apply', '--server-side', '-k', join(root, 'manifests')]);
   // Its simulated pods would do nothing: the operator runs beside the cluster, where it can be looked at.
   await kubectl(['scale', `deployment/${OPERATOR.name}`, `--namespace=${OPERATOR.namespace}`, '--replicas=0']);

@@ -13,12 +13,12 @@ export function connect(cluster: ClusterDetails): ClusterAccess {
 const crds = join(import.meta.dirname, '../../crds');
 
 /** Installs the kinds and waits until they are served. */
-export async function installCrds(kubectl: ControlPlane['kubectl']): Promise<void> {
-  await kubectl(['apply', '--server-side', '--force-conflicts', '-k', crds]);
+export async function installCrds(cluster: Pick<ControlPlane, 'kubectl'>): Promise<void> {
+  await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-k', crds]);
   const names = KINDS.map(({ plural }) => `crd/${plural}.${GROUP}`);
   const established = ['wait', '--for=condition=Established', '--timeout=10s', ...names];
   // kubectl takes a CRD that has no conditions yet for an error.
-  await waitFor('established CRDs', async () => (await kubectl(established)) !== '', { timeoutSeconds: 60 });
+  await waitFor('established CRDs', async () => (await cluster.kubectl(established)) !== '', { timeoutSeconds: 60 });
 }
 
 /** See ControlPlane.kubectl. It reads and writes nothing of the user's own kubectl. */

@@ -76,7 +76,7 @@ async function temporaryFolder(ending: AsyncDisposableStack): Promise<string> {
 }
 
 async function install(cluster: ControlPlane): Promise<void> {
-  await installCrds(cluster.kubectl);
+  await installCrds(cluster);
   await cluster.kubectl(['apply', '--server-side', '-k', join(root, 'manifests')]);
   // A simulated node runs no real container: the operator's pod would look ready and do nothing.
   const { namespace, name } = OPERATOR;

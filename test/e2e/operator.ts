@@ -23,7 +23,7 @@ export async function installOperator({ cluster, kubectl, registries }: InstallO
   await buildOperatorImage(cluster.engine, image);
   await loadImage(cluster, image);
   const run = (...args: string[]) => execute(kubectl, [`--kubeconfig=${cluster.kubeconfigPath}`, ...args]);
-  await installCrds((args) => run(...args));
+  await installCrds({ kubectl: (args) => run(...args) });
   await run('apply', '-k', join(root, 'manifests'));
   // Every worker is a pool's: the operator runs beside the control plane.
   const tolerations = [{ key: 'node-role.kubernetes.io/control-plane', operator: 'Exists' }];

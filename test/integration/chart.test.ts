@@ -277,7 +277,7 @@ function dryRun(verb: 'apply' | 'create', input: string): Promise<string> {
 
 describe('the API server takes', () => {
   beforeAll(async () => {
-    await installCrds(cluster.kubectl);
+    await installCrds(cluster);
   });
 
   test.each<[string, Values]>([

@@ -21,7 +21,7 @@ function release(name: string) {
 }
 
 beforeAll(async () => {
-  await installCrds(cluster.kubectl);
+  await installCrds(cluster);
   await cluster.kubectl(['create', 'namespace', namespace]);
 });
 

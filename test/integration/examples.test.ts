@@ -9,7 +9,7 @@ const examples = (await readdir(join(root, 'examples'))).sort();
 const cluster = connect(inject('cluster'));
 
 beforeAll(async () => {
-  await installCrds(cluster.kubectl);
+  await installCrds(cluster);
   await cluster.kubectl(['create', 'namespace', 'shop']);
 });
 

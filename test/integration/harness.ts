@@ -131,7 +131,7 @@ let installed: Promise<void> | undefined;
 
 /** The three kinds, once for each test file. */
 function installKinds(): Promise<void> {
-  return (installed ??= installCrds(cluster.kubectl));
+  return (installed ??= installCrds(cluster));
 }
 
 interface Fixtures {

@@ -56,7 +56,7 @@ export const QUICK_LEASE = ['--lease-duration=3s', '--renew-deadline=2s', '--ret
 
 /** CRDs, roles and service account from manifests/; the Deployment has no pods, as simulated nodes would not run them. */
 export async function installOperator(cluster: ClusterAccess): Promise<string> {
-  await installCrds(cluster.kubectl);
+  await installCrds(cluster);
   await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-k', join(root, 'manifests')]);
   const namespace = 'apprelease-system';
   const name = 'apprelease-operator';

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { Condition } from '../../src/api/common.ts';
 import type { ConditionInfo } from '../../src/api/reasons.ts';
 import { CONDITIONS, reasonsOf } from '../../src/api/reasons.ts';
+import { conditionIs } from '../../src/release/conditions.ts';
 import { ORDERLY, SCENARIOS } from './history.ts';
 import { argoHealth } from './lua.ts';
 import type { Scene } from './simulation.ts';
@@ -76,7 +77,7 @@ function unlisted(kind: string, conditions: readonly Condition[]): string[] {
     .map(({ type, status, reason }) => `${kind} ${type}=${status}/${reason}`);
 }
 
-test('every condition of every scenario has a reason that is listed for its status', async () => {
+test('every condition of every scenario has a reason that is listed for its status, and none is both stuck and under way', async () => {
   const found = new Set<string>();
   for (const scenario of SCENARIOS) {
     const prepare = (scene: Scene) => {
@@ -84,6 +85,8 @@ test('every condition of every scenario has a reason that is listed for its stat
         if (!(kind in CONDITIONS)) return;
         const { conditions = [] } = (after?.status ?? {}) as { conditions?: Condition[] };
         for (const one of unlisted(kind, conditions)) found.add(one);
+        const both = ['Reconciling', 'Stalled'].every((type) => conditionIs(conditions, type, 'True'));
+        if (both) found.add('both Reconciling and Stalled');
       });
       scenario.prepare?.(scene);
     };

@@ -133,7 +133,8 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
       held.delete(key);
       add(key, { priority: raised });
     }
-    const timer = setTimeout(due, Math.min(at - performance.now(), MAX_TIMEOUT_MS));
+    // What was due first may be overdue: its timer has not run yet.
+    const timer = setTimeout(due, Math.max(0, Math.min(at - performance.now(), MAX_TIMEOUT_MS)));
     delayed.set(key, { at, priority: raised, timer });
   }
 

@@ -181,6 +181,8 @@ describe('leaving', () => {
   const [orphan = '', rest = '', own = ''] = commandsOf(page, 'Leave AppRelease');
 
   test('4.6 an AppRelease that is created again takes over what was left, without a restart', async () => {
+    // Those of the version that was taken back may still be on their way out.
+    await waitFor('the pods that serve alone', async () => (await pods()).length === 3, { timeoutSeconds: 60 });
     const before = await pods();
     await run(orphan);
     expect(await get('deployments', "--output jsonpath='{.items[*].metadata.ownerReferences}'")).toBe('');

@@ -37,7 +37,7 @@ afterAll(async () => {
 
 function environment() {
   // What a test runner sets is not what a person has.
-  const { NODE_ENV: _, VITEST: __, MAKEFLAGS: ___, ...env } = process.env;
+  const { NODE_ENV: _, VITEST: __, MAKEFLAGS: ___, MAKELEVEL: ____, ...env } = process.env;
   return { ...env, CLUSTER_DIR: dir, HOME: folder };
 }
 

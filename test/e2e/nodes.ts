@@ -15,15 +15,17 @@ export async function forget(world: World, version: string): Promise<void> {
   }
 }
 
-/** Whether the newest pods of a pool had to pull their image; by the kubelet's events. */
+/** Whether any of a pool's newest pods had to pull its image; by the kubelet's events. The others may find it there. */
 export async function imagePulls(world: World, pool: string): Promise<boolean> {
-  const newest = (await world.pods(pool)).toSorted((a, b) => (a.createdAt < b.createdAt ? -1 : 1)).at(-1);
-  const messages = await world.kubectl(
-    'get',
-    'events',
-    `--field-selector=involvedObject.name=${newest?.name ?? ''},reason=Pulled`,
-    '--output=jsonpath={.items[*].message}',
-  );
+  const pods = (await world.pods(pool)).toSorted((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
+  const newest = pods.filter(({ image }) => image === pods.at(-1)?.image);
+  const pulls = await Promise.all(newest.map(({ name }) => pulled(world, name)));
+  return pulls.includes(true);
+}
+
+async function pulled(world: World, pod: string): Promise<boolean> {
+  const selector = `--field-selector=involvedObject.name=${pod},reason=Pulled`;
+  const messages = await world.kubectl('get', 'events', selector, '--output=jsonpath={.items[*].message}');
   if (!/Successfully pulled|already present/.test(messages)) throw new Error(`no event tells of a pull: ${messages}`);
   return messages.includes('Successfully pulled');
 }

@@ -94,7 +94,8 @@ export async function removeWithUs(dir: string): Promise<() => Promise<void>> {
   return () => kill(child);
 }
 
-function unref(stream: NodeJS.WritableStream): void {
+/** Lets this process end though the pipe to a child is open. */
+export function unref(stream: NodeJS.WritableStream): void {
   // A pipe to a child is a net.Socket, which its type does not say.
   (stream as NodeJS.WritableStream & { unref(): void }).unref();
 }

@@ -2,12 +2,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
-import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { controlPlane } from '../cluster/build.ts';
 import { ensureTool } from '../cluster/go-tool.ts';
-import { freePort } from '../cluster/processes.ts';
+import { freePort, unref } from '../cluster/processes.ts';
 import { createCluster, findCluster, removeCluster, trustRegistry, type KindCluster } from '../kind/cluster.ts';
 import { kindDir } from '../kind/engine.ts';
 import { installOperator } from './operator.ts';
@@ -67,7 +66,6 @@ async function removeClusterWithUs(): Promise<() => void> {
   });
   await once(down, 'spawn');
   down.unref();
-  // A pipe to a child is a net.Socket, which its type does not say.
-  (down.stdin as unknown as Socket).unref();
+  unref(down.stdin);
   return () => down.stdin.end('done\n');
 }

@@ -289,6 +289,19 @@ function wordsFor({ namespace, operator, images, selections, excused }: Parts): 
       .filter((pod) => pool === undefined || pod.pool === pool);
   }
 
+  /** Those of a revision, once its Deployments have made them all. */
+  function allPods(revision: number, pool?: string): Promise<PodView[]> {
+    return until(async () => {
+      const wanted = (await list(DEPLOYMENTS)).filter(({ metadata }) => {
+        const { labels = {} } = metadata as { labels?: Record<string, string> };
+        return labels[LABEL.revision] === `${revision}` && (pool === undefined || labels[LABEL.pool] === pool);
+      });
+      const made = (await pods(pool)).filter((pod) => pod.revision === revision);
+      expect(made).toHaveLength(wanted.reduce((sum, { spec }) => sum + (spec.replicas ?? 0), 0));
+      return made;
+    });
+  }
+
   async function merge(resource: Resource, name: string, body: object, manager = 'kubectl-edit'): Promise<void> {
     await admin.patch(resource, { namespace, name }, { type: 'merge', body }, { fieldManager: manager });
   }
@@ -362,9 +375,7 @@ function wordsFor({ namespace, operator, images, selections, excused }: Parts): 
     pods,
     behave: async (revision, behaviour, pool) => {
       const annotations = { [behaviourAnnotation]: behaviour };
-      for (const pod of await pods(pool)) {
-        if (pod.revision === revision) await merge(PODS, pod.name, { metadata: { annotations } });
-      }
+      for (const { name } of await allPods(revision, pool)) await merge(PODS, name, { metadata: { annotations } });
     },
     list,
     applyAs: async (manager, resource, object) => {

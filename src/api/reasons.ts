@@ -38,7 +38,15 @@ const REGISTRY_FAILS = [
 const STAYS = ['NothingToReturnTo', 'Barrier', 'PreviousFailsToo', 'RollbackRejected'] as const;
 
 /** What keeps a version out of a stage. */
-const GATES = ['Soaking', 'WaitingForApproval', 'ProvesNothing', 'Failed', 'Paused'] as const;
+const GATES = [
+  'Soaking',
+  'WaitingForApproval',
+  'ProvesNothing',
+  'Failed',
+  'Paused',
+  'NoCapacity',
+  'VMsUnavailable',
+] as const;
 
 const STALLED = [...SPEC, ...REGISTRY_REFUSES, 'NameTaken', 'Failed', ...STAYS, 'Refused'] as const;
 const UNDER_WAY = [
@@ -82,7 +90,11 @@ export const CONDITIONS = {
       False: [...REGISTRY_REFUSES, ...REGISTRY_FAILS],
       Unknown: ['Resolving', ...SPEC],
     },
-    CapacityAvailable: { means: 'No pod waits for room.', True: ['Fits'], False: ['Unschedulable'] },
+    CapacityAvailable: {
+      means: 'No pod waits for room.',
+      True: ['Fits'],
+      False: ['NoCapacity', 'Unschedulable'],
+    },
     RolledBack: { means: 'A rollback is in force.', True: ['HeldByRollback'], False: ['NotRolledBack'] },
     Paused: { means: 'Steps forward are stopped; rollbacks are not.', True: ['Paused'], False: ['NotPaused'] },
     Contested: {
@@ -135,6 +147,17 @@ export const CONDITIONS = {
       ],
     },
     Waiting: { means: 'It waits for its AppRelease.', True: ['ReleaseNotFound'] },
+  },
+  VMPool: {
+    Ready: { means: 'Every VM is ready for pods.', True: ['NodesReady'], False: ['NodesNotReady', 'NoNodes'] },
+    Draining: { means: 'VMs are cordoned or on their way out.', True: ['NodesDraining'], False: ['NotDraining'] },
+    Skewed: {
+      means: 'VMs of the pool run different systems, kernels or kubelets: a patch is under way, or was forgotten.',
+      True: ['VersionsDiffer'],
+      False: ['NotSkewed'],
+    },
+    Overlapping: { means: 'Another pool matches the same VMs.', True: ['SharedNodes'], False: ['NotOverlapping'] },
+    Empty: { means: 'No VM matches.', True: ['NoNodes'], False: ['NotEmpty'] },
   },
 } as const satisfies Record<string, Record<string, ConditionInfo>>;
 

@@ -79,19 +79,19 @@ async function start(namespaces?: string[]) {
 
 test('without a list of namespaces each kind is listed and watched once, everywhere', async () => {
   const { asked, hasSynced } = await start();
-  expect(asked.lists).toHaveLength(9);
+  expect(asked.lists).toHaveLength(11);
   expect(asked.lists.filter((list) => list.includes(' in '))).toEqual([]);
   expect(hasSynced()).toBe(true);
 });
 
-test('with one, each kind is listed and watched once for each of them, and the nodes once', async () => {
+test('with one, each kind is listed and watched once for each of them, and the VMs and their pools once', async () => {
   const { asked } = await start(['shop', 'bank']);
   const kinds = ['appreleases', 'releaserollbacks', 'releasepromotions', 'controllerrevisions', 'deployments'];
   const expected = [...kinds, 'services', 'pods', 'endpointslices'].flatMap((plural) => [
     `${plural} in shop`,
     `${plural} in bank`,
   ]);
-  expect(asked.lists.toSorted()).toEqual([...expected, 'nodes'].toSorted());
+  expect(asked.lists.toSorted()).toEqual([...expected, 'nodes', 'vmpools'].toSorted());
   expect(asked.watches.toSorted()).toEqual(asked.lists.toSorted());
 });
 

@@ -2,18 +2,21 @@ import type { AppRelease } from '../api/app-release.ts';
 import { LABEL } from '../api/meta.ts';
 import type { ReleasePromotion } from '../api/release-promotion.ts';
 import type { ReleaseRollback } from '../api/release-rollback.ts';
-import type { Reflector, ReflectorStore } from '../kube/reflector.ts';
+import type { Reflector, ReflectorOptions, ReflectorStore } from '../kube/reflector.ts';
 import { createReflector } from '../kube/reflector.ts';
 import type { Stored } from '../kube/store.ts';
 import type { KubeClient, KubeObject, Live, Resource } from '../kube/types.ts';
 import { findCondition } from '../release/conditions.ts';
-import type { ControllerRevision, Deployment, EndpointSlice, Node, Pod, Service } from '../release/objects.ts';
+import type { VmPool } from '../api/vm-pool.ts';
+import type { Node, PlacedPod } from '../pool/objects.ts';
+import type { ControllerRevision, Deployment, EndpointSlice, Pod, Service } from '../release/objects.ts';
 import {
   APP_RELEASES,
   DEPLOYMENTS,
   ENDPOINT_SLICES,
   keepDeployment,
   keepNode,
+  keepPlacedPod,
   keepPod,
   keepPromotion,
   keepRelease,
@@ -21,6 +24,7 @@ import {
   keepRollback,
   keepService,
   keepSlice,
+  keepVmPool,
   NODES,
   PODS,
   PROMOTIONS,
@@ -29,6 +33,7 @@ import {
   REVISIONS,
   ROLLBACKS,
   SERVICES,
+  VM_POOLS,
 } from './resources.ts';
 
 /** A cache that also takes the answers of writes, so that the next pass reads what the last one wrote. */
@@ -48,9 +53,19 @@ export interface Caches {
   pods: Cache<Pod>;
   slices: Cache<EndpointSlice>;
   nodes: Cache<Node>;
+  vmPools: Cache<VmPool>;
+  /** Everybody's pods that take room on a node; index `node`. Empty for an operator of some namespaces only. */
+  placed: Cache<PlacedPod>;
 }
 
 export const RELEASE_INDEX = 'release';
+export const NODE_INDEX = 'node';
+
+/** What changed; with `old` where it was there before. */
+export type PoolChange =
+  | { kind: 'VMPool'; object: VmPool; old?: VmPool }
+  | { kind: 'Node'; object: Node; old?: Node }
+  | { kind: 'Pod'; object: PlacedPod; old?: PlacedPod };
 
 export interface RunningCaches {
   caches: Caches;
@@ -66,6 +81,8 @@ export interface CachesOptions {
   enqueue: (key: string) => void;
   /** The same, for what must not wait: a rollback. */
   enqueueFirst: (key: string) => void;
+  /** A VM, a pool of them, or what takes room on them changed. */
+  onPoolChange?: (change: PoolChange) => void;
   onError: (error: unknown) => void;
   /** Left out or empty: all of them. */
   namespaces?: readonly string[];
@@ -105,6 +122,22 @@ export function createCaches(options: CachesOptions): RunningCaches {
     return joinCaches(new Map(namespaces.map((namespace) => [namespace, reflect(namespace)])));
   }
 
+  /** Of what belongs to VMs and not to a release. */
+  function poolCache<T extends KubeObject, S extends VmPool | Node | PlacedPod>(
+    resource: Resource<T>,
+    transform: (object: Live<T>) => S,
+    kind: PoolChange['kind'],
+    selection: Pick<ReflectorOptions<T, S>, 'fieldSelector' | 'indexes'> = {},
+  ): Cache<S> {
+    const reflector = createReflector({ client, resource, transform, onError, ...selection });
+    reflector.onChange((change) => {
+      const old = change.type === 'modified' && { old: change.old };
+      options.onPoolChange?.({ kind, object: change.object, ...old } as PoolChange);
+    });
+    reflectors.push(reflector);
+    return reflector.store as Cache<S>;
+  }
+
   const ours = { labelSelector: LABEL.release };
   const caches: Caches = {
     releases: cache(APP_RELEASES, keepRelease, ({ metadata }) => [`${metadata.namespace}/${metadata.name}`]),
@@ -115,7 +148,9 @@ export function createCaches(options: CachesOptions): RunningCaches {
     services: cache(SERVICES, keepService, releaseOfLabel, ours),
     pods: cache(PODS, keepPod, releaseOfLabel, ours),
     slices: cache(ENDPOINT_SLICES, keepSlice, releaseOfLabel, ours),
-    nodes: cache(NODES, keepNode),
+    nodes: poolCache(NODES, keepNode, 'Node'),
+    vmPools: poolCache(VM_POOLS, keepVmPool, 'VMPool'),
+    placed: namespaces.length === 0 ? poolCache(PODS, keepPlacedPod, 'Pod', PLACED) : EMPTY,
   };
   const synced = Promise.all(reflectors.map(({ synced }) => synced));
   // Who never waits for it, as a standby that never leads, must not end by its failure.
@@ -132,6 +167,20 @@ export function createCaches(options: CachesOptions): RunningCaches {
     },
   };
 }
+
+/** What the scheduler counts: bound, and not at its end. */
+const PLACED = {
+  fieldSelector: 'spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed',
+  indexes: { [NODE_INDEX]: ({ nodeName }: PlacedPod) => [nodeName] },
+};
+
+const EMPTY: Cache<PlacedPod> = {
+  get: () => undefined,
+  list: () => [],
+  byIndex: () => [],
+  observeWrite: () => undefined,
+  observeDelete: () => undefined,
+};
 
 /** The caches of several namespaces as one. */
 function joinCaches<S>(byNamespace: ReadonlyMap<string | undefined, Cache<S>>): Cache<S> {

@@ -4,7 +4,12 @@ import type { ObjectMeta } from '../api/common.ts';
 import { API_VERSION, FIELD_MANAGER, LABEL } from '../api/meta.ts';
 import type { ReleasePromotion } from '../api/release-promotion.ts';
 import type { ReleaseRollback } from '../api/release-rollback.ts';
+import type { VmPool } from '../api/vm-pool.ts';
 import type { KubeObject, Live, ManagedFieldsEntry, Resource } from '../kube/types.ts';
+import type { Node, PlacedPod, Taint } from '../pool/objects.ts';
+import { parseResources } from '../pool/quantity.ts';
+import type { RequestingPodSpec } from '../pool/requests.ts';
+import { podLimits, podRequests } from '../pool/requests.ts';
 import type {
   ContainerState,
   ControllerRevision,
@@ -12,7 +17,6 @@ import type {
   DeploymentSpec,
   DeploymentStatus,
   EndpointSlice,
-  Node,
   Pod,
   Service,
 } from '../release/objects.ts';
@@ -57,6 +61,7 @@ export const DEPLOYMENTS = resource<Wire<{ spec: DeploymentSpec; status?: Deploy
 export const SERVICES = resource<Wire<{ spec: Service['spec'] }>>('v1', 'Service', 'services');
 export const PODS = resource<Wire<WirePod>>('v1', 'Pod', 'pods');
 export const ENDPOINT_SLICES = resource<Wire<WireSlice>>('discovery.k8s.io/v1', 'EndpointSlice', 'endpointslices');
+export const VM_POOLS = resource<Wire<Pick<VmPool, 'spec' | 'status'>>>(API_VERSION, 'VMPool', 'vmpools', false);
 export const NODES = resource<Wire<WireNode>>('v1', 'Node', 'nodes', false);
 
 interface WireCondition {
@@ -76,7 +81,7 @@ interface WireContainerStatus {
 }
 
 interface WirePod {
-  spec?: { nodeName?: string };
+  spec?: RequestingPodSpec & { nodeName?: string };
   status?: {
     phase?: string;
     reason?: string;
@@ -94,8 +99,14 @@ interface WireSlice {
 }
 
 interface WireNode {
-  spec?: { unschedulable?: boolean };
-  status?: { conditions?: WireCondition[] };
+  spec?: { unschedulable?: boolean; taints?: Taint[] };
+  status?: {
+    conditions?: WireCondition[];
+    capacity?: Record<string, string>;
+    allocatable?: Record<string, string>;
+    images?: { names?: string[] }[];
+    nodeInfo?: Record<string, string>;
+  };
 }
 
 function keepMetadata({ metadata }: Live<KubeObject>): ObjectMeta {
@@ -190,7 +201,11 @@ export function keepService(object: Live<Wire<{ spec: Service['spec'] }>>): Serv
   };
 }
 
-const POD_LABELS = [LABEL.release, LABEL.pool, LABEL.revision, LABEL.workload, LABEL.track] as const;
+const POD_LABELS = [LABEL.release, LABEL.pool, LABEL.revision, LABEL.version, LABEL.workload, LABEL.track] as const;
+
+function keptLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(POD_LABELS.flatMap((key) => (labels[key] === undefined ? [] : [[key, labels[key]]])));
+}
 
 export function keepPod({ metadata, spec, status }: Live<Wire<WirePod>>): Pod {
   const {
@@ -215,7 +230,7 @@ export function keepPod({ metadata, spec, status }: Live<Wire<WirePod>>): Pod {
       uid,
       resourceVersion,
       creationTimestamp,
-      labels: Object.fromEntries(POD_LABELS.flatMap((key) => (labels[key] === undefined ? [] : [[key, labels[key]]]))),
+      labels: keptLabels(labels),
       ...(deletionTimestamp !== undefined && { deletionTimestamp }),
     },
     ready: ready?.status === 'True',
@@ -263,18 +278,74 @@ export function keepSlice(object: Live<Wire<WireSlice>>): EndpointSlice {
   };
 }
 
-/** A node that has never reported counts as ready: nothing is excused by it. */
-export function keepNode({
-  metadata,
-  spec,
-  status,
-}: Live<Wire<WireNode>>): Node & { metadata: { uid: string; resourceVersion: string } } {
+/** What a kubelet reports of its images unless it was told otherwise (nodeStatusMaxImages). */
+const REPORTED_IMAGES = 50;
+
+export function keepNode({ metadata, spec, status }: Live<Wire<WireNode>>): Node {
+  const { name, uid, resourceVersion, creationTimestamp, labels = {}, deletionTimestamp } = metadata as ObjectMeta;
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
-  const { name, uid, resourceVersion } = metadata;
+  const images = status?.images ?? [];
+  const info = status?.nodeInfo ?? {};
   return {
-    metadata: { name, uid, resourceVersion },
+    metadata: {
+      name,
+      uid,
+      resourceVersion,
+      creationTimestamp,
+      labels,
+      ...(deletionTimestamp !== undefined && { deletionTimestamp }),
+    },
     ready: ready === undefined || ready.status === 'True',
+    ...(ready?.lastTransitionTime !== undefined && { readySince: ready.lastTransitionTime }),
     unschedulable: spec?.unschedulable ?? false,
+    taints: spec?.taints ?? [],
+    capacity: parseResources(status?.capacity),
+    allocatable: parseResources(status?.allocatable),
+    images: images.flatMap(({ names = [] }) => names),
+    imagesTruncated: images.length >= REPORTED_IMAGES,
+    info: {
+      osImage: info.osImage ?? '',
+      kernelVersion: info.kernelVersion ?? '',
+      kubeletVersion: info.kubeletVersion ?? '',
+      containerRuntimeVersion: info.containerRuntimeVersion ?? '',
+      architecture: info.architecture ?? '',
+      operatingSystem: info.operatingSystem ?? '',
+      bootID: info.bootID ?? '',
+    },
+  };
+}
+
+export function keepVmPool({ metadata, spec, status }: Live<Wire<Pick<VmPool, 'spec' | 'status'>>>): VmPool {
+  const { name, uid, resourceVersion, creationTimestamp, generation, deletionTimestamp } = metadata as ObjectMeta;
+  return {
+    metadata: {
+      name,
+      uid,
+      resourceVersion,
+      creationTimestamp,
+      ...(generation !== undefined && { generation }),
+      ...(deletionTimestamp !== undefined && { deletionTimestamp }),
+    },
+    spec,
+    ...(status && { status }),
+  };
+}
+
+/** Of every pod, whosever: only what it takes of its node. */
+export function keepPlacedPod({ metadata, spec }: Live<Wire<WirePod>>): PlacedPod {
+  const { name, namespace, uid, resourceVersion, labels = {}, deletionTimestamp } = metadata as ObjectMeta;
+  return {
+    metadata: {
+      name,
+      namespace,
+      uid,
+      resourceVersion,
+      ...(labels[LABEL.release] !== undefined && { labels: keptLabels(labels) }),
+      ...(deletionTimestamp !== undefined && { deletionTimestamp }),
+    },
+    nodeName: spec?.nodeName ?? '',
+    requests: podRequests(spec ?? {}),
+    limits: podLimits(spec ?? {}),
   };
 }
 

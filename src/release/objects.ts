@@ -1,6 +1,7 @@
 /** The Kubernetes objects that a release is made of: only the fields that are read or written here. */
 import type { ObjectMeta, OwnerReference } from '../api/common.ts';
 import type { PodTemplate, ServicePort } from '../api/app-release.ts';
+import type { Node as PoolNode } from '../pool/objects.ts';
 
 export interface DeploymentSpec {
   replicas?: number;
@@ -80,11 +81,7 @@ export interface ControllerRevision {
 }
 
 /** A node, as far as a failure may be its fault. */
-export interface Node {
-  metadata: { name: string };
-  ready: boolean;
-  unschedulable: boolean;
-}
+export type Node = Pick<PoolNode, 'ready' | 'unschedulable'> & { metadata: Pick<PoolNode['metadata'], 'name'> };
 
 /** What a server-side apply or a create sends: identity and the fields that we own. */
 export interface Desired<Body> {

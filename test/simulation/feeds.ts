@@ -10,6 +10,7 @@ import {
   ENDPOINT_SLICES,
   keepDeployment,
   keepNode,
+  keepPlacedPod,
   keepPod,
   keepPromotion,
   keepRelease,
@@ -17,6 +18,7 @@ import {
   keepRollback,
   keepService,
   keepSlice,
+  keepVmPool,
   NODES,
   PODS,
   PROMOTIONS,
@@ -25,6 +27,7 @@ import {
   REVISIONS,
   ROLLBACKS,
   SERVICES,
+  VM_POOLS,
 } from '../../src/controller/resources.ts';
 import type { Stored } from '../../src/kube/store.ts';
 import { createStore } from '../../src/kube/store.ts';
@@ -117,6 +120,9 @@ export function createFeeds(world: World, notify: (key: string) => void): Feeds 
     pods: cache(PODS, keepPod, releaseOfLabel, true),
     slices: cache(ENDPOINT_SLICES, keepSlice, releaseOfLabel, true),
     nodes: cache(NODES, keepNode),
+    vmPools: cache(VM_POOLS, keepVmPool),
+    // The world's kubelets have room for everything.
+    placed: cache({ ...PODS, kind: 'PlacedPod' } as typeof PODS, keepPlacedPod),
   };
   return { caches: noting(caches, knowledge), list, knowledge };
 }

@@ -44,6 +44,12 @@
 - apiGroups: ['']
   resources: [nodes]
   verbs: [list, watch]
+- apiGroups: [apprelease.dev]
+  resources: [vmpools]
+  verbs: [list, watch]
+- apiGroups: [apprelease.dev]
+  resources: [vmpools/status]
+  verbs: [patch]
 {{- end }}
 
 {{/* The rest of a binding: (list $ KIND-OF-ROLE). */}}

@@ -1,0 +1,64 @@
+/** Amounts as Kubernetes writes them (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/). */
+
+const SCALE: Readonly<Record<string, number>> = {
+  n: 1e-9,
+  u: 1e-6,
+  m: 1e-3,
+  '': 1,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  P: 1e15,
+  E: 1e18,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+  Pi: 2 ** 50,
+  Ei: 2 ** 60,
+};
+
+const QUANTITY = /^([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/;
+
+/** How much of each resource, by its name: cpu in thousandths of a core, all others in their own unit (bytes, pods). */
+export type Resources = Readonly<Record<string, number>>;
+
+/** The number that a quantity stands for; undefined where it is none. */
+export function parseQuantity(text: unknown): number | undefined {
+  if (typeof text === 'number') return text;
+  const [, digits, suffix = ''] = QUANTITY.exec(typeof text === 'string' ? text : '') ?? [];
+  return digits === undefined ? undefined : Number(digits) * (SCALE[suffix] ?? 1);
+}
+
+/** A ResourceList; whole units, rounded up as the scheduler does. What is no quantity the API server would refuse. */
+export function parseResources(list: Readonly<Record<string, unknown>> | undefined): Resources {
+  return Object.fromEntries(
+    Object.entries(list ?? {}).map(([name, text]) => {
+      const value = parseQuantity(text) ?? 0;
+      // Rounded first: 1.001 × 1000 is a hair more than 1001 in a double.
+      return [name, Math.ceil(Number((name === 'cpu' ? value * 1000 : value).toPrecision(15)))];
+    }),
+  );
+}
+
+export function addResources(...all: readonly Resources[]): Resources {
+  return combine(all, (a, b) => a + b);
+}
+
+export function maxResources(...all: readonly Resources[]): Resources {
+  return combine(all, Math.max);
+}
+
+export function subtractResources(from: Resources, what: Resources): Resources {
+  const negative = Object.fromEntries(Object.entries(what).map(([name, value]) => [name, -value]));
+  return combine([from, negative], (a, b) => a + b);
+}
+
+function combine(all: readonly Resources[], join: (a: number, b: number) => number): Resources {
+  const sum: Record<string, number> = {};
+  for (const resources of all) {
+    for (const [name, value] of Object.entries(resources)) sum[name] = join(sum[name] ?? 0, value);
+  }
+  return sum;
+}

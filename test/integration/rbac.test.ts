@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import { REVISIONS, ROLLBACKS, SERVICES } from '../../src/controller/resources.ts';
+import { allowedRights, auditPolicy, neededRights, parseAudit } from '../cluster/audit.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { pushImage } from '../cluster/images.ts';
 import { addNodes, standardPools } from '../cluster/nodes.ts';
@@ -17,22 +17,6 @@ import { createProcessWorld } from './process-world.ts';
 import type { Spec } from './release-objects.ts';
 import { pool, release, template } from './release-objects.ts';
 
-const OPERATOR = 'system:serviceaccount:apprelease-system:apprelease-operator';
-const manifest = join(import.meta.dirname, '../../manifests/operator/rbac.yaml');
-
-interface Role {
-  readonly kind: string;
-  readonly rules: readonly { readonly apiGroups: string[]; readonly resources: string[]; readonly verbs: string[] }[];
-}
-
-interface AuditEvent {
-  readonly verb: string;
-  readonly requestURI: string;
-  readonly user: { readonly username: string };
-  readonly objectRef?: { readonly resource: string; readonly subresource?: string; readonly apiGroup?: string };
-  readonly responseStatus?: { readonly code: number };
-}
-
 let dir: string;
 let cluster: ControlPlane;
 let registry: Registry;
@@ -40,13 +24,7 @@ let registry: Registry;
 beforeAll(async () => {
   // It goes with that cluster, however this ends.
   dir = await mkdtemp(join(inject('cluster').dir, 'rbac-'));
-  const policy = {
-    apiVersion: 'audit.k8s.io/v1',
-    kind: 'Policy',
-    omitStages: ['RequestReceived'],
-    rules: [{ level: 'Metadata', users: [OPERATOR] }, { level: 'None' }],
-  };
-  await writeFile(join(dir, 'policy.json'), JSON.stringify(policy));
+  await writeFile(join(dir, 'policy.json'), JSON.stringify(auditPolicy));
   const flags = [`--audit-policy-file=${join(dir, 'policy.json')}`, `--audit-log-path=${join(dir, 'audit.log')}`];
   cluster = await startControlPlane({ flags: { 'kube-apiserver': flags } });
   await addNodes(cluster, ...standardPools);
@@ -57,38 +35,6 @@ afterAll(async () => {
   await registry.stop();
   await cluster.stop();
 });
-
-/** `verb group/resource` of every rule; one that allows more than it names would be seen by its star. */
-function allowed(): Set<string> {
-  const roles = parseAllDocuments(readFileSync(manifest, 'utf8')).map((document) => document.toJS() as Role);
-  return new Set(
-    roles
-      .filter(({ kind }) => kind === 'ClusterRole' || kind === 'Role')
-      .flatMap(({ rules }) => rules)
-      .flatMap(({ apiGroups, resources, verbs }) =>
-        apiGroups.flatMap((group) =>
-          resources.flatMap((resource) => verbs.map((verb) => `${verb} ${group}/${resource}`)),
-        ),
-      ),
-  );
-}
-
-function audit(): AuditEvent[] {
-  const lines = readFileSync(join(dir, 'audit.log'), 'utf8').trimEnd().split('\n');
-  return lines.map((line) => JSON.parse(line) as AuditEvent);
-}
-
-/** The rights that the requests needed. An apply that makes an object needs create beside patch. */
-function needed(events: readonly AuditEvent[]): Set<string> {
-  return new Set(
-    events.flatMap(({ verb, objectRef, responseStatus }) => {
-      const { apiGroup = '', resource = '', subresource } = objectRef ?? {};
-      const target = `${apiGroup}/${resource}${subresource === undefined ? '' : `/${subresource}`}`;
-      const made = verb === 'patch' && responseStatus?.code === 201;
-      return made ? [`patch ${target}`, `create ${target}`] : [`${verb} ${target}`];
-    }),
-  );
-}
 
 test('the operator may do what it does, and nothing else', async () => {
   const kubeconfig = await installOperator(cluster);
@@ -101,10 +47,10 @@ test('the operator may do what it does, and nothing else', async () => {
     expect(await operator.stop()).toBe(0);
     await world.end();
   }
-  const events = audit();
+  const events = parseAudit(readFileSync(join(dir, 'audit.log'), 'utf8'));
   expect(events.filter(({ responseStatus }) => responseStatus?.code === 403)).toEqual([]);
   expect(events.filter(({ objectRef }) => objectRef === undefined)).toEqual([]);
-  expect([...needed(events)].toSorted()).toEqual([...allowed()].toSorted());
+  expect(neededRights(events)).toEqual(allowedRights());
 }, 300_000);
 
 /** At least one of each request that the operator knows. */

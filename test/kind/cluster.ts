@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { auditPolicy } from '../cluster/audit.ts';
 import { waitFor } from '../cluster/processes.ts';
 import { startProgress } from '../cluster/progress.ts';
 import type { Engine } from './engine.ts';
@@ -42,6 +43,7 @@ export async function createCluster(): Promise<KindCluster> {
   const image = engine.pulls ? [] : [`--image=${await ensureNodeImage(engine)}`];
   await removeCluster();
   await provideModules();
+  await writeFile(auditPolicyFile, JSON.stringify(auditPolicy));
   const nodes = engine.pulls ? "kind's own nodes" : 'nodes that were built here';
   const progress = startProgress(`Creating the kind cluster with ${engine.name} and ${nodes} (about 2 minutes)`);
   try {
@@ -92,6 +94,43 @@ async function provideModules(): Promise<void> {
   await mkdir('/lib/modules');
 }
 
+const auditPolicyFile = join(kindDir, 'audit-policy.json');
+const NODE_AUDIT_POLICY = '/kind/audit-policy.json';
+const NODE_AUDIT_DIR = '/var/log/kubernetes';
+
+/** The operator's requests are logged, whichever test runs. A map of arguments fits every version of kubeadm's API. */
+function controlPlaneNode(): object {
+  const audit = {
+    kind: 'ClusterConfiguration',
+    apiServer: {
+      extraArgs: {
+        'audit-policy-file': NODE_AUDIT_POLICY,
+        'audit-log-path': `${NODE_AUDIT_DIR}/audit.log`,
+      },
+      extraVolumes: [
+        {
+          name: 'audit-policy',
+          hostPath: NODE_AUDIT_POLICY,
+          mountPath: NODE_AUDIT_POLICY,
+          readOnly: true,
+          pathType: 'File',
+        },
+        { name: 'audit-log', hostPath: NODE_AUDIT_DIR, mountPath: NODE_AUDIT_DIR, pathType: 'DirectoryOrCreate' },
+      ],
+    },
+  };
+  return {
+    role: 'control-plane',
+    extraMounts: [{ hostPath: auditPolicyFile, containerPath: NODE_AUDIT_POLICY, readOnly: true }],
+    kubeadmConfigPatches: [stringify(audit)],
+  };
+}
+
+/** The API server's log of what the operator asked it. */
+export function readAuditLog({ engine }: Pick<KindCluster, 'engine'>): Promise<string> {
+  return engine.run(['exec', `${NAME}-control-plane`, 'cat', `${NODE_AUDIT_DIR}/audit.log`]);
+}
+
 function configuration({ pulls }: Engine): object {
   const kubelet = {
     kind: 'KubeletConfiguration',
@@ -108,7 +147,7 @@ function configuration({ pulls }: Engine): object {
       '[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n',
     ],
     nodes: [
-      { role: 'control-plane' },
+      controlPlaneNode(),
       ...POOLS.flatMap(({ name, tenant, count }) =>
         Array.from({ length: count }, () => ({
           role: 'worker',

@@ -155,9 +155,10 @@ async function layOutFiles(
   await into('etc/systemd/system', here, ['kind-images.service', 'kind-control-plane-images.service']);
   await writeFile(join(root, 'kind/version'), moduleVersion(kubelet.source, kubelet.module));
   note('the images of the components');
-  await saveImages(engine, join(root, 'kind'), binaries, base);
+  const images = await componentImages(binaries);
+  await saveImages(engine, join(root, 'kind'), images, binaries, base);
   const config = join(root, 'etc/containerd/config.toml');
-  const pause = (await componentImages(binaries)).find((image) => image.includes('/pause:')) ?? '';
+  const pause = images.find((image) => image.includes('/pause:')) ?? '';
   await writeFile(
     config,
     (await readFile(config, 'utf8')).replace(/sandbox_image = ".*"/, `sandbox_image = "${pause}"`),
@@ -172,11 +173,14 @@ async function componentImages({ kubelet: dir }: NodeBinaries): Promise<string[]
 }
 
 /** Each component as an image from scratch, in two archives that the nodes import when they start. */
-async function saveImages(engine: Engine, into: string, binaries: NodeBinaries, base: string): Promise<void> {
-  const components = (await componentImages(binaries)).map((image) => ({
-    image,
-    component: /([a-z-]+):[^:]*$/.exec(image)?.[1] ?? '',
-  }));
+async function saveImages(
+  engine: Engine,
+  into: string,
+  images: readonly string[],
+  binaries: NodeBinaries,
+  base: string,
+): Promise<void> {
+  const components = images.map((image) => ({ image, component: /([a-z-]+):[^:]*$/.exec(image)?.[1] ?? '' }));
   const controlPlane = components.filter(({ component }) => IMAGES[component] === undefined);
   for (const { image, component } of components) {
     const make = IMAGES[component];

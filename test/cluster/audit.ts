@@ -1,0 +1,65 @@
+// The operator's requests by the API server's audit log, beside the rights that manifests/ gives it.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
+
+const OPERATOR = 'system:serviceaccount:apprelease-system:apprelease-operator';
+const manifest = join(import.meta.dirname, '../../manifests/operator/rbac.yaml');
+
+/** Every request of the operator and of nobody else, without what was sent. */
+export const auditPolicy = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived'],
+  rules: [{ level: 'Metadata', users: [OPERATOR] }, { level: 'None' }],
+};
+
+export interface AuditEvent {
+  readonly verb: string;
+  readonly requestURI: string;
+  /** RFC 3339 */
+  readonly requestReceivedTimestamp: string;
+  readonly objectRef?: { readonly resource: string; readonly subresource?: string; readonly apiGroup?: string };
+  readonly responseStatus?: { readonly code: number };
+}
+
+export function parseAudit(log: string): AuditEvent[] {
+  return log
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as AuditEvent);
+}
+
+interface Role {
+  readonly kind: string;
+  readonly rules: readonly { readonly apiGroups: string[]; readonly resources: string[]; readonly verbs: string[] }[];
+}
+
+/** `verb group/resource` of every rule; one that allows more than it names would be seen by its star. */
+export function allowedRights(): string[] {
+  const roles = parseAllDocuments(readFileSync(manifest, 'utf8')).map((document) => document.toJS() as Role);
+  const rights = roles
+    .filter(({ kind }) => kind === 'ClusterRole' || kind === 'Role')
+    .flatMap(({ rules }) => rules)
+    .flatMap(({ apiGroups, resources, verbs }) =>
+      apiGroups.flatMap((group) =>
+        resources.flatMap((resource) => verbs.map((verb) => `${verb} ${group}/${resource}`)),
+      ),
+    );
+  return sorted(rights);
+}
+
+/** The rights that the requests needed. An apply that makes an object needs create beside patch. */
+export function neededRights(events: readonly AuditEvent[]): string[] {
+  const rights = events.flatMap(({ verb, objectRef, responseStatus }) => {
+    const { apiGroup = '', resource = '', subresource } = objectRef ?? {};
+    const target = `${apiGroup}/${resource}${subresource === undefined ? '' : `/${subresource}`}`;
+    const made = verb === 'patch' && responseStatus?.code === 201;
+    return made ? [`patch ${target}`, `create ${target}`] : [`${verb} ${target}`];
+  });
+  return sorted(rights);
+}
+
+function sorted(rights: readonly string[]): string[] {
+  return [...new Set(rights)].toSorted();
+}

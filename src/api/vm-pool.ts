@@ -91,18 +91,17 @@ export const vmPoolStatus = z
   .object({
     observedGeneration: z.int().optional().meta({ description: 'The generation that this status speaks of.' }),
     conditions,
-    poolLabel: z
-      .string()
-      .optional()
-      .meta({
-        description: 'The cloud’s label that was found to name this pool; kept when the pool is scaled to zero.',
-      }),
+    poolLabel: z.string().optional().meta({
+      description: 'The cloud’s label that was found to name this pool; kept when the pool is scaled to zero.',
+    }),
     nodes: z
       .object({
         total: z.int().meta({ description: 'VMs of the pool.' }),
         ready: z.int().meta({ description: 'Ready, and open to new pods.' }),
         draining: z.int().meta({ description: 'Cordoned, or on their way out.' }),
-        notReady: z.int().meta({ description: 'Whose kubelet does not report that it is ready.' }),
+        notReady: z.int().meta({
+          description: 'The others: whose kubelet does not report that it is ready. The three make the total.',
+        }),
         zones: z
           .array(
             z.object({
@@ -144,13 +143,21 @@ export const vmPoolStatus = z
     architectures: counted('Architectures.'),
     os: z.string().optional().meta({ description: 'The operating system of most VMs, and how many others there are.' }),
     kubelet: z.string().optional().meta({ description: 'The kubelet of most VMs, and how many others there are.' }),
-    oldestBoot: z
-      .object({
-        node: z.string().meta({ description: 'The VM.' }),
-        seenAt: timestamp.meta({ description: 'When this boot of it was first seen: it runs at least since then.' }),
-      })
+    oldestBoots: z
+      .array(
+        z.object({
+          node: z.string().max(253).meta({ description: 'The VM.' }),
+          bootID: z.string().max(256).meta({ description: 'Which boot of it.' }),
+          seenAt: timestamp.meta({ description: 'When that boot was first seen: it runs at least since then.' }),
+        }),
+      )
+      .max(16)
       .optional()
-      .meta({ description: 'The VM that runs longest without a boot.' }),
+      .meta({
+        description: 'The VMs that run longest without a boot, the longest first; of those, 16.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['node'],
+      }),
     releases: z
       .array(
         z.object({

@@ -62,3 +62,18 @@ function combine(all: readonly Resources[], join: (a: number, b: number) => numb
   }
   return sum;
 }
+
+const DECIMAL = ['k', 'M', 'G', 'T', 'P', 'E'] as const;
+const BINARY = ['Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'] as const;
+
+/** An amount of a resource as the API server would print it: with the largest suffix that leaves a whole number. */
+export function formatResource(name: string, value: number): string {
+  if (name === 'cpu') return value % 1000 === 0 ? suffixed(value / 1000, DECIMAL) : `${value}m`;
+  // Below 1024 even bytes get decimal suffixes: Kubernetes' own rule.
+  return suffixed(value, name === 'memory' && Math.abs(value) >= 1024 ? BINARY : DECIMAL);
+}
+
+function suffixed(value: number, suffixes: readonly string[]): string {
+  const suffix = suffixes.findLast((one) => value !== 0 && value % (SCALE[one] ?? 1) === 0) ?? '';
+  return `${value / (SCALE[suffix] ?? 1)}${suffix}`;
+}

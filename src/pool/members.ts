@@ -1,0 +1,42 @@
+/** Which VMs are whose, of all pools at once. Pure. */
+import type { VmPool } from '../api/vm-pool.ts';
+import type { Node } from './objects.ts';
+import { matchesSelector, POOL_LABELS, poolSelector } from './select.ts';
+
+export interface PoolMembers {
+  /** Undefined while no cloud's label names the pool. */
+  selector: Readonly<Record<string, string>> | undefined;
+  nodes: readonly Node[];
+}
+
+/** The VMs of every pool, by the pool's name. */
+export function poolMembers(pools: readonly VmPool[], nodes: readonly Node[]): Map<string, PoolMembers> {
+  return new Map(
+    pools.map((pool) => {
+      const selector = poolSelector(pool, nodes);
+      return [
+        pool.metadata.name,
+        { selector, nodes: selector ? nodes.filter((node) => matchesSelector(node, selector)) : [] },
+      ];
+    }),
+  );
+}
+
+/** The other pools that match VMs of this one, and how many they share. */
+export function sharedMembers(
+  name: string,
+  members: ReadonlyMap<string, PoolMembers>,
+): { pool: string; nodes: number }[] {
+  const own = new Set(members.get(name)?.nodes.map((node) => node.metadata.name));
+  return [...members]
+    .filter(([other]) => other !== name)
+    .map(([pool, { nodes }]) => ({ pool, nodes: nodes.filter((node) => own.has(node.metadata.name)).length }))
+    .filter(({ nodes }) => nodes > 0)
+    .toSorted((a, b) => (a.pool < b.pool ? -1 : 1));
+}
+
+/** Whether a node is, or may have just become, one of the pool's: by any of the clouds' labels, whichever is in use. */
+export function mayBelong({ metadata, spec }: VmPool, node: Node): boolean {
+  if (spec.nodeSelector) return matchesSelector(node, spec.nodeSelector);
+  return POOL_LABELS.some((label) => node.metadata.labels[label] === metadata.name);
+}

@@ -120,7 +120,7 @@ async function operate(config: Config, log: Log): Promise<void> {
 
 type Reporting = Pick<
   Parameters<typeof createController>[0],
-  'record' | 'log' | 'within' | 'queueMetrics' | 'onReconcile' | 'onCacheError'
+  'record' | 'log' | 'within' | 'queueMetrics' | 'onPoolFigures' | 'onReconcile' | 'onCacheError'
 >;
 
 /** Everything that the controller tells: to the log, the metrics and, as events, to people. */
@@ -129,6 +129,7 @@ function reporting({ log, within }: Log, metrics: Metrics, recorder: EventRecord
     log,
     within: (key, pass) => within(key, () => health.watch(key, pass)),
     queueMetrics: metrics.queue,
+    onPoolFigures: metrics.pool,
     record: (release, { type, reason, note }) => {
       const { namespace, name, uid } = release.metadata;
       const regarding = { apiVersion: API_VERSION, kind: 'AppRelease', namespace, name, uid };

@@ -6,8 +6,11 @@ import { createWorkQueue } from '../kube/work-queue.ts';
 import type { DigestLookup } from '../release/observed.ts';
 import type { DigestRequest, DigestResolver, PodPullSpec } from '../registry/types.ts';
 import { createCaches } from './caches.ts';
+import type { PoolControllerOptions } from './pools.ts';
+import { createPoolController } from './pools.ts';
 import { createReconciler, isStale } from './reconcile.ts';
 import type { ReconcileContext, ReconcileResult } from './types.ts';
+import { createVmWaiters } from './vm-waiters.ts';
 
 export interface ControllerOptions extends Pick<ReconcileContext, 'record' | 'assertLeading' | 'log'> {
   client: KubeClient;
@@ -21,6 +24,8 @@ export interface ControllerOptions extends Pick<ReconcileContext, 'record' | 'as
   /** After each pass. */
   onReconcile?: (outcome: { key: string; seconds: number; error?: unknown }) => void;
   queueMetrics?: QueueMetrics;
+  /** After each pass over a VMPool. */
+  onPoolFigures?: PoolControllerOptions['onFigures'];
   /** Runs a pass in a context of its own, such as one that gives its log lines an id. */
   within?: (key: string, pass: () => Promise<ReconcileResult>) => Promise<ReconcileResult>;
 }
@@ -55,12 +60,25 @@ export function createController(options: ControllerOptions): Controller {
     enqueueFirst: (key) => {
       queue.add(key, { priority: 'high' });
     },
+    onPoolChange: (change) => {
+      pools.onChange(change);
+    },
+    onPoolChange: (change) => {
+      waiters.onChange(change);
+    },
     onError: options.onCacheError,
     ...(namespaces !== undefined && { namespaces }),
   });
+  const waiters = createVmWaiters(
+    (key) => {
+      queue.add(key);
+    },
+    () => running.caches.releases.list(),
+  );
   const reconcile = createReconciler({
     client,
     caches: running.caches,
+    seesAllPods: (namespaces ?? []).length === 0,
     lookupDigest: (release, image, template) => lookUp(resolver, requestFor(release, image, template)),
     movedDigest: (release, image, template, pinned) => {
       const check = resolver.recheck(requestFor(release, image, template), pinned);
@@ -72,12 +90,22 @@ export function createController(options: ControllerOptions): Controller {
     log: options.log,
   });
 
+  const pools = createPoolController({
+    client,
+    caches: running.caches,
+    seesAllPods: namespaces === undefined || namespaces.length === 0,
+    ...(options.onPoolFigures && { onFigures: options.onPoolFigures }),
+    assertLeading: options.assertLeading,
+    log: options.log,
+  });
+
   async function handle(key: string): Promise<ReconcileResult> {
     const started = performance.now();
     const [releaseNamespace = '', name = ''] = key.split('/');
     if (!running.caches.releases.get(releaseNamespace, name)) resolver.forget(key);
     try {
       const result = await (options.within ? options.within(key, () => reconcile(key)) : reconcile(key));
+      waiters.note(key, result.waitsForVms ?? false);
       options.onReconcile?.({ key, seconds: (performance.now() - started) / 1000 });
       return result;
     } catch (error) {
@@ -93,9 +121,10 @@ export function createController(options: ControllerOptions): Controller {
     hasSynced: running.hasSynced,
     lead: () => {
       void queue.run(handle, { workers: options.workers });
+      pools.lead();
     },
     stop: async () => {
-      await queue.shutDown();
+      await Promise.all([queue.shutDown(), pools.stop()]);
       await resolver.stop();
       await running.stop();
     },

@@ -3,6 +3,8 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { RequestRecord } from '../kube/types.ts';
 import type { QueueMetrics } from '../kube/work-queue.ts';
 import type { RegistryRequestEvent, ResolutionEvent } from '../registry/types.ts';
+import type { PoolMetrics } from './pool-metrics.ts';
+import { createPoolMetrics } from './pool-metrics.ts';
 
 export interface Metrics {
   /** The text exposition format. */
@@ -18,6 +20,8 @@ export interface Metrics {
   cacheError: () => void;
   resolution: (event: ResolutionEvent) => void;
   registryRequest: (event: RegistryRequestEvent) => void;
+  /** After each pass over a VMPool. */
+  pool: PoolMetrics;
 }
 
 /** Passes and requests: 1 ms to 30 s. */
@@ -96,6 +100,7 @@ export function createMetrics(version: string): Metrics {
     registryRequest: ({ operation, outcome, seconds }) => {
       registrySeconds.observe({ operation, outcome }, seconds);
     },
+    pool: createPoolMetrics(registry),
   };
 }
 

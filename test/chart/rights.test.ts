@@ -173,8 +173,52 @@ describe('people', () => {
     expect(roles(await helm.render({ access: { create: false } }))).toEqual([]);
   });
 
-  test('policies.requestedBy=false makes no policy', async () => {
-    const kinds = (await helm.render({ policies: { requestedBy: false } })).map(({ kind }) => kind);
-    expect(kinds.filter((kind) => kind.startsWith('ValidatingAdmission'))).toEqual([]);
+  test('have no policy where the values say so', async () => {
+    const policies = async (policies: Values) =>
+      (await helm.render({ policies }))
+        .filter(({ kind }) => kind === 'ValidatingAdmissionPolicy')
+        .map(({ metadata }) => metadata.name);
+    expect(await policies({ requestedBy: false })).toEqual(['tenants.apprelease.dev']);
+    expect(await policies({ tenants: false })).toEqual(['requested-by.apprelease.dev']);
+    expect(await policies({ requestedBy: false, tenants: false })).toEqual([]);
+  });
+});
+
+describe('tenants of VMs', () => {
+  interface Policy {
+    readonly matchConstraints: { readonly namespaceSelector?: { readonly matchExpressions: readonly object[] } };
+    readonly matchConditions: readonly { readonly name: string; readonly expression: string }[];
+  }
+
+  async function policyOf(values: Values, name = 'tenants.apprelease.dev'): Promise<Policy> {
+    return find(await helm.render(values), 'ValidatingAdmissionPolicy', name).spec as unknown as Policy;
+  }
+
+  test('let in the pods of the namespaces that run on every VM, and the schedulers of the cluster', async () => {
+    const { matchConstraints, matchConditions } = await policyOf({
+      policies: { systemNamespaces: ['kube-system', 'monitoring'], schedulers: ['system:kube-scheduler', 'batch'] },
+    });
+    expect(matchConstraints.namespaceSelector?.matchExpressions).toEqual([
+      { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: ['kube-system', 'monitoring'] },
+    ]);
+    const { expression = '' } = matchConditions.find(({ name }) => name === 'not-by-the-scheduler') ?? {};
+    expect(expression).toContain('in ["system:kube-scheduler","batch"]');
+  });
+
+  test('may be asked of every namespace', async () => {
+    expect((await policyOf({ policies: { systemNamespaces: [] } })).matchConstraints.namespaceSelector).toBe(undefined);
+  });
+
+  test('are guarded everywhere, even by an operator that looks after some namespaces', async () => {
+    const name = `tenants.${NAME}.apprelease.dev`;
+    expect(await policyOf(SHOPS, name)).toEqual(await policyOf({}));
+    const bindings = (await helm.render(SHOPS)).filter(
+      ({ kind, spec }) => kind === 'ValidatingAdmissionPolicyBinding' && spec?.['policyName'] === name,
+    );
+    expect(bindings.map(({ metadata }) => metadata.name).toSorted()).toEqual([
+      `tenants-warn.${NAME}.apprelease.dev`,
+      name,
+    ]);
+    for (const { spec } of bindings) expect(spec?.['matchResources']).not.toHaveProperty('namespaceSelector');
   });
 });

@@ -76,6 +76,8 @@ test.each<[Values, string]>([
   [{ watchNamespaces: ['Shop'] }, '/watchNamespaces/0'],
   [{ watchNamespaces: ['shop', 'shop'] }, '/watchNamespaces'],
   [{ watchNamespaces: 'shop' }, '/watchNamespaces'],
+  [{ policies: { systemNamespaces: ['Kube-System'] } }, '/policies/systemNamespaces/0'],
+  [{ policies: { schedulers: 'mine' } }, '/policies/schedulers'],
   [{ logLevel: 'loud' }, '/logLevel'],
   [{ workers: 0 }, '/workers'],
   [{ leaderElection: { leaseDuration: '15' } }, '/leaderElection/leaseDuration'],

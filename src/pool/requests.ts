@@ -53,11 +53,22 @@ function podSum(spec: RequestingPodSpec, which: 'requests' | 'limits'): Resource
     }
   }
   const running = addResources(sidecars, ...containers.map((container) => containerSum(container.resources, which)));
-  const pod = Object.fromEntries(
-    Object.entries(containerSum(resources, which)).filter(([name]) => POD_LEVEL.test(name)),
+  const asked = withPodLevel(maxResources(running, starting), resources, which);
+  const added = Object.entries(parseResources(overhead)).filter(
+    // What has no limit gets none by the runtime's share.
+    ([name]) => which === 'requests' || asked[name] !== undefined,
   );
-  const asked = { ...maxResources(running, starting), ...pod };
-  return addResources(asked, parseResources(overhead));
+  return addResources(asked, Object.fromEntries(added));
+}
+
+/** What the pod itself names goes before its containers; where it has a limit alone, that only before nothing. */
+function withPodLevel(containers: Resources, pod: WireResources | undefined, which: 'requests' | 'limits'): Resources {
+  const limits = podLevel(pod?.limits);
+  return which === 'limits' ? { ...containers, ...limits } : { ...limits, ...containers, ...podLevel(pod?.requests) };
+}
+
+function podLevel(list: ResourceList | undefined): Resources {
+  return Object.fromEntries(Object.entries(parseResources(list)).filter(([name]) => POD_LEVEL.test(name)));
 }
 
 function containerSum(resources: WireResources | undefined, which: 'requests' | 'limits'): Resources {

@@ -22,12 +22,14 @@ const pool = z.object({
   }),
   nodeSelector: stringMap
     .optional()
-    .meta({ description: 'Labels that the pool’s nodes carry: its pods run there only.' }),
+    .meta({
+      description: 'Labels that the pool’s nodes carry: its pods run there only. Default: those of the VMPool of this name.',
+    }),
   tolerations: z
     .array(toleration)
     .max(32)
     .optional()
-    .meta({ description: 'Tolerations of the taints that the pool’s nodes carry.' }),
+    .meta({ description: 'Tolerations of the taints that the pool’s nodes carry. Default: the VMPool’s.' }),
   serviceName: serviceLabel(
     'The Service’s name; <release>-<pool> unless given. Pools of one stage may share it.',
   ).optional(),
@@ -201,6 +203,10 @@ export const appReleaseSpec = z
       .max(604800)
       .default(600)
       .meta({ description: 'How long a revision may take to get ready in a pool before it has failed, in seconds.' }),
+    capacity: z.enum(['Wait', 'Proceed']).default('Wait').meta({
+      description:
+        'Wait: a version enters a pool only when its pods fit on the VMs there, and no VM is being drained, replaced or patched. Proceed: it enters at once, so that a cluster autoscaler sees the pods that find no room. A rollback never waits.',
+    }),
     revisionHistoryLimit: z
       .int()
       .min(1)

@@ -62,8 +62,6 @@ export function createController(options: ControllerOptions): Controller {
     },
     onPoolChange: (change) => {
       pools.onChange(change);
-    },
-    onPoolChange: (change) => {
       waiters.onChange(change);
     },
     onError: options.onCacheError,
@@ -78,7 +76,7 @@ export function createController(options: ControllerOptions): Controller {
   const reconcile = createReconciler({
     client,
     caches: running.caches,
-    seesAllPods: (namespaces ?? []).length === 0,
+    seesAllPods: namespaces === undefined || namespaces.length === 0,
     lookupDigest: (release, image, template) => lookUp(resolver, requestFor(release, image, template)),
     movedDigest: (release, image, template, pinned) => {
       const check = resolver.recheck(requestFor(release, image, template), pinned);

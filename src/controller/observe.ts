@@ -1,6 +1,8 @@
 /** Collects what a pass sees: from the caches, and from the API server only what carries no label of ours. */
 import type { AppRelease } from '../api/app-release.ts';
 import { ANNOTATION, LABEL } from '../api/meta.ts';
+import type { Room } from '../pool/fit.ts';
+import { matchesSelector } from '../pool/select.ts';
 import { isNotFound } from '../kube/errors.ts';
 import { ledgerName } from '../release/names.ts';
 import type { EndpointSlice, Pod, Service } from '../release/objects.ts';
@@ -14,7 +16,8 @@ import {
   wantedVersion,
 } from '../release/revision.ts';
 import { parseSpec } from '../release/wanted.ts';
-import { RELEASE_INDEX } from './caches.ts';
+import type { Caches } from './caches.ts';
+import { NODE_INDEX, RELEASE_INDEX } from './caches.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { recall } from './memory.ts';
 import { keepService, SERVICES } from './resources.ts';
@@ -47,12 +50,22 @@ export async function observe(
     nodes: pods.flatMap(({ nodeName, ready }) =>
       nodeName === undefined || ready ? [] : (caches.nodes.get(undefined, nodeName) ?? []),
     ),
+    vmPools: caches.vmPools.list(),
+    vms: caches.nodes.list(),
+    ...(context.seesAllPods && { rooms: (nodeSelector) => roomsOf(caches, nodeSelector) }),
     rollbacks: caches.rollbacks.byIndex(RELEASE_INDEX, key),
     promotions: caches.promotions.byIndex(RELEASE_INDEX, key),
     ...askRegistry(context, release, revisions),
     foreignServices: await readForeign(context, namespace, memory),
     memory: recall(memory, now),
   };
+}
+
+function roomsOf({ nodes, placed }: Caches, nodeSelector: Readonly<Record<string, string>>): Room[] {
+  return nodes
+    .list()
+    .filter((node) => matchesSelector(node, nodeSelector))
+    .map((node) => ({ node, pods: placed.byIndex(NODE_INDEX, node.metadata.name) }));
 }
 
 /** What the resolver knows by now of the images that the spec names: those without a pin, and the pinned ones' tags. */

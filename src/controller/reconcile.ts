@@ -1,6 +1,7 @@
 /** One pass over one release: observe → plan → apply, until nothing is left to do, then status. */
 import type { AppRelease, AppReleaseStatus } from '../api/app-release.ts';
 import { FIELD_MANAGER } from '../api/meta.ts';
+import type { Reason } from '../api/reasons.ts';
 import { isAlreadyExists, isConflict, isKubeError, isNotFound } from '../kube/errors.ts';
 import { statusOf } from '../kube/types.ts';
 import { conditionIs, findCondition } from '../release/conditions.ts';
@@ -9,6 +10,7 @@ import type { Action } from '../release/actions.ts';
 import type { Observed } from '../release/observed.ts';
 import type { Plan } from '../release/plan.ts';
 import { plan } from '../release/plan.ts';
+import { unready } from '../release/situation.ts';
 import { releaseStatus } from '../release/status.ts';
 import { applyAction } from './apply.ts';
 import { RELEASE_INDEX } from './caches.ts';
@@ -25,6 +27,9 @@ const MAX_ROUNDS = 12;
 const PROGRESS_MS = 1_000;
 /** Nothing is due: looked at again all the same. */
 const RESYNC_MS = 600_000;
+
+/** What a change of the VMs may cure: Ready says so. */
+const VM_REASONS: ReadonlySet<Reason | undefined> = new Set(['NoCapacity', 'VMsUnavailable', 'UnknownPool']);
 
 export function createReconciler(context: ReconcileContext): Reconcile {
   const memories = new Map<string, ReleaseMemory>();
@@ -85,7 +90,10 @@ async function pass(context: ReconcileContext, cached: AppRelease, memory: Relea
   if (failure !== undefined) throw asError(failure);
   const due = [last.due, untold].filter((time) => time !== undefined).concat(recallDue(memory));
   const soonest = Math.min(...due, context.now() + RESYNC_MS);
-  return { requeueAfterMs: last.actions.length > 0 ? 0 : Math.max(1, soonest - context.now()) };
+  return {
+    requeueAfterMs: last.actions.length > 0 ? 0 : Math.max(1, soonest - context.now()),
+    waitsForVms: VM_REASONS.has(unready(last.view)?.reason),
+  };
 }
 
 /** Once for each digest that a tag moves to: nothing that runs changes. */

@@ -13,6 +13,8 @@ export interface ReconcileContext {
   lookupDigest: (release: AppRelease, image: string, template: PodTemplate) => DigestLookup;
   /** The digest that a pinned tag names now, where it is another one; the same way. Left out: tags are not watched. */
   movedDigest?: (release: AppRelease, image: string, template: PodTemplate, pinned: string) => string | undefined;
+  /** Whether `caches.placed` holds everybody's pods, so that what room there is can be told. */
+  seesAllPods: boolean;
   /** Milliseconds since the epoch. */
   now: () => number;
   /** Best effort: an event on the release. */
@@ -26,6 +28,8 @@ export interface ReconcileContext {
 export interface ReconcileResult {
   /** Milliseconds until the next pass is due though nothing changes. */
   requeueAfterMs?: number;
+  /** It waits for VMs: for room, or for work on them to end. */
+  waitsForVms?: boolean;
 }
 
 /** One pass over one release. Fails with the first error that a retry may cure; what was written stays written. */

@@ -12,8 +12,10 @@ const LEAVING: ReadonlySet<string> = new Set([
   'ToBeDeletedByClusterAutoscaler',
 ]);
 
+type Marked = Pick<Node, 'unschedulable' | 'taints'> & { metadata: Pick<Node['metadata'], 'deletionTimestamp'> };
+
 /** Cordoned, being deleted, or marked by an autoscaler that is about to take it away. */
-export function isDraining({ metadata, unschedulable, taints }: Node): boolean {
+export function isDraining({ metadata, unschedulable, taints }: Marked): boolean {
   return unschedulable || metadata.deletionTimestamp !== undefined || taints.some(({ key }) => LEAVING.has(key));
 }
 

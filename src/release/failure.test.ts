@@ -44,7 +44,7 @@ function waiting(reason: string, message = '', restartCount = 0): { containers: 
   return { containers: [{ name: 'main', ready: false, restartCount, waiting: { reason, message } }] };
 }
 
-const notReady = [{ metadata: { name: 'node' }, ready: false, unschedulable: false }];
+const notReady = [{ metadata: { name: 'node' }, ready: false, unschedulable: false, taints: [] }];
 const context = { nodes: [], deadlineSeconds: 600, now: NOW };
 
 describe('2.5 a failure of the version', () => {
@@ -84,7 +84,7 @@ describe('2.5 what a pod did itself is judged', () => {
     ['is on a lost node', { nodeName: 'lost' }],
     ['finds its registry down', waiting('ImagePullBackOff', '503 Service Unavailable')],
   ])('also where another pod %s', (_what, other) => {
-    const nodes = [{ metadata: { name: 'lost' }, ready: false, unschedulable: false }];
+    const nodes = [{ metadata: { name: 'lost' }, ready: false, unschedulable: false, taints: [] }];
     expect(judge(among(other), recorded, { ...context, nodes })).toMatchObject({ kind: 'Failed', reason: 'CrashLoop' });
   });
 

@@ -1,4 +1,5 @@
 /** Whether a revision has failed in a pool, or something else is to blame. Pure. */
+import { isDraining } from '../pool/nodes.ts';
 import type { Deployment, Node, Pod } from './objects.ts';
 import type { Revision } from './revision.ts';
 import { poolFacts } from './revision.ts';
@@ -33,6 +34,7 @@ const RULES: readonly Rule[] = [
   crashLoop,
   imageMissing,
   nodeLost,
+  nodeDraining,
   evicted,
   unschedulable,
   quotaExceeded,
@@ -84,6 +86,21 @@ function nodeLost({ pods, nodes }: Case): Verdict | undefined {
       kind: 'Excused',
       reason: 'NodeNotReady',
       message: `pod ${pod.metadata.name}: node ${pod.nodeName ?? ''} is not ready`,
+    }
+  );
+}
+
+/** It will be evicted in a moment: on another node it has all of its time. */
+function nodeDraining({ pods, nodes }: Case): Verdict | undefined {
+  const pod = pods.find(({ ready, nodeName = '' }) => {
+    const node = nodes.get(nodeName);
+    return !ready && node !== undefined && isDraining(node);
+  });
+  return (
+    pod && {
+      kind: 'Excused',
+      reason: 'NodeDraining',
+      message: `pod ${pod.metadata.name}: node ${pod.nodeName ?? ''} is being drained`,
     }
   );
 }

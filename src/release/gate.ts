@@ -5,6 +5,8 @@ import type { ReleasePromotion } from '../api/release-promotion.ts';
 import { conditionIs } from './conditions.ts';
 import type { Approval, Facts, Revision } from './revision.ts';
 import { isBad, poolFacts } from './revision.ts';
+import type { VmWait } from './room.ts';
+import { vmsKeepOut } from './room.ts';
 import type { Revisions } from './drafts.ts';
 import { hasFailed, isEntered, isHealthy, isRevert, wantedKey, wantedReplicas, wantedRevision } from './target.ts';
 import type { PoolView, View } from './view.ts';
@@ -18,7 +20,8 @@ export interface Wait {
     | 'StageBefore'
     | 'Soaking'
     | 'WaitingForApproval'
-    | 'ProvesNothing';
+    | 'ProvesNothing'
+    | VmWait['reason'];
   message: string;
   /** When this may change by itself (ms since the epoch). */
   until?: number;
@@ -42,6 +45,7 @@ const GATES: readonly Gate[] = [
   stageBeforeIsHealthy,
   stageBeforeHasSoaked,
   isApproved,
+  vmsAreFree,
 ];
 
 /** The pools of a stage that the wanted revision must still be let into. */
@@ -92,6 +96,8 @@ export function enterStages(view: View, drafts: Revisions): void {
       const approval = approvalFor(view, stage, wanted);
       for (const pool of waiting) enter(view, drafts, pool, wanted);
       if (approval) drafts.change(wanted).approvals[stage.name] = approval;
+    } else if (vmsKeepOut(view, added, wanted)) {
+      continue;
     } else if (mates.some(({ entered }) => entered === wanted)) {
       for (const pool of added) enter(view, drafts, pool, wanted);
     } else {
@@ -232,4 +238,9 @@ function isApproved({ stage, revision, approval }: Candidate): Wait | undefined 
     reason: 'WaitingForApproval',
     message: `a ReleasePromotion must let version ${revision.data.input.version} (revision ${revision.number}) into stage ${stage.name}${why}`,
   };
+}
+
+/** Nothing is half-rolled for want of VMs: all the pools that are still to be entered are asked. */
+function vmsAreFree({ view, stage, revision }: Candidate): Wait | undefined {
+  return vmsKeepOut(view, poolsToEnter(view, stage, revision), revision);
 }

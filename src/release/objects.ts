@@ -81,7 +81,9 @@ export interface ControllerRevision {
 }
 
 /** A node, as far as a failure may be its fault. */
-export type Node = Pick<PoolNode, 'ready' | 'unschedulable'> & { metadata: Pick<PoolNode['metadata'], 'name'> };
+export type Node = Pick<PoolNode, 'ready' | 'unschedulable' | 'taints'> & {
+  metadata: Pick<PoolNode['metadata'], 'name' | 'deletionTimestamp'>;
+};
 
 /** What a server-side apply or a create sends: identity and the fields that we own. */
 export interface Desired<Body> {

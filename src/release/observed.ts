@@ -3,6 +3,9 @@ import type { AppRelease } from '../api/app-release.ts';
 import type { Reason } from '../api/reasons.ts';
 import type { ReleasePromotion } from '../api/release-promotion.ts';
 import type { ReleaseRollback } from '../api/release-rollback.ts';
+import type { VmPool } from '../api/vm-pool.ts';
+import type { Room } from '../pool/fit.ts';
+import type { Node as PoolNode } from '../pool/objects.ts';
 import type { ControllerRevision, Deployment, EndpointSlice, Node, Pod, Service } from './objects.ts';
 import type { PinnedImage } from './revision.ts';
 
@@ -37,6 +40,9 @@ export interface Memory {
   cleanSince: ReadonlyMap<string, { track: string; since: number }>;
 }
 
+/** The VMs of a placement, each with the pods that take room on it. */
+export type LookUpRooms = (nodeSelector: Readonly<Record<string, string>>) => readonly Room[];
+
 export interface Observed {
   release: AppRelease;
   revisions: readonly ControllerRevision[];
@@ -44,7 +50,13 @@ export interface Observed {
   services: readonly Service[];
   slices: readonly EndpointSlice[];
   pods: readonly Pod[];
+  /** Those that its pods run on which are not ready. */
   nodes: readonly Node[];
+  vmPools: readonly VmPool[];
+  /** Whom a cloud's label says a VM belongs to is asked of all of them. */
+  vms: readonly PoolNode[];
+  /** Counted when it is asked for only. Left out: not everybody's pods are seen, so nobody knows what room there is. */
+  rooms?: LookUpRooms;
   rollbacks: readonly ReleaseRollback[];
   promotions: readonly ReleasePromotion[];
   /** By image string; only those that no pin is known for. */

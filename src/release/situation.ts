@@ -258,11 +258,19 @@ export function capacityAvailable(view: View): ConditionDraft {
     pods.flatMap(({ unschedulable }) => (unschedulable === undefined ? [] : [{ pool, unschedulable }])),
   );
   const [first] = waiting;
+  const kept = keptOut(view);
+  if (!first && kept) return { type, status: 'False', reason: 'NoCapacity', message: kept.message };
   if (!first) return { type, status: 'True', reason: 'Fits', message: 'no pod waits for room' };
   const pool = view.pools.find(({ name }) => name === first.pool);
   const wayOut = pool && besideTheOld(view, pool);
   const message = `pool ${first.pool}: ${first.unschedulable}${wayOut === undefined ? '' : `; ${wayOut}`}`;
   return { type, status: 'False', reason: 'Unschedulable', message };
+}
+
+/** The stage that the wanted revision is at finds too little room. */
+function keptOut(view: View): Situation | undefined {
+  const situation = progressing(view);
+  return situation?.reason === 'NoCapacity' ? situation : undefined;
 }
 
 /** Pools that serve the wanted revision, healthy or with no pod to be. */

@@ -113,6 +113,8 @@ export function observed(more: Partial<Observed> = {}): Observed {
     slices: [],
     pods: [],
     nodes: [],
+    vmPools: [],
+    vms: [],
     rollbacks: [],
     promotions: [],
     digests: {},

@@ -266,7 +266,7 @@ function retire(
   const guard = guardOf(group, workload);
   const drainedAt = drained(view, group, workload);
   if (drainedAt > view.now) return Number.isFinite(drainedAt) ? { due: drainedAt } : {};
-  const until = standbyUntil(view, group, pool, workload);
+  const until = Math.min(standbyUntil(view, group, pool, workload), neededAt(pool));
   if (arrived && until > view.now && !pool.strays.includes(workload)) {
     const replicas = standbyReplicas(view, pool);
     if (workload.deployment.metadata.generation === undefined || (workload.deployment.spec.replicas ?? 0) <= replicas)
@@ -304,6 +304,16 @@ function drained(view: View, group: Group, workload: Workload): number {
   const clean = view.observed.memory.cleanSince.get(service.metadata.name);
   if (clean === undefined || clean.track !== group.track) return Number.POSITIVE_INFINITY;
   return clean.since + (parseDuration(view.topology?.rollback.drain ?? '30s') ?? 0);
+}
+
+/** A scheduler that is busy, or pods of others that are on their way out, are no reason to give up a standby. */
+const PATIENCE_MS = 10_000;
+
+/** When what is served needs the room of a standby, as after a VM was lost (ms since the epoch). */
+function neededAt({ current }: PoolView): number {
+  const waiting = (current?.pods ?? []).filter(({ unschedulable }) => unschedulable !== undefined);
+  const since = waiting.map(({ metadata }) => Date.parse(metadata.creationTimestamp) + PATIENCE_MS);
+  return Math.min(Number.POSITIVE_INFINITY, ...since);
 }
 
 /** Until when a revision stays as the pool's standby (ms since the epoch); 0 where it is none. */

@@ -38,7 +38,7 @@ function poolsHaveNodes(spec: AppReleaseSpec): SpecProblem | undefined {
   return (
     unknown && {
       reason: 'UnknownPool',
-      message: `${unknown.path}: no pool of VMs named ${unknown.pool.name} is known: give nodeSelector (and tolerations) there; {} means any node`,
+      message: `${unknown.path}: no VMPool named ${unknown.pool.name} is there, or none of its VMs is known yet: create it, give it spec.nodeSelector, or give nodeSelector (and tolerations) here; {} means any node`,
     }
   );
 }

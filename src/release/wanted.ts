@@ -5,6 +5,7 @@ import type { Reason } from '../api/reasons.ts';
 import type { DigestLookup, Observed } from './observed.ts';
 import { revisionName, shortHash } from './names.ts';
 import type { DesiredDeployment } from './objects.ts';
+import { placePools } from './placement.ts';
 import { makeDeployment } from './render.ts';
 import type { Ledger, Revision, RevisionData, Topology } from './revision.ts';
 import {
@@ -59,7 +60,7 @@ export function viewSpec(
     const message = `${fieldPath(issue?.path ?? [])}: ${issue?.message ?? 'is not valid'}`;
     return { ...last, wanted: { state: 'Invalid', reason: 'InvalidSpec', message } };
   }
-  const spec = parsed.data;
+  const spec = placePools(parsed.data, observed);
   const problem = validateSpec(spec, observed.release.metadata.name);
   if (problem) return { ...last, wanted: { state: 'Invalid', ...problem } };
   return { spec, topology: topologyOf(spec), wanted: wantedRevision(observed, spec, revisions, record.ledger) };

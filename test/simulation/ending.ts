@@ -1,6 +1,7 @@
 /** What must be so once nothing changes any more, whatever happened before. */
 import type { AppReleaseSpec, AppReleaseStatus } from '../../src/api/app-release.ts';
 import { ANNOTATION } from '../../src/api/meta.ts';
+import type { VmPoolSpec } from '../../src/api/vm-pool.ts';
 import { placementKeys, topologyOf } from '../../src/release/revision.ts';
 import type { Scenario } from './scenario.ts';
 import type { Scene } from './simulation.ts';
@@ -65,7 +66,7 @@ function checkExpectation(scene: Scene, { expect }: Scenario): string | undefine
 function checkRelease(world: World, release: WorldObject, { expect }: Scenario): string | undefined {
   const { name } = release.metadata;
   const status = release.status as AppReleaseStatus | undefined;
-  const spec = specOf(release);
+  const spec = placed(world, specOf(release));
   const pools = poolsOf(name, spec);
   if (!spec || !status?.conditions) return undefined;
   const ready = conditionOf(release, 'Ready');
@@ -99,6 +100,18 @@ function checkRelease(world: World, release: WorldObject, { expect }: Scenario):
   );
   const isHeld = world.list('ReleaseRollback').length > 0 || ready?.status !== 'True';
   return left[0] && !isHeld ? `${left[0].metadata.name} is of a pool that left` : undefined;
+}
+
+/** With the VMs of the pools that a VMPool names. */
+function placed(world: World, spec: AppReleaseSpec | undefined): AppReleaseSpec | undefined {
+  const stages = spec?.stages.map((stage) => ({
+    ...stage,
+    pools: stage.pools.map((pool) => ({
+      ...(world.get('VMPool', pool.name)?.spec as VmPoolSpec | undefined),
+      ...pool,
+    })),
+  }));
+  return spec && { ...spec, stages: stages ?? [] };
 }
 
 /** Whether a Deployment has the strategy and the placement that the spec asks for. */

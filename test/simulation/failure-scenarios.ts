@@ -157,7 +157,7 @@ export const FAILURE: readonly Scenario[] = [
   {
     name: 'node-lost-is-no-failure',
     steps: [
-      create(),
+      create({ ...webSpec('1.0.0'), capacity: 'Proceed' }),
       {
         say: 'a VM of canary-1 and canary-2 is lost',
         when: ready,

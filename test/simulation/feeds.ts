@@ -3,7 +3,7 @@ import type { AppRelease } from '../../src/api/app-release.ts';
 import { LABEL } from '../../src/api/meta.ts';
 import type { ReleaseRollback } from '../../src/api/release-rollback.ts';
 import type { Cache, Caches } from '../../src/controller/caches.ts';
-import { RELEASE_INDEX } from '../../src/controller/caches.ts';
+import { NODE_INDEX, RELEASE_INDEX } from '../../src/controller/caches.ts';
 import {
   APP_RELEASES,
   DEPLOYMENTS,
@@ -32,6 +32,7 @@ import {
 import type { Stored } from '../../src/kube/store.ts';
 import { createStore } from '../../src/kube/store.ts';
 import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
+import type { PlacedPod } from '../../src/pool/objects.ts';
 import type { Pod } from '../../src/release/objects.ts';
 import type { World, WorldObject } from './world.ts';
 
@@ -56,7 +57,8 @@ export interface Feeds {
   knowledge: Knowledge;
 }
 
-export function createFeeds(world: World, notify: (key: string) => void): Feeds {
+/** `onVmChange`: VMs, their pools or what takes room on them changed; with the name of a pool, its spec did. */
+export function createFeeds(world: World, notify: (key: string) => void, onVmChange: (pool?: string) => void): Feeds {
   const list: Feed[] = [];
   const knowledge: Knowledge = { release: new Map(), pods: new Map(), rollbacks: new Map() };
 
@@ -64,12 +66,14 @@ export function createFeeds(world: World, notify: (key: string) => void): Feeds 
     { kind }: Resource<T>,
     transform: (object: Live<T>) => S,
     releaseOf: (object: S) => string[] = () => [],
-    labelled = false,
+    isSelected: (object: WorldObject) => boolean = () => true,
+    onChange?: (object: S) => void,
   ): Cache<S> {
     const store = createStore<S>({
-      indexes: { [RELEASE_INDEX]: releaseOf },
+      indexes: { [RELEASE_INDEX]: releaseOf, [NODE_INDEX]: nodeOf },
       onChange: (change) => {
         for (const key of releaseOf(change.object)) notify(key);
+        if (onChange) onChange(change.object);
         if (change.type === 'modified') for (const key of releaseOf(change.old)) notify(key);
       },
     });
@@ -77,7 +81,7 @@ export function createFeeds(world: World, notify: (key: string) => void): Feeds 
     let position = 0;
 
     function isIn(object: WorldObject | undefined): object is WorldObject {
-      return object !== undefined && (!labelled || object.metadata.labels?.[LABEL.release] !== undefined);
+      return object !== undefined && isSelected(object);
     }
 
     /** A write's answer is no event, and the object may since have lost what the selector asks for. */
@@ -114,17 +118,34 @@ export function createFeeds(world: World, notify: (key: string) => void): Feeds 
     releases: cache(APP_RELEASES, keepRelease, ({ metadata }) => [`${metadata.namespace}/${metadata.name}`]),
     rollbacks: cache(ROLLBACKS, keepRollback, releaseOfSpec),
     promotions: cache(PROMOTIONS, keepPromotion, releaseOfSpec),
-    revisions: cache(REVISIONS, keepRevision, releaseOfLabel, true),
-    deployments: cache(DEPLOYMENTS, keepDeployment, releaseOfLabel, true),
-    services: cache(SERVICES, keepService, releaseOfLabel, true),
-    pods: cache(PODS, keepPod, releaseOfLabel, true),
-    slices: cache(ENDPOINT_SLICES, keepSlice, releaseOfLabel, true),
-    nodes: cache(NODES, keepNode),
-    vmPools: cache(VM_POOLS, keepVmPool),
-    // The world's kubelets have room for everything.
-    placed: cache({ ...PODS, kind: 'PlacedPod' } as typeof PODS, keepPlacedPod),
+    revisions: cache(REVISIONS, keepRevision, releaseOfLabel, isOurs),
+    deployments: cache(DEPLOYMENTS, keepDeployment, releaseOfLabel, isOurs),
+    services: cache(SERVICES, keepService, releaseOfLabel, isOurs),
+    pods: cache(PODS, keepPod, releaseOfLabel, isOurs),
+    slices: cache(ENDPOINT_SLICES, keepSlice, releaseOfLabel, isOurs),
+    nodes: cache(NODES, keepNode, undefined, undefined, () => {
+      onVmChange();
+    }),
+    vmPools: cache(VM_POOLS, keepVmPool, undefined, undefined, ({ metadata }) => {
+      onVmChange(metadata.name);
+    }),
+    placed: cache(PODS, keepPlacedPod, undefined, isPlaced, () => {
+      onVmChange();
+    }),
   };
   return { caches: noting(caches, knowledge), list, knowledge };
+}
+
+function nodeOf(object: Stored | PlacedPod): string[] {
+  return 'nodeName' in object ? [object.nodeName] : [];
+}
+
+function isOurs({ metadata }: WorldObject): boolean {
+  return metadata.labels?.[LABEL.release] !== undefined;
+}
+
+function isPlaced({ spec }: WorldObject): boolean {
+  return (spec as { nodeName?: string } | undefined)?.nodeName !== undefined;
 }
 
 /** Takes note of what a pass reads. */

@@ -232,6 +232,30 @@ const ACTS: readonly Act[] = [
       },
     };
   },
+  (random) => {
+    const [name, pods] = [random.pick(POOLS), random.between(1, 4)];
+    return {
+      say: `nodes of ${name} say that they take ${pods} pods`,
+      act: ({ users }) => {
+        users.room(name, pods);
+      },
+    };
+  },
+  (random) => {
+    const name = `${random.pick(POOLS)}-${random.between(1, 2)}`;
+    return {
+      say: `cordon ${name}`,
+      act: ({ users }) => {
+        users.cordon(name, true);
+      },
+    };
+  },
+  (random) => {
+    const capacity = random.pick(['Wait', 'Proceed'] as const);
+    return edit(`capacity ${capacity}`, (spec) => {
+      spec.capacity = capacity;
+    });
+  },
 ];
 
 function deleteOne(random: Random, kind: 'Deployment' | 'Service' | 'ReleaseRollback' | 'Pod'): ReturnType<Act> {
@@ -248,10 +272,14 @@ function deleteOne(random: Random, kind: 'Deployment' | 'Service' | 'ReleaseRoll
 
 /** What was broken around the release is repaired, so that it has no excuse. */
 function repair({ cluster, world, users }: Scene): void {
+  for (const name of POOLS) users.room(name, 110);
   cluster.kubelet.capacity.clear();
   cluster.kubelet.behaviours.clear();
   users.unflip();
-  for (const { metadata } of world.list('Node')) users.node(metadata.name, true);
+  for (const { metadata } of world.list('Node')) {
+    users.node(metadata.name, true);
+    users.cordon(metadata.name, false);
+  }
 }
 
 export function anything(random: Random): Scenario {

@@ -9,6 +9,7 @@ import { FAILURE } from './failure-scenarios.ts';
 import { PROMOTION } from './promotion-scenarios.ts';
 import { ROLLBACK } from './rollback-scenarios.ts';
 import { STANDING } from './standing-scenarios.ts';
+import { VMS } from './vm-scenarios.ts';
 import type { Scenario } from './scenario.ts';
 
 import type { Conduct, Outcome, Weights } from './simulation.ts';
@@ -21,6 +22,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...ROLLBACK,
   ...FAILURE,
   ...STANDING,
+  ...VMS,
 ];
 
 /** Everything in turn, nothing goes wrong. */

@@ -76,7 +76,8 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
   function fits(pod: Pod, node: WorldObject, load: number): boolean {
     const labels = node.metadata.labels ?? {};
     const selected = Object.entries(pod.spec.nodeSelector ?? {}).every(([key, value]) => labels[key] === value);
-    return selected && isNodeReady(node) && load < (kubelet.capacity.get(labels.pool ?? '') ?? Infinity);
+    const cordoned = (node.spec as { unschedulable?: boolean }).unschedulable ?? false;
+    return selected && isNodeReady(node) && !cordoned && load < (kubelet.capacity.get(labels.pool ?? '') ?? Infinity);
   }
 
   function run(name: string): void {

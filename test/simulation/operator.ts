@@ -124,10 +124,12 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
   const requests: Request[] = [];
   const lookups = new Map<string, DigestLookup>();
   const asking = new Map<string, string>();
-  const feeds = createFeeds(world, notify);
+  const waitingForVms = new Set<string>();
+  const feeds = createFeeds(world, notify, onVmChange);
   const context: ReconcileContext = {
     client: createClient(api, name, send),
     caches: feeds.caches,
+    seesAllPods: true,
     lookupDigest: (release, image) => lookUp(`${release.metadata.namespace}/${release.metadata.name}`, image),
     now: world.now,
     record: (release, notice) => {
@@ -144,6 +146,15 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
       world.after(RESYNC_MS, () => {
         add(key);
       });
+  }
+
+  /** As createVmWaiters does. */
+  function onVmChange(pool?: string): void {
+    const keys =
+      pool === undefined
+        ? waitingForVms
+        : feeds.caches.releases.list().map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+    for (const key of keys) notify(key);
   }
 
   function add(key: string): void {
@@ -167,7 +178,9 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
     waiting.delete(key);
     running.add(key);
     try {
-      const { requeueAfterMs } = await reconcile(key);
+      const { requeueAfterMs, waitsForVms } = await reconcile(key);
+      if (waitsForVms) waitingForVms.add(key);
+      else waitingForVms.delete(key);
       failures.delete(key);
       if (requeueAfterMs !== undefined) addAfter(key, requeueAfterMs);
       if (random.chance(faults().repeat)) add(key);

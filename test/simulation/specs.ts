@@ -18,6 +18,7 @@ export interface SpecDraft {
   progressDeadlineSeconds?: number;
   revisionHistoryLimit?: number;
   paused?: boolean;
+  capacity?: Input['capacity'];
 }
 
 export interface StageDraft {

@@ -9,7 +9,9 @@ import {
   REVISIONS,
   ROLLBACKS,
   SERVICES,
+  VM_POOLS,
 } from '../../src/controller/resources.ts';
+import type { VmPoolSpec } from '../../src/api/vm-pool.ts';
 import type { Resource } from '../../src/kube/types.ts';
 import { statusOf } from '../../src/kube/types.ts';
 import type { ApiServer, WriteAs } from './api-server.ts';
@@ -58,6 +60,10 @@ export interface Users {
   /** What a restore from a backup leaves. */
   disown: () => void;
   createService: (name: string, adopt: boolean) => void;
+  vmPool: (name: string, spec: VmPoolSpec) => void;
+  /** How many pods each VM of a pool takes, as everybody can see. */
+  room: (pool: string, pods: number) => void;
+  cordon: (node: string, cordoned: boolean) => void;
   node: (name: string, ready: boolean) => void;
   /** The first pod behind a pool's Service is ready, or is not, whatever its image does. */
   flip: (release: string, pool: string, ready: boolean) => void;
@@ -172,11 +178,28 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
       const spec = { selector: { app: 'legacy' }, ports: [{ port: 80, protocol: 'TCP', targetPort: 80 }] };
       api.create(SERVICES, { apiVersion: 'v1', kind: 'Service', metadata, spec }, KUBECTL);
     },
+    vmPool: (name, spec) => {
+      const { apiVersion, kind } = VM_POOLS;
+      world.put('user', { ...world.get(kind, name), apiVersion, kind, metadata: { name }, spec });
+    },
+    room: (pool, pods) => {
+      kubelet.capacity.set(pool, pods);
+      for (const node of world.list('Node')) {
+        if (node.metadata.labels?.pool !== pool) continue;
+        const allocatable = { pods: String(pods), memory: '64Ti' };
+        world.put('cluster', { ...node, status: { ...(node.status as object), allocatable } });
+      }
+    },
+    cordon: (name, cordoned) => {
+      const node = world.get('Node', name);
+      if (node) world.put('cluster', { ...node, spec: cordoned ? { unschedulable: true } : {} });
+    },
     node: (name, ready) => {
       const node = world.get('Node', name);
       if (!node) return;
-      const status = { conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] };
-      world.put('cluster', { ...node, status });
+      const lastTransitionTime = new Date(world.now()).toISOString();
+      const conditions = [{ type: 'Ready', status: ready ? 'True' : 'False', lastTransitionTime }];
+      world.put('cluster', { ...node, status: { ...(node.status as object), conditions } });
     },
     flip: (release, pool, ready) => {
       const [pod] = ready
@@ -206,7 +229,7 @@ export function addNodes(world: World, pool: string, count: number): void {
       kind: NODES.kind,
       metadata: { name: `${pool}-${number}`, labels: { pool } },
       spec: {},
-      status: { conditions: [{ type: 'Ready', status: 'True' }] },
+      status: { conditions: [{ type: 'Ready', status: 'True' }], allocatable: { pods: '110', memory: '64Ti' } },
     });
   }
 }

@@ -1,0 +1,138 @@
+/** What the scheduler asks of a node for a pod: the part of a pod template that its filters read. Pure. */
+import type { PodTemplate, Toleration } from '../api/app-release.ts';
+import type { Node, Taint } from './objects.ts';
+import type { Resources } from './quantity.ts';
+import type { RequestingPodSpec } from './requests.ts';
+import { podRequests } from './requests.ts';
+import { matchesSelector } from './select.ts';
+
+export interface Requirement {
+  key: string;
+  operator: string;
+  values?: string[];
+}
+
+export interface LabelSelector {
+  matchLabels?: Record<string, string>;
+  matchExpressions?: Requirement[];
+}
+
+interface NodeTerm {
+  matchExpressions?: Requirement[];
+  matchFields?: Requirement[];
+}
+
+/** core/v1 TopologySpreadConstraint. */
+export interface Spread {
+  topologyKey: string;
+  maxSkew: number;
+  minDomains?: number;
+  whenUnsatisfiable?: string;
+  labelSelector?: LabelSelector;
+  matchLabelKeys?: string[];
+  nodeAffinityPolicy?: string;
+  nodeTaintsPolicy?: string;
+}
+
+export interface PodShape {
+  requests: Resources;
+  labels: Readonly<Record<string, string>>;
+  nodeSelector: Readonly<Record<string, string>>;
+  tolerations: readonly Toleration[];
+  /** One of them must hold; none: every node does. */
+  nodeTerms: readonly NodeTerm[] | undefined;
+  /** Those that keep a pod waiting. */
+  spreads: readonly Spread[];
+}
+
+interface PlacedSpec extends RequestingPodSpec {
+  nodeSelector?: Record<string, string>;
+  tolerations?: Toleration[];
+  affinity?: {
+    nodeAffinity?: { requiredDuringSchedulingIgnoredDuringExecution?: { nodeSelectorTerms?: NodeTerm[] } };
+  };
+  topologySpreadConstraints?: Spread[];
+}
+
+export function podShape({ metadata, spec }: PodTemplate): PodShape {
+  const { nodeSelector = {}, tolerations = [], affinity, topologySpreadConstraints = [] } = spec as PlacedSpec;
+  return {
+    requests: podRequests(spec as RequestingPodSpec),
+    labels: metadata?.labels ?? {},
+    nodeSelector,
+    tolerations,
+    nodeTerms: affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms,
+    spreads: topologySpreadConstraints.filter(({ whenUnsatisfiable }) => whenUnsatisfiable !== 'ScheduleAnyway'),
+  };
+}
+
+/** Whether a pod may be put there, whatever room there is. */
+export function admits(node: Node, shape: PodShape): boolean {
+  return isSelected(node, shape) && toleratesTaints(node, shape);
+}
+
+/** By nodeSelector and required node affinity. */
+export function isSelected(node: Node, { nodeSelector, nodeTerms }: PodShape): boolean {
+  return matchesSelector(node, nodeSelector) && (nodeTerms?.some((term) => termHolds(node, term)) ?? true);
+}
+
+const CORDONED: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
+
+/** PreferNoSchedule keeps nothing out. A cordoned node counts as tainted before its taint is there. */
+export function toleratesTaints({ taints, unschedulable }: Node, { tolerations }: PodShape): boolean {
+  return [...taints, ...(unschedulable ? [CORDONED] : [])]
+    .filter(({ effect }) => effect === 'NoSchedule' || effect === 'NoExecute')
+    .every((taint) => tolerations.some((toleration) => tolerates(toleration, taint)));
+}
+
+/** (https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/); Lt and Gt compare whole numbers (KEP-5471). */
+export function tolerates({ key = '', operator = 'Equal', value = '', effect }: Toleration, taint: Taint): boolean {
+  if (effect !== undefined && effect !== taint.effect) return false;
+  if (key !== '' && key !== taint.key) return false;
+  switch (operator) {
+    case 'Exists':
+      return true;
+    case 'Lt':
+      return Number(taint.value) < Number(value);
+    case 'Gt':
+      return Number(taint.value) > Number(value);
+    default:
+      return value === (taint.value ?? '');
+  }
+}
+
+/** A term without any requirement matches no node. */
+function termHolds({ metadata }: Node, { matchExpressions = [], matchFields = [] }: NodeTerm): boolean {
+  return (
+    matchExpressions.length + matchFields.length > 0 &&
+    matchExpressions.every((requirement) => holds(requirement, metadata.labels)) &&
+    matchFields.every((requirement) => holds(requirement, { 'metadata.name': metadata.name }))
+  );
+}
+
+export function selects(selector: LabelSelector, labels: Readonly<Record<string, string>>): boolean {
+  return (
+    Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value) &&
+    (selector.matchExpressions ?? []).every((requirement) => holds(requirement, labels))
+  );
+}
+
+function holds({ key, operator, values = [] }: Requirement, labels: Readonly<Record<string, string>>): boolean {
+  const value = labels[key];
+  switch (operator) {
+    case 'In':
+      return value !== undefined && values.includes(value);
+    case 'NotIn':
+      return value === undefined || !values.includes(value);
+    case 'Exists':
+      return value !== undefined;
+    case 'DoesNotExist':
+      return value === undefined;
+    case 'Gt':
+      return value !== undefined && Number(value) > Number(values[0]);
+    case 'Lt':
+      return value !== undefined && Number(value) < Number(values[0]);
+    default:
+      return false;
+  }
+}

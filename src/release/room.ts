@@ -1,0 +1,104 @@
+/** What keeps a revision out of a stage because of the VMs of its pools: work on them, or too little room. Pure. */
+import { LABEL } from '../api/meta.ts';
+import type { Demand, Room } from '../pool/fit.ts';
+import { shortage } from '../pool/fit.ts';
+import { podShape } from '../pool/shape.ts';
+import { vmWork } from '../pool/work.ts';
+import { intOrPercentOf } from './quantity.ts';
+import { makeDeployment } from './render.ts';
+import type { Revision } from './revision.ts';
+import { effectiveStrategy, wantedKey, wantedReplicas } from './target.ts';
+import type { PoolView, View, Workload } from './view.ts';
+
+/** Why a pool should be left alone for now. */
+export interface VmWait {
+  reason: 'VMsUnavailable' | 'NoCapacity';
+  message: string;
+  until?: number;
+}
+
+const WAY_OUT = 'spec.capacity: Proceed enters all the same';
+
+/** All of the pools are let in together, so they are judged together. */
+export function vmsKeepOut(view: View, pools: readonly PoolView[], revision: Revision): VmWait | undefined {
+  const { rooms } = view.observed;
+  if (view.topology?.capacity === 'Proceed' || !rooms) return undefined;
+  for (const pool of pools) {
+    const work = vmWork(
+      rooms(pool.placement.nodeSelector).map(({ node }) => node),
+      view.now,
+    );
+    if (work) {
+      const { message, ...until } = work;
+      return { reason: 'VMsUnavailable', message: `pool ${pool.name}: ${message}; ${WAY_OUT}`, ...until };
+    }
+  }
+  const found = shortage(pools.map((pool) => demandOf(view, pool, revision, rooms(pool.placement.nodeSelector))));
+  return (
+    found && { reason: 'NoCapacity', message: `${found.message}; ${WAY_OUT}, so that a cluster autoscaler brings VMs` }
+  );
+}
+
+function demandOf(view: View, pool: PoolView, revision: Revision, rooms: readonly Room[]): Demand {
+  const identity = {
+    pool: pool.name,
+    revision,
+    placement: pool.placement,
+    strategy: effectiveStrategy(view, pool),
+    key: wantedKey(view, pool),
+  };
+  const { topology, owner } = view;
+  if (!topology) throw new Error('a pool without a topology');
+  const { template } = makeDeployment({ owner, identity, track: '', replicas: 0, topology }).spec;
+  return {
+    pool: pool.name,
+    shape: podShape(template),
+    rooms,
+    labels: labelsByPod(view, template.metadata?.labels ?? {}),
+    ...(identity.strategy === 'BlueGreen' ? beside(pool, revision, identity.key) : instead(view, pool)),
+  };
+}
+
+type Coming = Pick<Demand, 'count' | 'leaving'>;
+
+/** All pods beside those that serve, which stay as the standby; what stands by until now gives its room first. */
+function beside(pool: PoolView, revision: Revision, key: string): Coming {
+  const own = pool.workloads.find((workload) => workload.revision === revision.number && workload.key === key);
+  const leaving = pool.workloads.filter((workload) => workload !== own && workload !== pool.current);
+  const there = own?.pods.filter(({ nodeName }) => nodeName !== undefined).length ?? 0;
+  return { count: Math.max(0, wantedReplicas(pool, own) - there), leaving: uids(leaving) };
+}
+
+/** In the place of those that serve: the surge beside them where none may be missing, all of them in the end. */
+function instead(view: View, pool: PoolView): Coming {
+  const replicas = wantedReplicas(pool, pool.current);
+  const { maxSurge = '25%', maxUnavailable = '25%' } = view.topology?.strategy ?? {};
+  const mayMiss = Math.floor(rawPods(maxUnavailable, replicas));
+  const others = pool.workloads.filter((workload) => workload !== pool.current);
+  if (pool.current?.strategy === 'RollingUpdate' && mayMiss === 0) {
+    return { count: Math.max(1, intOrPercentOf(maxSurge, replicas)), leaving: uids(others) };
+  }
+  return { count: replicas, leaving: uids(pool.workloads) };
+}
+
+/** A Deployment rounds maxUnavailable down. */
+function rawPods(value: number | string, replicas: number): number {
+  return typeof value === 'number' ? value : (Number(value.replace('%', '')) * replicas) / 100;
+}
+
+function uids(workloads: readonly Workload[]): Set<string> {
+  return new Set(workloads.flatMap(({ pods }) => pods.map(({ metadata }) => metadata.uid)));
+}
+
+/** Of this release's pods: those of others are of other labels, as a rule. */
+function labelsByPod(view: View, own: Readonly<Record<string, string>>): Demand['labels'] {
+  const byRevision = new Map(
+    view.revisions.map(({ number, data }) => [String(number), data.input.template.metadata?.labels ?? {}]),
+  );
+  return new Map(
+    view.observed.pods.map(({ metadata }) => {
+      const labels = metadata.labels ?? {};
+      return [metadata.uid, { ...(byRevision.get(labels[LABEL.revision] ?? '') ?? own), ...labels }];
+    }),
+  );
+}

@@ -23,12 +23,13 @@ export interface Write {
 
 export interface OperatorOptions {
   readonly cluster: ClusterDetails;
-  readonly namespace: string;
+  /** Left out: all of them. */
+  readonly namespace?: string;
   /** Registries that are asked by plain http. */
   readonly registries: readonly string[];
 }
 
-/** An operator of one namespace. What it did is kept over restarts. */
+/** An operator of one namespace, or of all. What it did is kept over restarts. */
 export interface Operator {
   readonly writes: Write[];
   readonly notices: Notice[];
@@ -80,7 +81,7 @@ export function createOperator({ cluster, namespace, registries }: OperatorOptio
     );
     const controller = createController({
       client,
-      namespaces: [namespace],
+      namespaces: namespace === undefined ? [] : [namespace],
       workers: 2,
       createResolver: (onChange) =>
         createDigestResolver({

@@ -55,6 +55,31 @@ const ROWS: readonly Row[] = [
     ],
   },
   {
+    title: 'VM pools',
+    panels: [
+      graph('VMs', 'Ready, draining or not ready.', 'short', [
+        { expr: `sum by (pool, state) (apprelease_vmpool_nodes{${SELECTED}})`, legend: '{{pool}} {{state}}' },
+      ]),
+      graph('Cores requested', 'Of those that the VMs leave to pods.', 'percentunit', [
+        { expr: requestedShare('cpu_cores'), legend: '{{pool}}' },
+      ]),
+      graph('Memory requested', 'Of what the VMs leave to pods.', 'percentunit', [
+        { expr: requestedShare('memory_bytes'), legend: '{{pool}}' },
+      ]),
+      graph(
+        'Kernels and kubelets',
+        'Where there are several in a pool, a patch is under way or was forgotten.',
+        'short',
+        [
+          {
+            expr: `sum by (pool, version) (apprelease_vmpool_version_nodes{${SELECTED},component=~"kernel|kubelet"})`,
+            legend: '{{pool}} {{version}}',
+          },
+        ],
+      ),
+    ],
+  },
+  {
     title: 'Operator',
     panels: [
       graph('Passes', 'Passes over releases by result.', 'ops', [
@@ -113,6 +138,13 @@ const ROWS: readonly Row[] = [
     ],
   },
 ];
+
+function requestedShare(unit: string): string {
+  const [requested, allocatable] = ['requested', 'allocatable'].map(
+    (what) => `sum by (pool) (apprelease_vmpool_${what}_${unit}{${SELECTED}})`,
+  );
+  return `${requested} / ${allocatable}`;
+}
 
 /** As Grafana imports it. */
 export function dashboard(): object {

@@ -18,8 +18,8 @@ $(INSTALLED): package.json package-lock.json
 	@touch $@
 
 .PHONY: demo
-demo: build ## Show the main job on a real control plane with simulated VMs
-	@node test/demo/demo.ts
+demo: build ## Show the main job on a control plane with simulated VMs; CLUSTER=current: on your own, IMAGE=NAME PORT=N of a server
+	@node test/demo/demo.ts $(if $(CLUSTER),--cluster=$(CLUSTER) $(if $(IMAGE),--image=$(IMAGE)) $(if $(PORT),--port=$(PORT)))
 
 .PHONY: cluster
 cluster: $(INSTALLED) ## Start a control plane with simulated VMs and leave it running

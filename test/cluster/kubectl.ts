@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { KINDS } from '../../src/api/kinds.ts';
 import { GROUP } from '../../src/api/meta.ts';
 import { waitFor } from './processes.ts';
-import type { ClusterAccess, ClusterDetails, ControlPlane } from './types.ts';
+import type { Binaries, ClusterAccess, ClusterDetails, ControlPlane } from './types.ts';
 
 /** Uses a cluster that another process has started. */
 export function connect(cluster: ClusterDetails): ClusterAccess {
@@ -23,7 +23,7 @@ export async function installCrds(cluster: Pick<ControlPlane, 'kubectl'>): Promi
 
 /** See ControlPlane.kubectl. It reads and writes nothing of the user's own kubectl. */
 export function kubectlFor(
-  cluster: Pick<ClusterDetails, 'binaries' | 'kubeconfigPath' | 'dir'>,
+  cluster: Pick<ClusterDetails, 'kubeconfigPath' | 'dir'> & { readonly binaries: Pick<Binaries, 'kubectl'> },
 ): ControlPlane['kubectl'] {
   const env = {
     ...process.env,

@@ -9,7 +9,7 @@ import { isReleased, servicesSelect, slicesShow, stateOf, type World } from './w
 
 /** The tags of the example image, in the order of the acts. A simulated pod never gets ready when its image's name says so. */
 export const VERSIONS = ['1.0.0', '1.1.0', '1.2.0-unready', '1.3.0'] as const;
-const [FIRST, SECOND, BROKEN, FOURTH] = VERSIONS;
+export const [FIRST, SECOND, BROKEN, FOURTH] = VERSIONS;
 
 const CANARY = ['canary-vms'];
 const PRODUCTION = ['prod-a', 'prod-b', 'prod-c'];
@@ -17,8 +17,18 @@ const ALL = [...CANARY, ...PRODUCTION];
 
 const APPROVE = 'kubectl create -f examples/promotion.yaml';
 
+/** What differs between clusters. */
+export interface Script {
+  readonly namespace: string;
+  /** Commands before the first version is applied. */
+  readonly opening: readonly string[];
+  /** The command that names another version, as a commit would. */
+  readonly commit: (version: string) => string;
+}
+
 /** What an act needs. */
 export interface Theatre {
+  readonly script: Script;
   readonly screen: Screen;
   readonly shell: Shell;
   readonly world: World;
@@ -44,10 +54,9 @@ export async function play(theatre: Theatre): Promise<Measured[]> {
 }
 
 async function releaseFirst(theatre: Theatre): Promise<void> {
-  const { shell, screen } = theatre;
+  const { shell, screen, script } = theatre;
   headline(screen, 1, `version ${FIRST} is released, stage by stage`);
-  await shell('cat kustomization.yaml');
-  await shell('kubectl create namespace shop');
+  for (const command of script.opening) await shell(command);
   await shell('kubectl apply -k .');
   note(screen, 'The production stage asks for an approval, which may be given beforehand:');
   await shell(APPROVE);
@@ -63,7 +72,7 @@ async function releaseFirst(theatre: Theatre): Promise<void> {
 async function promoteSecond(theatre: Theatre): Promise<Measured[]> {
   const { shell, screen, world } = theatre;
   headline(screen, 2, `version ${SECOND} is promoted from the canary to production`);
-  const applying = stopwatch(world, ({ release }) => imageTag(release()) === SECOND);
+  const applying = stopwatch(world, ({ release }) => wantedVersion(release()) === SECOND);
   const canary = applying.until(`${SECOND} in the canary pool`, servicesSelect(SECOND, CANARY));
   await wantVersion(theatre, SECOND);
   const inCanary = await watched(
@@ -95,7 +104,7 @@ async function promoteSecond(theatre: Theatre): Promise<Measured[]> {
 }
 
 async function rollBackBroken(theatre: Theatre): Promise<void> {
-  const { screen, world, shell } = theatre;
+  const { screen, world, shell, script } = theatre;
   headline(screen, 3, `version ${BROKEN} never gets ready: the operator takes it back`);
   const serving = new Set<string>();
   world.onChange(() => {
@@ -109,14 +118,14 @@ async function rollBackBroken(theatre: Theatre): Promise<void> {
     () => `${BROKEN} failed and is held out; no Service ever selected it`,
   );
   if (serving.size > 0) throw new Error(`pool ${[...serving].join()} served ${BROKEN}, which never got ready`);
-  await shell('kubectl get releaserollbacks -n shop');
+  await shell(`kubectl get releaserollbacks -n ${script.namespace}`);
   const record = world.rollbacks().find(isComplete);
   note(screen, `Why: ${record?.spec.reason ?? 'unknown'}`);
   await pause(theatre, 3);
 }
 
 async function takeBackFourth(theatre: Theatre): Promise<Measured[]> {
-  const { screen, shell, world, signal } = theatre;
+  const { screen, shell, world, signal, script } = theatre;
   headline(screen, 4, `version ${FOURTH} is released, and taken back everywhere by a person`);
   await wantVersion(theatre, FOURTH);
   await shell(APPROVE);
@@ -149,8 +158,8 @@ async function takeBackFourth(theatre: Theatre): Promise<Measured[]> {
     throw new Error(`the rollback did not hold: a Service was written although ${FOURTH} was only applied again`);
   }
   note(screen, `3 s later no Service was written: the rollback holds, until Git names another version.`);
-  await shell('kubectl get appreleases -n shop');
-  await shell('kubectl get releaserollbacks -n shop');
+  await shell(`kubectl get appreleases -n ${script.namespace}`);
+  await shell(`kubectl get releaserollbacks -n ${script.namespace}`);
   return [
     { what: `rollback → all ${ALL.length} Services switched`, ...services },
     { what: 'rollback → every EndpointSlice shows it', ...slices },
@@ -158,8 +167,8 @@ async function takeBackFourth(theatre: Theatre): Promise<Measured[]> {
 }
 
 /** As a commit in Git would. */
-async function wantVersion({ shell }: Theatre, version: string): Promise<void> {
-  await shell(`sed -i 's/newTag: .*/newTag: ${version}/' kustomization.yaml`);
+async function wantVersion({ shell, script }: Theatre, version: string): Promise<void> {
+  await shell(script.commit(version));
   await shell('kubectl apply -k .');
 }
 
@@ -171,8 +180,8 @@ function heldAt(served: string) {
   return (world: World) => rowsOf(world).every(({ held, version }) => held && version === served);
 }
 
-function imageTag(release: ReturnType<World['release']>): string | undefined {
-  return release?.spec.template.spec.containers[0]?.image.split(':').at(-1);
+function wantedVersion(release: ReturnType<World['release']>): string | undefined {
+  return release?.spec.version ?? release?.spec.template.spec.containers[0]?.image.split(':').at(-1);
 }
 
 function isComplete({ status }: ReleaseRollback): boolean {

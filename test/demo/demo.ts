@@ -1,14 +1,30 @@
-// `make demo`: the main job on a real control plane. Ends with 0 when everything happened as it must, and leaves nothing behind.
+// `make demo`: the main job on a real control plane, or on the cluster of the current kubectl context. Ends with 0 when
+// everything happened as it must, and leaves nothing behind.
 import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
+import { parseArgs } from 'node:util';
 import type { Running } from '../cluster/processes.ts';
-import { play, VERSIONS, type Measured } from './acts.ts';
+import { BROKEN, play, VERSIONS, type Measured } from './acts.ts';
+import { setTheStageOnCurrent } from './current.ts';
 import { createScreen } from './screen.ts';
-import { setTheStage } from './setup.ts';
+import { setTheStage, type Stage } from './setup.ts';
 import { createShell } from './shell.ts';
 import { watchWorld } from './world.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+const { values } = parseArgs({
+  options: {
+    cluster: { type: 'string' },
+    image: { type: 'string', default: 'nginx:stable-alpine' },
+    port: { type: 'string', default: '80' },
+  },
+});
+const isCurrent = values.cluster === 'current';
+if ((values.cluster !== undefined && !isCurrent) || !(Number(values.port) > 0 && Number(values.port) < 65_536)) {
+  console.error('usage: make demo [CLUSTER=current [IMAGE=NAME] [PORT=NUMBER]]');
+  process.exit(2);
+}
 
 const started = performance.now();
 const screen = createScreen(process.stdout, VERSIONS);
@@ -31,15 +47,22 @@ async function demo(): Promise<number> {
   let operator: Running | undefined;
   introduce();
   try {
-    const stage = await setTheStage(VERSIONS, ending);
+    const stage = await prepare(signal);
+    const { script, patienceSeconds } = stage;
     operator = stage.operator;
-    const world = await watchWorld(stage.cluster.kubeconfigPath, { namespace: 'shop', name: 'web', signal });
+    const world = await watchWorld(stage.kubeconfigPath, {
+      namespace: script.namespace,
+      name: 'web',
+      signal,
+      patienceSeconds,
+    });
     ending.defer(() => world.stop());
     world.onChange(() => {
       screen.changed();
     });
-    const shell = createShell(stage.cluster, stage.checkout, screen);
-    report(await Promise.race([play({ screen, shell, world, signal }), endOf(operator)]));
+    const shell = createShell(stage, screen);
+    const acts = play({ script, screen, shell, world, signal });
+    report(await (operator === undefined ? acts : Promise.race([acts, endOf(operator)])));
     return 0;
   } catch (error) {
     if (signal.aborted) return 1;
@@ -50,15 +73,30 @@ async function demo(): Promise<number> {
   }
 }
 
+function prepare(signal: AbortSignal): Promise<Stage> {
+  if (!isCurrent) return setTheStage(VERSIONS, ending);
+  const app = { image: values.image, port: Number(values.port) };
+  return setTheStageOnCurrent({ app, versions: VERSIONS, broken: BROKEN, signal }, ending);
+}
+
 function introduce(): void {
   const { paint } = screen;
+  const setting = isCurrent
+    ? [
+        '  On the cluster of the current kubectl context, in a namespace of its own, which goes when the',
+        `  demo ends. The versions are settings of one image, ${values.image}, four pods of it at most`,
+        '  for each version that runs.',
+      ]
+    : [
+        '  Real: etcd, the Kubernetes control plane, an OCI registry, kubectl; the operator,',
+        '  as a process of this machine, under the rights of its service account.',
+        '  Simulated by KWOK: the VMs, whose pods get ready but run nothing.',
+      ];
   screen.say(
     '',
     paint('bold', '  AppRelease: versions of an app over pools of VMs, stage by stage, and back at once'),
     '',
-    '  Real: etcd, the Kubernetes control plane, an OCI registry, kubectl; the operator,',
-    '  as a process of this machine, under the rights of its service account.',
-    '  Simulated by KWOK: the VMs, whose pods get ready but run nothing.',
+    ...setting,
     '',
   );
 }
@@ -104,5 +142,9 @@ async function logTail({ name, logFile }: Running): Promise<string> {
 const status = await Promise.race([demo(), interrupted]);
 interruption.abort();
 screen.close();
-await ending.disposeAsync();
-process.exit(status);
+const leftover = await ending.disposeAsync().then(
+  () => undefined,
+  (error: unknown) => error,
+);
+if (leftover !== undefined) console.error(leftover instanceof Error ? leftover.message : leftover);
+process.exit(leftover === undefined ? status : 1);

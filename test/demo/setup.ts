@@ -11,18 +11,24 @@ import { addNodes, standardPools } from '../cluster/nodes.ts';
 import { removeWithUs, start, type Running } from '../cluster/processes.ts';
 import { startProgress } from '../cluster/progress.ts';
 import { startRegistry } from '../cluster/registry.ts';
-import type { ControlPlane, Registry } from '../cluster/types.ts';
+import type { Binaries, ControlPlane, Registry } from '../cluster/types.ts';
+import type { Script } from './acts.ts';
 
-const root = join(import.meta.dirname, '../..');
+export const root = join(import.meta.dirname, '../..');
 const OPERATOR = { namespace: 'apprelease-system', name: 'apprelease-operator' };
 const REPOSITORY = 'shop/web';
 
-/** Everything that runs and must end. */
+/** What the acts are played on. */
 export interface Stage {
-  readonly cluster: ControlPlane;
-  readonly operator: Running;
+  readonly kubeconfigPath: string;
+  readonly binaries: Pick<Binaries, 'kubectl'>;
+  /** Left out where the cluster has one. */
+  readonly operator: Running | undefined;
   /** A folder as a user's Git checkout: examples/, and a kustomization.yaml that fits them to this cluster. */
   readonly checkout: string;
+  /** How long anything may take. */
+  readonly patienceSeconds: number;
+  readonly script: Script;
 }
 
 /**
@@ -50,10 +56,21 @@ export async function setTheStage(tags: readonly string[], ending: AsyncDisposab
   const checkout = join(folder, 'checkout');
   await cp(join(root, 'examples'), join(checkout, 'examples'), { recursive: true });
   await writeFile(join(checkout, 'kustomization.yaml'), kustomization(registry.host, tags[0] ?? ''));
-  return { cluster, operator, checkout };
+  return {
+    kubeconfigPath: cluster.kubeconfigPath,
+    binaries: cluster.binaries,
+    operator,
+    checkout,
+    patienceSeconds: 120,
+    script: {
+      namespace: 'shop',
+      opening: ['cat kustomization.yaml', 'kubectl create namespace shop'],
+      commit: (version) => `sed -i 's/newTag: .*/newTag: ${version}/' kustomization.yaml`,
+    },
+  };
 }
 
-async function step<T>(title: string, action: () => Promise<T>): Promise<T> {
+export async function step<T>(title: string, action: () => Promise<T>): Promise<T> {
   const progress = startProgress(title);
   try {
     const result = await action();
@@ -65,7 +82,7 @@ async function step<T>(title: string, action: () => Promise<T>): Promise<T> {
   }
 }
 
-async function temporaryFolder(ending: AsyncDisposableStack): Promise<string> {
+export async function temporaryFolder(ending: AsyncDisposableStack): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'apprelease-demo-'));
   const keep = await removeWithUs(folder);
   ending.defer(async () => {

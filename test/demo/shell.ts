@@ -1,8 +1,8 @@
 // Commands that a user would type, run as they are printed.
 import { execFile } from 'node:child_process';
 import { dirname } from 'node:path';
-import type { ClusterDetails } from '../cluster/types.ts';
 import type { Screen } from './screen.ts';
+import type { Stage } from './setup.ts';
 
 /**
  * Shows the command, runs it, and shows what it printed, unless that says nothing (`quiet`).
@@ -10,12 +10,12 @@ import type { Screen } from './screen.ts';
  */
 export type Shell = (command: string, options?: { readonly quiet?: boolean }) => Promise<void>;
 
-/** A shell in the folder `cwd`, whose kubectl is the cluster's; it reads and writes nothing of the real user's kubectl. */
-export function createShell(cluster: ClusterDetails, cwd: string, screen: Screen): Shell {
+/** A shell in the checkout, whose kubectl is the cluster's; it reads and writes nothing of the real user's kubectl. */
+export function createShell({ binaries, kubeconfigPath, checkout: cwd }: Stage, screen: Screen): Shell {
   const env = {
     ...process.env,
-    PATH: `${dirname(cluster.binaries.kubectl)}:${process.env['PATH'] ?? ''}`,
-    KUBECONFIG: cluster.kubeconfigPath,
+    PATH: `${dirname(binaries.kubectl)}:${process.env['PATH'] ?? ''}`,
+    KUBECONFIG: kubeconfigPath,
     KUBECACHEDIR: `${cwd}/.kube-cache`,
     KUBERC: 'off',
   };

@@ -44,10 +44,18 @@ export interface World {
   readonly stop: () => Promise<void>;
 }
 
+export interface Watched {
+  readonly namespace: string;
+  readonly name: string;
+  readonly signal: AbortSignal;
+  /** How long is waited for anything, unless it says otherwise. */
+  readonly patienceSeconds: number;
+}
+
 /** Watches the AppRelease of this name and everything that belongs to releases in its namespace. */
 export async function watchWorld(
   kubeconfigPath: string,
-  { namespace, name, signal }: { readonly namespace: string; readonly name: string; readonly signal: AbortSignal },
+  { namespace, name, signal, patienceSeconds }: Watched,
 ): Promise<World> {
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromFile(kubeconfigPath);
@@ -81,7 +89,7 @@ export async function watchWorld(
     rollbacks: follow(ROLLBACKS, keepRollback),
     promotions: follow(PROMOTIONS, keepPromotion),
     onChange: (listener) => void listeners.add(listener),
-    until: (what, condition, timeoutSeconds = 120) =>
+    until: (what, condition, timeoutSeconds = patienceSeconds) =>
       new Promise((resolve, reject) => {
         const end = () => {
           listeners.delete(check);

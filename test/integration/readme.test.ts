@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => ending.disposeAsync());
 
 function run(script: string): Promise<{ stdout: string; stderr: string }> {
-  const { kubeconfigPath, binaries } = stage.cluster;
+  const { kubeconfigPath, binaries } = stage;
   const env = {
     ...process.env,
     KUBECONFIG: kubeconfigPath,

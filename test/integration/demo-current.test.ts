@@ -1,0 +1,134 @@
+// `make demo CLUSTER=current` on a cluster that has no operator (issue 4, item 3): it asks for what it needs before it makes
+// anything, and takes away what it made, however it ends. test/e2e/demo.test.ts plays it on real nodes.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { writeKubeconfig } from '../cluster/kubeconfig.ts';
+import { connect } from '../cluster/kubectl.ts';
+
+const demo = join(import.meta.dirname, '../demo/demo.ts');
+const cluster = connect(inject('cluster'));
+/** Everything that the demo makes on this machine is in here. */
+let folder: string;
+let before: string[];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(cluster.dir, 'demo-'));
+  before = await inTheCluster();
+});
+
+afterEach(() => rm(folder, { recursive: true }));
+
+/** What the demo might leave in the cluster. */
+async function inTheCluster(): Promise<string[]> {
+  const names = await cluster.kubectl(['get', 'namespaces,crds', '--output=name']);
+  return names.trimEnd().split('\n');
+}
+
+interface Options {
+  readonly args?: readonly string[];
+  readonly kubeconfig?: string;
+  /** Is interrupted when its output says this. */
+  readonly interruptAt?: string;
+}
+
+async function play({ args = [], kubeconfig = cluster.kubeconfigPath, interruptAt }: Options) {
+  const running = spawn(process.execPath, [demo, '--cluster=current', ...args], {
+    env: {
+      ...process.env,
+      TMPDIR: folder,
+      KUBECONFIG: kubeconfig,
+      PATH: `${dirname(cluster.binaries.kubectl)}:${process.env['PATH'] ?? ''}`,
+    },
+    // A group of its own, which Ctrl-C is sent to.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  let interrupted = false;
+  for (const stream of [running.stdout, running.stderr]) {
+    stream.on('data', (text: Buffer) => {
+      output += text.toString();
+      if (interrupted || interruptAt === undefined || !output.includes(interruptAt)) return;
+      interrupted = true;
+      process.kill(-(running.pid ?? 0), 'SIGINT');
+    });
+  }
+  const [status] = (await once(running, 'close')) as [number | null];
+  return { status, output };
+}
+
+async function expectNothingLeft(): Promise<void> {
+  expect(await inTheCluster()).toEqual(before);
+  expect(await readdir(folder)).toEqual([]);
+}
+
+test('it plays all acts, with an operator of its own', async () => {
+  const { status, output } = await play({});
+  expect(output).toContain('Starting the operator here');
+  expect(output).toContain('All 4 Services were switched back');
+  expect(status).toBe(0);
+  await expectNothingLeft();
+}, 240_000);
+
+test.each(['Trying nginx', 'Act 1', 'Act 2'])('Ctrl-C at "%s" leaves nothing behind', async (interruptAt) => {
+  const { status } = await play({ interruptAt });
+  expect(status).toBe(130);
+  await expectNothingLeft();
+});
+
+test('an image that cannot be pulled', async () => {
+  const { status, output } = await play({ args: ['--image=registry.example.com/shop/missing:1.0'] });
+  expect(output).toMatch(/cannot run registry\.example\.com\/shop\/missing:1\.0.+not found.+IMAGE=/s);
+  expect(status).toBe(1);
+  await expectNothingLeft();
+});
+
+test('a cluster that does not answer', async () => {
+  const kubeconfig = join(folder, 'nobody.kubeconfig');
+  await writeKubeconfig(kubeconfig, { url: 'https://127.0.0.1:9', ca: '', token: 'none' });
+  const { status, output } = await play({ kubeconfig });
+  expect(output).toContain('the cluster of the current kubectl context does not answer');
+  expect(status).toBe(1);
+});
+
+test('no context', async () => {
+  const kubeconfig = join(folder, 'empty.kubeconfig');
+  await writeFile(kubeconfig, '');
+  const { status, output } = await play({ kubeconfig });
+  expect(output).toContain('kubectl has no current context');
+  expect(status).toBe(1);
+});
+
+test('a user who may only look', async () => {
+  const namespace = '--namespace=default';
+  await cluster.kubectl(['create', 'serviceaccount', 'onlooker', namespace]);
+  const binding = ['clusterrolebinding', 'demo-onlooker'];
+  const role = ['clusterrole', 'demo-onlooker'];
+  await cluster.kubectl(['create', ...role, '--verb=get,list,watch', '--resource=nodes,deployments.apps']);
+  await cluster.kubectl(['create', ...binding, '--clusterrole=demo-onlooker', '--serviceaccount=default:onlooker']);
+  try {
+    const token = (await cluster.kubectl(['create', 'token', 'onlooker', namespace])).trim();
+    const kubeconfig = join(folder, 'onlooker.kubeconfig');
+    const view = [
+      'config',
+      'view',
+      '--raw',
+      '--flatten',
+      '--output=jsonpath={.clusters[0].cluster.certificate-authority-data}',
+    ];
+    const ca = Buffer.from(await cluster.kubectl(view), 'base64').toString();
+    await writeKubeconfig(kubeconfig, { url: cluster.url, ca, token });
+    const { status, output } = await play({ kubeconfig });
+    expect(output).toMatch(/may not do all that the demo does:\n {2}create namespaces\n {2}delete namespaces\n/);
+    expect(output).not.toContain('list nodes');
+    expect(status).toBe(1);
+    expect(await inTheCluster()).toEqual(before);
+  } finally {
+    await cluster.kubectl(['delete', ...binding, '--ignore-not-found']);
+    await cluster.kubectl(['delete', ...role, '--ignore-not-found']);
+    await cluster.kubectl(['delete', 'serviceaccount', 'onlooker', namespace]);
+  }
+});

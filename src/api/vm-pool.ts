@@ -142,6 +142,7 @@ export const vmPoolStatus = z
     containerRuntimes: counted('Container runtimes.'),
     architectures: counted('Architectures.'),
     os: z.string().optional().meta({ description: 'The operating system of most VMs, and how many others there are.' }),
+    kernel: z.string().optional().meta({ description: 'The kernel of most VMs, and how many others there are.' }),
     kubelet: z.string().optional().meta({ description: 'The kubelet of most VMs, and how many others there are.' }),
     oldestBoots: z
       .array(
@@ -213,8 +214,8 @@ export const vmPoolKind: KindDefinition = {
     {
       name: 'Kernel',
       type: 'string',
-      jsonPath: '.status.kernels[*].name',
-      description: 'Their kernels.',
+      jsonPath: '.status.kernel',
+      description: 'Their kernel.',
       priority: 1,
     },
     {

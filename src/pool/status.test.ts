@@ -167,6 +167,7 @@ describe('the VMs', () => {
         { name: 'arm64', nodes: 1 },
       ],
       os: 'Debian GNU/Linux 12 (bookworm) +1',
+      kernel: '6.1.0-37-cloud-amd64 +1',
       kubelet: 'v1.36.3 +1',
     });
   });

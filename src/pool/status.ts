@@ -124,15 +124,17 @@ function zones(nodes: readonly Node[]): NonNullable<NonNullable<VmPoolStatus['no
 
 function versions(nodes: readonly Node[]): Partial<VmPoolStatus> {
   const osImages = countBy(nodes, 'osImage');
+  const kernels = countBy(nodes, 'kernelVersion');
   const kubelets = countBy(nodes, 'kubeletVersion');
-  const [os, kubelet] = [shortForm(osImages), shortForm(kubelets)];
+  const [os, kernel, kubelet] = [osImages, kernels, kubelets].map(shortForm);
   return {
     osImages,
-    kernels: countBy(nodes, 'kernelVersion'),
+    kernels,
     kubelets,
     containerRuntimes: countBy(nodes, 'containerRuntimeVersion'),
     architectures: countBy(nodes, 'architecture'),
     ...(os !== undefined && { os }),
+    ...(kernel !== undefined && { kernel }),
     ...(kubelet !== undefined && { kubelet }),
   };
 }

@@ -177,9 +177,12 @@ async function startImages(): Promise<Images> {
   };
 }
 
-/** A world besides the test's own. */
-export async function withWorld<T>(images: Images, run: (world: World) => Promise<T>): Promise<T> {
-  const { world, end } = await makeWorld(images);
+/**
+ * A world besides the test's own. With `everywhere` its operator looks after every namespace, and so sees what room the
+ * VMs have; no other world may be there meanwhile.
+ */
+export async function withWorld<T>(images: Images, run: (world: World) => Promise<T>, everywhere = false): Promise<T> {
+  const { world, end } = await makeWorld(images, everywhere);
   try {
     return await run(world);
   } finally {
@@ -187,12 +190,13 @@ export async function withWorld<T>(images: Images, run: (world: World) => Promis
   }
 }
 
-async function makeWorld(images: Images): Promise<{ world: World; end: () => Promise<void> }> {
+async function makeWorld(images: Images, everywhere: boolean): Promise<{ world: World; end: () => Promise<void> }> {
   await installKinds();
   const namespace = `release-${randomBytes(4).toString('hex')}`;
   const labels = { 'apprelease.dev/test': 'release' };
   await admin.create(NAMESPACES, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels } });
-  const operator = createOperator({ cluster, namespace, registries: [images.registry.host] });
+  const registries = [images.registry.host];
+  const operator = createOperator({ cluster, registries, ...(!everywhere && { namespace }) });
   const services = watchSelections(namespace);
   const invariant = await watchInvariant(cluster, namespace);
   const excused: RegExp[] = [];

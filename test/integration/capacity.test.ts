@@ -1,0 +1,172 @@
+// Claims 5.2 and 5.3: a pool is entered when its VMs have room and nobody works on them; else it waits, and says for what.
+import { expect, onTestFinished } from 'vitest';
+import { DEPLOYMENTS, NODES, VM_POOLS } from '../../src/controller/resources.ts';
+import { API_VERSION } from '../../src/api/meta.ts';
+import type { VmPoolSpec } from '../../src/api/vm-pool.ts';
+import { addNodes, setNodeReady } from '../cluster/nodes.ts';
+import type { World } from './harness.ts';
+import { admin, cluster, test as base, withWorld } from './harness.ts';
+import type { Spec } from './release-objects.ts';
+import { release } from './release-objects.ts';
+
+/** One after the other: the operator of each looks after every namespace. */
+const test = base.extend<{ wide: World }>({
+  wide: async ({ images }, use) => {
+    await withWorld(images, use, true);
+  },
+});
+
+/** VMs with 4 CPUs each that nothing else is put on; they go with the test. */
+async function makeVms(world: World, count: number, name = world.namespace): Promise<string[]> {
+  const names = await addNodes(cluster, { name, count, labels: { 'example.com/vms': world.namespace } });
+  onTestFinished(async () => {
+    for (const node of names) await cluster.kubectl(['delete', 'node', node, '--ignore-not-found']);
+  });
+  return names;
+}
+
+/** Pods of 1500m CPU: two find room on a VM. */
+async function big(world: World, version: string, replicas: number, changes: Partial<Spec> = {}): Promise<Spec> {
+  const pools = [{ name: 'prod-a', replicas, nodeSelector: { 'example.com/vms': world.namespace } }];
+  const rollback = { warmFor: '5m', drain: '100ms' };
+  const spec = release(await world.image(version), { stages: [{ name: 'production', pools }], rollback, ...changes });
+  const resources = { requests: { cpu: '1500m' } };
+  const containers = spec.template.spec.containers.map((container) => ({ ...container, resources }));
+  return { ...spec, template: { ...spec.template, spec: { ...spec.template.spec, containers } } };
+}
+
+async function deployments(world: World): Promise<string[]> {
+  return (await world.list(DEPLOYMENTS)).map(({ metadata }) => metadata.name).toSorted();
+}
+
+async function makePool(name: string, spec: VmPoolSpec): Promise<void> {
+  await admin.apply(VM_POOLS, { apiVersion: API_VERSION, kind: 'VMPool', metadata: { name }, spec }, {
+    fieldManager: 'test',
+    force: true,
+  });
+}
+
+test('5.2 a version that finds no room waits before anything is touched, and goes on when a VM comes', async ({
+  wide: world,
+}) => {
+  await makeVms(world, 1);
+  await world.apply(await big(world, '1.0', 2));
+  await world.released('1.0');
+  await world.apply(await big(world, '2.0', 2));
+  const { message } = await world.conditionIs('CapacityAvailable', { status: 'False', reason: 'NoCapacity' });
+  expect(message).toMatch(
+    /^pool prod-a has room for 0 of 2 new pods: 1 of 1 VMs take them; each asks for 1500m CPU; spec\.capacity: Proceed .* cluster autoscaler/,
+  );
+  await world.conditionIs('Ready', { status: 'False', reason: 'NoCapacity' });
+  await world.conditionIs('Stalled', { status: 'False' });
+  await world.conditionIs('Available', { status: 'True' });
+  expect(await deployments(world)).toEqual(['web-prod-a-1']);
+  await makeVms(world, 1, `${world.namespace}-more`);
+  await world.released('2.0');
+  expect(await deployments(world)).toEqual(['web-prod-a-1', 'web-prod-a-2']);
+});
+
+test('5.2 capacity: Proceed enters at once, for a cluster autoscaler to see the pods', async ({ wide: world }) => {
+  await makeVms(world, 1);
+  await world.apply(await big(world, '1.0', 2));
+  await world.released('1.0');
+  await world.apply(await big(world, '2.0', 2, { capacity: 'Proceed' }));
+  await world.conditionIs('CapacityAvailable', { status: 'False', reason: 'Unschedulable' });
+  expect(await deployments(world)).toEqual(['web-prod-a-1', 'web-prod-a-2']);
+  await makeVms(world, 1, `${world.namespace}-more`);
+  await world.released('2.0');
+});
+
+test('5.2 a rollback never waits for room', async ({ wide: world }) => {
+  await makeVms(world, 1);
+  const cold = { rollback: { warmFor: '0s', drain: '100ms' } };
+  await world.apply(await big(world, '1.0', 1, cold));
+  await world.released('1.0');
+  await world.apply(await big(world, '2.0', 1, cold));
+  await world.released('2.0');
+  await world.until(async () => {
+    expect(await deployments(world)).toEqual(['web-prod-a-2']);
+  });
+  await world.apply(await big(world, '2.0', 2, cold));
+  await world.until(async () => {
+    expect((await world.pods()).filter(({ ready }) => ready)).toHaveLength(2);
+  });
+  await world.rollback('back', { force: true });
+  world.excuse(/went from 2 ready pods to 1/);
+  await world.rollbackIs('back', 'Complete', 'True');
+});
+
+test('5.2 the standby gives way when what is served needs the room, as when a VM is drained', async ({ wide: world }) => {
+  const [first = ''] = await makeVms(world, 2);
+  await world.apply(await big(world, '1.0', 2));
+  await world.released('1.0');
+  await world.apply(await big(world, '2.0', 2));
+  await world.released('2.0');
+  await world.poolIs('prod-a', { rollback: expect.objectContaining({ readiness: 'Warm' }) as never });
+  await cluster.kubectl(['drain', first, '--timeout=60s']);
+  await world.until(async () => {
+    const pods = await world.pods();
+    expect(pods.filter(({ revision, ready }) => revision === 2 && ready)).toHaveLength(2);
+    expect(pods.filter(({ revision }) => revision === 1)).toEqual([]);
+  });
+  await world.poolIs('prod-a', { rollback: expect.objectContaining({ readiness: 'Cold' }) as never });
+});
+
+test('5.3 a VM that is being drained keeps versions out until it is back, and no rollback comes of it', async ({
+  wide: world,
+}) => {
+  const [first = ''] = await makeVms(world, 2);
+  await world.apply(await big(world, '1.0', 1));
+  await world.released('1.0');
+  await cluster.kubectl(['cordon', first]);
+  await world.apply(await big(world, '2.0', 1));
+  const { message } = await world.conditionIs('Ready', { status: 'False', reason: 'VMsUnavailable' });
+  expect(message).toMatch(new RegExp(`^pool prod-a: VM ${first} is being drained; spec\\.capacity: Proceed`));
+  expect(await deployments(world)).toEqual(['web-prod-a-1']);
+  await cluster.kubectl(['uncordon', first]);
+  await world.released('2.0');
+});
+
+test('5.3 so does one that is not ready', async ({ wide: world }) => {
+  const [first = ''] = await makeVms(world, 2);
+  await world.apply(await big(world, '1.0', 1));
+  await world.released('1.0');
+  await setNodeReady(cluster, first, false);
+  await world.apply(await big(world, '2.0', 1));
+  const { message } = await world.conditionIs('Ready', { status: 'False', reason: 'VMsUnavailable' });
+  expect(message).toContain(`VM ${first} is not ready`);
+  await setNodeReady(cluster, first, true);
+  await world.released('2.0');
+});
+
+test('5.1 a pool without a nodeSelector is the VMPool of its name; until there is one nothing runs', async ({
+  wide: world,
+}) => {
+  const name = world.namespace;
+  const [node = ''] = await makeVms(world, 1);
+  const spec = await big(world, '1.0', 1);
+  await world.apply({ ...spec, stages: [{ name: 'production', pools: [{ name, replicas: 1 }] }] });
+  const { message } = await world.stalled('UnknownPool');
+  expect(message).toMatch(/no VMPool named release-.* create it/);
+  await cluster.kubectl(['taint', 'node', node, 'example.com/tenant=shop:NoSchedule']);
+  await makePool(name, {
+    nodeSelector: { 'example.com/vms': name },
+    tolerations: [{ key: 'example.com/tenant', operator: 'Equal', value: 'shop', effect: 'NoSchedule' }],
+  });
+  onTestFinished(async () => {
+    await admin.delete(VM_POOLS, { name });
+  });
+  await world.released('1.0');
+  expect((await world.pods()).map(({ nodeName }) => nodeName)).toEqual([node]);
+
+  const [other = ''] = await addNodes(cluster, { name: `${name}-other`, count: 1, labels: { 'example.com/vms': 'b' } });
+  onTestFinished(async () => {
+    await admin.delete(NODES, { name: other });
+  });
+  await makePool(name, { nodeSelector: { 'example.com/vms': 'b' } });
+  await world.until(async () => {
+    const pods = (await world.pods()).filter(({ ready }) => ready);
+    expect(pods.map(({ nodeName }) => nodeName)).toContain(other);
+  });
+  await world.released('1.0');
+});

@@ -33,7 +33,14 @@ function rightsOf(rules: readonly Rule[] = []): string[] {
     .toSorted();
 }
 
-const NODES = ['list /nodes', 'watch /nodes'];
+/** The VMs and their pools, which belong to no namespace. */
+const VMS = [
+  'list /nodes',
+  'list apprelease.dev/vmpools',
+  'patch apprelease.dev/vmpools/status',
+  'watch /nodes',
+  'watch apprelease.dev/vmpools',
+];
 
 describe('the whole cluster', () => {
   test('is one ClusterRole, and a Role for the Lease', async () => {
@@ -54,7 +61,7 @@ describe('the whole cluster', () => {
 });
 
 describe('some namespaces', () => {
-  test('have a Role each, and the cluster one ClusterRole on nodes alone', async () => {
+  test('have a Role each, and the cluster one ClusterRole on VMs and their pools alone', async () => {
     const objects = await helm.render(SHOPS);
     expect(rbacOf(objects).toSorted()).toEqual(
       [
@@ -65,13 +72,13 @@ describe('some namespaces', () => {
         `RoleBinding ${NAMESPACE}/${NAME}-leader`,
       ].toSorted(),
     );
-    expect(rightsOf(find(objects, 'ClusterRole').rules)).toEqual(NODES);
+    expect(rightsOf(find(objects, 'ClusterRole').rules)).toEqual(VMS);
   });
 
   test('give together the rights that one ClusterRole gives', async () => {
     const everywhere = rightsOf(find(await helm.render(), 'ClusterRole').rules);
     const role = rightsOf(find(await helm.render(SHOPS), 'Role').rules);
-    expect([...role, ...NODES].toSorted()).toEqual(everywhere);
+    expect([...role, ...VMS].toSorted()).toEqual(everywhere);
   });
 
   test('are what the operator is told, one flag for each', async () => {
@@ -178,7 +185,7 @@ describe('people', () => {
       (await helm.render({ policies }))
         .filter(({ kind }) => kind === 'ValidatingAdmissionPolicy')
         .map(({ metadata }) => metadata.name);
-    expect(await policies({ requestedBy: false })).toEqual(['tenants.apprelease.dev']);
+    expect(await policies({ requestedBy: false })).toEqual(['tenants.apprelease.dev', 'tenants-taint.apprelease.dev']);
     expect(await policies({ tenants: false })).toEqual(['requested-by.apprelease.dev']);
     expect(await policies({ requestedBy: false, tenants: false })).toEqual([]);
   });

@@ -77,6 +77,7 @@ test.each<[Values, string]>([
   [{ watchNamespaces: ['shop', 'shop'] }, '/watchNamespaces'],
   [{ watchNamespaces: 'shop' }, '/watchNamespaces'],
   [{ policies: { systemNamespaces: ['Kube-System'] } }, '/policies/systemNamespaces/0'],
+  [{ policies: { tenantsFailurePolicy: 'Warn' } }, '/policies/tenantsFailurePolicy'],
   [{ policies: { schedulers: 'mine' } }, '/policies/schedulers'],
   [{ logLevel: 'loud' }, '/logLevel'],
   [{ workers: 0 }, '/workers'],

@@ -1,6 +1,7 @@
 // Tenants of a pool as controllers and users meet them: pods that do not come up, pools that were closed later, people's rights.
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { API_VERSION } from '../../src/api/meta.ts';
 import type { Tenants, VmPoolSpec } from '../../src/api/vm-pool.ts';
 import type { Fields, Manifest, TenantsWorld } from './tenants-world.ts';
 import {
@@ -224,6 +225,18 @@ describe('tenants by the labels of their namespaces', () => {
     );
     expect(answers.filter(({ isIn }) => isIn).map(({ namespace }) => namespace)).toEqual(expected);
   });
+});
+
+test.each<[string, VmPoolSpec, boolean]>([
+  ['of tenants without a taint', { tenants: { namespaces: ['shop'] } }, true],
+  ['of tenants, whose tolerations name no taint', { tenants: { namespaces: [] }, tolerations: [EVERY_TAINT] }, true],
+  ['of tenants with a taint', poolOf('prod-a', { namespaces: ['shop'] }), false],
+  ['of everybody', {}, false],
+])('who makes a pool %s is warned where others may get onto it', async (_whose, spec, isWarned) => {
+  const body: Manifest = { apiVersion: API_VERSION, kind: 'VMPool', metadata: { name: 'warned' }, spec };
+  const answer = await world.ask({ method: 'POST', path: `/apis/${API_VERSION}/vmpools?dryRun=All`, body });
+  expect(answer.message).toBe('');
+  expect(answer.warnings.includes('taint the VMs, and tolerate that taint')).toBe(isWarned);
 });
 
 test('what is as large as it may be is judged', async () => {

@@ -27,6 +27,7 @@ interface World {
   status: (pool: string) => VmPoolStatus | undefined;
   setPool: (pool: VmPool) => void;
   setNode: (node: Node) => void;
+  removeNode: (name: string) => void;
   setPod: (pod: PlacedPod) => void;
   removePool: (name: string) => void;
   failWith: (error: KubeError | undefined) => void;
@@ -97,6 +98,11 @@ function makeWorld(seesAllPods = true): World {
       nodes.set(node.metadata.name, node);
       controller.onChange({ kind: 'Node', object: node, ...(old && { old }) });
     },
+    removeNode: (name) => {
+      const object = nodes.get(name);
+      nodes.delete(name);
+      if (object) controller.onChange({ kind: 'Node', object });
+    },
     setPod: (pod) => {
       pods.set(pod.metadata.name, pod);
       controller.onChange({ kind: 'Pod', object: pod });
@@ -150,6 +156,24 @@ test('5.1 a VM that is cordoned is told at once, and what is equal is never writ
   }
   await vi.advanceTimersByTimeAsync(3_600_000);
   expect(world.writes).toHaveLength(2);
+});
+
+test('5.1 a kubelet that reports what was so before costs no pass', async () => {
+  const world = await oneVm();
+  world.figures.length = 0;
+  for (let count = 0; count < 100; count += 1) {
+    const node = vm('a', { labels, images: [`image-${count}`] });
+    world.setNode({ ...node, metadata: { ...node.metadata, resourceVersion: `${count}` } });
+    await settled();
+  }
+  expect(world.figures).toEqual([]);
+});
+
+test('5.1 a VM that is deleted is told at once', async () => {
+  const world = await oneVm();
+  world.removeNode('a');
+  await settled();
+  expect(world.status('prod')?.readyNodes).toBe('0/0');
 });
 
 test('5.1 a VM that moves from one pool to another is told by both', async () => {

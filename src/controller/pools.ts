@@ -1,4 +1,5 @@
 /** The controller of VMPools: keeps each one's status true, with few writes. */
+import { isDeepStrictEqual } from 'node:util';
 import { FIELD_MANAGER } from '../api/meta.ts';
 import type { VmPool } from '../api/vm-pool.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
@@ -7,7 +8,7 @@ import type { HandlerResult } from '../kube/work-queue.ts';
 import { createWorkQueue } from '../kube/work-queue.ts';
 import type { PoolMembers } from '../pool/members.ts';
 import { mayBelong, poolMembers } from '../pool/members.ts';
-import type { Node } from '../pool/objects.ts';
+import type { Node, PlacedPod } from '../pool/objects.ts';
 import type { PoolOutcome } from '../pool/status.ts';
 import { hasTurned, poolOutcome } from '../pool/status.ts';
 import { canonicalJson } from '../release/names.ts';
@@ -60,19 +61,22 @@ export function createPoolController(options: PoolControllerOptions): PoolContro
   function onChange(change: PoolChange): void {
     switch (change.kind) {
       case 'VMPool':
-        members = undefined;
         queue.add(change.object.metadata.name);
-        // Its VMs may be others' too; its own status is no news to them.
-        if (isAnotherSpec(change.object, change.old)) addAll(caches.vmPools.list());
+        if (!isAnotherPool(change.object, change.old)) break;
+        members = undefined;
+        // Its VMs may be others' too.
+        addAll(caches.vmPools.list());
         break;
       case 'Node':
-        members = undefined;
+        // Kubelets report every few minutes what has not changed.
+        if (change.old && isSameNode(change.object, change.old)) break;
+        if (!isDeepStrictEqual(change.object.metadata.labels, change.old?.metadata.labels)) members = undefined;
         addAll(poolsOf(change.object));
         if (change.old) addAll(poolsOf(change.old));
         break;
       case 'Pod': {
         // A pod changes numbers only: those of its node's pools, when the next ones are due.
-        const node = caches.nodes.get(undefined, change.object.nodeName);
+        const node = nodeOf(change.object.nodeName);
         for (const { metadata } of node ? poolsOf(node) : []) {
           queue.addAfter(metadata.name, Math.max(SETTLING_MS, dueAt(metadata.name) - now()));
         }
@@ -92,6 +96,14 @@ export function createPoolController(options: PoolControllerOptions): PoolContro
     return (toldAt.get(pool) ?? 0) + NUMBERS_MS;
   }
 
+  function nodeOf(name: string): Node | undefined {
+    return caches.nodes.get(undefined, name);
+  }
+
+  function podsOn(node: string): PlacedPod[] {
+    return caches.placed.byIndex(NODE_INDEX, node);
+  }
+
   async function handle(name: string): Promise<HandlerResult> {
     const pool = caches.vmPools.get(undefined, name);
     if (!pool) {
@@ -100,8 +112,8 @@ export function createPoolController(options: PoolControllerOptions): PoolContro
       return {};
     }
     members ??= poolMembers(caches.vmPools.list(), caches.nodes.list());
-    const podsOn = (node: string) => caches.placed.byIndex(NODE_INDEX, node);
-    const outcome = poolOutcome({ pool, members, ...(options.seesAllPods && { podsOn }) }, now());
+    const view = { pool, members, nodeOf, ...(options.seesAllPods && { podsOn }) };
+    const outcome = poolOutcome(view, now());
     options.onFigures?.(name, outcome);
     if (canonicalJson(outcome.status) === canonicalJson(pool.status ?? {})) return { requeueAfterMs: RESYNC_MS };
     const wait = dueAt(name) - now();
@@ -141,7 +153,28 @@ export function createPoolController(options: PoolControllerOptions): PoolContro
   };
 }
 
-/** Also of one that came or went. */
-function isAnotherSpec({ metadata }: VmPool, old: VmPool | undefined): boolean {
-  return metadata.generation !== old?.metadata.generation || metadata.uid !== old?.metadata.uid;
+/** Another selection of VMs, or a pool that came or went. */
+function isAnotherPool({ metadata, status }: VmPool, old: VmPool | undefined): boolean {
+  return (
+    !old ||
+    metadata.uid !== old.metadata.uid ||
+    metadata.generation !== old.metadata.generation ||
+    status?.poolLabel !== old.status?.poolLabel
+  );
+}
+
+/** As far as a pool's status tells of it. */
+function isSameNode(node: Node, old: Node): boolean {
+  return isDeepStrictEqual(toldOf(node), toldOf(old));
+}
+
+function toldOf({
+  metadata: { uid, labels, deletionTimestamp },
+  ready,
+  unschedulable,
+  taints,
+  ...rest
+}: Node): unknown {
+  const { capacity, allocatable, info } = rest;
+  return [uid, labels, deletionTimestamp, ready, unschedulable, taints, capacity, allocatable, info];
 }

@@ -10,24 +10,26 @@ const MAX_NAMES = 5;
 
 export interface PoolSituation {
   name: string;
-  members: PoolMembers;
+  selector: PoolMembers['selector'];
+  nodes: readonly Node[];
   counts: NodeCounts;
   /** The other pools that match the same VMs. */
   shared: readonly { pool: string; nodes: number }[];
 }
 
 export function poolConditions(situation: PoolSituation): ConditionDraft[] {
-  const { members, shared } = situation;
-  return [ready(situation), draining(members.nodes), skewed(members.nodes), overlapping(shared), empty(situation)];
+  const { nodes, shared } = situation;
+  return [ready(situation), draining(nodes), skewed(nodes), overlapping(shared), empty(situation)];
 }
 
-function ready({ name, members, counts }: PoolSituation): ConditionDraft {
+function ready(situation: PoolSituation): ConditionDraft {
   const type = 'Ready';
-  if (counts.total === 0) return { type, status: 'False', reason: 'NoNodes', message: whyEmpty(name, members) };
+  const { nodes, counts } = situation;
+  if (counts.total === 0) return { type, status: 'False', reason: 'NoNodes', message: whyEmpty(situation) };
   if (counts.ready === counts.total) {
     return { type, status: 'True', reason: 'NodesReady', message: `${vms(counts.total)} ready for pods` };
   }
-  const closed = members.nodes.filter((node) => !isOpen(node));
+  const closed = nodes.filter((node) => !isOpen(node));
   const message = `${counts.ready} of ${vms(counts.total)} ready for pods; not ready: ${listed(closed.map(closedNode))}`;
   return { type, status: 'False', reason: 'NodesNotReady', message };
 }
@@ -69,13 +71,14 @@ function overlapping(shared: PoolSituation['shared']): ConditionDraft {
   return { type: 'Overlapping', status: 'True', reason: 'SharedNodes', message: `shared with ${pools}` };
 }
 
-function empty({ name, members, counts }: PoolSituation): ConditionDraft {
+function empty(situation: PoolSituation): ConditionDraft {
+  const { counts } = situation;
   return counts.total === 0
-    ? { type: 'Empty', status: 'True', reason: 'NoNodes', message: whyEmpty(name, members) }
+    ? { type: 'Empty', status: 'True', reason: 'NoNodes', message: whyEmpty(situation) }
     : { type: 'Empty', status: 'False', reason: 'NotEmpty', message: `${vms(counts.total)} matched` };
 }
 
-function whyEmpty(name: string, { selector }: PoolMembers): string {
+function whyEmpty({ name, selector }: PoolSituation): string {
   if (!selector) return `no VM carries a cloud’s label that names the pool ${name}: give spec.nodeSelector`;
   const labels = Object.entries(selector).map(([key, value]) => `${key}=${value}`);
   return `no VM carries ${labels.toSorted().join(', ')}`;

@@ -15,15 +15,18 @@ export const POOL_LABELS: readonly string[] = [
 ];
 
 /** The labels that a pool's nodes carry; undefined while no cloud's label names it. */
-export function poolSelector(
+export function poolSelector(pool: VmPool, nodes: readonly Node[]): Record<string, string> | undefined {
+  return selectorBy(pool, (label) => nodes.some((node) => node.metadata.labels[label] === pool.metadata.name));
+}
+
+/** The same, for who knows otherwise whether a node carries a label with the pool's name as its value. */
+export function selectorBy(
   { metadata, spec, status }: VmPool,
-  nodes: readonly Node[],
+  isNamedBy: (label: string) => boolean,
 ): Record<string, string> | undefined {
   if (spec.nodeSelector) return spec.nodeSelector;
-  const key =
-    POOL_LABELS.find((label) => nodes.some((node) => node.metadata.labels[label] === metadata.name)) ??
-    // A pool that was scaled to zero keeps the key that was found.
-    status?.poolLabel;
+  // A pool that was scaled to zero keeps the key that was found.
+  const key = POOL_LABELS.find(isNamedBy) ?? status?.poolLabel;
   return key === undefined ? undefined : { [key]: metadata.name };
 }
 

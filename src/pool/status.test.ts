@@ -9,7 +9,7 @@ import { poolMembers } from './members.ts';
 import type { Node, PlacedPod } from './objects.ts';
 import { parseResources } from './quantity.ts';
 import { hasTurned, poolStatus } from './status.ts';
-import { placedPod, vm, vmPool } from './testing.ts';
+import { nodeOf, placedPod, vm, vmPool } from './testing.ts';
 
 const NOW = Date.parse('2026-01-01T12:00:00.123Z');
 const GIB = 2 ** 30;
@@ -26,7 +26,10 @@ interface World {
 
 function statusOf({ pool = prod, others = [], nodes = [], pods = [], now = NOW }: World): VmPoolStatus {
   const members = poolMembers([pool, ...others], nodes);
-  const status = poolStatus({ pool, members, podsOn: (node) => pods.filter(({ nodeName }) => nodeName === node) }, now);
+  const status = poolStatus(
+    { pool, members, nodeOf: nodeOf(nodes), podsOn: (node) => pods.filter(({ nodeName }) => nodeName === node) },
+    now,
+  );
   // Whatever comes out, the API server takes.
   expect(vmPoolStatus.parse(status)).toEqual(status);
   return status;
@@ -108,8 +111,8 @@ describe('numbers', () => {
   });
 
   test('5.1 of pods are left out where not all pods are known', () => {
-    const members = poolMembers([prod], [vm('a', { labels })]);
-    const status = poolStatus({ pool: prod, members }, NOW);
+    const nodes = [vm('a', { labels })];
+    const status = poolStatus({ pool: prod, members: poolMembers([prod], nodes), nodeOf: nodeOf(nodes) }, NOW);
     const ofPods = ['pods', 'requested', 'limits', 'waste', 'density', 'releases', 'cpuRequested', 'memoryRequested'];
     for (const field of ofPods) expect(status).not.toHaveProperty(field);
     expect(status).toMatchObject({ readyNodes: '1/1', allocatable: { cpu: '4' } });

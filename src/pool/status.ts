@@ -18,6 +18,7 @@ export interface PoolView {
   pool: VmPool;
   /** Of all pools (poolMembers). */
   members: ReadonlyMap<string, PoolMembers>;
+  nodeOf: (name: string) => Node | undefined;
   /** What takes room on a node, whosever. Left out where not everybody's pods are known. */
   podsOn?: (node: string) => readonly PlacedPod[];
 }
@@ -41,15 +42,15 @@ export function poolStatus(view: PoolView, now: number): VmPoolStatus {
   return poolOutcome(view, now).status;
 }
 
-export function poolOutcome({ pool, members: all, podsOn }: PoolView, now: number): PoolOutcome {
+export function poolOutcome({ pool, members, nodeOf, podsOn }: PoolView, now: number): PoolOutcome {
   const { metadata, spec, status: before } = pool;
-  const members = all.get(metadata.name) ?? { selector: undefined, nodes: [] };
-  const { nodes } = members;
+  const { selector, nodes: names = [] } = members.get(metadata.name) ?? {};
+  const nodes = names.map(nodeOf).filter((node) => node !== undefined);
   const pods = podsOn && nodes.flatMap((node) => podsOn(node.metadata.name));
   const figures = poolFigures(nodes, pods);
-  const shared = sharedMembers(metadata.name, all);
-  const drafts = poolConditions({ name: metadata.name, members, counts: figures.nodes, shared });
-  const [poolLabel] = spec.nodeSelector ? [] : Object.keys(members.selector ?? {});
+  const shared = sharedMembers(metadata.name, members);
+  const drafts = poolConditions({ name: metadata.name, selector, nodes, counts: figures.nodes, shared });
+  const [poolLabel] = spec.nodeSelector ? [] : Object.keys(selector ?? {});
   const status: VmPoolStatus = {
     ...(metadata.generation !== undefined && { observedGeneration: metadata.generation }),
     conditions: withConditions(before?.conditions, drafts, now, metadata.generation),

@@ -66,3 +66,8 @@ export function placedPod(nodeName: string, name: string, more: Partial<PlacedPo
     ...more,
   };
 }
+
+/** For views: a node by its name. */
+export function nodeOf(nodes: readonly Node[]): (name: string) => Node | undefined {
+  return (name) => nodes.find(({ metadata }) => metadata.name === name);
+}

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { poolMembers } from '../pool/members.ts';
 import type { PoolOutcome } from '../pool/status.ts';
 import { poolOutcome } from '../pool/status.ts';
-import { placedPod, vm, vmPool } from '../pool/testing.ts';
+import { nodeOf, placedPod, vm, vmPool } from '../pool/testing.ts';
 import { createMetrics } from './metrics.ts';
 
 const labels = { pool: 'prod' };
@@ -18,7 +18,10 @@ function outcome(kernel: string, seesPods = true): PoolOutcome {
   ];
   const pods = [placedPod('a', 'x', { requests: { cpu: 1500, memory: 2 ** 30 } })];
   const podsOn = (node: string) => pods.filter(({ nodeName }) => nodeName === node);
-  return poolOutcome({ pool, members: poolMembers([pool], nodes), ...(seesPods && { podsOn }) }, 0);
+  return poolOutcome(
+    { pool, members: poolMembers([pool], nodes), nodeOf: nodeOf(nodes), ...(seesPods && { podsOn }) },
+    0,
+  );
 }
 
 async function samples(metrics: ReturnType<typeof createMetrics>): Promise<Record<string, number>> {

@@ -254,7 +254,7 @@ const poolStatus = z.object({
     .object({
       readiness: z.enum(READINESS).meta({
         description:
-          'How fast a rollback would be. Warm: a switch. Cached: a container start. Cold: an image pull. Impossible: see message.',
+          'How fast a rollback would be. Warm: a switch. Cached: a container start, every VM has the images. Cold: an image pull. Unknown: a pull or none. Impossible: see message.',
       }),
       version: z.string().optional().meta({ description: 'The version that a rollback without target goes to.' }),
       revision: z.int().optional().meta({ description: 'Its revision.' }),

@@ -1,10 +1,15 @@
 /** How fast a rollback of a pool would be. Pure. */
 import type { PoolStatus } from '../api/app-release.ts';
+import { imagePresence } from '../pool/images.ts';
+import { isOpen } from '../pool/nodes.ts';
+import { matchesSelector } from '../pool/select.ts';
 import type { Revision } from './revision.ts';
 import { barrierBetween, lastGood, wantedReplicas } from './target.ts';
 import type { PoolView, View } from './view.ts';
 
-export function rollbackReadiness(view: View, pool: PoolView): PoolStatus['rollback'] {
+type RollbackStatus = NonNullable<PoolStatus['rollback']>;
+
+export function rollbackReadiness(view: View, pool: PoolView): RollbackStatus | undefined {
   const previous = lastGood(view, pool, pool.served);
   if (!previous || !pool.served) return undefined;
   const { number, data } = previous;
@@ -20,12 +25,30 @@ export function rollbackReadiness(view: View, pool: PoolView): PoolStatus['rollb
   const standby = pool.workloads.find(({ revision, strategy }) => revision === number && strategy === 'BlueGreen');
   const needed = Math.max(1, Math.min(wantedReplicas(pool, pool.current), pool.current?.ready ?? 0));
   if (standby && standby.ownReady >= needed) return { ...base, readiness: 'Warm' };
-  const registry = asksRegistry(previous) ? ' and asks the registry: imagePullPolicy is Always' : '';
   const found = standby ? `${standby.ownReady} of ${needed} pods are ready` : 'no pod runs any more';
-  return { ...base, readiness: 'Cold', message: `${found}: a rollback starts containers${registry}` };
+  const { readiness, message } = withoutPods(view, pool, previous);
+  return { ...base, readiness, message: `${found}: ${message}` };
 }
 
-function asksRegistry({ data }: Revision): boolean {
-  const { containers, initContainers = [] } = data.input.template.spec;
+/** Containers must be started: with or without a pull. */
+function withoutPods(
+  view: View,
+  pool: PoolView,
+  { data }: Revision,
+): Pick<RollbackStatus, 'readiness'> & { message: string } {
+  if (asksRegistry(data.input.template)) {
+    const message = 'a rollback starts containers and asks the registry: imagePullPolicy is Always';
+    return { readiness: 'Cold', message };
+  }
+  const nodes = view.observed.vms.filter((node) => isOpen(node) && matchesSelector(node, pool.placement.nodeSelector));
+  const digests = Object.values(data.images).map(({ digest }) => digest);
+  const { have, unknown, of } = imagePresence(nodes, digests);
+  if (of > 0 && have === of) return { readiness: 'Cached', message: 'a rollback starts containers from cached images' };
+  const some = `a rollback starts containers; ${have} of ${of} VMs have the images`;
+  if (have + unknown < of || of === 0) return { readiness: 'Cold', message: some };
+  return { readiness: 'Unknown', message: `${some}, ${unknown} report too few of theirs to tell` };
+}
+
+function asksRegistry({ spec: { containers, initContainers = [] } }: Revision['data']['input']['template']): boolean {
   return [...containers, ...initContainers].some(({ imagePullPolicy }) => imagePullPolicy === 'Always');
 }

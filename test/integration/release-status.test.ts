@@ -1,9 +1,11 @@
 // Claim 2.8: what a release says of itself: rollback readiness, events, conditions that tools can wait for.
+import type { TestContext } from 'vitest';
 import { describe, expect } from 'vitest';
 import type { Resource } from '../../src/kube/types.ts';
+import { addNodes } from '../cluster/nodes.ts';
 import type { World } from './harness.ts';
-import { test } from './harness.ts';
-import type { Spec } from './release-objects.ts';
+import { cluster, test } from './harness.ts';
+import type { PoolSpec, Spec } from './release-objects.ts';
 import { oneStage, pool, release } from './release-objects.ts';
 
 interface EventObject {
@@ -35,22 +37,42 @@ function waitFor(world: World, object: string, condition: string): Promise<strin
   return world.kubectl('wait', object, `--for=condition=${condition}`, '--timeout=60s');
 }
 
+/** VMs that have no images yet. A kubelet reports 50 at most, and those of the standard pools have seen many tests. */
+async function ownVms(
+  { namespace }: World,
+  onTestFinished: TestContext['onTestFinished'],
+): Promise<Pick<PoolSpec, 'nodeSelector' | 'tolerations'>> {
+  const labels = { 'example.com/vms': namespace };
+  const names = await addNodes(cluster, { name: namespace, count: 2, labels });
+  onTestFinished(async () => {
+    await cluster.kubectl(['delete', 'node', ...names, '--wait=false']);
+  });
+  return { nodeSelector: labels, tolerations: [] };
+}
+
 describe.concurrent('rollback readiness', () => {
-  test('2.8 is none at first, then Warm, and Cold when the standby is gone', async ({ world }) => {
-    const changes = { stages: oneStage, rollback: { warmFor: '4s', drain: '100ms' } };
+  test('2.8 is none at first, then Warm, and Cached when the standby is gone', async ({ world, onTestFinished }) => {
+    const stages: Spec['stages'] = [
+      { name: 'production', pools: [pool('prod-a', 2, await ownVms(world, onTestFinished))] },
+    ];
+    const changes = { stages, rollback: { warmFor: '4s', drain: '100ms' } };
     await world.apply(release(await world.image('1.0'), changes));
     await world.released('1.0');
     expect(await world.pool('prod-a')).not.toHaveProperty('rollback');
     await world.apply(release(await world.image('2.0'), changes));
     await world.poolIs('prod-a', { version: '2.0', rollback: { readiness: 'Warm', version: '1.0', revision: 1 } });
     await world.poolIs('prod-a', {
-      rollback: { readiness: 'Cold', version: '1.0', message: 'no pod runs any more: a rollback starts containers' },
+      rollback: {
+        readiness: 'Cached',
+        version: '1.0',
+        message: 'no pod runs any more: a rollback starts containers from cached images',
+      },
     });
   });
 
-  test('2.8 is Cold while the standby is smaller than what serves', async ({ world }) => {
+  test('2.8 is not Warm while the standby is smaller than what serves', async ({ world, onTestFinished }) => {
     const changes: Partial<Spec> = {
-      stages: [{ name: 'production', pools: [pool('prod-a', 3)] }],
+      stages: [{ name: 'production', pools: [pool('prod-a', 3, await ownVms(world, onTestFinished))] }],
       rollback: { warmFor: '5m', warmReplicas: 1, drain: '100ms' },
     };
     await world.apply(release(await world.image('1.0'), changes));
@@ -58,7 +80,10 @@ describe.concurrent('rollback readiness', () => {
     await world.apply(release(await world.image('2.0'), changes));
     await world.released('2.0');
     await world.poolIs('prod-a', {
-      rollback: { readiness: 'Cold', message: '1 of 3 pods are ready: a rollback starts containers' },
+      rollback: {
+        readiness: 'Cached',
+        message: '1 of 3 pods are ready: a rollback starts containers from cached images',
+      },
     });
     await world.rollback('back');
     await world.rollbackIs('back', 'Complete', 'True');

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { REVISIONS, ROLLBACKS, SERVICES } from '../../src/controller/resources.ts';
+import { API_VERSION } from '../../src/api/meta.ts';
+import { REVISIONS, ROLLBACKS, SERVICES, VM_POOLS } from '../../src/controller/resources.ts';
 import { allowedRights, auditPolicy, neededRights, parseAudit } from '../cluster/audit.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { pushImage } from '../cluster/images.ts';
@@ -67,6 +68,10 @@ async function everythingThereIsToDo(world: ProcessWorld): Promise<void> {
       ...changes,
     });
   };
+  // The VMs' status is told meanwhile.
+  const spec = { ...(production.nodeSelector && { nodeSelector: production.nodeSelector }) };
+  await admin.create(VM_POOLS, { apiVersion: API_VERSION, kind: 'VMPool', metadata: { name: namespace }, spec });
+
   // Made, with the credentials of the service account; then of a pull secret.
   await world.apply(await version('1.0'));
   await world.released('1.0');

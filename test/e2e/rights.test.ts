@@ -1,0 +1,116 @@
+// Issue 4, item 4: the operator, as users run it, may do what it does and no more: the API server's audit log tells what it
+// asked for from its start on, beside the roles of manifests/.
+import { expect } from 'vitest';
+import { API_VERSION } from '../../src/api/meta.ts';
+import { pool } from '../integration/release-objects.ts';
+import { allowedRights, neededRights, parseAudit, type AuditEvent } from '../cluster/audit.ts';
+import { readAuditLog } from '../kind/cluster.ts';
+import { NAMESPACE, OPERATOR } from './operator.ts';
+import { webOf } from './releases.ts';
+import { kubectl, test, type Behaviour, type World } from './world.ts';
+
+const CANARY = pool('canary-vms', 1);
+const PRODUCTION = pool('prod-a', 1);
+
+test('every right of the operator is used, and none is missing', async ({ world }) => {
+  const since = Date.now();
+  try {
+    // Caches are filled at the start, and the Lease is made by who finds none.
+    await stopAll(world);
+    await kubectl('delete', 'lease', 'apprelease-operator', OWN);
+    await startAll();
+    await world.create({
+      apiVersion: API_VERSION,
+      kind: 'VMPool',
+      metadata: { name: world.namespace },
+      spec: { nodeSelector: PRODUCTION.nodeSelector },
+    });
+    await everythingThereIsToDo(world);
+    await kubectl('wait', `vmpool/${world.namespace}`, '--for=condition=Ready', '--timeout=60s');
+    // Events that happened again are counted at the end.
+    await stopAll(world);
+  } finally {
+    await startAll();
+    await kubectl('delete', 'vmpool', world.namespace, '--ignore-not-found');
+  }
+  const events = await eventsSince(world, since);
+  expect(events.filter(({ responseStatus }) => responseStatus?.code === 403)).toEqual([]);
+  expect(events.filter(({ objectRef }) => objectRef === undefined)).toEqual([]);
+  expect(neededRights(events)).toEqual(allowedRights());
+});
+
+async function eventsSince(world: World, since: number): Promise<AuditEvent[]> {
+  const events = parseAudit(await readAuditLog(world));
+  return events.filter(({ requestReceivedTimestamp }) => Date.parse(requestReceivedTimestamp) >= since);
+}
+
+const OWN = `--namespace=${NAMESPACE}`;
+
+async function stopAll(world: World): Promise<void> {
+  await kubectl('scale', OPERATOR, OWN, '--replicas=0');
+  await world.until('the end of the operator', async () => (await kubectl('get', 'pods', OWN, '--output=name')) === '');
+}
+
+async function startAll(): Promise<void> {
+  await kubectl('scale', OPERATOR, OWN, '--replicas=2');
+  await kubectl('rollout', 'status', OPERATOR, OWN, '--timeout=120s');
+}
+
+async function everythingThereIsToDo(world: World): Promise<void> {
+  async function apply(version: string, pools = [CANARY, PRODUCTION], behaviour: Behaviour = 'serve', secrets = {}) {
+    const { image } = await world.images.push(version, behaviour);
+    const spec = webOf(image, version, {
+      stages: [{ name: 'all', pools }],
+      rollback: { warmFor: '0s', drain: '0s' },
+      revisionHistoryLimit: 1,
+      progressDeadlineSeconds: 10,
+    });
+    Object.assign(spec.template.spec, secrets);
+    await world.apply(spec);
+  }
+  async function release(version: string): Promise<void> {
+    await apply(version);
+    await world.released(version);
+  }
+  // Digests by the credentials of the service account, then by a pull secret's.
+  await release('1.0.0');
+  await apply('1.1.0', undefined, 'serve', { imagePullSecrets: [{ name: 'there-is-none' }] });
+  await world.released('1.1.0');
+
+  // Taken back by a person, and let in again.
+  await world.rollback('back');
+  await world.kubectl('wait', 'releaserollback/back', '--for=condition=Complete', '--timeout=60s');
+  await world.promote('again', { version: '1.1.0', stage: 'all' });
+  await world.released('1.1.0');
+
+  // Taken back by the operator.
+  await apply('1.2.0', undefined, 'unready');
+  await world.conditionIs('RolledBack', 'True');
+
+  // More versions than are kept, and one pool fewer.
+  for (const version of ['1.3.0', '1.4.0', '1.5.0']) await release(version);
+  await world.until('fewer revisions', async () => {
+    return !(await world.kubectl('get', 'controllerrevisions', '--output=name'))
+      .split('\n')
+      .some((name) => name.endsWith('/web-1'));
+  });
+  await apply('1.5.0', [CANARY]);
+  await world.until('one pool', async () => !(await services(world)).includes('service/web-prod-a'));
+
+  // The same thing happens twice: the second time is only counted.
+  for (let round = 0; round < 2; round += 1) await putBack(world);
+}
+
+async function services(world: World): Promise<string[]> {
+  return (await world.kubectl('get', 'services', '--output=name')).split('\n');
+}
+
+/** Somebody changes a Service, the operator puts it back. */
+async function putBack(world: World): Promise<void> {
+  const service = 'service/web-canary-vms';
+  const port = () => world.kubectl('get', service, '--output=jsonpath={.spec.ports[0].targetPort}');
+  const before = await port();
+  const patch = JSON.stringify([{ op: 'replace', path: '/spec/ports/0/targetPort', value: 9999 }]);
+  await world.kubectl('patch', service, '--type=json', `--patch=${patch}`, '--field-manager=somebody');
+  await world.until('the port as it was', async () => (await port()) === before);
+}

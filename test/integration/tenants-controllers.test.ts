@@ -308,3 +308,15 @@ test('who may do everything in a namespace opens no pool', async () => {
   const allowed = await Promise.all(opens.map(async (args) => ((await can(...args)) ? [args.join(' ')] : [])));
   expect(allowed.flat()).toEqual([]);
 });
+
+test('an API server that has just started lets nobody in whom it cannot judge yet, but for the system', async () => {
+  await world.cluster.restartApiServer();
+  const answers: string[] = [];
+  await until(async () => {
+    const { message } = await world.ask(tryPod('bank', onto('prod-a')));
+    answers.push(message);
+    expect((await world.ask(tryPod('kube-system', { tolerations: [EVERY_TAINT] }))).message).toBe('');
+    expect(message).toMatch(refusal('prod-a', 'bank'));
+  });
+  expect(answers).not.toContain('');
+});

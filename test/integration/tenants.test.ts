@@ -1,5 +1,5 @@
 // Who is no tenant of a pool does not get onto its VMs: by the API server alone, with no operator there.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { POOL_LABELS } from '../../src/pool/select.ts';
 import type { Fields, Manifest, Request, TenantsWorld } from './tenants-world.ts';
 import {
@@ -66,6 +66,15 @@ const byLabel = (key: string, operator: string, ...values: string[]) => ({
   key,
   operator,
   ...(values.length > 0 && { values }),
+});
+
+test('the API server finds nothing wrong with the policies', async () => {
+  await vi.waitFor(async () => {
+    const { items } = JSON.parse(await world.kubectl('get', 'validatingadmissionpolicies', '--output=json')) as {
+      items: { status?: { typeChecking?: object } }[];
+    };
+    expect(items.map(({ status }) => status?.typeChecking)).toEqual([{}, {}, {}]);
+  }, 20_000);
 });
 
 describe('a pod of another namespace is refused', () => {
@@ -236,6 +245,27 @@ describe('with further pools', () => {
     ['for labels of namespaces, where there are none', 'prod-b', 'shop', { nodeSelector: { [CLOUD_LABEL]: 'prod-b' } }],
   ])('a pool %s', async (_which, pool, namespace, spec) => {
     await expectRefusal(tryPod(namespace, spec), pool, namespace);
+  });
+
+  test('what asks for another pool of the cloud is let in, once the label is known by which the cloud names them', async () => {
+    const elsewhere = tryPod('shop', {
+      nodeSelector: { [CLOUD_LABEL]: 'prod-z', [POOL]: 'prod-a' },
+      tolerations: [EVERY_TAINT],
+    });
+    await expectRefusal(elsewhere, 'prod-b', 'shop');
+    const status = { conditions: [], poolLabel: CLOUD_LABEL };
+    await world.kubectl(
+      'patch',
+      'vmpool',
+      'prod-b',
+      '--subresource=status',
+      '--type=merge',
+      `--patch=${JSON.stringify({ status })}`,
+    );
+    await vi.waitFor(async () => {
+      expect(await world.ask(elsewhere)).toMatchObject({ message: '' });
+    }, 20_000);
+    await expectRefusal(tryPod('shop', { ...onProdA(), tolerations: [EVERY_TAINT] }), 'prod-b', 'shop');
   });
 
   test.each<[string, Request]>([

@@ -20,11 +20,10 @@ const pool = z.object({
   replicas: z.int().min(0).max(100000).default(1).meta({
     description: 'Pods in this pool. Left alone once another manager (an HPA) owns the Deployment’s scale.',
   }),
-  nodeSelector: stringMap
-    .optional()
-    .meta({
-      description: 'Labels that the pool’s nodes carry: its pods run there only. Default: those of the VMPool of this name.',
-    }),
+  nodeSelector: stringMap.optional().meta({
+    description:
+      'Labels that the pool’s nodes carry: its pods run there only. Default: those of the VMPool of this name.',
+  }),
   tolerations: z
     .array(toleration)
     .max(32)
@@ -46,6 +45,10 @@ const stage = z.object({
     .enum(['Automatic', 'Manual'])
     .default('Automatic')
     .meta({ description: 'Manual: a ReleasePromotion must let the version into this stage.' }),
+  prepull: z.boolean().default(false).meta({
+    description:
+      'Pull a version’s images on every VM of this stage’s pools before it is entered, for progressDeadlineSeconds at most.',
+  }),
   pools: z
     .array(pool)
     .min(1)

@@ -20,6 +20,8 @@ export const LABEL = {
   track: 'apprelease.dev/track',
   /** A safe short form of the version; the whole one is in the annotation. */
   version: 'apprelease.dev/version',
+  /** On a pod that only pulls images: the number of the revision that they are of. */
+  pull: 'apprelease.dev/pull',
   managedBy: 'app.kubernetes.io/managed-by',
 } as const;
 

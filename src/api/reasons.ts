@@ -46,6 +46,7 @@ const GATES = [
   'Paused',
   'NoCapacity',
   'VMsUnavailable',
+  'PullingImages',
 ] as const;
 
 const STALLED = [...SPEC, ...REGISTRY_REFUSES, 'NameTaken', 'Failed', ...STAYS, 'Refused'] as const;

@@ -15,7 +15,7 @@ import type { ReleaseMemory } from './memory.ts';
 import { notePutBack } from './memory.ts';
 import { readService } from './observe.ts';
 import { inTheWay, isControlled, isForeign, isLeftBehind, otherRelease, takenMessage, wayOut } from './ownership.ts';
-import { DEPLOYMENTS, PROMOTIONS, REVISIONS, ROLLBACKS, SERVICES } from './resources.ts';
+import { DEPLOYMENTS, PODS, PROMOTIONS, REVISIONS, ROLLBACKS, SERVICES } from './resources.ts';
 import type { ReconcileContext } from './types.ts';
 
 type Of<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
@@ -66,6 +66,14 @@ export async function applyAction(
       break;
     case 'DeleteService':
       await remove(scope, SERVICES, context.caches.services, action.target);
+      break;
+    case 'CreatePull':
+      context.caches.pods.observeWrite(
+        await context.client.create(PODS, action.pod, { fieldManager: FIELD_MANAGER }),
+      );
+      break;
+    case 'DeletePull':
+      await remove(scope, PODS, context.caches.pods, action.target);
       break;
     case 'CreateRollback':
       await createRollback(scope, action);

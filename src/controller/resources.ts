@@ -201,7 +201,15 @@ export function keepService(object: Live<Wire<{ spec: Service['spec'] }>>): Serv
   };
 }
 
-const POD_LABELS = [LABEL.release, LABEL.pool, LABEL.revision, LABEL.version, LABEL.workload, LABEL.track] as const;
+const POD_LABELS = [
+  LABEL.release,
+  LABEL.pool,
+  LABEL.revision,
+  LABEL.version,
+  LABEL.workload,
+  LABEL.track,
+  LABEL.pull,
+] as const;
 
 function keptLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(POD_LABELS.flatMap((key) => (labels[key] === undefined ? [] : [[key, labels[key]]])));

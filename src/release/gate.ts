@@ -5,6 +5,8 @@ import type { ReleasePromotion } from '../api/release-promotion.ts';
 import { conditionIs } from './conditions.ts';
 import type { Approval, Facts, Revision } from './revision.ts';
 import { isBad, poolFacts } from './revision.ts';
+import type { PullWait } from './prepull.ts';
+import { imagesKeepOut } from './prepull.ts';
 import type { VmWait } from './room.ts';
 import { vmsKeepOut } from './room.ts';
 import type { Revisions } from './drafts.ts';
@@ -21,6 +23,7 @@ export interface Wait {
     | 'Soaking'
     | 'WaitingForApproval'
     | 'ProvesNothing'
+    | PullWait['reason']
     | VmWait['reason'];
   message: string;
   /** When this may change by itself (ms since the epoch). */
@@ -45,6 +48,7 @@ const GATES: readonly Gate[] = [
   stageBeforeIsHealthy,
   stageBeforeHasSoaked,
   isApproved,
+  imagesAreThere,
   vmsAreFree,
 ];
 
@@ -238,6 +242,10 @@ function isApproved({ stage, revision, approval }: Candidate): Wait | undefined 
     reason: 'WaitingForApproval',
     message: `a ReleasePromotion must let version ${revision.data.input.version} (revision ${revision.number}) into stage ${stage.name}${why}`,
   };
+}
+
+function imagesAreThere({ view, stage, revision }: Candidate): Wait | undefined {
+  return imagesKeepOut(view, poolsToEnter(view, stage, revision), revision);
 }
 
 /** Nothing is half-rolled for want of VMs: all the pools that are still to be entered are asked. */

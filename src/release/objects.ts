@@ -102,4 +102,5 @@ export interface Desired<Body> {
 }
 
 export type DesiredDeployment = Desired<DeploymentSpec>;
+export type DesiredPod = Desired<object>;
 export type DesiredService = Desired<Partial<Service['spec']>>;

@@ -5,6 +5,7 @@ import { draftFacts } from './drafts.ts';
 import { enterStages, gate } from './gate.ts';
 import { answerFailure, markPools, nextDue } from './marks.ts';
 import type { Observed } from './observed.ts';
+import { markPulls, pullImages } from './prepull.ts';
 import { answerPromotions } from './promotion.ts';
 import { answerRollbacks, followRollbacks, markRolledBack, ownRollbacks } from './rollback.ts';
 import { wantedRevision } from './target.ts';
@@ -33,6 +34,7 @@ const THEN: readonly Rule[] = [
   answerPromotions,
   recordFacts,
   answerFailures,
+  pullImages,
   collectPools,
   collectRevisions,
 ];
@@ -108,6 +110,7 @@ function recordFacts(seen: View): Action[] {
   const drafts = draftFacts();
   markRolledBack(seen, drafts);
   markPools(seen, drafts);
+  markPulls(seen, drafts);
   enterStages(seen, drafts);
   return drafts.actions();
 }

@@ -40,6 +40,9 @@ export interface PoolFacts {
   clock?: { start: string; stopped?: string };
   /** Since when the pool serves this revision, healthy. */
   healthySince?: string;
+  /** When its VMs began to pull the images, and when all of them had them (see prepull). */
+  pulling?: string;
+  pulled?: string;
   good?: string;
   failed?: { at: string; attempt: number; reason: string; message: string };
   rolledBack?: { at: string; by: string };

@@ -56,6 +56,7 @@ export function createApiServer(world: World): ApiServer {
     }
     const { status: _status, ...object } = structuredClone(sent);
     const owned = fieldsOf(resource.kind, object);
+    if (resource.kind === 'Pod') Object.assign(object, { status: { phase: 'Pending', conditions: [] } });
     return store(resource, undefined, object as Sent & WorldObject, as, () => [
       [as.manager, { operation: 'Update', time: world.timestamp(), owned }],
     ]);

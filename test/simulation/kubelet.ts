@@ -1,4 +1,5 @@
 /** Nodes and what runs on them: where pods are put, how images behave, what a node that is lost does. */
+import { LABEL } from '../../src/api/meta.ts';
 import type { Pod, PodStatus } from './pods.ts';
 import { isLeaving, isReady, podsOf } from './pods.ts';
 import type { World, WorldObject } from './world.ts';
@@ -77,7 +78,13 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
     const labels = node.metadata.labels ?? {};
     const selected = Object.entries(pod.spec.nodeSelector ?? {}).every(([key, value]) => labels[key] === value);
     const cordoned = (node.spec as { unschedulable?: boolean }).unschedulable ?? false;
-    return selected && isNodeReady(node) && !cordoned && load < (kubelet.capacity.get(labels.pool ?? '') ?? Infinity);
+    return (
+      selected &&
+      isMeantFor(pod, node) &&
+      isNodeReady(node) &&
+      !cordoned &&
+      load < (kubelet.capacity.get(labels.pool ?? '') ?? Infinity)
+    );
   }
 
   function run(name: string): void {
@@ -93,6 +100,7 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
     const missing = behaviourOf(pod) === 'missing';
     if (!missing && (pulled.has(`${node} ${image}`) || kubelet.registry.up)) {
       pulled.add(`${node} ${image}`);
+      noteImage(node, image);
       begin(pod);
       return;
     }
@@ -103,7 +111,22 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
     });
   }
 
+  /** As the node's status has it. */
+  function noteImage(name: string, image: string): void {
+    const node = world.get('Node', name);
+    const { images = [], ...status } = (node?.status ?? {}) as { images?: { names: string[] }[] };
+    if (!node || images.some(({ names }) => names.includes(image))) return;
+    world.put('cluster', { ...node, status: { ...status, images: [...images, { names: [image] }] } });
+  }
+
   function begin(pod: Pod): void {
+    if (pod.metadata.labels?.[LABEL.pull] !== undefined) {
+      later(pod, kubelet.startMs(), () => {
+        running.delete(pod.metadata.uid);
+        report(pod, ended(pod));
+      });
+      return;
+    }
     later(pod, behaviourOf(pod) === 'slow' ? SLOW_MS : kubelet.startMs(), () => {
       started(pod);
     });
@@ -209,6 +232,23 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
   }
 
   return kubelet;
+}
+
+/** Pulled, and of nothing that could be started. */
+function ended({ spec }: Pod): PodStatus {
+  const containerStatuses = spec.containers.map(({ name, image }) => ({
+    name,
+    ready: false,
+    restartCount: 0,
+    imageID: image,
+  }));
+  return { phase: 'Failed', conditions: [{ type: 'Ready', status: 'False' }], containerStatuses };
+}
+
+/** By required affinity to a node's name. */
+function isMeantFor({ spec }: Pod, { metadata }: WorldObject): boolean {
+  const terms = spec.affinity?.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms;
+  return terms?.some(({ matchFields }) => matchFields.every(({ values }) => values.includes(metadata.name))) ?? true;
 }
 
 function imageOf({ spec }: Pod): string {

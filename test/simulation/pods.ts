@@ -19,6 +19,11 @@ export interface PodStatus {
 export interface PodSpec {
   nodeName?: string;
   nodeSelector?: Record<string, string>;
+  affinity?: {
+    nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: { matchFields: { values: string[] }[] }[] };
+    };
+  };
   containers: { name: string; image: string }[];
 }
 

@@ -25,6 +25,7 @@ export interface StageDraft {
   name: string;
   soak?: string;
   approval?: 'Automatic' | 'Manual';
+  prepull?: boolean;
   pools: PoolDraft[];
 }
 

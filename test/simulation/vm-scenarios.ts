@@ -5,6 +5,7 @@ import { pool, webSpec } from './specs.ts';
 import type { SpecDraft } from './specs.ts';
 import { HELD, RELEASED, act, behaves, create, everywhereAt, is, ready, started, version, wait } from './steps.ts';
 import { deploymentsOf } from './truth.ts';
+import { labelOf } from './world.ts';
 
 function room(name: string, pods: number, when?: UserStep['when']): UserStep {
   return act(
@@ -42,6 +43,11 @@ function namedSpec(tag: string): SpecDraft {
   const [canary] = spec.stages;
   if (canary) canary.pools = [{ name: 'canary', replicas: 1 }];
   return spec;
+}
+
+function prepulled(tag: string): SpecDraft {
+  const spec = webSpec(tag);
+  return { ...spec, stages: spec.stages.map((stage) => ({ ...stage, prepull: stage.name === 'production' })) };
 }
 
 function placedOn(label: string): (scene: Scene) => boolean {
@@ -173,6 +179,35 @@ export const VMS: readonly Scenario[] = [
       act('see the new place', () => undefined, placedOn('prod-c')),
     ],
     expect: { serves: everywhereAt('1.0.0'), conditions: RELEASED },
+  },
+  {
+    name: 'images-before-a-stage-is-entered',
+    steps: [create(prepulled('1.0.0')), version('2.0.0', ready), version('3.0.0', ready)],
+    expect: {
+      serves: everywhereAt('3.0.0'),
+      conditions: RELEASED,
+      also: ({ world }) => {
+        const left = world.list('Pod').filter((pod) => labelOf(pod, 'pull') !== undefined);
+        return left.length === 0 ? undefined : 'pods that pull are left';
+      },
+    },
+  },
+  {
+    name: 'images-that-do-not-come-keep-nothing-out-for-ever',
+    steps: [
+      create(prepulled('1.0.0')),
+      act(
+        'VMs of prod-a take no more pods, and do not say so',
+        ({ cluster }) => {
+          cluster.kubelet.capacity.set('prod-a', 1);
+        },
+        ready,
+      ),
+      version('2.0.0'),
+      room('prod-a', 110, started('prod-a', '2.0.0')),
+    ],
+    expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED },
+    orderly: true,
   },
   {
     name: 'two-pools-on-the-same-vms',

@@ -26,8 +26,9 @@
   verbs: [create, patch]
 # What it looks at.
 - apiGroups: ['']
+  # create, delete: those that pull images ahead of a version.
   resources: [pods]
-  verbs: [list, watch]
+  verbs: [list, watch, create, delete]
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [list, watch]

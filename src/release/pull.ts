@@ -1,0 +1,93 @@
+/** The pod that pulls a version's images on one VM: it has them as its containers, and runs none. Pure. */
+import { LABEL } from '../api/meta.ts';
+import type { Node } from '../pool/objects.ts';
+import { joinName, shortHash } from './names.ts';
+import type { DesiredPod } from './objects.ts';
+import { makeDeployment, ownerReference } from './render.ts';
+import type { Revision } from './revision.ts';
+import { effectiveStrategy, wantedKey } from './target.ts';
+import type { PoolView, View } from './view.ts';
+
+/**
+ * No image has it, so that each container ends before anything of the image runs: images without a shell are pulled
+ * like all others, and no code of a version runs before its stage is entered.
+ */
+const NOTHING = '/apprelease-pulls-this-image-and-runs-nothing';
+
+interface PulledSpec {
+  containers: { image: string }[];
+  initContainers?: { image: string }[];
+  volumes?: { image?: { reference?: string } }[];
+  imagePullSecrets?: unknown;
+  serviceAccountName?: string;
+  tolerations?: unknown;
+}
+
+export function makePull(view: View, pool: PoolView, revision: Revision, node: Node): DesiredPod {
+  const { owner, topology } = view;
+  if (!topology) throw new Error('a pool without a topology');
+  const identity = {
+    pool: pool.name,
+    revision,
+    placement: pool.placement,
+    strategy: effectiveStrategy(view, pool),
+    key: wantedKey(view, pool),
+  };
+  const { template } = makeDeployment({ owner, identity, track: '', replicas: 0, topology }).spec;
+  const { imagePullSecrets, serviceAccountName, tolerations, ...spec } = template.spec as PulledSpec;
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: joinName(owner.name, pool.name, revision.number, 'pull', shortHash(node.metadata.uid).slice(0, 8)),
+      namespace: owner.namespace,
+      labels: {
+        [LABEL.release]: owner.name,
+        [LABEL.pool]: pool.name,
+        [LABEL.pull]: String(revision.number),
+        [LABEL.managedBy]: 'apprelease',
+      },
+      ownerReferences: [ownerReference(owner)],
+    },
+    spec: {
+      ...(imagePullSecrets !== undefined && { imagePullSecrets }),
+      ...(serviceAccountName !== undefined && { serviceAccountName }),
+      tolerations,
+      affinity: onlyOn(node),
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      restartPolicy: 'Never',
+      terminationGracePeriodSeconds: 0,
+      securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: 'RuntimeDefault' } },
+      containers: imagesOf(spec).map((image, index) => container(`image-${index + 1}`, image)),
+    },
+  };
+}
+
+function imagesOf({ containers, initContainers = [], volumes = [] }: PulledSpec): string[] {
+  const mounted = volumes.flatMap(({ image }) => image?.reference ?? []);
+  return [...new Set([...initContainers, ...containers].map(({ image }) => image).concat(mounted))];
+}
+
+function container(name: string, image: string): object {
+  return {
+    name,
+    image,
+    imagePullPolicy: 'IfNotPresent',
+    command: [NOTHING],
+    // A quota may ask for them.
+    resources: { requests: { cpu: '1m', memory: '16Mi' }, limits: { cpu: '10m', memory: '16Mi' } },
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    },
+  };
+}
+
+/** As the controller of DaemonSets does: the scheduler still sees to it that the VM takes it. */
+function onlyOn({ metadata }: Node): object {
+  const matchFields = [{ key: 'metadata.name', operator: 'In', values: [metadata.name] }];
+  const nodeSelectorTerms = [{ matchFields }];
+  return { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } };
+}

@@ -193,6 +193,7 @@ describe('people', () => {
 
 describe('tenants of VMs', () => {
   interface Policy {
+    readonly failurePolicy: string;
     readonly matchConstraints: { readonly namespaceSelector?: { readonly matchExpressions: readonly object[] } };
     readonly matchConditions: readonly { readonly name: string; readonly expression: string }[];
   }
@@ -210,6 +211,12 @@ describe('tenants of VMs', () => {
     ]);
     const { expression = '' } = matchConditions.find(({ name }) => name === 'not-by-the-scheduler') ?? {};
     expect(expression).toContain('in ["system:kube-scheduler","batch"]');
+  });
+
+  test('keep others out where that cannot be judged, unless the values say so', async () => {
+    expect(await policyOf({})).toMatchObject({ failurePolicy: 'Fail' });
+    const ignoring = await policyOf({ policies: { tenantsFailurePolicy: 'Ignore' } });
+    expect(ignoring.failurePolicy).toBe('Ignore');
   });
 
   test('may be asked of every namespace', async () => {

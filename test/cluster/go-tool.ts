@@ -18,6 +18,8 @@ export interface GoTool {
   /** Module whose version the executables are stamped with, in these variables. */
   readonly module: string;
   readonly versionVariables: readonly string[];
+  /** Build tags. */
+  readonly tags?: readonly string[];
   /** Further names of the executable, which chooses what to do by the name it is called by. */
   readonly links: readonly string[];
 }
@@ -98,10 +100,11 @@ async function goBuild(
   }
 }
 
-function buildFlags({ source, module, versionVariables }: GoTool): string[] {
+function buildFlags({ source, module, versionVariables, tags = [] }: GoTool): string[] {
   const version = versionVariables.length > 0 ? moduleVersion(source, module) : '';
   const stamps = versionVariables.map((variable) => `-X ${variable}=${version}`);
-  return ['-trimpath', '-buildvcs=false', '-ldflags', ['-s -w', ...stamps].join(' ')];
+  const tagged = tags.length > 0 ? [`-tags=${tags.join(',')}`] : [];
+  return ['-trimpath', '-buildvcs=false', ...tagged, '-ldflags', ['-s -w', ...stamps].join(' ')];
 }
 
 /** The version of a module that a go.mod requires, such as v1.36.3. */

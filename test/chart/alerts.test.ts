@@ -1,0 +1,197 @@
+// The alerts, as Prometheus' own promtool evaluates them: each fires when it must, not before, and not when all is well.
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { chart } from './helm.ts';
+import { ensurePrometheus } from './prometheus.ts';
+
+const file = join(chart, 'files/alerts.yaml');
+
+interface Alert {
+  readonly alert: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** Samples, one a minute from 0 on, as promtool notes them (`0+1x30`), by series. */
+type Samples = Readonly<Record<string, string>>;
+
+interface Case {
+  readonly bad: Samples;
+  /** Does not fire by then, but later. */
+  readonly quiet: string;
+  readonly fires: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Annotations with templates, as they are to be read. */
+  readonly says?: Readonly<Record<string, string>>;
+  /** Looks much like it, but is no reason to alert anybody. */
+  readonly well: Samples;
+}
+
+const POD = 'namespace="ops",pod="a"';
+const OTHER_POD = 'namespace="ops",pod="b"';
+const OPS = { namespace: 'ops' };
+
+const CASES: Readonly<Record<string, Case>> = {
+  AppReleaseNoLeader: {
+    bad: { [`apprelease_leader{${POD}}`]: '1+0x5 0+0x90', [`apprelease_leader{${OTHER_POD}}`]: '0+0x90' },
+    quiet: '10m',
+    fires: '11m',
+    well: { [`apprelease_leader{${POD}}`]: '1+0x5 0+0x90', [`apprelease_leader{${OTHER_POD}}`]: '0+0x9 1+0x90' },
+  },
+  AppReleaseReconcileErrors: {
+    bad: { [`apprelease_reconcile_errors_total{${POD}}`]: '0+60x90' },
+    quiet: '15m',
+    fires: '16m',
+    labels: { ...OPS, pod: 'a' },
+    says: { description: 'a fails 1 times a second; its log names the releases.' },
+    well: { [`apprelease_reconcile_errors_total{${POD}}`]: '0+60x9 540+0x90' },
+  },
+  AppReleaseCacheErrors: {
+    bad: { [`apprelease_cache_errors_total{${POD}}`]: '0+1x90' },
+    quiet: '10m',
+    fires: '11m',
+    labels: { ...OPS, pod: 'a' },
+    says: { description: 'Lists or watches of a fail. What it knows may be old.' },
+    well: { [`apprelease_cache_errors_total{${POD}}`]: '0+1x3 3+0x90' },
+  },
+  AppReleaseQueueSlow: {
+    bad: {
+      [`workqueue_queue_duration_seconds_bucket{name="apprelease",${POD},le="10"}`]: '0+0x90',
+      [`workqueue_queue_duration_seconds_bucket{name="apprelease",${POD},le="30"}`]: '0+10x90',
+      [`workqueue_queue_duration_seconds_bucket{name="apprelease",${POD},le="+Inf"}`]: '0+10x90',
+    },
+    quiet: '15m',
+    fires: '16m',
+    labels: OPS,
+    says: {
+      description: 'One in a hundred waits for 29.8s or longer. Raise --workers, or look at the API server.',
+    },
+    well: {
+      [`workqueue_queue_duration_seconds_bucket{name="apprelease",${POD},le="10"}`]: '0+10x90',
+      [`workqueue_queue_duration_seconds_bucket{name="apprelease",${POD},le="30"}`]: '0+10x90',
+      [`workqueue_queue_duration_seconds_bucket{name="apprelease",${POD},le="+Inf"}`]: '0+10x90',
+    },
+  },
+  AppReleaseRevisionFailed: {
+    bad: { [`apprelease_failures_total{${POD}}`]: '0+0x30 1+0x90' },
+    quiet: '30m',
+    fires: '31m',
+    labels: OPS,
+    well: { [`apprelease_failures_total{${POD}}`]: '7+0x90' },
+  },
+  AppReleaseRollbackRejected: {
+    bad: { [`apprelease_rollbacks_rejected_total{${POD}}`]: '0+0x30 1+0x90' },
+    quiet: '30m',
+    fires: '31m',
+    labels: OPS,
+    well: { [`apprelease_rollbacks_rejected_total{${POD}}`]: '7+0x90' },
+  },
+  AppReleaseRegistryErrors: {
+    bad: { [`apprelease_registry_resolutions_total{outcome="Unavailable",${POD}}`]: '0+1x90' },
+    quiet: '15m',
+    fires: '16m',
+    labels: { ...OPS, outcome: 'Unavailable' },
+    says: { summary: 'Registries cannot be asked: Unavailable.' },
+    well: {
+      [`apprelease_registry_resolutions_total{outcome="resolved",${POD}}`]: '0+1x90',
+      [`apprelease_registry_resolutions_total{outcome="NotFound",${POD}}`]: '0+1x90',
+    },
+  },
+  AppReleaseTagMoved: {
+    bad: { [`apprelease_moved_tags_total{${POD}}`]: '0+0x30 1+0x90' },
+    quiet: '30m',
+    fires: '31m',
+    labels: OPS,
+    well: { [`apprelease_moved_tags_total{${POD}}`]: '7+0x90' },
+  },
+  AppReleaseVMsNotReady: {
+    bad: { [`apprelease_vmpool_nodes{pool="prod-a",state="not_ready",${POD}}`]: '0+0x30 2+0x90' },
+    quiet: '45m',
+    fires: '46m',
+    labels: { ...OPS, pool: 'prod-a' },
+    says: { summary: '2 VMs of the pool prod-a are not ready.' },
+    well: {
+      [`apprelease_vmpool_nodes{pool="prod-a",state="not_ready",${POD}}`]: '0+0x30 2+0x5 0+0x90',
+      [`apprelease_vmpool_nodes{pool="prod-a",state="draining",${POD}}`]: '2+0x90',
+    },
+  },
+  AppReleaseVMsSkewed: {
+    bad: { [`apprelease_vmpool_skewed{pool="prod-a",${POD}}`]: '0+0x30 1+0x1500' },
+    quiet: '1470m',
+    fires: '1471m',
+    labels: { ...OPS, pool: 'prod-a' },
+    says: { summary: 'The VMs of the pool prod-a have run different systems for a day.' },
+    well: { [`apprelease_vmpool_skewed{pool="prod-a",${POD}}`]: '1+0x600 0+0x1500' },
+  },
+};
+
+const { groups } = parse(readFileSync(file, 'utf8')) as { groups: { rules: Alert[] }[] };
+const alerts = groups.flatMap(({ rules }) => rules);
+let promtool: string;
+let dir: string;
+
+beforeAll(async () => {
+  ({ promtool } = await ensurePrometheus());
+  dir = await mkdtemp(join(tmpdir(), 'alerts-'));
+});
+
+afterAll(() => rm(dir, { recursive: true }));
+
+/** Its output. @throws Error with what it says */
+async function run(...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(promtool, args).catch((error: unknown) => {
+    const { stdout: out, stderr } = error as { stdout: string; stderr: string };
+    throw new Error(`${out}\n${stderr}`, { cause: error });
+  });
+  return stdout;
+}
+
+async function testRules(samples: Samples, tests: readonly object[]): Promise<void> {
+  const unit = {
+    rule_files: [file],
+    evaluation_interval: '1m',
+    tests: [
+      {
+        interval: '1m',
+        input_series: Object.entries(samples).map(([series, values]) => ({ series, values })),
+        alert_rule_test: tests,
+      },
+    ],
+  };
+  const path = join(dir, 'test.yaml');
+  await writeFile(path, JSON.stringify(unit));
+  await run('test', 'rules', path);
+}
+
+test('the rules are such that Prometheus loads', async () => {
+  expect(await run('check', 'rules', file)).toContain(`SUCCESS: ${alerts.length} rules found`);
+});
+
+test('every alert has its cases', () => {
+  expect(Object.keys(CASES).toSorted()).toEqual(alerts.map(({ alert }) => alert).toSorted());
+});
+
+test.each(alerts)('$alert fires in time', async ({ alert, labels, annotations }) => {
+  const { bad, quiet, fires, says, labels: own } = CASES[alert] as Case;
+  const firing = { exp_labels: { ...labels, ...own }, exp_annotations: { ...annotations, ...says } };
+  await testRules(bad, [
+    { eval_time: quiet, alertname: alert, exp_alerts: [] },
+    { eval_time: fires, alertname: alert, exp_alerts: [firing] },
+  ]);
+});
+
+test.each(alerts)('$alert does not fire when all is well', async ({ alert }) => {
+  const { well, fires } = CASES[alert] as Case;
+  // Minute by minute: an alert that fires for a while fires too.
+  const minutes = Array.from({ length: 89 }, (_, minute) => `${minute + 1}m`);
+  await testRules(
+    well,
+    [...minutes, fires].map((eval_time) => ({ eval_time, alertname: alert, exp_alerts: [] })),
+  );
+});

@@ -26,6 +26,7 @@ let world: TenantsWorld;
 
 const nodeOf = (pool: string) => ({ [POOL]: pool, 'kubernetes.io/os': 'linux' });
 const CLOUD_LABEL = 'eks.amazonaws.com/nodegroup';
+const OPERATOR = 'system:serviceaccount:apprelease-system:apprelease-operator';
 const DAEMON_SETS = 'system:serviceaccount:kube-system:daemon-set-controller';
 
 function binding(name: string, node: string): Manifest {
@@ -153,6 +154,10 @@ describe('a pod of another namespace is refused', () => {
         ...tryPod('bank', { ...pinned('prod-a-0'), tolerations: [taintOf('prod-a')] }, ownedByDaemonSet),
         user: DAEMON_SETS,
       },
+    ],
+    [
+      'the operator, but for pins',
+      { ...tryPod('bank', { ...pinned('prod-a-0'), tolerations: [taintOf('prod-a')] }), user: OPERATOR },
     ],
     ['an update: a toleration', update('running', { tolerations: [taintOf('prod-a')] })],
     ['an update: everything tolerated', update('running', { tolerations: [EVERY_TAINT] })],
@@ -315,6 +320,7 @@ describe('with further pools', () => {
         user: DAEMON_SETS,
       },
     ],
+    ['that the operator pins, to pull images', { ...tryPod('bank', pinned('general-0')), user: OPERATOR }],
     [
       'that a VM’s kubelet shows',
       {

@@ -1,7 +1,7 @@
 // Issue 4, item 5: releases by commits, which a real Argo CD syncs with self-heal and prune on.
 import { describe, expect } from 'vitest';
 import { pool, type Spec } from '../integration/release-objects.ts';
-import { blockOf, test, type Application } from './gitops.ts';
+import { blockOf, manifestOf, test, type Application } from './gitops.ts';
 import { onePool, web, webOf } from './releases.ts';
 import { kubectl, type World } from './world.ts';
 
@@ -62,6 +62,45 @@ describe('a release by commits', () => {
     await app.becomes('Healthy', /1\.1\.0/);
   });
 });
+
+describe('a check before the sync', () => {
+  test('that fails keeps the commit out; without it the commit is released', async ({ world, app }) => {
+    await app.release('Release 1.0.0', await web(world, '1.0.0', ONE));
+    await app.becomes('Healthy', /1\.0\.0/);
+    const { image } = await world.images.push('3.0.0-crash', 'crash');
+    // It would try again for minutes.
+    const once = JSON.stringify({ spec: { syncPolicy: { retry: { limit: 0 } } } });
+    await kubectl('patch', 'application', app.name, '--namespace=argocd', '--type=merge', `--patch=${once}`);
+    await app.commit('Release 2.0.0, when the check passes', {
+      'check.yaml': JSON.stringify(checkOf(image)),
+      'web.yaml': manifestOf(await web(world, '2.0.0', ONE)),
+    });
+    await world.until('the failed sync', async () => (await app.status()).operationState?.phase === 'Failed');
+    const job = '--output=jsonpath={.status.failed}';
+    expect(await world.kubectl('get', 'job', 'check', job)).toBe('1');
+    const version = '--output=jsonpath={.spec.version}';
+    expect(await world.kubectl('get', 'apprelease', 'web', version)).toBe('1.0.0');
+    expect(await served(world)).toEqual(['1.0.0']);
+    await app.commit('Release 2.0.0 without a check', { 'check.yaml': undefined });
+    await app.becomes('Healthy', /2\.0\.0/);
+  });
+});
+
+/** A Job that Argo CD runs before it applies anything. */
+function checkOf(image: string): object {
+  const { nodeSelector, tolerations } = pool('prod-a', 1);
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name: 'check', annotations: { 'argocd.argoproj.io/hook': 'PreSync' } },
+    spec: {
+      backoffLimit: 0,
+      template: {
+        spec: { restartPolicy: 'Never', nodeSelector, tolerations, containers: [{ name: 'check', image }] },
+      },
+    },
+  };
+}
 
 describe('a rollback', () => {
   test('holds through self-heals and a hard refresh, until Git names the next version', async ({ world, app }) => {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Agent, fetch } from 'undici';
 import { expect, vi } from 'vitest';
+import type { Pool } from '../../src/api/app-release.ts';
 import { API_VERSION } from '../../src/api/meta.ts';
 import type { Toleration } from '../../src/api/pod-template.ts';
 import type { VmPoolSpec } from '../../src/api/vm-pool.ts';
@@ -184,8 +185,8 @@ export function pinned(...names: readonly string[]): Fields {
   return { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } } };
 }
 
-export function appRelease(pools: readonly string[], name = 'web'): Manifest {
-  const stages = [{ name: 'all', pools: pools.map((pool) => ({ name: pool })) }];
+export function appRelease(pools: readonly (string | Pick<Pool, 'name' | 'nodeSelector'>)[], name = 'web'): Manifest {
+  const stages = [{ name: 'all', pools: pools.map((pool) => (typeof pool === 'string' ? { name: pool } : pool)) }];
   const spec = release('registry.example.com/shop/web:1.0', { stages });
   return { apiVersion: API_VERSION, kind: 'AppRelease', metadata: { name }, spec };
 }

@@ -190,6 +190,14 @@ describe('a pod of another namespace is refused', () => {
       },
     ],
     ['an AppRelease', { method: 'POST', path: releasesOf('bank'), body: appRelease(['prod-c', 'prod-a'], 'x') }],
+    [
+      'an AppRelease with its labels under another name',
+      {
+        method: 'POST',
+        path: releasesOf('bank'),
+        body: appRelease([{ name: 'x', nodeSelector: nodeOf('prod-a') }], 'x'),
+      },
+    ],
     ['an AppRelease that comes to it', change(`${releasesOf('bank')}/web`, appRelease(['prod-c', 'prod-a']))],
   ])('%s', async (_way, request) => {
     await expectRefusal(request, 'prod-a', 'bank');
@@ -337,6 +345,14 @@ describe('with further pools', () => {
     [
       'of an AppRelease on a pool without tenants',
       change(`${releasesOf('bank')}/web`, { spec: { minReadySeconds: 1 } }),
+    ],
+    [
+      'of an AppRelease with labels of other VMs',
+      {
+        method: 'POST',
+        path: releasesOf('bank'),
+        body: appRelease([{ name: 'x', nodeSelector: { ...nodeOf('prod-a'), [POOL]: 'z', [CLOUD_LABEL]: 'z' } }], 'x'),
+      },
     ],
     ['of a tenant’s AppRelease', { method: 'POST', path: releasesOf('shop'), body: appRelease(['prod-a', 'prod-c']) }],
   ])('lets in a pod %s', async (_what, request) => {

@@ -10,8 +10,10 @@ import { installOperator } from './operator.ts';
 import { SERVICES, web } from './releases.ts';
 import { e2e, kubectl, test, type World } from './world.ts';
 
+const REGISTRIES = [e2e.registry, e2e.lockedRegistry];
 const VALUES = {
-  insecureRegistries: [e2e.registry, e2e.lockedRegistry],
+  insecureRegistries: REGISTRIES,
+  networkPolicy: { enabled: true, egressPorts: [443, 6443, ...REGISTRIES.map(portOf)] },
   tolerations: [{ key: 'node-role.kubernetes.io/control-plane', operator: 'Exists' }],
 };
 
@@ -30,7 +32,7 @@ afterAll(async () => {
   await helm.close();
   await rm(dir, { recursive: true });
   const cluster = { ...e2e.cluster, engine: await prepareEngine() };
-  await installOperator({ cluster, kubectl: e2e.kubectl, registries: VALUES.insecureRegistries });
+  await installOperator({ cluster, kubectl: e2e.kubectl, registries: REGISTRIES });
 });
 
 function install(verb: 'install' | 'upgrade', from = chart): Promise<string> {
@@ -48,6 +50,55 @@ async function chartBefore(): Promise<string> {
   return before;
 }
 
+function portOf(registry: string): number {
+  return Number(registry.split(':')[1]);
+}
+
+interface PolicyPort {
+  readonly port: string | number;
+}
+
+interface Policy {
+  readonly podSelector: { readonly matchLabels: Readonly<Record<string, string>> };
+  readonly ingress: readonly { readonly ports: readonly PolicyPort[] }[];
+  readonly egress: readonly { readonly ports: readonly PolicyPort[] }[];
+}
+
+interface OperatorPod {
+  readonly metadata: { readonly name: string };
+  readonly spec: { readonly containers: readonly { readonly ports: readonly { readonly name: string }[] }[] };
+}
+
+interface Slice {
+  readonly ports: readonly PolicyPort[];
+}
+
+async function getAll<T>(...args: string[]): Promise<T[]> {
+  return (JSON.parse(await kubectl('get', ...args, '--output=json')) as { items: T[] }).items;
+}
+
+/** The network of kind enforces no policy: what the API server took must at least fit the pods, and whom they ask. */
+async function expectPolicyFits(): Promise<void> {
+  const own = `--namespace=${NAMESPACE}`;
+  const [policy] = await getAll<{ spec: Policy }>('networkpolicies', own);
+  if (!policy) throw new Error('there is no NetworkPolicy');
+  const { podSelector, ingress, egress } = policy.spec;
+  const selector = Object.entries(podSelector.matchLabels).map(([key, value]) => `${key}=${value}`);
+  const pods = await getAll<OperatorPod>('pods', own, `--selector=${selector.join(',')}`);
+  const ofDeployment = await getAll<OperatorPod>('pods', own, '--selector=pod-template-hash');
+  expect(pods.length).toBeGreaterThan(0);
+  expect(pods.map(({ metadata }) => metadata.name)).toEqual(ofDeployment.map(({ metadata }) => metadata.name));
+  const names = pods.flatMap(({ spec }) => spec.containers).flatMap(({ ports }) => ports.map(({ name }) => name));
+  const inward = ingress.flatMap(({ ports }) => ports).map(({ port }) => port);
+  expect(inward).toEqual(['health', 'metrics']);
+  expect(names).toEqual(expect.arrayContaining(inward));
+  // Where connections to the API server end, which is what a policy sees.
+  const slices = await getAll<Slice>('endpointslices', '--selector=kubernetes.io/service-name=kubernetes');
+  const outward = egress.flatMap(({ ports }) => ports).map(({ port }) => port);
+  expect(slices.length).toBeGreaterThan(0);
+  for (const { port } of slices.flatMap(({ ports }) => ports)) expect(outward).toContain(port);
+}
+
 async function podsOf(world: World): Promise<string[]> {
   return (await world.pods()).map(({ uid }) => uid).sort();
 }
@@ -63,6 +114,7 @@ describe('by Helm', () => {
     await install('upgrade');
     const test = await helm.run(['test', NAME, `--namespace=${NAMESPACE}`, '--timeout=2m']);
     expect(test).toMatch(/Phase:\s+Succeeded/);
+    await expectPolicyFits();
     await helm.run(['uninstall', NAME, `--namespace=${NAMESPACE}`, '--wait']);
     await world.until('the end of the operator', async () => {
       return (await kubectl('get', 'pods', `--namespace=${NAMESPACE}`, '--output=name')) === '';

@@ -52,6 +52,7 @@ export function makePull(view: View, pool: PoolView, revision: Revision, node: N
     spec: {
       ...(imagePullSecrets !== undefined && { imagePullSecrets }),
       ...(serviceAccountName !== undefined && { serviceAccountName }),
+      nodeSelector: pool.placement.nodeSelector,
       tolerations,
       affinity: onlyOn(node),
       automountServiceAccountToken: false,

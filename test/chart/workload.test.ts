@@ -318,7 +318,7 @@ describe('the CRDs', () => {
 
   test('are kept, unless told otherwise', async () => {
     const kept = crdsOf(await helm.render()).map(({ metadata }) => metadata.annotations?.['helm.sh/resource-policy']);
-    expect(kept).toEqual(['keep', 'keep', 'keep']);
+    expect(kept).toEqual(['keep', 'keep', 'keep', 'keep']);
     for (const { metadata } of crdsOf(await helm.render({ crds: { keep: false } })))
       expect(metadata).not.toHaveProperty('annotations');
   });

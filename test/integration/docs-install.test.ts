@@ -73,7 +73,7 @@ test('4.6 by kubectl: installed, changed, upgraded, uninstalled with the release
 test('4.6 by Helm: installed, upgraded, uninstalled; some namespaces alone', async () => {
   const [first = ''] = commandsOf(page, 'With Helm');
   await run(first);
-  expect(await crds()).toBe(3);
+  expect(await crds()).toBe(4);
   await runAll('Some namespaces alone');
   expect(await configOf('shop-operator', 'shop-operator')).toMatchObject({ namespace: ['shop', 'shop-staging'] });
 }, 300_000);

@@ -1,6 +1,6 @@
 // Claim 2.5: the operator dies after each of its writes, comes back, and ends where it would have ended.
 import { describe, expect } from 'vitest';
-import { REVISIONS, ROLLBACKS } from '../../src/controller/resources.ts';
+import { PODS, REVISIONS, ROLLBACKS } from '../../src/controller/resources.ts';
 import type { Images, World } from './harness.ts';
 import { test, withWorld } from './harness.ts';
 import type { Spec } from './release-objects.ts';
@@ -86,6 +86,26 @@ describe.concurrent('a crash after each write', () => {
         expect(await objects(world, REVISIONS)).toEqual(['web-1', 'web-2', 'web-ledger']);
       },
       timelines: { 'web-canary-vms': [1, 2], 'web-prod-a': [1, 2] },
+    });
+  });
+
+  test('5.4 of a promotion that pulls the images first', { timeout: 300_000 }, async ({ images }) => {
+    const stages = oneStage.map((stage) => ({ ...stage, prepull: true }));
+    const changes = { stages, rollback: { warmFor: '0s', drain: '100ms' } };
+    await dieAfterEach(images, {
+      prepare: (world) => releaseVersion(world, '1.0', changes),
+      act: async (world) => {
+        await world.apply(release(await world.image('2.0'), changes));
+      },
+      done: async (world) => {
+        await world.released('2.0');
+        await deploymentsAre(world, ['web-prod-a-2']);
+        await world.until(async () => {
+          const pods = await world.list(PODS);
+          expect(pods.filter(({ metadata }) => metadata.name.includes('-pull-'))).toEqual([]);
+        });
+      },
+      timelines: { 'web-prod-a': [1, 2] },
     });
   });
 

@@ -6,6 +6,7 @@ import {
   dnsLabel,
   duration,
   intOrPercent,
+  opaqueObject,
   serviceLabel,
   stringMap,
   timestamp,
@@ -15,11 +16,33 @@ import { mapByName, metadataOf, podTemplate, poolTemplate, toleration } from './
 
 export type { Container, PodTemplate, PoolTemplate, Toleration } from './pod-template.ts';
 
+const autoscaling = z
+  .object({
+    minReplicas: z.int().min(1).max(100000).default(1).meta({ description: 'Pods that there are at least.' }),
+    maxReplicas: z.int().min(1).max(100000).meta({ description: 'Pods that there are at most.' }),
+    metrics: z.array(opaqueObject('A MetricSpec of autoscaling/v2.')).max(32).optional().meta({
+      description:
+        'What the size follows, as an autoscaling/v2 HorizontalPodAutoscaler has it. Default: 80% of the CPU.',
+    }),
+    behavior: opaqueObject(
+      'How fast the size follows, as an autoscaling/v2 HorizontalPodAutoscaler has it.',
+    ).optional(),
+  })
+  .meta({
+    description: 'A HorizontalPodAutoscaler of the pool, <release>-<pool>, that scales whatever version is served.',
+    'x-kubernetes-validations': [
+      { rule: 'self.minReplicas <= self.maxReplicas', message: 'minReplicas must not be more than maxReplicas' },
+    ],
+  });
+export type Autoscaling = z.infer<typeof autoscaling>;
+
 const pool = z.object({
   name: dnsLabel(63, 'The name of the pool of VMs.'),
   replicas: z.int().min(0).max(100000).default(1).meta({
-    description: 'Pods in this pool. Left alone once another manager (an HPA) owns the Deployment’s scale.',
+    description:
+      'Pods in this pool. Left alone once another manager (an HPA) owns the Deployment’s scale. With autoscaling: only what the pool starts with.',
   }),
+  autoscaling: autoscaling.optional(),
   nodeSelector: stringMap.optional().meta({
     description:
       'Labels that the pool’s nodes carry: its pods run there only. Default: those of the VMPool of this name.',

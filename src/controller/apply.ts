@@ -7,7 +7,7 @@ import type { JsonPatchOperation, KubeObject, Resource } from '../kube/types.ts'
 import { statusOf } from '../kube/types.ts';
 import type { Action, Guard, Target } from '../release/actions.ts';
 import { desiredHash, ownedMetadata } from '../release/drift.ts';
-import type { Desired, DesiredService } from '../release/objects.ts';
+import type { Desired, DesiredAutoscaler, DesiredService } from '../release/objects.ts';
 import { canonicalJson } from '../release/names.ts';
 import { ownerReference } from '../release/render.ts';
 import type { Cache } from './caches.ts';
@@ -15,7 +15,7 @@ import type { ReleaseMemory } from './memory.ts';
 import { notePutBack } from './memory.ts';
 import { readService } from './observe.ts';
 import { inTheWay, isControlled, isForeign, isLeftBehind, otherRelease, takenMessage, wayOut } from './ownership.ts';
-import { DEPLOYMENTS, PODS, PROMOTIONS, REVISIONS, ROLLBACKS, SERVICES } from './resources.ts';
+import { AUTOSCALERS, DEPLOYMENTS, PODS, PROMOTIONS, REVISIONS, ROLLBACKS, SERVICES } from './resources.ts';
 import type { ReconcileContext } from './types.ts';
 
 type Of<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
@@ -67,10 +67,14 @@ export async function applyAction(
     case 'DeleteService':
       await remove(scope, SERVICES, context.caches.services, action.target);
       break;
+    case 'ApplyAutoscaler':
+      await applyAutoscaler(scope, action);
+      break;
+    case 'DeleteAutoscaler':
+      await remove(scope, AUTOSCALERS, context.caches.autoscalers, action.target);
+      break;
     case 'CreatePull':
-      context.caches.pods.observeWrite(
-        await context.client.create(PODS, action.pod, { fieldManager: FIELD_MANAGER }),
-      );
+      context.caches.pods.observeWrite(await context.client.create(PODS, action.pod, { fieldManager: FIELD_MANAGER }));
       break;
     case 'DeletePull':
       await remove(scope, PODS, context.caches.pods, action.target);
@@ -99,7 +103,8 @@ async function dryRun({ context, memory }: Scope, { deployment, hash }: Of<'DryR
     memory.dryRuns.set(hash, { ok: true, at: context.now() });
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    memory.dryRuns.set(hash, { ok: false, message: refusal(error), at: context.now() });
+    const message = `Kubernetes refuses the template: ${causesOf(error)}. Correct spec.template; what runs stays as it is`;
+    memory.dryRuns.set(hash, { ok: false, message: message.slice(0, 2000), at: context.now() });
   }
 }
 
@@ -111,13 +116,12 @@ function isRefusal(error: unknown): error is KubeError {
   );
 }
 
-/** Names the field and the way out; the Deployment's path of a template's field is the AppRelease's too. */
-function refusal(error: KubeError): string {
+/** Names the field; the Deployment's path of a template's field is the AppRelease's too. */
+function causesOf(error: KubeError): string {
   const causes = error.causes.map(({ field, message }) =>
     field === undefined ? message : `${field}: ${message ?? ''}`,
   );
-  const why = causes.length > 0 ? causes.join('; ') : error.message.replace(/^\S+ \S+: /, '');
-  return `Kubernetes refuses the template: ${why}. Correct spec.template; what runs stays as it is`.slice(0, 2000);
+  return causes.length > 0 ? causes.join('; ') : error.message.replace(/^\S+ \S+: /, '');
 }
 
 async function createRevision(
@@ -228,6 +232,25 @@ async function replaceTraffic({ context }: Scope, { metadata, spec }: DesiredSer
   return replaced.metadata as ObjectMeta;
 }
 
+/** One that is refused is told of, and keeps nothing else of the release back. */
+async function applyAutoscaler(scope: Scope, { autoscaler, force }: Of<'ApplyAutoscaler'>): Promise<void> {
+  const { context, memory } = scope;
+  const object = `${autoscaler.kind}/${autoscaler.metadata.name}`;
+  try {
+    await applyOwned(scope, AUTOSCALERS, context.caches.autoscalers, autoscaler, force);
+    memory.refused.delete(object);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    memory.refused.set(object, refusedAutoscaler(autoscaler, error, context.now()));
+  }
+}
+
+function refusedAutoscaler(desired: DesiredAutoscaler, error: KubeError, at: number) {
+  const pool = desired.metadata.labels?.[LABEL.pool] ?? '';
+  const message = `Kubernetes refuses the autoscaling of pool ${pool}: ${causesOf(error)}. Correct it in spec.stages; what runs stays as it is`;
+  return { hash: desiredHash(desired), message: message.slice(0, 2000), at };
+}
+
 async function applyOwned<T extends KubeObject, S>(
   scope: Scope,
   resource: Resource<T>,
@@ -255,7 +278,10 @@ async function applyOwned<T extends KubeObject, S>(
     const hash = desiredHash(desired);
     if (force && memory.applied.get(uid)?.hash === hash) putBack(scope, object, manager);
     const metadata = ownedMetadata(desired, applied as unknown as { metadata: ObjectMeta });
-    memory.applied.set(uid, { hash, generation, resourceVersion, metadata });
+    const spec = desired.kind === AUTOSCALERS.kind && {
+      spec: canonicalJson((applied as unknown as { spec: object }).spec),
+    };
+    memory.applied.set(uid, { hash, generation, resourceVersion, metadata, ...spec });
     cache.observeWrite(applied);
   } catch (error) {
     if (force || !isForeign(error)) throw error;

@@ -9,11 +9,13 @@ import type { KubeClient, KubeObject, Live, Resource } from '../kube/types.ts';
 import { findCondition } from '../release/conditions.ts';
 import type { VmPool } from '../api/vm-pool.ts';
 import type { Node, PlacedPod } from '../pool/objects.ts';
-import type { ControllerRevision, Deployment, EndpointSlice, Pod, Service } from '../release/objects.ts';
+import type { Autoscaler, ControllerRevision, Deployment, EndpointSlice, Pod, Service } from '../release/objects.ts';
 import {
   APP_RELEASES,
+  AUTOSCALERS,
   DEPLOYMENTS,
   ENDPOINT_SLICES,
+  keepAutoscaler,
   keepDeployment,
   keepNode,
   keepPlacedPod,
@@ -50,6 +52,7 @@ export interface Caches {
   revisions: Cache<ControllerRevision>;
   deployments: Cache<Deployment>;
   services: Cache<Service>;
+  autoscalers: Cache<Autoscaler>;
   pods: Cache<Pod>;
   slices: Cache<EndpointSlice>;
   nodes: Cache<Node>;
@@ -146,6 +149,7 @@ export function createCaches(options: CachesOptions): RunningCaches {
     revisions: cache(REVISIONS, keepRevision, releaseOfLabel, ours),
     deployments: cache(DEPLOYMENTS, keepDeployment, releaseOfLabel, ours),
     services: cache(SERVICES, keepService, releaseOfLabel, ours),
+    autoscalers: cache(AUTOSCALERS, keepAutoscaler, releaseOfLabel, ours),
     pods: cache(PODS, keepPod, releaseOfLabel, ours),
     slices: cache(ENDPOINT_SLICES, keepSlice, releaseOfLabel, ours),
     nodes: poolCache(NODES, keepNode, 'Node'),

@@ -10,6 +10,7 @@ export const REFUSAL_MS = 30_000;
 export interface ReleaseMemory {
   dryRuns: Map<string, DryRun & { at: number }>;
   taken: Map<string, { message: string; at: number }>;
+  refused: Map<string, { hash: string; message: string; at: number }>;
   applied: Map<string, Applied>;
   putBacks: Map<string, number[]>;
   contested: Map<string, { manager: string; until: number }>;
@@ -24,6 +25,7 @@ export function createMemory(): ReleaseMemory {
   return {
     dryRuns: new Map(),
     taken: new Map(),
+    refused: new Map(),
     applied: new Map(),
     putBacks: new Map(),
     contested: new Map(),
@@ -38,10 +40,12 @@ export function recall(memory: ReleaseMemory, now: number): Memory {
   for (const [hash, answer] of memory.dryRuns)
     if (!answer.ok && now - answer.at > REFUSAL_MS) memory.dryRuns.delete(hash);
   for (const [name, { at }] of memory.taken) if (now - at > REFUSAL_MS) memory.taken.delete(name);
+  for (const [name, { at }] of memory.refused) if (now - at > REFUSAL_MS) memory.refused.delete(name);
   for (const [name, { until }] of memory.contested) if (until <= now) memory.contested.delete(name);
   return {
     dryRuns: memory.dryRuns,
     taken: new Map([...memory.taken].map(([name, { message }]) => [name, message])),
+    refused: memory.refused,
     applied: memory.applied,
     contested: new Map([...memory.contested].map(([name, { manager }]) => [name, manager])),
     cleanSince: memory.cleanSince,
@@ -52,7 +56,7 @@ export function recall(memory: ReleaseMemory, now: number): Memory {
 export function recallDue(memory: ReleaseMemory): number[] {
   return [
     ...[...memory.dryRuns.values()].flatMap((answer) => (answer.ok ? [] : [answer.at + REFUSAL_MS + 1])),
-    ...[...memory.taken.values()].map(({ at }) => at + REFUSAL_MS + 1),
+    ...[...memory.taken.values(), ...memory.refused.values()].map(({ at }) => at + REFUSAL_MS + 1),
     ...[...memory.contested.values()].map(({ until }) => until),
   ];
 }

@@ -45,6 +45,7 @@ export async function observe(
     revisions,
     deployments: caches.deployments.byIndex(RELEASE_INDEX, key),
     services,
+    autoscalers: caches.autoscalers.byIndex(RELEASE_INDEX, key),
     slices,
     pods,
     nodes: pods.flatMap(({ nodeName, ready }) =>

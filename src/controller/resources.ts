@@ -11,6 +11,8 @@ import { parseResources } from '../pool/quantity.ts';
 import type { RequestingPodSpec } from '../pool/requests.ts';
 import { podLimits, podRequests } from '../pool/requests.ts';
 import type {
+  Autoscaler,
+  AutoscalerSpec,
   ContainerState,
   ControllerRevision,
   Deployment,
@@ -59,6 +61,11 @@ export const DEPLOYMENTS = resource<Wire<{ spec: DeploymentSpec; status?: Deploy
   'deployments',
 );
 export const SERVICES = resource<Wire<{ spec: Service['spec'] }>>('v1', 'Service', 'services');
+export const AUTOSCALERS = resource<Wire<{ spec: AutoscalerSpec; status?: { desiredReplicas?: number } }>>(
+  'autoscaling/v2',
+  'HorizontalPodAutoscaler',
+  'horizontalpodautoscalers',
+);
 export const PODS = resource<Wire<WirePod>>('v1', 'Pod', 'pods');
 export const ENDPOINT_SLICES = resource<Wire<WireSlice>>('discovery.k8s.io/v1', 'EndpointSlice', 'endpointslices');
 export const VM_POOLS = resource<Wire<Pick<VmPool, 'spec' | 'status'>>>(API_VERSION, 'VMPool', 'vmpools', false);
@@ -132,12 +139,14 @@ function withoutLastApplied(annotations: Record<string, string>): Record<string,
   return kept;
 }
 
-/** Who else than the operator owns spec.replicas: an HPA, kubectl scale. */
+/** Who owns spec.replicas, where the operator does not: an HPA, kubectl scale. */
 function replicasOwner(entries: readonly ManagedFieldsEntry[] = []): string | undefined {
-  return entries.find(({ manager, fieldsV1 }) => {
+  const owners = entries.filter(({ fieldsV1 }) => {
     const fields = fieldsV1 as { 'f:spec'?: Record<string, unknown> } | undefined;
-    return manager !== FIELD_MANAGER && fields?.['f:spec']?.['f:replicas'] !== undefined;
-  })?.manager;
+    return fields?.['f:spec']?.['f:replicas'] !== undefined;
+  });
+  // With the same value several own it; whoever changes it owns it alone.
+  return owners.some(({ manager }) => manager === FIELD_MANAGER) ? undefined : owners.at(0)?.manager;
 }
 
 /** Who else than the operator and the controllers of Kubernetes wrote last. */
@@ -197,6 +206,19 @@ export function keepService(object: Live<Wire<{ spec: Service['spec'] }>>): Serv
       ...(sessionAffinity !== undefined && { sessionAffinity }),
       ...(trafficDistribution !== undefined && { trafficDistribution }),
     },
+    ...(other !== undefined && { otherManager: other }),
+  };
+}
+
+export function keepAutoscaler(
+  object: Live<Wire<{ spec: AutoscalerSpec; status?: { desiredReplicas?: number } }>>,
+): Autoscaler {
+  const other = otherManager((object.metadata as { managedFields?: ManagedFieldsEntry[] }).managedFields);
+  const { desiredReplicas } = object.status ?? {};
+  return {
+    metadata: keepMetadata(object),
+    spec: object.spec,
+    ...(desiredReplicas !== undefined && { desiredReplicas }),
     ...(other !== undefined && { otherManager: other }),
   };
 }

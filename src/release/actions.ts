@@ -1,7 +1,7 @@
 /** What a plan is made of: every write as data, with its reason. Nothing here does I/O. */
 import type { ReleasePromotionStatus } from '../api/release-promotion.ts';
 import type { ReleaseRollbackSpec, ReleaseRollbackStatus } from '../api/release-rollback.ts';
-import type { DesiredDeployment, DesiredPod, DesiredService } from './objects.ts';
+import type { DesiredAutoscaler, DesiredDeployment, DesiredPod, DesiredService } from './objects.ts';
 import type { RevisionData } from './revision.ts';
 
 /** An event on the AppRelease (events.k8s.io/v1). */
@@ -44,6 +44,8 @@ export type Action = {
   /** `look`: pods are ready behind it, so that it may only have lost our label; it is read live first. */
   | { kind: 'ApplyService'; service: DesiredService; force: boolean; look?: true }
   | { kind: 'DeleteService'; target: Target }
+  | { kind: 'ApplyAutoscaler'; autoscaler: DesiredAutoscaler; force: boolean }
+  | { kind: 'DeleteAutoscaler'; target: Target }
   | { kind: 'CreatePull'; pod: DesiredPod }
   | { kind: 'DeletePull'; target: Target }
   | { kind: 'CreateRollback'; name: string; spec: ReleaseRollbackSpec }

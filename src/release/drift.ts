@@ -32,6 +32,7 @@ export function needsApply(memory: Memory, desired: Desired<unknown>, live: { me
   if (applied === undefined || applied.hash !== desiredHash(desired)) return true;
   // A generation counts changes of the spec alone.
   if (applied.metadata !== ownedMetadata(desired, live)) return true;
+  if (applied.spec !== undefined) return applied.spec !== canonicalJson((live as { spec?: unknown }).spec);
   const { generation, resourceVersion } = live.metadata;
   // Kinds without a generation, such as Services, have nothing better than the version.
   return generation === undefined ? applied.resourceVersion !== resourceVersion : applied.generation !== generation;

@@ -26,7 +26,7 @@ export interface Deployment {
   metadata: ObjectMeta;
   spec: DeploymentSpec;
   status?: DeploymentStatus;
-  /** From managedFields: who else than the operator owns spec.replicas. */
+  /** From managedFields: who owns spec.replicas, where the operator does not. */
   replicasOwner?: string;
   /** From managedFields: who else wrote last. */
   otherManager?: string;
@@ -42,6 +42,23 @@ export interface Service {
     sessionAffinity?: string;
     trafficDistribution?: string;
   };
+  otherManager?: string;
+}
+
+/** A HorizontalPodAutoscaler: what it scales; the rest as the user gave it. */
+export interface AutoscalerSpec {
+  scaleTargetRef: { apiVersion: string; kind: string; name: string };
+  minReplicas?: number;
+  maxReplicas: number;
+  metrics?: object[];
+  behavior?: object;
+}
+
+export interface Autoscaler {
+  metadata: ObjectMeta;
+  spec: AutoscalerSpec;
+  /** The size that it last found right. */
+  desiredReplicas?: number;
   otherManager?: string;
 }
 
@@ -104,3 +121,4 @@ export interface Desired<Body> {
 export type DesiredDeployment = Desired<DeploymentSpec>;
 export type DesiredPod = Desired<object>;
 export type DesiredService = Desired<Partial<Service['spec']>>;
+export type DesiredAutoscaler = Desired<AutoscalerSpec>;

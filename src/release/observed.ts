@@ -6,7 +6,7 @@ import type { ReleaseRollback } from '../api/release-rollback.ts';
 import type { VmPool } from '../api/vm-pool.ts';
 import type { Room } from '../pool/fit.ts';
 import type { Node as PoolNode } from '../pool/objects.ts';
-import type { ControllerRevision, Deployment, EndpointSlice, Node, Pod, Service } from './objects.ts';
+import type { Autoscaler, ControllerRevision, Deployment, EndpointSlice, Node, Pod, Service } from './objects.ts';
 import type { PinnedImage } from './revision.ts';
 
 /** What the resolver knows of an image now. */
@@ -25,6 +25,8 @@ export interface Applied {
   resourceVersion: string;
   /** See ownedMetadata. */
   metadata: string;
+  /** Of a kind without a generation, whose version others change all the time. */
+  spec?: string;
 }
 
 export interface Memory {
@@ -32,6 +34,8 @@ export interface Memory {
   dryRuns: ReadonlyMap<string, DryRun>;
   /** Kind/name → why the first apply was refused: the name belongs to somebody else. */
   taken: ReadonlyMap<string, string>;
+  /** Kind/name → what the API server would not take, by its hash, and why. */
+  refused: ReadonlyMap<string, { hash: string; message: string }>;
   /** Uid → the desired state of our last apply, and what the API server made of it. */
   applied: ReadonlyMap<string, Applied>;
   /** Kind/name of what somebody else keeps changing → who. */
@@ -48,6 +52,7 @@ export interface Observed {
   revisions: readonly ControllerRevision[];
   deployments: readonly Deployment[];
   services: readonly Service[];
+  autoscalers: readonly Autoscaler[];
   slices: readonly EndpointSlice[];
   pods: readonly Pod[];
   /** Those that its pods run on which are not ready. */

@@ -1,5 +1,6 @@
 /** observe → plan: what to do next, as data. Pure and synchronous; every rule is small and has a name. */
 import type { Action } from './actions.ts';
+import { collectAutoscalers } from './autoscaling.ts';
 import { collectPools, collectRevisions, keepLedger, ownRevisions, recordRevision } from './collect.ts';
 import { draftFacts } from './drafts.ts';
 import { enterStages, gate } from './gate.ts';
@@ -36,6 +37,7 @@ const THEN: readonly Rule[] = [
   answerFailures,
   pullImages,
   collectPools,
+  collectAutoscalers,
   collectRevisions,
 ];
 

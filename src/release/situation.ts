@@ -32,7 +32,14 @@ export interface Outcome {
 type Rule = (view: View) => Situation | undefined;
 
 /** What needs a person: nothing goes on by itself. */
-const STALLED: readonly Rule[] = [specIsInvalid, nameIsTaken, digestNeedsAPerson, rollbackFails, revisionFailed];
+const STALLED: readonly Rule[] = [
+  specIsInvalid,
+  nameIsTaken,
+  objectIsRefused,
+  digestNeedsAPerson,
+  rollbackFails,
+  revisionFailed,
+];
 
 /** What keeps the wanted revision from being everywhere. The first that applies speaks. */
 const UNREADY: readonly Rule[] = [held, ...STALLED, paused, resolving, recording, progressing, moving, leaving];
@@ -63,9 +70,14 @@ function specIsInvalid({ wanted }: View): Situation | undefined {
 
 function nameIsTaken(view: View): Situation | undefined {
   const group = view.groups.find(({ taken }) => taken !== undefined);
-  const deployment = [...view.observed.memory.taken].find(([object]) => object.startsWith('Deployment/'));
-  const message = group?.taken ?? deployment?.[1];
+  const other = [...view.observed.memory.taken].find(([object]) => !object.startsWith('Service/'));
+  const message = group?.taken ?? other?.[1];
   return message === undefined ? undefined : { reason: 'NameTaken', message };
+}
+
+function objectIsRefused(view: View): Situation | undefined {
+  const [refused] = view.observed.memory.refused.values();
+  return refused && { reason: 'Refused', message: refused.message };
 }
 
 const NEEDS_A_PERSON = new Set(['NotFound', 'Unauthorized', 'Forbidden', 'InvalidPullSecret', 'TLS']);

@@ -1,4 +1,5 @@
 /** Which revision each pool goes to, and whether it is there. Pure. */
+import type { Autoscaling } from '../api/app-release.ts';
 import { LABEL } from '../api/meta.ts';
 import { intOrPercentOf } from './quantity.ts';
 import type { Pod } from './objects.ts';
@@ -116,8 +117,41 @@ function withWorkload(pool: PoolView, target: Omit<PoolTarget, 'workload'>): Poo
   return { ...target, ...(workload && { workload }) };
 }
 
+/** Its autoscaler scales it, or is about to: nobody else does. */
+export function isAutoscaled({ spec, current, autoscaler }: PoolView, workload: Workload): boolean {
+  if (!spec.autoscaling) return false;
+  return workload === current || autoscaler?.spec.scaleTargetRef.name === workload.name;
+}
+
+/** What an autoscaled pool starts with: what it last had, where that is known. */
+function startReplicas({ spec, autoscaler }: PoolView, { minReplicas, maxReplicas }: Autoscaling): number {
+  const last = autoscaler?.desiredReplicas ?? 0;
+  return Math.min(maxReplicas, Math.max(minReplicas, last > 0 ? last : spec.replicas));
+}
+
+/** The live size; one of zero is left alone where somebody else asked for it: an autoscaler stands still then. */
+function autoscaledReplicas(pool: PoolView, autoscaling: Autoscaling, workload: Workload | undefined): number {
+  const { spec, replicasOwner } = workload?.deployment ?? { spec: {} };
+  const live = spec.replicas ?? 0;
+  return live === 0 && replicasOwner === undefined ? startReplicas(pool, autoscaling) : live;
+}
+
+/** What a target's Deployment is to be written with; undefined leaves the scale to whoever owns it. */
+export function scaleOf(pool: PoolView, { workload, mode }: PoolTarget): number | undefined {
+  const { autoscaling } = pool.spec;
+  const foreign = workload?.deployment.replicasOwner !== undefined;
+  if (!autoscaling) return foreign ? undefined : wantedReplicas(pool, workload);
+  // With the live size, for which no write is needed; one on old news is refused, as it carries a version.
+  if (workload && isAutoscaled(pool, workload))
+    return foreign ? undefined : autoscaledReplicas(pool, autoscaling, workload);
+  const wanted = wantedReplicas(pool, workload);
+  // What is left may have given way: what comes does not shrink with it.
+  return mode === 'Return' ? Math.max(wanted, workload?.deployment.spec.replicas ?? 0) : wanted;
+}
+
 /** The pods that a workload should have: the live scale where somebody else owns it. */
 export function wantedReplicas(pool: PoolView, workload: Workload | undefined): number {
+  if (pool.spec.autoscaling) return autoscaledReplicas(pool, pool.spec.autoscaling, pool.current ?? workload);
   const scaled = [workload, pool.current].find((candidate) => candidate?.deployment.replicasOwner !== undefined);
   return scaled?.deployment.spec.replicas ?? pool.spec.replicas;
 }
@@ -151,6 +185,23 @@ export function isAvailable(workload: Workload, revision: Revision, replicas: nu
   );
 }
 
+/**
+ * Its autoscaler asked for more pods, and those that it had are there: that proves nothing against a version. Not where
+ * a pod takes longer than a version may.
+ */
+function isGrowing(view: View, pool: PoolView, workload: Workload, revision: Revision): boolean {
+  const { autoscaling } = pool.spec;
+  const since = Date.parse(poolFacts(revision, pool.name).healthySince ?? '');
+  const pods = podsOf(workload, revision);
+  if (!autoscaling || workload.revision !== revision.number || pods.length < workload.pods.length) return false;
+  const patience = (view.topology?.progressDeadlineSeconds ?? 0) * 1000;
+  const missing = pods.filter(({ ready }) => !ready).map(({ metadata }) => Date.parse(metadata.creationTimestamp));
+  return (
+    pods.length - missing.length >= Math.min(autoscaling.minReplicas, workload.deployment.spec.replicas ?? 0) &&
+    missing.every((createdAt) => createdAt >= since && view.now - createdAt < patience)
+  );
+}
+
 /** A container's imageID that names another digest than the recorded ones: the pool runs something else. */
 export function contradictingImage(workload: Workload, revision: Revision): string | undefined {
   const { template } = revision.data.input;
@@ -176,7 +227,7 @@ export function isSettled(view: View, pool: PoolView, revision: Revision): boole
     current !== undefined &&
     pool.selected &&
     pool.served === revision &&
-    isAvailable(current, revision, wantedReplicas(pool, current)) &&
+    (isAvailable(current, revision, wantedReplicas(pool, current)) || isGrowing(view, pool, current, revision)) &&
     contradictingImage(current, revision) === undefined &&
     (pool.hold !== undefined || current.key === wantedKey(view, pool))
   );

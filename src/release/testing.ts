@@ -110,6 +110,7 @@ export function observed(more: Partial<Observed> = {}): Observed {
     revisions: [],
     deployments: [],
     services: [],
+    autoscalers: [],
     slices: [],
     pods: [],
     nodes: [],
@@ -120,7 +121,14 @@ export function observed(more: Partial<Observed> = {}): Observed {
     digests: {},
     movedTags: [],
     foreignServices: [],
-    memory: { dryRuns: new Map(), taken: new Map(), applied: new Map(), contested: new Map(), cleanSince: new Map() },
+    memory: {
+      dryRuns: new Map(),
+      taken: new Map(),
+      refused: new Map(),
+      applied: new Map(),
+      contested: new Map(),
+      cleanSince: new Map(),
+    },
     ...more,
   };
 }

@@ -3,19 +3,23 @@ import { parseDuration } from '../api/common.ts';
 import { ANNOTATION, LABEL } from '../api/meta.ts';
 import type { Action, Guard } from './actions.ts';
 import { targetOf } from './actions.ts';
+import { keepAutoscalers } from './autoscaling.ts';
 import { needsApply } from './drift.ts';
 import { joinName } from './names.ts';
 import type { DesiredService } from './objects.ts';
 import { makeAdoptedService, makeDeployment, makeService, trackName } from './render.ts';
 import type { Revision } from './revision.ts';
 import { isBadIn, isGood } from './revision.ts';
+import { scaleTo } from './scale.ts';
 import type { PoolTarget } from './target.ts';
 import {
   contradictingImage,
   hasFailed,
+  isAutoscaled,
   isAvailable,
   podsOf,
   poolTarget,
+  scaleOf,
   servedTarget,
   standbyReplicas,
   wantedReplicas,
@@ -50,12 +54,16 @@ export function moveGroup(view: View, group: Group): GroupPlan {
   // What a switch leaves behind drains, however small its pool is to be.
   const stays = service.every((action) => selectedBy(action) === group.track);
   const served = stays ? moves.flatMap((move) => keepServed(view, group, move)) : [];
+  const autoscalers = keepAutoscalers(view, moves, {
+    switches: !stays && selectedBy(service[0]) === track,
+    first: service.some(({ first }) => first),
+  });
   const cleaned = cleanUp(view, group, moves, frozen);
-  return { actions: [...served, ...kept, ...service, ...cleaned.actions], due: cleaned.due };
+  return { actions: [...served, ...kept, ...service, ...autoscalers, ...cleaned.actions], due: cleaned.due };
 }
 
-function selectedBy(action: Action): string | undefined {
-  return action.kind === 'ApplyService' ? action.service.spec.selector?.[LABEL.track] : undefined;
+function selectedBy(action: Action | undefined): string | undefined {
+  return action?.kind === 'ApplyService' ? action.service.spec.selector?.[LABEL.track] : undefined;
 }
 
 /** No step forward: the revision failed here, or the release is paused. What is served is kept all the same. */
@@ -102,12 +110,11 @@ function keepServed(view: View, group: Group, { pool, target }: Move): Action[] 
 
 function keepDeployment(view: View, pool: PoolView, target: PoolTarget, track: string): Action[] {
   const { workload, revision } = target;
-  const owned = workload?.deployment.replicasOwner === undefined;
   const deployment = makeDeployment({
     owner: view.owner,
     identity: { pool: pool.name, ...target },
     track,
-    replicas: owned ? wantedReplicas(pool, workload) : undefined,
+    replicas: scaleOf(pool, target),
     topology: view.topology ?? impossible(),
     ...(workload && { resourceVersion: workload.deployment.metadata.resourceVersion }),
   });
@@ -269,7 +276,7 @@ function retire(
   const until = Math.min(standbyUntil(view, group, pool, workload), neededAt(pool));
   if (arrived && until > view.now && !pool.strays.includes(workload)) {
     const replicas = standbyReplicas(view, pool);
-    if (workload.deployment.metadata.generation === undefined || (workload.deployment.spec.replicas ?? 0) <= replicas)
+    if (workload.deployment.metadata.generation === undefined || isAsWarm(pool, workload, replicas))
       return { due: until };
     return {
       due: until,
@@ -284,6 +291,13 @@ function retire(
       ...guard,
     },
   };
+}
+
+/** A standby that has more than it needs is made smaller; one of an autoscaled pool follows the size both ways. */
+function isAsWarm(pool: PoolView, workload: Workload, replicas: number): boolean {
+  const live = workload.deployment.spec.replicas ?? 0;
+  if (!pool.spec.autoscaling) return live <= replicas;
+  return live === replicas || isAutoscaled(pool, workload);
 }
 
 function guardOf({ serviceName, service }: Group, { track }: Workload): { guard?: Guard } {
@@ -326,24 +340,6 @@ export function standbyUntil(view: View, group: Group, pool: PoolView, workload:
   return (
     Date.parse(annotations[ANNOTATION.switchedAt] ?? '') + (parseDuration(view.topology?.rollback.warmFor ?? '0s') ?? 0)
   );
-}
-
-function scaleTo(
-  view: View,
-  workload: Workload,
-  replicas: number,
-  message: string,
-): Action & { kind: 'ApplyDeployment' } {
-  const revision = view.revisions.find(({ number }) => number === workload.revision) ?? impossible();
-  const deployment = makeDeployment({
-    owner: view.owner,
-    identity: { ...workload, revision },
-    track: workload.track,
-    replicas,
-    topology: view.topology ?? impossible(),
-    resourceVersion: workload.deployment.metadata.resourceVersion,
-  });
-  return { kind: 'ApplyDeployment', message, deployment, force: true };
 }
 
 /**

@@ -3,8 +3,8 @@ import type { ObjectMeta } from '../api/common.ts';
 import type { Pool, Stage } from '../api/app-release.ts';
 import type { RollbackPoolStatus, ReleaseRollback } from '../api/release-rollback.ts';
 import { ANNOTATION, LABEL } from '../api/meta.ts';
-import { ledgerName, serviceName as nameOfService } from './names.ts';
-import type { ControllerRevision, Deployment, Pod, Service } from './objects.ts';
+import { joinName, ledgerName, serviceName as nameOfService } from './names.ts';
+import type { Autoscaler, ControllerRevision, Deployment, Pod, Service } from './objects.ts';
 import type { Observed } from './observed.ts';
 import type { Owner, StrategyType } from './render.ts';
 import { workloadName } from './render.ts';
@@ -48,6 +48,7 @@ export interface PoolView {
   /** The revision that the pool's Service selects; with no Service, the one of its Deployment. */
   served?: Revision;
   current?: Workload;
+  autoscaler?: Autoscaler;
   hold?: Hold;
   /** The revision that was last let in. */
   entered?: Revision;
@@ -96,6 +97,7 @@ function ofThisRelease(observed: Observed): Observed {
     revisions: observed.revisions.filter(isOurs),
     deployments: observed.deployments.filter(isOurs),
     services: observed.services.filter(isOurs),
+    autoscalers: observed.autoscalers.filter(isOurs),
   };
 }
 
@@ -255,6 +257,8 @@ function viewPool(sources: PoolSources): PoolView {
   const servedNumber = current?.revision ?? noted;
   const served = revisions.find(({ number }) => number === servedNumber);
   const hold = holdOf(observed, pool.name);
+  const scaler = joinName(observed.release.metadata.name, pool.name);
+  const autoscaler = observed.autoscalers.find(({ metadata }) => metadata.name === scaler);
   const entered = revisions
     .filter((revision) => poolFacts(revision, pool.name).entered)
     .toSorted((a, b) => enteredAt(a, pool.name) - enteredAt(b, pool.name) || a.number - b.number)
@@ -269,6 +273,7 @@ function viewPool(sources: PoolSources): PoolView {
     selected: serviceName === undefined || (current !== undefined && current === selected),
     ...(served && { served }),
     ...(current && { current }),
+    ...(autoscaler && { autoscaler }),
     ...(hold && { hold }),
     ...(entered && { entered }),
   };

@@ -6,8 +6,10 @@ import type { Cache, Caches } from '../../src/controller/caches.ts';
 import { NODE_INDEX, RELEASE_INDEX } from '../../src/controller/caches.ts';
 import {
   APP_RELEASES,
+  AUTOSCALERS,
   DEPLOYMENTS,
   ENDPOINT_SLICES,
+  keepAutoscaler,
   keepDeployment,
   keepNode,
   keepPlacedPod,
@@ -121,6 +123,7 @@ export function createFeeds(world: World, notify: (key: string) => void, onVmCha
     revisions: cache(REVISIONS, keepRevision, releaseOfLabel, isOurs),
     deployments: cache(DEPLOYMENTS, keepDeployment, releaseOfLabel, isOurs),
     services: cache(SERVICES, keepService, releaseOfLabel, isOurs),
+    autoscalers: cache(AUTOSCALERS, keepAutoscaler, releaseOfLabel, isOurs),
     pods: cache(PODS, keepPod, releaseOfLabel, isOurs),
     slices: cache(ENDPOINT_SLICES, keepSlice, releaseOfLabel, isOurs),
     nodes: cache(NODES, keepNode, undefined, undefined, () => {

@@ -15,6 +15,8 @@ export interface TruePool {
   name: string;
   stage: string;
   replicas: number;
+  /** Its size follows its load. */
+  autoscaled: boolean;
   /** The Service's name; undefined for a release without. */
   service?: string;
 }
@@ -39,6 +41,7 @@ export function poolsOf(name: string, spec: AppReleaseSpec | undefined): TruePoo
         name: pool.name,
         stage: stage.name,
         replicas: pool.replicas,
+        autoscaled: pool.autoscaling !== undefined,
         ...(spec.service && { service: serviceName(name, pool) }),
       })),
     );
@@ -90,11 +93,12 @@ export function isHealthy(world: World, release: string, pool: TruePool, revisio
 
 /** The live scale, where somebody else owns it. */
 export function wantedReplicas(pool: TruePool, deployment: WorldObject | undefined): number {
-  const foreign = deployment?.metadata.managedFields?.some(({ manager, fieldsV1 }) => {
+  const owners = deployment?.metadata.managedFields?.filter(({ fieldsV1 }) => {
     const fields = fieldsV1 as { 'f:spec'?: Record<string, unknown> } | undefined;
-    return manager !== 'apprelease' && fields?.['f:spec']?.['f:replicas'] !== undefined;
+    return fields?.['f:spec']?.['f:replicas'] !== undefined;
   });
-  return foreign && deployment ? deploymentSpec(deployment).replicas : pool.replicas;
+  const foreign = owners?.every(({ manager }) => manager !== 'apprelease') && owners.length > 0;
+  return deployment && (foreign || pool.autoscaled) ? deploymentSpec(deployment).replicas : pool.replicas;
 }
 
 export function factsOf(revision: WorldObject | undefined): Facts | undefined {

@@ -1,0 +1,137 @@
+/** One HorizontalPodAutoscaler for each pool that asks for one: it scales whatever version is served. Pure. */
+import type { Autoscaling } from '../api/app-release.ts';
+import { LABEL } from '../api/meta.ts';
+import type { Action } from './actions.ts';
+import { targetOf } from './actions.ts';
+import { desiredHash, needsApply } from './drift.ts';
+import { joinName } from './names.ts';
+import type { Autoscaler, DesiredAutoscaler } from './objects.ts';
+import type { Owner } from './render.ts';
+import { ownerReference } from './render.ts';
+import { scaleTo } from './scale.ts';
+import type { PoolTarget } from './target.ts';
+import type { PoolView, View, Workload } from './view.ts';
+
+export interface AutoscalerOptions {
+  owner: Owner;
+  pool: string;
+  autoscaling: Autoscaling;
+  /** The name of the Deployment that it scales. */
+  target: string;
+}
+
+/**
+ * Without a resourceVersion: the controller of Kubernetes writes its status every few seconds, and to move it must not
+ * fail for that.
+ */
+export function makeAutoscaler({ owner, pool, autoscaling, target }: AutoscalerOptions): DesiredAutoscaler {
+  const { minReplicas, maxReplicas, metrics, behavior } = autoscaling;
+  return {
+    apiVersion: 'autoscaling/v2',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: {
+      name: joinName(owner.name, pool),
+      namespace: owner.namespace,
+      labels: { [LABEL.managedBy]: 'apprelease', [LABEL.release]: owner.name, [LABEL.pool]: pool },
+      ownerReferences: [ownerReference(owner)],
+    },
+    spec: {
+      scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: target },
+      minReplicas,
+      maxReplicas,
+      ...(metrics && { metrics }),
+      ...(behavior && { behavior }),
+    },
+  };
+}
+
+interface Move {
+  pool: PoolView;
+  target: PoolTarget;
+}
+
+/** How the pools of a group move in this plan. */
+interface Switch {
+  /** Their Service goes to the targets. */
+  switches: boolean;
+  /** That goes before all else. */
+  first: boolean;
+}
+
+/** Makes the pools' autoscalers, moves them beside the switch of the Service, and takes those away that are not wanted. */
+export function keepAutoscalers(view: View, moves: readonly Move[], how: Switch): Action[] {
+  return moves.flatMap(({ pool, target }) => {
+    const { autoscaling } = pool.spec;
+    if (!autoscaling) return pool.autoscaler ? handBack(view, pool, target, pool.autoscaler) : [];
+    const workload = how.switches ? target.workload : scaledWorkload(pool, target);
+    return workload ? keepAutoscaler(view, pool, autoscaling, workload, how) : [];
+  });
+}
+
+/**
+ * What is served; but in a return what is left may have to give way to what comes, and an autoscaler would take the room
+ * again.
+ */
+function scaledWorkload(pool: PoolView, { mode, workload }: PoolTarget): Workload | undefined {
+  const givesWay =
+    workload?.pods.some(({ unschedulable }) => unschedulable !== undefined) === true ||
+    pool.autoscaler?.spec.scaleTargetRef.name === workload?.name;
+  return mode === 'Return' && workload && givesWay ? workload : pool.current;
+}
+
+function keepAutoscaler(
+  view: View,
+  pool: PoolView,
+  autoscaling: Autoscaling,
+  { name, revision }: Workload,
+  { first, switches }: Switch,
+): Action[] {
+  const { memory } = view.observed;
+  const autoscaler = makeAutoscaler({ owner: view.owner, pool: pool.name, autoscaling, target: name });
+  const object = `${autoscaler.kind}/${autoscaler.metadata.name}`;
+  if (memory.taken.has(object) || memory.refused.get(object)?.hash === desiredHash(autoscaler)) return [];
+  if (pool.autoscaler && !needsApply(memory, autoscaler, pool.autoscaler)) return [];
+  return [
+    {
+      kind: 'ApplyAutoscaler',
+      message: `scale revision ${revision} in pool ${pool.name} by its load`,
+      autoscaler,
+      force: pool.autoscaler !== undefined,
+      ...(first && switches && { first: true as const }),
+    },
+  ];
+}
+
+/** The scale is taken over while there is still something that tells whose it was; then the autoscaler goes. */
+function handBack(view: View, pool: PoolView, target: PoolTarget, autoscaler: Autoscaler): Action[] {
+  const scaled = pool.workloads.filter(
+    ({ deployment, revision }) =>
+      deployment.replicasOwner !== undefined && view.revisions.some(({ number }) => number === revision),
+  );
+  if (scaled.length === 0) return [remove(autoscaler, `pool ${pool.name} is not scaled by its load any more`)];
+  return scaled.map((workload) => {
+    const stays = workload === pool.current || workload === target.workload;
+    const replicas = stays ? pool.spec.replicas : (workload.deployment.spec.replicas ?? 0);
+    return scaleTo(view, workload, replicas, `take the scale of ${workload.name} back: ${replicas} pods`);
+  });
+}
+
+/** Those of pools that left go after their Deployments: what is served is scaled to the last. */
+export function collectAutoscalers(view: View): Action[] {
+  if (!view.valid || !view.topology) return [];
+  const pools = [...view.pools.map(({ name }) => name), ...view.workloads.map(({ pool }) => pool)];
+  const names = new Set(pools.map((pool) => joinName(view.owner.name, pool)));
+  return view.observed.autoscalers
+    .filter(
+      ({ metadata }) =>
+        !names.has(metadata.name) &&
+        metadata.deletionTimestamp === undefined &&
+        metadata.labels?.[LABEL.managedBy] === 'apprelease',
+    )
+    .map((autoscaler) => remove(autoscaler, 'no pool has it any more'));
+}
+
+function remove(autoscaler: Autoscaler, why: string): Action {
+  const { name } = autoscaler.metadata;
+  return { kind: 'DeleteAutoscaler', message: `remove autoscaler ${name}: ${why}`, target: targetOf(autoscaler) };
+}

@@ -2,6 +2,7 @@
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { API_VERSION } from '../../src/api/meta.ts';
 import { ENDPOINT_SLICES } from '../../src/controller/resources.ts';
 import type { KubeClient } from '../../src/kube/types.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
@@ -95,7 +96,8 @@ async function runAll(heading: string): Promise<void> {
 }
 
 const IMAGES = "--output jsonpath='{.items[*].spec.containers[0].image}'";
-const allowed = () => get('poddisruptionbudget web', "--output jsonpath='{.status.disruptionsAllowed}'");
+const allowed = (name = 'web') =>
+  get(`poddisruptionbudget ${name}`, "--output jsonpath='{.status.disruptionsAllowed}'");
 
 describe('moving', () => {
   beforeAll(async () => {
@@ -111,14 +113,39 @@ describe('moving', () => {
     expect(await get('deployments', '--output name')).toBe('deployment.apps/web-prod-a-1\n');
   }, 300_000);
 
+  test('4.6 a client-side apply takes the selector away, until the operator puts it back', async () => {
+    const [manifest = ''] = commandsOf(page, 'In Git');
+    await operator.stop();
+    await run(manifest.replace('apply --server-side --force-conflicts', 'apply'));
+    expect(await selector()).toBe('');
+    await startOperator();
+    await until('the operator’s selector', '{"apprelease.dev/track":"web-1"}', selector);
+  });
+
   test('4.6 the Service in Git has no selector any more, and versions come and go', async () => {
     const least = await leastEndpoints(() => runAll('In Git'));
     expect(least).toBeGreaterThanOrEqual(3);
     expect(await selector()).toBe('{"apprelease.dev/track":"web-2"}');
     expect(await get('ingress web', "--output jsonpath='{.spec.rules[0].host}'")).toBe('shop.example.com');
-    // Six pods match; were it minAvailable, four of them might go.
     expect(await allowed()).toBe('1');
   }, 300_000);
+
+  test('4.6 minAvailable counts the standby: every pod that serves may go at once', async () => {
+    await run('kubectl create poddisruptionbudget counts --namespace shop --selector app=web --min-available 2');
+    await until('the pods that it lets go', '4', () => allowed('counts'));
+    expect(await endpoints()).toBe(3);
+    await run('kubectl delete poddisruptionbudget counts --namespace shop');
+  });
+
+  test('4.6 what is behind the Service, and so what a ServiceMonitor scrapes, is no standby', async () => {
+    const { items } = await admin.list(ENDPOINT_SLICES, { namespace: 'shop' });
+    const behind = items.flatMap(({ endpoints: all }) => all ?? []).map(({ targetRef }) => targetRef?.name);
+    const revisions = (label: string) => `--selector app=web,apprelease.dev/revision=${label} --output name`;
+    const current = (await get('pods', revisions('2'))).trim().split('\n');
+    expect(behind.map((name) => `pod/${name ?? ''}`).toSorted()).toEqual(current.toSorted());
+    // Whom a PodMonitor scrapes too.
+    expect((await get('pods', revisions('1'))).trim().split('\n')).toHaveLength(3);
+  });
 
   test('4.6 a selector that an old manifest brings back is put back, and what serves goes on serving', async () => {
     const stale = `kubectl patch service web --namespace shop --patch '{"spec":{"selector":{"app":"web"}}}'`;
@@ -127,10 +154,37 @@ describe('moving', () => {
   });
 });
 
+test('4.6 an HPA stays at the Deployment of one version, and does not follow to the next', async () => {
+  const hpa = (script: string) => run(script.replaceAll('shop', 'hpa'));
+  const replicas = (revision: number) => () =>
+    hpa(`kubectl get deployment web-prod-a-${revision} --namespace shop --output jsonpath='{.spec.replicas}'`);
+  await hpa('kubectl create namespace shop');
+  await run(`sed 's/namespace: shop/namespace: hpa/; s/web:1.1.0/web:1.0.0/' apprelease.yaml | kubectl apply -f -`);
+  await hpa('kubectl wait --namespace shop apprelease/web --for=condition=Ready --timeout=60s');
+  await hpa('kubectl autoscale deployment web-prod-a-1 --namespace shop --min=4 --max=6 --cpu=80%');
+  await until('the scaled version', '4', replicas(1));
+  await run(`sed 's/namespace: shop/namespace: hpa/' apprelease.yaml | kubectl apply -f -`);
+  await hpa(`kubectl wait --namespace shop apprelease/web --for=jsonpath='{.status.version}'=1.1.0 --timeout=60s`);
+  await hpa('kubectl wait --namespace shop apprelease/web --for=condition=Ready --timeout=60s');
+  const next = await replicas(2)();
+  await hpa(`kubectl patch hpa web-prod-a-1 --namespace shop --patch '{"spec":{"minReplicas":5}}'`);
+  await until('the scaled standby', '5', replicas(1));
+  expect(await replicas(2)()).toBe(next);
+  await hpa('kubectl delete namespace shop --wait=false');
+}, 180_000);
+
 test.each(['situations.md', 'troubleshooting.md'])(
   '4.6 the commands of docs/%s work on such a release',
   async (name) => {
-    for (const command of commandsOf(await readPage(name))) await run(command);
+    const vmPool = {
+      apiVersion: API_VERSION,
+      kind: 'VMPool',
+      metadata: { name: 'prod-a' },
+      spec: { nodeSelector: { 'apprelease.dev/pool': 'prod-a' } },
+    };
+    await cluster.kubectl(['apply', '--filename=-'], { input: JSON.stringify(vmPool) });
+    for (const command of commandsOf(await readPage(name))) await run(command.replaceAll('vm-1', 'prod-a-0'));
+    await cluster.kubectl(['delete', 'vmpool', 'prod-a']);
   },
   120_000,
 );

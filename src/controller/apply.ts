@@ -174,8 +174,14 @@ async function ownRevision({ context, release }: Scope, { name, resourceVersion 
   context.caches.revisions.observeWrite(patched);
 }
 
-async function applyDeployment(scope: Scope, { deployment, force, guard }: Of<'ApplyDeployment'>): Promise<void> {
+async function applyDeployment(
+  scope: Scope,
+  { deployment, force, guard, rescales }: Of<'ApplyDeployment'>,
+): Promise<void> {
   await heed(scope, guard);
+  const { namespace, name } = deployment.metadata;
+  const live = rescales && scope.context.caches.deployments.get(namespace, name);
+  if (live) scope.memory.applied.delete(live.metadata.uid);
   await applyOwned(scope, DEPLOYMENTS, scope.context.caches.deployments, deployment, force);
 }
 

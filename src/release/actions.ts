@@ -39,7 +39,8 @@ export type Action = {
   /** Makes the release its owner again. */
   | { kind: 'OwnRevision'; target: Target }
   /** `force` is false at the first contact: a conflict then means that the name is somebody else's. */
-  | { kind: 'ApplyDeployment'; deployment: DesiredDeployment; force: boolean; guard?: Guard }
+  /** `rescales`: whatever was made of the scale meanwhile was an autoscaler's doing, and is no drift. */
+  | { kind: 'ApplyDeployment'; deployment: DesiredDeployment; force: boolean; guard?: Guard; rescales?: true }
   | { kind: 'DeleteDeployment'; target: Target; guard?: Guard }
   /** `look`: pods are ready behind it, so that it may only have lost our label; it is read live first. */
   | { kind: 'ApplyService'; service: DesiredService; force: boolean; look?: true }

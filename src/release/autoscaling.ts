@@ -112,7 +112,7 @@ function handBack(view: View, pool: PoolView, target: PoolTarget, autoscaler: Au
   return scaled.map((workload) => {
     const stays = workload === pool.current || workload === target.workload;
     const replicas = stays ? pool.spec.replicas : (workload.deployment.spec.replicas ?? 0);
-    return scaleTo(view, workload, replicas, `take the scale of ${workload.name} back: ${replicas} pods`);
+    return scaleTo(view, workload, replicas, `take the scale of ${workload.name} back: ${replicas} pods`, true);
   });
 }
 

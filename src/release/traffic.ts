@@ -110,11 +110,12 @@ function keepServed(view: View, group: Group, { pool, target }: Move): Action[] 
 
 function keepDeployment(view: View, pool: PoolView, target: PoolTarget, track: string): Action[] {
   const { workload, revision } = target;
+  const replicas = scaleOf(pool, target);
   const deployment = makeDeployment({
     owner: view.owner,
     identity: { pool: pool.name, ...target },
     track,
-    replicas: scaleOf(pool, target),
+    replicas,
     topology: view.topology ?? impossible(),
     ...(workload && { resourceVersion: workload.deployment.metadata.resourceVersion }),
   });
@@ -127,8 +128,13 @@ function keepDeployment(view: View, pool: PoolView, target: PoolTarget, track: s
       message: `${verb} revision ${revision.number} in pool ${pool.name}`,
       deployment,
       force: workload !== undefined,
+      ...(isSizedByLoad(pool) && replicas !== workload?.deployment.spec.replicas && { rescales: true as const }),
     },
   ];
+}
+
+function isSizedByLoad({ spec }: PoolView): boolean {
+  return spec.autoscaling !== undefined;
 }
 
 function impossible(): never {
@@ -280,7 +286,10 @@ function retire(
       return { due: until };
     return {
       due: until,
-      action: { ...scaleTo(view, workload, replicas, `keep ${replicas} pods of ${workload.name} warm`), ...guard },
+      action: {
+        ...scaleTo(view, workload, replicas, `keep ${replicas} pods of ${workload.name} warm`, isSizedByLoad(pool)),
+        ...guard,
+      },
     };
   }
   return {
@@ -352,5 +361,5 @@ function giveWay(view: View, pool: PoolView, current: Workload, target: PoolTarg
   if (waiting === 0 || current.strategy === 'RollingUpdate') return [];
   const floor = pool.hold?.rollback.spec.force === true ? Math.max(1, current.ready - 1) : Math.max(1, current.ready);
   if (live <= floor) return [];
-  return [scaleTo(view, current, floor, `give way: ${live} → ${floor} pods of ${current.name}`)];
+  return [scaleTo(view, current, floor, `give way: ${live} → ${floor} pods of ${current.name}`, isSizedByLoad(pool))];
 }

@@ -1,6 +1,8 @@
 /** The controllers of Kubernetes, each a set of names to look at; the simulation says whose turn it is. */
 import { createDeploymentController } from './deployments.ts';
+import type { ApiServer } from './api-server.ts';
 import { endPod, isOrphan } from './api-server.ts';
+import { autoscalersOf, createAutoscalerController } from './autoscalers.ts';
 import type { Kubelet } from './kubelet.ts';
 import { createKubelet } from './kubelet.ts';
 import { isLeaving, isReady, matches, podsOf } from './pods.ts';
@@ -8,6 +10,8 @@ import type { World, WorldObject, Write } from './world.ts';
 
 export interface Cluster {
   kubelet: Kubelet;
+  /** The load of a pool asks for so many pods from now on. */
+  load: (pool: string, pods: number) => void;
   /** Controllers that have something to do, each with one step to take. */
   runnable: () => { name: string; step: () => void }[];
 }
@@ -16,22 +20,29 @@ const OWNED = [
   'Pod',
   'Deployment',
   'Service',
+  'HorizontalPodAutoscaler',
   'EndpointSlice',
   'ControllerRevision',
   'ReleaseRollback',
   'ReleasePromotion',
 ];
 
-export function createCluster(world: World, startMs: () => number): Cluster {
+export function createCluster(world: World, api: ApiServer, startMs: () => number): Cluster {
   const deployments = new Set<string>();
   const services = new Set<string>();
+  const autoscalers = new Set<string>();
   const starting = new Set<string>();
   const duties = { scheduling: false, collecting: false };
   const kubelet = createKubelet(world, startMs);
+  const scaler = createAutoscalerController(world, api);
   const controller = createDeploymentController(world, (name) => deployments.add(name));
 
   world.onWrite(({ kind, object, after, before }: Write) => {
-    if (kind === 'Deployment') deployments.add(object.metadata.name);
+    if (kind === 'Deployment') {
+      deployments.add(object.metadata.name);
+      for (const { metadata } of autoscalersOf(world, object.metadata.name)) autoscalers.add(metadata.name);
+    }
+    if (kind === 'HorizontalPodAutoscaler') autoscalers.add(object.metadata.name);
     if (kind === 'Service') services.add(object.metadata.name);
     if (kind === 'Node') duties.scheduling = true;
     if (!after) duties.collecting = true;
@@ -74,6 +85,13 @@ export function createCluster(world: World, startMs: () => number): Cluster {
           controller.sync(take(deployments));
         },
       });
+    if (autoscalers.size > 0)
+      steps.push({
+        name: 'autoscalers',
+        step: () => {
+          scaler.sync(take(autoscalers));
+        },
+      });
     if (duties.scheduling) {
       steps.push({
         name: 'scheduler',
@@ -101,7 +119,12 @@ export function createCluster(world: World, startMs: () => number): Cluster {
     return steps;
   }
 
-  return { kubelet, runnable };
+  function load(pool: string, pods: number): void {
+    scaler.loads.set(pool, pods);
+    for (const { metadata } of world.list('HorizontalPodAutoscaler')) autoscalers.add(metadata.name);
+  }
+
+  return { kubelet, load, runnable };
 }
 
 function selectorOf({ spec }: WorldObject): Record<string, string> | undefined {

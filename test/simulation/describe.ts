@@ -2,6 +2,7 @@
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import type { Condition } from '../../src/api/common.ts';
 import type { PoolFacts } from '../../src/release/revision.ts';
+import { autoscalerSpec } from './autoscalers.ts';
 import { isOperator } from './invariants.ts';
 import type { Pod } from './pods.ts';
 import { deploymentSpec, poolOf, serves } from './pods.ts';
@@ -42,6 +43,8 @@ function describe(world: World, { kind, before, after, object }: Write, release:
         : [
             `record ${Number(after.revision) === 0 ? 'the ledger' : `revision ${String(after.revision)} (${versionOf(world, release, Number(after.revision))})`}`,
           ];
+    case 'HorizontalPodAutoscaler':
+      return [`let ${name} scale ${autoscalerSpec(after).scaleTargetRef.name}`];
     default:
       return before ? conditions(kind, before, after) : [`make ${kind} ${name}`];
   }

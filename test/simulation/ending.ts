@@ -3,6 +3,7 @@ import type { AppReleaseSpec, AppReleaseStatus } from '../../src/api/app-release
 import { ANNOTATION } from '../../src/api/meta.ts';
 import type { VmPoolSpec } from '../../src/api/vm-pool.ts';
 import { placementKeys, topologyOf } from '../../src/release/revision.ts';
+import { checkAutoscaler } from './autoscaling-rules.ts';
 import type { Scenario } from './scenario.ts';
 import type { Scene } from './simulation.ts';
 import { deploymentSpec } from './pods.ts';
@@ -138,7 +139,7 @@ function checkPool(
     return `Deployments are left: ${own.map(({ metadata }) => metadata.name).join(', ')}`;
   if (!stalled && !paused && served && deploymentSpec(served).replicas < wantedReplicas(pool, served))
     return `${served.metadata.name} has ${deploymentSpec(served).replicas} of ${pool.replicas} replicas`;
-  return undefined;
+  return stalled ? undefined : checkAutoscaler(world, release, pool);
 }
 
 function hasReady(world: World, deployment: WorldObject | undefined): boolean {

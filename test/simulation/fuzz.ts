@@ -75,6 +75,28 @@ const ACTS: readonly Act[] = [
       });
     });
   },
+  (random) => {
+    const [name, minReplicas] = [random.pick(POOLS), random.between(1, 3)];
+    const autoscaling = random.chance(0.7)
+      ? { minReplicas, maxReplicas: minReplicas + random.between(0, 3) }
+      : undefined;
+    return edit(autoscaling ? `autoscale ${name} from ${minReplicas}` : `no autoscaling in ${name}`, (spec) => {
+      eachPool(spec, (found) => {
+        if (found.name !== name) return;
+        if (autoscaling) found.autoscaling = autoscaling;
+        else delete found.autoscaling;
+      });
+    });
+  },
+  (random) => {
+    const [name, pods] = [random.pick(POOLS), random.between(1, 5)];
+    return {
+      say: `the load of ${name} asks for ${pods} pods`,
+      act: ({ cluster }) => {
+        cluster.load(name, pods);
+      },
+    };
+  },
   () =>
     edit('reverse the stages', (spec) => {
       spec.stages.reverse();
@@ -201,6 +223,7 @@ const ACTS: readonly Act[] = [
   },
   (random) => deleteOne(random, 'Deployment'),
   (random) => deleteOne(random, 'Service'),
+  (random) => deleteOne(random, 'HorizontalPodAutoscaler'),
   (random) => deleteOne(random, 'ReleaseRollback'),
   (random) => deleteOne(random, 'Pod'),
   (random) => {
@@ -258,7 +281,10 @@ const ACTS: readonly Act[] = [
   },
 ];
 
-function deleteOne(random: Random, kind: 'Deployment' | 'Service' | 'ReleaseRollback' | 'Pod'): ReturnType<Act> {
+function deleteOne(
+  random: Random,
+  kind: 'Deployment' | 'Service' | 'HorizontalPodAutoscaler' | 'ReleaseRollback' | 'Pod',
+): ReturnType<Act> {
   const which = random.next();
   return {
     say: `delete a ${kind}`,

@@ -3,6 +3,7 @@ import { anything } from './fuzz.ts';
 import { NO_FAULTS } from './operator.ts';
 import type { Random } from './prng.ts';
 import { createRandom } from './prng.ts';
+import { AUTOSCALING } from './autoscaling-scenarios.ts';
 import { BY_HAND } from './hand-scenarios.ts';
 import { CHANGES } from './change-scenarios.ts';
 import { FAILURE } from './failure-scenarios.ts';
@@ -23,6 +24,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...FAILURE,
   ...STANDING,
   ...VMS,
+  ...AUTOSCALING,
 ];
 
 /** Everything in turn, nothing goes wrong. */

@@ -5,6 +5,7 @@
  */
 import { serviceName } from '../../src/release/names.ts';
 import type { Knowledge } from './feeds.ts';
+import { createAutoscalingRules } from './autoscaling-rules.ts';
 import { createPromotionRules } from './promotion-rules.ts';
 import { createRecordRules } from './record-rules.ts';
 import { createRollbackRules } from './rollback-rules.ts';
@@ -39,6 +40,7 @@ export function watchInvariants(judge: Judge): Invariants {
   const violations: string[] = [];
   const rules = [
     ...createTrafficRules(judge),
+    ...createAutoscalingRules(judge),
     ...createRecordRules(judge),
     ...createRollbackRules(judge),
     ...createPromotionRules(judge),
@@ -102,7 +104,8 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): Rule[] {
       ({ name }) => name === pool.name,
     );
     const scaled = deploymentsOf(world, release, pool.name).map((deployment) => wantedReplicas(pool, deployment));
-    return Math.min(pool.replicas, seen?.replicas ?? pool.replicas, ...scaled);
+    const given = [pool, seen ?? pool].flatMap(({ autoscaled, replicas }) => (autoscaled ? [] : [replicas]));
+    return Math.min(...given, ...scaled);
   }
 
   /** The release's pools, where it and the author's idea of it still have them. */

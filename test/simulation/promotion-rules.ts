@@ -147,11 +147,12 @@ export function createPromotionRules(judge: Judge): Rule[] {
     const previous = spec.stages[spec.stages.indexOf(stage) - 1];
     if (!previous || isExempt(entry)) return undefined;
     const soak = approvalsOf(entry).some(({ skipSoak }) => skipSoak) ? 0 : (parseDuration(previous.soak) ?? 0);
-    for (const { name, replicas } of previous.pools) {
-      if (replicas === 0) continue;
+    for (const { name, replicas, autoscaling } of previous.pools) {
+      if (replicas === 0 && !autoscaling) continue;
       const known = health.get(healthKey(release, name, revision));
       if (!known) return `pool ${name} of the stage before never served it with all its pods`;
-      const since = calm ? (known.since ?? world.now()) : known.first;
+      // To grow restarts no soak.
+      const since = calm && !autoscaling ? (known.since ?? world.now()) : known.first;
       if (since + soak > world.now())
         return `pool ${name} has not soaked: ${(world.now() - since) / 1000} s of ${previous.soak}`;
     }

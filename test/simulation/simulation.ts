@@ -78,7 +78,7 @@ export async function simulate(scenario: Scenario, conduct: Conduct, keepLog: bo
   const registry = createRegistry();
   const log: string[] = [];
   const isRandom = conduct.order !== 'default';
-  const cluster = createCluster(world, () => (isRandom ? random.between(1, 8) * 1000 : 3000));
+  const cluster = createCluster(world, api, () => (isRandom ? random.between(1, 8) * 1000 : 3000));
   const users = createUsers({ world, api, kubelet: cluster.kubelet, registry });
   const scene: Scene = { world, users, cluster, registry };
   const state = {

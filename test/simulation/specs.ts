@@ -32,6 +32,7 @@ export interface StageDraft {
 export interface PoolDraft {
   name: string;
   replicas: number;
+  autoscaling?: { minReplicas: number; maxReplicas: number };
   nodeSelector?: Record<string, string>;
   tolerations?: { key: string; operator: 'Exists' }[];
   serviceName?: string;

@@ -2,6 +2,7 @@
 import { ANNOTATION } from '../../src/api/meta.ts';
 import {
   APP_RELEASES,
+  AUTOSCALERS,
   DEPLOYMENTS,
   NODES,
   PODS,
@@ -48,12 +49,21 @@ export interface Users {
   pause: (release: string, reason: string | null) => void;
   eraseStatus: (release: string) => void;
   remove: (
-    kind: 'AppRelease' | 'Deployment' | 'Service' | 'ReleaseRollback' | 'ReleasePromotion' | 'Pod',
+    kind:
+      | 'AppRelease'
+      | 'Deployment'
+      | 'Service'
+      | 'HorizontalPodAutoscaler'
+      | 'ReleaseRollback'
+      | 'ReleasePromotion'
+      | 'Pod',
     name: string,
   ) => void;
   /** The scale subresource: the scale is then theirs. */
   scale: (deployment: string, replicas: number) => void;
   editService: (name: string, spec: object) => void;
+  editAutoscaler: (name: string, spec: object) => void;
+  createAutoscaler: (name: string, deployment: string) => void;
   /** Null takes a label or annotation away. */
   label: (kind: 'Deployment' | 'Service', name: string, labels: Record<string, string | null>) => void;
   annotate: (kind: 'Deployment' | 'Service', name: string, annotations: Record<string, string | null>) => void;
@@ -121,6 +131,7 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
     AppRelease: APP_RELEASES,
     Deployment: DEPLOYMENTS,
     Service: SERVICES,
+    HorizontalPodAutoscaler: AUTOSCALERS,
     ReleaseRollback: ROLLBACKS,
     ReleasePromotion: PROMOTIONS,
     Pod: PODS,
@@ -161,6 +172,13 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
     editService: (name, spec) => {
       merge(SERVICES, name, { spec });
     },
+    editAutoscaler: (name, spec) => {
+      merge(AUTOSCALERS, name, { spec });
+    },
+    createAutoscaler: (name, deployment) => {
+      const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name: deployment };
+      make(AUTOSCALERS, name, { scaleTargetRef, minReplicas: 1, maxReplicas: 2 });
+    },
     label: (kind, name, labels) => {
       merge(resources[kind], name, { metadata: { labels } });
     },
@@ -168,7 +186,7 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
       merge(resources[kind], name, { metadata: { annotations } });
     },
     disown: () => {
-      for (const resource of [DEPLOYMENTS, SERVICES, REVISIONS])
+      for (const resource of [DEPLOYMENTS, SERVICES, AUTOSCALERS, REVISIONS])
         for (const { metadata } of world.list(resource.kind))
           merge(resource, metadata.name, { metadata: { ownerReferences: [] } });
     },

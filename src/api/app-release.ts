@@ -229,6 +229,21 @@ export const appReleaseSpec = z
       .max(604800)
       .default(600)
       .meta({ description: 'How long a revision may take to get ready in a pool before it has failed, in seconds.' }),
+    disruption: z
+      .object({
+        maxUnavailable: intOrPercent.default('25%').meta({
+          description: 'Pods of a pool that a drain may take at a time, a number or a percentage, rounded up.',
+          'x-kubernetes-validations': [
+            {
+              rule: "type(self) == int ? self > 0 : self.matches('^[0-9]{1,5}%$') && !self.matches('^0+%$')",
+              message:
+                'must be a number of pods or a percentage such as 25%, and more than 0: 0 would block every drain for ever',
+            },
+          ],
+        }),
+      })
+      .default({ maxUnavailable: '25%' })
+      .meta({ description: 'What drains may take: one PodDisruptionBudget for each pool and revision that serves.' }),
     capacity: z.enum(['Wait', 'Proceed']).default('Wait').meta({
       description:
         'Wait: a version enters a pool only when its pods fit on the VMs there, and no VM is being drained, replaced or patched. Proceed: it enters at once, so that a cluster autoscaler sees the pods that find no room. A rollback never waits.',

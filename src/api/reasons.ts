@@ -96,6 +96,11 @@ export const CONDITIONS = {
       True: ['Fits'],
       False: ['NoCapacity', 'Unschedulable'],
     },
+    DisruptionLimited: {
+      means: 'A drain takes only part of a pool at a time.',
+      True: ['Budgeted', 'ForeignBudget'],
+      False: ['NothingToLimit'],
+    },
     RolledBack: { means: 'A rollback is in force.', True: ['HeldByRollback'], False: ['NotRolledBack'] },
     Paused: { means: 'Steps forward are stopped; rollbacks are not.', True: ['Paused'], False: ['NotPaused'] },
     Contested: {

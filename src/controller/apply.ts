@@ -15,7 +15,7 @@ import type { ReleaseMemory } from './memory.ts';
 import { notePutBack } from './memory.ts';
 import { readService } from './observe.ts';
 import { inTheWay, isControlled, isForeign, isLeftBehind, otherRelease, takenMessage, wayOut } from './ownership.ts';
-import { AUTOSCALERS, DEPLOYMENTS, PODS, PROMOTIONS, REVISIONS, ROLLBACKS, SERVICES } from './resources.ts';
+import { AUTOSCALERS, BUDGETS, DEPLOYMENTS, PODS, PROMOTIONS, REVISIONS, ROLLBACKS, SERVICES } from './resources.ts';
 import type { ReconcileContext } from './types.ts';
 
 type Of<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
@@ -66,6 +66,12 @@ export async function applyAction(
       break;
     case 'DeleteService':
       await remove(scope, SERVICES, context.caches.services, action.target);
+      break;
+    case 'ApplyBudget':
+      await applyOwned(scope, BUDGETS, context.caches.budgets, action.budget, action.force);
+      break;
+    case 'DeleteBudget':
+      await remove(scope, BUDGETS, context.caches.budgets, action.target);
       break;
     case 'ApplyAutoscaler':
       await applyAutoscaler(scope, action);

@@ -79,7 +79,7 @@ async function start(namespaces?: string[]) {
 
 test('without a list of namespaces each kind is listed and watched once, everywhere', async () => {
   const { asked, hasSynced } = await start();
-  expect(asked.lists).toHaveLength(12);
+  expect(asked.lists).toHaveLength(13);
   expect(asked.lists.filter((list) => list.includes(' in '))).toEqual([]);
   expect(hasSynced()).toBe(true);
 });
@@ -87,10 +87,14 @@ test('without a list of namespaces each kind is listed and watched once, everywh
 test('with one, each kind is listed and watched once for each of them, and the VMs and their pools once', async () => {
   const { asked } = await start(['shop', 'bank']);
   const kinds = ['appreleases', 'releaserollbacks', 'releasepromotions', 'controllerrevisions', 'deployments'];
-  const expected = [...kinds, 'services', 'pods', 'endpointslices', 'horizontalpodautoscalers'].flatMap((plural) => [
-    `${plural} in shop`,
-    `${plural} in bank`,
-  ]);
+  const expected = [
+    ...kinds,
+    'services',
+    'pods',
+    'endpointslices',
+    'horizontalpodautoscalers',
+    'poddisruptionbudgets',
+  ].flatMap((plural) => [`${plural} in shop`, `${plural} in bank`]);
   expect(asked.lists.toSorted()).toEqual([...expected, 'nodes', 'vmpools'].toSorted());
   expect(asked.watches.toSorted()).toEqual(asked.lists.toSorted());
 });

@@ -9,13 +9,23 @@ import type { KubeClient, KubeObject, Live, Resource } from '../kube/types.ts';
 import { findCondition } from '../release/conditions.ts';
 import type { VmPool } from '../api/vm-pool.ts';
 import type { Node, PlacedPod } from '../pool/objects.ts';
-import type { Autoscaler, ControllerRevision, Deployment, EndpointSlice, Pod, Service } from '../release/objects.ts';
+import type {
+  Autoscaler,
+  Budget,
+  ControllerRevision,
+  Deployment,
+  EndpointSlice,
+  Pod,
+  Service,
+} from '../release/objects.ts';
 import {
   APP_RELEASES,
   AUTOSCALERS,
+  BUDGETS,
   DEPLOYMENTS,
   ENDPOINT_SLICES,
   keepAutoscaler,
+  keepBudget,
   keepDeployment,
   keepNode,
   keepPlacedPod,
@@ -53,6 +63,8 @@ export interface Caches {
   deployments: Cache<Deployment>;
   services: Cache<Service>;
   autoscalers: Cache<Autoscaler>;
+  /** Everybody’s; index `namespace` besides. */
+  budgets: Cache<Budget>;
   pods: Cache<Pod>;
   slices: Cache<EndpointSlice>;
   nodes: Cache<Node>;
@@ -63,12 +75,22 @@ export interface Caches {
 
 export const RELEASE_INDEX = 'release';
 export const NODE_INDEX = 'node';
+export const NAMESPACE_INDEX = 'namespace';
 
 /** What changed; with `old` where it was there before. */
 export type PoolChange =
   | { kind: 'VMPool'; object: VmPool; old?: VmPool }
   | { kind: 'Node'; object: Node; old?: Node }
   | { kind: 'Pod'; object: PlacedPod; old?: PlacedPod };
+
+interface CacheOptions<S> {
+  labelSelector?: string;
+  /** What must not wait. */
+  isUrgent?: (object: S) => boolean;
+  indexes?: Readonly<Record<string, (object: S) => string[]>>;
+  /** Releases that it tells something besides those that it belongs to. */
+  concerns?: (object: S) => string[];
+}
 
 export interface RunningCaches {
   caches: Caches;
@@ -100,7 +122,7 @@ export function createCaches(options: CachesOptions): RunningCaches {
     resource: Resource<T>,
     transform: (object: Live<T>) => S,
     releaseOf?: (object: S) => string[],
-    { labelSelector, isUrgent }: { labelSelector?: string; isUrgent?: (object: S) => boolean } = {},
+    { labelSelector, isUrgent, indexes, concerns }: CacheOptions<S> = {},
   ): Cache<S> {
     function reflect(namespace?: string): Cache<S> {
       const reflector = createReflector({
@@ -108,13 +130,13 @@ export function createCaches(options: CachesOptions): RunningCaches {
         resource,
         transform,
         onError,
-        ...(releaseOf && { indexes: { [RELEASE_INDEX]: releaseOf } }),
+        indexes: { ...indexes, ...(releaseOf && { [RELEASE_INDEX]: releaseOf }) },
         ...(labelSelector !== undefined && { labelSelector }),
         ...(namespace !== undefined && { namespace }),
       });
       reflector.onChange((change) => {
         const add = isUrgent?.(change.object) ? enqueueFirst : enqueue;
-        for (const key of releaseOf?.(change.object) ?? []) add(key);
+        for (const key of [...(releaseOf?.(change.object) ?? []), ...(concerns?.(change.object) ?? [])]) add(key);
         if (change.type === 'modified') for (const key of releaseOf?.(change.old) ?? []) add(key);
       });
       reflectors.push(reflector);
@@ -141,6 +163,16 @@ export function createCaches(options: CachesOptions): RunningCaches {
     return reflector.store as Cache<S>;
   }
 
+  /** Somebody else's budget may select the pods of any release of its namespace. */
+  function neighboursOf(budget: Budget): string[] {
+    const { namespace } = budget.metadata;
+    if (releaseOfLabel(budget).length > 0) return [];
+    return caches.releases
+      .list()
+      .filter(({ metadata }) => metadata.namespace === namespace)
+      .map(({ metadata }) => `${namespace}/${metadata.name}`);
+  }
+
   const ours = { labelSelector: LABEL.release };
   const caches: Caches = {
     releases: cache(APP_RELEASES, keepRelease, ({ metadata }) => [`${metadata.namespace}/${metadata.name}`]),
@@ -150,6 +182,10 @@ export function createCaches(options: CachesOptions): RunningCaches {
     deployments: cache(DEPLOYMENTS, keepDeployment, releaseOfLabel, ours),
     services: cache(SERVICES, keepService, releaseOfLabel, ours),
     autoscalers: cache(AUTOSCALERS, keepAutoscaler, releaseOfLabel, ours),
+    budgets: cache(BUDGETS, keepBudget, releaseOfLabel, {
+      indexes: { [NAMESPACE_INDEX]: ({ metadata }) => [metadata.namespace] },
+      concerns: neighboursOf,
+    }),
     pods: cache(PODS, keepPod, releaseOfLabel, ours),
     slices: cache(ENDPOINT_SLICES, keepSlice, releaseOfLabel, ours),
     nodes: poolCache(NODES, keepNode, 'Node'),

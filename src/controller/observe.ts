@@ -17,7 +17,7 @@ import {
 } from '../release/revision.ts';
 import { parseSpec } from '../release/wanted.ts';
 import type { Caches } from './caches.ts';
-import { NODE_INDEX, RELEASE_INDEX } from './caches.ts';
+import { NAMESPACE_INDEX, NODE_INDEX, RELEASE_INDEX } from './caches.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { recall } from './memory.ts';
 import { keepService, SERVICES } from './resources.ts';
@@ -46,6 +46,10 @@ export async function observe(
     deployments: caches.deployments.byIndex(RELEASE_INDEX, key),
     services,
     autoscalers: caches.autoscalers.byIndex(RELEASE_INDEX, key),
+    budgets: caches.budgets.byIndex(RELEASE_INDEX, key),
+    foreignBudgets: caches.budgets
+      .byIndex(NAMESPACE_INDEX, namespace)
+      .filter(({ metadata }) => metadata.labels?.[LABEL.release] !== name),
     slices,
     pods,
     nodes: pods.flatMap(({ nodeName, ready }) =>

@@ -13,6 +13,8 @@ import { podLimits, podRequests } from '../pool/requests.ts';
 import type {
   Autoscaler,
   AutoscalerSpec,
+  Budget,
+  BudgetSpec,
   ContainerState,
   ControllerRevision,
   Deployment,
@@ -61,6 +63,7 @@ export const DEPLOYMENTS = resource<Wire<{ spec: DeploymentSpec; status?: Deploy
   'deployments',
 );
 export const SERVICES = resource<Wire<{ spec: Service['spec'] }>>('v1', 'Service', 'services');
+export const BUDGETS = resource<Wire<{ spec: BudgetSpec }>>('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets');
 export const AUTOSCALERS = resource<Wire<{ spec: AutoscalerSpec; status?: { desiredReplicas?: number } }>>(
   'autoscaling/v2',
   'HorizontalPodAutoscaler',
@@ -208,6 +211,11 @@ export function keepService(object: Live<Wire<{ spec: Service['spec'] }>>): Serv
     },
     ...(other !== undefined && { otherManager: other }),
   };
+}
+
+export function keepBudget(object: Live<Wire<{ spec: BudgetSpec }>>): Budget {
+  const other = otherManager((object.metadata as { managedFields?: ManagedFieldsEntry[] }).managedFields);
+  return { metadata: keepMetadata(object), spec: object.spec, ...(other !== undefined && { otherManager: other }) };
 }
 
 export function keepAutoscaler(

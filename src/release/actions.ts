@@ -1,7 +1,7 @@
 /** What a plan is made of: every write as data, with its reason. Nothing here does I/O. */
 import type { ReleasePromotionStatus } from '../api/release-promotion.ts';
 import type { ReleaseRollbackSpec, ReleaseRollbackStatus } from '../api/release-rollback.ts';
-import type { DesiredAutoscaler, DesiredDeployment, DesiredPod, DesiredService } from './objects.ts';
+import type { DesiredAutoscaler, DesiredBudget, DesiredDeployment, DesiredPod, DesiredService } from './objects.ts';
 import type { RevisionData } from './revision.ts';
 
 /** An event on the AppRelease (events.k8s.io/v1). */
@@ -47,6 +47,8 @@ export type Action = {
   | { kind: 'DeleteService'; target: Target }
   | { kind: 'ApplyAutoscaler'; autoscaler: DesiredAutoscaler; force: boolean }
   | { kind: 'DeleteAutoscaler'; target: Target }
+  | { kind: 'ApplyBudget'; budget: DesiredBudget; force: boolean }
+  | { kind: 'DeleteBudget'; target: Target }
   | { kind: 'CreatePull'; pod: DesiredPod }
   | { kind: 'DeletePull'; target: Target }
   | { kind: 'CreateRollback'; name: string; spec: ReleaseRollbackSpec }

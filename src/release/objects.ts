@@ -2,6 +2,7 @@
 import type { ObjectMeta, OwnerReference } from '../api/common.ts';
 import type { PodTemplate, ServicePort } from '../api/app-release.ts';
 import type { Node as PoolNode } from '../pool/objects.ts';
+import type { LabelSelector } from '../pool/shape.ts';
 
 export interface DeploymentSpec {
   replicas?: number;
@@ -42,6 +43,20 @@ export interface Service {
     sessionAffinity?: string;
     trafficDistribution?: string;
   };
+  otherManager?: string;
+}
+
+export interface BudgetSpec {
+  minAvailable?: number | string;
+  maxUnavailable?: number | string;
+  unhealthyPodEvictionPolicy?: string;
+  selector?: LabelSelector;
+}
+
+/** A PodDisruptionBudget, ours or somebody else's. */
+export interface Budget {
+  metadata: ObjectMeta;
+  spec: BudgetSpec;
   otherManager?: string;
 }
 
@@ -121,4 +136,5 @@ export interface Desired<Body> {
 export type DesiredDeployment = Desired<DeploymentSpec>;
 export type DesiredPod = Desired<object>;
 export type DesiredService = Desired<Partial<Service['spec']>>;
+export type DesiredBudget = Desired<BudgetSpec>;
 export type DesiredAutoscaler = Desired<AutoscalerSpec>;

@@ -6,7 +6,16 @@ import type { ReleaseRollback } from '../api/release-rollback.ts';
 import type { VmPool } from '../api/vm-pool.ts';
 import type { Room } from '../pool/fit.ts';
 import type { Node as PoolNode } from '../pool/objects.ts';
-import type { Autoscaler, ControllerRevision, Deployment, EndpointSlice, Node, Pod, Service } from './objects.ts';
+import type {
+  Autoscaler,
+  Budget,
+  ControllerRevision,
+  Deployment,
+  EndpointSlice,
+  Node,
+  Pod,
+  Service,
+} from './objects.ts';
 import type { PinnedImage } from './revision.ts';
 
 /** What the resolver knows of an image now. */
@@ -53,6 +62,9 @@ export interface Observed {
   deployments: readonly Deployment[];
   services: readonly Service[];
   autoscalers: readonly Autoscaler[];
+  budgets: readonly Budget[];
+  /** All others of the namespace. */
+  foreignBudgets: readonly Budget[];
   slices: readonly EndpointSlice[];
   pods: readonly Pod[];
   /** Those that its pods run on which are not ready. */

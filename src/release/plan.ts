@@ -1,6 +1,7 @@
 /** observe → plan: what to do next, as data. Pure and synchronous; every rule is small and has a name. */
 import type { Action } from './actions.ts';
 import { collectAutoscalers } from './autoscaling.ts';
+import { keepBudgets } from './budget.ts';
 import { collectPools, collectRevisions, keepLedger, ownRevisions, recordRevision } from './collect.ts';
 import { draftFacts } from './drafts.ts';
 import { enterStages, gate } from './gate.ts';
@@ -38,6 +39,7 @@ const THEN: readonly Rule[] = [
   pullImages,
   collectPools,
   collectAutoscalers,
+  keepBudgets,
   collectRevisions,
 ];
 

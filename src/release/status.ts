@@ -1,6 +1,7 @@
 /** status(view, outcome): the whole status of an AppRelease, a projection of what was seen. Pure. */
 import type { AppReleaseStatus, HistoryEntry, PoolStatus } from '../api/app-release.ts';
 import type { Reason } from '../api/reasons.ts';
+import { disruptionLimited } from './budget.ts';
 import type { ConditionDraft } from './conditions.ts';
 import { withConditions } from './conditions.ts';
 import { gate, poolsToEnter } from './gate.ts';
@@ -72,6 +73,7 @@ function conditionsOf(view: View, outcome: Outcome): ConditionDraft[] {
     flag('Stalled', stuck, 'NotStalled', 'no person is needed'),
     digestsPinned(view),
     capacityAvailable(view),
+    disruptionLimited(view),
     flag(
       'RolledBack',
       rolledBack && { ...rolledBack, reason: 'HeldByRollback' },

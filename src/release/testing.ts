@@ -114,6 +114,8 @@ export function observed(more: Partial<Observed> = {}): Observed {
     slices: [],
     pods: [],
     nodes: [],
+    budgets: [],
+    foreignBudgets: [],
     vmPools: [],
     vms: [],
     rollbacks: [],

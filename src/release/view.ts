@@ -98,6 +98,7 @@ function ofThisRelease(observed: Observed): Observed {
     deployments: observed.deployments.filter(isOurs),
     services: observed.services.filter(isOurs),
     autoscalers: observed.autoscalers.filter(isOurs),
+    budgets: observed.budgets.filter(isOurs),
   };
 }
 

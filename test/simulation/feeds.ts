@@ -3,13 +3,15 @@ import type { AppRelease } from '../../src/api/app-release.ts';
 import { LABEL } from '../../src/api/meta.ts';
 import type { ReleaseRollback } from '../../src/api/release-rollback.ts';
 import type { Cache, Caches } from '../../src/controller/caches.ts';
-import { NODE_INDEX, RELEASE_INDEX } from '../../src/controller/caches.ts';
+import { NAMESPACE_INDEX, NODE_INDEX, RELEASE_INDEX } from '../../src/controller/caches.ts';
 import {
   APP_RELEASES,
   AUTOSCALERS,
+  BUDGETS,
   DEPLOYMENTS,
   ENDPOINT_SLICES,
   keepAutoscaler,
+  keepBudget,
   keepDeployment,
   keepNode,
   keepPlacedPod,
@@ -72,7 +74,7 @@ export function createFeeds(world: World, notify: (key: string) => void, onVmCha
     onChange?: (object: S) => void,
   ): Cache<S> {
     const store = createStore<S>({
-      indexes: { [RELEASE_INDEX]: releaseOf, [NODE_INDEX]: nodeOf },
+      indexes: { [RELEASE_INDEX]: releaseOf, [NODE_INDEX]: nodeOf, [NAMESPACE_INDEX]: namespaceOf },
       onChange: (change) => {
         for (const key of releaseOf(change.object)) notify(key);
         if (onChange) onChange(change.object);
@@ -124,6 +126,7 @@ export function createFeeds(world: World, notify: (key: string) => void, onVmCha
     deployments: cache(DEPLOYMENTS, keepDeployment, releaseOfLabel, isOurs),
     services: cache(SERVICES, keepService, releaseOfLabel, isOurs),
     autoscalers: cache(AUTOSCALERS, keepAutoscaler, releaseOfLabel, isOurs),
+    budgets: cache(BUDGETS, keepBudget, releaseOfLabel),
     pods: cache(PODS, keepPod, releaseOfLabel, isOurs),
     slices: cache(ENDPOINT_SLICES, keepSlice, releaseOfLabel, isOurs),
     nodes: cache(NODES, keepNode, undefined, undefined, () => {
@@ -141,6 +144,10 @@ export function createFeeds(world: World, notify: (key: string) => void, onVmCha
 
 function nodeOf(object: Stored | PlacedPod): string[] {
   return 'nodeName' in object ? [object.nodeName] : [];
+}
+
+function namespaceOf({ metadata }: Stored): string[] {
+  return metadata.namespace === undefined ? [] : [metadata.namespace];
 }
 
 function isOurs({ metadata }: WorldObject): boolean {

@@ -1,0 +1,148 @@
+// Claim 5.3: what a drain may take: one PodDisruptionBudget for each pool and revision that serves, moved around the switch.
+import { describe, expect } from 'vitest';
+import { BUDGETS } from '../../src/controller/resources.ts';
+import { addNodes } from '../cluster/nodes.ts';
+import type { World } from './harness.ts';
+import { cluster, test } from './harness.ts';
+import { oneStage, pool, release } from './release-objects.ts';
+
+async function budgets(world: World): Promise<string[]> {
+  return (await world.list(BUDGETS)).map(({ metadata }) => metadata.name).toSorted();
+}
+
+async function budgetsAre(world: World, names: readonly string[], timeoutMs?: number): Promise<void> {
+  await world.until(async () => {
+    expect(await budgets(world)).toEqual(names);
+  }, timeoutMs);
+}
+
+/** Evicts a pod as a drain does; what the API server says. */
+async function evict(world: World, pod: string): Promise<string> {
+  const body = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: pod, namespace: world.namespace } };
+  const path = `/api/v1/namespaces/${world.namespace}/pods/${pod}/eviction`;
+  return cluster
+    .kubectl(['create', '--raw', path, '-f', '-'], { input: JSON.stringify(body) })
+    .then(() => 'evicted')
+    .catch((error: unknown) => String(error));
+}
+
+/** The fewest pods that were ready at any look while something went on. */
+async function fewestReady(world: World, work: () => Promise<void>): Promise<number> {
+  const state = { done: false, fewest: Number.POSITIVE_INFINITY };
+  async function look(): Promise<void> {
+    while (!state.done) {
+      state.fewest = Math.min(state.fewest, (await world.pods()).filter(({ ready }) => ready).length);
+    }
+  }
+  const looking = look();
+  await work().finally(() => {
+    state.done = true;
+  });
+  await looking;
+  return state.fewest;
+}
+
+describe.concurrent('PodDisruptionBudgets', () => {
+  test('5.3 are of what serves, before and after a switch and a rollback; no pod ever has two', async ({ world }) => {
+    const changes = { stages: oneStage, rollback: { warmFor: '5m', drain: '100ms' } };
+    await world.apply(release(await world.image('1.0'), changes));
+    await world.released('1.0');
+    await budgetsAre(world, ['web-prod-a-1']);
+    await world.conditionIs('DisruptionLimited', { status: 'True', reason: 'Budgeted' });
+    await world.apply(release(await world.image('2.0'), changes));
+    await world.released('2.0');
+    await budgetsAre(world, ['web-prod-a-2']);
+    // The new one's came before the switch.
+    const writes = world.operator.writes.map(({ verb, resource, name }) => `${verb} ${resource} ${name}`);
+    const made = writes.indexOf('apply poddisruptionbudgets web-prod-a-2');
+    expect(made).toBeGreaterThan(-1);
+    expect(made).toBeLessThan(writes.lastIndexOf('apply services web-prod-a'));
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    await budgetsAre(world, ['web-prod-a-1']);
+    for (const { spec } of await world.list(BUDGETS))
+      expect(spec).toMatchObject({ maxUnavailable: '25%', unhealthyPodEvictionPolicy: 'AlwaysAllow' });
+  });
+
+  test('5.3 let one pod go at a time, and all that are not ready', async ({ world }) => {
+    const stages = [{ name: 'production', pools: [pool('prod-a', 3)] }];
+    await world.apply(release(await world.image('1.0'), { stages, disruption: { maxUnavailable: 1 } }));
+    await world.released('1.0');
+    await world.until(async () => {
+      const [budget] = await world.list(BUDGETS);
+      expect((budget as { status?: object } | undefined)?.status).toMatchObject({ disruptionsAllowed: 1 });
+    });
+    const [first, second, third] = await world.pods();
+    expect(await evict(world, first?.name ?? '')).toBe('evicted');
+    expect(await evict(world, second?.name ?? '')).toMatch(/violate the pod's disruption budget/);
+    await world.behave(1, 'unready');
+    await world.until(async () => {
+      expect((await world.pods()).filter(({ ready }) => ready)).toEqual([]);
+    });
+    expect(await evict(world, third?.name ?? '')).toBe('evicted');
+  });
+
+  test('5.3 are not made where a drain would wait for ever, or where a user has one', async ({ world }) => {
+    await world.apply(
+      release(await world.image('1.0'), { stages: [{ name: 'production', pools: [pool('prod-a', 1)] }] }),
+    );
+    await world.released('1.0');
+    const { message } = await world.conditionIs('DisruptionLimited', { status: 'False', reason: 'NothingToLimit' });
+    expect(message).toMatch(/a drain may take all pods at once in prod-a: give more replicas/);
+    expect(await budgets(world)).toEqual([]);
+
+    await world.apply(release(await world.image('1.0'), { stages: oneStage }));
+    await budgetsAre(world, ['web-prod-a-1']);
+    const spec = { minAvailable: 1, selector: { matchLabels: { app: 'web' } } };
+    await world.applyAs('somebody', BUDGETS, { metadata: { name: 'own' }, spec } as never);
+    await budgetsAre(world, ['own']);
+    await world.conditionIs('DisruptionLimited', { status: 'True', reason: 'ForeignBudget' });
+    await world.remove(BUDGETS, 'own');
+    await budgetsAre(world, ['web-prod-a-1']);
+  });
+
+  test('5.3 are put back, and go with the release', async ({ world }) => {
+    await world.apply(release(await world.image('1.0'), { stages: oneStage }));
+    await world.released('1.0');
+    await budgetsAre(world, ['web-prod-a-1']);
+    await world.merge(BUDGETS, 'web-prod-a-1', { spec: { maxUnavailable: 0 } });
+    await world.until(async () => {
+      const [budget] = await world.list(BUDGETS);
+      expect(budget?.spec).toMatchObject({ maxUnavailable: '25%' });
+    });
+    await world.remove(BUDGETS, 'web-prod-a-1');
+    await budgetsAre(world, ['web-prod-a-1']);
+    await world.kubectl('delete', 'apprelease', 'web');
+    // The garbage collector takes note of new kinds every half a minute.
+    await budgetsAre(world, [], 90_000);
+  });
+
+  test('5.3 VMs that are replaced one by one end with every pod on the new ones, and never with too few', async ({
+    world,
+    onTestFinished,
+  }) => {
+    const labels = { 'example.com/vms': world.namespace };
+    const old = await addNodes(cluster, { name: `${world.namespace}-old`, count: 3, labels });
+    onTestFinished(async () => {
+      await cluster.kubectl(['delete', 'node', `--selector=example.com/vms=${world.namespace}`, '--wait=false']);
+    });
+    const stages = [{ name: 'production', pools: [pool('prod-a', 3, { nodeSelector: labels, tolerations: [] })] }];
+    await world.apply(release(await world.image('1.0'), { stages }));
+    await world.released('1.0');
+    await budgetsAre(world, ['web-prod-a-1']);
+    const fresh = await addNodes(cluster, { name: `${world.namespace}-new`, count: 3, labels });
+    const least = await fewestReady(world, async () => {
+      for (const node of old) {
+        await cluster.kubectl(['drain', node, '--timeout=60s']);
+        await cluster.kubectl(['delete', 'node', node]);
+      }
+    });
+    expect(least).toBeGreaterThanOrEqual(2);
+    await world.until(async () => {
+      const pods = (await world.pods()).filter(({ ready }) => ready);
+      expect(pods).toHaveLength(3);
+      for (const { nodeName } of pods) expect(fresh).toContain(nodeName);
+    });
+    await world.conditionIs('Ready', { status: 'True' });
+  });
+});

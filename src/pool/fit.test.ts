@@ -1,0 +1,141 @@
+// What the real scheduler does in random pools is in test/integration/fit.test.ts.
+import { describe, expect, it } from 'vitest';
+import type { Demand, Room } from './fit.ts';
+import { amountText, shortage } from './fit.ts';
+import type { Node, PlacedPod } from './objects.ts';
+import { podShape } from './shape.ts';
+import { placedPod, vm } from './testing.ts';
+
+function rooms(nodes: readonly Node[], pods: readonly PlacedPod[] = []): Room[] {
+  return nodes.map((node) => ({ node, pods: pods.filter(({ nodeName }) => nodeName === node.metadata.name) }));
+}
+
+function demand(count: number, own: Room[], more: Partial<Demand> & { cpu?: string; spec?: object } = {}): Demand {
+  const { cpu = '1500m', spec = {}, ...rest } = more;
+  const containers = [{ name: 'main', image: 'web', resources: { requests: { cpu } } }];
+  return {
+    pool: 'a',
+    shape: podShape({ metadata: { labels: { app: 'web' } }, spec: { containers, ...spec } }),
+    count,
+    rooms: own,
+    leaving: new Set(),
+    labels: new Map(),
+    ...rest,
+  };
+}
+
+/** Two of 1500m find room on a VM of 4 cores. */
+const pair = [vm('a-1'), vm('a-2')];
+
+it('counts pod by pod, not the sum of what is left', () => {
+  expect(shortage([demand(4, rooms(pair))])).toBeUndefined();
+  expect(shortage([demand(5, rooms(pair))])).toEqual({
+    pool: 'a',
+    fits: 4,
+    of: 5,
+    message: 'pool a has room for 4 of 5 new pods: 2 of 2 VMs take them; each asks for 1500m CPU',
+  });
+});
+
+it('counts what is there, but for what leaves first', () => {
+  const there = placedPod('a-1', 'there', { requests: { cpu: 3000 } });
+  expect(shortage([demand(4, rooms(pair, [there]))])).toMatchObject({ fits: 2 });
+  expect(shortage([demand(4, rooms(pair, [there]), { leaving: new Set(['uid-there']) })])).toBeUndefined();
+});
+
+it('counts the pods that a VM takes', () => {
+  const small = { allocatable: { cpu: 4000, pods: 2 } };
+  const own = rooms([vm('a-1', small)], [placedPod('a-1', 'there')]);
+  expect(shortage([demand(2, own, { cpu: '1m' })])).toMatchObject({ fits: 1 });
+});
+
+it('leaves out VMs that are not ready, cordoned or closed to these pods', () => {
+  const closed = vm('c', { taints: [{ key: 'gpu', effect: 'NoSchedule' }] });
+  const all = [vm('a', { ready: false }), vm('b', { unschedulable: true }), closed];
+  expect(shortage([demand(1, rooms(all))])?.message).toBe(
+    'pool a has room for 0 of 1 new pods: no VM takes them (ready, not cordoned, its labels and taints as asked)',
+  );
+});
+
+it('nothing fits where a VM does not have what is asked for at all', () => {
+  const containers = [{ name: 'main', image: 'web', resources: { limits: { 'example.com/gpu': 1 } } }];
+  expect(shortage([demand(1, rooms(pair), { spec: { containers } })])?.message).toMatch(
+    /each asks for 1 example.com\/gpu$/,
+  );
+});
+
+describe('several pools at once', () => {
+  it('do not take each other’s VMs into account where they share none', () => {
+    const a = demand(2, rooms([vm('a-1')]));
+    const b = demand(2, rooms([vm('b-1')]), { pool: 'b' });
+    expect(shortage([a, b])).toBeUndefined();
+  });
+
+  it('must all fit on those that they share', () => {
+    const a = demand(2, rooms(pair));
+    expect(shortage([a, demand(2, rooms(pair), { pool: 'b' })])).toBeUndefined();
+    expect(shortage([a, demand(3, rooms(pair), { pool: 'b' })])).toMatchObject({ pool: 'a', fits: 1 });
+  });
+
+  it('are counted with care where pods of one are bigger: nobody says where they come to', () => {
+    // Both small ones on one VM leave room for one big one only.
+    const small = demand(2, rooms(pair), { cpu: '1000m' });
+    expect(shortage([small, demand(2, rooms(pair), { pool: 'b', cpu: '3000m' })])).toMatchObject({
+      pool: 'b',
+      fits: 0,
+    });
+    const three = rooms([...pair, vm('a-3'), vm('a-4')]);
+    expect(shortage([{ ...small, rooms: three }, demand(2, three, { pool: 'b', cpu: '3000m' })])).toBeUndefined();
+  });
+});
+
+describe('topology spread', () => {
+  const zoned = [
+    vm('a-1', { labels: { zone: 'a' } }),
+    vm('b-1', { labels: { zone: 'b' } }),
+    vm('b-2', { labels: { zone: 'b' } }),
+  ];
+  function spread(more: object = {}): object {
+    const labelSelector = { matchLabels: { app: 'web' } };
+    const one = { topologyKey: 'zone', maxSkew: 1, whenUnsatisfiable: 'DoNotSchedule', labelSelector, ...more };
+    return { topologySpreadConstraints: [one] };
+  }
+
+  it('ends where the fullest zone would be too far ahead of one that is full', () => {
+    expect(shortage([demand(5, rooms(zoned), { spec: spread() })])).toBeUndefined();
+    expect(shortage([demand(6, rooms(zoned), { spec: spread() })])).toMatchObject({ fits: 5 });
+  });
+
+  it('counts pods of the same labels that are there', () => {
+    const there = placedPod('b-1', 'there');
+    const labels = new Map([['uid-there', { app: 'web' }]]);
+    const full = [zoned[0], zoned[1]].filter((node) => node !== undefined);
+    const blocked = full.map((node) => (node.metadata.name === 'a-1' ? { ...node, unschedulable: true } : node));
+    expect(shortage([demand(1, rooms(blocked, [there]), { spec: spread(), labels })])).toMatchObject({ fits: 0 });
+    expect(shortage([demand(1, rooms(blocked, [there]), { spec: spread() })])).toBeUndefined();
+  });
+
+  it('counts a cordoned zone as empty, unless taints are to be honoured', () => {
+    const half = zoned.map((node) => (node.metadata.name === 'a-1' ? { ...node, unschedulable: true } : node));
+    expect(shortage([demand(2, rooms(half), { spec: spread() })])).toMatchObject({ fits: 1 });
+    expect(shortage([demand(2, rooms(half), { spec: spread({ nodeTaintsPolicy: 'Honor' }) })])).toBeUndefined();
+  });
+
+  it('puts nothing on VMs without the label', () => {
+    expect(shortage([demand(1, rooms(pair), { spec: spread() })])).toMatchObject({ fits: 0 });
+  });
+
+  it('wants so many zones', () => {
+    expect(shortage([demand(3, rooms(zoned), { spec: spread({ minDomains: 3 }) })])).toMatchObject({ fits: 2 });
+  });
+});
+
+it.each([
+  ['cpu', 2000, '2 CPU'],
+  ['cpu', 250, '250m CPU'],
+  ['memory', 1.5 * 2 ** 30, '1.5 GiB memory'],
+  ['memory', 512, '512 B memory'],
+  ['example.com/gpu', 1, '1 example.com/gpu'],
+])('writes %s %d for a person', (name, amount, text) => {
+  expect(amountText(name, amount)).toBe(text);
+});

@@ -1,0 +1,199 @@
+// Claim 5.6: a pool's size follows its load by one autoscaler that always scales what is served, with the real controller
+// of Kubernetes. There are no metrics here: it keeps the size within its bounds, which the tests move.
+import { describe, expect } from 'vitest';
+import { AUTOSCALERS, DEPLOYMENTS } from '../../src/controller/resources.ts';
+import type { ManagedFieldsEntry } from '../../src/kube/types.ts';
+import type { World } from './harness.ts';
+import { admin, test } from './harness.ts';
+import type { Spec } from './release-objects.ts';
+import { pool, release, worker } from './release-objects.ts';
+
+type Bounds = NonNullable<Spec['stages'][number]['pools'][number]['autoscaling']>;
+
+/** Longer than the controller needs to look at each autoscaler again. */
+const QUIET_MS = 20_000;
+
+function autoscaled(minReplicas: number, maxReplicas: number, more: Partial<Bounds> = {}): Pick<Spec, 'stages'> {
+  const autoscaling = { minReplicas, maxReplicas, ...more };
+  return { stages: [{ name: 'production', pools: [pool('prod-a', 1, { autoscaling })] }] };
+}
+
+const unscaled = { stages: [{ name: 'production', pools: [pool('prod-a', 1)] }] };
+
+async function sizeOf({ namespace }: World, name: string): Promise<number | undefined> {
+  return (await admin.get(DEPLOYMENTS, { namespace, name })).spec.replicas;
+}
+
+async function sizeIs(world: World, name: string, replicas: number): Promise<void> {
+  await world.until(async () => {
+    expect(await sizeOf(world, name)).toBe(replicas);
+  }, 60_000);
+}
+
+async function targetOf({ namespace }: World, name = 'web-prod-a'): Promise<string> {
+  return (await admin.get(AUTOSCALERS, { namespace, name })).spec.scaleTargetRef.name;
+}
+
+async function scalersOf({ namespace }: World, name: string): Promise<(string | undefined)[]> {
+  const { metadata } = await admin.get(DEPLOYMENTS, { namespace, name });
+  const { managedFields = [] } = metadata as { managedFields?: ManagedFieldsEntry[] };
+  return managedFields
+    .filter(({ fieldsV1 }) => {
+      const fields = fieldsV1 as { 'f:spec'?: Record<string, unknown> } | undefined;
+      return fields?.['f:spec']?.['f:replicas'] !== undefined;
+    })
+    .map(({ manager }) => manager);
+}
+
+async function versions(world: World): Promise<string[]> {
+  return (await world.list(DEPLOYMENTS)).map(({ metadata }) => `${metadata.name} ${metadata.resourceVersion}`);
+}
+
+/** Neither the operator nor anybody else writes to a Deployment, though the autoscaler is looked at meanwhile. */
+async function noWar(world: World): Promise<void> {
+  const before = await world.until(async () => {
+    const seen = await versions(world);
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    expect(await versions(world)).toEqual(seen);
+    return seen;
+  });
+  const { length } = world.operator.writes;
+  await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+  expect(await versions(world)).toEqual(before);
+  expect(world.operator.writes.slice(length)).toEqual([]);
+  const put = world.operator.notices.filter(({ reason }) => ['DriftPutBack', 'Contested'].includes(reason));
+  expect(put).toEqual([]);
+}
+
+/** The writes from the first of a Service or an autoscaler to the last. */
+function moves({ operator }: World, from: number): string[] {
+  const writes = operator.writes.slice(from).map(({ verb, resource }) => `${verb} ${resource}`);
+  const isMove = (write: string) => /services|horizontalpodautoscalers/.test(write);
+  return writes.slice(writes.findIndex(isMove), writes.findLastIndex(isMove) + 1).toSorted();
+}
+
+describe.concurrent('a pool that follows its load', () => {
+  test('5.6 is scaled through a switch and a rollback, and nobody fights', async ({ world }) => {
+    await world.apply(release(await world.image('1.0'), autoscaled(3, 5)));
+    await world.released('1.0');
+    expect(await sizeOf(world, 'web-prod-a-1')).toBe(3);
+    expect(await targetOf(world)).toBe('web-prod-a-1');
+
+    // The controller takes the scale over, and nobody takes it back.
+    await world.apply(release(await world.image('1.0'), autoscaled(4, 5)));
+    await sizeIs(world, 'web-prod-a-1', 4);
+    expect(await scalersOf(world, 'web-prod-a-1')).toEqual(['kube-controller-manager']);
+    await world.poolIs('prod-a', { replicas: 4, readyReplicas: 4 });
+    await noWar(world);
+
+    // A new version starts at the live size, and the autoscaler goes over in the step of the switch.
+    const promoted = world.operator.writes.length;
+    await world.apply(release(await world.image('2.0'), autoscaled(4, 5)));
+    await world.released('2.0');
+    await world.until(async () => {
+      expect(await targetOf(world)).toBe('web-prod-a-2');
+    });
+    expect(await sizeOf(world, 'web-prod-a-2')).toBe(4);
+    expect(moves(world, promoted)).toEqual(['apply horizontalpodautoscalers', 'apply services']);
+
+    // The standby follows, though an autoscaler had its scale before.
+    await world.apply(release(await world.image('2.0'), autoscaled(1, 2)));
+    await sizeIs(world, 'web-prod-a-2', 2);
+    await sizeIs(world, 'web-prod-a-1', 2);
+    expect(await scalersOf(world, 'web-prod-a-1')).toEqual(['apprelease']);
+    await noWar(world);
+
+    // Back: with as many pods as there are now, and the autoscaler beside it.
+    const rolledBack = world.operator.writes.length;
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    await world.until(async () => {
+      expect(await targetOf(world)).toBe('web-prod-a-1');
+    });
+    expect(moves(world, rolledBack)).toEqual(['apply horizontalpodautoscalers', 'apply services']);
+    expect(await sizeOf(world, 'web-prod-a-1')).toBe(2);
+    await world.apply(release(await world.image('2.0'), autoscaled(3, 5)));
+    await sizeIs(world, 'web-prod-a-1', 3);
+    await noWar(world);
+  }, 300_000);
+
+  test('5.6 has the size of the spec again without autoscaling, and the autoscaler goes', async ({ world }) => {
+    await world.apply(release(await world.image('1.0'), autoscaled(2, 5)));
+    await world.released('1.0');
+    await world.apply(release(await world.image('1.0'), autoscaled(3, 5)));
+    await sizeIs(world, 'web-prod-a-1', 3);
+    await world.apply(release(await world.image('1.0'), unscaled));
+    await sizeIs(world, 'web-prod-a-1', 1);
+    expect(await world.list(AUTOSCALERS)).toEqual([]);
+    const stages = [{ name: 'production', pools: [pool('prod-a', 2)] }];
+    await world.apply(release(await world.image('1.0'), { stages }));
+    await sizeIs(world, 'web-prod-a-1', 2);
+    await noWar(world);
+  }, 200_000);
+
+  test('5.6 of workers is updated in place at the live size; the autoscaler goes with the release', async ({
+    world,
+  }) => {
+    await world.apply(worker(await world.image('1.0'), autoscaled(2, 5)));
+    await world.released('1.0');
+    await world.apply(worker(await world.image('1.0'), autoscaled(4, 5)));
+    await sizeIs(world, 'web-prod-a', 4);
+    await world.apply(worker(await world.image('2.0'), autoscaled(4, 5)));
+    await world.released('2.0');
+    expect(await sizeOf(world, 'web-prod-a')).toBe(4);
+    expect(await targetOf(world)).toBe('web-prod-a');
+    await noWar(world);
+    await world.kubectl('delete', 'apprelease/web');
+    await world.until(async () => {
+      expect(await world.list(AUTOSCALERS)).toEqual([]);
+    });
+  }, 200_000);
+
+  test('5.6 by metrics that Kubernetes refuses is told of, and runs all the same', async ({ world }) => {
+    await world.apply(release(await world.image('1.0'), autoscaled(1, 3, { metrics: [{ type: 'Resource' }] })));
+    await world.stalled('Refused');
+    expect((await world.condition('Stalled')).message).toMatch(/refuses the autoscaling of pool prod-a: spec.metrics/);
+    await world.poolIs('prod-a', { version: '1.0', readyReplicas: 1 });
+    await world.apply(release(await world.image('1.0'), autoscaled(1, 3, { behavior: { scaleDwn: {} } })));
+    await world.until(async () => {
+      expect((await world.condition('Stalled')).message).toMatch(/refuses the autoscaling of pool prod-a: .*scaleDwn/);
+    });
+
+    // Kubernetes writes 1000m as 1: that is no drift.
+    const target = { type: 'AverageValue', averageValue: '1000m' };
+    const metrics = [{ type: 'Pods', pods: { metric: { name: 'requests' }, target } }];
+    const behavior = { scaleDown: { stabilizationWindowSeconds: 60 } };
+    await world.apply(release(await world.image('1.0'), autoscaled(1, 3, { metrics, behavior })));
+    await world.released('1.0');
+    expect((await admin.get(AUTOSCALERS, { namespace: world.namespace, name: 'web-prod-a' })).spec).toMatchObject({
+      metrics: [{ pods: { target: { averageValue: '1' } } }],
+      behavior,
+    });
+    await noWar(world);
+  }, 200_000);
+
+  test('5.6 leaves an autoscaler alone that has its name, and puts its own back', async ({ world }) => {
+    const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'other' };
+    await world.applyAs('somebody', AUTOSCALERS, {
+      metadata: { name: 'web-prod-a' },
+      spec: { scaleTargetRef, minReplicas: 1, maxReplicas: 2 },
+    } as never);
+    await world.apply(release(await world.image('1.0'), autoscaled(1, 3)));
+    await world.stalled('NameTaken');
+    expect((await world.condition('Stalled')).message).toMatch(
+      /HorizontalPodAutoscaler web-prod-a belongs to somebody/,
+    );
+    expect(await targetOf(world)).toBe('other');
+    await world.poolIs('prod-a', { version: '1.0', readyReplicas: 1 });
+    await world.remove(AUTOSCALERS, 'web-prod-a');
+    await world.until(async () => {
+      expect(await targetOf(world)).toBe('web-prod-a-1');
+    }, 60_000);
+    await world.merge(AUTOSCALERS, 'web-prod-a', { spec: { scaleTargetRef: { name: 'other' }, maxReplicas: 9 } });
+    await world.until(async () => {
+      const { spec } = await admin.get(AUTOSCALERS, { namespace: world.namespace, name: 'web-prod-a' });
+      expect(spec).toMatchObject({ scaleTargetRef: { name: 'web-prod-a-1' }, maxReplicas: 3 });
+    });
+    await world.released('1.0');
+  }, 200_000);
+});

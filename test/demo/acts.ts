@@ -22,6 +22,8 @@ export interface Script {
   readonly namespace: string;
   /** Commands before the first version is applied. */
   readonly opening: readonly string[];
+  /** Commands that show the VMs under the release, once so many pods are on each of the production pools. */
+  readonly vms: (pods: number) => readonly string[];
   /** The command that names another version, as a commit would. */
   readonly commit: (version: string) => string;
 }
@@ -66,6 +68,7 @@ async function releaseFirst(theatre: Theatre): Promise<void> {
     released(FIRST),
     () => `${FIRST} is released: one digest in all pools`,
   );
+  await showVms(theatre, 3, 'The VMs under it, what is asked for of them, and whose they are:');
   await pause(theatre, 2);
 }
 
@@ -96,6 +99,7 @@ async function promoteSecond(theatre: Theatre): Promise<Measured[]> {
     () => `${SECOND} is released; ${FIRST} stays warm beside it`,
     production,
   );
+  await showVms(theatre, 6, `Both versions on the VMs: what a rollback at once costs, until ${FIRST} is given up:`);
   await pause(theatre, 2);
   return [
     { what: `${SECOND} applied → the canary pool serves it`, ...inCanary },
@@ -164,6 +168,12 @@ async function takeBackFourth(theatre: Theatre): Promise<Measured[]> {
     { what: `rollback → all ${ALL.length} Services switched`, ...services },
     { what: 'rollback → every EndpointSlice shows it', ...slices },
   ];
+}
+
+async function showVms({ script, screen, shell }: Theatre, pods: number, why: string): Promise<void> {
+  const commands = script.vms(pods);
+  if (commands.length > 0) note(screen, why);
+  for (const command of commands) await shell(command);
 }
 
 /** As a commit in Git would. */

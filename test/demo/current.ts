@@ -83,6 +83,8 @@ export async function setTheStageOnCurrent(options: CurrentOptions, ending: Asyn
     script: {
       namespace,
       opening: ['cat kustomization.yaml version.yaml'],
+      // Whose pools a cluster has is not the demo's to say.
+      vms: () => [],
       commit: (version) => `cp versions/${version}.yaml version.yaml`,
     },
   };

@@ -64,7 +64,11 @@ export async function setTheStage(tags: readonly string[], ending: AsyncDisposab
     patienceSeconds: 120,
     script: {
       namespace: 'shop',
-      opening: ['cat kustomization.yaml', 'kubectl create namespace shop'],
+      opening: ['cat kustomization.yaml', 'kubectl create namespace shop', 'kubectl apply -f examples/vm-pools.yaml'],
+      vms: (pods) => [
+        `kubectl wait vmpool prod-a prod-b prod-c --for=jsonpath='{.status.pods}'=${pods} --timeout=30s >/dev/null`,
+        'kubectl get vmpools',
+      ],
       commit: (version) => `sed -i 's/newTag: .*/newTag: ${version}/' kustomization.yaml`,
     },
   };

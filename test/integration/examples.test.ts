@@ -21,10 +21,24 @@ function create(file: string, input = ''): Promise<string> {
 }
 
 test('there are examples', () => {
-  expect(examples).toEqual(['promotion.yaml', 'rollback.yaml', 'web.yaml', 'worker.yaml']);
+  expect(examples).toEqual(['promotion.yaml', 'rollback.yaml', 'vm-pools.yaml', 'web.yaml', 'worker.yaml']);
 });
 
-test.each(examples)('the API server takes examples/%s', async (name) => {
+test('the API server takes examples/vm-pools.yaml', async () => {
+  const file = join(root, 'examples/vm-pools.yaml');
+  const output = await cluster.kubectl([
+    'create',
+    '--dry-run=server',
+    '--validate=strict',
+    '--output=name',
+    '-f',
+    file,
+  ]);
+  const names = ['canary-vms', 'prod-a', 'prod-b', 'prod-c'].map((name) => `vmpool.apprelease.dev/${name}`);
+  expect(output.trim().split('\n')).toEqual(names);
+});
+
+test.each(examples.filter((name) => name !== 'vm-pools.yaml'))('the API server takes examples/%s', async (name) => {
   const object = JSON.parse(await create(join(root, 'examples', name))) as { metadata: object };
   expect(object.metadata).toMatchObject({ namespace: 'shop' });
 });

@@ -1,5 +1,6 @@
 /** Collects what a pass sees: from the caches, and from the API server only what carries no label of ours. */
 import type { AppRelease } from '../api/app-release.ts';
+import type { ObjectMeta } from '../api/common.ts';
 import { ANNOTATION, LABEL } from '../api/meta.ts';
 import type { Room } from '../pool/fit.ts';
 import { matchesSelector } from '../pool/select.ts';
@@ -36,17 +37,19 @@ export async function observe(
   const slices = caches.slices.byIndex(RELEASE_INDEX, key);
   const pods = caches.pods.byIndex(RELEASE_INDEX, key);
   const revisions = caches.revisions.byIndex(RELEASE_INDEX, key);
-  for (const service of services) {
-    noteClean(memory, service, slices, pods, now);
-    memory.taken.delete(`Service/${service.metadata.name}`);
-  }
+  const autoscalers = caches.autoscalers.byIndex(RELEASE_INDEX, key);
+  const budgets = caches.budgets.byIndex(RELEASE_INDEX, key);
+  for (const service of services) noteClean(memory, service, slices, pods, now);
+  forgetTaken(memory, 'Service', services);
+  forgetTaken(memory, 'HorizontalPodAutoscaler', autoscalers);
+  forgetTaken(memory, 'PodDisruptionBudget', budgets);
   return {
     release,
     revisions,
     deployments: caches.deployments.byIndex(RELEASE_INDEX, key),
     services,
-    autoscalers: caches.autoscalers.byIndex(RELEASE_INDEX, key),
-    budgets: caches.budgets.byIndex(RELEASE_INDEX, key),
+    autoscalers,
+    budgets,
     foreignBudgets: caches.budgets
       .byIndex(NAMESPACE_INDEX, namespace)
       .filter(({ metadata }) => metadata.labels?.[LABEL.release] !== name),
@@ -64,6 +67,11 @@ export async function observe(
     foreignServices: await readForeign(context, namespace, memory),
     memory: recall(memory, now),
   };
+}
+
+/** A name is ours by now, whoever made the object: another leader may have. */
+function forgetTaken({ taken }: ReleaseMemory, kind: string, objects: readonly { metadata: ObjectMeta }[]): void {
+  for (const { metadata } of objects) taken.delete(`${kind}/${metadata.name}`);
 }
 
 function roomsOf({ nodes, placed }: Caches, nodeSelector: Readonly<Record<string, string>>): Room[] {

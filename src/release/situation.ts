@@ -5,6 +5,7 @@ import type { ConditionDraft } from './conditions.ts';
 import { judge } from './failure.ts';
 import { gate, poolsToEnter, stagePools } from './gate.ts';
 import { answerFailure } from './marks.ts';
+import { joinName } from './names.ts';
 import type { Revision } from './revision.ts';
 import {
   contradictingImage,
@@ -35,7 +36,7 @@ type Rule = (view: View) => Situation | undefined;
 const STALLED: readonly Rule[] = [
   specIsInvalid,
   nameIsTaken,
-  objectIsRefused,
+  autoscalingIsRefused,
   digestNeedsAPerson,
   rollbackFails,
   revisionFailed,
@@ -75,8 +76,11 @@ function nameIsTaken(view: View): Situation | undefined {
   return message === undefined ? undefined : { reason: 'NameTaken', message };
 }
 
-function objectIsRefused(view: View): Situation | undefined {
-  const [refused] = view.observed.memory.refused.values();
+function autoscalingIsRefused({ pools, owner, observed }: View): Situation | undefined {
+  const refused = pools
+    .filter(({ spec }) => spec.autoscaling)
+    .map(({ name }) => observed.memory.refused.get(`HorizontalPodAutoscaler/${joinName(owner.name, name)}`))
+    .find((answer) => answer !== undefined);
   return refused && { reason: 'Refused', message: refused.message };
 }
 

@@ -41,6 +41,7 @@ function fullSize(lastPool: string) {
     name: `stage-${stage}`,
     pools: Array.from({ length: 16 }, (_, pool) => ({
       name: long(stage === 15 && pool === 15 ? lastPool : `-${stage}-${pool}`),
+      autoscaling: { minReplicas: 1, maxReplicas: 100000 },
       tolerations: Array.from({ length: 32 }, (_, n) => ({ key: `taint-${n}`, value: 'yes', effect: 'NoSchedule' })),
     })),
   }));
@@ -73,10 +74,20 @@ describe('the CRDs (2.1)', () => {
     const { spec } = await api.create(release({}, 'defaults'));
     expect(spec).toEqual({
       ...least,
-      stages: [{ name: 'production', soak: '0s', approval: 'Automatic', pools: [{ name: 'prod-a', replicas: 1 }] }],
+      stages: [
+        {
+          name: 'production',
+          soak: '0s',
+          approval: 'Automatic',
+          prepull: false,
+          pools: [{ name: 'prod-a', replicas: 1 }],
+        },
+      ],
       service: { type: 'ClusterIP', ports: [{ port: 80, protocol: 'TCP' }] },
       strategy: { type: 'BlueGreen' },
       rollback: { warmFor: '30m', warmReplicas: '100%', onFailure: 'RollbackAll', barrier: false, drain: '30s' },
+      capacity: 'Wait',
+      disruption: { maxUnavailable: '25%' },
       minReadySeconds: 0,
       progressDeadlineSeconds: 600,
       revisionHistoryLimit: 10,
@@ -122,6 +133,8 @@ describe('the CRDs (2.1)', () => {
     release({ strategy: { type: 'RollingUpdate', maxSurge: '10%', maxUnavailable: 0 }, service: undefined }),
     release({ version: '2026.1+build.7', template: withImage(`registry.example/web@sha256:${'0'.repeat(64)}`) }),
     release({ rollback: { warmReplicas: 0, warmFor: '1h30m' } }),
+    release(autoscaled({ maxReplicas: 1 })),
+    release(autoscaled({ minReplicas: 2, maxReplicas: 2, metrics: [{ type: 'Any' }], behavior: { any: true } })),
     release({
       service: {
         ports: [
@@ -141,6 +154,10 @@ describe('the CRDs (2.1)', () => {
 
 function tolerating(toleration: Fields) {
   return { stages: [{ name: 'production', pools: [{ name: 'prod-a', tolerations: [toleration] }] }] };
+}
+
+function autoscaled(autoscaling: Fields) {
+  return { stages: [{ name: 'production', pools: [{ name: 'prod-a', autoscaling }] }] };
 }
 
 describe('what is wrong is refused with the field and the way out (2.1)', () => {
@@ -247,6 +264,21 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
       'a Service that begins with a digit',
       { stages: [{ name: 'a', pools: [{ name: 'a', serviceName: '1web' }] }] },
       'spec.stages[0].pools[0].serviceName: Invalid value: "1web": must be a DNS label that begins with a letter',
+    ],
+    [
+      'an autoscaler to zero',
+      autoscaled({ minReplicas: 0, maxReplicas: 2 }),
+      'autoscaling.minReplicas: Invalid value: 0: spec.stages[0].pools[0].autoscaling.minReplicas in body should be greater than or equal to 1',
+    ],
+    [
+      'an autoscaler without an upper bound',
+      autoscaled({ minReplicas: 2 }),
+      'spec.stages[0].pools[0].autoscaling.maxReplicas: Required value',
+    ],
+    [
+      'an autoscaler whose bounds are the wrong way round',
+      autoscaled({ minReplicas: 3, maxReplicas: 2 }),
+      'spec.stages[0].pools[0].autoscaling: Invalid value: minReplicas must not be more than maxReplicas',
     ],
     ['a toleration of nothing', tolerating({ effect: 'NoSchedule' }), 'without a key the operator must be Exists'],
     [

@@ -5,7 +5,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
-import { REVISIONS, ROLLBACKS, SERVICES, VM_POOLS } from '../../src/controller/resources.ts';
+import { AUTOSCALERS, REVISIONS, ROLLBACKS, SERVICES, VM_POOLS } from '../../src/controller/resources.ts';
 import { allowedRights, auditPolicy, neededRights, parseAudit } from '../cluster/audit.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { pushImage } from '../cluster/images.ts';
@@ -57,13 +57,15 @@ test('the operator may do what it does, and nothing else', async () => {
 /** At least one of each request that the operator knows. */
 async function everythingThereIsToDo(world: ProcessWorld): Promise<void> {
   const { admin, namespace } = world;
-  const [canary, production] = [pool('canary-vms', 1), pool('prod-a', 1)];
+  const canary = pool('canary-vms', 1);
+  const production = pool('prod-a', 2, { autoscaling: { minReplicas: 2, maxReplicas: 3 } });
   const version = async (tag: string, changes: Partial<Spec> = {}): Promise<Spec> => {
     const { image } = await pushImage(registry, 'shop/web', tag);
     return release(image, {
-      stages: [{ name: 'all', pools: [canary, production] }],
+      stages: [{ name: 'all', prepull: true, pools: [canary, production] }],
       rollback: { warmFor: '0s', drain: '0s' },
       revisionHistoryLimit: 1,
+      disruption: { holdVMs: true },
       progressDeadlineSeconds: 10,
       ...changes,
     });
@@ -105,6 +107,7 @@ async function everythingThereIsToDo(world: ProcessWorld): Promise<void> {
   });
   await world.apply(await version('6.0', { stages: [{ name: 'all', pools: [canary] }] }));
   await world.until('one pool', async () => (await admin.list(SERVICES, { namespace })).items.length === 1);
+  await world.until('no autoscaler', async () => (await admin.list(AUTOSCALERS, { namespace })).items.length === 0);
 
   // The same thing happens twice: the second time is only counted.
   for (let round = 0; round < 2; round += 1) await putBack(world);

@@ -1,10 +1,12 @@
 // Claim 5.6: a pool's size follows its load by one autoscaler that always scales what is served, with the real controller
 // of Kubernetes. There are no metrics here: it keeps the size within its bounds, which the tests move.
 import { describe, expect } from 'vitest';
+import { parse } from 'yaml';
 import { AUTOSCALERS, DEPLOYMENTS } from '../../src/controller/resources.ts';
 import type { ManagedFieldsEntry } from '../../src/kube/types.ts';
 import type { World } from './harness.ts';
 import { admin, test } from './harness.ts';
+import { readPage } from './page.ts';
 import type { Spec } from './release-objects.ts';
 import { pool, release, worker } from './release-objects.ts';
 
@@ -116,6 +118,27 @@ describe.concurrent('a pool that follows its load', () => {
     await sizeIs(world, 'web-prod-a-1', 3);
     await noWar(world);
   }, 300_000);
+
+  test('5.6 is what docs/autoscaling.md makes of it', async ({ world }) => {
+    const [, text = ''] = /^```yaml\n(.*?)^```$/ms.exec(await readPage('autoscaling.md')) ?? [];
+    const { spec } = parse(text) as { spec: Spec };
+    const [container] = spec.template.spec.containers;
+    const [prodA] = spec.stages[0]?.pools ?? [];
+    // The reader's registry and VMs are here.
+    Object.assign(container ?? {}, { image: await world.image('1.0.0') });
+    Object.assign(prodA ?? {}, pool('prod-a', prodA?.replicas ?? 0));
+    await world.apply(spec);
+    await world.released('1.0.0');
+    expect(await sizeOf(world, 'web-prod-a-1')).toBe(3);
+    const { metrics, behavior } = prodA?.autoscaling ?? {};
+    expect((await admin.get(AUTOSCALERS, { namespace: world.namespace, name: 'web-prod-a' })).spec).toMatchObject({
+      scaleTargetRef: { kind: 'Deployment', name: 'web-prod-a-1' },
+      minReplicas: 2,
+      maxReplicas: 10,
+      metrics,
+      behavior,
+    });
+  });
 
   test('5.6 has the size of the spec again without autoscaling, and the autoscaler goes', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), autoscaled(2, 5)));

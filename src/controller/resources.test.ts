@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest';
+import { keepDeployment } from './resources.ts';
+
+test.each([
+  [['kube-controller-manager'], 'kube-controller-manager'],
+  [['apprelease'], undefined],
+  // With the same value several own it: it is still the operator's.
+  [['kube-controller-manager', 'apprelease'], undefined],
+  [[], undefined],
+])('the scale that %j own is %s’s', (managers, owner) => {
+  const managedFields = managers.map((manager) => ({ manager, fieldsV1: { 'f:spec': { 'f:replicas': {} } } }));
+  const metadata = { name: 'web', uid: '1', resourceVersion: '1', creationTimestamp: '', managedFields };
+  const spec = { selector: { matchLabels: {} }, template: { spec: { containers: [] } } };
+  const kept = keepDeployment({ apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec });
+  expect(kept.replicasOwner).toBe(owner);
+});

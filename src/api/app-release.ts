@@ -241,8 +241,12 @@ export const appReleaseSpec = z
             },
           ],
         }),
+        holdVMs: z.boolean().default(false).meta({
+          description:
+            'Ask Karpenter and the cluster autoscaler, by annotations on the pods, to leave their VMs alone while a version rolls in the pool.',
+        }),
       })
-      .default({ maxUnavailable: '25%' })
+      .default({ maxUnavailable: '25%', holdVMs: false })
       .meta({ description: 'What drains may take: one PodDisruptionBudget for each pool and revision that serves.' }),
     capacity: z.enum(['Wait', 'Proceed']).default('Wait').meta({
       description:

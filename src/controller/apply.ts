@@ -79,6 +79,9 @@ export async function applyAction(
     case 'DeleteAutoscaler':
       await remove(scope, AUTOSCALERS, context.caches.autoscalers, action.target);
       break;
+    case 'AnnotatePod':
+      await annotatePod(scope, action);
+      break;
     case 'CreatePull':
       context.caches.pods.observeWrite(await context.client.create(PODS, action.pod, { fieldManager: FIELD_MANAGER }));
       break;
@@ -171,6 +174,15 @@ async function annotateRevision(
   const key = { namespace: release.metadata.namespace, name: target.name };
   const patched = await context.client.patch(REVISIONS, key, { type: 'merge', body }, { fieldManager: FIELD_MANAGER });
   context.caches.revisions.observeWrite(patched);
+}
+
+/** By its uid alone: a pod's version changes with each word of its kubelet. */
+async function annotatePod({ context, release }: Scope, { target, annotations }: Of<'AnnotatePod'>): Promise<void> {
+  const { name, uid } = target;
+  const body = { metadata: { uid, annotations } };
+  const key = { namespace: release.metadata.namespace, name };
+  const patched = await context.client.patch(PODS, key, { type: 'merge', body }, { fieldManager: FIELD_MANAGER });
+  context.caches.pods.observeWrite(patched);
 }
 
 async function ownRevision({ context, release }: Scope, { name, resourceVersion }: Target): Promise<void> {

@@ -10,6 +10,7 @@ import type { Node, PlacedPod, Taint } from '../pool/objects.ts';
 import { parseResources } from '../pool/quantity.ts';
 import type { RequestingPodSpec } from '../pool/requests.ts';
 import { podLimits, podRequests } from '../pool/requests.ts';
+import { HELD } from '../release/hold-vms.ts';
 import type {
   Autoscaler,
   AutoscalerSpec,
@@ -253,6 +254,7 @@ export function keepPod({ metadata, spec, status }: Live<Wire<WirePod>>): Pod {
     resourceVersion,
     creationTimestamp,
     labels = {},
+    annotations = {},
     deletionTimestamp,
   } = metadata as ObjectMeta;
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
@@ -277,6 +279,7 @@ export function keepPod({ metadata, spec, status }: Live<Wire<WirePod>>): Pod {
     ...(status?.phase !== undefined && { phase: status.phase }),
     ...(status?.reason !== undefined && { reason: status.reason }),
     ...(unschedulable && { unschedulable: scheduled.message ?? 'no node fits' }),
+    ...(Object.keys(HELD).every((key) => annotations[key] === HELD[key]) && { holdsVm: true as const }),
     containers,
   };
 }

@@ -49,6 +49,8 @@ export type Action = {
   | { kind: 'DeleteAutoscaler'; target: Target }
   | { kind: 'ApplyBudget'; budget: DesiredBudget; force: boolean }
   | { kind: 'DeleteBudget'; target: Target }
+  /** Null takes an annotation away. */
+  | { kind: 'AnnotatePod'; target: Target; annotations: Record<string, string | null> }
   | { kind: 'CreatePull'; pod: DesiredPod }
   | { kind: 'DeletePull'; target: Target }
   | { kind: 'CreateRollback'; name: string; spec: ReleaseRollbackSpec }

@@ -60,9 +60,7 @@ function makeBudget(view: View, { name, pool }: Workload): DesiredBudget {
 }
 
 function limitOf({ topology }: View): number | string {
-  // Recorded before there was such a field.
-  const { disruption } = topology as { disruption?: { maxUnavailable?: number | string } };
-  return disruption?.maxUnavailable ?? '25%';
+  return topology?.disruption.maxUnavailable ?? '25%';
 }
 
 function protectedWorkloads(view: View, pool: PoolView): Workload[] {

@@ -97,6 +97,8 @@ export interface Pod {
   /** The message of PodScheduled=False with reason Unschedulable. */
   unschedulable?: string;
   containers: ContainerState[];
+  /** It asks those who take VMs away to wait (see HELD). */
+  holdsVm?: true;
 }
 
 export interface EndpointSlice {

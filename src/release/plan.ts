@@ -5,6 +5,7 @@ import { keepBudgets } from './budget.ts';
 import { collectPools, collectRevisions, keepLedger, ownRevisions, recordRevision } from './collect.ts';
 import { draftFacts } from './drafts.ts';
 import { enterStages, gate } from './gate.ts';
+import { holdVms } from './hold-vms.ts';
 import { answerFailure, markPools, nextDue } from './marks.ts';
 import type { Observed } from './observed.ts';
 import { markPulls, pullImages } from './prepull.ts';
@@ -40,6 +41,7 @@ const THEN: readonly Rule[] = [
   collectPools,
   collectAutoscalers,
   keepBudgets,
+  holdVms,
   collectRevisions,
 ];
 

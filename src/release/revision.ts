@@ -219,13 +219,19 @@ export function topologyOf(spec: AppReleaseSpec): Topology {
   };
 }
 
+/** What a topology does not have that was recorded before there were such fields. */
+const LATER_FIELDS: Pick<Topology, 'capacity' | 'disruption'> = {
+  capacity: 'Wait',
+  disruption: { maxUnavailable: '25%', holdVMs: false },
+};
+
 export function parseLedger(object: ControllerRevision | undefined): LedgerRecord {
   if (object === undefined) return { ledger: {} };
   const topology = parseAnnotation<Topology | undefined>(object, ANNOTATION.topology, undefined);
   const wanted = parseAnnotation<LedgerRecord['wanted']>(object, ANNOTATION.wanted, undefined);
   return {
     ledger: parseAnnotation(object, ANNOTATION.ledger, {}),
-    ...(topology && { topology }),
+    ...(topology && { topology: { ...LATER_FIELDS, ...topology } }),
     ...(wanted && { wanted }),
   };
 }

@@ -1,6 +1,8 @@
 // Claim 5.3: what a drain may take: one PodDisruptionBudget for each pool and revision that serves, moved around the switch.
 import { describe, expect } from 'vitest';
-import { BUDGETS } from '../../src/controller/resources.ts';
+import { LABEL } from '../../src/api/meta.ts';
+import { BUDGETS, PODS } from '../../src/controller/resources.ts';
+import { HELD } from '../../src/release/hold-vms.ts';
 import { addNodes } from '../cluster/nodes.ts';
 import type { World } from './harness.ts';
 import { cluster, test } from './harness.ts';
@@ -24,6 +26,22 @@ async function evict(world: World, pod: string): Promise<string> {
     .kubectl(['create', '--raw', path, '-f', '-'], { input: JSON.stringify(body) })
     .then(() => 'evicted')
     .catch((error: unknown) => String(error));
+}
+
+/** Of each pod: its revision, and what it asks of those who take VMs away. */
+async function holds(world: World): Promise<string[]> {
+  return (await world.list(PODS))
+    .map(({ metadata }) => {
+      const { labels = {}, annotations = {} } = metadata as {
+        labels?: Record<string, string>;
+        annotations?: Record<string, string>;
+      };
+      const asked = Object.keys(HELD).flatMap((key) =>
+        annotations[key] === undefined ? [] : `${key}=${annotations[key]}`,
+      );
+      return [labels[LABEL.revision], ...asked].join(' ');
+    })
+    .toSorted();
 }
 
 /** The fewest pods that were ready at any look while something went on. */
@@ -115,6 +133,25 @@ describe.concurrent('PodDisruptionBudgets', () => {
     await world.kubectl('delete', 'apprelease', 'web');
     // The garbage collector takes note of new kinds every half a minute.
     await budgetsAre(world, [], 90_000);
+  });
+
+  test('5.3 those who take VMs away are asked to wait while a version rolls, and no longer', async ({ world }) => {
+    const changes = { stages: oneStage, disruption: { holdVMs: true } };
+    await world.apply(release(await world.image('1.0'), changes));
+    await world.released('1.0');
+    await world.apply(release(await world.image('2.0-never-ready'), changes));
+    const held = [
+      '1 karpenter.sh/do-not-disrupt=true cluster-autoscaler.kubernetes.io/safe-to-evict=false',
+      '2 karpenter.sh/do-not-disrupt=true cluster-autoscaler.kubernetes.io/safe-to-evict=false',
+    ];
+    await world.until(async () => {
+      expect(await holds(world)).toEqual([held[0], held[0], held[1], held[1]]);
+    });
+    await world.behave(2, 'ready');
+    await world.released('2.0');
+    await world.until(async () => {
+      expect(await holds(world)).toEqual(['1', '1', '2', '2']);
+    });
   });
 
   test('5.3 VMs that are replaced one by one end with every pod on the new ones, and never with too few', async ({

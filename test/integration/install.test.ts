@@ -88,7 +88,7 @@ describe('the install', () => {
     ['list', 'secrets', false],
     ['patch', 'appreleases.apprelease.dev', false],
     ['create', 'releasepromotions.apprelease.dev', false],
-    ['patch', 'pods', false],
+    ['update', 'pods', false],
     ['update', 'leases.coordination.k8s.io', false],
   ])('lets the operator %s %s: %s', async (verb, resource, allowed) => {
     const [name = '', subresource] = resource.split('/');

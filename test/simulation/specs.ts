@@ -19,6 +19,7 @@ export interface SpecDraft {
   revisionHistoryLimit?: number;
   paused?: boolean;
   capacity?: Input['capacity'];
+  disruption?: Partial<Input['disruption']>;
 }
 
 export interface StageDraft {

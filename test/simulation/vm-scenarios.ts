@@ -50,6 +50,17 @@ function prepulled(tag: string): SpecDraft {
   return { ...spec, stages: spec.stages.map((stage) => ({ ...stage, prepull: stage.name === 'production' })) };
 }
 
+const DO_NOT_DISRUPT = 'karpenter.sh/do-not-disrupt';
+
+function holdsVms(tag: string): (scene: Scene) => boolean {
+  return ({ world }) =>
+    world
+      .list('Pod')
+      .some(
+        ({ metadata, spec }) => metadata.annotations?.[DO_NOT_DISRUPT] === 'true' && JSON.stringify(spec).includes(tag),
+      );
+}
+
 function placedOn(label: string): (scene: Scene) => boolean {
   return ({ world }) =>
     deploymentsOf(world, 'web', 'canary').some(({ spec }) =>
@@ -207,6 +218,23 @@ export const VMS: readonly Scenario[] = [
       room('prod-a', 110, started('prod-a', '2.0.0')),
     ],
     expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED },
+    orderly: true,
+  },
+  {
+    name: 'vms-are-held-while-a-version-rolls',
+    steps: [
+      create({ ...webSpec('1.0.0'), disruption: { holdVMs: true } }),
+      version('2.0.0', ready),
+      act('see the VMs of its pods held', () => undefined, holdsVms('2.0.0')),
+    ],
+    expect: {
+      serves: everywhereAt('2.0.0'),
+      conditions: RELEASED,
+      also: ({ world }) =>
+        world.list('Pod').some(({ metadata }) => metadata.annotations?.[DO_NOT_DISRUPT] !== undefined)
+          ? 'a VM is still held'
+          : undefined,
+    },
     orderly: true,
   },
   {

@@ -32,9 +32,9 @@
   verbs: [create, patch]
 # What it looks at.
 - apiGroups: ['']
-  # create, delete: those that pull images ahead of a version.
+  # create, delete: those that pull images ahead of a version. patch: annotations that hold VMs while one rolls.
   resources: [pods]
-  verbs: [list, watch, create, delete]
+  verbs: [list, watch, create, patch, delete]
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [list, watch]

@@ -1,0 +1,41 @@
+/** `disruption.holdVMs`: asks those who take VMs away to wait while a version rolls in a pool. Pure. */
+import type { Action } from './actions.ts';
+import { targetOf } from './actions.ts';
+import type { Pod } from './objects.ts';
+import { hasFailed, isSettled, poolTarget } from './target.ts';
+import type { PoolView, View } from './view.ts';
+
+/** Karpenter (https://karpenter.sh/docs/concepts/disruption/#pod-level-controls), and the cluster autoscaler's FAQ. */
+export const HELD: Readonly<Record<string, string>> = {
+  'karpenter.sh/do-not-disrupt': 'true',
+  'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
+};
+
+/** On pods, not in their template: that would start all of them anew. */
+export function holdVms(view: View): Action[] {
+  const holds = view.topology?.disruption.holdVMs ?? false;
+  const held = new Set(
+    holds ? view.pools.filter((pool) => isRolling(view, pool)).flatMap((pool) => podsOf(view, pool)) : [],
+  );
+  return view.workloads.flatMap(({ pods }) =>
+    pods.filter((pod) => (pod.holdsVm ?? false) !== held.has(pod)).map((pod) => annotate(pod, held.has(pod))),
+  );
+}
+
+/** From the first pod of a version until it is what is served, in full. What failed, or waits for a person, rolls no more. */
+function isRolling(view: View, pool: PoolView): boolean {
+  const target = poolTarget(view, pool);
+  if (!target?.workload || view.paused !== undefined || hasFailed(target.revision, pool.name)) return false;
+  return !isSettled(view, pool, target.revision);
+}
+
+function podsOf(view: View, pool: PoolView): Pod[] {
+  const workloads = new Set([pool.current, poolTarget(view, pool)?.workload]);
+  return [...workloads].flatMap((workload) => workload?.pods ?? []);
+}
+
+function annotate(pod: Pod, hold: boolean): Action {
+  const annotations = Object.fromEntries(Object.entries(HELD).map(([key, value]) => [key, hold ? value : null]));
+  const message = `${hold ? 'hold the VM of' : 'let go of the VM of'} ${pod.metadata.name}`;
+  return { kind: 'AnnotatePod', message, target: targetOf(pod), annotations };
+}

@@ -7,6 +7,7 @@ import { createReflector } from '../kube/reflector.ts';
 import type { Stored } from '../kube/store.ts';
 import type { KubeClient, KubeObject, Live, Resource } from '../kube/types.ts';
 import { findCondition } from '../release/conditions.ts';
+import { canonicalJson } from '../release/names.ts';
 import type { VmPool } from '../api/vm-pool.ts';
 import type { Node, PlacedPod } from '../pool/objects.ts';
 import type {
@@ -87,6 +88,8 @@ interface CacheOptions<S> {
   labelSelector?: string;
   /** What must not wait. */
   isUrgent?: (object: S) => boolean;
+  /** Whether a change tells a release anything. Left out: each does. */
+  isNews?: (object: S, old: S) => boolean;
   indexes?: Readonly<Record<string, (object: S) => string[]>>;
   /** Releases that it tells something besides those that it belongs to. */
   concerns?: (object: S) => string[];
@@ -122,7 +125,7 @@ export function createCaches(options: CachesOptions): RunningCaches {
     resource: Resource<T>,
     transform: (object: Live<T>) => S,
     releaseOf?: (object: S) => string[],
-    { labelSelector, isUrgent, indexes, concerns }: CacheOptions<S> = {},
+    { labelSelector, isUrgent, isNews, indexes, concerns }: CacheOptions<S> = {},
   ): Cache<S> {
     function reflect(namespace?: string): Cache<S> {
       const reflector = createReflector({
@@ -135,6 +138,7 @@ export function createCaches(options: CachesOptions): RunningCaches {
         ...(namespace !== undefined && { namespace }),
       });
       reflector.onChange((change) => {
+        if (change.type === 'modified' && isNews?.(change.object, change.old) === false) return;
         const add = isUrgent?.(change.object) ? enqueueFirst : enqueue;
         for (const key of [...(releaseOf?.(change.object) ?? []), ...(concerns?.(change.object) ?? [])]) add(key);
         if (change.type === 'modified') for (const key of releaseOf?.(change.old) ?? []) add(key);
@@ -181,7 +185,7 @@ export function createCaches(options: CachesOptions): RunningCaches {
     revisions: cache(REVISIONS, keepRevision, releaseOfLabel, ours),
     deployments: cache(DEPLOYMENTS, keepDeployment, releaseOfLabel, ours),
     services: cache(SERVICES, keepService, releaseOfLabel, ours),
-    autoscalers: cache(AUTOSCALERS, keepAutoscaler, releaseOfLabel, ours),
+    autoscalers: cache(AUTOSCALERS, keepAutoscaler, releaseOfLabel, { ...ours, isNews: isNewsOfAutoscaler }),
     budgets: cache(BUDGETS, keepBudget, releaseOfLabel, {
       indexes: { [NAMESPACE_INDEX]: ({ metadata }) => [metadata.namespace] },
       concerns: neighboursOf,
@@ -232,6 +236,12 @@ function joinCaches<S>(byNamespace: ReadonlyMap<string | undefined, Cache<S>>): 
     observeWrite: (object) => byNamespace.get(object.metadata.namespace)?.observeWrite(object),
     observeDelete: (object) => byNamespace.get(object.metadata.namespace)?.observeDelete(object),
   };
+}
+
+/** Its controller writes what it measured every few seconds: nothing follows from that. */
+export function isNewsOfAutoscaler(object: Autoscaler, old: Autoscaler): boolean {
+  const { resourceVersion } = object.metadata;
+  return canonicalJson(object) !== canonicalJson({ ...old, metadata: { ...old.metadata, resourceVersion } });
 }
 
 /** Only the answer and the switch go before everything else: what follows from them has time. */

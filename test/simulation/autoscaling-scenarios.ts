@@ -279,6 +279,41 @@ export const AUTOSCALING: readonly Scenario[] = [
     orderly: true,
   },
   {
+    name: 'autoscaled-release-made-again-at-once',
+    steps: [
+      create(autoscaled(webSpec('1.0.0'))),
+      act(
+        'delete AppRelease web, and make it again',
+        ({ users }) => {
+          users.remove('AppRelease', 'web');
+          users.create('web', autoscaled(webSpec('2.0.0')));
+        },
+        ready,
+      ),
+    ],
+    expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED },
+  },
+  {
+    name: 'autoscalers-lost-their-owner',
+    steps: [
+      create(autoscaled(webSpec('1.0.0'))),
+      act(
+        'restore all from a backup, without owners',
+        ({ users }) => {
+          users.disown();
+        },
+        ready,
+      ),
+    ],
+    expect: {
+      conditions: RELEASED,
+      also: ({ world }) => {
+        const lost = world.list(AUTOSCALERS.kind).find(({ metadata }) => (metadata.ownerReferences ?? []).length === 0);
+        return lost && `${lost.metadata.name} has no owner`;
+      },
+    },
+  },
+  {
     name: 'autoscaler-name-taken',
     prepare: ({ users }) => {
       users.createAutoscaler('web-prod-a', 'something');

@@ -87,7 +87,7 @@ describe('the CRDs (2.1)', () => {
       strategy: { type: 'BlueGreen' },
       rollback: { warmFor: '30m', warmReplicas: '100%', onFailure: 'RollbackAll', barrier: false, drain: '30s' },
       capacity: 'Wait',
-      disruption: { maxUnavailable: '25%' },
+      disruption: { maxUnavailable: '25%', holdVMs: false },
       minReadySeconds: 0,
       progressDeadlineSeconds: 600,
       revisionHistoryLimit: 10,
@@ -206,6 +206,11 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
       { strategy: { type: 'RollingUpdate', maxSurge: 0, maxUnavailable: '0%' } },
       'spec.strategy: Invalid value: maxSurge and maxUnavailable must not both be 0',
     ],
+    ...[0, '0%', '000%'].map((maxUnavailable): [string, Fields, string] => [
+      `a drain that may take ${JSON.stringify(maxUnavailable)}`,
+      { disruption: { maxUnavailable } },
+      'a percentage such as 25%, and more than 0: 0 would block every drain for ever',
+    ]),
     [
       'more missing pods than there are',
       { strategy: { type: 'RollingUpdate', maxUnavailable: '101%' } },

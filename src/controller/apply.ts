@@ -6,25 +6,19 @@ import { isInvalid, isKubeError, isNotFound, KubeError } from '../kube/errors.ts
 import type { JsonPatchOperation, KubeObject, Resource } from '../kube/types.ts';
 import { statusOf } from '../kube/types.ts';
 import type { Action, Guard, Target } from '../release/actions.ts';
-import { desiredHash, ownedMetadata } from '../release/drift.ts';
-import type { Desired, DesiredAutoscaler, DesiredService } from '../release/objects.ts';
+import { desiredHash } from '../release/drift.ts';
+import type { DesiredAutoscaler, DesiredService } from '../release/objects.ts';
 import { canonicalJson } from '../release/names.ts';
 import { ownerReference } from '../release/render.ts';
 import type { Cache } from './caches.ts';
 import type { ReleaseMemory } from './memory.ts';
-import { notePutBack } from './memory.ts';
 import { readService } from './observe.ts';
-import { inTheWay, isControlled, isForeign, isLeftBehind, otherRelease, takenMessage, wayOut } from './ownership.ts';
+import type { Scope } from './owned.ts';
+import { applyOwned } from './owned.ts';
 import { AUTOSCALERS, BUDGETS, DEPLOYMENTS, PODS, PROMOTIONS, REVISIONS, ROLLBACKS, SERVICES } from './resources.ts';
 import type { ReconcileContext } from './types.ts';
 
 type Of<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
-
-interface Scope {
-  context: ReconcileContext;
-  release: AppRelease;
-  memory: ReleaseMemory;
-}
 
 /** Does one action. Fails with the API server's error; a conflict means that the plan was made on old news. */
 export async function applyAction(
@@ -273,66 +267,6 @@ function refusedAutoscaler(desired: DesiredAutoscaler, error: KubeError, at: num
   const pool = desired.metadata.labels?.[LABEL.pool] ?? '';
   const message = `Kubernetes refuses the autoscaling of pool ${pool}: ${causesOf(error)}. Correct it in spec.stages; what runs stays as it is`;
   return { hash: desiredHash(desired), message: message.slice(0, 2000), at };
-}
-
-async function applyOwned<T extends KubeObject, S>(
-  scope: Scope,
-  resource: Resource<T>,
-  cache: Cache<S>,
-  desired: Desired<unknown>,
-  asked: boolean,
-): Promise<void> {
-  const { context, memory } = scope;
-  const force = asked || isControlled(scope, cache, desired);
-  const object = `${desired.kind}/${desired.metadata.name}`;
-  const other = otherRelease(scope, cache, desired);
-  if (other !== undefined) {
-    noteTaken(
-      scope,
-      object,
-      `${desired.kind} ${desired.metadata.name} belongs to AppRelease ${other}: ${wayOut(desired)}`,
-    );
-    return;
-  }
-  // Read before: what we take back from it ends its being named.
-  const manager = otherManagerOf(cache, desired);
-  try {
-    const applied = await context.client.apply(resource, desired as never, { fieldManager: FIELD_MANAGER, force });
-    const { uid, resourceVersion, generation } = applied.metadata;
-    const hash = desiredHash(desired);
-    if (force && memory.applied.get(uid)?.hash === hash) putBack(scope, object, manager);
-    const metadata = ownedMetadata(desired, applied as unknown as { metadata: ObjectMeta });
-    const spec = desired.kind === AUTOSCALERS.kind && {
-      spec: canonicalJson((applied as unknown as { spec: object }).spec),
-    };
-    memory.applied.set(uid, { hash, generation, resourceVersion, metadata, ...spec });
-    cache.observeWrite(applied);
-  } catch (error) {
-    if (force || !isForeign(error)) throw error;
-    if (isLeftBehind(scope, cache, desired)) throw inTheWay(desired);
-    noteTaken(scope, object, takenMessage(desired, error));
-  }
-}
-
-function noteTaken({ context, release, memory }: Scope, object: string, message: string): void {
-  memory.taken.set(object, { message, at: context.now() });
-  context.record(release, { type: 'Warning', reason: 'NameTaken', note: message });
-}
-
-function otherManagerOf<S>(cache: Cache<S>, { metadata }: Desired<unknown>): string {
-  const live = cache.get(metadata.namespace, metadata.name) as { otherManager?: string } | undefined;
-  return live?.otherManager ?? 'another manager';
-}
-
-function putBack({ context, release, memory }: Scope, object: string, manager: string): void {
-  const gaveUp = notePutBack(memory, object, manager, context.now());
-  context.record(release, {
-    type: 'Warning',
-    reason: gaveUp ? 'Contested' : 'DriftPutBack',
-    note: gaveUp
-      ? `${object} is kept otherwise by ${manager}: left alone for a while`
-      : `put back what ${manager} changed in ${object}`,
-  });
 }
 
 /** Reads a pool's Service live: what it selects now is not removed or scaled down, whatever the cache said. */

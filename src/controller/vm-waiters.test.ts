@@ -45,7 +45,14 @@ it('tells a release at once of the pools that it names', () => {
   const { woken, waiters } = watch();
   waiters.onChange({ kind: 'VMPool', object: vmPool('a') });
   waiters.onChange({ kind: 'VMPool', object: vmPool('unheard-of') });
+  waiters.onChange({ kind: 'VMPool', object: vmPool('a', {}, { pods: 3 }), old: vmPool('a') });
   expect(woken).toEqual(['shop/web']);
+  waiters.onChange({
+    kind: 'VMPool',
+    object: vmPool('a', {}, { poolLabel: 'karpenter.sh/nodepool' }),
+    old: vmPool('a'),
+  });
+  expect(woken).toEqual(['shop/web', 'shop/web']);
 });
 
 it('stops', () => {

@@ -1,5 +1,6 @@
 /** Wakes the releases that wait for VMs when VMs, their pools or what takes room on them change. */
 import type { AppRelease } from '../api/app-release.ts';
+import type { VmPool } from '../api/vm-pool.ts';
 import type { PoolChange } from './caches.ts';
 
 export interface VmWaiters {
@@ -28,6 +29,7 @@ export function createVmWaiters(enqueue: (key: string) => void, releases: () => 
     },
     onChange: (change) => {
       if (change.kind === 'VMPool') {
+        if (change.old && isPlacedAlike(change.object, change.old)) return;
         for (const release of releases()) {
           if (usesPool(release, change.object.metadata.name)) enqueue(keyOf(release));
         }
@@ -43,6 +45,15 @@ export function createVmWaiters(enqueue: (key: string) => void, releases: () => 
 
 function keyOf({ metadata: { namespace, name } }: AppRelease): string {
   return `${namespace}/${name}`;
+}
+
+/** Its status tells of its VMs every few seconds; only what names them moves a release. */
+function isPlacedAlike({ metadata, status }: VmPool, old: VmPool): boolean {
+  return (
+    metadata.uid === old.metadata.uid &&
+    metadata.generation === old.metadata.generation &&
+    status?.poolLabel === old.status?.poolLabel
+  );
 }
 
 function usesPool({ spec }: AppRelease, name: string): boolean {

@@ -6,6 +6,7 @@ import type { Behaviour } from './kubelet.ts';
 import type { UserStep } from './scenario.ts';
 import { DENIED_MEMORY, REFUSED_MEMORY } from './scenario.ts';
 import type { Scene } from './simulation.ts';
+import type { SpecDraft } from './specs.ts';
 import { webSpec } from './specs.ts';
 import {
   act,
@@ -70,6 +71,13 @@ function pause(reason: string, when: UserStep['when']): UserStep {
     },
     when,
   );
+}
+
+/** The canary's VMs get the images before it is entered. */
+function pulled(): SpecDraft {
+  const spec = webSpec('1.0.0');
+  for (const stage of spec.stages) stage.prepull = stage.name === 'canary';
+  return spec;
 }
 
 function noReplicas(): UserStep {
@@ -163,6 +171,46 @@ export const SITUATIONS: readonly Situation[] = [
       version('2.0.0'),
     ],
     when: is('CapacityAvailable', 'False'),
+  },
+  {
+    name: 'The VMs have no room for a new version',
+    steps: [
+      create(),
+      act(
+        'the VMs of canary say that they are full',
+        ({ users }) => {
+          users.room('canary', 1);
+        },
+        ready,
+      ),
+      edit('version 2.0.0, with three pods in canary', (spec) => {
+        spec.version = '2.0.0';
+        editPool('canary', (pool) => {
+          pool.replicas = 3;
+        })(spec);
+      }),
+    ],
+    when: unready('NoCapacity'),
+  },
+  {
+    name: 'A VM is drained where a new version would enter',
+    steps: [
+      create(),
+      act(
+        'cordon canary-1',
+        ({ users }) => {
+          users.cordon('canary-1', true);
+        },
+        ready,
+      ),
+      version('2.0.0'),
+    ],
+    when: unready('VMsUnavailable'),
+  },
+  {
+    name: 'The VMs pull the images of a new version first',
+    steps: [create(pulled()), version('2.0.0', ready)],
+    when: unready('PullingImages'),
   },
   {
     name: 'Every pod of a pool is lost',

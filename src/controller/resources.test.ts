@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { keepDeployment } from './resources.ts';
+import { keepDeployment, keepNode } from './resources.ts';
 
 test.each([
   [['kube-controller-manager'], 'kube-controller-manager'],
@@ -13,4 +13,11 @@ test.each([
   const spec = { selector: { matchLabels: {} }, template: { spec: { containers: [] } } };
   const kept = keepDeployment({ apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec });
   expect(kept.replicasOwner).toBe(owner);
+});
+
+test('an image of a VM that has lost its names to another one is nobody’s', () => {
+  const metadata = { name: 'vm-1', uid: '1', resourceVersion: '1', creationTimestamp: '' };
+  const images = [{ names: null }, {}, { names: ['registry.example.com/web@sha256:1', 'registry.example.com/web:1'] }];
+  const kept = keepNode({ apiVersion: 'v1', kind: 'Node', metadata, status: { images } });
+  expect(kept.images).toEqual(['registry.example.com/web@sha256:1', 'registry.example.com/web:1']);
 });

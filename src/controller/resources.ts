@@ -115,7 +115,8 @@ interface WireNode {
     conditions?: WireCondition[];
     capacity?: Record<string, string>;
     allocatable?: Record<string, string>;
-    images?: { names?: string[] }[];
+    /** An image that lost its names to another has none. */
+    images?: { names?: string[] | null }[];
     nodeInfo?: Record<string, string>;
   };
 }
@@ -342,7 +343,7 @@ export function keepNode({ metadata, spec, status }: Live<Wire<WireNode>>): Node
     taints: spec?.taints ?? [],
     capacity: parseResources(status?.capacity),
     allocatable: parseResources(status?.allocatable),
-    images: images.flatMap(({ names = [] }) => names),
+    images: images.flatMap(({ names }) => names ?? []),
     imagesTruncated: images.length >= REPORTED_IMAGES,
     info: {
       osImage: info.osImage ?? '',

@@ -25,7 +25,7 @@ function labelsOf(metadata: object): Record<string, string> {
 
 async function imagesOn(node: string): Promise<string[]> {
   const { status } = await admin.get(NODES, { name: node });
-  return (status?.images ?? []).flatMap(({ names = [] }) => names);
+  return (status?.images ?? []).flatMap(({ names }) => names ?? []);
 }
 
 /** A pool of three VMs of its own, in a stage that pulls first; one pod. */

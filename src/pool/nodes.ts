@@ -1,5 +1,5 @@
 /** What a node's own fields say of a VM. Pure. */
-import type { Node } from './objects.ts';
+import type { Node, Taint } from './objects.ts';
 
 /**
  * The taints by which those who take VMs away say so first: the node lifecycle (`kubectl cordon`), Karpenter (before
@@ -17,6 +17,11 @@ type Marked = Pick<Node, 'unschedulable' | 'taints'> & { metadata: Pick<Node['me
 /** Cordoned, being deleted, or marked by an autoscaler that is about to take it away. */
 export function isDraining({ metadata, unschedulable, taints }: Marked): boolean {
   return unschedulable || metadata.deletionTimestamp !== undefined || taints.some(({ key }) => LEAVING.has(key));
+}
+
+/** Taints that come and go with what happens to a VM, and say nothing of whom it is for. */
+export function isPassing({ key }: Taint): boolean {
+  return LEAVING.has(key) || key.startsWith('node.kubernetes.io/');
 }
 
 /** Ready and open to new pods; what taints its pool carries for good is another matter. */

@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import type { Toleration } from '../api/app-release.ts';
-import { admits, podShape, selects, tolerates } from './shape.ts';
+import { admits, isFor, podShape, selects, tolerates } from './shape.ts';
 import { vm } from './testing.ts';
 
 function shape(spec: object) {
@@ -76,6 +76,14 @@ describe('a VM admits', () => {
   it('nothing while it is cordoned, before the taint is there too', () => {
     expect(admits(vm('a', { unschedulable: true }), shape({}))).toBe(false);
   });
+});
+
+it('a VM is for pods whatever happens to it now, but not for those that its pool’s taint keeps out', () => {
+  const cordoned = [{ key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }];
+  const leaving = vm('a', { unschedulable: true, taints: [...cordoned, taint] });
+  expect(isFor(leaving, shape({}))).toBe(false);
+  expect(isFor(leaving, shape({ tolerations: [{ key: 'pool', operator: 'Exists' }] }))).toBe(true);
+  expect(isFor(vm('a', { taints: [{ key: 'karpenter.sh/disrupted', effect: 'NoSchedule' }] }), shape({}))).toBe(true);
 });
 
 it('only constraints that keep a pod waiting count', () => {

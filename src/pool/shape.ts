@@ -1,5 +1,6 @@
 /** What the scheduler asks of a node for a pod: the part of a pod template that its filters read. Pure. */
 import type { PodTemplate, Toleration } from '../api/app-release.ts';
+import { isPassing } from './nodes.ts';
 import type { Node, Taint } from './objects.ts';
 import type { Resources } from './quantity.ts';
 import type { RequestingPodSpec } from './requests.ts';
@@ -69,6 +70,12 @@ export function podShape({ metadata, spec }: PodTemplate): PodShape {
 /** Whether a pod may be put there, whatever room there is. */
 export function admits(node: Node, shape: PodShape): boolean {
   return isSelected(node, shape) && toleratesTaints(node, shape);
+}
+
+/** Whether it is a VM for such pods, in whatever state it is now. */
+export function isFor(node: Node, shape: PodShape): boolean {
+  const steady = { ...node, unschedulable: false, taints: node.taints.filter((taint) => !isPassing(taint)) };
+  return admits(steady, shape);
 }
 
 /** By nodeSelector and required node affinity. */

@@ -2,14 +2,13 @@
 import type { Stage } from '../api/app-release.ts';
 import { LABEL } from '../api/meta.ts';
 import { hasImages } from '../pool/images.ts';
-import { isOpen } from '../pool/nodes.ts';
 import type { Node } from '../pool/objects.ts';
-import { matchesSelector } from '../pool/select.ts';
 import type { Action } from './actions.ts';
 import { targetOf } from './actions.ts';
 import type { Revisions } from './drafts.ts';
 import { poolsToEnter } from './gate.ts';
 import type { Pod } from './objects.ts';
+import { openVms } from './pool-template.ts';
 import { makePull } from './pull.ts';
 import type { Revision } from './revision.ts';
 import { poolFacts } from './revision.ts';
@@ -107,12 +106,8 @@ function givesUpAt(view: View, pool: PoolView, revision: Revision): number {
 }
 
 function progressOf(view: View, pool: PoolView, revision: Revision): { have: number; of: number } {
-  const of = nodesOf(view, pool).length;
+  const of = openVms(view, pool, revision).length;
   return { have: of - missingNodes(view, pool, revision).length, of };
-}
-
-function nodesOf({ observed }: View, { placement }: PoolView): Node[] {
-  return observed.vms.filter((node) => isOpen(node) && matchesSelector(node, placement.nodeSelector));
 }
 
 function missingNodes(view: View, pool: PoolView, revision: Revision): Node[] {
@@ -122,7 +117,7 @@ function missingNodes(view: View, pool: PoolView, revision: Revision): Node[] {
       .filter(hasPulled)
       .map(({ nodeName }) => nodeName),
   );
-  return nodesOf(view, pool).filter((node) => !hasImages(node, digests) && !pulled.has(node.metadata.name));
+  return openVms(view, pool, revision).filter((node) => !hasImages(node, digests) && !pulled.has(node.metadata.name));
 }
 
 function pullsOf({ observed }: View, { name }: PoolView, { number }: Revision): Pod[] {

@@ -3,9 +3,9 @@ import { LABEL } from '../api/meta.ts';
 import type { Node } from '../pool/objects.ts';
 import { joinName, shortHash } from './names.ts';
 import type { DesiredPod } from './objects.ts';
-import { makeDeployment, ownerReference } from './render.ts';
+import { poolTemplate } from './pool-template.ts';
+import { ownerReference } from './render.ts';
 import type { Revision } from './revision.ts';
-import { effectiveStrategy, wantedKey } from './target.ts';
 import type { PoolView, View } from './view.ts';
 
 /**
@@ -24,16 +24,8 @@ interface PulledSpec {
 }
 
 export function makePull(view: View, pool: PoolView, revision: Revision, node: Node): DesiredPod {
-  const { owner, topology } = view;
-  if (!topology) throw new Error('a pool without a topology');
-  const identity = {
-    pool: pool.name,
-    revision,
-    placement: pool.placement,
-    strategy: effectiveStrategy(view, pool),
-    key: wantedKey(view, pool),
-  };
-  const { template } = makeDeployment({ owner, identity, track: '', replicas: 0, topology }).spec;
+  const { owner } = view;
+  const template = poolTemplate(view, pool, revision);
   const { imagePullSecrets, serviceAccountName, tolerations, ...spec } = template.spec as PulledSpec;
   return {
     apiVersion: 'v1',

@@ -1,8 +1,7 @@
 /** How fast a rollback of a pool would be. Pure. */
 import type { PoolStatus } from '../api/app-release.ts';
 import { imagePresence } from '../pool/images.ts';
-import { isOpen } from '../pool/nodes.ts';
-import { matchesSelector } from '../pool/select.ts';
+import { openVms } from './pool-template.ts';
 import type { Revision } from './revision.ts';
 import { barrierBetween, lastGood, wantedReplicas } from './target.ts';
 import type { PoolView, View } from './view.ts';
@@ -34,15 +33,15 @@ export function rollbackReadiness(view: View, pool: PoolView): RollbackStatus | 
 function withoutPods(
   view: View,
   pool: PoolView,
-  { data }: Revision,
+  previous: Revision,
 ): Pick<RollbackStatus, 'readiness'> & { message: string } {
+  const { data } = previous;
   if (asksRegistry(data.input.template)) {
     const message = 'a rollback starts containers and asks the registry: imagePullPolicy is Always';
     return { readiness: 'Cold', message };
   }
-  const nodes = view.observed.vms.filter((node) => isOpen(node) && matchesSelector(node, pool.placement.nodeSelector));
   const digests = Object.values(data.images).map(({ digest }) => digest);
-  const { have, unknown, of } = imagePresence(nodes, digests);
+  const { have, unknown, of } = imagePresence(openVms(view, pool, previous), digests);
   if (of > 0 && have === of) return { readiness: 'Cached', message: 'a rollback starts containers from cached images' };
   const some = `a rollback starts containers; ${have} of ${of} VMs have the images`;
   if (have + unknown < of || of === 0) return { readiness: 'Cold', message: some };

@@ -2,10 +2,10 @@
 import { LABEL } from '../api/meta.ts';
 import type { Demand, Room } from '../pool/fit.ts';
 import { shortage } from '../pool/fit.ts';
-import { podShape } from '../pool/shape.ts';
+import { isFor, podShape } from '../pool/shape.ts';
 import { vmWork } from '../pool/work.ts';
 import { intOrPercentOf } from './quantity.ts';
-import { makeDeployment } from './render.ts';
+import { poolTemplate } from './pool-template.ts';
 import type { Revision } from './revision.ts';
 import { effectiveStrategy, wantedKey, wantedReplicas } from './target.ts';
 import type { PoolView, View, Workload } from './view.ts';
@@ -23,39 +23,31 @@ const WAY_OUT = 'spec.capacity: Proceed enters all the same';
 export function vmsKeepOut(view: View, pools: readonly PoolView[], revision: Revision): VmWait | undefined {
   const { rooms } = view.observed;
   if (view.topology?.capacity === 'Proceed' || !rooms) return undefined;
-  for (const pool of pools) {
-    const work = vmWork(
-      rooms(pool.placement.nodeSelector).map(({ node }) => node),
-      view.now,
-    );
+  const demands = pools.map((pool) => demandOf(view, pool, revision, rooms(pool.placement.nodeSelector)));
+  for (const { pool, shape, rooms: own } of demands) {
+    const nodes = own.map(({ node }) => node).filter((node) => isFor(node, shape));
+    const work = vmWork(nodes, view.now);
     if (work) {
       const { message, ...until } = work;
-      return { reason: 'VMsUnavailable', message: `pool ${pool.name}: ${message}; ${WAY_OUT}`, ...until };
+      return { reason: 'VMsUnavailable', message: `pool ${pool}: ${message}; ${WAY_OUT}`, ...until };
     }
   }
-  const found = shortage(pools.map((pool) => demandOf(view, pool, revision, rooms(pool.placement.nodeSelector))));
+  const found = shortage(demands);
   return (
     found && { reason: 'NoCapacity', message: `${found.message}; ${WAY_OUT}, so that a cluster autoscaler brings VMs` }
   );
 }
 
 function demandOf(view: View, pool: PoolView, revision: Revision, rooms: readonly Room[]): Demand {
-  const identity = {
-    pool: pool.name,
-    revision,
-    placement: pool.placement,
-    strategy: effectiveStrategy(view, pool),
-    key: wantedKey(view, pool),
-  };
-  const { topology, owner } = view;
-  if (!topology) throw new Error('a pool without a topology');
-  const { template } = makeDeployment({ owner, identity, track: '', replicas: 0, topology }).spec;
+  const template = poolTemplate(view, pool, revision);
   return {
     pool: pool.name,
     shape: podShape(template),
     rooms,
     labels: labelsByPod(view, template.metadata?.labels ?? {}),
-    ...(identity.strategy === 'BlueGreen' ? beside(pool, revision, identity.key) : instead(view, pool)),
+    ...(effectiveStrategy(view, pool) === 'BlueGreen'
+      ? beside(pool, revision, wantedKey(view, pool))
+      : instead(view, pool)),
   };
 }
 

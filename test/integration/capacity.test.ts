@@ -40,10 +40,14 @@ async function deployments(world: World): Promise<string[]> {
 }
 
 async function makePool(name: string, spec: VmPoolSpec): Promise<void> {
-  await admin.apply(VM_POOLS, { apiVersion: API_VERSION, kind: 'VMPool', metadata: { name }, spec }, {
-    fieldManager: 'test',
-    force: true,
-  });
+  await admin.apply(
+    VM_POOLS,
+    { apiVersion: API_VERSION, kind: 'VMPool', metadata: { name }, spec },
+    {
+      fieldManager: 'test',
+      force: true,
+    },
+  );
 }
 
 test('5.2 a version that finds no room waits before anything is touched, and goes on when a VM comes', async ({
@@ -96,7 +100,9 @@ test('5.2 a rollback never waits for room', async ({ wide: world }) => {
   await world.rollbackIs('back', 'Complete', 'True');
 });
 
-test('5.2 the standby gives way when what is served needs the room, as when a VM is drained', async ({ wide: world }) => {
+test('5.2 the standby gives way when what is served needs the room, as when a VM is drained', async ({
+  wide: world,
+}) => {
   const [first = ''] = await makeVms(world, 2);
   await world.apply(await big(world, '1.0', 2));
   await world.released('1.0');

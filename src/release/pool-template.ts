@@ -1,0 +1,24 @@
+/** The pods that a revision has in a pool, and the VMs that are for them. Pure. */
+import type { PodTemplate } from '../api/app-release.ts';
+import { isOpen } from '../pool/nodes.ts';
+import type { Node } from '../pool/objects.ts';
+import { admits, podShape } from '../pool/shape.ts';
+import { makeDeployment } from './render.ts';
+import type { Revision } from './revision.ts';
+import { effectiveStrategy, wantedKey } from './target.ts';
+import type { PoolView, View } from './view.ts';
+
+/** Placed as the pool is wanted to be. */
+export function poolTemplate(view: View, pool: PoolView, revision: Revision): PodTemplate {
+  const { owner, topology } = view;
+  if (!topology) throw new Error('a pool without a topology');
+  const strategy = effectiveStrategy(view, pool);
+  const identity = { pool: pool.name, revision, placement: pool.placement, strategy, key: wantedKey(view, pool) };
+  return makeDeployment({ owner, identity, track: '', replicas: 0, topology }).spec.template;
+}
+
+/** Ready, not cordoned, and with labels and taints that let the pods in. */
+export function openVms(view: View, pool: PoolView, revision: Revision): Node[] {
+  const shape = podShape(poolTemplate(view, pool, revision));
+  return view.observed.vms.filter((node) => isOpen(node) && admits(node, shape));
+}

@@ -79,11 +79,7 @@ function spreadOut(demand: Demand, places: readonly Place[]): number {
   const constraints = demand.shape.spreads.map((spread) => domainsOf(demand, spread));
   const left = new Map(places.map((place) => [place.node, place.left]));
   for (let placed = 0; placed < demand.count; placed += 1) {
-    const node = places
-      .map((place) => place.node)
-      .filter((candidate) => (left.get(candidate) ?? 0) > 0 && constraints.every((one) => one.allows(candidate)))
-      .toSorted((a, b) => total(constraints, a) - total(constraints, b))
-      .at(0);
+    const node = emptiest(constraints, left);
     if (!node) return placed;
     left.set(node, (left.get(node) ?? 0) - 1);
     for (const one of constraints) one.add(node);
@@ -92,13 +88,26 @@ function spreadOut(demand: Demand, places: readonly Place[]): number {
 }
 
 interface Domains {
-  allows: (node: Node) => boolean;
+  /** Of the domain that has fewest. */
+  least: () => number;
+  /** With one pod more on the node; undefined where it is in no domain. */
+  after: (node: Node) => number | undefined;
+  maxSkew: number;
   add: (node: Node) => void;
-  pods: (node: Node) => number;
 }
 
-function total(constraints: readonly Domains[], node: Node): number {
-  return constraints.reduce((sum, one) => sum + one.pods(node), 0);
+/** The VM with room on which one pod more keeps every skew small enough, and the domains as even as can be. */
+function emptiest(constraints: readonly Domains[], left: ReadonlyMap<Node, number>): Node | undefined {
+  const least = constraints.map((one) => one.least());
+  let best: { node: Node; pods: number } | undefined;
+  for (const [node, places] of left) {
+    if (places <= 0) continue;
+    const after = constraints.map((one) => one.after(node) ?? Number.POSITIVE_INFINITY);
+    if (constraints.some(({ maxSkew }, index) => (after[index] ?? 0) - (least[index] ?? 0) > maxSkew)) continue;
+    const pods = after.reduce((sum, one) => sum + one, 0);
+    if (best === undefined || pods < best.pods) best = { node, pods };
+  }
+  return best?.node;
 }
 
 /** The pods of each domain (https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/). */
@@ -137,17 +146,16 @@ function domainsOf({ shape, rooms, leaving, labels }: Demand, spread: Spread): D
     return counted.get(domain ?? '') ?? 0;
   }
   return {
-    allows: (node) => {
+    maxSkew,
+    least: () => (counted.size < minDomains ? 0 : Math.min(...counted.values())),
+    after: (node) => {
       const domain = domainOf(node);
-      if (domain === undefined) return false;
-      const least = counted.size < minDomains ? 0 : Math.min(...counted.values());
-      return podsIn(domain) + own - least <= maxSkew;
+      return domain === undefined ? undefined : podsIn(domain) + own;
     },
     add: (node) => {
       const domain = domainOf(node);
       if (domain !== undefined) counted.set(domain, podsIn(domain) + own);
     },
-    pods: (node) => podsIn(domainOf(node)),
   };
 }
 

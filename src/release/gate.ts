@@ -63,8 +63,18 @@ export function stagePools(view: View, stage: Stage): PoolView[] {
   return view.pools.filter((pool) => pool.stage.name === stage.name);
 }
 
-/** What keeps the wanted revision out of a stage; undefined where it may enter. */
+const knownGates = new WeakMap<View, Map<string, Wait | undefined>>();
+
+/** What keeps the wanted revision out of a stage; undefined where it may enter. Judged once for each view: many rules ask. */
 export function gate(view: View, stage: Stage, revision: Revision): Wait | undefined {
+  const known = knownGates.get(view) ?? new Map<string, Wait | undefined>();
+  knownGates.set(view, known);
+  const key = `${revision.number} ${stage.name}`;
+  if (!known.has(key)) known.set(key, firstWait(view, stage, revision));
+  return known.get(key);
+}
+
+function firstWait(view: View, stage: Stage, revision: Revision): Wait | undefined {
   const stages = view.topology?.stages ?? [];
   const previous = stages[stages.findIndex(({ name }) => name === stage.name) - 1];
   const approval = approvalFor(view, stage, revision);

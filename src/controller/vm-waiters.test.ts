@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { AppRelease } from '../api/app-release.ts';
 import { vm, vmPool, placedPod } from '../pool/testing.ts';
 import { release } from '../release/testing.ts';
 import { createVmWaiters } from './vm-waiters.ts';
@@ -11,11 +12,11 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function watch() {
+function watch(...releases: AppRelease[]) {
   const woken: string[] = [];
   const waiters = createVmWaiters(
     (key) => woken.push(key),
-    () => [release()],
+    () => (releases.length > 0 ? releases : [release()]),
   );
   return { woken, waiters };
 }
@@ -55,8 +56,42 @@ it('tells a release at once of the pools that it names', () => {
   expect(woken).toEqual(['shop/web', 'shop/web']);
 });
 
+/** Its pool is on VMs with the label pool=a. */
+function telling(name: string, readiness: 'Warm' | 'Cached' | 'Cold'): AppRelease {
+  const { metadata, spec, ...rest } = release();
+  const [stage] = spec.stages;
+  const pools = [{ name: 'a', replicas: 1, nodeSelector: { pool: 'a' } }];
+  const told = [{ name: 'a', stage: 'all', replicas: 1, readyReplicas: 1, rollback: { readiness } }];
+  return {
+    ...rest,
+    metadata: { ...metadata, name },
+    spec: { ...spec, stages: stage ? [{ ...stage, pools }] : [] },
+    status: { conditions: [], pools: told },
+  };
+}
+
+it('wakes those that tell how fast a rollback is, when a VM of theirs has other images', () => {
+  const { woken, waiters } = watch(telling('cached', 'Cached'), telling('warm', 'Warm'));
+  const labels = { pool: 'a' };
+  const before = vm('a', { images: ['web@sha256:1'], labels });
+  waiters.onChange({ kind: 'Node', object: vm('a', { images: ['web@sha256:1'], labels }), old: before });
+  const elsewhere = vm('b', { labels: { pool: 'b' } });
+  waiters.onChange({ kind: 'Node', object: elsewhere });
+  vi.advanceTimersByTime(10_000);
+  expect(woken).toEqual([]);
+  for (let count = 0; count < 5; count += 1) {
+    waiters.onChange({ kind: 'Node', object: vm('a', { images: [], labels }), old: before });
+  }
+  vi.advanceTimersByTime(10_000);
+  expect(woken).toEqual(['shop/cached']);
+  // Cordoned.
+  waiters.onChange({ kind: 'Node', object: vm('a', { images: [], labels, unschedulable: true }), old: before });
+  vi.advanceTimersByTime(10_000);
+  expect(woken).toEqual(['shop/cached', 'shop/cached']);
+});
+
 it('stops', () => {
-  const { woken, waiters } = watch();
+  const { woken, waiters } = watch(telling('cached', 'Cached'));
   waiters.note('shop/web', true);
   waiters.onChange({ kind: 'Node', object: vm('a') });
   waiters.stop();

@@ -1,6 +1,10 @@
-/** Wakes the releases that wait for VMs when VMs, their pools or what takes room on them change. */
+/** Wakes the releases that wait for VMs, or tell of them, when VMs, their pools or what takes room on them change. */
+import { isDeepStrictEqual } from 'node:util';
 import type { AppRelease } from '../api/app-release.ts';
 import type { VmPool } from '../api/vm-pool.ts';
+import { isOpen } from '../pool/nodes.ts';
+import type { Node } from '../pool/objects.ts';
+import { matchesSelector } from '../pool/select.ts';
 import type { PoolChange } from './caches.ts';
 
 export interface VmWaiters {
@@ -12,14 +16,26 @@ export interface VmWaiters {
 
 /** Many pods come and go: those that wait look again once in this time. */
 const PATIENCE_MS = 1_000;
+/** Each kubelet tells in its own time what images it has: nobody waits for it, but a rollback is told to be as fast as that. */
+const IMAGES_MS = 10_000;
 
 export function createVmWaiters(enqueue: (key: string) => void, releases: () => readonly AppRelease[]): VmWaiters {
   const waiting = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
+  const turned = new Map<string, Node>();
+  let imagesTimer: NodeJS.Timeout | undefined;
 
   function wake(): void {
     timer = undefined;
     for (const key of waiting) enqueue(key);
+  }
+
+  function wakeByImages(): void {
+    imagesTimer = undefined;
+    for (const release of releases()) {
+      if ([...turned.values()].some((node) => tellsOfImages(release, node))) enqueue(keyOf(release));
+    }
+    turned.clear();
   }
 
   return {
@@ -33,12 +49,17 @@ export function createVmWaiters(enqueue: (key: string) => void, releases: () => 
         for (const release of releases()) {
           if (usesPool(release, change.object.metadata.name)) enqueue(keyOf(release));
         }
-      } else if (waiting.size > 0) {
-        timer ??= setTimeout(wake, PATIENCE_MS);
+        return;
+      }
+      if (waiting.size > 0) timer ??= setTimeout(wake, PATIENCE_MS);
+      if (change.kind === 'Node' && isNewsOfImages(change.object, change.old)) {
+        turned.set(change.object.metadata.name, change.object);
+        imagesTimer ??= setTimeout(wakeByImages, IMAGES_MS);
       }
     },
     stop: () => {
       clearTimeout(timer);
+      clearTimeout(imagesTimer);
     },
   };
 }
@@ -59,3 +80,20 @@ function isPlacedAlike({ metadata, status }: VmPool, old: VmPool): boolean {
 function usesPool({ spec }: AppRelease, name: string): boolean {
   return spec.stages.some(({ pools }) => pools.some((pool) => pool.name === name));
 }
+
+/** A VM that comes, goes, or opens may make a rollback faster or slower too. */
+function isNewsOfImages(node: Node, old: Node | undefined): boolean {
+  return !old || isOpen(node) !== isOpen(old) || !isDeepStrictEqual(node.images, old.images);
+}
+
+/** Whether a release says of a pool, which may have the VM, how fast a rollback without running pods would be. */
+function tellsOfImages({ spec, status }: AppRelease, node: Node): boolean {
+  const counted = (status?.pools ?? [])
+    .filter(({ rollback }) => COUNTED.has(rollback?.readiness))
+    .map(({ name }) => name);
+  return spec.stages.some(({ pools }) =>
+    pools.some(({ name, nodeSelector = {} }) => counted.includes(name) && matchesSelector(node, nodeSelector)),
+  );
+}
+
+const COUNTED: ReadonlySet<string | undefined> = new Set(['Cached', 'Cold', 'Unknown']);

@@ -1,11 +1,11 @@
 // What is done to the machines: the nodes of kind are containers of the engine.
 import { e2e, kubectl, type World } from './world.ts';
 
-/** Removes the image of a version from every node, as the kubelet's garbage collection does. */
-export async function forget(world: World, version: string): Promise<void> {
+/** Removes the image of a version from nodes, as the kubelet's garbage collection does. */
+export async function forget(world: World, version: string, nodes = e2e.cluster.nodes): Promise<void> {
   const { digest, manifests } = await world.images.push(version);
   const digests = [digest, ...Object.values(manifests)];
-  for (const node of e2e.cluster.nodes) {
+  for (const node of nodes) {
     const names = (await world.engine.run(['exec', node, 'ctr', '--namespace=k8s.io', 'images', 'list'])).split('\n');
     const own = names.filter((line) => digests.some((candidate) => line.includes(candidate)));
     for (const line of own) {

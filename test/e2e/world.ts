@@ -132,6 +132,12 @@ export function kubectl(...args: string[]): Promise<string> {
   return execute(e2e.kubectl, [`--kubeconfig=${e2e.cluster.kubeconfigPath}`, ...args]);
 }
 
+/** kubectl with a manifest as its input. */
+export function send(command: readonly string[], manifest: object): Promise<string> {
+  const input = JSON.stringify(manifest);
+  return execute(e2e.kubectl, [`--kubeconfig=${e2e.cluster.kubeconfigPath}`, ...command], { input });
+}
+
 async function makeWorld(images: Images): Promise<World> {
   const namespace = `e2e-${randomBytes(4).toString('hex')}`;
   const engine = await prepareEngine();
@@ -139,12 +145,7 @@ async function makeWorld(images: Images): Promise<World> {
   const own = (...args: string[]) => kubectl(`--namespace=${namespace}`, ...args);
 
   async function create({ metadata, ...manifest }: Manifest): Promise<void> {
-    await apply(['create', '--filename=-'], { ...manifest, metadata: { ...metadata, namespace } });
-  }
-
-  async function apply(command: readonly string[], manifest: object): Promise<void> {
-    const input = JSON.stringify(manifest);
-    await execute(e2e.kubectl, [`--kubeconfig=${e2e.cluster.kubeconfigPath}`, ...command], { input });
+    await send(['create', '--filename=-'], { ...manifest, metadata: { ...metadata, namespace } });
   }
 
   async function get<T>(...args: string[]): Promise<T> {
@@ -193,13 +194,10 @@ async function makeWorld(images: Images): Promise<World> {
     image: async (version) => (await images.push(version)).image,
     kubectl: own,
     create,
-    apply: (spec) =>
-      apply(['apply', '--filename=-'], {
-        apiVersion: API_VERSION,
-        kind: 'AppRelease',
-        metadata: { name: 'web', namespace },
-        spec,
-      }),
+    apply: async (spec) => {
+      const metadata = { name: 'web', namespace };
+      await send(['apply', '--filename=-'], { apiVersion: API_VERSION, kind: 'AppRelease', metadata, spec });
+    },
     rollback: async (name, spec = {}) => {
       const asked = Date.now();
       // Not by kubectl, whose own start would count.

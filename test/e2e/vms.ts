@@ -1,0 +1,99 @@
+// The VMPools of the kind cluster's workers, and what is done to their VMs.
+import { onTestFinished } from 'vitest';
+import { API_VERSION } from '../../src/api/meta.ts';
+import type { VmPool, VmPoolSpec } from '../../src/api/vm-pool.ts';
+import { parseResources, type Resources } from '../../src/pool/quantity.ts';
+import type { Spec } from '../integration/release-objects.ts';
+import { POOL_LABEL } from '../kind/cluster.ts';
+import { forget } from './nodes.ts';
+import { POOLS, web } from './releases.ts';
+import { kubectl, send, type World } from './world.ts';
+
+export interface Vm {
+  readonly metadata: { readonly name: string; readonly uid: string };
+  readonly status: { readonly nodeInfo: Readonly<Record<'osImage' | 'kernelVersion' | 'kubeletVersion', string>> };
+}
+
+/** What brings pods to the VMs of a pool. */
+export function placeOf(pool: string) {
+  return {
+    nodeSelector: { [POOL_LABEL]: pool },
+    tolerations: [{ key: POOL_LABEL, operator: 'Equal', value: pool, effect: 'NoSchedule' }],
+  };
+}
+
+/** A VMPool for each of the pools, with what is added to some; they go with the test. */
+export async function makeVmPools(more: Readonly<Record<string, VmPoolSpec>> = {}): Promise<void> {
+  onTestFinished(async () => {
+    await kubectl('delete', 'vmpools', ...POOLS, '--ignore-not-found');
+  });
+  for (const name of POOLS) {
+    await send(['create', '--filename=-'], {
+      apiVersion: API_VERSION,
+      kind: 'VMPool',
+      metadata: { name },
+      spec: { ...placeOf(name), ...more[name] },
+    });
+  }
+  await kubectl('wait', ...POOLS.map((name) => `vmpool/${name}`), '--for=condition=Ready', '--timeout=60s');
+}
+
+export async function vmPool(name: string): Promise<VmPool> {
+  return JSON.parse(await kubectl('get', 'vmpool', name, '--output=json')) as VmPool;
+}
+
+export async function vmsOf(pool: string): Promise<Vm[]> {
+  const list = await kubectl('get', 'nodes', `--selector=${POOL_LABEL}=${pool}`, '--output=json');
+  return (JSON.parse(list) as { items: Vm[] }).items;
+}
+
+export async function namesOf(pool: string): Promise<string[]> {
+  return (await vmsOf(pool)).map(({ metadata }) => metadata.name);
+}
+
+/** What `kubectl describe node` says that the pods on a VM ask for. */
+export async function describedRequests(node: string): Promise<Resources> {
+  const text = await kubectl('describe', 'node', node);
+  const allocated = text.slice(text.indexOf('Allocated resources:'));
+  const rows = [...allocated.matchAll(/^ {2}(cpu|memory) +(\S+) \(/gm)];
+  const pods = /Non-terminated Pods: +\((\d+) in total\)/.exec(text)?.[1];
+  const amounts: Record<string, unknown> = { pods };
+  for (const [, name = '', amount] of rows) amounts[name] = amount;
+  return parseResources(amounts);
+}
+
+/** On pools that are VMPools and nothing else, of pods that may be evicted: they serve until nobody is sent to them. */
+export async function onVmPools(world: World, version: string, stages: Spec['stages']): Promise<Spec> {
+  const spec = await web(world, version, { stages });
+  const [container] = spec.template.spec.containers;
+  if (container) {
+    container['lifecycle'] = { preStop: { sleep: { seconds: 3 } } };
+    container['resources'] = { requests: { cpu: '30m', memory: '24Mi' } };
+  }
+  return spec;
+}
+
+export function drain(node: string): Promise<string> {
+  return kubectl('drain', node, '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=120s', '--force');
+}
+
+/** As a cloud replaces a VM: it is emptied, its Node removed, and one of its name joins, without the images of the app. */
+export async function replaceVm(world: World, node: string, versions: readonly string[]): Promise<void> {
+  await drain(node);
+  await world.engine.run(['exec', node, 'systemctl', 'stop', 'kubelet']);
+  try {
+    await kubectl('delete', 'node', node, '--timeout=60s');
+    for (const version of versions) await forget(world, version, [node]);
+  } finally {
+    await world.engine.run(['exec', node, 'systemctl', 'start', 'kubelet']);
+  }
+  await kubectl('wait', `node/${node}`, '--for=create', '--timeout=60s');
+  await kubectl('wait', `node/${node}`, '--for=condition=Ready', '--timeout=120s');
+}
+
+/** Whether a VM has the image of a version; by its container runtime. */
+export async function hasImage(world: World, node: string, version: string): Promise<boolean> {
+  const { digest } = await world.images.push(version);
+  const images = await world.engine.run(['exec', node, 'ctr', '--namespace=k8s.io', 'images', 'list']);
+  return images.includes(`@${digest}`);
+}

@@ -10,7 +10,7 @@ import { webOf } from './releases.ts';
 import { kubectl, test, type Behaviour, type World } from './world.ts';
 
 const CANARY = pool('canary-vms', 1);
-const PRODUCTION = pool('prod-a', 1);
+const PRODUCTION = pool('prod-a', 2, { autoscaling: { minReplicas: 2, maxReplicas: 3 } });
 
 test('every right of the operator is used, and none is missing', async ({ world }) => {
   const since = Date.now();
@@ -60,8 +60,9 @@ async function everythingThereIsToDo(world: World): Promise<void> {
   async function apply(version: string, pools = [CANARY, PRODUCTION], behaviour: Behaviour = 'serve', secrets = {}) {
     const { image } = await world.images.push(version, behaviour);
     const spec = webOf(image, version, {
-      stages: [{ name: 'all', pools }],
+      stages: [{ name: 'all', prepull: true, pools }],
       rollback: { warmFor: '0s', drain: '0s' },
+      disruption: { holdVMs: true },
       revisionHistoryLimit: 1,
       progressDeadlineSeconds: 10,
     });
@@ -87,8 +88,8 @@ async function everythingThereIsToDo(world: World): Promise<void> {
   await apply('1.2.0', undefined, 'unready');
   await world.conditionIs('RolledBack', 'True');
 
-  // More versions than are kept, and one pool fewer.
-  for (const version of ['1.3.0', '1.4.0', '1.5.0']) await release(version);
+  // More versions than are kept, one that no VM has, and one pool fewer.
+  for (const version of ['1.3.0', `1.4.0-${world.namespace}`, '1.5.0']) await release(version);
   await world.until('fewer revisions', async () => {
     return !(await world.kubectl('get', 'controllerrevisions', '--output=name'))
       .split('\n')

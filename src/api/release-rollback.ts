@@ -45,6 +45,9 @@ export const releaseRollbackStatus = z
     conditions,
     releaseUID: z.string().optional().meta({ description: 'The UID of the release when this was accepted.' }),
     acceptedAt: timestamp.optional().meta({ description: 'When it was accepted.' }),
+    toVersion: z.string().optional().meta({
+      description: 'The version that the pools are held at; where they differ, all of them, separated by commas.',
+    }),
     sequence: z.int().optional().meta({ description: 'Its place among the accepted rollbacks of the release.' }),
     heldAgainst: z.int().optional().meta({ description: 'The wanted revision that this keeps out.' }),
     pools: z
@@ -83,7 +86,7 @@ export const releaseRollbackKind: KindDefinition = {
   rules: [],
   columns: [
     { name: 'Release', type: 'string', jsonPath: '.spec.release', description: 'The release.' },
-    { name: 'To', type: 'string', jsonPath: '.spec.toVersion', description: 'The version asked for.' },
+    { name: 'To', type: 'string', jsonPath: '.status.toVersion', description: 'The version that it goes back to.' },
     {
       name: 'Accepted',
       type: 'string',

@@ -25,6 +25,13 @@ export function answerRollbacks(view: View): Action[] {
   return next ? [{ ...answer(view, next), first: true }] : [];
 }
 
+/** For people: the targets are the pools' revisions. */
+function toVersionOf(view: View, pools: readonly RollbackPoolStatus[]): Pick<ReleaseRollbackStatus, 'toVersion'> {
+  const targets = view.revisions.filter(({ number }) => pools.some(({ to }) => to === number));
+  const versions = new Set(targets.map(({ data }) => data.input.version));
+  return versions.size > 0 ? { toVersion: [...versions].join(',') } : {};
+}
+
 type Verdict = { pools: RollbackPoolStatus[] } | { reason: Reason; message: string };
 
 function answer(view: View, rollback: ReleaseRollback): Action {
@@ -50,6 +57,7 @@ function answer(view: View, rollback: ReleaseRollback): Action {
   const status: ReleaseRollbackStatus = {
     releaseUID: view.owner.uid,
     acceptedAt: new Date(view.now).toISOString(),
+    ...toVersionOf(view, verdict.pools),
     sequence,
     ...(view.lastWanted && { heldAgainst: view.lastWanted.number }),
     pools: verdict.pools,

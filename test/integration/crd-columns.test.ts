@@ -71,8 +71,9 @@ describe('what people see (2.1)', () => {
   });
 
   test('kubectl get rollback', async () => {
-    await api.create(object('ReleaseRollback', 'seen', { release: 'web', toVersion: '1.4.2', reason: 'errors' }));
+    await api.create(object('ReleaseRollback', 'seen', { release: 'web', reason: 'errors' }));
     await setStatus('releaserollback/seen', {
+      toVersion: '1.4.2',
       conditions: [
         condition('Accepted', 'True', 'Accepted'),
         condition('Complete', 'False', 'Switching'),

@@ -17,9 +17,10 @@ async function midway(world: World): Promise<void> {
   await world.serves('canary-vms', '2.0.0');
 }
 
+/** Its pod and process. */
 async function leader(): Promise<string> {
   const lease = ['get', 'lease', 'apprelease-operator', `--namespace=${NAMESPACE}`];
-  return (await kubectl(...lease, '--output=jsonpath={.spec.holderIdentity}')).split('_')[0] ?? '';
+  return kubectl(...lease, '--output=jsonpath={.spec.holderIdentity}');
 }
 
 /** What must hold however the promotion was disturbed. */
@@ -83,12 +84,14 @@ describe('in the middle of a promotion', () => {
     await endsWell(world);
   });
 
-  test('the leader is killed: the other replica takes over, and takes back at once', async ({ world }) => {
+  test('the leader is killed: another one takes over, and takes back at once', async ({ world }) => {
     await midway(world);
     const before = await leader();
-    await killPod(world, before);
+    const [pod = ''] = before.split('_');
+    await killPod(world, pod);
     await world.rollback('back');
     await world.kubectl('wait', 'releaserollback/back', '--for=condition=Complete', '--timeout=90s');
+    // Where its container is started again soon enough, that may be first.
     expect(await leader()).not.toBe(before);
     const served = (await world.status()).pools?.map((status) => status.version);
     expect(served).toEqual(['1.0.0', '1.0.0', '1.0.0']);

@@ -19,6 +19,8 @@ export interface ReleaseMemory {
   moved: Map<string, string>;
   /** When the status was last written (ms since the epoch). */
   toldAt: number;
+  /** What it was then. */
+  told?: string;
 }
 
 export function createMemory(): ReleaseMemory {

@@ -141,7 +141,9 @@ async function writeStatus(
   const status = releaseStatus(view, error === undefined ? {} : { error, refused: isRefused(failure) });
   if (canonicalJson(status) === canonicalJson(observed.release.status ?? {})) return undefined;
   const next = memory.toldAt + PROGRESS_MS;
-  if (context.now() < next && !hasTurned(observed.release.status, status)) return next;
+  // Two leaders for a while, each with a memory of its own, must not answer each other as fast as they can.
+  const isOthers = memory.told !== undefined && memory.told !== canonicalJson(observed.release.status ?? {});
+  if (context.now() < next && (isOthers || !hasTurned(observed.release.status, status))) return next;
   context.assertLeading();
   const { namespace, name, uid } = release.metadata;
   try {
@@ -159,6 +161,7 @@ async function writeStatus(
     );
     context.caches.releases.observeWrite(written);
     memory.toldAt = context.now();
+    memory.told = canonicalJson(written.status ?? {});
   } catch (problem) {
     // The work is done and the first error is the one to tell; a status that was not written is written by the next pass.
     if (failure === undefined && !isNotFound(problem)) throw problem;

@@ -130,6 +130,7 @@ describe.concurrent('a spec that cannot be', () => {
       'CapacityAvailable=True',
       'Contested=False',
       'DigestsPinned=Unknown',
+      'DisruptionLimited=False',
       'Paused=False',
       'Ready=False',
       'Reconciling=False',

@@ -19,7 +19,7 @@ export interface ReleaseMemory {
   moved: Map<string, string>;
   /** When the status was last written (ms since the epoch). */
   toldAt: number;
-  /** What it was then. */
+  /** What it was to be then. */
   told?: string;
 }
 

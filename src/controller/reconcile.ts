@@ -145,6 +145,8 @@ async function writeStatus(
   const isOthers = memory.told !== undefined && memory.told !== canonicalJson(observed.release.status ?? {});
   if (context.now() < next && (isOthers || !hasTurned(observed.release.status, status))) return next;
   context.assertLeading();
+  // Before it is sent: an answer that is lost makes it no other's.
+  memory.told = canonicalJson(status);
   const { namespace, name, uid } = release.metadata;
   try {
     const written = await context.client.patch(
@@ -161,7 +163,6 @@ async function writeStatus(
     );
     context.caches.releases.observeWrite(written);
     memory.toldAt = context.now();
-    memory.told = canonicalJson(written.status ?? {});
   } catch (problem) {
     // The work is done and the first error is the one to tell; a status that was not written is written by the next pass.
     if (failure === undefined && !isNotFound(problem)) throw problem;

@@ -93,8 +93,8 @@ async function expectEnd({ world }: Scene, judged = 4): Promise<void> {
     return items.length === 3 && items.every(({ spec, status }) => status?.readyReplicas === spec.replicas);
   });
   expect(await world.selected()).toEqual({ 'web-canary-vms': '1', 'web-prod-a': '1', 'web-prod-b': '1' });
-  expect((await world.condition('Available'))?.status).toBe('True');
-  expect((await world.condition('Stalled'))?.status).toBe('False');
+  await world.until('availability', async () => (await world.condition('Available'))?.status === 'True');
+  await world.until('no need of a person', async () => (await world.condition('Stalled'))?.status === 'False');
   expect(await world.invariant.violations()).toEqual([]);
   expect(await world.invariant.judged()).toBeGreaterThanOrEqual(judged);
 }

@@ -99,6 +99,11 @@ describe('2.5 what a pod did itself is judged', () => {
     expect(judge(among({}, 1), recorded, context).kind).toBe('Progressing');
     expect(judge(among({}, 2), recorded, context).kind).toBe('Failed');
   });
+
+  test('but not by a pod that is older than its Deployment', () => {
+    const found = workload(crashing);
+    expect(judge({ ...found, deployment: created(found.deployment, NOW) }, recorded, context).kind).toBe('Progressing');
+  });
 });
 
 describe('2.5 the deadline', () => {
@@ -125,10 +130,6 @@ describe('2.5 the deadline', () => {
     expect(judge(young, recorded, soon).kind).toBe('Progressing');
     expect(judge(young, recorded, { ...soon, now: NOW + 20_000 }).kind).toBe('Failed');
   });
-
-  function created<T extends { metadata: object }>(object: T, at: number): T {
-    return { ...object, metadata: { ...object.metadata, creationTimestamp: new Date(at).toISOString() } };
-  }
 });
 
 describe('2.5 not a failure of the version: the clock stands still', () => {
@@ -159,3 +160,7 @@ test('a rolling update that gets on begins its deadline anew, BlueGreen does not
   expect(judge(workload({}, status, 'RollingUpdate'), recorded, soon).kind).toBe('Progressing');
   expect(judge(workload({}, status, 'BlueGreen'), recorded, soon).kind).toBe('Failed');
 });
+
+function created<T extends { metadata: object }>(object: T, at: number): T {
+  return { ...object, metadata: { ...object.metadata, creationTimestamp: new Date(at).toISOString() } };
+}

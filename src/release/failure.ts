@@ -52,7 +52,7 @@ export function judge(
   const judged: Case = {
     workload,
     pods,
-    own: hasStrangers(workload) ? [] : pods.filter((pod) => !isLost(pod, nodes)),
+    own: hasStrangers(workload) ? [] : pods.filter((pod) => !isLost(pod, nodes) && !isOlder(pod, workload)),
     nodes,
     deadline: context.deadlineSeconds * 1000,
     clock: context.clock ?? poolFacts(revision, workload.pool).clock,
@@ -73,6 +73,11 @@ function hasEnded({ phase }: Pod): boolean {
 /** More pods than the Deployment counts: some are of a namesake that was just deleted. */
 function hasStrangers({ pods, deployment }: Workload): boolean {
   return pods.filter((pod) => !hasEnded(pod)).length > (deployment.status?.replicas ?? 0);
+}
+
+/** A pod of a deleted namesake, such as of the try before: cached pods may lag behind their Deployment. */
+function isOlder({ metadata }: Pod, { deployment }: Workload): boolean {
+  return Date.parse(metadata.creationTimestamp) < Date.parse(deployment.metadata.creationTimestamp);
 }
 
 function isLost({ ready, nodeName }: Pod, nodes: Case['nodes']): boolean {

@@ -10,7 +10,7 @@ import type { Controller } from './controller/controller.ts';
 import { createController } from './controller/controller.ts';
 import { isStale } from './controller/reconcile.ts';
 import { createClient } from './kube/client.ts';
-import { KubeError } from './kube/errors.ts';
+import { isNamespaceTerminating, KubeError } from './kube/errors.ts';
 import type { EventRecorder } from './kube/events.ts';
 import { createEventRecorder } from './kube/events.ts';
 import type { LeaderElection } from './kube/leader-election.ts';
@@ -82,7 +82,7 @@ async function operate(config: Config, log: Log): Promise<void> {
     controller: 'apprelease.dev/operator',
     instance: instance.slice(0, 128),
     onError: (error) => {
-      log.log('warn', { error }, 'an event could not be sent');
+      log.log(isNamespaceTerminating(error) ? 'debug' : 'warn', { error }, 'an event could not be sent');
     },
   });
   const health = createHealth({ hasSynced: () => controller.hasSynced() });

@@ -2,7 +2,7 @@
 import type { AppRelease, AppReleaseStatus } from '../api/app-release.ts';
 import { FIELD_MANAGER } from '../api/meta.ts';
 import type { Reason } from '../api/reasons.ts';
-import { isAlreadyExists, isConflict, isKubeError, isNotFound } from '../kube/errors.ts';
+import { isAlreadyExists, isConflict, isKubeError, isNamespaceTerminating, isNotFound } from '../kube/errors.ts';
 import { statusOf } from '../kube/types.ts';
 import { conditionIs, findCondition } from '../release/conditions.ts';
 import { canonicalJson } from '../release/names.ts';
@@ -118,9 +118,9 @@ async function applyAll(
   return errors.find((error) => !isStale(error)) ?? errors[0];
 }
 
-/** The plan was made on old news: the next pass has better. */
+/** The plan was made on old news: the next pass has better. Soon there is no release in a namespace that goes away. */
 export function isStale(error: unknown): boolean {
-  return isConflict(error) || isAlreadyExists(error) || isNotFound(error);
+  return isConflict(error) || isAlreadyExists(error) || isNotFound(error) || isNamespaceTerminating(error);
 }
 
 /** By validation, a policy, a quota or a missing right. A patch is also refused where its object was made anew meanwhile. */

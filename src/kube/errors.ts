@@ -74,6 +74,11 @@ export function isForbidden(error: unknown): error is KubeError {
   return isKubeError(error) && error.code === 403;
 }
 
+/** Nothing can be created in a namespace that is being deleted (`NamespaceTerminatingCause` of k8s.io/api/core/v1). */
+export function isNamespaceTerminating(error: unknown): error is KubeError {
+  return isForbidden(error) && error.causes.some(({ reason }) => reason === 'NamespaceTerminating');
+}
+
 export function isTooManyRequests(error: unknown): error is KubeError {
   return isKubeError(error) && error.code === 429;
 }

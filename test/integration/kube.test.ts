@@ -2,7 +2,15 @@
 import { KubeConfig } from '@kubernetes/client-node';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createClient, listAll } from '../../src/kube/client.ts';
-import { isAlreadyExists, isConflict, isInvalid, isKubeError, isNotFound, isTransient } from '../../src/kube/errors.ts';
+import {
+  isAlreadyExists,
+  isConflict,
+  isInvalid,
+  isKubeError,
+  isNamespaceTerminating,
+  isNotFound,
+  isTransient,
+} from '../../src/kube/errors.ts';
 import { createEventRecorder } from '../../src/kube/events.ts';
 import { createLeaderElection, type LeaderElection } from '../../src/kube/leader-election.ts';
 import { LEASES } from '../../src/kube/lease.ts';
@@ -127,6 +135,20 @@ describe('requests', () => {
     const invalid = { ...service('refused', 'x'), spec: { ports: [{ port: 99_999 }] } };
     const error = await refusal(client.create(SERVICES, invalid));
     expect(isInvalid(error) && error.causes[0]).toMatchObject({ field: 'spec.ports[0].port' });
+  });
+
+  test('refusals in a namespace that is being deleted', async () => {
+    const name = 'kube-test-going';
+    const held = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, finalizers: ['test.dev/hold'] } };
+    await client.create(NAMESPACES, held);
+    cleanups.push(async () => {
+      const operations = [{ op: 'remove' as const, path: '/metadata/finalizers' }];
+      await client.patch(NAMESPACES, { name }, { type: 'json', operations });
+    });
+    await client.delete(NAMESPACES, { name });
+    const object = { ...configMap('late', {}), metadata: { name: 'late', namespace: name } };
+    expect(isNamespaceTerminating(await refusal(client.create(CONFIG_MAPS, object)))).toBe(true);
+    expect(isNamespaceTerminating(await refusal(client.get(CONFIG_MAPS, { namespace, name: 'late' })))).toBe(false);
   });
 
   test('deletes tell what waits for a finalizer from what is gone', async () => {

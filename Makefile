@@ -84,7 +84,11 @@ integration: build ## Tests on a real API server
 
 .PHONY: e2e
 e2e: build ## Tests on a kind cluster: KEEP=1 leaves it, and takes one that was left; NODES=pull|build
-	@KEEP=$(KEEP) NODES=$(NODES) vitest run --project e2e $(call report,e2e)
+	@KEEP=$(KEEP) NODES=$(NODES) vitest run --project e2e --project e2e-alone $(call report,e2e)
+
+.PHONY: e2e-vm
+e2e-vm: build ## Tests with two virtual machines that join the kind cluster: KEEP=1
+	@KEEP=$(KEEP) vitest run --project e2e-vm $(call report,e2e-vm)
 
 .PHONY: e2e-down
 e2e-down: $(INSTALLED) ## Remove the cluster that `make e2e KEEP=1` left

@@ -1,5 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
+/** Of the tests on a kind cluster, which they share; those that run alone change what all of them use. */
+const onKind = {
+  globalSetup: ['test/e2e/setup.ts'],
+  // Real kubelets on one busy machine: what fails twice is a failure.
+  retry: 1,
+  testTimeout: 300_000,
+  hookTimeout: 300_000,
+};
+
 export default defineConfig({
   test: {
     projects: [
@@ -21,13 +30,28 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
-          globalSetup: ['test/e2e/setup.ts'],
-          // Real kubelets on one busy machine: what fails twice is a failure.
-          retry: 1,
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          include: ['test/e2e/*.test.ts'],
+          ...onKind,
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'e2e-alone',
+          include: ['test/e2e/alone/*.test.ts'],
+          ...onKind,
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          name: 'e2e-vm',
+          include: ['test/e2e-vm/**/*.test.ts'],
+          globalSetup: ['test/e2e-vm/setup.ts'],
+          testTimeout: 900_000,
+          hookTimeout: 600_000,
         },
       },
     ],

@@ -110,6 +110,8 @@ export interface WaitOptions {
   readonly timeoutSeconds: number;
   /** Gives up as soon as one of them has ended. */
   readonly needs?: readonly Running[];
+  /** Between two looks (ms). */
+  readonly interval?: number;
 }
 
 /**
@@ -132,11 +134,12 @@ export async function waitFor(what: string, condition: () => Promise<boolean>, o
       const logs = await Promise.all(needs.map(logTail));
       throw new Error(`No ${what} within ${options.timeoutSeconds} s\n${logs.join('\n')}`, { cause });
     }
-    await delay(50);
+    await delay(options.interval ?? 50);
   }
 }
 
-async function logTail(process: Running): Promise<string> {
+/** The end of what a process printed. */
+export async function logTail(process: Running): Promise<string> {
   const log = await readFile(process.logFile, 'utf8');
   return `--- ${process.name}, the end of ${process.logFile}\n${log.trimEnd().split('\n').slice(-20).join('\n')}`;
 }

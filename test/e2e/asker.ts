@@ -25,8 +25,12 @@ export interface Asker {
   readonly stop: () => Promise<void>;
 }
 
-/** Starts to ask the Services, by pool; returns when each has answered. */
-export async function startAsker(world: World, services: Readonly<Record<string, string>>): Promise<Asker> {
+/** Starts to ask the Services, by pool; returns when each has answered. `flags` are those of the app's `ask`. */
+export async function startAsker(
+  world: World,
+  services: Readonly<Record<string, string>>,
+  flags: readonly string[] = [],
+): Promise<Asker> {
   const targets = Object.entries(services).map(([pool, service]) => `${pool}=http://${service}/`);
   const image = await world.image('0.0.1');
   const name = 'asker';
@@ -39,7 +43,7 @@ export async function startAsker(world: World, services: Readonly<Record<string,
       nodeSelector: { 'node-role.kubernetes.io/control-plane': '' },
       tolerations: [{ operator: 'Exists' }],
       terminationGracePeriodSeconds: 1,
-      containers: [{ name, image, args: ['ask', ...targets] }],
+      containers: [{ name, image, args: ['ask', ...flags, ...targets] }],
     },
   });
   async function answers(): Promise<readonly Answer[]> {

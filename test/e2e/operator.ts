@@ -10,18 +10,23 @@ const root = join(import.meta.dirname, '../..');
 export const NAMESPACE = 'apprelease-system';
 export const OPERATOR = 'deployment/apprelease-operator';
 
+const image = `docker.io/apprelease/operator:${manifest.version}`;
+
 export interface InstallOptions {
-  readonly cluster: KindCluster;
+  readonly cluster: Omit<KindCluster, 'engine'>;
   readonly kubectl: string;
   /** Registries that may be asked over plain http. */
   readonly registries: readonly string[];
 }
 
-/** Builds the image, puts it on the nodes and installs from crds/ and manifests/; waits until a replica is ready. */
-export async function installOperator({ cluster, kubectl, registries }: InstallOptions): Promise<void> {
-  const image = `docker.io/apprelease/operator:${manifest.version}`;
+/** Builds the image and puts it on the nodes. */
+export async function loadOperator(cluster: KindCluster): Promise<void> {
   await buildOperatorImage(cluster.engine, image);
   await loadImage(cluster, image);
+}
+
+/** Installs from crds/ and manifests/; waits until the replicas are ready. */
+export async function installOperator({ cluster, kubectl, registries }: InstallOptions): Promise<void> {
   const run = (...args: string[]) => execute(kubectl, [`--kubeconfig=${cluster.kubeconfigPath}`, ...args]);
   await installCrds({ kubectl: (args) => run(...args) });
   await run('apply', '-k', join(root, 'manifests'));

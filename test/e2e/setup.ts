@@ -1,7 +1,7 @@
 // A kind cluster with the operator in it, for all end-to-end tests: `inject('e2e')` says where things are.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir } from 'node:fs/promises';
+import { glob, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { controlPlane } from '../cluster/build.ts';
@@ -9,7 +9,7 @@ import { ensureTool } from '../cluster/go-tool.ts';
 import { freePort, unref } from '../cluster/processes.ts';
 import { createCluster, findCluster, removeCluster, trustRegistry, type KindCluster } from '../kind/cluster.ts';
 import { kindDir } from '../kind/engine.ts';
-import { installOperator } from './operator.ts';
+import { installOperator, loadOperator } from './operator.ts';
 import { ensureApp } from '../kind/tools.ts';
 
 export interface E2E {
@@ -17,8 +17,11 @@ export interface E2E {
   readonly kubectl: string;
   /** The app's executable: what the images run. */
   readonly app: string;
-  /** Where the tests start their registry, ADDRESS:PORT; the nodes pull from it, and the operator asks it. */
-  readonly registry: string;
+  /**
+   * Where tests start their registry, ADDRESS:PORT, each of those that run side by side its own; the nodes pull from it, and
+   * the operator asks it.
+   */
+  readonly registries: readonly string[];
   /** The same for a registry that asks who pulls. */
   readonly lockedRegistry: string;
 }
@@ -29,10 +32,21 @@ declare module 'vitest' {
   }
 }
 
+/** Test files that run side by side, at most; see vitest.config.ts. */
+const WORKERS = 3;
+/** In our environment, for the second of the two projects. */
+const SHARED = 'E2E_CLUSTER';
+
 /** KEEP=1 leaves the cluster, and takes one that was left; otherwise it goes when the tests end, even when they are killed. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const shared = process.env[SHARED];
+  if (shared !== undefined) {
+    project.provide('e2e', JSON.parse(shared) as E2E);
+    return () => Promise.resolve();
+  }
   const keep = process.env['KEEP'] === '1';
   await mkdir(kindDir, { recursive: true });
+  for await (const left of glob('registry-*', { cwd: kindDir })) await rm(join(kindDir, left), { recursive: true });
   const letGo = keep ? undefined : await removeClusterWithUs();
   async function end(): Promise<void> {
     if (keep) return;
@@ -43,13 +57,17 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     const kubectl = join(await ensureTool(controlPlane), 'kubectl');
     const app = await ensureApp();
     const cluster = (keep ? await findCluster() : undefined) ?? (await createCluster());
-    const registry = `${cluster.gateway}:${await freePort()}`;
-    const lockedRegistry = `${cluster.gateway}:${await freePort()}`;
-    await trustRegistry(cluster, registry);
-    await trustRegistry(cluster, lockedRegistry);
-    await installOperator({ cluster, kubectl, registries: [registry, lockedRegistry] });
+    const hosts = await Promise.all(
+      Array.from({ length: WORKERS + 1 }, async () => `${cluster.gateway}:${await freePort()}`),
+    );
+    await Promise.all(hosts.map((host) => trustRegistry(cluster, host)));
+    await loadOperator(cluster);
+    await installOperator({ cluster, kubectl, registries: hosts });
     const { engine: _engine, ...details } = cluster;
-    project.provide('e2e', { cluster: details, kubectl, app, registry, lockedRegistry });
+    const [lockedRegistry = '', ...registries] = hosts;
+    const e2e: E2E = { cluster: details, kubectl, app, registries, lockedRegistry };
+    project.provide('e2e', e2e);
+    process.env[SHARED] = JSON.stringify(e2e);
   } catch (error) {
     await end();
     throw error;

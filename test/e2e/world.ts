@@ -17,7 +17,10 @@ import { execute, kindDir, prepareEngine, type Engine } from '../kind/engine.ts'
 import type { Spec } from '../integration/release-objects.ts';
 import { NAMESPACE, OPERATOR } from './operator.ts';
 
-export const e2e = inject('e2e');
+const given = inject('e2e');
+const worker = Number(process.env['VITEST_POOL_ID']);
+/** With the registry of those tests that run in this process. */
+export const e2e = { ...given, registry: given.registries[worker - 1] ?? '' };
 const kubeConfig = new KubeConfig();
 kubeConfig.loadFromFile(e2e.cluster.kubeconfigPath);
 /** As an administrator. */
@@ -167,7 +170,8 @@ async function makeWorld(images: Images): Promise<World> {
 
   async function until(what: string, condition: () => Promise<boolean>, timeoutSeconds = 120): Promise<void> {
     try {
-      await waitFor(what, condition, { timeoutSeconds });
+      // Each look is by kubectl: more of them would slow down what is waited for.
+      await waitFor(what, condition, { timeoutSeconds, interval: 250 });
     } catch (cause) {
       throw new Error(`${cause instanceof Error ? cause.message : String(cause)}\n${await describe()}`, { cause });
     }

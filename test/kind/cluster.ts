@@ -13,7 +13,9 @@ import { ensureNodeImage } from './node-image.ts';
 import { ensureKind } from './tools.ts';
 
 const NAME = 'apprelease-e2e';
-const POD_SUBNET = '10.244.0.0/16';
+export const POD_SUBNET = '10.244.0.0/16';
+/** Name of the node, and of the API server among the nodes. */
+export const controlPlane = `${NAME}-control-plane`;
 export const kubeconfigPath = join(kindDir, 'kubeconfig');
 
 /** What each pool's nodes carry: the label that selects them and the taint that keeps others off. */
@@ -128,7 +130,7 @@ function controlPlaneNode(): object {
 
 /** The API server's log of what the operator asked it. */
 export function readAuditLog({ engine }: Pick<KindCluster, 'engine'>): Promise<string> {
-  return engine.run(['exec', `${NAME}-control-plane`, 'cat', `${NODE_AUDIT_DIR}/audit.log`]);
+  return engine.run(['exec', controlPlane, 'cat', `${NODE_AUDIT_DIR}/audit.log`]);
 }
 
 function configuration({ pulls }: Engine): object {
@@ -173,8 +175,9 @@ async function describe(engine: Engine, kind: string): Promise<KindCluster> {
   return { engine, kubeconfigPath, gateway, nodes };
 }
 
-interface NodeAddress {
+export interface NodeAddress {
   readonly name: string;
+  /** Of its pods. */
   readonly podCIDR: string;
   readonly address: string;
 }
@@ -185,20 +188,28 @@ async function connectNodes(cluster: KindCluster): Promise<void> {
   const addresses = await nodeAddresses(cluster);
   await Promise.all(
     addresses.map(async ({ name, podCIDR }) => {
-      const routes = addresses
-        .filter((other) => other.name !== name)
-        .map((other) => `ip route replace ${other.podCIDR} via ${other.address}`);
       const script = [
         'mkdir -p /etc/cni/net.d',
         'cat >/etc/cni/net.d/10-pods.conflist',
-        ...routes,
         // What leaves the cluster, for the registry say, comes from the node, as nothing else has a way back to it.
         "nft 'add table ip pods; add chain ip pods leave { type nat hook postrouting priority srcnat; }'",
         `nft add rule ip pods leave ip saddr ${podCIDR} ip daddr != ${POD_SUBNET} masquerade`,
       ].join(' && ');
       await engine.run(['exec', '--interactive', name, 'sh', '-c', script], {
-        input: JSON.stringify(network(podCIDR)),
+        input: JSON.stringify(podNetwork(podCIDR)),
       });
+    }),
+  );
+  await addRoutes(cluster, addresses);
+}
+
+/** Tells the cluster's own nodes where the pods of these are. */
+export async function addRoutes({ engine, nodes }: KindCluster, to: readonly NodeAddress[]): Promise<void> {
+  await Promise.all(
+    nodes.map(async (node) => {
+      const others = to.filter(({ name }) => name !== node);
+      const script = others.map(({ podCIDR, address }) => `ip route replace ${podCIDR} via ${address}`).join(' && ');
+      await engine.run(['exec', node, 'sh', '-c', script]);
     }),
   );
 }
@@ -234,7 +245,8 @@ async function nodeAddresses(cluster: KindCluster): Promise<NodeAddress[]> {
   return addresses;
 }
 
-function network(podCIDR: string): object {
+/** The configuration of CNI's plugins for the pods of a node. */
+export function podNetwork(podCIDR: string): object {
   return {
     cniVersion: '1.0.0',
     name: 'pods',
@@ -257,14 +269,18 @@ function network(podCIDR: string): object {
 /** Lets the nodes pull from a registry that speaks plain http. */
 export async function trustRegistry({ engine, nodes }: KindCluster, host: string): Promise<void> {
   const folder = `/etc/containerd/certs.d/${host}`;
-  const hosts = `server = "http://${host}"\n[host."http://${host}"]\n  capabilities = ["pull", "resolve"]\n`;
   await Promise.all(
     nodes.map((node) =>
       engine.run(['exec', '--interactive', node, 'sh', '-c', `mkdir -p ${folder} && cat >${folder}/hosts.toml`], {
-        input: hosts,
+        input: hostsFile(host),
       }),
     ),
   );
+}
+
+/** containerd's configuration of a registry that speaks plain http. */
+export function hostsFile(host: string): string {
+  return `server = "http://${host}"\n[host."http://${host}"]\n  capabilities = ["pull", "resolve"]\n`;
 }
 
 /** Puts an image of the engine on every node. */
@@ -283,7 +299,7 @@ function kubectl(cluster: KindCluster, args: readonly string[]): Promise<string>
   return cluster.engine.run([
     'exec',
     '--interactive',
-    `${NAME}-control-plane`,
+    controlPlane,
     'kubectl',
     '--kubeconfig=/etc/kubernetes/admin.conf',
     ...args,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,17 +13,19 @@ import (
 	"time"
 )
 
-// A request each, on a connection of its own, so that a Service chooses anew.
-const interval = 20 * time.Millisecond
+// A connection for each request, so that a Service chooses anew.
+var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-var client = &http.Client{
-	Timeout:   2 * time.Second,
-	Transport: &http.Transport{DisableKeepAlives: true},
-}
-
-// Asks each of NAME=URL fifty times a second until it is told to stop. One line an answer: when it was asked for and when it
-// came (ms since the epoch), NAME, and the version, or "error" and why.
-func ask(targets []string) error {
+// Asks each of NAME=URL until it is told to stop. One line an answer: when it was asked for and when it came (ms since the
+// epoch), NAME, and the version, or "error" and why.
+func ask(args []string) error {
+	flags := flag.NewFlagSet("ask", flag.ContinueOnError)
+	every := flags.Duration("every", 20*time.Millisecond, "time between two requests to a target")
+	flags.DurationVar(&client.Timeout, "timeout", 2*time.Second, "time that an answer may take")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	targets := flags.Args()
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGTERM, syscall.SIGINT)
 	out := make(chan string, 1024)
@@ -33,7 +36,7 @@ func ask(targets []string) error {
 		if !found {
 			return fmt.Errorf("%s: give NAME=URL", target)
 		}
-		asking.Go(func() { askOne(name, url, out, done) })
+		asking.Go(func() { askOne(name, url, *every, out, done) })
 	}
 	go func() {
 		<-ended
@@ -47,8 +50,8 @@ func ask(targets []string) error {
 	return nil
 }
 
-func askOne(name, url string, out chan<- string, done <-chan struct{}) {
-	ticks := time.NewTicker(interval)
+func askOne(name, url string, every time.Duration, out chan<- string, done <-chan struct{}) {
+	ticks := time.NewTicker(every)
 	defer ticks.Stop()
 	var open sync.WaitGroup
 	defer open.Wait()

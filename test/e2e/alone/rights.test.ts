@@ -1,13 +1,13 @@
 // Issue 4, item 4: the operator, as users run it, may do what it does and no more: the API server's audit log tells what it
 // asked for from its start on, beside the roles of manifests/.
 import { expect } from 'vitest';
-import { API_VERSION } from '../../src/api/meta.ts';
-import { pool } from '../integration/release-objects.ts';
-import { allowedRights, neededRights, parseAudit, type AuditEvent } from '../cluster/audit.ts';
-import { readAuditLog } from '../kind/cluster.ts';
-import { NAMESPACE, OPERATOR } from './operator.ts';
-import { webOf } from './releases.ts';
-import { kubectl, test, type Behaviour, type World } from './world.ts';
+import { API_VERSION } from '../../../src/api/meta.ts';
+import { pool } from '../../integration/release-objects.ts';
+import { allowedRights, neededRights, parseAudit, type AuditEvent } from '../../cluster/audit.ts';
+import { readAuditLog } from '../../kind/cluster.ts';
+import { NAMESPACE, OPERATOR } from '../operator.ts';
+import { webOf } from '../releases.ts';
+import { kubectl, test, type Behaviour, type World } from '../world.ts';
 
 const CANARY = pool('canary-vms', 1);
 const PRODUCTION = pool('prod-a', 2, { autoscaling: { minReplicas: 2, maxReplicas: 3 } });

@@ -1,13 +1,13 @@
 // Issue 5: pools of VMs with real kubelets: their numbers, drained and replaced under load, images before traffic.
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, onTestFinished } from 'vitest';
-import { addResources, parseResources } from '../../src/pool/quantity.ts';
-import type { Spec } from '../integration/release-objects.ts';
-import { trustRegistry } from '../kind/cluster.ts';
-import { errorsOf, runsOf, startAsker } from './asker.ts';
-import { forget, imagePulls } from './nodes.ts';
-import { POOLS, SERVICES } from './releases.ts';
-import { e2e, kubectl, test, type World } from './world.ts';
+import { addResources, parseResources } from '../../../src/pool/quantity.ts';
+import type { Spec } from '../../integration/release-objects.ts';
+import { trustRegistry } from '../../kind/cluster.ts';
+import { errorsOf, runsOf, startAsker } from '../asker.ts';
+import { forget, imagePulls } from '../nodes.ts';
+import { POOLS, SERVICES } from '../releases.ts';
+import { e2e, kubectl, test, type World } from '../world.ts';
 import {
   describedRequests,
   drain,
@@ -19,7 +19,7 @@ import {
   vmPool,
   vmsOf,
   type Vm,
-} from './vms.ts';
+} from '../vms.ts';
 
 const PROMOTION: Spec['stages'] = [
   { name: 'canary', soak: '2s', pools: [{ name: 'canary-vms', replicas: 1 }] },

@@ -1,10 +1,10 @@
 // Issue 4, item 4: what clients of the app see while it is released, promoted and taken back, and how soon.
 import { afterAll, describe, expect } from 'vitest';
-import { pool } from '../integration/release-objects.ts';
-import { errorsOf, runsOf, startAsker, timesTo, type Answer } from './asker.ts';
-import { forget, imagePulls } from './nodes.ts';
-import { onePool, POOLS, SERVICES, web } from './releases.ts';
-import { test } from './world.ts';
+import { pool } from '../../integration/release-objects.ts';
+import { errorsOf, runsOf, startAsker, timesTo, type Answer } from '../asker.ts';
+import { forget, imagePulls } from '../nodes.ts';
+import { onePool, POOLS, SERVICES, web } from '../releases.ts';
+import { test } from '../world.ts';
 
 const times: { rollback: string; pool: string; first: number; last: number }[] = [];
 

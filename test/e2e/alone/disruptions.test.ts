@@ -1,11 +1,11 @@
 // Issue 4, item 4: machines, the operator and the API server go away in the middle of a promotion.
 import { describe, expect } from 'vitest';
-import { pool } from '../integration/release-objects.ts';
-import { errorsOf, runsOf, startAsker } from './asker.ts';
-import { freeze, killPod, restartApiServer, thaw } from './nodes.ts';
-import { NAMESPACE } from './operator.ts';
-import { POOLS, SERVICES, web } from './releases.ts';
-import { kubectl, test, type World } from './world.ts';
+import { pool } from '../../integration/release-objects.ts';
+import { errorsOf, runsOf, startAsker } from '../asker.ts';
+import { freeze, killPod, restartApiServer, thaw } from '../nodes.ts';
+import { NAMESPACE } from '../operator.ts';
+import { POOLS, SERVICES, web } from '../releases.ts';
+import { kubectl, test, type World } from '../world.ts';
 
 const PODS = ['--selector=app.kubernetes.io/name=apprelease-operator', `--namespace=${NAMESPACE}`];
 

@@ -1,11 +1,11 @@
 // Issue 5, claim 5.5: nobody but its tenants gets onto a pool's VMs, by the real scheduler and real kubelets.
 import { randomBytes } from 'node:crypto';
 import { expect, onTestFinished } from 'vitest';
-import { API_VERSION } from '../../src/api/meta.ts';
-import { POOL_LABEL } from '../kind/cluster.ts';
-import { onePool, web, webOf } from './releases.ts';
-import { kubectl, send, test, type World } from './world.ts';
-import { makeVmPools, namesOf, placeOf } from './vms.ts';
+import { API_VERSION } from '../../../src/api/meta.ts';
+import { POOL_LABEL } from '../../kind/cluster.ts';
+import { onePool, web, webOf } from '../releases.ts';
+import { kubectl, send, test, type World } from '../world.ts';
+import { makeVmPools, namesOf, placeOf } from '../vms.ts';
 
 const { nodeSelector, tolerations } = placeOf('prod-a');
 const EVERY_TAINT = { tolerations: [{ operator: 'Exists' }] };

@@ -1,12 +1,11 @@
 // Issue 4, item 5: Argo CD installs the operator, its CRDs and a release by one Application, into a cluster with none of them.
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { chart, NAME, root } from '../chart/helm.ts';
-import { prepareEngine } from '../kind/engine.ts';
-import { createApplication, createRepository, manifestOf, removeApplication, test } from './gitops.ts';
-import { installOperator, NAMESPACE, OPERATOR } from './operator.ts';
-import { web } from './releases.ts';
-import { e2e, kubectl } from './world.ts';
+import { chart, NAME, root } from '../../chart/helm.ts';
+import { createApplication, createRepository, manifestOf, removeApplication, test } from '../gitops.ts';
+import { installOperator, NAMESPACE, OPERATOR } from '../operator.ts';
+import { web } from '../releases.ts';
+import { e2e, kubectl } from '../world.ts';
 
 const VALUES = {
   insecureRegistries: [e2e.registry],
@@ -19,8 +18,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  const cluster = { ...e2e.cluster, engine: await prepareEngine() };
-  await installOperator({ cluster, kubectl: e2e.kubectl, registries: [e2e.registry, e2e.lockedRegistry] });
+  await installOperator({ ...e2e, registries: [...e2e.registries, e2e.lockedRegistry] });
 });
 
 test('operator, CRDs and a release in one Application, from nothing', async ({ argo, world }) => {

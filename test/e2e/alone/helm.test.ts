@@ -3,14 +3,13 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { chart, createHelm, NAME, NAMESPACE, root, type Helm } from '../chart/helm.ts';
-import { prepareEngine } from '../kind/engine.ts';
-import { errorsOf, startAsker } from './asker.ts';
-import { installOperator } from './operator.ts';
-import { SERVICES, web } from './releases.ts';
-import { e2e, kubectl, test, type World } from './world.ts';
+import { chart, createHelm, NAME, NAMESPACE, root, type Helm } from '../../chart/helm.ts';
+import { errorsOf, startAsker } from '../asker.ts';
+import { installOperator } from '../operator.ts';
+import { SERVICES, web } from '../releases.ts';
+import { e2e, kubectl, test, type World } from '../world.ts';
 
-const REGISTRIES = [e2e.registry, e2e.lockedRegistry];
+const REGISTRIES = [...e2e.registries, e2e.lockedRegistry];
 const VALUES = {
   insecureRegistries: REGISTRIES,
   networkPolicy: { enabled: true, egressPorts: [443, 6443, ...REGISTRIES.map(portOf)] },
@@ -31,8 +30,7 @@ afterAll(async () => {
   await helm.run(['uninstall', NAME, `--namespace=${NAMESPACE}`, '--ignore-not-found', '--wait']);
   await helm.close();
   await rm(dir, { recursive: true });
-  const cluster = { ...e2e.cluster, engine: await prepareEngine() };
-  await installOperator({ cluster, kubectl: e2e.kubectl, registries: REGISTRIES });
+  await installOperator({ ...e2e, registries: REGISTRIES });
 });
 
 function install(verb: 'install' | 'upgrade', from = chart): Promise<string> {

@@ -1,0 +1,188 @@
+// Issue 5, item 8: a pool of two real virtual machines, with a kernel of their own, as the machines of one customer.
+import { expect, inject, onTestFinished } from 'vitest';
+import { API_VERSION } from '../../src/api/meta.ts';
+import { errorsOf, runsOf, startAsker } from '../e2e/asker.ts';
+import { pool } from '../integration/release-objects.ts';
+import { drain, onVmPools, placeOf, vmPool } from '../e2e/vms.ts';
+import { e2e, kubectl, send, test as base, type World } from '../e2e/world.ts';
+import { POOL, prepareVms, type Vm, type Vms } from './vms.ts';
+
+const builds = inject('builds');
+const SERVICES = { 'canary-vms': 'web-canary-vms', [POOL]: `web-${POOL}` };
+const STAGES = [
+  { name: 'canary', soak: '2s', pools: [pool('canary-vms', 1)] },
+  { name: 'acme', pools: [{ name: POOL, replicas: 2 }] },
+];
+
+/** Emulated processors are slow: what is asked of them is less, and takes longer. */
+const PATIENT = ['-every=100ms', '-timeout=10s'];
+
+const test = base.extend<{ vms: Vms }>({
+  vms: [
+    // eslint-disable-next-line no-empty-pattern -- the form that vitest asks for
+    async ({}, use) => {
+      const vms = await prepareVms(2);
+      try {
+        await Promise.all(vms.all.map((vm) => vm.install(builds.older)));
+        await use(vms);
+      } finally {
+        await vms.remove();
+      }
+    },
+    { scope: 'file' },
+  ],
+});
+
+interface NodeInfo {
+  readonly kernelVersion: string;
+  readonly osImage: string;
+  readonly bootID: string;
+}
+
+async function infoOf(node: string): Promise<NodeInfo> {
+  return JSON.parse(await kubectl('get', 'node', node, '--output=jsonpath={.status.nodeInfo}')) as NodeInfo;
+}
+
+/** Until the VMPool's condition is so. */
+async function poolIs(type: string, status: 'True' | 'False'): Promise<void> {
+  await kubectl('wait', `vmpool/${POOL}`, `--for=condition=${type}=${status}`, '--timeout=120s');
+}
+
+/** As a user sees it; shown for docs/vm-pools.md. */
+async function tableOf(when: string): Promise<string> {
+  const table = await kubectl('get', 'vmpools', '--output=wide');
+  console.log(`${when}\n$ kubectl get vmpools -o wide\n${table}`);
+  return table.split('\n').find((line) => line.startsWith(POOL)) ?? '';
+}
+
+/** The machines are the customer's own, and their pool is made of nothing but a VMPool. */
+async function releaseOn(world: World, vms: Vms): Promise<void> {
+  onTestFinished(async () => {
+    await kubectl('delete', 'vmpool', POOL);
+  });
+  await send(['create', '--filename=-'], {
+    apiVersion: API_VERSION,
+    kind: 'VMPool',
+    metadata: { name: POOL },
+    spec: { ...placeOf(POOL), tenants: { namespaces: [world.namespace] } },
+  });
+  await poolIs('Ready', 'True');
+  expect((await vmPool(POOL)).status?.nodes?.total).toBe(vms.all.length);
+  await want(world, '1.0.0');
+  await world.released('1.0.0');
+}
+
+async function want(world: World, version: string): Promise<void> {
+  await world.apply({ ...(await onVmPools(world, version, STAGES)), progressDeadlineSeconds: 300 });
+}
+
+test('a release is promoted onto them and rolled back, and no client notices', async ({ world, vms }) => {
+  await releaseOn(world, vms);
+  const asker = await startAsker(world, SERVICES, PATIENT);
+  await want(world, '2.0.0');
+  await world.released('2.0.0');
+  await asker.hears(POOL, '2.0.0');
+  const names = vms.all.map(({ name }) => name);
+  for (const { node } of await world.pods(POOL)) expect(names).toContain(node);
+
+  const [own, ofContainers] = await Promise.all([infoOf(names[0] ?? ''), infoOf(e2e.cluster.nodes[0] ?? '')]);
+  expect(own.kernelVersion).toBe(builds.older.kernel.release);
+  // A container has its machine's.
+  expect(ofContainers.kernelVersion).not.toBe(own.kernelVersion);
+  expect(await tableOf('Released:')).toMatch(new RegExp(`2/2 .*build 1.* ${own.kernelVersion} +False`));
+
+  await world.rollback('back');
+  await world.kubectl('wait', 'releaserollback/back', '--for=condition=Complete', '--timeout=90s');
+  await asker.hears(POOL, '1.0.0');
+  const answers = await asker.answers();
+  await asker.stop();
+  expect(errorsOf(answers)).toEqual([]);
+  expect(runsOf(answers, POOL).map(({ version }) => version)).toEqual(['1.0.0', '2.0.0', '1.0.0']);
+});
+
+test('one loses its power: the app stays up, the pool says so, and the VM comes back', async ({ world, vms }) => {
+  await releaseOn(world, vms);
+  const asker = await startAsker(world, SERVICES, PATIENT);
+  const before = await world.pods(POOL);
+  const [victim, other] = vms.all as [Vm, Vm];
+  expect(before.map(({ node }) => node).toSorted()).toEqual([victim.name, other.name]);
+  const { bootID } = await infoOf(victim.name);
+  await victim.cutPower();
+  await kubectl('wait', `node/${victim.name}`, '--for=condition=Ready=Unknown', '--timeout=120s');
+  await poolIs('Ready', 'False');
+  expect((await vmPool(POOL)).status).toMatchObject({ readyNodes: '1/2', nodes: { ready: 1, notReady: 1 } });
+  await world.until('one pod in the Service', async () => (await readyEndpoints(world)) === 1);
+  // From here on nobody is sent to it.
+  const since = Date.now();
+  await tableOf(`${victim.name} without power:`);
+  await victim.start();
+  expect((await infoOf(victim.name)).bootID).not.toBe(bootID);
+  await poolIs('Ready', 'True');
+  await world.until('both pods in the Service', async () => (await readyEndpoints(world)) === 2);
+  await world.conditionIs('Ready', 'True');
+  await asker.hears(POOL, '1.0.0');
+  const answers = (await asker.answers()).filter((answer) => answer.pool === POOL);
+  await asker.stop();
+  expect(errorsOf(answers.filter(({ asked }) => asked > since))).toEqual([]);
+  // Until then the other one answered those who were sent to it.
+  const cut = answers.filter(({ asked }) => asked <= since);
+  expect(longestSilence(cut)).toBeLessThan(3000);
+  expect(await world.kubectl('get', 'releaserollbacks', '--output=name')).toBe('');
+});
+
+test('they are patched one after the other in the middle of a promotion, and no client notices', async ({
+  world,
+  vms,
+}) => {
+  await releaseOn(world, vms);
+  const asker = await startAsker(world, SERVICES, PATIENT);
+  const [first, second] = vms.all as [Vm, Vm];
+  await kubectl('cordon', first.name);
+  await want(world, '2.0.0');
+  await world.serves('canary-vms', '2.0.0');
+  await world.conditionIs('Ready', 'False', 'VMsUnavailable');
+  await patch(first);
+  await poolIs('Skewed', 'True');
+  const { kernelVersion } = await infoOf(first.name);
+  expect(kernelVersion).toBe(builds.newer.kernel.release);
+  const message = await kubectl(
+    'get',
+    'vmpool',
+    POOL,
+    '--output=jsonpath={.status.conditions[?(@.type=="Skewed")].message}',
+  );
+  expect(message).toContain(kernelVersion);
+  expect(message).toContain(builds.older.kernel.release);
+  await tableOf(`${first.name} patched:`);
+  await patch(second);
+  await poolIs('Skewed', 'False');
+  await world.released('2.0.0');
+  await asker.hears(POOL, '2.0.0');
+  expect(await tableOf('Both patched:')).toMatch(new RegExp(`2/2 .*build 2.* ${kernelVersion} +False`));
+  const answers = await asker.answers();
+  await asker.stop();
+  expect(errorsOf(answers)).toEqual([]);
+  expect(runsOf(answers, POOL).map(({ version }) => version)).toEqual(['1.0.0', '2.0.0']);
+  expect((await world.status()).history?.[0]).toMatchObject({ version: '2.0.0', outcome: 'Good' });
+});
+
+/** As clouds do it: emptied, taken out of the cluster, and one of its name with another build joins. */
+async function patch(vm: Vm): Promise<void> {
+  await drain(vm.name);
+  await vm.cutPower();
+  await kubectl('delete', 'node', vm.name);
+  await vm.install(builds.newer);
+}
+
+async function readyEndpoints(world: World): Promise<number> {
+  const path = 'jsonpath={.items[*].endpoints[?(@.conditions.ready==true)].targetRef.name}';
+  const selector = `--selector=kubernetes.io/service-name=web-${POOL}`;
+  const names = await world.kubectl('get', 'endpointslices', selector, `--output=${path}`);
+  return names.split(' ').filter(Boolean).length;
+}
+
+/** Between two answers (ms). */
+function longestSilence(answers: readonly { at: number; version?: string }[]): number {
+  const times = answers.filter(({ version }) => version !== undefined).map(({ at }) => at);
+  return Math.max(...times.slice(1).map((at, index) => at - (times[index] ?? at)));
+}

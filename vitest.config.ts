@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 /** Of the tests on a kind cluster, which they share; those that run alone change what all of them use. */
 const onKind = {
   globalSetup: ['test/e2e/setup.ts'],
-  // Real kubelets on one busy machine: what fails twice is a failure.
-  retry: 1,
+  // Real kubelets on one busy machine: what fails again and again is a failure.
+  retry: process.env.CI ? 2 : 1,
   testTimeout: 300_000,
   hookTimeout: 300_000,
 };
@@ -21,7 +21,7 @@ export default defineConfig({
           include: ['test/integration/**/*.test.ts'],
           globalSetup: ['test/integration/setup.ts'],
           // Real control planes on one busy machine, as below.
-          retry: process.env.CI ? 1 : 0,
+          retry: process.env.CI ? 2 : 0,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,

@@ -10,7 +10,7 @@ import { freePort, unref } from '../cluster/processes.ts';
 import { createCluster, findCluster, removeCluster, trustRegistry, type KindCluster } from '../kind/cluster.ts';
 import { kindDir } from '../kind/engine.ts';
 import { installOperator, loadOperator } from './operator.ts';
-import { ensureApp } from '../kind/tools.ts';
+import { argocd, ensureApp, helm } from '../kind/tools.ts';
 
 export interface E2E {
   readonly cluster: Omit<KindCluster, 'engine'>;
@@ -56,6 +56,8 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   try {
     const kubectl = join(await ensureTool(controlPlane), 'kubectl');
     const app = await ensureApp();
+    // Not while others are timed.
+    for (const tool of [helm, argocd]) await ensureTool(tool);
     const cluster = (keep ? await findCluster() : undefined) ?? (await createCluster());
     const hosts = await Promise.all(
       Array.from({ length: WORKERS + 1 }, async () => `${cluster.gateway}:${await freePort()}`),

@@ -50,6 +50,7 @@ export default defineConfig({
           name: 'e2e-vm',
           include: ['test/e2e-vm/**/*.test.ts'],
           globalSetup: ['test/e2e-vm/setup.ts'],
+          retry: 1,
           testTimeout: 900_000,
           hookTimeout: 600_000,
         },

@@ -101,7 +101,12 @@ async function makeMachine(root: string, osImage: string): Promise<void> {
     return JSON.stringify(spec);
   });
   const registries = '[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n';
-  await edit(at('etc/containerd/config.toml'), (text) => `${text}\n${registries}`);
+  // Without it a power cut leaves images of empty files behind, which nobody pulls again.
+  const sync = 'image_pull_with_sync_fs = true';
+  await edit(
+    at('etc/containerd/config.toml'),
+    (text) => `${text.replace(/^ *sandbox_image = .*$/m, `$&\n  ${sync}`)}\n${registries}`,
+  );
   await dropImages(at('kind/images.tar'), 'coredns');
 }
 

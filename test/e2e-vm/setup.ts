@@ -1,4 +1,4 @@
-// The kind cluster of the end-to-end tests, and what machines that join it boot from: `inject('vms')`.
+// The kind cluster of the end-to-end tests, and what machines that join it boot from: `inject('builds')`.
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { setup as setupCluster } from '../e2e/setup.ts';

@@ -1,10 +1,9 @@
 // Issue 5, item 8: a pool of two real virtual machines, with a kernel of their own, as the machines of one customer.
-import { expect, inject, onTestFinished } from 'vitest';
-import { API_VERSION } from '../../src/api/meta.ts';
+import { expect, inject } from 'vitest';
 import { errorsOf, runsOf, startAsker } from '../e2e/asker.ts';
 import { pool } from '../integration/release-objects.ts';
-import { drain, onVmPools, placeOf, vmPool } from '../e2e/vms.ts';
-import { e2e, kubectl, send, test as base, type World } from '../e2e/world.ts';
+import { drain, makeVmPools, onVmPools, vmPool } from '../e2e/vms.ts';
+import { e2e, kubectl, test as base, type World } from '../e2e/world.ts';
 import { POOL, prepareVms, type Vm, type Vms } from './vms.ts';
 
 const builds = inject('builds');
@@ -36,7 +35,6 @@ const test = base.extend<{ vms: Vms }>({
 
 interface NodeInfo {
   readonly kernelVersion: string;
-  readonly osImage: string;
   readonly bootID: string;
 }
 
@@ -58,16 +56,7 @@ async function tableOf(when: string): Promise<string> {
 
 /** The machines are the customer's own, and their pool is made of nothing but a VMPool. */
 async function releaseOn(world: World, vms: Vms): Promise<void> {
-  onTestFinished(async () => {
-    await kubectl('delete', 'vmpool', POOL);
-  });
-  await send(['create', '--filename=-'], {
-    apiVersion: API_VERSION,
-    kind: 'VMPool',
-    metadata: { name: POOL },
-    spec: { ...placeOf(POOL), tenants: { namespaces: [world.namespace] } },
-  });
-  await poolIs('Ready', 'True');
+  await makeVmPools({ [POOL]: { tenants: { namespaces: [world.namespace] } } }, [POOL]);
   expect((await vmPool(POOL)).status?.nodes?.total).toBe(vms.all.length);
   await want(world, '1.0.0');
   await world.released('1.0.0');

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { logTail, removeWithUs, type Running } from '../cluster/processes.ts';
 import { e2e, kubectl } from '../e2e/world.ts';
-import { addRoutes, POOL_LABEL, TENANT_LABEL } from '../kind/cluster.ts';
+import { addRoutes, POOL_LABEL, TENANT_LABEL, type KindCluster } from '../kind/cluster.ts';
 import { execute, prepareEngine } from '../kind/engine.ts';
 import type { Build } from '../vm/disk.ts';
 import { startMachine } from '../vm/machine.ts';
-import { findSite, writeSeed } from '../vm/seed.ts';
+import { findSite, writeSeed, type Site } from '../vm/seed.ts';
 
 export const POOL = 'acme-vms';
 /** From the start of a machine; an emulated one that is alone takes about a minute. */
@@ -33,7 +33,10 @@ export interface Vms {
 export async function prepareVms(count: number): Promise<Vms> {
   const dir = await mkdtemp(join(tmpdir(), 'machines-'));
   const letGo = await removeWithUs(dir);
-  const all = await Promise.all(Array.from({ length: count }, (_, index) => prepareVm(dir, index + 1)));
+  const cluster = { ...e2e.cluster, engine: await prepareEngine() };
+  const site = await findSite(cluster);
+  const indices = Array.from({ length: count }, (_, index) => index + 1);
+  const all = await Promise.all(indices.map((index) => prepareVm(cluster, site, dir, index)));
   return {
     all,
     remove: async () => {
@@ -45,9 +48,7 @@ export async function prepareVms(count: number): Promise<Vms> {
   };
 }
 
-async function prepareVm(root: string, index: number): Promise<Vm> {
-  const cluster = { ...e2e.cluster, engine: await prepareEngine() };
-  const site = await findSite(cluster);
+async function prepareVm(cluster: KindCluster, site: Site, root: string, index: number): Promise<Vm> {
   const name = `${POOL}-${index}`;
   const address = site.free[index] ?? '';
   const dir = join(root, name);

@@ -23,11 +23,14 @@ export function placeOf(pool: string) {
 }
 
 /** A VMPool for each of the pools, with what is added to some; they go with the test. */
-export async function makeVmPools(more: Readonly<Record<string, VmPoolSpec>> = {}): Promise<void> {
+export async function makeVmPools(
+  more: Readonly<Record<string, VmPoolSpec>> = {},
+  names: readonly string[] = POOLS,
+): Promise<void> {
   onTestFinished(async () => {
-    await kubectl('delete', 'vmpools', ...POOLS, '--ignore-not-found');
+    await kubectl('delete', 'vmpools', ...names, '--ignore-not-found');
   });
-  for (const name of POOLS) {
+  for (const name of names) {
     await send(['create', '--filename=-'], {
       apiVersion: API_VERSION,
       kind: 'VMPool',
@@ -35,7 +38,7 @@ export async function makeVmPools(more: Readonly<Record<string, VmPoolSpec>> = {
       spec: { ...placeOf(name), ...more[name] },
     });
   }
-  await kubectl('wait', ...POOLS.map((name) => `vmpool/${name}`), '--for=condition=Ready', '--timeout=60s');
+  await kubectl('wait', ...names.map((name) => `vmpool/${name}`), '--for=condition=Ready', '--timeout=60s');
 }
 
 export async function vmPool(name: string): Promise<VmPool> {

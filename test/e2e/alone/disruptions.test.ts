@@ -5,6 +5,7 @@ import { errorsOf, runsOf, startAsker } from '../asker.ts';
 import { freeze, killPod, restartApiServer, thaw } from '../nodes.ts';
 import { NAMESPACE } from '../operator.ts';
 import { POOLS, SERVICES, web } from '../releases.ts';
+import { drain } from '../vms.ts';
 import { kubectl, test, type World } from '../world.ts';
 
 const PODS = ['--selector=app.kubernetes.io/name=apprelease-operator', `--namespace=${NAMESPACE}`];
@@ -46,7 +47,7 @@ describe('in the middle of a promotion', () => {
     await world.apply(await version('2.0.0'));
     await world.serves('canary-vms', '2.0.0');
     try {
-      await kubectl('drain', node, '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=120s', '--force');
+      await drain(node);
       expect((await world.pods('prod-a')).every((pod) => pod.node !== node)).toBe(true);
     } finally {
       await kubectl('uncordon', node);

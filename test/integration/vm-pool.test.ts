@@ -169,6 +169,7 @@ describe.concurrent('what a pool says of the pods on it', () => {
   test('5.1 pods of every namespace count, as kubectl describe node counts them', async ({ vms }) => {
     const name = uniqueName();
     const [node = ''] = await vms.nodes({ name, count: 1 });
+    await vms.pool(name);
     const [one, two] = [await vms.namespace(), await vms.namespace()];
     const image = 'example.com/app:1';
     const asks = (cpu: string, memory: string) => ({ image, resources: { requests: { cpu, memory } } });
@@ -185,17 +186,10 @@ describe.concurrent('what a pool says of the pods on it', () => {
       containers: [{ name: 'a', image }],
     });
     await place(two, node, 'limited', { containers: [{ name: 'a', image, resources: { limits: { memory: '1G' } } }] });
-    await place(two, node, 'done');
-    await cluster.kubectl([
-      'patch',
-      'pod',
-      'done',
-      `--namespace=${two}`,
-      '--subresource=status',
-      '--patch',
-      '{"status":{"phase":"Succeeded"}}',
-    ]);
-    await vms.pool(name);
+    await place(two, node, 'done', { restartPolicy: 'Never' });
+    await until(async () => {
+      expect(await admin.get(PODS, { namespace: two, name: 'done' })).toMatchObject({ status: { phase: 'Succeeded' } });
+    });
     const status = await statusIs(name, { pods: 4, requested: { pods: '4' } });
     expect(status.density?.podsPerNode).toBe('4');
     const described = await cluster.kubectl(['describe', 'node', node]);

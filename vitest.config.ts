@@ -5,7 +5,7 @@ const onKind = {
   globalSetup: ['test/e2e/setup.ts'],
   // Real kubelets on one busy machine: what fails again and again is a failure.
   retry: process.env.CI ? 2 : 1,
-  testTimeout: 300_000,
+  testTimeout: 600_000,
   hookTimeout: 300_000,
 };
 

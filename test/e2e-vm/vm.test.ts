@@ -1,5 +1,5 @@
 // Issue 5, item 8: a pool of two real virtual machines, with a kernel of their own, as the machines of one customer.
-import { expect, inject } from 'vitest';
+import { expect, inject, onTestFinished } from 'vitest';
 import { errorsOf, runsOf, startAsker } from '../e2e/asker.ts';
 import { pool } from '../integration/release-objects.ts';
 import { drain, makeVmPools, onVmPools, vmPool } from '../e2e/vms.ts';
@@ -56,7 +56,7 @@ async function tableOf(when: string): Promise<string> {
 
 /** The machines are the customer's own, and their pool is made of nothing but a VMPool. */
 async function releaseOn(world: World, vms: Vms): Promise<void> {
-  await makeVmPools({ [POOL]: { tenants: { namespaces: [world.namespace] } } }, [POOL]);
+  await makeVmPools(onTestFinished, { [POOL]: { tenants: { namespaces: [world.namespace] } } });
   expect((await vmPool(POOL)).status?.nodes?.total).toBe(vms.all.length);
   await want(world, '1.0.0');
   await world.released('1.0.0');

@@ -18,7 +18,7 @@ export interface Run {
 }
 
 export interface Asker {
-  /** Every answer so far. */
+  /** Every answer so far to what was asked since each had answered once. */
   readonly answers: () => Promise<readonly Answer[]>;
   /** Until the newest answer of the pool is of the version. */
   readonly hears: (pool: string, version: string) => Promise<void>;
@@ -46,8 +46,10 @@ export async function startAsker(
       containers: [{ name, image, args: ['ask', ...flags, ...targets] }],
     },
   });
+  // A Service that was made just now is not known on every node at once.
+  let began = 0;
   async function answers(): Promise<readonly Answer[]> {
-    return parseAnswers(await world.kubectl('logs', name));
+    return parseAnswers(await world.kubectl('logs', name)).filter(({ asked }) => asked >= began);
   }
   async function hears(pool: string, version: string): Promise<void> {
     await world.until(`answers of ${version} in ${pool}`, async () => {
@@ -59,6 +61,7 @@ export async function startAsker(
     const heard = new Set((await answers()).filter(({ version }) => version !== undefined).map(({ pool }) => pool));
     return Object.keys(services).every((pool) => heard.has(pool));
   });
+  began = Date.now();
   return {
     answers,
     hears,

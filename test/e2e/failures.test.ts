@@ -43,13 +43,15 @@ describe('a version that does not work', () => {
 
 describe('digests', () => {
   test('are those that the kubelets report, in every pool, though the tag moved in between', async ({ world }) => {
-    const { digest, manifests } = await world.images.push('4.0.0');
-    await world.apply(await web(world, '4.0.0', { stages: [{ name: 'canary', pools: [pool('canary-vms', 1)] }] }));
-    await world.released('4.0.0');
-    await world.images.move('4.0.0');
+    // Moved once, a tag is of no use to a second try.
+    const version = `4.0.0-${world.namespace}`;
+    const { digest, manifests } = await world.images.push(version);
+    await world.apply(await web(world, version, { stages: [{ name: 'canary', pools: [pool('canary-vms', 1)] }] }));
+    await world.released(version);
+    await world.images.move(version);
     // Pools that are added after the tag has moved, on nodes that never had the image.
-    await world.apply(await web(world, '4.0.0'));
-    await world.released('4.0.0');
+    await world.apply(await web(world, version));
+    await world.released(version);
     const pods = await world.pods();
     expect(new Set(pods.map((pod) => pod.pool)).size).toBe(3);
     for (const pod of pods) {
@@ -85,11 +87,12 @@ describe('with the registry stopped', () => {
 
 describe('a registry that asks who pulls', () => {
   test('is shown the pull secret of the template, by the operator and by the kubelets', async ({ world }) => {
+    const version = `6.0.0-${world.namespace}`;
     const login = { user: 'puller', password: 'not-for-logs' };
     const locked = await startImages(e2e.lockedRegistry, { auth: { htpasswd: login } });
     try {
-      const { image } = await locked.push('6.0.0');
-      await world.apply(webOf(image, '6.0.0', ONE));
+      const { image } = await locked.push(version);
+      await world.apply(webOf(image, version, ONE));
       await world.conditionIs('Stalled', 'True', 'Unauthorized');
       await world.kubectl(
         'create',
@@ -100,10 +103,10 @@ describe('a registry that asks who pulls', () => {
         `--docker-username=${login.user}`,
         `--docker-password=${login.password}`,
       );
-      const spec = webOf(image, '6.0.0', ONE);
+      const spec = webOf(image, version, ONE);
       spec.template.spec['imagePullSecrets'] = [{ name: 'pull' }];
       await world.apply(spec);
-      await world.released('6.0.0');
+      await world.released(version);
       expect(await imagePulls(world, 'prod-a')).toBe(true);
       expect(await world.kubectl('get', 'appreleases,events', '--output=yaml')).not.toContain(login.password);
     } finally {

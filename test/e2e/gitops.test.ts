@@ -11,7 +11,8 @@ const ONE = { ...onePool(pool('prod-a', 1)), rollback: { warmFor: '5m', drain: '
 const APPROVED: Partial<Spec> = {
   ...ONE,
   stages: [
-    { name: 'canary', pools: [pool('canary-vms', 1)] },
+    // Long enough to be seen on the way.
+    { name: 'canary', soak: '5s', pools: [pool('canary-vms', 1)] },
     { name: 'production', approval: 'Manual', pools: [pool('prod-a', 1)] },
   ],
 };

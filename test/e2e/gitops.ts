@@ -224,7 +224,7 @@ export async function createApplication(
         .filter(({ message }) => message.startsWith('Updated sync status'))
         .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
         .filter(({ message }, index, all) => message !== all[index - 1]?.message);
-      return Math.max(0, changed.filter(({ message }) => message.endsWith('-> OutOfSync')).length - changes);
+      return Math.max(0, changed.filter(({ message }) => message.endsWith('Synced -> OutOfSync')).length - changes);
     },
     run: (action) => runBlock(argo, `run shop ${action} `, name),
   };

@@ -25,8 +25,11 @@ export async function imagePulls(world: World, pool: string): Promise<boolean> {
 
 async function pulled(world: World, pod: string): Promise<boolean> {
   const selector = `--field-selector=involvedObject.name=${pod},reason=Pulled`;
-  const messages = await world.kubectl('get', 'events', selector, '--output=jsonpath={.items[*].message}');
-  if (!/Successfully pulled|already present/.test(messages)) throw new Error(`no event tells of a pull: ${messages}`);
+  let messages = '';
+  await world.until(`an event that tells of a pull for ${pod}`, async () => {
+    messages = await world.kubectl('get', 'events', selector, '--output=jsonpath={.items[*].message}');
+    return /Successfully pulled|already present/.test(messages);
+  });
   return messages.includes('Successfully pulled');
 }
 

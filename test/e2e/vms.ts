@@ -1,5 +1,5 @@
 // The VMPools of the kind cluster's workers, and what is done to their VMs.
-import { onTestFinished } from 'vitest';
+import type { TestContext } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
 import type { VmPool, VmPoolSpec } from '../../src/api/vm-pool.ts';
 import { parseResources, type Resources } from '../../src/pool/quantity.ts';
@@ -22,24 +22,27 @@ export function placeOf(pool: string) {
   };
 }
 
-/** A VMPool for each of the pools, with what is added to some; they go with the test. */
+/** VMPools of the pools that are named, with what is added to some; they go with the test. */
 export async function makeVmPools(
-  more: Readonly<Record<string, VmPoolSpec>> = {},
-  names: readonly string[] = POOLS,
+  onTestFinished: TestContext['onTestFinished'],
+  pools: Readonly<Record<string, VmPoolSpec>> = EVERY_POOL,
 ): Promise<void> {
+  const names = Object.keys(pools);
   onTestFinished(async () => {
     await kubectl('delete', 'vmpools', ...names, '--ignore-not-found');
   });
-  for (const name of names) {
+  for (const [name, more] of Object.entries(pools)) {
     await send(['create', '--filename=-'], {
       apiVersion: API_VERSION,
       kind: 'VMPool',
       metadata: { name },
-      spec: { ...placeOf(name), ...more[name] },
+      spec: { ...placeOf(name), ...more },
     });
   }
   await kubectl('wait', ...names.map((name) => `vmpool/${name}`), '--for=condition=Ready', '--timeout=60s');
 }
+
+const EVERY_POOL = Object.fromEntries(POOLS.map((name) => [name, {}]));
 
 export async function vmPool(name: string): Promise<VmPool> {
   return JSON.parse(await kubectl('get', 'vmpool', name, '--output=json')) as VmPool;
@@ -68,9 +71,10 @@ export async function describedRequests(node: string): Promise<Resources> {
 /** On pools that are VMPools and nothing else, of pods that may be evicted: they serve until nobody is sent to them. */
 export async function onVmPools(world: World, version: string, stages: Spec['stages']): Promise<Spec> {
   const spec = await web(world, version, { stages });
+  spec.template.spec['terminationGracePeriodSeconds'] = 10;
   const [container] = spec.template.spec.containers;
   if (container) {
-    container['lifecycle'] = { preStop: { sleep: { seconds: 3 } } };
+    container['lifecycle'] = { preStop: { sleep: { seconds: 5 } } };
     container['resources'] = { requests: { cpu: '30m', memory: '24Mi' } };
   }
   return spec;

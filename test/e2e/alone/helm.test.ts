@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await helm.run(['uninstall', NAME, `--namespace=${NAMESPACE}`, '--ignore-not-found', '--wait']);
+  await uninstall();
   await helm.close();
   await rm(dir, { recursive: true });
   await installOperator({ ...e2e, registries: REGISTRIES });
@@ -37,6 +37,10 @@ function install(verb: 'install' | 'upgrade', from = chart): Promise<string> {
   // CRDs that kubectl installed become the chart's.
   const flags = [`--namespace=${NAMESPACE}`, '--create-namespace', '--take-ownership', '--wait', '--timeout=3m'];
   return helm.run([verb, NAME, from, ...flags], VALUES);
+}
+
+function uninstall(): Promise<string> {
+  return helm.run(['uninstall', NAME, `--namespace=${NAMESPACE}`, '--ignore-not-found', '--wait']);
 }
 
 /** The chart as the version before. */
@@ -103,6 +107,8 @@ async function podsOf(world: World): Promise<string[]> {
 
 describe('by Helm', () => {
   test('the operator comes and goes, and no pod of a release is touched', async ({ world }) => {
+    // What a try that failed has left.
+    await uninstall();
     await install('install', await chartBefore());
     await world.apply(await web(world, '1.0.0'));
     await world.released('1.0.0');
@@ -113,7 +119,7 @@ describe('by Helm', () => {
     const test = await helm.run(['test', NAME, `--namespace=${NAMESPACE}`, '--timeout=2m']);
     expect(test).toMatch(/Phase:\s+Succeeded/);
     await expectPolicyFits();
-    await helm.run(['uninstall', NAME, `--namespace=${NAMESPACE}`, '--wait']);
+    await uninstall();
     await world.until('the end of the operator', async () => {
       return (await kubectl('get', 'pods', `--namespace=${NAMESPACE}`, '--output=name')) === '';
     });

@@ -59,7 +59,7 @@ describe('clients', () => {
 
   test.for(['cached', 'cold'] as const)('see no failure in a %s rollback either', async (image, { world }) => {
     // A node of its own, whose images the other tests do not have.
-    const changes = { ...onePool(pool('prod-b', 2)), rollback: { warmFor: '0s', drain: '1s' } };
+    const changes = { ...onePool(pool('prod-b', 2)), rollback: { warmFor: '0s', drain: '5s' } };
     const [before, after] = [`1.1.0-${image}`, `2.1.0-${image}`];
     await world.apply(await web(world, before, changes));
     await world.released(before);

@@ -88,7 +88,7 @@ test('5.5 a pool is closed to everybody but its tenants, by whatever way, and ag
   world,
 }) => {
   const guest = await makeGuest(world);
-  await makeVmPools({ 'prod-a': { tenants: { namespaces: [world.namespace] } } });
+  await makeVmPools(onTestFinished, { 'prod-a': { tenants: { namespaces: [world.namespace] } } });
   await untilClosed(world, guest);
   const vms = await namesOf('prod-a');
   const [vm = ''] = vms;
@@ -138,7 +138,7 @@ test('5.5 an AppRelease that names the pool of another tenant is refused, the te
   world,
 }) => {
   const guest = await makeGuest(world);
-  await makeVmPools({ 'prod-a': { tenants: { namespaces: [world.namespace] } } });
+  await makeVmPools(onTestFinished, { 'prod-a': { tenants: { namespaces: [world.namespace] } } });
   await untilClosed(world, guest);
   const byName = onePool({ name: 'prod-a', replicas: 1 });
   const byLabel = onePool({ name: 'mine', replicas: 1, nodeSelector });

@@ -21,7 +21,7 @@ var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 func ask(args []string) error {
 	flags := flag.NewFlagSet("ask", flag.ContinueOnError)
 	every := flags.Duration("every", 20*time.Millisecond, "time between two requests to a target")
-	flags.DurationVar(&client.Timeout, "timeout", 2*time.Second, "time that an answer may take")
+	flags.DurationVar(&client.Timeout, "timeout", 10*time.Second, "time that an answer may take")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { dirname, join } from 'node:path';
 import { expect } from 'vitest';
-import { e2e, kubectl, test } from '../world.ts';
+import { e2e, kubectl, test } from './world.ts';
 
-const demo = join(import.meta.dirname, '../../demo/demo.ts');
+const demo = join(import.meta.dirname, '../demo/demo.ts');
 
 interface Played {
   readonly status: number | null;

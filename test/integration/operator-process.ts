@@ -52,7 +52,7 @@ export interface OperatorProcessOptions {
 }
 
 /** A lease that is taken over within seconds. */
-export const QUICK_LEASE = ['--lease-duration=3s', '--renew-deadline=2s', '--retry-period=300ms'];
+export const QUICK_LEASE = ['--lease-duration=6s', '--renew-deadline=4s', '--retry-period=300ms'];
 
 /** CRDs, roles and service account from manifests/; the Deployment has no pods, as simulated nodes would not run them. */
 export async function installOperator(cluster: ClusterAccess): Promise<string> {

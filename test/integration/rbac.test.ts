@@ -66,7 +66,6 @@ async function everythingThereIsToDo(world: ProcessWorld): Promise<void> {
       rollback: { warmFor: '0s', drain: '0s' },
       revisionHistoryLimit: 1,
       disruption: { holdVMs: true },
-      progressDeadlineSeconds: 10,
       ...changes,
     });
   };
@@ -90,7 +89,7 @@ async function everythingThereIsToDo(world: ProcessWorld): Promise<void> {
   await world.released('2.0');
 
   // Taken back by the operator.
-  await world.apply(await version('3.0-never-ready'));
+  await world.apply(await version('3.0-never-ready', { progressDeadlineSeconds: 10 }));
   await world.until('rollback by the operator', async () => {
     const { items } = await admin.list(ROLLBACKS, { namespace });
     return items.some(({ metadata }) => metadata.name.startsWith('web-r'));

@@ -147,7 +147,9 @@ describe.concurrent('a pool that follows its load', () => {
     await sizeIs(world, 'web-prod-a-1', 3);
     await world.apply(release(await world.image('1.0'), unscaled));
     await sizeIs(world, 'web-prod-a-1', 1);
-    expect(await world.list(AUTOSCALERS)).toEqual([]);
+    await world.until(async () => {
+      expect(await world.list(AUTOSCALERS)).toEqual([]);
+    });
     const stages = [{ name: 'production', pools: [pool('prod-a', 2)] }];
     await world.apply(release(await world.image('1.0'), { stages }));
     await sizeIs(world, 'web-prod-a-1', 2);

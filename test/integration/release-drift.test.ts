@@ -15,6 +15,8 @@ const autoscalers: Resource = {
 };
 
 /** Nobody writes anything for so long. */
+/** Longer than drains and what holds back status writes. */
+const SETTLED_MS = 3000;
 const QUIET_MS = 4000;
 
 async function releaseOne(world: World): Promise<void> {
@@ -34,7 +36,7 @@ async function service(world: World, name: string) {
 async function staysQuiet(world: World): Promise<void> {
   const before = await world.until(async () => {
     const versions = await versionsOf(world);
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await new Promise((resolve) => setTimeout(resolve, SETTLED_MS));
     expect(await versionsOf(world)).toEqual(versions);
     return versions;
   });
@@ -104,10 +106,10 @@ describe.concurrent('what others change', () => {
 
   test('2.7 over and over is left alone for a while, and said: Contested', async ({ world }) => {
     await releaseOne(world);
-    const changed = { spec: { minReadySeconds: 7 } };
+    const changed = { spec: { revisionHistoryLimit: 7 } };
     await world.until(async () => {
       const { spec } = await deployment(world, 'web-prod-a-1');
-      if (spec.minReadySeconds !== 7) await world.merge(DEPLOYMENTS, 'web-prod-a-1', changed, 'stubborn');
+      if (spec.revisionHistoryLimit !== 7) await world.merge(DEPLOYMENTS, 'web-prod-a-1', changed, 'stubborn');
       expect(await world.condition('Contested')).toMatchObject({ status: 'True', reason: 'FieldsContested' });
     });
     await world.conditionIs('Contested', {
@@ -120,7 +122,7 @@ describe.concurrent('what others change', () => {
       expect(await world.condition('Ready')).toMatchObject({ status: 'True' });
     });
     await staysQuiet(world);
-    expect((await deployment(world, 'web-prod-a-1')).spec.minReadySeconds).toBe(7);
+    expect((await deployment(world, 'web-prod-a-1')).spec.revisionHistoryLimit).toBe(7);
     await world.conditionIs('Available', { status: 'True' });
     const putBack = world.operator.notices.filter(({ reason }) => ['DriftPutBack', 'Contested'].includes(reason));
     expect(putBack.length).toBeLessThanOrEqual(4);

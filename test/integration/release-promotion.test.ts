@@ -47,7 +47,7 @@ describe.concurrent('the soak', () => {
   });
 
   test('2.5 begins anew when a pool of its stage gets unready', async ({ world }) => {
-    const stages = withSoak('4s');
+    const stages = withSoak('10s');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
     await waitsFor(world, 'Soaking');
@@ -58,13 +58,13 @@ describe.concurrent('the soak', () => {
     expect(await world.selected()).toMatchObject({ 'web-prod-a': 1 });
     await world.behave(2, 'ready', 'canary-vms');
     await world.released('2.0');
-    expect(await soaked(world, 2, 'canary-vms', 'prod-a')).toBeGreaterThanOrEqual(4000);
+    expect(await soaked(world, 2, 'canary-vms', 'prod-a')).toBeGreaterThanOrEqual(10_000);
     const promoted = world.operator.notices.filter(({ note }) => note === 'pool canary-vms serves revision 2 (2.0)');
     expect(promoted).toHaveLength(2);
   });
 
   test('2.5 goes on over a restart of the operator', async ({ world }) => {
-    const stages = withSoak('3s');
+    const stages = withSoak('10s');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
     await waitsFor(world, 'Soaking');
@@ -72,7 +72,7 @@ describe.concurrent('the soak', () => {
     await world.released('2.0');
     const promoted = world.operator.notices.filter(({ note }) => note === 'pool canary-vms serves revision 2 (2.0)');
     expect(promoted).toHaveLength(1);
-    expect(await soaked(world, 2, 'canary-vms', 'prod-a')).toBeGreaterThanOrEqual(3000);
+    expect(await soaked(world, 2, 'canary-vms', 'prod-a')).toBeGreaterThanOrEqual(10_000);
   });
 
   test('2.5 is skipped where a promotion says so', async ({ world }) => {
@@ -118,7 +118,7 @@ describe.concurrent('an approval', () => {
   });
 
   test('2.5 that comes too early waits until its stage may be entered', async ({ world }) => {
-    const stages = withSoak('3s', 'Manual');
+    const stages = withSoak('10s', 'Manual');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
     await waitsFor(world, 'Soaking');

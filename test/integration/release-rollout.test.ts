@@ -37,7 +37,7 @@ describe.concurrent('BlueGreen', () => {
   test('2.4 switches pool by pool, keeps a standby of warmReplicas, and lets it go after warmFor', async ({
     world,
   }) => {
-    const rollback = { warmFor: '5s', warmReplicas: '50%', drain: '500ms' };
+    const rollback = { warmFor: '15s', warmReplicas: '50%', drain: '500ms' };
     const changes = { stages: [{ name: 'production', pools: [pool('prod-a', 3)] }], rollback };
     await world.apply(release(await world.image('1.0'), changes));
     await world.released('1.0');
@@ -51,7 +51,7 @@ describe.concurrent('BlueGreen', () => {
     await world.until(async () => {
       expect(await exists(world, DEPLOYMENTS, 'web-prod-a-1')).toBe(false);
     });
-    expect(Date.now() - switchedAt).toBeGreaterThanOrEqual(5000);
+    expect(Date.now() - switchedAt).toBeGreaterThanOrEqual(15_000);
     expect(world.timeline('web-prod-a')).toEqual([1, 2]);
   });
 
@@ -319,7 +319,7 @@ describe.concurrent('the deletion', () => {
     await world.released('2.0');
     await world.rollback('back');
     await world.rollbackIs('back', 'Complete', 'True');
-    await world.kubectl('delete', 'apprelease', 'web', `--cascade=${cascade}`, '--timeout=30s');
+    await world.kubectl('delete', 'apprelease', 'web', `--cascade=${cascade}`, '--timeout=90s');
     await world.until(async () => {
       const kinds = [DEPLOYMENTS, SERVICES, REVISIONS];
       const left = (await Promise.all(kinds.map((kind) => world.list<object>(kind)))).flat();

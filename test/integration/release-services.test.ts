@@ -149,7 +149,9 @@ describe.concurrent('a name that belongs to somebody else', () => {
     world.excuse(/ deleted: Service web-prod-a/);
     await world.remove(SERVICES, 'web-prod-a');
     await world.released('1.0');
-    expect(await endpointsOf(world, 'web-prod-a')).toHaveLength(2);
+    await world.until(async () => {
+      expect(await endpointsOf(world, 'web-prod-a')).toHaveLength(2);
+    });
   });
 
   test('2.4 is adopted where its Service says so: only its selector, once pods are ready', async ({ world }) => {
@@ -218,6 +220,10 @@ describe.concurrent('a name that belongs to somebody else', () => {
     const { spec } = await admin.get(DEPLOYMENTS, { namespace: world.namespace, name: 'web-prod-a' });
     expect(spec.selector.matchLabels).toEqual(labels);
     await world.remove(DEPLOYMENTS, 'web-prod-a');
+    // What the API server refused is tried anew after a while.
+    await world.until(async () => {
+      expect(await world.condition('Ready')).toMatchObject({ status: 'True' });
+    }, 80_000);
     await world.released('1.0');
   });
 

@@ -55,7 +55,7 @@ describe.concurrent('rollback readiness', () => {
     const stages: Spec['stages'] = [
       { name: 'production', pools: [pool('prod-a', 2, await ownVms(world, onTestFinished))] },
     ];
-    const changes = { stages, rollback: { warmFor: '4s', drain: '100ms' } };
+    const changes = { stages, rollback: { warmFor: '10s', drain: '100ms' } };
     await world.apply(release(await world.image('1.0'), changes));
     await world.released('1.0');
     expect(await world.pool('prod-a')).not.toHaveProperty('rollback');

@@ -5,7 +5,7 @@ import { APP_RELEASES, PODS, ROLLBACKS } from '../../src/controller/resources.ts
 import type { World } from './harness.ts';
 import { admin, test, withWorld } from './harness.ts';
 import type { Spec } from './release-objects.ts';
-import { behaving, oneStage, pool, release } from './release-objects.ts';
+import { oneStage, pool, release } from './release-objects.ts';
 
 const both: Spec['stages'] = [{ name: 'production', pools: [pool('prod-a', 1), pool('prod-b', 1)] }];
 
@@ -314,7 +314,8 @@ describe.concurrent('a rollback meets', () => {
 
   test('2.5 a pool that is about to switch: nothing switches to the version that is left', async ({ world }) => {
     await releaseAll(world, ['1.0']);
-    const slow = [{ name: 'production', pools: [pool('prod-a', 2, behaving('slow-start'))] }];
+    const annotations = { 'sim.apprelease.dev/start-delay': '30s' };
+    const slow = [{ name: 'production', pools: [pool('prod-a', 2, { template: { metadata: { annotations } } })] }];
     await world.apply(release(await world.image('2.0'), { stages: slow }));
     await world.until(async () => {
       expect((await world.pods()).filter(({ revision }) => revision === 2)).toHaveLength(2);

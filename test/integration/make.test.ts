@@ -62,8 +62,11 @@ test('1.4 the cluster stays up and says how to reach it', async () => {
 });
 
 test('1.4 the operator runs against the current context, once the CRDs are there', async () => {
+  // What a try that failed has left.
+  await inCluster('kubectl delete --ignore-not-found -k crds');
   await expect(inCluster('make run')).rejects.toThrow('kubectl apply --server-side -k crds');
-  await inCluster('kubectl apply --server-side -k crds; kubectl wait crd --all --for=condition=Established');
+  const established = 'until kubectl wait crd --all --for=condition=Established --timeout=10s; do sleep 0.2; done';
+  await inCluster(`kubectl apply --server-side -k crds; ${established}`);
   const host = await inCluster('echo "$APPRELEASE_INSECURE_REGISTRY"');
   const { image } = await pushImage({ host, url: `http://${host}`, auth: 'none' }, 'shop/web', '1.0');
   const object = { apiVersion: API_VERSION, kind: 'AppRelease', metadata: { name: 'web' }, spec: release(image) };

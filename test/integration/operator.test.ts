@@ -97,7 +97,7 @@ describe('one process', () => {
     expect(await holder()).not.toBe('');
     const began = Date.now();
     expect(await operator.stop()).toBe(0);
-    expect(Date.now() - began).toBeLessThan(5_000);
+    expect(Date.now() - began).toBeLessThan(15_000);
     expect(await holder()).toBe('');
     expect(await world.invariant.violations()).toEqual([]);
   });
@@ -198,7 +198,7 @@ describe('two processes', () => {
     leader.signal('SIGKILL');
     expect(await leader.exited).toBe('SIGKILL');
     await world.released('2.0');
-    expect(await leads(standby)).toBe(true);
+    await world.until('the standby to lead', () => leads(standby));
     expect(await world.invariant.violations()).toEqual([]);
     expect(await world.invariant.judged()).toBeGreaterThan(1);
   });

@@ -56,8 +56,10 @@ describe.concurrent('a stage with prepull', () => {
     onTestFinished(() => removeVms(names));
     await world.apply(await makeSpec(world, '1.0'));
     await world.released('1.0');
-    const images = await Promise.all(names.map(imagesOn));
-    expect(images.map((all) => all.filter((image) => image.includes('@sha256:')).length)).toEqual([1, 1, 1]);
+    await world.until(async () => {
+      const images = await Promise.all(names.map(imagesOn));
+      expect(images.map((all) => all.filter((image) => image.includes('@sha256:')).length)).toEqual([1, 1, 1]);
+    });
     await world.until(async () => {
       expect(await pulls(world)).toEqual({});
     });
@@ -80,7 +82,7 @@ describe.concurrent('a stage with prepull', () => {
   }) => {
     const names = await makeVms(world);
     onTestFinished(() => removeVms(names));
-    const quick = { progressDeadlineSeconds: 8 };
+    const quick = { progressDeadlineSeconds: 20 };
     await world.apply(await makeSpec(world, '1.0', quick));
     await world.released('1.0');
     await world.apply(await makeSpec(world, '2.0-missing', quick));

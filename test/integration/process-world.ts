@@ -42,7 +42,7 @@ export interface ProcessWorld {
   readonly end: () => Promise<void>;
 }
 
-const TIMEOUT_SECONDS = 90;
+const TIMEOUT_SECONDS = 150;
 
 /** Makes the namespace, and begins to watch over the invariant in it. */
 export async function createProcessWorld(cluster: ClusterAccess): Promise<ProcessWorld> {

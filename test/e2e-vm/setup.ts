@@ -1,7 +1,7 @@
 // The kind cluster of the end-to-end tests, and what machines that join it boot from: `inject('builds')`.
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { setup as setupCluster } from '../e2e/setup.ts';
+import { provideCluster } from '../e2e/setup.ts';
 import { prepareEngine } from '../kind/engine.ts';
 import { ensureNodeImage } from '../kind/node-image.ts';
 import { ensureBuild, type Build } from '../vm/disk.ts';
@@ -29,5 +29,5 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const older = await ensureBuild(dir, { engine, nodeImage, kernel: first, osImage: 'Debian GNU/Linux 12 (build 1)' });
   const newer = await ensureBuild(dir, { engine, nodeImage, kernel: second, osImage: 'Debian GNU/Linux 12 (build 2)' });
   project.provide('builds', { older, newer });
-  return setupCluster(project);
+  return provideCluster(project);
 }

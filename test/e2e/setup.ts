@@ -7,7 +7,14 @@ import type { TestProject } from 'vitest/node';
 import { controlPlane } from '../cluster/build.ts';
 import { ensureTool } from '../cluster/go-tool.ts';
 import { freePort, unref } from '../cluster/processes.ts';
-import { createCluster, findCluster, removeCluster, trustRegistry, type KindCluster } from '../kind/cluster.ts';
+import {
+  createCluster,
+  findCluster,
+  removeCluster,
+  trustRegistry,
+  type ClusterOptions,
+  type KindCluster,
+} from '../kind/cluster.ts';
 import { kindDir } from '../kind/engine.ts';
 import { installOperator, loadOperator } from './operator.ts';
 import { argocd, ensureApp, helm } from '../kind/tools.ts';
@@ -37,8 +44,12 @@ const WORKERS = 3;
 /** In our environment, for the second of the two projects. */
 const SHARED = 'E2E_CLUSTER';
 
+export function setup(project: TestProject): Promise<() => Promise<void>> {
+  return provideCluster(project, { strict: true });
+}
+
 /** KEEP=1 leaves the cluster, and takes one that was left; otherwise it goes when the tests end, even when they are killed. */
-export async function setup(project: TestProject): Promise<() => Promise<void>> {
+export async function provideCluster(project: TestProject, options?: ClusterOptions): Promise<() => Promise<void>> {
   const shared = process.env[SHARED];
   if (shared !== undefined) {
     project.provide('e2e', JSON.parse(shared) as E2E);
@@ -58,7 +69,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     const app = await ensureApp();
     // Not while others are timed.
     for (const tool of [helm, argocd]) await ensureTool(tool);
-    const cluster = (keep ? await findCluster() : undefined) ?? (await createCluster());
+    const cluster = (keep ? await findCluster() : undefined) ?? (await createCluster(options));
     const hosts = await Promise.all(
       Array.from({ length: WORKERS + 1 }, async () => `${cluster.gateway}:${await freePort()}`),
     );

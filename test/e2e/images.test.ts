@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { trustRegistry } from '../kind/cluster.ts';
 import type { Spec } from '../integration/release-objects.ts';
 import { forget, imagePulls } from './nodes.ts';
+import { deploymentsOf } from './releases.ts';
 import { hasImage, makeVmPools, namesOf, onVmPools } from './vms.ts';
 import { e2e, test, type World } from './world.ts';
 
@@ -15,10 +16,6 @@ function fresh(world: World): [string, string] {
 
 function pulledFirst(pool: string): Spec['stages'] {
   return [{ name: 'production', prepull: true, pools: [{ name: pool, replicas: 2 }] }];
-}
-
-async function deployments(world: World): Promise<string> {
-  return world.kubectl('get', 'deployments', '--output=jsonpath={.items[*].metadata.name}');
 }
 
 async function poolOf(world: World, name: string) {
@@ -43,7 +40,7 @@ test.concurrent(
     });
     expect(await Promise.all([first, second].map((node) => hasImage(world, node, version)))).toEqual([true, false]);
     await world.conditionIs('Ready', 'False', 'PullingImages');
-    expect(await deployments(world)).toBe('');
+    expect(await deploymentsOf(world)).toBe('');
     expect(await world.kubectl('get', 'pods', PULLS, '--output=name')).not.toBe('');
 
     await trustRegistry(cluster, e2e.registry);
@@ -75,7 +72,7 @@ test.concurrent(
       });
     }
     await readinessIs('Cached');
-    expect(await deployments(world)).toBe('web-prod-b-2');
+    expect(await deploymentsOf(world)).toBe('web-prod-b-2');
     await forget(world, versions[0]);
     await readinessIs('Cold');
     await world.rollback('back');

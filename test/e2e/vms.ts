@@ -6,7 +6,7 @@ import { parseResources, type Resources } from '../../src/pool/quantity.ts';
 import type { Spec } from '../integration/release-objects.ts';
 import { POOL_LABEL } from '../kind/cluster.ts';
 import { forget } from './nodes.ts';
-import { POOLS, web } from './releases.ts';
+import { evictable, POOLS } from './releases.ts';
 import { kubectl, send, type World } from './world.ts';
 
 export interface Vm {
@@ -68,15 +68,11 @@ export async function describedRequests(node: string): Promise<Resources> {
   return parseResources(amounts);
 }
 
-/** On pools that are VMPools and nothing else, of pods that may be evicted: they serve until nobody is sent to them. */
+/** On pools that are VMPools and nothing else, of pods that may be evicted. */
 export async function onVmPools(world: World, version: string, stages: Spec['stages']): Promise<Spec> {
-  const spec = await web(world, version, { stages });
-  spec.template.spec['terminationGracePeriodSeconds'] = 10;
+  const spec = await evictable(world, version, { stages });
   const [container] = spec.template.spec.containers;
-  if (container) {
-    container['lifecycle'] = { preStop: { sleep: { seconds: 5 } } };
-    container['resources'] = { requests: { cpu: '30m', memory: '24Mi' } };
-  }
+  if (container) container['resources'] = { requests: { cpu: '30m', memory: '24Mi' } };
   return spec;
 }
 

@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
 import { pushImage } from '../cluster/images.ts';
+import { installCrds } from '../cluster/kubectl.ts';
 import { findDetached } from '../cluster/processes.ts';
 import { release } from './release-objects.ts';
 
@@ -65,8 +66,7 @@ test('1.4 the operator runs against the current context, once the CRDs are there
   // What a try that failed has left.
   await inCluster('kubectl delete --ignore-not-found -k crds');
   await expect(inCluster('make run')).rejects.toThrow('kubectl apply --server-side -k crds');
-  const established = 'until kubectl wait crd --all --for=condition=Established --timeout=10s; do sleep 0.2; done';
-  await inCluster(`kubectl apply --server-side -k crds; ${established}`);
+  await installCrds({ kubectl: (args) => inCluster(`kubectl ${args.join(' ')}`) });
   const host = await inCluster('echo "$APPRELEASE_INSECURE_REGISTRY"');
   const { image } = await pushImage({ host, url: `http://${host}`, auth: 'none' }, 'shop/web', '1.0');
   const object = { apiVersion: API_VERSION, kind: 'AppRelease', metadata: { name: 'web' }, spec: release(image) };

@@ -14,9 +14,9 @@ const autoscalers: Resource = {
   namespaced: true,
 };
 
-/** Nobody writes anything for so long. */
 /** Longer than drains and what holds back status writes. */
 const SETTLED_MS = 3000;
+/** Nobody writes anything for so long. */
 const QUIET_MS = 4000;
 
 async function releaseOne(world: World): Promise<void> {

@@ -4,7 +4,7 @@ import { pool, type Spec } from '../../integration/release-objects.ts';
 import { errorsOf, runsOf, startAsker } from '../asker.ts';
 import { freeze, killPod, restartApiServer, thaw } from '../nodes.ts';
 import { NAMESPACE } from '../operator.ts';
-import { POOLS, SERVICES, web } from '../releases.ts';
+import { evictable, POOLS, SERVICES, web } from '../releases.ts';
 import { drain } from '../vms.ts';
 import { kubectl, test, type World } from '../world.ts';
 
@@ -44,20 +44,12 @@ function canaryThen(name: 'prod-a' | 'prod-b'): Pick<Spec, 'stages'> {
 // Each disturbs a pool of its own.
 describe.concurrent('in the middle of a promotion', () => {
   test('a VM is drained: no client notices, and the version has not failed', async ({ world }) => {
-    const version = async (wanted: string) => {
-      const spec = await web(world, wanted, canaryThen('prod-a'));
-      const [container] = spec.template.spec.containers;
-      // As any app that is evicted: it serves until nobody is sent to it any more.
-      if (container) container['lifecycle'] = { preStop: { sleep: { seconds: 5 } } };
-      spec.template.spec['terminationGracePeriodSeconds'] = 10;
-      return spec;
-    };
     const pools = ['canary-vms', 'prod-a'] as const;
-    await world.apply(await version('1.0.0'));
+    await world.apply(await evictable(world, '1.0.0', canaryThen('prod-a')));
     await world.released('1.0.0');
     const asker = await startAsker(world, Object.fromEntries(pools.map((name) => [name, SERVICES[name]])));
     const [node = ''] = (await world.pods('prod-a')).map((pod) => pod.node);
-    await world.apply(await version('2.0.0'));
+    await world.apply(await evictable(world, '2.0.0', canaryThen('prod-a')));
     await world.serves('canary-vms', '2.0.0');
     try {
       await drain(node);

@@ -4,8 +4,8 @@ import { describe, expect, onTestFinished } from 'vitest';
 import { addResources, parseResources } from '../../../src/pool/quantity.ts';
 import type { Spec } from '../../integration/release-objects.ts';
 import { errorsOf, runsOf, startAsker } from '../asker.ts';
-import { POOLS, SERVICES } from '../releases.ts';
-import { kubectl, test, type World } from '../world.ts';
+import { deploymentsOf, POOLS, SERVICES } from '../releases.ts';
+import { kubectl, test } from '../world.ts';
 import {
   describedRequests,
   drain,
@@ -27,10 +27,6 @@ const PROMOTION: Spec['stages'] = [
 const THREE_ON_PROD_A: Spec['stages'] = [{ name: 'production', pools: [{ name: 'prod-a', replicas: 3 }] }];
 
 const PROD_A = { 'prod-a': SERVICES['prod-a'] };
-
-async function deployments(world: World): Promise<string> {
-  return world.kubectl('get', 'deployments', '--output=jsonpath={.items[*].metadata.name}');
-}
 
 async function requestsByDescribe(pool: string) {
   return addResources(...(await Promise.all((await namesOf(pool)).map(describedRequests))));
@@ -108,7 +104,7 @@ describe('a pool', () => {
       const pods = await world.pods('prod-a');
       return pods.length === 3 && pods.every((pod) => pod.ready && pod.node !== node);
     });
-    expect(await deployments(world)).toBe('web-prod-a-1');
+    expect(await deploymentsOf(world)).toBe('web-prod-a-1');
     expect(runsOf(await asker.answers(), 'prod-a').map(({ version }) => version)).toEqual(['1.0.0']);
 
     await kubectl('uncordon', node);

@@ -48,12 +48,12 @@ export async function startAsker(
   });
   // A Service that was made just now is not known on every node at once.
   let began = 0;
-  async function answers(): Promise<readonly Answer[]> {
-    return parseAnswers(await world.kubectl('logs', name)).filter(({ asked }) => asked >= began);
+  async function answers(...flags: string[]): Promise<readonly Answer[]> {
+    return parseAnswers(await world.kubectl('logs', name, ...flags)).filter(({ asked }) => asked >= began);
   }
   async function hears(pool: string, version: string): Promise<void> {
     await world.until(`answers of ${version} in ${pool}`, async () => {
-      const newest = (await answers()).findLast((answer) => answer.pool === pool);
+      const newest = (await answers('--since=5s')).findLast((answer) => answer.pool === pool);
       return newest?.version === version;
     });
   }
@@ -63,7 +63,7 @@ export async function startAsker(
   });
   began = Date.now();
   return {
-    answers,
+    answers: () => answers(),
     hears,
     stop: async () => {
       await world.kubectl('delete', 'pod', name, '--wait=false');

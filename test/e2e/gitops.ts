@@ -5,11 +5,13 @@ import { expect } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { API_VERSION } from '../../src/api/meta.ts';
 import type { Spec } from '../integration/release-objects.ts';
+import type { KubeObject, Resource } from '../../src/kube/types.ts';
 import { startArgoCD, type ArgoCD } from '../kind/argocd.ts';
 import { execute } from '../kind/engine.ts';
-import { e2e, kubectl, test as base, type Manifest, type World } from './world.ts';
+import { api, e2e, kubectl, test as base, type Manifest, type World } from './world.ts';
 
 const BRANCH = 'main';
+const REFRESH = 'argocd.argoproj.io/refresh';
 
 export type Health = 'Healthy' | 'Progressing' | 'Suspended' | 'Degraded' | 'Missing';
 
@@ -17,11 +19,17 @@ export type Health = 'Healthy' | 'Progressing' | 'Suspended' | 'Degraded' | 'Mis
 export interface ApplicationStatus {
   readonly sync?: { status: 'Synced' | 'OutOfSync' | 'Unknown'; revision?: string; revisions?: string[] };
   readonly health?: { status: Health };
-  readonly operationState?: { phase: string; startedAt: string; message?: string };
+  readonly operationState?: { phase: string; message?: string };
   readonly conditions?: { type: string; message: string }[];
-  readonly reconciledAt?: string;
   readonly resources?: { kind: string; name: string; status: string; health?: { status: Health; message?: string } }[];
 }
+
+const APPLICATIONS: Resource<KubeObject & { status?: ApplicationStatus }> = {
+  apiVersion: 'argoproj.io/v1alpha1',
+  kind: 'Application',
+  plural: 'applications',
+  namespaced: true,
+};
 
 export interface Repository {
   readonly url: string;
@@ -155,13 +163,16 @@ export async function createApplication(
   let newest: string | undefined;
   let changes = 0;
 
+  function get() {
+    return api.get(APPLICATIONS, { namespace: 'argocd', name });
+  }
   async function status(): Promise<ApplicationStatus> {
-    const application = await kubectl('get', 'application', name, '--namespace=argocd', '--output=json');
-    return (JSON.parse(application) as { status?: ApplicationStatus }).status ?? {};
+    return (await get()).status ?? {};
   }
   async function refresh(type = 'normal'): Promise<void> {
-    const annotation = `argocd.argoproj.io/refresh=${type}`;
-    await kubectl('annotate', 'application', name, '--namespace=argocd', '--overwrite', annotation);
+    await kubectl('annotate', 'application', name, '--namespace=argocd', '--overwrite', `${REFRESH}=${type}`);
+    // Argo CD takes the annotation away when it has done so.
+    await world.until('the refresh', async () => (await get()).metadata.annotations?.[REFRESH] === undefined);
   }
   async function commit(...args: Parameters<Repository['commit']>): Promise<string> {
     changes += 1;

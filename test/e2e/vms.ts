@@ -1,18 +1,23 @@
 // The VMPools of the kind cluster's workers, and what is done to their VMs.
 import type { TestContext } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
-import type { VmPool, VmPoolSpec } from '../../src/api/vm-pool.ts';
+import type { VmPoolSpec } from '../../src/api/vm-pool.ts';
+import { VM_POOLS } from '../../src/controller/resources.ts';
+import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
 import { parseResources, type Resources } from '../../src/pool/quantity.ts';
 import type { Spec } from '../integration/release-objects.ts';
 import { POOL_LABEL } from '../kind/cluster.ts';
 import { forget } from './nodes.ts';
 import { evictable, POOLS } from './releases.ts';
-import { kubectl, send, type World } from './world.ts';
+import { api, kubectl, send, type World } from './world.ts';
 
-export interface Vm {
-  readonly metadata: { readonly name: string; readonly uid: string };
+interface WireVm extends KubeObject {
   readonly status: { readonly nodeInfo: Readonly<Record<'osImage' | 'kernelVersion' | 'kubeletVersion', string>> };
 }
+
+export type Vm = Live<WireVm>;
+
+const NODES: Resource<WireVm> = { apiVersion: 'v1', kind: 'Node', plural: 'nodes', namespaced: false };
 
 /** What brings pods to the VMs of a pool. */
 export function placeOf(pool: string) {
@@ -44,13 +49,12 @@ export async function makeVmPools(
 
 const EVERY_POOL = Object.fromEntries(POOLS.map((name) => [name, {}]));
 
-export async function vmPool(name: string): Promise<VmPool> {
-  return JSON.parse(await kubectl('get', 'vmpool', name, '--output=json')) as VmPool;
+export function vmPool(name: string) {
+  return api.get(VM_POOLS, { name });
 }
 
 export async function vmsOf(pool: string): Promise<Vm[]> {
-  const list = await kubectl('get', 'nodes', `--selector=${POOL_LABEL}=${pool}`, '--output=json');
-  return (JSON.parse(list) as { items: Vm[] }).items;
+  return (await api.list(NODES, { labelSelector: `${POOL_LABEL}=${pool}` })).items;
 }
 
 export async function namesOf(pool: string): Promise<string[]> {

@@ -1,14 +1,16 @@
-// One test's namespace on the kind cluster, and words for what users do in it and see there. Everything by kubectl.
+// One test's namespace on the kind cluster, and words for what users do in it and see there. Users' commands are by kubectl;
+// what is looked at again and again is not, as its start takes more of the machine than all that is looked at.
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { inject, test as base } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
-import type { AppReleaseStatus } from '../../src/api/app-release.ts';
+import type { AppRelease, AppReleaseStatus } from '../../src/api/app-release.ts';
 import type { Condition } from '../../src/api/common.ts';
-import { ROLLBACKS } from '../../src/controller/resources.ts';
+import { APP_RELEASES, ROLLBACKS } from '../../src/controller/resources.ts';
 import { createClient } from '../../src/kube/client.ts';
+import type { KubeObject, Live, ObjectMeta, Resource } from '../../src/kube/types.ts';
 import { pushImage } from '../cluster/images.ts';
 import { waitFor } from '../cluster/processes.ts';
 import { startRegistry } from '../cluster/registry.ts';
@@ -24,7 +26,7 @@ export const e2e = { ...given, registry: given.registries[worker - 1] ?? '' };
 const kubeConfig = new KubeConfig();
 kubeConfig.loadFromFile(e2e.cluster.kubeconfigPath);
 /** As an administrator. */
-const api = createClient(kubeConfig);
+export const api = createClient(kubeConfig);
 
 /** What the app does: serve, end at once, or never say that it is ready. */
 export type Behaviour = 'serve' | 'crash' | 'unready';
@@ -70,6 +72,7 @@ export interface World {
   /** Returns when the API server was asked (ms since the epoch). */
   readonly rollback: (name: string, spec?: object) => Promise<number>;
   readonly promote: (name: string, spec: object) => Promise<void>;
+  readonly release: () => Promise<Live<KubeObject & Pick<AppRelease, 'spec' | 'status'>>>;
   readonly status: () => Promise<AppReleaseStatus>;
   /** Until the condition of the release's newest generation has the status and, where given, the reason. */
   readonly conditionIs: (type: string, status: Condition['status'], reason?: string) => Promise<Condition>;
@@ -151,12 +154,8 @@ async function makeWorld(images: Images): Promise<World> {
     await send(['create', '--filename=-'], { ...manifest, metadata: { ...metadata, namespace } });
   }
 
-  async function get<T>(...args: string[]): Promise<T> {
-    return JSON.parse(await own('get', ...args, '--output=json')) as T;
-  }
-
-  async function release(): Promise<{ metadata: { generation: number }; status?: AppReleaseStatus }> {
-    return get('apprelease', 'web');
+  function release() {
+    return api.get(APP_RELEASES, { namespace, name: 'web' });
   }
 
   async function describe(): Promise<string> {
@@ -170,8 +169,7 @@ async function makeWorld(images: Images): Promise<World> {
 
   async function until(what: string, condition: () => Promise<boolean>, timeoutSeconds = 120): Promise<void> {
     try {
-      // Each look is by kubectl: more of them would slow down what is waited for.
-      await waitFor(what, condition, { timeoutSeconds, interval: 250 });
+      await waitFor(what, condition, { timeoutSeconds, interval: 100 });
     } catch (cause) {
       throw new Error(`${cause instanceof Error ? cause.message : String(cause)}\n${await describe()}`, { cause });
     }
@@ -220,6 +218,7 @@ async function makeWorld(images: Images): Promise<World> {
         metadata: { name },
         spec: { release: 'web', ...spec },
       }),
+    release,
     status: async () => (await release()).status ?? {},
     conditionIs,
     released: async (version) => {
@@ -233,7 +232,7 @@ async function makeWorld(images: Images): Promise<World> {
         ((await release()).status?.pools ?? []).some((seen) => seen.name === pool && seen.version === version),
       ),
     pods: async (pool) => {
-      const { items } = await get<{ items: WirePod[] }>('pods', '--selector=apprelease.dev/release=web');
+      const { items } = await api.list(PODS, { namespace, labelSelector: 'apprelease.dev/release=web' });
       return items
         .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
         .map(viewPod)
@@ -244,22 +243,18 @@ async function makeWorld(images: Images): Promise<World> {
 }
 
 interface WirePod {
-  metadata: {
-    name: string;
-    uid: string;
-    labels: Record<string, string>;
-    creationTimestamp: string;
-    deletionTimestamp?: string;
-  };
+  metadata?: ObjectMeta;
   spec: { nodeName?: string; containers: { image: string }[] };
   status: { conditions?: { type: string; status: string }[]; containerStatuses?: { imageID: string }[] };
 }
 
-function viewPod({ metadata, spec, status }: WirePod): PodView {
+const PODS: Resource<WirePod> = { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespaced: true };
+
+function viewPod({ metadata, spec, status }: Live<WirePod>): PodView {
   return {
     name: metadata.name,
     uid: metadata.uid,
-    pool: metadata.labels['apprelease.dev/pool'] ?? '',
+    pool: metadata.labels?.['apprelease.dev/pool'] ?? '',
     node: spec.nodeName ?? '',
     ready: status.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false,
     image: spec.containers[0]?.image ?? '',

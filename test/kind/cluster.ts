@@ -52,7 +52,7 @@ export async function createCluster(options: ClusterOptions = {}): Promise<KindC
   await provideModules();
   await writeFile(auditPolicyFile, JSON.stringify(auditPolicy));
   const nodes = engine.pulls ? "kind's own nodes" : 'nodes that were built here';
-  const progress = startProgress(`Creating the kind cluster with ${engine.name} and ${nodes} (about 2 minutes)`);
+  const progress = startProgress(`Creating the kind cluster with ${engine.name} and ${nodes} (about a minute)`);
   try {
     await execute(
       kind,

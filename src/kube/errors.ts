@@ -88,6 +88,11 @@ export function isGone(error: unknown): error is KubeError {
   return isKubeError(error) && error.code === 410;
 }
 
+/** No connection to the server came about, or it broke. */
+export function isUnreachable(error: unknown): error is KubeError {
+  return isKubeError(error) && error.reason === 'ConnectionFailed';
+}
+
 export function isAborted(error: unknown): error is KubeError {
   return isKubeError(error) && error.reason === 'Aborted';
 }

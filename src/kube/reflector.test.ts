@@ -178,9 +178,20 @@ describe('list and watch', () => {
     reflect(server.client);
     await reflector.synced;
     await server.emit(kubeError(410));
-    await vi.advanceTimersByTimeAsync(800);
     expect(changes).toEqual(['added a 1', 'deleted a 1', 'added b 11']);
     expect(server.watches.map(({ resourceVersion }) => resourceVersion)).toEqual(['5', '20']);
+  });
+
+  test('410 after 410 waits: a server that knows no version is not stormed', async () => {
+    const server = script(listOf(5), listOf(6), listOf(7), listOf(8));
+    reflect(server.client);
+    await reflector.synced;
+    await server.emit(kubeError(410), kubeError(410));
+    expect(server.lists).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(800);
+    expect(server.lists).toHaveLength(3);
+    await server.emit({ type: 'BOOKMARK', resourceVersion: '9' }, kubeError(410));
+    expect(server.lists).toHaveLength(4);
   });
 
   test('a dropped connection is no reason to list', async () => {
@@ -236,6 +247,14 @@ describe('failures', () => {
     expect(server.watches).toHaveLength(1);
     await vi.advanceTimersByTimeAsync(800);
     expect(server.watches).toHaveLength(2);
+  });
+
+  test('a server that is not there is asked again every 5 s', async () => {
+    const gone = kubeError(0, undefined, 'ConnectionFailed');
+    const server = script(gone, gone, gone, gone, gone, gone);
+    reflect(server.client);
+    await vi.advanceTimersByTimeAsync(800 + 1600 + 3200 + 5000 + 5000);
+    expect(server.lists).toHaveLength(6);
   });
 
   test('a server that ends every watch at once is not stormed, and its version doubted', async () => {

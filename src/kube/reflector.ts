@@ -2,7 +2,7 @@
 
 import { createBackoff, sleep } from './backoff.ts';
 import { listAll } from './client.ts';
-import { isAborted, isKubeError, isTransient } from './errors.ts';
+import { isAborted, isGone, isKubeError, isTransient, isUnreachable } from './errors.ts';
 import { createStore, isNewer, type Change, type Store, type Stored } from './store.ts';
 import type { KubeClient, KubeObject, Live, Resource, Selection } from './types.ts';
 
@@ -50,6 +50,8 @@ export interface Reflector<T, S> {
 /** client-go's numbers. */
 const BACKOFF_BASE_MS = 800;
 const BACKOFF_MAX_MS = 30_000;
+/** A server that is not there has no load to be spared, and what is known grows old meanwhile. */
+const UNREACHABLE_MAX_MS = 5_000;
 const WATCH_MIN_SECONDS = 300;
 /** A watch that ended before it had lived this long, without an event, counts as failed. */
 const HEALTHY_AFTER_MS = 5_000;
@@ -71,6 +73,8 @@ export function createReflector<T extends KubeObject, S extends Stored>(
   /** Where the next watch begins; undefined: a list is due. */
   let version: string | undefined;
   let watchFailures = 0;
+  /** The last attempt ended because its version was too old. */
+  let expired = false;
   let staleLists = 0;
   let loop: Promise<void> | undefined;
 
@@ -101,10 +105,19 @@ export function createReflector<T extends KubeObject, S extends Stored>(
       } catch (error) {
         if (isAborted(error)) return;
         report(error);
-        pause = Math.max(backoff.next(), retryAfterMs(error));
+        pause = pauseAfter(error);
       }
       if (pause > 0) await sleep(pause, stopping.signal);
     }
+  }
+
+  function pauseAfter(error: unknown): number {
+    // A list is due then, and no repetition of what failed.
+    const isNew = isGone(error) && !expired;
+    expired = isGone(error);
+    if (isNew) return 0;
+    const pause = backoff.next();
+    return isUnreachable(error) ? Math.min(pause, UNREACHABLE_MAX_MS) : Math.max(pause, retryAfterMs(error));
   }
 
   /**
@@ -132,6 +145,7 @@ export function createReflector<T extends KubeObject, S extends Stored>(
     try {
       await follow(from, () => {
         health.lived = true;
+        expired = false;
         watchFailures = 0;
         backoff.reset();
       });

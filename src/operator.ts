@@ -101,7 +101,7 @@ async function operate(config: Config, log: Log): Promise<void> {
     await recorder.stop();
   });
   const election = config.leaderElect
-    ? elect(config, electionClient, `${instance}_${randomUUID()}`, { controller, metrics, log, finishWork })
+    ? elect(config, electionClient, instance, { controller, metrics, log, finishWork })
     : undefined;
 
   const servers = await serve(config, health, metrics);
@@ -161,12 +161,15 @@ interface Work {
   finishWork: () => Promise<void>;
 }
 
-function elect(config: Config, client: KubeClient, identity: string, work: Work): LeaderElection {
+function elect(config: Config, client: KubeClient, instance: string, work: Work): LeaderElection {
   const { log } = work.log;
+  const identity = `${instance}_${randomUUID()}`;
   return createLeaderElection({
     client,
     lease: { namespace: config.leaseNamespace, name: config.leaseName },
     identity,
+    // A pod's container is started again only when it has ended; of a machine's processes nobody knows.
+    hasEnded: (holder) => process.env.POD_NAME !== undefined && holder.startsWith(`${instance}_`),
     leaseDurationMs: config.leaseDuration,
     renewDeadlineMs: config.renewDeadline,
     retryPeriodMs: config.retryPeriod,

@@ -256,6 +256,15 @@ describe('taking over', () => {
     expect(server.spec()).toMatchObject({ holderIdentity: 'one', leaseTransitions: 1 });
   });
 
+  test('needs no wait for a holder that is known to have ended', async () => {
+    await server.write({ holderIdentity: 'pod-1_before', leaseDurationSeconds: 15 });
+    const other = candidate('pod-2_now', { hasEnded: (holder) => holder.startsWith('pod-2_') });
+    const next = candidate('pod-1_now', { hasEnded: (holder) => holder.startsWith('pod-1_') });
+    await step(0);
+    expect([other.isLeader(), next.isLeader()]).toEqual([false, true]);
+    expect(server.spec()).toMatchObject({ holderIdentity: 'pod-1_now', leaseTransitions: 1 });
+  });
+
   test('of many candidates one wins', async () => {
     const all = ['a', 'b', 'c', 'd'].map((identity) => candidate(identity));
     await step(10_000);

@@ -10,6 +10,8 @@ export interface LeaderElectionOptions {
   lease: Required<ObjectKey>;
   /** Unique to this process, also among its own restarts. */
   identity: string;
+  /** Whether it is sure that a holder runs no more, so that nobody need wait for its lease to run out. Default: never. */
+  hasEnded?: LeaseCandidateOptions['hasEnded'];
   /** How long others wait until they take a lease that is not renewed. Default 15 000. */
   leaseDurationMs?: number;
   /** How long the leadership outlives the last successful renewal; less than the lease. Default 10 000. */
@@ -47,12 +49,12 @@ interface Instant {
 }
 
 export function createLeaderElection(options: LeaderElectionOptions): LeaderElection {
-  const { client, lease, identity } = options;
+  const { client, lease, identity, hasEnded } = options;
   const { leaseDurationMs = 15_000, renewDeadlineMs = 10_000, retryPeriodMs = 2_000 } = options;
   if (!(leaseDurationMs > renewDeadlineMs && renewDeadlineMs > retryPeriodMs)) {
     throw new RangeError('lease duration > renew deadline > retry period must hold');
   }
-  const candidate = createLeaseCandidate({ client, lease, identity, leaseDurationMs });
+  const candidate = createLeaseCandidate({ client, lease, identity, leaseDurationMs, ...(hasEnded && { hasEnded }) });
   const stopping = new AbortController();
   /** When the last successful renewal was sent: others count from its arrival, which is later. */
   let renewedAt: Instant | undefined;

@@ -37,10 +37,12 @@ export interface LeaseCandidateOptions {
   lease: Required<ObjectKey>;
   identity: string;
   leaseDurationMs: number;
+  /** Whether it is sure that a holder runs no more: its lease need not run out. */
+  hasEnded?: (holder: string) => boolean;
 }
 
 export function createLeaseCandidate(options: LeaseCandidateOptions): LeaseCandidate {
-  const { client, lease: key, identity, leaseDurationMs } = options;
+  const { client, lease: key, identity, leaseDurationMs, hasEnded = () => false } = options;
   let seen: { lease: Live<Lease>; since: number } | undefined;
 
   function observe(lease: Live<Lease>): Live<Lease> {
@@ -120,8 +122,9 @@ export function createLeaseCandidate(options: LeaseCandidateOptions): LeaseCandi
 
   /** The times in the lease are by the holder's clock: only how long it has not changed counts here. */
   function isHeld(): boolean {
-    const { holderIdentity, leaseDurationSeconds = 0 } = seen?.lease.spec ?? {};
-    return Boolean(holderIdentity) && performance.now() - (seen?.since ?? 0) < leaseDurationSeconds * 1000;
+    const { holderIdentity = '', leaseDurationSeconds = 0 } = seen?.lease.spec ?? {};
+    if (holderIdentity === '' || hasEnded(holderIdentity)) return false;
+    return performance.now() - (seen?.since ?? 0) < leaseDurationSeconds * 1000;
   }
 
   async function release(request: RequestOptions): Promise<void> {

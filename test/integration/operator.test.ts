@@ -179,6 +179,20 @@ describe('one process', () => {
   });
 });
 
+test('the next container of a pod takes the Lease of the last one at once', async () => {
+  const flags = ['--lease-duration=1h', '--renew-deadline=30m', '--retry-period=300ms'];
+  const options = { kubeconfig, flags, env: { POD_NAME: 'operator-1' } };
+  const first = await startOperatorProcess(cluster, options);
+  running.push(first);
+  await first.says('leads');
+  first.signal('SIGKILL');
+  await first.exited;
+  const second = await startOperatorProcess(cluster, options);
+  running.push(second);
+  await second.says('leads');
+  expect(await holder()).toMatch(/^operator-1_/);
+});
+
 describe('two processes', () => {
   async function startTwo(): Promise<{ leader: OperatorProcess; standby: OperatorProcess }> {
     const leader = await start();

@@ -1,7 +1,8 @@
 /** One pass over one release: observe → plan → apply, until nothing is left to do, then status. */
 import type { AppRelease, AppReleaseStatus } from '../api/app-release.ts';
-import { FIELD_MANAGER } from '../api/meta.ts';
+import { FIELD_MANAGER, LABEL } from '../api/meta.ts';
 import type { Reason } from '../api/reasons.ts';
+import { listAll } from '../kube/client.ts';
 import { isAlreadyExists, isConflict, isKubeError, isNamespaceTerminating, isNotFound } from '../kube/errors.ts';
 import { statusOf } from '../kube/types.ts';
 import { conditionIs, findCondition } from '../release/conditions.ts';
@@ -18,7 +19,7 @@ import type { ReleaseMemory } from './memory.ts';
 import { createMemory, recallDue } from './memory.ts';
 import { observe } from './observe.ts';
 import { answerOrphans } from './orphans.ts';
-import { APP_RELEASES } from './resources.ts';
+import { APP_RELEASES, DEPLOYMENTS, PODS } from './resources.ts';
 import type { Reconcile, ReconcileContext, ReconcileResult } from './types.ts';
 
 /** A write leads to the next at once, but a pass must end: what is left then comes with the next one. */
@@ -61,17 +62,38 @@ async function newest(context: ReconcileContext, release: AppRelease): Promise<A
   return context.caches.releases.get(namespace, name) ?? release;
 }
 
+/** A failure is answered everywhere, so it is judged by what runs now: a watch that lags may not know of pods that got ready. */
+async function readWorkloads({ client, caches }: ReconcileContext, { metadata }: AppRelease): Promise<void> {
+  const selection = { namespace: metadata.namespace, labelSelector: `${LABEL.release}=${metadata.name}`, limit: 500 };
+  const [deployments, pods] = await Promise.all([
+    listAll(client, DEPLOYMENTS, selection),
+    listAll(client, PODS, selection),
+  ]);
+  for (const deployment of deployments.items) caches.deployments.observeWrite(deployment);
+  for (const pod of pods.items) caches.pods.observeWrite(pod);
+}
+
+function findsFailure({ actions }: Plan): boolean {
+  return actions.some(({ notices = [] }) => notices.some(({ reason }) => reason === 'RevisionFailed'));
+}
+
 async function pass(context: ReconcileContext, cached: AppRelease, memory: ReleaseMemory): Promise<ReconcileResult> {
   let release = cached;
   let failure: unknown;
   let last: Plan | undefined;
   let hurried = false;
+  let isRead = false;
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     release = await newest(context, release);
     const now = context.now();
     const observed = await observe(context, release, memory, now);
     tellMovedTags(context, memory, observed);
     last = plan(observed, now);
+    if (!isRead && findsFailure(last)) {
+      await readWorkloads(context, release);
+      isRead = true;
+      continue;
+    }
     const first = last.actions.filter((action) => action.first);
     // The traffic of this release is where it belongs: that of the others goes before what is left to do here.
     if (hurried && first.length === 0) return { requeueAfterMs: 0 };

@@ -96,6 +96,7 @@ interface WirePod {
   status?: {
     phase?: string;
     reason?: string;
+    startTime?: string;
     conditions?: WireCondition[];
     containerStatuses?: WireContainerStatus[];
     initContainerStatuses?: WireContainerStatus[];
@@ -277,6 +278,7 @@ export function keepPod({ metadata, spec, status }: Live<Wire<WirePod>>): Pod {
     ready: ready?.status === 'True',
     ...(ready?.lastTransitionTime !== undefined && { readySince: ready.lastTransitionTime }),
     ...(spec?.nodeName !== undefined && { nodeName: spec.nodeName }),
+    ...(status?.startTime !== undefined && { startedAt: status.startTime }),
     ...(status?.phase !== undefined && { phase: status.phase }),
     ...(status?.reason !== undefined && { reason: status.reason }),
     ...(unschedulable && { unschedulable: scheduled.message ?? 'no node fits' }),

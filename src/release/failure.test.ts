@@ -119,14 +119,14 @@ describe('2.5 the deadline', () => {
 
   test('is all of it for a pod that replaces one that was drained', () => {
     const found = workload({});
-    const replaced = found.pods.map((pod) => created(pod, NOW - 20_000));
+    const replaced = found.pods.map((pod) => ({ ...pod, startedAt: new Date(NOW - 20_000).toISOString() }));
     expect(judge({ ...found, pods: replaced }, recorded, soon).kind).toBe('Progressing');
     expect(judge({ ...found, pods: replaced }, recorded, { ...soon, now: NOW + 10_000 }).kind).toBe('Failed');
   });
 
   test('begins with the Deployment, however long before its revision was let in', () => {
     const found = workload({});
-    const young = { ...found, deployment: created(found.deployment, NOW - 10_000), pods: [] };
+    const young = { ...found, deployment: created(found.deployment, NOW - 10_000) };
     expect(judge(young, recorded, soon).kind).toBe('Progressing');
     expect(judge(young, recorded, { ...soon, now: NOW + 20_000 }).kind).toBe('Failed');
   });
@@ -159,6 +159,33 @@ test('a rolling update that gets on begins its deadline anew, BlueGreen does not
   const soon = { ...context, deadlineSeconds: 30 };
   expect(judge(workload({}, status, 'RollingUpdate'), recorded, soon).kind).toBe('Progressing');
   expect(judge(workload({}, status, 'BlueGreen'), recorded, soon).kind).toBe('Failed');
+});
+
+describe('2.5 time in which nothing was started is not the version’s', () => {
+  const soon = { ...context, deadlineSeconds: 30 };
+  const stopped = { start: started, stopped: new Date(NOW - 20_000).toISOString() };
+
+  test.each([
+    ['the controllers made no pod', [], '0 of 1 pods were made yet'],
+    ['no kubelet took the pod', [{}], 'pod web-a-1-k-0: no kubelet has taken it yet'],
+  ])('%s', (_what, pods, message) => {
+    const found = workload({});
+    const untaken = found.pods.slice(0, pods.length).map(({ startedAt: _startedAt, ...pod }) => pod);
+    const judged = { ...found, pods: untaken };
+    expect(judge(judged, recorded, context).kind).toBe('Progressing');
+    expect(judge(judged, recorded, soon)).toEqual({ kind: 'Excused', reason: 'NotStarted', message });
+    expect(judge(judged, recorded, { ...context, clock: stopped })).toMatchObject({ reason: 'NotStarted' });
+    // It has all of its time from then on.
+    const taken = found.pods.map((pod) => ({ ...pod, startedAt: new Date(NOW).toISOString() }));
+    expect(judge({ ...found, pods: taken }, recorded, { ...soon, now: NOW + 29_000 }).kind).toBe('Progressing');
+    expect(judge({ ...found, pods: taken }, recorded, { ...soon, now: NOW + 30_000 }).kind).toBe('Failed');
+  });
+
+  test('but pods that are refused are', () => {
+    const status = { conditions: [{ type: 'ReplicaFailure', status: 'True', message: 'denied by a policy' }] };
+    const refused = { ...workload({}, status), pods: [] };
+    expect(judge(refused, recorded, soon)).toMatchObject({ kind: 'Failed', message: 'denied by a policy' });
+  });
 });
 
 function created<T extends { metadata: object }>(object: T, at: number): T {

@@ -39,6 +39,7 @@ const RULES: readonly Rule[] = [
   unschedulable,
   quotaExceeded,
   registryDown,
+  notStarted,
   deadlinePassed,
 ];
 
@@ -182,18 +183,43 @@ function imageMissing({ own }: Case): Verdict | undefined {
   return message === undefined ? undefined : { kind: 'Failed', reason: 'ImageMissing', message };
 }
 
-function deadlinePassed({ workload, pods, deadline, clock, now }: Case): Verdict | undefined {
-  if (!clock || clock.stopped !== undefined || now < deadlineOf(workload, pods, clock, deadline)) return undefined;
+/** Time is up, but nothing has run that could have used it: controllers, scheduler or kubelets are late. */
+function notStarted(judged: Case): Verdict | undefined {
+  const { workload, pods } = judged;
+  if (!isLate(judged) || allReady(judged) || replicaFailure(workload.deployment) !== undefined) return undefined;
+  if (pods.some(({ ready, startedAt }) => !ready && startedAt !== undefined)) return undefined;
+  const pod = pods.find(({ ready }) => !ready);
+  return {
+    kind: 'Excused',
+    reason: 'NotStarted',
+    message: pod
+      ? `pod ${pod.metadata.name}: no kubelet has taken it yet`
+      : `${pods.length} of ${workload.deployment.spec.replicas ?? 0} pods were made yet`,
+  };
+}
+
+function deadlinePassed(judged: Case): Verdict | undefined {
+  const { workload, pods, deadline, clock } = judged;
+  if (!isLate(judged) || clock?.stopped !== undefined || allReady(judged)) return undefined;
   const replicas = workload.deployment.spec.replicas ?? 0;
   const ready = pods.filter((pod) => pod.ready).length;
-  // All there: late is then who should have switched, such as an operator that was down.
-  if (ready >= replicas) return undefined;
-  const blocked = replicaFailure(workload.deployment);
   return {
     kind: 'Failed',
     reason: 'ProgressDeadlineExceeded',
-    message: blocked ?? `${ready} of ${replicas} pods are ready after ${deadline / 1000} s${whyNotReady(pods)}`,
+    message:
+      replicaFailure(workload.deployment) ??
+      `${ready} of ${replicas} pods are ready after ${deadline / 1000} s${whyNotReady(pods)}`,
   };
+}
+
+/** Also where the clock stands still, which it goes on doing for a cause that comes after another. */
+function isLate({ workload, pods, deadline, clock, now }: Case): boolean {
+  return clock !== undefined && (clock.stopped !== undefined || now >= deadlineOf(workload, pods, clock, deadline));
+}
+
+/** Late is then who should have switched, such as an operator that was down. */
+function allReady({ workload, pods }: Case): boolean {
+  return pods.filter(({ ready }) => ready).length >= (workload.deployment.spec.replicas ?? 0);
 }
 
 function whyNotReady(pods: readonly Pod[]): string {
@@ -202,8 +228,8 @@ function whyNotReady(pods: readonly Pod[]): string {
 }
 
 /**
- * When the deadline ends (ms since the epoch). Time in which there was no Deployment is nobody's, and a pod that replaces
- * one that was evicted or drained has all of it. A rolling update that gets on starts it anew, as a Deployment's own
+ * When the deadline ends (ms since the epoch). Time in which there was no Deployment is nobody's, and a pod that started
+ * late, or replaces one that was evicted or drained, has all of it. A rolling update that gets on starts it anew, as a Deployment's own
  * progressDeadlineSeconds does; BlueGreen starts all pods at once, so it does not.
  */
 export function deadlineOf(
@@ -217,8 +243,8 @@ export function deadlineOf(
   );
   const moved = strategy === 'RollingUpdate' ? Date.parse(progress?.lastUpdateTime ?? '') || 0 : 0;
   const running = pods.filter((pod) => !hasEnded(pod));
-  const waiting = running.filter(({ ready }) => !ready).map(({ metadata }) => Date.parse(metadata.creationTimestamp));
-  const isComplete = waiting.length > 0 && running.length >= (deployment.spec.replicas ?? 0);
-  const oldest = isComplete ? Math.min(...waiting) : 0;
+  const starts = running.flatMap(({ ready, startedAt }) => (ready ? [] : Date.parse(startedAt ?? '') || []));
+  const isComplete = starts.length > 0 && running.length >= (deployment.spec.replicas ?? 0);
+  const oldest = isComplete ? Math.min(...starts) : 0;
   return Math.max(Date.parse(clock.start), Date.parse(deployment.metadata.creationTimestamp), moved, oldest) + deadline;
 }

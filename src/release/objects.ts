@@ -94,6 +94,8 @@ export interface Pod {
   ready: boolean;
   /** When Ready last turned True or False (RFC 3339). */
   readySince?: string;
+  /** When its kubelet took it (RFC 3339): before that nothing of it has run. */
+  startedAt?: string;
   /** The message of PodScheduled=False with reason Unschedulable. */
   unschedulable?: string;
   containers: ContainerState[];

@@ -94,6 +94,7 @@ export function podsFor({ metadata, spec: { template } }: Deployment, count: num
     metadata: meta(`${metadata.name}-${index}`, { labels }),
     ready: true,
     nodeName: 'node',
+    startedAt: meta('').creationTimestamp,
     containers: [{ name: 'main', ready: true, restartCount: 0, imageID: `web@${DIGEST}` }],
     ...more,
   }));

@@ -2,7 +2,7 @@
 // is to stop (claim 3.1). What broke the invariant is
 // judged by a watcher of the API server itself, past the proxy.
 import { afterEach, beforeAll, describe, expect, inject, onTestFailed, test } from 'vitest';
-import { DEPLOYMENTS } from '../../src/controller/resources.ts';
+import { DEPLOYMENTS, PODS, ROLLBACKS } from '../../src/controller/resources.ts';
 import { LEASES } from '../../src/kube/lease.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { connect } from '../cluster/kubectl.ts';
@@ -16,7 +16,7 @@ import type { ProcessWorld } from './process-world.ts';
 import { createProcessWorld } from './process-world.ts';
 import { connectAs } from './release-operator.ts';
 import type { Spec } from './release-objects.ts';
-import { pool, release } from './release-objects.ts';
+import { pool, release, template } from './release-objects.ts';
 
 const cluster = connect(inject('cluster'));
 
@@ -183,6 +183,26 @@ describe('one kind of fault', () => {
     await expectEnd(scene);
     expect(scene.proxy.done()['expired']).toBeGreaterThan(3);
   }, 200_000);
+
+  test('a watch of pods that hangs: no version is taken back for what it does not tell', async () => {
+    const scene = await setUp();
+    const { world, proxy } = scene;
+    const changes = { progressDeadlineSeconds: 6, stages: [{ name: 'all', pools: [pool('prod-a', 2)] }] };
+    await world.apply({ ...version(1), ...changes });
+    await world.released('1.0');
+    const spec = { ...version(2), ...changes };
+    const slow = template(spec.template.spec.containers[0]?.image ?? '', { 'sim.apprelease.dev/start-delay': '4s' });
+    await world.apply({ ...spec, template: slow });
+    await world.until('pods on their way', async () => {
+      const { items } = await world.admin.list(PODS, { namespace: world.namespace });
+      return items.filter(({ status }) => status?.startTime !== undefined).length === 4;
+    });
+    // What the operator knows by now stays what it knows, until it gives up the watch.
+    proxy.rules(({ verb, resource }) => (verb === 'watch' && resource === 'pods' ? { kind: 'hang' } : undefined));
+    proxy.dropConnections();
+    await world.released('2.0');
+    expect(await world.admin.list(ROLLBACKS, { namespace: world.namespace })).toMatchObject({ items: [] });
+  });
 
   test('connections that break in the middle of a rollback', async () => {
     const scene = await setUp();

@@ -19,6 +19,8 @@ export type Sent = { apiVersion?: string; kind?: string; metadata?: { name?: str
 
 export interface ApiServer {
   get: (resource: Resource, name: string) => WorldObject;
+  /** Those with a label of that value: `key=value`. */
+  list: (resource: Resource, labelSelector?: string) => { resourceVersion: string; items: WorldObject[] };
   create: (resource: Resource, object: Sent, as: WriteAs) => WorldObject;
   apply: (resource: Resource, object: Sent, as: WriteAs) => WorldObject;
   patch: (resource: Resource, name: string, patch: Patch, as: WriteAs) => WorldObject;
@@ -47,6 +49,12 @@ export function createApiServer(world: World): ApiServer {
     const object = world.get(resource.kind, name);
     if (!object) throw refusal(404, 'NotFound', resource, name, `${resource.plural} "${name}" not found`);
     return object;
+  }
+
+  function list({ kind }: Resource, labelSelector?: string): ReturnType<ApiServer['list']> {
+    const [key = '', value] = labelSelector?.split('=') ?? [];
+    const items = world.list(kind).filter(({ metadata }) => metadata.labels?.[key] === value);
+    return { resourceVersion: world.version(), items };
   }
 
   function create(resource: Resource, sent: Sent, as: WriteAs): WorldObject {
@@ -163,7 +171,7 @@ export function createApiServer(world: World): ApiServer {
     return undefined;
   }
 
-  return { get, create, apply, patch, remove, admission };
+  return { get, list, create, apply, patch, remove, admission };
 }
 
 /** Graceful: the pod counts as leaving at once, and is gone later. */

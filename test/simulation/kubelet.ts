@@ -28,6 +28,8 @@ export interface Kubelet {
 }
 
 interface Running {
+  /** RFC 3339 */
+  startTime: string;
   ready: boolean;
   restarts: number;
   waiting?: { reason: string; message: string };
@@ -90,7 +92,9 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
   function run(name: string): void {
     const pod = world.get('Pod', name) as Pod | undefined;
     if (!pod?.spec.nodeName || running.has(pod.metadata.uid)) return;
-    running.set(pod.metadata.uid, { ready: false, restarts: 0 });
+    const startTime = new Date(world.now()).toISOString();
+    running.set(pod.metadata.uid, { startTime, ready: false, restarts: 0 });
+    show(name);
     pull(pod);
   }
 
@@ -190,8 +194,10 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
   }
 
   function change({ metadata }: Pod, next: Partial<Running> & { ready: boolean }): void {
-    const restarts = running.get(metadata.uid)?.restarts ?? 0;
-    running.set(metadata.uid, { restarts, ...next });
+    const before = running.get(metadata.uid);
+    if (!before) return;
+    const { startTime, restarts } = before;
+    running.set(metadata.uid, { startTime, restarts, ...next });
     show(metadata.name);
   }
 
@@ -209,8 +215,9 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
     const status = ready ? 'True' : 'False';
     const lastTransitionTime =
       before?.status === status ? before.lastTransitionTime : new Date(world.now()).toISOString();
-    const { waiting, restarts } = state;
+    const { startTime, waiting, restarts } = state;
     report(pod, {
+      startTime,
       phase: waiting ? 'Pending' : 'Running',
       conditions: [{ type: 'Ready', status, ...(lastTransitionTime !== undefined && { lastTransitionTime }) }],
       containerStatuses: pod.spec.containers.map(({ name: container, image }) => ({

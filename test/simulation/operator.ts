@@ -2,7 +2,7 @@
 import { createReconciler, isStale } from '../../src/controller/reconcile.ts';
 import type { ReconcileContext } from '../../src/controller/types.ts';
 import { isKubeError, KubeError } from '../../src/kube/errors.ts';
-import type { KubeClient, KubeObject, Live, Resource } from '../../src/kube/types.ts';
+import type { KubeClient, KubeObject, ListOptions, Live, ObjectList, Resource } from '../../src/kube/types.ts';
 import type { Notice } from '../../src/release/actions.ts';
 import type { DigestLookup } from '../../src/release/observed.ts';
 import type { ApiServer, Sent, WriteAs } from './api-server.ts';
@@ -328,7 +328,8 @@ function createClient(
         conditional: true,
         perform: () => api.remove(resource, name, options, as({})),
       }),
-    list: unused,
+    list: <T extends KubeObject>(resource: Resource<T>, { labelSelector }: ListOptions = {}) =>
+      send<ObjectList<T>>({ writes: false, conditional: false, perform: () => api.list(resource, labelSelector) }),
     update: unused,
     watch: unused,
     version: unused,

@@ -6,6 +6,7 @@ import type { World, WorldObject } from './world.ts';
 
 export interface PodStatus {
   phase: string;
+  startTime?: string;
   conditions: { type: string; status: string; reason?: string; message?: string; lastTransitionTime?: string }[];
   containerStatuses?: {
     name: string;

@@ -32,7 +32,9 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/*.test.ts'],
           ...onKind,
-          maxWorkers: 3,
+          maxWorkers: 4,
+          // Of the tests of a file.
+          maxConcurrency: 2,
           sequence: { groupOrder: 1 },
         },
       },

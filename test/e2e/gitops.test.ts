@@ -38,7 +38,7 @@ async function takenBack(world: World, app: Application): Promise<void> {
   await app.becomes('Suspended', /^wants 2\.0\.0, runs 1\.0\.0 by back: checkout fails$/);
 }
 
-describe('a release by commits', () => {
+describe.concurrent('a release by commits', () => {
   test('is Progressing, Suspended while it waits for a person, Healthy', async ({ world, app }) => {
     await app.release('Release 1.0.0', await web(world, '1.0.0', APPROVED));
     await app.becomes('Progressing');
@@ -71,7 +71,7 @@ describe('a release by commits', () => {
   });
 });
 
-describe('a check before the sync', () => {
+describe.concurrent('a check before the sync', () => {
   test('that fails keeps the commit out; without it the commit is released', async ({ world, app }) => {
     await app.release('Release 1.0.0', await web(world, '1.0.0', ONE));
     await app.becomes('Healthy', /1\.0\.0/);
@@ -110,7 +110,7 @@ function checkOf(image: string): object {
   };
 }
 
-describe('a rollback', () => {
+describe.concurrent('a rollback', () => {
   test('holds through self-heals and a hard refresh, until Git names the next version', async ({ world, app }) => {
     await takenBack(world, app);
     for (const seconds of [61, 62, 63]) {
@@ -153,7 +153,7 @@ describe('a rollback', () => {
   });
 });
 
-describe('the actions', () => {
+describe.concurrent('the actions', () => {
   test('promote, rollback, retry, pause and resume, by the API server of Argo CD', async ({ world, app }) => {
     await app.release('Release 1.0.0', await web(world, '1.0.0', APPROVED));
     await app.becomes('Suspended', /production/);
@@ -187,7 +187,7 @@ describe('the actions', () => {
   });
 });
 
-describe('prune', () => {
+describe.concurrent('prune', () => {
   test('removes everything', async ({ world, app }) => {
     await takenBack(world, app);
     await app.commit('Remove web', { 'web.yaml': undefined });

@@ -248,5 +248,5 @@ interface EventList {
 /** With all that it has synced. */
 export async function removeApplication(name: string): Promise<void> {
   await kubectl('delete', 'application', name, '--namespace=argocd', '--timeout=180s', '--ignore-not-found');
-  expect(await kubectl('get', 'applications', '--namespace=argocd', '--output=name')).toBe('');
+  await expect(kubectl('get', 'application', name, '--namespace=argocd')).rejects.toThrow('not found');
 }

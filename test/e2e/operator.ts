@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { installCrds } from '../cluster/kubectl.ts';
 import { execute } from '../kind/engine.ts';
-import { loadImage, type KindCluster } from '../kind/cluster.ts';
+import { controlPlane, loadImage, type KindCluster } from '../kind/cluster.ts';
 import { buildOperatorImage } from '../kind/operator-image.ts';
 import manifest from '../../package.json' with { type: 'json' };
 
@@ -19,10 +19,10 @@ export interface InstallOptions {
   readonly registries: readonly string[];
 }
 
-/** Builds the image and puts it on the nodes. */
+/** Builds the image and puts it where the operator runs: beside the control plane, as every worker is a pool's. */
 export async function loadOperator(cluster: KindCluster): Promise<void> {
   await buildOperatorImage(cluster.engine, image);
-  await loadImage(cluster, image);
+  await loadImage(cluster, image, [controlPlane]);
 }
 
 /** Installs from crds/ and manifests/; waits until the replicas are ready. */
@@ -30,7 +30,6 @@ export async function installOperator({ cluster, kubectl, registries }: InstallO
   const run = (...args: string[]) => execute(kubectl, [`--kubeconfig=${cluster.kubeconfigPath}`, ...args]);
   await installCrds({ kubectl: (args) => run(...args) });
   await run('apply', '-k', join(root, 'manifests'));
-  // Every worker is a pool's: the operator runs beside the control plane.
   const tolerations = [{ key: 'node-role.kubernetes.io/control-plane', operator: 'Exists' }];
   const env = [{ name: 'APPRELEASE_INSECURE_REGISTRY', value: registries.join(',') }];
   const patch = { spec: { template: { spec: { tolerations, containers: [{ name: 'operator', env }] } } } };

@@ -39,8 +39,6 @@ declare module 'vitest' {
   }
 }
 
-/** Test files that run side by side, at most; see vitest.config.ts. */
-const WORKERS = 3;
 /** In our environment, for the second of the two projects. */
 const SHARED = 'E2E_CLUSTER';
 
@@ -71,7 +69,7 @@ export async function provideCluster(project: TestProject, options?: ClusterOpti
     for (const tool of [helm, argocd]) await ensureTool(tool);
     const cluster = (keep ? await findCluster() : undefined) ?? (await createCluster(options));
     const hosts = await Promise.all(
-      Array.from({ length: WORKERS + 1 }, async () => `${cluster.gateway}:${await freePort()}`),
+      Array.from({ length: project.config.maxWorkers + 1 }, async () => `${cluster.gateway}:${await freePort()}`),
     );
     await Promise.all(hosts.map((host) => trustRegistry(cluster, host)));
     await loadOperator(cluster);

@@ -111,11 +111,15 @@ const STRICT = {
   controllerManager: { 'node-monitor-grace-period': '20s' },
 };
 
+/** There is one of each: while the API server is away, they need not end, and then wait for their own Leases. */
+const ONE_LEADER = { 'leader-elect': 'false' };
+
 /** The operator's requests are logged, whichever test runs. A map of arguments fits every version of kubeadm's API. */
 function controlPlaneNode({ strict = false }: ClusterOptions): object {
   const controlPlaneOptions = {
     kind: 'ClusterConfiguration',
-    ...(strict && { controllerManager: { extraArgs: STRICT.controllerManager } }),
+    controllerManager: { extraArgs: { ...ONE_LEADER, ...(strict && STRICT.controllerManager) } },
+    scheduler: { extraArgs: ONE_LEADER },
     apiServer: {
       extraArgs: {
         'audit-policy-file': NODE_AUDIT_POLICY,
@@ -295,13 +299,14 @@ export function hostsFile(host: string): string {
   return `server = "http://${host}"\n[host."http://${host}"]\n  capabilities = ["pull", "resolve"]\n`;
 }
 
-/** Puts an image of the engine on every node. */
-export async function loadImage({ engine }: KindCluster, image: string): Promise<void> {
+/** Puts an image of the engine on nodes. */
+export async function loadImage({ engine }: KindCluster, image: string, nodes: readonly string[]): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), 'kind-image-'));
   try {
     const archive = join(dir, 'image.tar');
     await engine.run(['save', `--output=${archive}`, image]);
-    await execute(await ensureKind(), ['load', 'image-archive', archive, `--name=${NAME}`], { env: engine.env });
+    const to = [`--name=${NAME}`, `--nodes=${nodes.join(',')}`];
+    await execute(await ensureKind(), ['load', 'image-archive', archive, ...to], { env: engine.env });
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

@@ -1,13 +1,15 @@
-// Issue 4, items 3 and 4: the operator by Helm, while an app is served: installed, upgraded, uninstalled, installed again.
+// Issue 4, items 3 to 5: the operator by Helm, while an app is served: installed, upgraded, uninstalled, installed again;
+// and by one Application of Argo CD with its CRDs and a release, into a cluster with none of them.
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { chart, createHelm, NAME, NAMESPACE, root, type Helm } from '../../chart/helm.ts';
 import { errorsOf, startAsker } from '../asker.ts';
-import { installOperator } from '../operator.ts';
+import { createApplication, createRepository, manifestOf, removeApplication, test } from '../gitops.ts';
+import { installOperator, OPERATOR } from '../operator.ts';
 import { SERVICES, web } from '../releases.ts';
-import { e2e, kubectl, test, type World } from '../world.ts';
+import { e2e, kubectl, type World } from '../world.ts';
 
 const REGISTRIES = [...e2e.registries, e2e.lockedRegistry];
 const VALUES = {
@@ -105,36 +107,74 @@ async function podsOf(world: World): Promise<string[]> {
   return (await world.pods()).map(({ uid }) => uid).sort();
 }
 
-describe('by Helm', () => {
-  test('the operator comes and goes, and no pod of a release is touched', async ({ world }) => {
-    // What a try that failed has left.
-    await uninstall();
-    await install('install', await chartBefore());
-    await world.apply(await web(world, '1.0.0'));
-    await world.released('1.0.0');
-    const asker = await startAsker(world, SERVICES);
-    const pods = await podsOf(world);
+test('by Helm the operator comes and goes, and no pod of a release is touched', async ({ world }) => {
+  // What a try that failed has left.
+  await uninstall();
+  await install('install', await chartBefore());
+  await world.apply(await web(world, '1.0.0'));
+  await world.released('1.0.0');
+  const asker = await startAsker(world, SERVICES);
+  const pods = await podsOf(world);
 
-    await install('upgrade');
-    const test = await helm.run(['test', NAME, `--namespace=${NAMESPACE}`, '--timeout=2m']);
-    expect(test).toMatch(/Phase:\s+Succeeded/);
-    await expectPolicyFits();
-    await uninstall();
-    await world.until('the end of the operator', async () => {
-      return (await kubectl('get', 'pods', `--namespace=${NAMESPACE}`, '--output=name')) === '';
-    });
-    expect(await podsOf(world)).toEqual(pods);
-    expect((await world.status()).version).toBe('1.0.0');
-
-    await install('install');
-    await world.conditionIs('Ready', 'True');
-    // It works again, on what it found.
-    await world.apply(await web(world, '1.0.0', { paused: true }));
-    await world.conditionIs('Paused', 'True');
-    expect(await podsOf(world)).toEqual(pods);
-    await world.apply(await web(world, '2.0.0'));
-    await world.released('2.0.0');
-    expect(errorsOf(await asker.answers())).toEqual([]);
-    await asker.stop();
+  await install('upgrade');
+  const test = await helm.run(['test', NAME, `--namespace=${NAMESPACE}`, '--timeout=2m']);
+  expect(test).toMatch(/Phase:\s+Succeeded/);
+  await expectPolicyFits();
+  await uninstall();
+  await world.until('the end of the operator', async () => {
+    return (await kubectl('get', 'pods', `--namespace=${NAMESPACE}`, '--output=name')) === '';
   });
+  expect(await podsOf(world)).toEqual(pods);
+  expect((await world.status()).version).toBe('1.0.0');
+
+  await install('install');
+  await world.conditionIs('Ready', 'True');
+  // It works again, on what it found.
+  await world.apply(await web(world, '1.0.0', { paused: true }));
+  await world.conditionIs('Paused', 'True');
+  expect(await podsOf(world)).toEqual(pods);
+  await world.apply(await web(world, '2.0.0'));
+  await world.released('2.0.0');
+  expect(errorsOf(await asker.answers())).toEqual([]);
+  await asker.stop();
+});
+
+test('by Argo CD the operator, CRDs and a release come with one Application, from nothing', async ({ argo, world }) => {
+  await uninstall();
+  await kubectl('delete', '-k', join(root, 'crds'), '--ignore-not-found');
+  const repository = await createRepository(argo, world.namespace);
+  await repository.commitFolder('Add the operator', chart, 'operator');
+  const release = manifestOf(await web(world, '1.0.0'), { namespace: world.namespace });
+  await repository.commit('Add web', { 'apps/web.yaml': release });
+
+  const common = { repoURL: repository.url, targetRevision: 'main' };
+  const app = await createApplication(argo, world, repository, {
+    destination: NAMESPACE,
+    sources: [
+      { ...common, path: 'operator', helm: { releaseName: NAME, valuesObject: VALUES } },
+      { ...common, path: 'apps' },
+    ],
+    syncPolicy: {
+      automated: { prune: true, selfHeal: true },
+      syncOptions: ['CreateNamespace=true'],
+      retry: { limit: 0 },
+    },
+  });
+  try {
+    await app.becomes('Healthy', /version 1\.0\.0 is in every pool/);
+    const { operationState, resources } = await app.status();
+    expect(operationState).toMatchObject({ phase: 'Succeeded' });
+    expect(resources?.filter(({ status }) => status !== 'Synced')).toEqual([]);
+
+    await app.commit('Release 2.0.0', {
+      'apps/web.yaml': manifestOf(await web(world, '2.0.0'), { namespace: world.namespace }),
+    });
+    await app.becomes('Healthy', /version 2\.0\.0 is in every pool/);
+    expect(await app.fights()).toBe(0);
+  } finally {
+    await removeApplication(app.name);
+  }
+  await expect(kubectl('get', OPERATOR, `--namespace=${NAMESPACE}`)).rejects.toThrow('not found');
+  // The chart keeps them.
+  expect(await kubectl('get', 'crd', 'appreleases.apprelease.dev', '--output=name')).toContain('appreleases');
 });

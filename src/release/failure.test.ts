@@ -166,7 +166,7 @@ describe('2.5 time in which nothing was started is not the version’s', () => {
   const stopped = { start: started, stopped: new Date(NOW - 20_000).toISOString() };
 
   test.each([
-    ['the controllers made no pod', [], '0 of 1 pods were made yet'],
+    ['the controllers made no pod', [], '0 of 1 pods exist'],
     ['no kubelet took the pod', [{}], 'pod web-a-1-k-0: no kubelet has taken it yet'],
   ])('%s', (_what, pods, message) => {
     const found = workload({});

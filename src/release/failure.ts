@@ -194,7 +194,7 @@ function notStarted(judged: Case): Verdict | undefined {
     reason: 'NotStarted',
     message: pod
       ? `pod ${pod.metadata.name}: no kubelet has taken it yet`
-      : `${pods.length} of ${workload.deployment.spec.replicas ?? 0} pods were made yet`,
+      : `${pods.length} of ${workload.deployment.spec.replicas ?? 0} pods exist`,
   };
 }
 

@@ -79,8 +79,8 @@ simulation: $(INSTALLED) ## Simulated histories: SIM_HISTORIES=300 SIM_SEED=1
 	@vitest run --project simulation $(call report,simulation)
 
 .PHONY: integration
-integration: build ## Tests on a real API server
-	@vitest run --project integration $(call report,integration)
+integration: build ## Tests on a real API server: KUBERNETES=1.34|1.37 ONLY='crd rollback'
+	@KUBERNETES=$(KUBERNETES) vitest run --project integration $(ONLY) $(call report,integration$(KUBERNETES))
 
 .PHONY: e2e
 e2e: build ## Tests on a kind cluster: KEEP=1 leaves it, and takes one that was left; NODES=pull|build

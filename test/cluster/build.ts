@@ -5,9 +5,13 @@ import type { Binaries } from './types.ts';
 
 const here = import.meta.dirname;
 
+/** Another version of Kubernetes than go.mod has: KUBERNETES=1.34. */
+const kubernetes = process.env['KUBERNETES'] ?? '';
+
 export const controlPlane: GoTool = {
   source: join(here, 'controlplane'),
-  description: 'etcd, Kubernetes and kubectl (about 8 minutes the first time)',
+  ...(kubernetes !== '' && { modfile: `kubernetes-${kubernetes}.mod` }),
+  description: `etcd, Kubernetes${kubernetes && ` ${kubernetes}`} and kubectl (about 8 minutes the first time)`,
   module: 'k8s.io/kubernetes',
   versionVariables: ['k8s.io/component-base/version.gitVersion', 'k8s.io/client-go/pkg/version.gitVersion'],
   links: ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl'],

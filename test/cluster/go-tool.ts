@@ -14,6 +14,8 @@ const lifeline = join(import.meta.dirname, 'lifeline/lifeline.go');
 export interface GoTool {
   /** Folder with the module's go.mod; its name is that of the executable, or of the folder with several. */
   readonly source: string;
+  /** The file that is read in place of go.mod, with its own .sum beside it: other versions of the same sources. */
+  readonly modfile?: string;
   readonly description: string;
   /** Module whose version the executables are stamped with, in these variables. */
   readonly module: string;
@@ -100,28 +102,31 @@ async function goBuild(
   }
 }
 
-function buildFlags({ source, module, versionVariables, tags = [] }: GoTool): string[] {
-  const version = versionVariables.length > 0 ? moduleVersion(source, module) : '';
+function buildFlags({ source, modfile, module, versionVariables, tags = [] }: GoTool): string[] {
+  const version = versionVariables.length > 0 ? moduleVersion(source, module, modfile) : '';
   const stamps = versionVariables.map((variable) => `-X ${variable}=${version}`);
   const tagged = tags.length > 0 ? [`-tags=${tags.join(',')}`] : [];
-  return ['-trimpath', '-buildvcs=false', ...tagged, '-ldflags', ['-s -w', ...stamps].join(' ')];
+  const modules = modfile === undefined ? [] : [`-modfile=${modfile}`];
+  return ['-trimpath', '-buildvcs=false', ...modules, ...tagged, '-ldflags', ['-s -w', ...stamps].join(' ')];
 }
 
 /** The version of a module that a go.mod requires, such as v1.36.3. */
-export function moduleVersion(source: string, module: string): string {
-  const version = readFileSync(join(source, 'go.mod'), 'utf8')
+export function moduleVersion(source: string, module: string, modfile = 'go.mod'): string {
+  const version = readFileSync(join(source, modfile), 'utf8')
     .split('\n')
     .find((line) => line.trim().startsWith(`${module} v`))
     ?.trim()
     .split(' ')[1];
-  if (version === undefined) throw new Error(`${source}/go.mod does not require ${module}`);
+  if (version === undefined) throw new Error(`${source}/${modfile} does not require ${module}`);
   return version;
 }
 
 function versionKey(tool: GoTool, flags: readonly string[]): string {
   const hash = createHash('sha256').update([process.platform, process.arch, ...flags].join('\n'));
   const sources = readdirSync(tool.source).filter((file) => file.endsWith('.go') && file !== 'main.go');
-  const files = ['go.mod', 'go.sum', 'main.go', ...sources.sort()].map((file) => join(tool.source, file));
+  const { modfile = 'go.mod' } = tool;
+  const modules = [modfile, modfile.replace(/\.mod$/, '.sum')];
+  const files = [...modules, 'main.go', ...sources.sort()].map((file) => join(tool.source, file));
   for (const file of [...files, lifeline].filter(existsSync)) hash.update(readFileSync(file));
   return hash.digest('hex').slice(0, 12);
 }

@@ -1,13 +1,11 @@
 // The CRDs as the real API server takes them.
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { KINDS } from '../../src/api/kinds.ts';
 import { GROUP } from '../../src/api/meta.ts';
-import { connect } from '../cluster/kubectl.ts';
+import { connect, installCrds } from '../cluster/kubectl.ts';
 import { createPoster, groupObject as object } from './post.ts';
 
 const cluster = connect(inject('cluster'));
-const root = join(import.meta.dirname, '../..');
 const namespace = 'crd-test';
 
 const api = createPoster(cluster, namespace);
@@ -48,9 +46,16 @@ function fullSize(lastPool: string) {
   return release({ stages });
 }
 
+/** The value that is wrong is left out of both: servers before 1.36 name its type alone. */
+function expectToSay(refusal: string | undefined, message: string): void {
+  const [said = '', expected = ''] = [refusal, message].map((text) =>
+    text?.replaceAll(/(Invalid value: )(?:"[^"]*"|-?\d+)(?:: |$)/g, '$1'),
+  );
+  expect(said).toContain(expected);
+}
+
 beforeAll(async () => {
-  await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-k', join(root, 'crds')]);
-  await cluster.kubectl(['wait', '--for=condition=Established', ...crdNames.map((name) => `crd/${name}`)]);
+  await installCrds(cluster);
   await cluster.kubectl(['create', 'namespace', namespace]);
 });
 
@@ -122,9 +127,7 @@ describe('the CRDs (2.1)', () => {
 
   test('take 16 stages of 16 pools, and find the one pool that stands there twice', async () => {
     expect(await api.refusal(fullSize('last'))).toBeUndefined();
-    expect(await api.refusal(fullSize('-0-0'))).toContain(
-      'spec.stages: Invalid value: a pool may stand in one stage only',
-    );
+    expectToSay(await api.refusal(fullSize('-0-0')), 'spec.stages: Invalid value: a pool may stand in one stage only');
   });
 
   test.each([
@@ -361,7 +364,7 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
       'unknown field "spec.stages[0].pools[0].template.spec.containers[0].image"',
     ],
   ])('%s', async (_, changes, message) => {
-    expect(await api.refusal(release(changes))).toContain(message);
+    expectToSay(await api.refusal(release(changes)), message);
   });
 
   test.each([
@@ -369,7 +372,7 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
     ['1web', 'metadata.name must be a DNS label that begins with a letter'],
     ['web.shop', 'metadata.name must be a DNS label that begins with a letter'],
   ])('an AppRelease named %s', async (name, message) => {
-    expect(await api.refusal(release({}, name))).toContain(message);
+    expectToSay(await api.refusal(release({}, name)), message);
   });
 
   test.each<[string, string, Fields, string]>([
@@ -390,7 +393,7 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
     ],
     ['no stage', 'ReleasePromotion', {}, 'spec.stage: Required value'],
   ])('%s in a %s', async (_, kind, spec, message) => {
-    expect(await api.refusal(object(kind, 'wrong', { release: 'web', ...spec }))).toContain(message);
+    expectToSay(await api.refusal(object(kind, 'wrong', { release: 'web', ...spec })), message);
   });
 
   test.each([
@@ -399,8 +402,7 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
   ])('a change of a %s', async (kind, spec) => {
     await api.create(object(kind, 'fixed', { release: 'web', ...spec }));
     const patch = JSON.stringify({ spec: { reason: 'another' } });
-    await expect(kubectl('patch', kind, 'fixed', '--type=merge', `--patch=${patch}`)).rejects.toThrow(
-      'spec: Invalid value: spec is immutable: create a new object instead',
-    );
+    const refusal = await kubectl('patch', kind, 'fixed', '--type=merge', `--patch=${patch}`).catch(String);
+    expectToSay(refusal, 'spec: Invalid value: spec is immutable: create a new object instead');
   });
 });

@@ -229,8 +229,8 @@ function whyNotReady(pods: readonly Pod[]): string {
 
 /**
  * When the deadline ends (ms since the epoch). Time in which there was no Deployment is nobody's, and a pod that started
- * late, or replaces one that was evicted or drained, has all of it. A rolling update that gets on starts it anew, as a Deployment's own
- * progressDeadlineSeconds does; BlueGreen starts all pods at once, so it does not.
+ * late, or replaces one that was evicted or drained, has all of it. A rolling update that gets on starts it anew, as a
+ * Deployment's own progressDeadlineSeconds does; BlueGreen starts all pods at once, so it does not.
  */
 export function deadlineOf(
   { deployment, strategy }: Workload,

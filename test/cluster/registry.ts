@@ -4,7 +4,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { ensureBinaries } from './build.ts';
+import { registry } from './build.ts';
+import { ensureTool } from './go-tool.ts';
 import { freePort, removeWithUs, start, waitFor, type Running } from './processes.ts';
 import { registryFetch } from './registry-client.ts';
 import type { Registry, RegistryAuth, RegistryOptions } from './types.ts';
@@ -15,7 +16,7 @@ import type { Registry, RegistryAuth, RegistryOptions } from './types.ts';
  * @throws Error with the end of its log when it does not start
  */
 export async function startRegistry(options: RegistryOptions = {}): Promise<Registry> {
-  const binaries = await ensureBinaries();
+  const file = join(await ensureTool(registry), 'registry');
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'registry-')));
   await mkdir(dir, { recursive: true });
   const keepDir = options.dir === undefined ? await removeWithUs(dir) : undefined;
@@ -41,7 +42,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
   const begin = async () => {
     running = await start({
       name: 'registry',
-      file: binaries.registry,
+      file,
       args: ['serve', join(dir, 'config.json')],
       logFile: join(dir, 'registry.log'),
       detached: options.detached ?? false,
@@ -52,7 +53,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
     await waitFor('answer of the registry', answers, { timeoutSeconds: 30, needs: [running] });
   };
   try {
-    const auth = await authConfiguration(access.auth, dir, binaries.registry);
+    const auth = await authConfiguration(access.auth, dir, file);
     await writeFile(join(dir, 'config.json'), JSON.stringify(configuration(host, dir, auth, options.tls)));
     await begin();
   } catch (error) {
@@ -76,11 +77,11 @@ function configuration(host: string, dir: string, auth: object | undefined, tls:
   };
 }
 
-async function authConfiguration(auth: RegistryAuth, dir: string, registry: string): Promise<object | undefined> {
+async function authConfiguration(auth: RegistryAuth, dir: string, file: string): Promise<object | undefined> {
   if (auth === 'none') return undefined;
   if ('htpasswd' in auth) {
     const path = join(dir, 'htpasswd');
-    const { stdout } = await promisify(execFile)(registry, ['htpasswd', auth.htpasswd.user, auth.htpasswd.password]);
+    const { stdout } = await promisify(execFile)(file, ['htpasswd', auth.htpasswd.user, auth.htpasswd.password]);
     await writeFile(path, stdout, { mode: 0o600 });
     return { htpasswd: { realm: 'test', path } };
   }

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { glob, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { controlPlane } from '../cluster/build.ts';
+import { controlPlane, registry } from '../cluster/build.ts';
 import { ensureTool } from '../cluster/go-tool.ts';
 import { freePort, unref } from '../cluster/processes.ts';
 import {
@@ -66,7 +66,7 @@ export async function provideCluster(project: TestProject, options?: ClusterOpti
     const kubectl = join(await ensureTool(controlPlane), 'kubectl');
     const app = await ensureApp();
     // Not while others are timed.
-    for (const tool of [helm, argocd]) await ensureTool(tool);
+    for (const tool of [helm, argocd, registry]) await ensureTool(tool);
     const cluster = (keep ? await findCluster() : undefined) ?? (await createCluster(options));
     const hosts = await Promise.all(
       Array.from({ length: project.config.maxWorkers + 1 }, async () => `${cluster.gateway}:${await freePort()}`),

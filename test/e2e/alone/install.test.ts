@@ -41,8 +41,11 @@ function install(verb: 'install' | 'upgrade', from = chart): Promise<string> {
   return helm.run([verb, NAME, from, ...flags], VALUES);
 }
 
-function uninstall(): Promise<string> {
-  return helm.run(['uninstall', NAME, `--namespace=${NAMESPACE}`, '--ignore-not-found', '--wait']);
+async function uninstall(): Promise<void> {
+  const own = `--namespace=${NAMESPACE}`;
+  await helm.run(['uninstall', NAME, own, '--ignore-not-found', '--wait']);
+  // The operator's rights went with it, so that it could not give the Lease back: who is installed next need not wait for it.
+  await kubectl('delete', 'lease', NAME, own, '--ignore-not-found');
 }
 
 /** The chart as the version before. */

@@ -31,7 +31,13 @@ export async function startAsker(
   services: Readonly<Record<string, string>>,
   flags: readonly string[] = [],
 ): Promise<Asker> {
-  const targets = Object.entries(services).map(([pool, service]) => `${pool}=http://${service}/`);
+  const targets = await Promise.all(
+    Object.entries(services).map(async ([pool, service]) => {
+      // By address: a name that is not resolved in time is the cluster's own affair, and fails every request that waits.
+      const address = await world.kubectl('get', 'service', service, '--output=jsonpath={.spec.clusterIP}');
+      return `${pool}=http://${address}/`;
+    }),
+  );
   const image = await world.image('0.0.1');
   const name = 'asker';
   await world.create({

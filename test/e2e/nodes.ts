@@ -1,4 +1,5 @@
 // What is done to the machines: the nodes of kind are containers of the engine.
+import { controlPlane } from '../kind/cluster.ts';
 import { e2e, kubectl, type World } from './world.ts';
 
 /** Removes the image of a version from nodes, as the kubelet's garbage collection does. */
@@ -46,7 +47,7 @@ export async function thaw(world: World, node: string): Promise<void> {
 
 /** Ends the processes of a pod that runs beside the control plane, without a word. */
 export async function killPod(world: World, pod: string): Promise<void> {
-  const ctr = ['exec', controlPlaneNode(), 'ctr', '--namespace=k8s.io'];
+  const ctr = ['exec', controlPlane, 'ctr', '--namespace=k8s.io'];
   const filters = [`labels."io.kubernetes.pod.name"==${pod}`, 'labels."io.cri-containerd.kind"==container'];
   const found = await world.engine.run([...ctr, 'containers', 'list', '--quiet', filters.join(',')]);
   for (const id of found.trim().split('\n')) {
@@ -55,12 +56,8 @@ export async function killPod(world: World, pod: string): Promise<void> {
   }
 }
 
-function controlPlaneNode(): string {
-  return e2e.cluster.nodes.find((name) => name.endsWith('control-plane')) ?? '';
-}
-
 /** Ends the API server; the control plane's kubelet starts it again. */
 export async function restartApiServer(world: World): Promise<void> {
-  await world.engine.run(['exec', controlPlaneNode(), 'pkill', '-KILL', 'kube-apiserver']);
+  await world.engine.run(['exec', controlPlane, 'pkill', '-KILL', 'kube-apiserver']);
   await world.until('the API server', async () => (await kubectl('get', '--raw=/readyz')) === 'ok');
 }

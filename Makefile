@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 INSTALLED := node_modules/.package-lock.json
+# The tests that lean on the API server most: they run on the oldest and the newest version that is supported, too.
+LEANING := crd install rbac release-rollout release-spec rollback tenants budgets capacity
 # REPORTS=FOLDER makes each run of tests leave its counts there as JSON.
 report = $(if $(REPORTS),--reporter=default --reporter=json --outputFile.json=$(REPORTS)/$(1).json)
 
@@ -89,6 +91,12 @@ e2e: build ## Tests on a kind cluster: KEEP=1 leaves it, and takes one that was 
 .PHONY: e2e-vm
 e2e-vm: build ## Tests with two virtual machines that join the kind cluster: KEEP=1
 	@KEEP=$(KEEP) vitest run --project e2e-vm $(call report,e2e-vm)
+
+.PHONY: nightly
+nightly: ## What takes longest: more of what is random, virtual machines, other versions of Kubernetes
+	@SIM_HISTORIES=$${SIM_HISTORIES:-10000} $(MAKE) simulation
+	@$(MAKE) e2e-vm
+	@for version in 1.34 1.37; do $(MAKE) integration KUBERNETES=$$version ONLY='$(LEANING)'; done
 
 .PHONY: e2e-down
 e2e-down: $(INSTALLED) ## Remove the cluster that `make e2e KEEP=1` left

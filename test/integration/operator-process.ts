@@ -47,6 +47,8 @@ export interface OperatorProcess {
 
 export interface OperatorProcessOptions {
   readonly kubeconfig: string;
+  /** Default: of these sources. */
+  readonly bundle?: string;
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -66,7 +68,7 @@ export async function installOperator(cluster: ClusterAccess): Promise<string> {
 }
 
 /** The bundle, made once for each cluster, in its folder: far from any node_modules. */
-async function bundle({ dir }: ClusterAccess): Promise<string> {
+async function ownBundle({ dir }: ClusterAccess): Promise<string> {
   const file = join(dir, 'operator.mjs');
   if (!existsSync(file)) await promisify(execFile)(process.execPath, [join(root, 'scripts/build.ts'), file]);
   return file;
@@ -75,11 +77,11 @@ async function bundle({ dir }: ClusterAccess): Promise<string> {
 /** Starts a process and waits until it serves its endpoints. It ends with this process, however that ends. */
 export async function startOperatorProcess(
   cluster: ClusterAccess,
-  { kubeconfig, flags = [], env = {} }: OperatorProcessOptions,
+  { kubeconfig, bundle, flags = [], env = {} }: OperatorProcessOptions,
 ): Promise<OperatorProcess> {
   const args = [
     `--import=${join(root, 'test/demo/lifeline.ts')}`,
-    await bundle(cluster),
+    bundle ?? (await ownBundle(cluster)),
     `--kubeconfig=${kubeconfig}`,
     '--health-address=127.0.0.1:0',
     '--metrics-address=127.0.0.1:0',

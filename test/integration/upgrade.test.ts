@@ -1,0 +1,165 @@
+// An upgrade of the operator over everything that it may find running.
+import { afterAll, beforeAll, expect } from 'vitest';
+import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
+import { APP_RELEASES, AUTOSCALERS, BUDGETS, DEPLOYMENTS, PODS, SERVICES } from '../../src/controller/resources.ts';
+import { installCrds } from '../cluster/kubectl.ts';
+import type { Images, World } from './harness.ts';
+import { admin, cluster, test, withWorld } from './harness.ts';
+import { startOperatorProcess } from './operator-process.ts';
+import type { PreviousOperator } from './previous-operator.ts';
+import { buildPreviousOperator } from './previous-operator.ts';
+import type { Spec } from './release-objects.ts';
+import { oneStage, pool, release, stages, worker } from './release-objects.ts';
+
+let previous: PreviousOperator;
+
+beforeAll(async () => {
+  previous = await buildPreviousOperator();
+  await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-k', previous.crds]);
+}, 120_000);
+
+afterAll(() => installCrds(cluster));
+
+/** What the API server stores otherwise than it was written, or keeps as null. */
+function oddly({ template, ...spec }: Spec): Spec {
+  const [container] = template.spec.containers;
+  const odd = { env: null, resources: { requests: { cpu: '0.01', memory: '1024Ki' } }, command: [] };
+  const containers = [{ ...container, ...odd }];
+  return { ...spec, template: { ...template, spec: { containers, tolerations: null, hostNetwork: false } } as never };
+}
+
+const approved: Spec['stages'] = stages.map((stage) => ({
+  ...stage,
+  approval: stage.name === 'production' ? 'Manual' : 'Automatic',
+}));
+const behindOne: Spec['stages'] = [
+  { name: 'production', pools: ['prod-a', 'prod-b'].map((name) => pool(name, 1, { serviceName: 'shared' })) },
+];
+const scaled: Spec['stages'] = [
+  { name: 'production', pools: [pool('prod-a', 1, { autoscaling: { minReplicas: 1, maxReplicas: 3 } })] },
+];
+
+/** A way for a release to stand when the operator is replaced: its spec for an image, and how it got there from 1.0 to 2.0. */
+interface Standing {
+  readonly name: string;
+  readonly spec: (image: string) => Spec;
+  readonly reach: (world: World, name: string) => Promise<unknown>;
+}
+
+const everywhere: Standing['reach'] = (world, name) => world.released('2.0', name);
+
+const STANDING: readonly Standing[] = [
+  { name: 'web', spec: (image) => oddly(release(image)), reach: everywhere },
+  {
+    name: 'held',
+    spec: (image) => release(image, { stages: oneStage }),
+    reach: async (world, name) => {
+      await world.released('2.0', name);
+      await world.rollback('held-back', { release: name, reason: 'checkout fails' });
+      await world.rollbackIs('held-back', 'Complete', 'True');
+    },
+  },
+  {
+    name: 'waits',
+    spec: (image) => release(image, { stages: approved }),
+    reach: async (world, name) => {
+      await world.conditionIs('Ready', { status: 'False', reason: 'WaitingForApproval' }, name);
+    },
+  },
+  { name: 'worker', spec: (image) => worker(image, { stages: oneStage, minReadySeconds: 1 }), reach: everywhere },
+  {
+    name: 'rolls',
+    spec: (image) => release(image, { stages: oneStage, strategy: { type: 'RollingUpdate', maxSurge: 1 } }),
+    reach: everywhere,
+  },
+  { name: 'shares', spec: (image) => release(image, { stages: behindOne }), reach: everywhere },
+  { name: 'scales', spec: (image) => release(image, { stages: scaled }), reach: everywhere },
+  { name: 'adopts', spec: (image) => release(image, { stages: oneStage }), reach: everywhere },
+];
+
+async function annotate(world: World, name: string, annotations: Record<string, string | null>): Promise<void> {
+  await world.merge(APP_RELEASES, name, { metadata: { annotations } }, 'kubectl-annotate');
+}
+
+/** Two passes of whoever operates now: one that pauses, one that goes on. */
+async function passed(world: World, name: string): Promise<void> {
+  await annotate(world, name, { [ANNOTATION.paused]: 'upgrade' });
+  await world.conditionIs('Paused', { status: 'True' }, name);
+  await annotate(world, name, { [ANNOTATION.paused]: null });
+  await world.conditionIs('Paused', { status: 'False' }, name);
+}
+
+/** Everything of a workload that a restart or a write would change; a status may. */
+async function workloads(world: World): Promise<unknown[]> {
+  const pods = await world.list(PODS);
+  const deployments = await world.list(DEPLOYMENTS);
+  const others = [...(await world.list(SERVICES)), ...(await world.list(AUTOSCALERS)), ...(await world.list(BUDGETS))];
+  return [
+    ...pods.map(({ metadata }) => metadata.uid),
+    ...[...deployments, ...others].map(({ metadata, spec }) => {
+      const { name, uid, labels, annotations } = metadata;
+      const { 'deployment.kubernetes.io/revision': _counted, ...own } = annotations ?? {};
+      return { name, uid, labels, annotations: own, spec };
+    }),
+  ];
+}
+
+async function runPrevious(world: World, images: Images): Promise<void> {
+  await world.operator.stop();
+  await admin.create(SERVICES, {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'adopts-prod-a', namespace: world.namespace, annotations: { [ANNOTATION.adopt]: 'true' } },
+    spec: { selector: { app: 'before' }, ports: [{ port: 80, targetPort: 8080 }] },
+  });
+  const operator = await startOperatorProcess(cluster, {
+    kubeconfig: cluster.kubeconfigPath,
+    bundle: previous.bundle,
+    flags: ['--leader-elect=false', `--insecure-registry=${images.registry.host}`],
+  });
+  try {
+    for (const version of ['1.0', '2.0']) {
+      const image = await world.image(version);
+      await Promise.all(STANDING.map(({ name, spec }) => world.apply(spec(image), { name })));
+      if (version === '1.0') await Promise.all(STANDING.map(({ name }) => firstReleased(world, name)));
+    }
+    await Promise.all(STANDING.map(({ name, reach }) => reach(world, name)));
+  } finally {
+    await operator.stop();
+  }
+}
+
+async function firstReleased(world: World, name: string): Promise<void> {
+  if (name === 'waits') {
+    await world.conditionIs('Ready', { reason: 'WaitingForApproval' }, name);
+    await world.promote('waits-first', { release: name, version: '1.0', stage: 'production' });
+  }
+  await world.released('1.0', name);
+}
+
+test('an upgrade writes to no workload, and what it finds goes on', async ({ images }) => {
+  await withWorld(
+    images,
+    async (world) => {
+      await runPrevious(world, images);
+      await installCrds(cluster);
+      const before = await workloads(world);
+      const { length } = world.operator.writes;
+      await world.operator.restart();
+      await Promise.all(STANDING.map(({ name }) => passed(world, name)));
+      const written = world.operator.writes.slice(length).map(({ resource }) => resource);
+      expect(written.filter((resource) => !resource.startsWith('appreleases/'))).toEqual([]);
+      expect(await workloads(world)).toEqual(before);
+
+      // The next version, and the way back to what the operator before has released.
+      await world.apply(oddly(release(await world.image('3.0'))), { name: 'web' });
+      await world.released('3.0', 'web');
+      const { spec } = await admin.get(SERVICES, { namespace: world.namespace, name: 'web-prod-a' });
+      expect(spec.selector).toMatchObject({ [LABEL.release]: 'web' });
+      await world.rollback('web-back', { release: 'web' });
+      await world.rollbackIs('web-back', 'Complete', 'True');
+      expect((await world.pool('prod-a', 'web')).version).toBe('2.0');
+    },
+    true,
+  );
+});

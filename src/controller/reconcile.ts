@@ -1,7 +1,6 @@
 /** One pass over one release: observe → plan → apply, until nothing is left to do, then status. */
 import type { AppRelease, AppReleaseStatus } from '../api/app-release.ts';
 import { FIELD_MANAGER, LABEL } from '../api/meta.ts';
-import type { Reason } from '../api/reasons.ts';
 import { listAll } from '../kube/client.ts';
 import { isAlreadyExists, isConflict, isKubeError, isNamespaceTerminating, isNotFound } from '../kube/errors.ts';
 import { statusOf } from '../kube/types.ts';
@@ -11,7 +10,7 @@ import type { Action } from '../release/actions.ts';
 import type { Observed } from '../release/observed.ts';
 import type { Plan } from '../release/plan.ts';
 import { plan } from '../release/plan.ts';
-import { unready } from '../release/situation.ts';
+import { waitsForVms } from '../release/situation.ts';
 import { releaseStatus } from '../release/status.ts';
 import { applyAction } from './apply.ts';
 import { RELEASE_INDEX } from './caches.ts';
@@ -28,9 +27,6 @@ const MAX_ROUNDS = 12;
 const PROGRESS_MS = 1_000;
 /** Nothing is due: looked at again all the same. */
 const RESYNC_MS = 600_000;
-
-/** What a change of the VMs may cure: Ready says so. */
-const VM_REASONS: ReadonlySet<Reason | undefined> = new Set(['NoCapacity', 'VMsUnavailable', 'UnknownPool']);
 
 export function createReconciler(context: ReconcileContext): Reconcile {
   const memories = new Map<string, ReleaseMemory>();
@@ -114,7 +110,7 @@ async function pass(context: ReconcileContext, cached: AppRelease, memory: Relea
   const soonest = Math.min(...due, context.now() + RESYNC_MS);
   return {
     requeueAfterMs: last.actions.length > 0 ? 0 : Math.max(1, soonest - context.now()),
-    waitsForVms: VM_REASONS.has(unready(last.view)?.reason),
+    waitsForVms: waitsForVms(last.view),
   };
 }
 

@@ -7,6 +7,7 @@ import type { Verdict } from './failure.ts';
 import { deadlineOf, judge } from './failure.ts';
 import { poolsToEnter, soakedAt } from './gate.ts';
 import { automaticRollbackName } from './names.ts';
+import { returnDeadline } from './reachable.ts';
 import type { PoolFacts, Revision, Topology } from './revision.ts';
 import { poolFacts } from './revision.ts';
 import {
@@ -255,7 +256,10 @@ function previousFailsToo(pool: PoolView, wanted: Revision): boolean {
 export function nextDue(view: View): number[] {
   const wanted = wantedRevision(view);
   return view.pools.flatMap((pool) => {
-    if (pool.hold) return deadlineIn(view, pool, { start: pool.hold.rollback.status?.acceptedAt ?? '' });
+    if (pool.hold) {
+      const judged = deadlineIn(view, pool, { start: pool.hold.rollback.status?.acceptedAt ?? '' });
+      return [returnDeadline(view, pool), ...judged];
+    }
     if (!wanted || !isEntered(view, pool, wanted) || hasFailed(wanted, pool.name)) return [];
     const soaked = soakedAt(pool, wanted);
     if (soaked !== undefined) return soaked > view.now ? [soaked] : [];

@@ -2,10 +2,13 @@
 import type { Reason } from '../api/reasons.ts';
 import { waitsForTheOld } from './beside.ts';
 import type { ConditionDraft } from './conditions.ts';
+import type { Verdict } from './failure.ts';
 import { judge } from './failure.ts';
 import { gate, poolsToEnter, stagePools } from './gate.ts';
 import { answerFailure } from './marks.ts';
 import { joinName } from './names.ts';
+import { returnDeadline } from './reachable.ts';
+import type { Pod } from './objects.ts';
 import type { Revision } from './revision.ts';
 import {
   contradictingImage,
@@ -51,6 +54,19 @@ export function stalled(view: View): Situation | undefined {
 
 export function unready(view: View): Situation | undefined {
   return firstOf(UNREADY, view);
+}
+
+/** What a change of the VMs may cure. */
+const VM_REASONS: ReadonlySet<Reason | undefined> = new Set(['NoCapacity', 'VMsUnavailable', 'UnknownPool']);
+
+/** Whether a change of the VMs may take the release further: it looks again then. */
+export function waitsForVms(view: View): boolean {
+  return VM_REASONS.has(unready(view)?.reason) || view.pools.some(returns);
+}
+
+/** A rollback that is not complete goes to those VMs that exist. */
+function returns({ hold }: PoolView): boolean {
+  return hold !== undefined && hold.pool.completedAt === undefined;
 }
 
 function firstOf(rules: readonly Rule[], view: View): Situation | undefined {
@@ -104,15 +120,22 @@ function rollbackFails(view: View): Situation | undefined {
       now: view.now,
       clock: { start: hold.rollback.status?.acceptedAt ?? '' },
     });
-    if (verdict.kind === 'Failed') {
+    const why = verdict.kind === 'Failed' ? verdict.message : noVmTakes(view, pool, verdict);
+    if (why !== undefined) {
       const name = hold.rollback.metadata.name;
       return {
         reason: 'RollbackFailed',
-        message: `rollback ${name} to ${title(target.revision)} fails in pool ${pool.name}: ${verdict.message}`,
+        message: `rollback ${name} to ${title(target.revision)} fails in pool ${pool.name}: ${why}`,
       };
     }
   }
   return undefined;
+}
+
+/** Not the version's fault, but after the deadline a person must bring VMs, or make room. */
+function noVmTakes(view: View, pool: PoolView, verdict: Verdict): string | undefined {
+  if (verdict.kind !== 'Excused' || verdict.reason !== 'Unschedulable') return undefined;
+  return view.now < returnDeadline(view, pool) ? undefined : `no VM takes its pods in time: ${verdict.message}`;
 }
 
 function revisionFailed(view: View): Situation | undefined {
@@ -270,17 +293,23 @@ export function digestsPinned({ wanted, observed, lastWanted }: View): Condition
 
 export function capacityAvailable(view: View): ConditionDraft {
   const type = 'CapacityAvailable';
-  const waiting = view.workloads.flatMap(({ pool, pods }) =>
-    pods.flatMap(({ unschedulable }) => (unschedulable === undefined ? [] : [{ pool, unschedulable }])),
+  const [first] = view.pools.flatMap((pool) =>
+    waitingPods(view, pool).map(({ unschedulable }) => ({ pool, unschedulable })),
   );
-  const [first] = waiting;
   const kept = keptOut(view);
   if (!first && kept) return { type, status: 'False', reason: 'NoCapacity', message: kept.message };
   if (!first) return { type, status: 'True', reason: 'Fits', message: 'no pod waits for room' };
-  const pool = view.pools.find(({ name }) => name === first.pool);
-  const wayOut = pool && besideTheOld(view, pool);
-  const message = `pool ${first.pool}: ${first.unschedulable}${wayOut === undefined ? '' : `; ${wayOut}`}`;
+  const wayOut = besideTheOld(view, first.pool);
+  const message = `pool ${first.pool.name}: ${first.unschedulable ?? ''}${wayOut === undefined ? '' : `; ${wayOut}`}`;
   return { type, status: 'False', reason: 'Unschedulable', message };
+}
+
+/** Pods that find no VM, of what serves and of what comes: nobody needs those of a standby, or of what goes. */
+function waitingPods(view: View, pool: PoolView): Pod[] {
+  const workloads = new Set([pool.current, poolTarget(view, pool)?.workload]);
+  return [...workloads].flatMap(
+    (workload) => workload?.pods.filter(({ unschedulable }) => unschedulable !== undefined) ?? [],
+  );
 }
 
 /** The stage that the wanted revision is at finds too little room. */

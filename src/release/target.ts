@@ -6,6 +6,7 @@ import type { Pod } from './objects.ts';
 import type { StrategyType } from './render.ts';
 import type { Placement, Revision, Topology } from './revision.ts';
 import { isBad, isBadIn, isGood, placementKeys, poolFacts } from './revision.ts';
+import { hasVms } from './reachable.ts';
 import type { PoolView, View, Workload } from './view.ts';
 
 /** Return goes back to what was good here: no gate, no soak, and it may switch as soon as it is no worse. */
@@ -32,8 +33,12 @@ export function effectiveStrategy(view: View, pool: PoolView): StrategyType {
 
 /** The placement and strategy that the spec asks of a pool, as a key. */
 export function wantedKey(view: View, pool: PoolView): string {
-  if (!view.topology) return '';
-  return keysOf(view.topology, view.owner.name, effectiveStrategy(view, pool)).get(pool.name) ?? '';
+  return keyWith(view, pool, effectiveStrategy(view, pool));
+}
+
+/** The key of the placement that the spec asks of a pool, under a strategy. */
+function keyWith({ topology, owner }: View, pool: PoolView, strategy: StrategyType): string {
+  return topology ? (keysOf(topology, owner.name, strategy).get(pool.name) ?? '') : '';
 }
 
 const knownKeys = new WeakMap<Topology, Map<StrategyType, Map<string, string>>>();
@@ -73,7 +78,7 @@ export function isRevert(pool: PoolView, revision: Revision): boolean {
 export function poolTarget(view: View, pool: PoolView): PoolTarget | undefined {
   if (pool.hold) {
     const held = view.revisions.find(({ number }) => number === pool.hold?.pool.to) ?? pool.served;
-    return held && existingTarget(view, pool, held, 'Return');
+    return held && (held === pool.served ? existingTarget(view, pool, held, 'Return') : returnTarget(view, pool, held));
   }
   const wanted = wantedRevision(view);
   const { entered, served } = pool;
@@ -106,6 +111,15 @@ function existingTarget(view: View, pool: PoolView, revision: Revision, mode: Mo
     key: wantedKey(view, pool),
   };
   return withWorkload(pool, { revision, mode, placement, strategy, key });
+}
+
+/** Goes back with the placement that it ran with while VMs take its pods there, else with the placement of the spec. */
+function returnTarget(view: View, pool: PoolView, revision: Revision): PoolTarget {
+  const own = existingTarget(view, pool, revision, 'Return');
+  const { strategy } = own;
+  const key = keyWith(view, pool, strategy);
+  const anew = { revision, mode: own.mode, placement: pool.placement, strategy, key };
+  return own.key === key || hasVms(view, pool, own, anew) ? own : withWorkload(pool, anew);
 }
 
 function withWorkload(pool: PoolView, target: Omit<PoolTarget, 'workload'>): PoolTarget {

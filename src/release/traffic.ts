@@ -279,7 +279,7 @@ function retire(
   const guard = guardOf(group, workload);
   const drainedAt = drained(view, group, workload);
   if (drainedAt > view.now) return Number.isFinite(drainedAt) ? { due: drainedAt } : {};
-  const until = Math.min(standbyUntil(view, group, pool, workload), neededAt(pool));
+  const until = Math.min(standbyUntil(view, group, pool, workload), neededAt(pool), uselessAt(workload));
   if (arrived && until > view.now && !pool.strays.includes(workload)) {
     const replicas = standbyReplicas(view, pool);
     if (workload.deployment.metadata.generation === undefined || isAsWarm(pool, workload, replicas))
@@ -334,7 +334,16 @@ const PATIENCE_MS = 10_000;
 
 /** When what is served needs the room of a standby, as after a VM was lost (ms since the epoch). */
 function neededAt({ current }: PoolView): number {
-  const waiting = (current?.pods ?? []).filter(({ unschedulable }) => unschedulable !== undefined);
+  return current ? outOfPatienceAt(current) : Number.POSITIVE_INFINITY;
+}
+
+/** When a standby goes that no VM takes, as where its VMs were removed (ms since the epoch). */
+function uselessAt(standby: Workload): number {
+  return standby.ready > 0 ? Number.POSITIVE_INFINITY : outOfPatienceAt(standby);
+}
+
+function outOfPatienceAt({ pods }: Workload): number {
+  const waiting = pods.filter(({ unschedulable }) => unschedulable !== undefined);
   const since = waiting.map(({ metadata }) => Date.parse(metadata.creationTimestamp) + PATIENCE_MS);
   return Math.min(Number.POSITIVE_INFINITY, ...since);
 }

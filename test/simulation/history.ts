@@ -10,6 +10,7 @@ import { FAILURE } from './failure-scenarios.ts';
 import { PROMOTION } from './promotion-scenarios.ts';
 import { ROLLBACK } from './rollback-scenarios.ts';
 import { STANDING } from './standing-scenarios.ts';
+import { MOVES } from './move-scenarios.ts';
 import { VMS } from './vm-scenarios.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -24,6 +25,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...FAILURE,
   ...STANDING,
   ...VMS,
+  ...MOVES,
   ...AUTOSCALING,
 ];
 

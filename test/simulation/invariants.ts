@@ -10,7 +10,7 @@ import { createPromotionRules } from './promotion-rules.ts';
 import { createRecordRules } from './record-rules.ts';
 import { createRollbackRules } from './rollback-rules.ts';
 import type { Pod } from './pods.ts';
-import { deploymentSpec, matches, poolOf, podsOf, serves } from './pods.ts';
+import { deploymentSpec, isLeaving, matches, poolOf, podsOf, serves } from './pods.ts';
 import { parseDuration } from '../../src/api/common.ts';
 import type { TruePool } from './truth.ts';
 import { deploymentsOf, holdOf, isPaused, poolsOf, selectorOf, specOf, wantedReplicas } from './truth.ts';
@@ -169,7 +169,7 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): Rule[] {
     return `removes ${before.metadata.name}, the last that works in pool ${pool.name}`;
   };
 
-  /** Deployment → when an endpoint last named a pod of it that serves (ms since the epoch). */
+  /** Pod → when an endpoint last named it as one that serves (ms since the epoch). */
   const named = new Map<string, number>();
 
   const noteEndpoints: Rule = ({ kind, before, after }) => {
@@ -177,8 +177,7 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): Rule[] {
     for (const slice of [before, after]) {
       for (const { targetRef, conditions } of (slice?.endpoints ?? []) as Endpoint[]) {
         if (!conditions.serving) continue;
-        const workload = labelOf(world.get('Pod', targetRef.name), 'workload');
-        if (workload !== undefined) named.set(workload, world.now());
+        named.set(targetRef.name, world.now());
       }
     }
     return undefined;
@@ -191,9 +190,10 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): Rule[] {
     const { name } = before.metadata;
     const release = labelOf(before, 'release') ?? '';
     const pool = livePools(actor, release).find((candidate) => candidate.name === poolOf(before));
-    const last = named.get(name);
+    const stopped = podsOf(world).filter((pod) => labelOf(pod, 'workload') === name && !isLeaving(pod));
+    const last = Math.max(...stopped.map(({ metadata }) => named.get(metadata.name) ?? -Infinity));
     const selector = selectorOf(world.get('Service', pool?.service ?? ''));
-    if (!pool?.service || last === undefined || matches(before, selector)) return undefined;
+    if (!pool?.service || last === -Infinity || matches(before, selector)) return undefined;
     const specs = [specOf(world.get('AppRelease', release)), specOf(knows(actor)?.release.get(keyOf(release)))];
     const drains = specs.map((spec) => parseDuration(spec?.rollback.drain ?? '0s') ?? 0);
     if (world.now() - last >= Math.min(...drains)) return undefined;

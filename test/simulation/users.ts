@@ -1,5 +1,5 @@
 /** What people do: with kubectl, from Git, by hand. */
-import { ANNOTATION } from '../../src/api/meta.ts';
+import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import {
   APP_RELEASES,
   AUTOSCALERS,
@@ -17,12 +17,19 @@ import type { Resource } from '../../src/kube/types.ts';
 import { statusOf } from '../../src/kube/types.ts';
 import type { ApiServer, WriteAs } from './api-server.ts';
 import type { Kubelet } from './kubelet.ts';
+import type { BudgetSpec } from '../../src/release/objects.ts';
+import { intOrPercentOf } from '../../src/release/quantity.ts';
 import type { Pod } from './pods.ts';
+import { deploymentSpec, isLeaving, isReady, matches, podsOf } from './pods.ts';
 import type { Registry } from './registry.ts';
 import type { SpecDraft } from './specs.ts';
-import { poolsOf, servedDeployment, servingPods, selectorOf, specOf } from './truth.ts';
+import { deploymentsOf, poolsOf, servedDeployment, servingPods, selectorOf, specOf } from './truth.ts';
 import type { World } from './world.ts';
 import { NAMESPACE } from './world.ts';
+
+/** How often an eviction that is refused is tried again, and for how long. */
+const DRAIN_MS = 5000;
+const DRAIN_TRIES = 200;
 
 const KUBECTL: WriteAs = { actor: 'user', manager: 'kubectl' };
 
@@ -75,6 +82,10 @@ export interface Users {
   room: (pool: string, pods: number) => void;
   cordon: (node: string, cordoned: boolean) => void;
   node: (name: string, ready: boolean) => void;
+  /** The VMs of a pool are deleted, with the pods on them. */
+  loseVms: (pool: string) => void;
+  /** As `kubectl drain` of all VMs of a pool: cordoned, evicted as budgets allow, deleted once they are empty. */
+  drain: (pool: string) => void;
   /** The first pod behind a pool's Service is ready, or is not, whatever its image does. */
   flip: (release: string, pool: string, ready: boolean) => void;
   /** Every pod that was flipped is as its image has it. */
@@ -125,6 +136,39 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
         ? (deployment?.spec as { selector: { matchLabels: Record<string, string> } } | undefined)?.selector.matchLabels
         : selectorOf(world.get('Service', pool.service));
     return servingPods(world, name, selector);
+  }
+
+  function nodesOf(pool: string): string[] {
+    return world.list('Node').flatMap(({ metadata }) => (metadata.labels?.pool === pool ? [metadata.name] : []));
+  }
+
+  function podsOn(nodes: readonly string[]): Pod[] {
+    return podsOf(world).filter(({ spec }) => nodes.includes(spec.nodeName ?? ''));
+  }
+
+  function cordon(name: string, cordoned: boolean): void {
+    const node = world.get('Node', name);
+    if (node) world.put('cluster', { ...node, spec: cordoned ? { unschedulable: true } : {} });
+  }
+
+  function loseVms(pool: string): void {
+    const nodes = nodesOf(pool);
+    const lost = podsOn(nodes);
+    for (const name of nodes) world.remove('cluster', 'Node', name);
+    for (const { metadata } of lost) world.remove('cluster', 'Pod', metadata.name);
+  }
+
+  function drain(pool: string, tries = DRAIN_TRIES): void {
+    const nodes = nodesOf(pool);
+    if (tries === DRAIN_TRIES) for (const name of nodes) cordon(name, true);
+    for (const pod of podsOn(nodes)) {
+      if (!isLeaving(pod) && mayEvict(world, pod)) api.remove(PODS, pod.metadata.name, {}, KUBECTL);
+    }
+    if (podsOn(nodes).length === 0) loseVms(pool);
+    else if (tries > 0)
+      world.after(DRAIN_MS, () => {
+        drain(pool, tries - 1);
+      });
   }
 
   const resources = {
@@ -208,9 +252,10 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
         world.put('cluster', { ...node, status: { ...(node.status as object), allocatable } });
       }
     },
-    cordon: (name, cordoned) => {
-      const node = world.get('Node', name);
-      if (node) world.put('cluster', { ...node, spec: cordoned ? { unschedulable: true } : {} });
+    cordon,
+    loseVms,
+    drain: (pool) => {
+      drain(pool);
     },
     node: (name, ready) => {
       const node = world.get('Node', name);
@@ -231,6 +276,21 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
     },
     serving,
   };
+}
+
+/** Whether every budget on a pod lets one more go; a pod that is not ready may always go. */
+function mayEvict(world: World, pod: Pod): boolean {
+  if (!isReady(pod)) return true;
+  return world.list('PodDisruptionBudget').every(({ spec }) => {
+    const { maxUnavailable = 0, selector } = spec as BudgetSpec;
+    if (!matches(pod, selector?.matchLabels)) return true;
+    const pods = podsOf(world).filter((other) => matches(other, selector?.matchLabels));
+    const expected = deploymentsOf(world, pod.metadata.labels?.[LABEL.release] ?? '')
+      .filter(({ metadata }) => metadata.name === pod.metadata.labels?.[LABEL.workload])
+      .reduce((sum, deployment) => sum + deploymentSpec(deployment).replicas, 0);
+    const healthy = pods.filter((other) => isReady(other) && !isLeaving(other)).length;
+    return healthy - 1 >= expected - intOrPercentOf(maxUnavailable, expected);
+  });
 }
 
 /** What the CRD's schema and rules let in. */

@@ -1,9 +1,11 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
+import { parseBoundedJson } from './bounded-json.ts';
 import { parseChallenges } from './challenge.ts';
 import type { Challenge } from './challenge.ts';
 import { fail, failFromStatus } from './failures.ts';
-import { createLruMap } from './lru.ts';
+import { printable } from './printable.ts';
 import type { Conversation, HttpRequest, HttpResponse, Transport } from './transport.ts';
 import type { Credential, ResolutionFailure } from './types.ts';
 
@@ -12,7 +14,12 @@ const CLIENT_ID = 'apprelease';
 const DEFAULT_TOKEN_SECONDS = 60;
 const TOKEN_MARGIN_SECONDS = 10;
 const BASIC_SECONDS = 300;
-const MAX_CACHED = 1000;
+const MAX_TOKEN_SECONDS = 3600;
+/** As servers limit the headers that it is sent in. */
+const MAX_TOKEN_LENGTH = 16 * 1024;
+const MAX_CACHED_BYTES = 4 * 1024 * 1024;
+const ENTRY_BYTES = 256;
+const TOKEN_JSON = { maxDepth: 8, maxValues: 100 };
 
 /** A conversation with one repository, as one user; no credential means anonymously. */
 export interface AuthorizedConversation extends Conversation {
@@ -40,16 +47,19 @@ const tokenSchema = z
   })
   .transform(({ token, access_token, expires_in }) => ({
     token: token || access_token || '',
-    seconds: expires_in || DEFAULT_TOKEN_SECONDS,
+    seconds: Math.min(expires_in || DEFAULT_TOKEN_SECONDS, MAX_TOKEN_SECONDS),
   }))
-  .refine(({ token }) => token !== '');
+  .refine(({ token }) => token.length <= MAX_TOKEN_LENGTH && /^[\x21-\x7e]+$/.test(token));
 
 /**
  * Answers 401 by the distribution specification's token authentication (docs.docker.com/registry/spec/auth) or by Basic,
  * and keeps the answer for its lifetime, per registry, repository and credential. A 401 that remains is returned.
  */
 export function createAuthorizer(transport: Transport, now: () => number = Date.now): SendAuthorized {
-  const cache = createLruMap<Authorization>(MAX_CACHED);
+  const cache = new LRUCache<string, Authorization>({
+    maxSize: MAX_CACHED_BYTES,
+    sizeCalculation: ({ value }, key) => ENTRY_BYTES + key.length + value.length,
+  });
 
   return async (request, conversation) => {
     const key = [conversation.registry, conversation.repository, fingerprint(conversation.credential)].join(' ');
@@ -65,7 +75,8 @@ export function createAuthorizer(transport: Transport, now: () => number = Date.
     if (answer === undefined) return response;
     if ('kind' in answer) return answer;
     const second = await transport.send(authorize(request, answer), conversation);
-    if (second.kind === 'response' && second.status !== 401) cache.set(key, answer);
+    const ttl = answer.expiresAt - now();
+    if (second.kind === 'response' && second.status !== 401 && ttl > 0) cache.set(key, answer, { ttl });
     return second;
   };
 
@@ -126,7 +137,7 @@ export function createAuthorizer(transport: Transport, now: () => number = Date.
     realm: URL,
     conversation: AuthorizedConversation,
   ): Authorization | ResolutionFailure {
-    const server = `${realm.host}, the token server of ${conversation.registry},`;
+    const server = `${printable(realm.host, 100)}, the token server of ${conversation.registry},`;
     // OAuth2 says 400 invalid_grant of a refresh token that is not valid any more (RFC 6749 §5.2).
     const isRefused = status === 400 && conversation.credential?.type === 'identityToken';
     // A token server's 404 says nothing about the image.
@@ -178,9 +189,5 @@ function basic({ username, password }: Extract<Credential, { type: 'basic' }>): 
 }
 
 function parseToken(body: Buffer): z.infer<typeof tokenSchema> | undefined {
-  try {
-    return tokenSchema.safeParse(JSON.parse(body.toString('utf8'))).data;
-  } catch {
-    return undefined;
-  }
+  return tokenSchema.safeParse(parseBoundedJson(body, TOKEN_JSON)).data;
 }

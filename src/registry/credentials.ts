@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { parseBoundedJson } from './bounded-json.ts';
 import { canonicalName } from './reference.ts';
 import type { Credential, Keyring, Reference } from './types.ts';
 
@@ -32,13 +33,16 @@ const dockerConfigSchema = z.object({
   credHelpers: z.record(z.string(), z.string()).nullish(),
 });
 
+/** Some thousand entries. */
+const CONFIG_JSON = { maxDepth: 32, maxValues: 20_000 };
+
 const DEFAULT_REGISTRY_KEY = 'index.docker.io';
 const DEFAULT_REGISTRY = 'docker.io';
 
 /** Reads docker's configuration. `source` says in messages where a credential came from, such as `Secret shop/regcred`. */
 export function parseDockerConfig(content: string, format: DockerConfigFormat, source: string): ParsedDockerConfig {
-  const json = parseJson(content);
-  if (json === undefined) return { kind: 'invalid', problem: 'it is not JSON' };
+  const json = parseBoundedJson(Buffer.from(content), CONFIG_JSON);
+  if (json === undefined) return { kind: 'invalid', problem: 'it is not JSON, or has more than thousands of entries' };
   const parsed =
     format === 'dockerconfigjson' ? dockerConfigSchema.safeParse(json) : wrapAuths(authsSchema.safeParse(json));
   if (!parsed.success) return { kind: 'invalid', problem: 'it does not have the fields of a docker config' };
@@ -180,14 +184,6 @@ function globMatches(glob: string, label: string): boolean {
     at = found + part.length;
   }
   return label.length - suffix.length >= at && label.endsWith(suffix);
-}
-
-function parseJson(content: string): unknown {
-  try {
-    return JSON.parse(content);
-  } catch {
-    return undefined;
-  }
 }
 
 function wrapAuths(parsed: z.ZodSafeParseResult<z.infer<typeof authsSchema>>) {

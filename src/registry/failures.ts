@@ -1,3 +1,4 @@
+import { printable } from './printable.ts';
 import type { FailureReason, ResolutionFailure } from './types.ts';
 
 /** What a message says about the request that failed. */
@@ -7,6 +8,10 @@ export interface FailureContext {
   /** `host[:port]` of the registry as the user knows it. */
   readonly registry: string;
 }
+
+// Messages become conditions, which are read at a glance and kept in etcd.
+const MAX_MESSAGE_LENGTH = 2000;
+const MAX_LISTED = 5;
 
 const INSECURE = 'allow plain http with the operator\'s flag "--insecure-registry"';
 const TLS_HINT = 'give the operator the registry\'s CA with "--registry-ca-file"';
@@ -21,7 +26,7 @@ export function fail(
   return {
     kind: 'failed',
     reason,
-    message: `Cannot resolve ${image}: ${problem}.`,
+    message: printable(`Cannot resolve ${image}: ${problem}.`, MAX_MESSAGE_LENGTH),
     retryable: true,
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
   };
@@ -61,6 +66,9 @@ function describeLimit(server: string, when: string): string {
 /** The failure behind an exception of the HTTP client. Says nothing of the exception but its code. */
 export function failFromError(error: unknown, context: FailureContext, server: string): ResolutionFailure {
   const code = findCode(error);
+  if (code === 'UND_ERR_HEADERS_OVERFLOW') {
+    return fail('InvalidResponse', context, `${server} sends larger headers than a registry does: check the host name`);
+  }
   if (/^(UND_ERR_(CONNECT|HEADERS|BODY)_TIMEOUT|ETIMEDOUT)$/.test(code)) return failTimeout(context, server);
   if (isPlainHttp(code, error)) {
     return fail('TLS', context, `${server} does not speak TLS (${code}): enable TLS there, or ${INSECURE}`);
@@ -102,16 +110,22 @@ export function explainCredentials(
   { image, registry }: FailureContext,
   { sources, notes }: CredentialReport,
 ): ResolutionFailure {
-  const tried = sources.length === 0 ? 'without credentials' : `with ${[...new Set(sources)].join(', ')}`;
+  const tried = sources.length === 0 ? 'without credentials' : `with ${listSome([...new Set(sources)], ', ')}`;
   const problem = {
     NotFound: `${registry} does not know it (404), asked ${tried}: check name and tag; some registries say so to whoever lacks access`,
     Forbidden: `${registry} refuses access (403), asked ${tried}${sources.length === 0 ? '' : ', which may have expired or lack the right to pull'}`,
   }[reason as string];
   const waysOut =
     "Ways out: imagePullSecrets in the template or on its service account; the operator's docker config (the operator does not have the nodes' own credentials for cloud registries); or pin the image by digest";
-  const known = notes.length === 0 ? '' : ` Note: ${notes.join('; ')}.`;
+  const known = notes.length === 0 ? '' : ` Note: ${listSome(notes, '; ')}.`;
   const unauthorized = `${registry} wants ${sources.length === 0 ? '' : 'other '}credentials (401), asked ${tried}; it may also say so of a repository that does not exist`;
-  return { ...failure, reason, message: `Cannot resolve ${image}: ${problem ?? unauthorized}. ${waysOut}.${known}` };
+  const message = `Cannot resolve ${image}: ${problem ?? unauthorized}. ${waysOut}.${known}`;
+  return { ...failure, reason, message: printable(message, MAX_MESSAGE_LENGTH) };
+}
+
+function listSome(texts: readonly string[], separator: string): string {
+  const more = texts.length - MAX_LISTED;
+  return [...texts.slice(0, MAX_LISTED), ...(more > 0 ? [`${more} more`] : [])].join(separator);
 }
 
 /** Node's error code, also of the error behind the error. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { parseBoundedJson } from './bounded-json.ts';
 import { isDigest } from './reference.ts';
 import type { PlatformManifest } from './types.ts';
 
@@ -15,8 +16,12 @@ const IMAGE_TYPES: readonly string[] = [
 /** The Accept header: an index before a manifest, so that one digest serves nodes of every architecture. */
 export const ACCEPT = [...INDEX_TYPES, ...IMAGE_TYPES].join(', ');
 
-// A registry decides how long an index is; what is recorded for a revision stays bounded.
+// A registry decides how long an index is, and what it says of a platform. What is kept and recorded of 64 images
+// stays below what the API server takes as one object.
+const MAX_DESCRIPTORS = 1000;
 const MAX_PLATFORMS = 100;
+const MAX_PLATFORM_CHARACTERS = 2048;
+const MANIFEST_JSON = { maxDepth: 32, maxValues: 100_000 };
 
 export type ManifestKind = 'index' | 'image' | 'other';
 
@@ -46,27 +51,30 @@ const manifestSchema = z.object({
   mediaType: z.string().optional(),
   config: z.unknown().optional(),
   layers: z.unknown().optional(),
-  manifests: z
-    .array(
-      z.object({
-        digest: z.string().refine(isDigest),
-        platform: z
-          .object({
-            os: z.string(),
-            architecture: z.string(),
-            variant: z.string().optional(),
-            'os.version': z.string().optional(),
-          })
-          .nullish()
-          .catch(undefined),
-      }),
-    )
-    .optional(),
+  manifests: z.array(z.unknown()).optional(),
+});
+
+/** As the OCI image specification names platforms, after Go: lower case but for versions. Others are no kubelet's. */
+const platformPart = z.string().regex(/^[a-z0-9._-]{1,64}$/);
+const versionPart = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/);
+const optional = (part: z.ZodType<string>) => z.union([part, z.literal('')]).nullish();
+
+const descriptorSchema = z.object({
+  digest: z.string().refine(isDigest),
+  platform: z
+    .object({
+      os: platformPart,
+      architecture: platformPart,
+      variant: optional(platformPart),
+      'os.version': optional(versionPart),
+    })
+    .nullish()
+    .catch(undefined),
 });
 
 /** Reads an index or a manifest (OCI or Docker schema 2). Undefined: it is neither. */
 export function parseManifest(body: Buffer, contentType: string | undefined): ParsedManifest | undefined {
-  const parsed = manifestSchema.safeParse(parseJson(body));
+  const parsed = manifestSchema.safeParse(parseBoundedJson(body, MANIFEST_JSON));
   if (!parsed.success) return undefined;
   const { manifests, config, layers, mediaType: declared } = parsed.data;
   const isImage = config !== undefined && layers !== undefined;
@@ -75,32 +83,51 @@ export function parseManifest(body: Buffer, contentType: string | undefined): Pa
   const received = mediaTypeOf(contentType);
   const mediaType = declared ?? (manifestKind(received) === 'other' ? guessMediaType(isImage) : received);
   if (manifestKind(mediaType) !== (isImage ? 'image' : 'index')) return undefined;
-  return { mediaType, platforms: (manifests ?? []).filter(isRunnable).slice(0, MAX_PLATFORMS).map(toPlatform) };
+  return { mediaType, platforms: readPlatforms(manifests ?? []) };
 }
 
-type Descriptor = NonNullable<z.infer<typeof manifestSchema>['manifests']>[number];
+/** One that names no digest cannot be run, and is passed over. */
+function readPlatforms(manifests: readonly unknown[]): PlatformManifest[] {
+  let room = MAX_PLATFORM_CHARACTERS;
+  return manifests
+    .slice(0, MAX_DESCRIPTORS)
+    .flatMap((manifest) => descriptorSchema.safeParse(manifest).data ?? [])
+    .filter(isRunnable)
+    .slice(0, MAX_PLATFORMS)
+    .map(({ digest, platform }) => {
+      const name = platform ? platformName(platform) : undefined;
+      if (name === undefined || name.length > room) return { digest };
+      room -= name.length;
+      return { platform: name, digest };
+    });
+}
+
+type Descriptor = z.infer<typeof descriptorSchema>;
 
 /** BuildKit lists attestations beside the images, as manifests for the platform unknown/unknown. */
 function isRunnable({ platform }: Descriptor): boolean {
   return platform?.os !== 'unknown';
 }
 
-function toPlatform({ digest, platform }: Descriptor): PlatformManifest {
-  if (!platform) return { digest };
+function platformName(platform: NonNullable<Descriptor['platform']>): string {
   const { os, architecture, variant, 'os.version': osVersion } = platform;
   // As containerd writes it: an index has a manifest for each version of Windows.
   const system = osVersion ? `${os}(${osVersion})` : os;
-  return { platform: [system, architecture, ...(variant ? [variant] : [])].join('/'), digest };
+  return [system, architecture, ...(variant ? [variant] : [])].join('/');
+}
+
+/**
+ * The digests as they are recorded. A manifest without a platform, or with one that an earlier manifest has, keeps its
+ * digest under a name of its own: a kubelet may report it.
+ */
+export function digestsByPlatform(manifests: readonly PlatformManifest[]): Record<string, string> {
+  const named = new Map<string, string>();
+  for (const [index, { platform, digest }] of manifests.entries()) {
+    named.set(platform === undefined || named.has(platform) ? `manifest-${index}` : platform, digest);
+  }
+  return Object.fromEntries(named);
 }
 
 function guessMediaType(isImage: boolean): string {
   return (isImage ? IMAGE_TYPES : INDEX_TYPES)[0] ?? '';
-}
-
-function parseJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }

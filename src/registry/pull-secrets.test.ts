@@ -112,6 +112,71 @@ describe('collectPullSecrets', () => {
   });
 });
 
+describe('the work that a template can make', () => {
+  const many = Array.from({ length: 5000 }, (_, n) => ({ name: `s${n}` }));
+
+  it('is that of 32 secrets', async () => {
+    const asked: string[] = [];
+    const keyring = await collectPullSecrets(
+      (_, name) => {
+        asked.push(name);
+        return Promise.resolve(dockerSecret(name));
+      },
+      () => Promise.resolve(undefined),
+      'shop',
+      { imagePullSecrets: many },
+    );
+    expect(asked).toEqual(many.slice(0, 32).map(({ name }) => name));
+    expect(notes(keyring)).toContain('only the first 32 imagePullSecrets are read');
+  });
+
+  it('is that of a MiB of their content', async () => {
+    const auth = { username: 'x'.repeat(700_000), password: 'p' };
+    const content = Buffer.from(JSON.stringify({ auths: { 'r.example': auth } })).toString('base64');
+    const large: PullSecret = { type: 'kubernetes.io/dockerconfigjson', data: { '.dockerconfigjson': content } };
+    const podSpec = { imagePullSecrets: ['large', 'larger', 'a'].map((name) => ({ name })) };
+    const keyring = await collect({ secrets: { ...secrets, large, larger: large } }, podSpec);
+    expect(usernames(keyring).map((name) => name.length)).toEqual([700_000, 1]);
+    expect(notes(keyring)).toContain('Secret shop/larger is passed over: of the pull secrets of a pod 1 MiB is read');
+  });
+
+  it.each(['x'.repeat(254), '../nodes', 'A', 'a\u0000', 'a b', '-a', 'a-'])('is none for the name %j', async (name) => {
+    const asked: string[] = [];
+    const get = (_: string, given: string) => {
+      asked.push(given);
+      return Promise.resolve(undefined);
+    };
+    const byTemplate = await collectPullSecrets(get, get, 'shop', { imagePullSecrets: [{ name }] });
+    const byAccount = await collectPullSecrets(get, get, 'shop', { serviceAccountName: name });
+    expect(asked).toEqual([]);
+    expect(notes(byTemplate).join('').length).toBeLessThan(250);
+    expect(notes(byAccount)).toEqual([expect.stringMatching(/^".{1,100}" is no name of a ServiceAccount$/)]);
+  });
+
+  it.each([
+    ['deep', '{"auths":'.repeat(100_000)],
+    [
+      'of too many entries',
+      JSON.stringify({ auths: Object.fromEntries(many.map(({ name }) => [name, { auth: '' }])) }),
+    ],
+  ])('is none for a docker config that is %s', async (_, config) => {
+    const bad = { type: 'kubernetes.io/dockercfg', data: { '.dockercfg': Buffer.from(config).toString('base64') } };
+    const result = await collect({ secrets: { bad } }, { imagePullSecrets: [{ name: 'bad' }] });
+    expect(result).toMatchObject({ kind: 'failed', reason: 'InvalidPullSecret' });
+  });
+
+  it('is little for thousands of entries', async () => {
+    const auths = Object.fromEntries(many.slice(0, 3000).map(({ name }) => [`${name}.example`, { username: name }]));
+    const content = Buffer.from(JSON.stringify({ auths: { ...auths, 'r.example': { username: 'me' } } }));
+    const secret: PullSecret = {
+      type: 'kubernetes.io/dockerconfigjson',
+      data: { '.dockerconfigjson': content.toString('base64') },
+    };
+    const keyring = await collect({ secrets: { secret } }, { imagePullSecrets: [{ name: 'secret' }] });
+    expect(usernames(keyring)).toEqual(['me']);
+  });
+});
+
 describe('createCredentialLoader', () => {
   const request = { key: 'shop/web', image: 'r.example/app', namespace: 'shop' };
   const signal = new AbortController().signal;

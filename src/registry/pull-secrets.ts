@@ -1,5 +1,6 @@
 import { createKeyring, mergeKeyrings, parseDockerConfig } from './credentials.ts';
 import type { DockerConfigEntry, DockerConfigFormat } from './credentials.ts';
+import { printable } from './printable.ts';
 import type { DigestRequest, Keyring, PodPullSpec, ResolutionFailure } from './types.ts';
 
 /** The part of a Secret that is read; a V1Secret fits. Values are base64. */
@@ -28,6 +29,11 @@ const SECRET_KINDS: ReadonlyMap<string | undefined, SecretKind> = new Map([
   ['kubernetes.io/dockerconfigjson', { key: '.dockerconfigjson', format: 'dockerconfigjson' }],
   ['kubernetes.io/dockercfg', { key: '.dockercfg', format: 'dockercfg' }],
 ]);
+
+/** Of a pod's pull secrets: a request each, and work by their bytes, that whoever writes the template makes us do. */
+const MAX_PULL_SECRETS = 32;
+const MAX_CONTENT_BYTES = 1024 * 1024;
+const MAX_NAME_LENGTH = 253;
 
 /**
  * The keyring of a pod of this spec: its `imagePullSecrets`, else those of its service account, as the API server's
@@ -88,31 +94,48 @@ async function readPullSecrets(
 ): Promise<Keyring | ResolutionFailure> {
   const entries: DockerConfigEntry[] = [];
   const notes = [...accountNotes];
-  for (const name of names) {
+  let room = MAX_CONTENT_BYTES;
+  if (names.length > MAX_PULL_SECRETS) {
+    notes.push(`only the first ${MAX_PULL_SECRETS} imagePullSecrets are read`);
+  }
+  for (const name of names.slice(0, MAX_PULL_SECRETS)) {
     const secret = await readObject('Secret', namespace, name, getSecret, signal);
     if (secret.kind === 'failed') return secret;
-    const parsed = secret.kind === 'found' ? parsePullSecret(secret.object, `Secret ${namespace}/${name}`) : secret;
+    const parsed =
+      secret.kind === 'found' ? parsePullSecret(secret.object, `Secret ${namespace}/${name}`, room) : secret;
     if (parsed.kind === 'failed') return parsed;
-    if (parsed.kind === 'config') entries.push(...parsed.entries);
+    if (parsed.kind === 'config') {
+      for (const entry of parsed.entries) entries.push(entry);
+      room -= parsed.bytes;
+    }
     notes.push(...parsed.notes);
   }
   return createKeyring(entries, notes);
 }
 
 type ParsedSecret =
-  | { readonly kind: 'config'; readonly entries: readonly DockerConfigEntry[]; readonly notes: readonly string[] }
+  | {
+      readonly kind: 'config';
+      readonly entries: readonly DockerConfigEntry[];
+      readonly notes: readonly string[];
+      readonly bytes: number;
+    }
   | ResolutionFailure;
 
-function parsePullSecret({ type, data }: PullSecret, source: string): ParsedSecret {
+/** `room`: the bytes that may still be read. */
+function parsePullSecret({ type, data }: PullSecret, source: string, room: number): ParsedSecret {
+  const passOver = (note: string) => ({ kind: 'config' as const, entries: [], notes: [`${source} ${note}`], bytes: 0 });
   const kind = SECRET_KINDS.get(type);
   if (kind === undefined) {
     const wanted = [...SECRET_KINDS.keys()].join(' or ');
-    return { kind: 'config', entries: [], notes: [`${source} has the type ${type ?? 'Opaque'}, not ${wanted}`] };
+    return passOver(`has the type ${type ?? 'Opaque'}, not ${wanted}`);
   }
   const content = data?.[kind.key];
-  if (!content) return { kind: 'config', entries: [], notes: [`${source} has no key ${kind.key}`] };
-  const parsed = parseDockerConfig(Buffer.from(content, 'base64').toString('utf8'), kind.format, source);
-  if (parsed.kind === 'config') return parsed;
+  if (!content) return passOver(`has no key ${kind.key}`);
+  const bytes = Buffer.from(content, 'base64');
+  if (bytes.length > room) return passOver('is passed over: of the pull secrets of a pod 1 MiB is read');
+  const parsed = parseDockerConfig(bytes.toString('utf8'), kind.format, source);
+  if (parsed.kind === 'config') return { ...parsed, bytes: bytes.length };
   return {
     kind: 'failed',
     reason: 'InvalidPullSecret',
@@ -133,6 +156,9 @@ async function readObject<T>(
   get: GetObject<T>,
   signal: AbortSignal | undefined,
 ): Promise<ReadObject<T>> {
+  if (!isObjectName(name)) {
+    return { kind: 'missing', notes: [`"${printable(name, 100)}" is no name of a ${kind}`] };
+  }
   try {
     const object = await get(namespace, name, signal);
     if (object !== undefined) return { kind: 'found', object };
@@ -156,4 +182,23 @@ function describeStatus(error: unknown): string {
 
 function secretNames(holder: { readonly imagePullSecrets?: readonly { readonly name?: string }[] }): string[] {
   return (holder.imagePullSecrets ?? []).flatMap(({ name }) => (name ? [name] : []));
+}
+
+function isObjectName(name: string): boolean {
+  return name.length <= MAX_NAME_LENGTH && /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(name);
+}
+
+/** Of a pod spec what decides about pull credentials, as far as that is read: what waits does not hold a whole template. */
+export function pullSpecOf(podSpec: PodPullSpec): PodPullSpec {
+  const secrets = secretNames(podSpec).slice(0, MAX_PULL_SECRETS + 1);
+  const account = podSpec.serviceAccountName || podSpec.serviceAccount;
+  return {
+    ...(secrets.length > 0 && { imagePullSecrets: secrets.map((name) => ({ name: shortenName(name) })) }),
+    ...(account && { serviceAccountName: shortenName(account) }),
+  };
+}
+
+/** What is too long for a name stays so. */
+function shortenName(name: string): string {
+  return printable(name, MAX_NAME_LENGTH + 1);
 }

@@ -63,6 +63,7 @@ describe('parseReference', () => {
     ['Uppercase:tag', 'must be lower case'],
     ['test:5000/Uppercase/lowercase:tag', '"Uppercase/lowercase" must be lower case'],
     ['a/'.repeat(128) + 'a:tag', 'longer than 255'],
+    [`${'a.'.repeat(128)}example:5000/b`, 'the registry is longer than 259'],
     ['aa/asdf$$^/aa', 'may have lower-case letters'],
     ['a..b', 'may have lower-case letters'],
     ['a/b/', 'may have lower-case letters'],
@@ -89,6 +90,11 @@ describe('parseReference', () => {
     expect(parsed).toMatchObject({ kind: 'invalid' });
     if (parsed.kind === 'invalid') expect(parsed.message.length).toBeLessThan(500);
   });
+});
+
+it('shows nothing in a message that a terminal would act on', () => {
+  const parsed = parseReference('evil\u001b[2J\u202e/image');
+  expect(parsed).toMatchObject({ message: expect.stringContaining('"evil\ufffd[2J\ufffd/image"') as string });
 });
 
 describe('pinReference', () => {

@@ -1,3 +1,4 @@
+import { printable } from './printable.ts';
 import type { InvalidReference, Reference } from './types.ts';
 
 const DOCKER_HUB = 'docker.io';
@@ -6,6 +7,8 @@ const DOCKER_HUB_API_HOST = 'registry-1.docker.io';
 const OFFICIAL_PREFIX = 'library/';
 const DEFAULT_TAG = 'latest';
 const MAX_REPOSITORY_LENGTH = 255;
+// A name of the DNS and a port.
+const MAX_REGISTRY_LENGTH = 253 + 6;
 
 // The grammar of github.com/distribution/reference (regexp.go), which containerd, CRI-O and the kubelet share.
 const DOMAIN_LABEL = '(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])';
@@ -102,6 +105,7 @@ function isRegistry(component: string): boolean {
 
 function findFault(text: string, { name, registry, repository, tag, digest }: ReferenceParts): string | undefined {
   if (text === '') return 'it is empty';
+  if (registry.length > MAX_REGISTRY_LENGTH) return `the registry is longer than ${MAX_REGISTRY_LENGTH} characters`;
   if (/\s/.test(text)) return 'it contains white space';
   if (/^[a-z]+:\/\//i.test(text)) return 'leave out the scheme and write host[:port]/repository:tag';
   if (name === '') return 'the repository is missing';
@@ -145,5 +149,5 @@ function splitFirst(text: string, separator: string): [string, string?] {
 
 /** Keeps a hostile or mistaken value from filling a condition's message. */
 function shorten(text: string): string {
-  return text.length <= 100 ? text : `${text.slice(0, 99)}…`;
+  return printable(text, 100);
 }

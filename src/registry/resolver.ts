@@ -39,6 +39,9 @@ export interface RegistryClient {
 // Registries that do not know HEAD, and proxies that forbid it.
 const HEAD_UNSUPPORTED = new Set([400, 405, 501]);
 
+// A Secret may hold thousands for one registry: each is a request, to whom the Secret's author says.
+const MAX_CREDENTIALS = 10;
+
 // What other credentials may turn into an answer, the most telling first: some registries say 404 to whoever lacks access.
 const CREDENTIAL_REASONS: readonly FailureReason[] = ['NotFound', 'Forbidden', 'Unauthorized'];
 
@@ -74,7 +77,7 @@ export function createRegistryClient(config: RegistryClientConfig = {}): Registr
     keyring: Keyring | undefined,
     conversation: Conversation,
   ): Promise<Resolution> {
-    const found = keyring?.candidates(reference) ?? [];
+    const found = (keyring?.candidates(reference) ?? []).slice(0, MAX_CREDENTIALS);
     const { repository } = reference;
     const attempt = (credential: Credential | undefined) =>
       resolveAs(reference, { ...conversation, repository, credential });

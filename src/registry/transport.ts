@@ -4,11 +4,21 @@ import type { Dispatcher } from 'undici';
 import { fail, failFromError, failPlainHttp, failTimeout } from './failures.ts';
 import type { FailureContext } from './failures.ts';
 import { createRoute } from './proxy.ts';
+import { printable } from './printable.ts';
 import type { ProxyConfig, Route } from './proxy.ts';
+import { readBody } from './read-body.ts';
 import type { RegistryRequestEvent, ResolutionFailure } from './types.ts';
 
 /** Manifests larger than this are refused, as the distribution specification proposes. */
-export const MAX_BODY_BYTES = 4 * 1024 * 1024;
+const MAX_BODY_BYTES = 4 * 1024 * 1024;
+/** A token fits into a header. */
+const MAX_TOKEN_BODY_BYTES = 128 * 1024;
+/** Of an answer that only its status is read of: so much is waited for to use the connection again. */
+const MAX_UNREAD_BYTES = 16 * 1024;
+const MAX_HEADER_BYTES = 16 * 1024;
+/** A server may ask to keep a connection for ever. */
+const MAX_KEEP_ALIVE_MS = 30_000;
+const MAX_CONNECTIONS_PER_ORIGIN = 16;
 
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
@@ -79,11 +89,10 @@ export function createTransport(config: TransportConfig = {}): Transport {
     const timeout = AbortSignal.timeout(requestTimeoutMs);
     const signal = AbortSignal.any([conversation.signal, conversation.deadline, timeout]);
     try {
-      return await exchange(route.to(request.url), request, signal);
+      const answer = await exchange(route.to(request.url), request, signal);
+      if (answer !== undefined) return answer;
+      return fail('InvalidResponse', conversation, `the answer of ${server} is larger than ${describeLimit(request)}`);
     } catch (error) {
-      if (error === TOO_LARGE) {
-        return fail('InvalidResponse', conversation, `the answer of ${server} is larger than 4 MiB`);
-      }
       if (conversation.signal.aborted) return fail('Aborted', conversation, 'the resolution was stopped');
       return signal.aborted ? failTimeout(conversation, server) : failFromError(error, conversation, server);
     }
@@ -133,9 +142,12 @@ interface Answer {
   readonly body: Buffer;
 }
 
-const TOO_LARGE = new Error('body too large');
-
-async function exchange(dispatcher: Dispatcher, request: HttpRequest, signal: AbortSignal): Promise<Answer> {
+/** Undefined where the answer is too large. */
+async function exchange(
+  dispatcher: Dispatcher,
+  request: HttpRequest,
+  signal: AbortSignal,
+): Promise<Answer | undefined> {
   const { statusCode, headers, body } = await dispatcher.request({
     origin: request.url.origin,
     path: request.url.pathname + request.url.search,
@@ -144,14 +156,20 @@ async function exchange(dispatcher: Dispatcher, request: HttpRequest, signal: Ab
     body: request.body ?? null,
     signal,
   });
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) throw TOO_LARGE;
-    chunks.push(chunk);
+  if (statusCode !== 200) {
+    await body.dump({ limit: MAX_UNREAD_BYTES, signal });
+    return { kind: 'answer', status: statusCode, headers, body: Buffer.alloc(0) };
   }
-  return { kind: 'answer', status: statusCode, headers, body: Buffer.concat(chunks) };
+  const content = await readBody(body, maxBodyBytes(request), Number(headers['content-length']));
+  return content && { kind: 'answer', status: statusCode, headers, body: content };
+}
+
+function maxBodyBytes({ operation }: HttpRequest): number {
+  return operation === 'token' ? MAX_TOKEN_BODY_BYTES : MAX_BODY_BYTES;
+}
+
+function describeLimit(request: HttpRequest): string {
+  return request.operation === 'token' ? `${MAX_TOKEN_BODY_BYTES / 1024} KiB` : `${MAX_BODY_BYTES / 1024 / 1024} MiB`;
 }
 
 function createRouteFor({ caBundle, proxy, requestTimeoutMs = 10_000 }: TransportConfig): Route {
@@ -161,6 +179,9 @@ function createRouteFor({ caBundle, proxy, requestTimeoutMs = 10_000 }: Transpor
     connect: { ...secure, timeout: requestTimeoutMs },
     ...(ca && { requestTls: secure, proxyTls: secure }),
     allowH2: false,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    connections: MAX_CONNECTIONS_PER_ORIGIN,
+    keepAliveMaxTimeout: MAX_KEEP_ALIVE_MS,
   };
   return createRoute(options, proxy);
 }
@@ -215,6 +236,7 @@ export function parseRetryAfter(value: string | undefined, now: number): number 
 }
 
 function describeServer({ operation, url }: HttpRequest, { registry }: FailureContext): string {
-  if (operation === 'token') return `${url.host}, the token server of ${registry},`;
-  return url.host === registry ? registry : `${registry} (${url.host})`;
+  const host = printable(url.host, 100);
+  if (operation === 'token') return `${host}, the token server of ${registry},`;
+  return url.host === registry ? registry : `${registry} (${host})`;
 }

@@ -4,6 +4,7 @@ import type { KubeClient } from '../kube/types.ts';
 import type { QueueMetrics } from '../kube/work-queue.ts';
 import { createWorkQueue } from '../kube/work-queue.ts';
 import type { DigestLookup } from '../release/observed.ts';
+import { digestsByPlatform } from '../registry/manifest.ts';
 import type { DigestRequest, DigestResolver, PodPullSpec } from '../registry/types.ts';
 import { createCaches } from './caches.ts';
 import type { PoolControllerOptions } from './pools.ts';
@@ -82,6 +83,10 @@ export function createController(options: ControllerOptions): Controller {
       const check = resolver.recheck(requestFor(release, image, template), pinned);
       return check.state === 'moved' ? check.digest : undefined;
     },
+    retainImages: (release, images, template) => {
+      const requests = images.map((image) => requestFor(release, image, template));
+      resolver.retain(`${release.metadata.namespace}/${release.metadata.name}`, requests);
+    },
     now: Date.now,
     record: options.record,
     assertLeading: options.assertLeading,
@@ -138,15 +143,11 @@ function lookUp(resolver: DigestResolver, request: DigestRequest): DigestLookup 
   const answer = resolver.lookup(request);
   switch (answer.state) {
     case 'resolved': {
-      const platforms = answer.platforms.map(({ platform, digest }, index) => [
-        platform ?? `manifest-${index}`,
-        digest,
-      ]);
       return {
         state: 'resolved',
         image: answer.pinned,
         digest: answer.digest,
-        ...(platforms.length > 0 && { platforms: Object.fromEntries(platforms) as Record<string, string> }),
+        ...(answer.platforms.length > 0 && { platforms: digestsByPlatform(answer.platforms) }),
       };
     }
     case 'pending':

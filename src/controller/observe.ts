@@ -93,6 +93,7 @@ function askRegistry(
   const revisions = objects.flatMap((object) => parseRevision(object) ?? []);
   const { ledger } = parseLedger(objects.find(({ metadata }) => metadata.name === ledgerName(release.metadata.name)));
   const images = imagesToResolve(spec.data, revisions, ledger);
+  context.retainImages?.(release, templateImages(template), template);
   const pins = knownPins(wantedVersion(spec.data) ?? '', revisions, ledger);
   return {
     digests: Object.fromEntries(images.map((image) => [image, context.lookupDigest(release, image, template)])),

@@ -13,6 +13,8 @@ export interface ReconcileContext {
   lookupDigest: (release: AppRelease, image: string, template: PodTemplate) => DigestLookup;
   /** The digest that a pinned tag names now, where it is another one; the same way. Left out: tags are not watched. */
   movedDigest?: (release: AppRelease, image: string, template: PodTemplate, pinned: string) => string | undefined;
+  /** The images that a release has now: what was asked for others is given up. Left out: nothing is. */
+  retainImages?: (release: AppRelease, images: readonly string[], template: PodTemplate) => void;
   /** Whether `caches.placed` holds everybody's pods, so that what room there is can be told. */
   seesAllPods: boolean;
   /** Milliseconds since the epoch. */

@@ -63,8 +63,8 @@ describe('lookup', () => {
     expect(changes).toEqual(['shop/a', 'shop/b']);
   });
 
-  it('keeps a bounded number of answers', async () => {
-    const { resolver, settle } = start({ maxAnswers: 2 });
+  it('keeps answers within a bounded memory', async () => {
+    const { resolver, settle } = start({ maxAnswerBytes: 2000 });
     for (const image of ['a:1', 'b:1', 'c:1']) {
       resolver.lookup(request(image));
       await flush();

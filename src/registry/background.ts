@@ -1,9 +1,10 @@
+import { createHash } from 'node:crypto';
+import { createAnswers } from './answers.ts';
 import { fingerprint } from './authorization.ts';
 import { failPaused } from './failures.ts';
 import { createHostQueue } from './host-queue.ts';
-import { createLruMap } from './lru.ts';
 import type { LoadCredentials } from './pull-secrets.ts';
-import { serviceAccountOf } from './pull-secrets.ts';
+import { pullSpecOf, serviceAccountOf } from './pull-secrets.ts';
 import { parseReference } from './reference.ts';
 import type { ResolveDigest } from './resolver.ts';
 import { createTagWatch } from './tag-watch.ts';
@@ -28,10 +29,12 @@ export interface DigestResolverConfig {
   readonly concurrency?: number;
   /** Resolutions at the same time for one registry; default 4. */
   readonly perHost?: number;
+  /** Resolutions at the same time for one namespace; default 6. */
+  readonly perNamespace?: number;
   /** How long an answer serves further lookups; default 60,000 ms. What must last longer is recorded by the caller. */
   readonly cacheMs?: number;
-  /** Answers that are kept at most; default 10,000. */
-  readonly maxAnswers?: number;
+  /** What the answers that are kept may take of the memory; default 32 MiB. */
+  readonly maxAnswerBytes?: number;
   /** Wait before the first retry, doubled for each further one; defaults 1,000 ms up to 300,000 ms. */
   readonly backoffMs?: { readonly initial: number; readonly max: number };
   /** How often to check whether pinned tags have moved; default 0: never. */
@@ -47,7 +50,9 @@ interface Attempt {
   readonly id: string;
   readonly reference: Reference;
   readonly request: DigestRequest;
-  /** Who looked since the last failure: what nobody asks for any more is not tried again. */
+  /** Whose images it is for. */
+  readonly askers: Set<string>;
+  /** Which of them looked since the last failure: what nobody asks for any more is not tried again. */
   readonly keys: Set<string>;
   failures: number;
   failure?: ResolutionFailure;
@@ -56,8 +61,14 @@ interface Attempt {
   unqueue?: () => void;
 }
 
-interface Answer extends Resolved {
-  readonly expiresAt: number;
+/**
+ * The answers for the images of a release, which is recorded with all of them. Those that came since it began stay, or
+ * they would be asked for in turns for ever where a registry is slow.
+ */
+interface Collection {
+  readonly attempts: Set<Attempt>;
+  since: number;
+  answeredAt: number;
 }
 
 // A registry that asks for more patience than this is asked anyway: the person who waits may have fixed it.
@@ -66,12 +77,16 @@ const MAX_RETRY_AFTER_MS = 3_600_000;
 /** Resolves digests beside the work queue's workers. See DigestResolver. */
 export function createDigestResolver(config: DigestResolverConfig): DigestResolver {
   const { resolve, loadCredentials, onChange, onResolution, now = Date.now, random = Math.random } = config;
-  const { concurrency = 8, perHost = 4, cacheMs = 60_000, maxAnswers = 10_000 } = config;
+  const { concurrency = 8, perHost = 4, perNamespace = 6 } = config;
+  const { cacheMs = 60_000, maxAnswerBytes = 32 * 1024 * 1024 } = config;
   const { backoffMs = { initial: 1000, max: 300_000 }, recheckIntervalMs = 0 } = config;
 
-  const queue = createHostQueue({ concurrency, perHost, now });
+  const queue = createHostQueue({ concurrency, perHost, perOwner: perNamespace, now });
+  // What is asked for is never dropped to make room, nor what is known of its failures: it is bounded by the images
+  // of the releases that there are. Answers are, and are asked for again.
   const attempts = new Map<string, Attempt>();
-  const answers = createLruMap<Answer>(maxAnswers);
+  const collections = new Map<string, Collection>();
+  const answers = createAnswers({ maxBytes: maxAnswerBytes, freshMs: cacheMs, now });
   const flights = new Map<string, Promise<Resolution>>();
   const tags = createTagWatch({ intervalMs: recheckIntervalMs, ask: askInQueue, onChange, now, random });
   const stopping = new AbortController();
@@ -85,16 +100,41 @@ export function createDigestResolver(config: DigestResolverConfig): DigestResolv
       return { state: 'resolved', pinned: reference.text, digest: reference.digest, platforms: [] };
     }
     const id = identify(request);
-    const answer = answers.get(id);
-    if (answer !== undefined && answer.expiresAt > now()) return toLookup(answer);
+    const collection = collections.get(request.key);
+    const since = collection !== undefined && isCollecting(collection) ? collection.since : Infinity;
+    const answer = answers.get(request.namespace, id, since);
+    if (answer !== undefined) return toLookup(answer);
 
     const attempt = attempts.get(id) ?? begin(id, reference, request);
-    attempt.keys.add(request.key);
+    join(attempt, request.key);
     return describeAttempt(attempt);
   }
 
-  function begin(id: string, reference: Reference, request: DigestRequest): Attempt {
-    const attempt: Attempt = { id, reference, request, keys: new Set(), failures: 0 };
+  /** Whether further answers are on their way, or the last one has only just come. */
+  function isCollecting({ attempts: own, answeredAt }: Collection): boolean {
+    return answeredAt + cacheMs > now() || [...own].some(({ failure }) => failure === undefined);
+  }
+
+  function join(attempt: Attempt, key: string): void {
+    attempt.keys.add(key);
+    attempt.askers.add(key);
+    if (stopping.signal.aborted) return;
+    const collection = collections.get(key) ?? { since: 0, answeredAt: -Infinity, attempts: new Set() };
+    collections.set(key, collection);
+    if (!isCollecting(collection)) collection.since = now();
+    collection.attempts.add(attempt);
+  }
+
+  function leave(attempt: Attempt, key: string): void {
+    attempt.keys.delete(key);
+    attempt.askers.delete(key);
+    collections.get(key)?.attempts.delete(attempt);
+    if (attempt.askers.size === 0) drop(attempt);
+  }
+
+  function begin(id: string, reference: Reference, asked: DigestRequest): Attempt {
+    const request = { ...asked, podSpec: pullSpecOf(asked.podSpec) };
+    const attempt: Attempt = { id, reference, request, askers: new Set(), keys: new Set(), failures: 0 };
     if (stopping.signal.aborted) return attempt;
     attempts.set(id, attempt);
     enqueue(attempt);
@@ -102,7 +142,7 @@ export function createDigestResolver(config: DigestResolverConfig): DigestResolv
   }
 
   function enqueue(attempt: Attempt): void {
-    attempt.unqueue = queue.add(attempt.reference.registry, () => run(attempt));
+    attempt.unqueue = queue.add(attempt.reference.registry, () => run(attempt), attempt.request.namespace);
   }
 
   function describeAttempt({ failure, retryAt, reference: { registry, text } }: Attempt): Lookup {
@@ -118,8 +158,13 @@ export function createDigestResolver(config: DigestResolverConfig): DigestResolv
     if (attempts.get(attempt.id) !== attempt) return;
     const keys = [...attempt.keys];
     if (result.kind === 'resolved') {
-      attempts.delete(attempt.id);
-      answers.set(attempt.id, { ...result, expiresAt: now() + cacheMs });
+      answers.set(attempt.request.namespace, attempt.id, result);
+      for (const key of attempt.askers) {
+        const collection = collections.get(key);
+        // After a failure the other answers may be old.
+        if (collection !== undefined && attempt.failures === 0) collection.answeredAt = now();
+        leave(attempt, key);
+      }
     } else {
       planRetry(attempt, result);
     }
@@ -134,7 +179,7 @@ export function createDigestResolver(config: DigestResolverConfig): DigestResolv
     attempt.retryAt = now() + delay;
     attempt.timer = setTimeout(() => {
       if (attempt.keys.size > 0) enqueue(attempt);
-      else attempts.delete(attempt.id);
+      else for (const key of attempt.askers) leave(attempt, key);
     }, delay);
     attempt.timer.unref();
   }
@@ -148,9 +193,10 @@ export function createDigestResolver(config: DigestResolverConfig): DigestResolv
 
   function askInQueue(reference: Reference, request: DigestRequest): Promise<Resolution> {
     return new Promise((settle) => {
-      queue.add(reference.registry, async () => {
+      const task = async () => {
         settle(await ask(reference, request));
-      });
+      };
+      queue.add(reference.registry, task, request.namespace);
     });
   }
 
@@ -190,24 +236,31 @@ export function createDigestResolver(config: DigestResolverConfig): DigestResolv
     attempts.delete(attempt.id);
   }
 
+  function retain(key: string, requests: readonly DigestRequest[]): void {
+    const ids = new Set(requests.map(identify));
+    tags.retain(key, ids);
+    for (const attempt of collections.get(key)?.attempts ?? []) if (!ids.has(attempt.id)) leave(attempt, key);
+  }
+
   return {
     lookup,
     recheck(request, pinnedDigest) {
       const reference = parseReference(request.image);
       if (reference.kind === 'invalid' || stopping.signal.aborted) return { state: 'unknown' };
-      return tags.recheck(identify(request), reference, request, pinnedDigest);
+      const podSpec = pullSpecOf(request.podSpec);
+      return tags.recheck(identify(request), reference, { ...request, podSpec }, pinnedDigest);
     },
-    forget(key) {
-      tags.forget(key);
-      for (const attempt of attempts.values()) {
-        if (attempt.keys.delete(key) && attempt.keys.size === 0) drop(attempt);
-      }
+    retain,
+    forget: (key) => {
+      retain(key, []);
+      collections.delete(key);
     },
     stats: () => ({ entries: attempts.size + answers.size() + tags.size(), ...queue.stats() }),
     async stop() {
       stopping.abort();
       tags.stop();
       for (const attempt of attempts.values()) drop(attempt);
+      collections.clear();
       await queue.stop();
     },
   };
@@ -215,14 +268,16 @@ export function createDigestResolver(config: DigestResolverConfig): DigestResolv
 
 /** Equal for requests that must have the same answer: the image as written, and where its credentials come from. */
 function identify({ image, namespace, podSpec }: DigestRequest): string {
-  const secrets = (podSpec.imagePullSecrets ?? []).map(({ name }) => name ?? '');
-  return JSON.stringify([image, namespace, serviceAccountOf(podSpec), secrets]);
+  const spec = pullSpecOf(podSpec);
+  const secrets = (spec.imagePullSecrets ?? []).map(({ name }) => name);
+  const parts = [image, namespace, serviceAccountOf(spec), secrets];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
 }
 
 function failedLookup({ kind: _kind, ...failure }: ResolutionFailure, retryAt: number | undefined): Lookup {
   return { state: 'failed', ...failure, ...(retryAt !== undefined && { retryAt }) };
 }
 
-function toLookup({ pinned, digest, mediaType, platforms }: Answer): Lookup {
+function toLookup({ pinned, digest, mediaType, platforms }: Resolved): Lookup {
   return { state: 'resolved', pinned, digest, ...(mediaType !== undefined && { mediaType }), platforms };
 }

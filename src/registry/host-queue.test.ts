@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { createHostQueue } from './host-queue.ts';
+import type { HostQueueConfig } from './host-queue.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 0 });
@@ -23,6 +24,53 @@ it('runs nothing and keeps no timer once it is stopped', async () => {
   await vi.advanceTimersByTimeAsync(5000);
   expect(ran).toEqual([]);
   expect(vi.getTimerCount()).toBe(0);
+});
+
+/** A queue whose tasks run until the test ends them; `ran` is the order in which they began. */
+function startQueue(config: Partial<HostQueueConfig>) {
+  const queue = createHostQueue({ concurrency: 4, perHost: 2, now: Date.now, ...config });
+  const ran: string[] = [];
+  const ends = new Map<string, () => void>();
+  function add(name: string): void {
+    const [owner = '', host = ''] = name.split(' ');
+    const task = () => new Promise<void>((done) => void (ran.push(name), ends.set(name, done)));
+    queue.add(host, task, owner);
+  }
+  async function end(name: string): Promise<void> {
+    ends.get(name)?.();
+    await vi.advanceTimersByTimeAsync(0);
+  }
+  return { queue, ran, add, end };
+}
+
+it('lets the owner go first who has the fewest running, within the limits', async () => {
+  const { ran, add, end } = startQueue({ concurrency: 4, perHost: 2, perOwner: 3 });
+  for (const name of ['a h1 1', 'a h1 2', 'a h1 3', 'a h2 4', 'a h3 5', 'b h1 6', 'b h4 7', 'b h4 8']) add(name);
+  expect(ran).toEqual(['a h1 1', 'a h1 2', 'a h2 4', 'b h4 7']);
+  await end('a h1 1');
+  expect(ran.at(-1)).toBe('b h1 6');
+  add('c h9 9');
+  await end('a h1 2');
+  expect(ran.at(-1)).toBe('c h9 9');
+  await end('b h4 7');
+  expect(ran.at(-1)).toBe('a h1 3');
+});
+
+it('an owner with many slow hosts keeps nobody else waiting', () => {
+  const { ran, add } = startQueue({ concurrency: 8, perHost: 4, perOwner: 6 });
+  for (let n = 0; n < 200; n += 1) add(`hostile slow-${n % 100} ${n}`);
+  expect(ran).toHaveLength(6);
+  add('shop r 1');
+  add('bank r 2');
+  expect(ran.slice(6)).toEqual(['shop r 1', 'bank r 2']);
+});
+
+it('keeps a bounded number of pauses', () => {
+  const queue = createHostQueue({ concurrency: 1, perHost: 1, now: Date.now });
+  for (let n = 0; n < 2000; n += 1) queue.pause(`${n}.example`, 3_600_000);
+  expect(vi.getTimerCount()).toBe(1000);
+  expect(queue.pausedUntil('0.example')).toBeUndefined();
+  expect(queue.pausedUntil('1999.example')).toBe(3_600_000);
 });
 
 it('takes a task out again while it waits', async () => {

@@ -3,13 +3,21 @@ export interface HostQueueConfig {
   readonly concurrency: number;
   /** Tasks that run at the same time for one host. */
   readonly perHost: number;
+  /** Tasks that run at the same time for one owner; default: as many as in all. */
+  readonly perOwner?: number;
   readonly now: () => number;
 }
 
-/** Runs tasks in their order within limits, so that one slow or impatient registry delays no other. */
+/**
+ * Runs tasks within limits, so that one slow or impatient registry delays no other, and one owner with many tasks, for
+ * however many slow registries, nobody else's.
+ */
 export interface HostQueue {
-  /** Adds a task, which must not reject. Returns a function that takes it out again while it waits. */
-  readonly add: (host: string, task: () => Promise<void>) => () => void;
+  /**
+   * Adds a task, which must not reject. The owner with the fewest running goes first, and the tasks of one in their
+   * order. Returns a function that takes the task out again while it waits.
+   */
+  readonly add: (host: string, task: () => Promise<void>, owner?: string) => () => void;
   /** Starts nothing for the host before `until` (ms since the epoch). */
   readonly pause: (host: string, until: number) => void;
   /** Until when the host is paused; undefined when it is not. */
@@ -19,57 +27,83 @@ export interface HostQueue {
   readonly stop: () => Promise<void>;
 }
 
-interface Waiting {
+interface Task {
   readonly host: string;
-  readonly task: () => Promise<void>;
+  readonly owner: string;
+  readonly run: () => Promise<void>;
 }
 
-export function createHostQueue({ concurrency, perHost, now }: HostQueueConfig): HostQueue {
-  const waiting = new Set<Waiting>();
-  const running = new Map<Promise<void>, string>();
+// The name of a host is anybody's choice. One that is asked too early says so again.
+const MAX_PAUSES = 1000;
+
+export function createHostQueue({ concurrency, perHost, perOwner = concurrency, now }: HostQueueConfig): HostQueue {
+  const waiting = new Set<Task>();
+  const running = new Set<Promise<void>>();
+  const hosts = createCounts();
+  const owners = createCounts();
   const pauses = new Map<string, { readonly until: number; readonly timer: NodeJS.Timeout }>();
   let isStopped = false;
 
   function start(): void {
-    const busy = new Map<string, number>();
-    for (const host of running.values()) busy.set(host, (busy.get(host) ?? 0) + 1);
-    for (const item of waiting) {
-      if (running.size >= concurrency) return;
-      const used = busy.get(item.host) ?? 0;
-      if (used < perHost && !pauses.has(item.host)) {
-        busy.set(item.host, used + 1);
-        waiting.delete(item);
-        run(item);
-      }
+    while (running.size < concurrency) {
+      const task = findNext();
+      if (task === undefined) return;
+      waiting.delete(task);
+      run(task);
     }
   }
 
-  function run({ host, task }: Waiting): void {
-    const promise = task().finally(() => {
+  function findNext(): Task | undefined {
+    let next: Task | undefined;
+    for (const task of waiting) {
+      const isFairer = next === undefined || owners.get(task.owner) < owners.get(next.owner);
+      if (isFairer && mayRun(task)) next = task;
+      if (next !== undefined && owners.get(next.owner) === 0) return next;
+    }
+    return next;
+  }
+
+  function mayRun({ host, owner }: Task): boolean {
+    return hosts.get(host) < perHost && owners.get(owner) < perOwner && !pauses.has(host);
+  }
+
+  function run(task: Task): void {
+    hosts.add(task.host, 1);
+    owners.add(task.owner, 1);
+    const promise = task.run().finally(() => {
       running.delete(promise);
+      hosts.add(task.host, -1);
+      owners.add(task.owner, -1);
       start();
     });
-    running.set(promise, host);
+    running.add(promise);
   }
 
   function pause(host: string, until: number): void {
     const current = pauses.get(host);
     if (isStopped || until <= now() || (current !== undefined && current.until >= until)) return;
-    clearTimeout(current?.timer);
+    if (current !== undefined) endPause(host);
+    const [oldest] = pauses.keys();
+    if (oldest !== undefined && pauses.size >= MAX_PAUSES) endPause(oldest);
     const timer = setTimeout(() => {
-      pauses.delete(host);
+      endPause(host);
       start();
     }, until - now());
     timer.unref();
     pauses.set(host, { until, timer });
   }
 
+  function endPause(host: string): void {
+    clearTimeout(pauses.get(host)?.timer);
+    pauses.delete(host);
+  }
+
   return {
-    add(host, task) {
-      const item = { host, task };
-      if (!isStopped) waiting.add(item);
+    add(host, run, owner = '') {
+      const task = { host, owner, run };
+      if (!isStopped) waiting.add(task);
       start();
-      return () => void waiting.delete(item);
+      return () => void waiting.delete(task);
     },
     pause,
     pausedUntil: (host) => pauses.get(host)?.until,
@@ -77,9 +111,26 @@ export function createHostQueue({ concurrency, perHost, now }: HostQueueConfig):
     async stop() {
       isStopped = true;
       waiting.clear();
-      for (const { timer } of pauses.values()) clearTimeout(timer);
-      pauses.clear();
-      await Promise.all(running.keys());
+      for (const host of pauses.keys()) endPause(host);
+      await Promise.all(running);
+    },
+  };
+}
+
+interface Counts {
+  readonly get: (name: string) => number;
+  readonly add: (name: string, change: 1 | -1) => void;
+}
+
+function createCounts(): Counts {
+  const counts = new Map<string, number>();
+  const get = (name: string) => counts.get(name) ?? 0;
+  return {
+    get,
+    add(name, change) {
+      const count = get(name) + change;
+      if (count === 0) counts.delete(name);
+      else counts.set(name, count);
     },
   };
 }

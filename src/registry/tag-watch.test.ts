@@ -53,6 +53,25 @@ describe('recheck', () => {
     expect(changes).toEqual([]);
   });
 
+  it('ends for a tag that the release does not have any more', async () => {
+    const { resolver, calls, settle } = start({ recheckIntervalMs: hour });
+    for (let edit = 0; edit < 1000; edit += 1) {
+      const wanted = request(`app:${edit}`);
+      resolver.retain('shop/web', [wanted]);
+      resolver.recheck(wanted, DIGEST);
+    }
+    resolver.recheck(request('app:998', 'shop/other'), DIGEST);
+    expect(resolver.stats().entries).toBe(2);
+    await vi.advanceTimersByTimeAsync(hour / 2);
+    await settle(resolved(), 0);
+    await settle(resolved(), 1);
+    expect(calls.map(({ reference }) => reference.text).toSorted()).toEqual(['app:998', 'app:999']);
+    resolver.forget('shop/web');
+    resolver.forget('shop/other');
+    expect(resolver.stats().entries).toBe(0);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it('never asks about an image given by digest', async () => {
     const { resolver, calls } = start({ recheckIntervalMs: hour });
     expect(resolver.recheck(request(`app:1@${DIGEST}`), DIGEST)).toEqual({ state: 'unknown' });

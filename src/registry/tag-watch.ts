@@ -14,7 +14,8 @@ export interface TagWatchConfig {
 /** Notices that tags have moved. See DigestResolver.recheck. */
 export interface TagWatch {
   readonly recheck: (id: string, reference: Reference, request: DigestRequest, pinnedDigest: string) => TagCheck;
-  readonly forget: (key: string) => void;
+  /** The tags of this key are the ones with these ids: others are not checked for it any more. */
+  readonly retain: (key: string, ids: ReadonlySet<string>) => void;
   readonly size: () => number;
   readonly stop: () => void;
 }
@@ -31,6 +32,7 @@ interface Watched {
 
 export function createTagWatch({ intervalMs, ask, onChange, now, random }: TagWatchConfig): TagWatch {
   const watched = new Map<string, Watched>();
+  const idsByKey = new Map<string, Set<string>>();
 
   // Spread, so that a restart with many releases does not ask for all tags at once.
   function schedule(tag: Watched, share: number): void {
@@ -58,6 +60,12 @@ export function createTagWatch({ intervalMs, ask, onChange, now, random }: TagWa
     watched.delete(id);
   }
 
+  function leave(key: string, id: string): void {
+    idsByKey.get(key)?.delete(id);
+    const tag = watched.get(id);
+    if (tag?.pinned.delete(key) && tag.pinned.size === 0) drop(id, tag);
+  }
+
   return {
     recheck(id, reference, request, pinnedDigest) {
       if (intervalMs <= 0 || reference.digest !== undefined) return { state: 'unknown' };
@@ -68,18 +76,21 @@ export function createTagWatch({ intervalMs, ask, onChange, now, random }: TagWa
         schedule(tag, random());
       }
       tag.pinned.set(request.key, pinnedDigest);
+      const ids = idsByKey.get(request.key);
+      if (ids === undefined) idsByKey.set(request.key, new Set([id]));
+      else ids.add(id);
       if (tag.latest === undefined) return { state: 'unknown' };
       const { digest, checkedAt } = tag.latest;
       return digest === pinnedDigest ? { state: 'same', checkedAt } : { state: 'moved', checkedAt, digest };
     },
-    forget(key) {
-      for (const [id, tag] of watched) {
-        if (tag.pinned.delete(key) && tag.pinned.size === 0) drop(id, tag);
-      }
+    retain(key, ids) {
+      for (const id of idsByKey.get(key) ?? []) if (!ids.has(id)) leave(key, id);
+      if (idsByKey.get(key)?.size === 0) idsByKey.delete(key);
     },
     size: () => watched.size,
     stop() {
       for (const [id, tag] of watched) drop(id, tag);
+      idsByKey.clear();
     },
   };
 }

@@ -126,6 +126,8 @@ export interface DigestResolver {
    * key is not forgotten, and calls `onChange(request.key)` when the answer changes. Always `unknown` with rechecks off.
    */
   readonly recheck: (request: DigestRequest, pinnedDigest: string) => TagCheck;
+  /** All images that the release has now: drops its interest in others, and what nobody else waits for. */
+  readonly retain: (key: string, requests: readonly DigestRequest[]) => void;
   /** The release is gone: drops its interest, and what nobody else waits for. A lookup after it tries at once again. */
   readonly forget: (key: string) => void;
   readonly stats: () => { readonly entries: number; readonly queued: number; readonly running: number };

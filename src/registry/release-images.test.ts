@@ -1,0 +1,109 @@
+// What the resolver keeps for a release, and for how long: what its images ask for, and no more.
+import { describe, expect, it, vi } from 'vitest';
+import { failed, flush, request, resolved, useResolvers } from './background-testing.ts';
+import { createKeyring } from './credentials.ts';
+import type { DigestRequest } from './types.ts';
+
+const start = useResolvers();
+
+describe('a release with several images', () => {
+  const minute = 60_000;
+
+  it('keeps the answers that it has for as long as others are on their way', async () => {
+    const { resolver, calls, settle } = start({ perHost: 1 });
+    const images = ['a:1', 'b:1', 'c:1'];
+    const look = () => images.map((image) => resolver.lookup(request(image)).state);
+    look();
+    await flush();
+    for (let answered = 1; answered <= 3; answered += 1) {
+      await vi.advanceTimersByTimeAsync(2 * minute);
+      await settle(resolved());
+      expect(look()).toEqual(images.map((_, n) => (n < answered ? 'resolved' : 'pending')));
+    }
+    expect(calls).toHaveLength(3);
+    // Somebody else asks anew; so does the same release, for another version.
+    expect(resolver.lookup(request('a:1', 'shop/other')).state).toBe('pending');
+    await vi.advanceTimersByTimeAsync(minute);
+    expect(look()).toEqual(['pending', 'pending', 'pending']);
+  });
+
+  it('asks for them anew where another one failed in the meantime', async () => {
+    const { resolver, settle } = start();
+    resolver.lookup(request('app:latest'));
+    resolver.lookup(request('missing:1'));
+    await flush();
+    await settle(resolved(), 0);
+    await settle(failed('NotFound'), 1);
+    await vi.advanceTimersByTimeAsync(minute);
+    expect(resolver.lookup(request('app:latest')).state).toBe('pending');
+  });
+});
+
+describe('what a release does not have any more', () => {
+  it('is asked for no longer', async () => {
+    const { resolver, calls, changes, settle } = start({ concurrency: 1 });
+    for (let edit = 0; edit < 1000; edit += 1) {
+      const images = ['kept:1', `a:${edit}`, `b:${edit}`].map((image) => request(image));
+      resolver.retain('shop/web', images);
+      images.map(resolver.lookup);
+    }
+    expect(resolver.stats()).toEqual({ entries: 3, queued: 2, running: 1 });
+    await flush();
+    await settle(resolved());
+    await settle(resolved());
+    await settle(resolved());
+    expect(calls.map(({ reference }) => reference.text)).toEqual(['kept:1', 'a:999', 'b:999']);
+    expect(changes).toEqual(['shop/web', 'shop/web', 'shop/web']);
+  });
+
+  it('is asked for as long as another release has it', async () => {
+    const { resolver, calls } = start({ concurrency: 1 });
+    for (const image of ['first:1', 'shared:1']) {
+      for (const key of ['shop/a', 'shop/b']) resolver.lookup(request(image, key));
+    }
+    resolver.retain('shop/a', []);
+    expect(resolver.stats().entries).toBe(2);
+    resolver.retain('shop/b', []);
+    expect(resolver.stats().entries).toBe(0);
+    await flush();
+    expect(calls).toHaveLength(1);
+  });
+
+  it('is another one where its pull secrets are others', () => {
+    const { resolver } = start({ concurrency: 1 });
+    for (let edit = 0; edit < 100; edit += 1) {
+      const wanted = request('app:1', 'shop/web', { podSpec: { imagePullSecrets: [{ name: `s${edit}` }] } });
+      resolver.retain('shop/web', [wanted]);
+      resolver.lookup(wanted);
+    }
+    expect(resolver.stats().entries).toBe(1);
+  });
+
+  it('takes what is known of its failure with it', async () => {
+    const { resolver, settle } = start();
+    for (let edit = 0; edit < 100; edit += 1) {
+      const wanted = request(`app:${edit}`);
+      resolver.retain('shop/web', [wanted]);
+      resolver.lookup(wanted);
+      await flush();
+      await settle(failed('RegistryUnavailable', 3600));
+    }
+    expect(resolver.stats().entries).toBe(1);
+    expect(vi.getTimerCount()).toBe(1);
+  });
+});
+
+it('of a template only what decides about credentials is held while it waits', async () => {
+  const seen: DigestRequest[] = [];
+  const { resolver } = start({
+    loadCredentials: (given) => {
+      seen.push(given);
+      return Promise.resolve(createKeyring([]));
+    },
+  });
+  const names = Array.from({ length: 1000 }, (_, n) => ({ name: `s${n}` }));
+  const podSpec = { imagePullSecrets: names, serviceAccount: 'x'.repeat(100_000), containers: [{ name: 'app' }] };
+  resolver.lookup(request('app:1', 'shop/web', { podSpec }));
+  await flush();
+  expect(JSON.stringify(seen).length).toBeLessThan(2000);
+});

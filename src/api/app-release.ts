@@ -29,7 +29,8 @@ const autoscaling = z
     ).optional(),
   })
   .meta({
-    description: 'A HorizontalPodAutoscaler of the pool, <release>-<pool>, that scales whatever version is served.',
+    description:
+      'A HorizontalPodAutoscaler of the pool, <release>-<pool> (with a short hash where one of them contains a -), that scales whatever version is served.',
     'x-kubernetes-validations': [
       { rule: 'self.minReplicas <= self.maxReplicas', message: 'minReplicas must not be more than maxReplicas' },
     ],

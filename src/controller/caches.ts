@@ -62,6 +62,7 @@ export interface Caches {
   promotions: Cache<ReleasePromotion>;
   revisions: Cache<ControllerRevision>;
   deployments: Cache<Deployment>;
+  /** Index `namespace` besides. */
   services: Cache<Service>;
   autoscalers: Cache<Autoscaler>;
   /** Everybody’s; index `namespace` besides. */
@@ -184,7 +185,10 @@ export function createCaches(options: CachesOptions): RunningCaches {
     promotions: cache(PROMOTIONS, keepPromotion, releaseOfSpec),
     revisions: cache(REVISIONS, keepRevision, releaseOfLabel, ours),
     deployments: cache(DEPLOYMENTS, keepDeployment, releaseOfLabel, ours),
-    services: cache(SERVICES, keepService, releaseOfLabel, ours),
+    services: cache(SERVICES, keepService, releaseOfLabel, {
+      ...ours,
+      indexes: { [NAMESPACE_INDEX]: ({ metadata }) => [metadata.namespace] },
+    }),
     autoscalers: cache(AUTOSCALERS, keepAutoscaler, releaseOfLabel, { ...ours, isNews: isNewsOfAutoscaler }),
     budgets: cache(BUDGETS, keepBudget, releaseOfLabel, {
       indexes: { [NAMESPACE_INDEX]: ({ metadata }) => [metadata.namespace] },

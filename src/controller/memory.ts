@@ -15,6 +15,7 @@ export interface ReleaseMemory {
   putBacks: Map<string, number[]>;
   contested: Map<string, { manager: string; until: number }>;
   cleanSince: Map<string, { track: string; switchedAt: string | undefined; since: number }>;
+  leftSince: Map<string, number>;
   /** Image → the digest that its tag was said to have moved to. */
   moved: Map<string, string>;
   /** When the status was last written (ms since the epoch). */
@@ -32,6 +33,7 @@ export function createMemory(): ReleaseMemory {
     putBacks: new Map(),
     contested: new Map(),
     cleanSince: new Map(),
+    leftSince: new Map(),
     moved: new Map(),
     toldAt: 0,
   };
@@ -51,6 +53,7 @@ export function recall(memory: ReleaseMemory, now: number): Memory {
     applied: memory.applied,
     contested: new Map([...memory.contested].map(([name, { manager }]) => [name, manager])),
     cleanSince: memory.cleanSince,
+    leftSince: memory.leftSince,
   };
 }
 

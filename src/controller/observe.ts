@@ -40,6 +40,7 @@ export async function observe(
   const autoscalers = caches.autoscalers.byIndex(RELEASE_INDEX, key);
   const budgets = caches.budgets.byIndex(RELEASE_INDEX, key);
   for (const service of services) noteClean(memory, service, slices, pods, now);
+  noteLeft(memory, slices, pods, now);
   forgetTaken(memory, 'Service', services);
   forgetTaken(memory, 'HorizontalPodAutoscaler', autoscalers);
   forgetTaken(memory, 'PodDisruptionBudget', budgets);
@@ -64,6 +65,9 @@ export async function observe(
     rollbacks: caches.rollbacks.byIndex(RELEASE_INDEX, key),
     promotions: caches.promotions.byIndex(RELEASE_INDEX, key),
     ...askRegistry(context, release, revisions),
+    otherServices: caches.services
+      .byIndex(NAMESPACE_INDEX, namespace)
+      .filter(({ metadata, spec }) => metadata.labels?.[LABEL.release] !== name && !spec.selector?.[LABEL.release]),
     foreignServices: await readForeign(context, namespace, memory),
     memory: recall(memory, now),
   };
@@ -125,6 +129,22 @@ function noteClean(
   if (track === undefined || !clean) memory.cleanSince.delete(name);
   else if (known?.track !== track || known.switchedAt !== switchedAt)
     memory.cleanSince.set(name, { track, switchedAt, since: now });
+}
+
+/** A pool may have had another Service before: its clients need the time to leave, too. */
+function noteLeft(
+  { leftSince }: ReleaseMemory,
+  slices: readonly EndpointSlice[],
+  pods: readonly Pod[],
+  now: number,
+): void {
+  const names = new Set(slices.flatMap(({ endpoints }) => endpoints.map(({ pod }) => pod)));
+  const tracks = Map.groupBy(pods, ({ metadata }) => metadata.labels?.[LABEL.track] ?? '');
+  for (const track of leftSince.keys()) if (!tracks.has(track)) leftSince.delete(track);
+  for (const [track, own] of tracks) {
+    if (own.some(({ metadata }) => names.has(metadata.name))) leftSince.set(track, Number.POSITIVE_INFINITY);
+    else if (leftSince.get(track) === Number.POSITIVE_INFINITY) leftSince.set(track, now);
+  }
 }
 
 /** The Services that stand where ours would. One that is gone frees the name. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { keepDeployment, keepNode } from './resources.ts';
+import { keepDeployment, keepNode, keepService } from './resources.ts';
 
 test.each([
   [['kube-controller-manager'], 'kube-controller-manager'],
@@ -20,4 +20,14 @@ test('an image of a VM that has lost its names to another one is nobody’s', ()
   const images = [{ names: null }, {}, { names: ['registry.example.com/web@sha256:1', 'registry.example.com/web:1'] }];
   const kept = keepNode({ apiVersion: 'v1', kind: 'Node', metadata, status: { images } });
   expect(kept.images).toEqual(['registry.example.com/web@sha256:1', 'registry.example.com/web:1']);
+});
+
+test.each([
+  [['kubectl'], 'kubectl'],
+  [['apprelease', 'kubectl'], undefined],
+  [[], undefined],
+])('the selector that %j own is %s’s', (managers, owner) => {
+  const managedFields = managers.map((manager) => ({ manager, fieldsV1: { 'f:spec': { 'f:selector': {} } } }));
+  const metadata = { name: 'web', uid: '1', resourceVersion: '1', creationTimestamp: '', managedFields };
+  expect(keepService({ apiVersion: 'v1', kind: 'Service', metadata, spec: {} }).selectorOwner).toBe(owner);
 });

@@ -145,11 +145,11 @@ function withoutLastApplied(annotations: Record<string, string>): Record<string,
   return kept;
 }
 
-/** Who owns spec.replicas, where the operator does not: an HPA, kubectl scale. */
-function replicasOwner(entries: readonly ManagedFieldsEntry[] = []): string | undefined {
+/** Who owns a field of the spec, where the operator does not: of replicas an HPA, or kubectl scale. */
+function ownerOf(field: 'replicas' | 'selector', entries: readonly ManagedFieldsEntry[] = []): string | undefined {
   const owners = entries.filter(({ fieldsV1 }) => {
     const fields = fieldsV1 as { 'f:spec'?: Record<string, unknown> } | undefined;
-    return fields?.['f:spec']?.['f:replicas'] !== undefined;
+    return fields?.['f:spec']?.[`f:${field}`] !== undefined;
   });
   // With the same value several own it; whoever changes it owns it alone.
   return owners.some(({ manager }) => manager === FIELD_MANAGER) ? undefined : owners.at(0)?.manager;
@@ -188,7 +188,7 @@ export function keepRevision(object: Live<Wire<{ revision: number; data?: unknow
 
 export function keepDeployment(object: Live<Wire<{ spec: DeploymentSpec; status?: DeploymentStatus }>>): Deployment {
   const entries = (object.metadata as { managedFields?: ManagedFieldsEntry[] }).managedFields;
-  const scaler = replicasOwner(entries);
+  const scaler = ownerOf('replicas', entries);
   const other = otherManager(entries);
   return {
     metadata: keepMetadata(object),
@@ -201,7 +201,9 @@ export function keepDeployment(object: Live<Wire<{ spec: DeploymentSpec; status?
 
 export function keepService(object: Live<Wire<{ spec: Service['spec'] }>>): Service {
   const { type, clusterIP, selector, ports, sessionAffinity, trafficDistribution } = object.spec;
-  const other = otherManager((object.metadata as { managedFields?: ManagedFieldsEntry[] }).managedFields);
+  const entries = (object.metadata as { managedFields?: ManagedFieldsEntry[] }).managedFields;
+  const owner = ownerOf('selector', entries);
+  const other = otherManager(entries);
   return {
     metadata: keepMetadata(object),
     spec: {
@@ -212,6 +214,7 @@ export function keepService(object: Live<Wire<{ spec: Service['spec'] }>>): Serv
       ...(sessionAffinity !== undefined && { sessionAffinity }),
       ...(trafficDistribution !== undefined && { trafficDistribution }),
     },
+    ...(owner !== undefined && { selectorOwner: owner }),
     ...(other !== undefined && { otherManager: other }),
   };
 }

@@ -240,11 +240,12 @@ describe('the size', () => {
   const slower = { minReadySeconds: 5 };
 
   test.each<[string, World, string[]]>([
-    ['at first is that of the spec', { deployments: [], more: NEW }, ['web-b-1 to 3', 'Service web-b']],
+    ['is asked for once the Service is there', { deployments: [], more: NEW }, ['Service web-b']],
+    ['at first is that of the spec', { deployments: [] }, ['web-b-1 to 3']],
     [
       'at first is within the bounds',
-      { spec: wanted('1.0.0', { replicas: 1, autoscaling }), deployments: [], more: NEW },
-      ['web-b-1 to 2', 'Service web-b'],
+      { spec: wanted('1.0.0', { replicas: 1, autoscaling }), deployments: [] },
+      ['web-b-1 to 2'],
     ],
     [
       'of a Deployment that is made again is the last that was right',

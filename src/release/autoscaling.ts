@@ -4,8 +4,9 @@ import { LABEL } from '../api/meta.ts';
 import type { Action } from './actions.ts';
 import { targetOf } from './actions.ts';
 import { desiredHash, needsApply } from './drift.ts';
-import { joinName } from './names.ts';
+import { joinName, objectName } from './names.ts';
 import type { Autoscaler, DesiredAutoscaler } from './objects.ts';
+import type { Observed } from './observed.ts';
 import type { Owner } from './render.ts';
 import { ownerReference } from './render.ts';
 import { scaleTo } from './scale.ts';
@@ -14,6 +15,8 @@ import type { PoolView, View, Workload } from './view.ts';
 
 export interface AutoscalerOptions {
   owner: Owner;
+  /** Where it is not that of a new one. */
+  name?: string;
   pool: string;
   autoscaling: Autoscaling;
   /** The name of the Deployment that it scales. */
@@ -24,13 +27,14 @@ export interface AutoscalerOptions {
  * Without a resourceVersion: the controller of Kubernetes writes its status every few seconds, and to move it must not
  * fail for that.
  */
-export function makeAutoscaler({ owner, pool, autoscaling, target }: AutoscalerOptions): DesiredAutoscaler {
+export function makeAutoscaler(options: AutoscalerOptions): DesiredAutoscaler {
+  const { owner, pool, name = objectName(owner.name, pool), autoscaling, target } = options;
   const { minReplicas, maxReplicas, metrics, behavior } = autoscaling;
   return {
     apiVersion: 'autoscaling/v2',
     kind: 'HorizontalPodAutoscaler',
     metadata: {
-      name: joinName(owner.name, pool),
+      name,
       namespace: owner.namespace,
       labels: { [LABEL.managedBy]: 'apprelease', [LABEL.release]: owner.name, [LABEL.pool]: pool },
       ownerReferences: [ownerReference(owner)],
@@ -43,6 +47,26 @@ export function makeAutoscaler({ owner, pool, autoscaling, target }: AutoscalerO
       ...(behavior && { behavior }),
     },
   };
+}
+
+/** By its label; where somebody took that away, by its name, also as it was before names were told apart by a hash. */
+export function autoscalerOf(
+  { release, autoscalers }: Pick<Observed, 'release' | 'autoscalers'>,
+  pool: string,
+): Autoscaler | undefined {
+  const { name } = release.metadata;
+  const ours = autoscalers.filter(({ metadata }) => metadata.labels?.[LABEL.managedBy] === 'apprelease');
+  return (
+    ours.find(({ metadata }) => metadata.labels?.[LABEL.pool] === pool) ??
+    [objectName(name, pool), joinName(name, pool)]
+      .map((candidate) => autoscalers.find(({ metadata }) => metadata.name === candidate))
+      .find((found) => found !== undefined)
+  );
+}
+
+/** What runs keeps its name. */
+export function autoscalerName(owner: Owner, { name, autoscaler }: PoolView): string {
+  return autoscaler?.metadata.name ?? objectName(owner.name, name);
 }
 
 interface Move {
@@ -87,7 +111,13 @@ function keepAutoscaler(
   { first, switches }: Switch,
 ): Action[] {
   const { memory } = view.observed;
-  const autoscaler = makeAutoscaler({ owner: view.owner, pool: pool.name, autoscaling, target: name });
+  const autoscaler = makeAutoscaler({
+    owner: view.owner,
+    name: autoscalerName(view.owner, pool),
+    pool: pool.name,
+    autoscaling,
+    target: name,
+  });
   const object = `${autoscaler.kind}/${autoscaler.metadata.name}`;
   if (memory.taken.has(object) || memory.refused.get(object)?.hash === desiredHash(autoscaler)) return [];
   if (pool.autoscaler && !needsApply(memory, autoscaler, pool.autoscaler)) return [];
@@ -119,14 +149,14 @@ function handBack(view: View, pool: PoolView, target: PoolTarget, autoscaler: Au
 /** Those of pools that left go after their Deployments: what is served is scaled to the last. */
 export function collectAutoscalers(view: View): Action[] {
   if (!view.valid || !view.topology) return [];
-  const pools = [...view.pools.map(({ name }) => name), ...view.workloads.map(({ pool }) => pool)];
-  const names = new Set(pools.map((pool) => joinName(view.owner.name, pool)));
+  const pools = new Set([...view.pools.map(({ name }) => name), ...view.workloads.map(({ pool }) => pool)]);
+  const kept = new Set([...pools].map((pool) => autoscalerOf(view.observed, pool)));
   return view.observed.autoscalers
     .filter(
-      ({ metadata }) =>
-        !names.has(metadata.name) &&
-        metadata.deletionTimestamp === undefined &&
-        metadata.labels?.[LABEL.managedBy] === 'apprelease',
+      (autoscaler) =>
+        !kept.has(autoscaler) &&
+        autoscaler.metadata.deletionTimestamp === undefined &&
+        autoscaler.metadata.labels?.[LABEL.managedBy] === 'apprelease',
     )
     .map((autoscaler) => remove(autoscaler, 'no pool has it any more'));
 }

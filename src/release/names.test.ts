@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { canonicalJson, joinName, shortHash, versionLabel } from './names.ts';
+import { canonicalJson, joinName, objectName, shortHash, versionLabel } from './names.ts';
 
 test('canonical JSON does not depend on the order of keys, but on that of lists', () => {
   expect(canonicalJson({ b: 1, a: { d: [2, 1], c: 3 } })).toBe('{"a":{"c":3,"d":[2,1]},"b":1}');
@@ -14,6 +14,38 @@ test('a name that fits is joined plainly, one that does not stays unique and val
   expect(cut.length).toBeLessThanOrEqual(63);
   expect(cut).toMatch(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/);
   expect(cut).not.toBe(joinName('web', long, 4));
+});
+
+test.each([
+  [objectName('web', 'a', 3), /^web-a-3$/],
+  [objectName('web', 'prod-a', 3), /^web-prod-a-3-[0-9a-f]{8}$/],
+  [objectName('my-web', 'a'), /^my-web-a-[0-9a-f]{8}$/],
+  [objectName('w'.repeat(40), 'p'.repeat(63), 3), /^w{40}-p{13}-[0-9a-f]{8}$/],
+])('what is made for a pool is named %s', (name, pattern) => {
+  expect(name).toMatch(pattern);
+});
+
+test('no two pools make up one name, whatever revision, placement and parts follow', () => {
+  const words = [
+    'a',
+    '1',
+    '2',
+    'a-1',
+    '1-2',
+    'a-b',
+    'b',
+    'a-b-1',
+    'a--b',
+    'pull',
+    'p'.repeat(50),
+    `${'p'.repeat(50)}-1`,
+  ];
+  const parts = [[], [1], [2], [12], [1, '12345'], [1, 'abcde', 'fedcb'], [1, 'pull', '01234567']];
+  const names = words.flatMap((release) =>
+    words.flatMap((pool) => parts.map((rest) => objectName(release, pool, ...rest))),
+  );
+  expect(new Set(names).size).toBe(names.length);
+  for (const name of names) expect(name).toMatch(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
 });
 
 test.each([

@@ -28,7 +28,22 @@ export function shortHash(value: unknown): string {
 export function joinName(...parts: (string | number)[]): string {
   const name = parts.join('-');
   if (name.length <= LABEL_LENGTH) return name;
-  return `${name.slice(0, LABEL_LENGTH - 9).replace(/[^a-z0-9]+$/, '')}-${shortHash(name)}`;
+  return `${cut(name)}-${shortHash(name)}`;
+}
+
+/** Leaves room for a hash. */
+function cut(name: string): string {
+  return name.slice(0, LABEL_LENGTH - 9).replace(/[^a-z0-9]+$/, '');
+}
+
+/**
+ * The name of what is made for a pool of a release, the same whoever makes it. Where `-` stands in the release's or the
+ * pool's own name, the parts could be those of another release too (web and a-b, web-a and b): then it carries their hash.
+ */
+export function objectName(release: string, pool: string, ...parts: (string | number)[]): string {
+  const name = [release, pool, ...parts].join('-');
+  if (!release.includes('-') && !pool.includes('-')) return joinName(name);
+  return `${cut(name)}-${shortHash([release, pool, ...parts])}`;
 }
 
 export function revisionName(release: string, number: number): string {

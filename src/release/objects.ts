@@ -43,6 +43,8 @@ export interface Service {
     sessionAffinity?: string;
     trafficDistribution?: string;
   };
+  /** From managedFields: who owns spec.selector, where the operator does not. */
+  selectorOwner?: string;
   otherManager?: string;
 }
 

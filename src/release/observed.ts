@@ -51,6 +51,8 @@ export interface Memory {
   contested: ReadonlyMap<string, string>;
   /** Service → since when this process sees its EndpointSlices name the selected track alone (ms since the epoch). */
   cleanSince: ReadonlyMap<string, { track: string; since: number }>;
+  /** Track → since when no endpoint of any Service of the release names it, after one did: infinite while one does. */
+  leftSince: ReadonlyMap<string, number>;
 }
 
 /** The VMs of a placement, each with the pods that take room on it. */
@@ -80,6 +82,8 @@ export interface Observed {
   digests: Readonly<Record<string, DigestLookup>>;
   /** Pinned tags that name another digest now. */
   movedTags: readonly { image: string; pinned: string; digest: string }[];
+  /** Of other releases of the namespace, and from before a Service selected its own release alone. */
+  otherServices: readonly Service[];
   /** Services without our label that stand where ours would, read live. */
   foreignServices: readonly Service[];
   memory: Memory;

@@ -1,7 +1,7 @@
 /** The pod that pulls a version's images on one VM: it has them as its containers, and runs none. Pure. */
 import { LABEL } from '../api/meta.ts';
 import type { Node } from '../pool/objects.ts';
-import { joinName, shortHash } from './names.ts';
+import { objectName, shortHash } from './names.ts';
 import type { DesiredPod } from './objects.ts';
 import { poolTemplate } from './pool-template.ts';
 import { ownerReference } from './render.ts';
@@ -31,7 +31,7 @@ export function makePull(view: View, pool: PoolView, revision: Revision, node: N
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: {
-      name: joinName(owner.name, pool.name, revision.number, 'pull', shortHash(node.metadata.uid).slice(0, 8)),
+      name: objectName(owner.name, pool.name, revision.number, 'pull', shortHash(node.metadata.uid)),
       namespace: owner.namespace,
       labels: {
         [LABEL.release]: owner.name,

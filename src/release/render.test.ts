@@ -97,7 +97,7 @@ test('a Service carries selector and ports of one revision', () => {
   });
   expect(service.spec).toEqual({
     type: 'ClusterIP',
-    selector: { 'apprelease.dev/track': 'web-a-3' },
+    selector: { 'apprelease.dev/track': 'web-a-3', 'apprelease.dev/release': 'web' },
     ports: [{ port: 80, targetPort: 'http', protocol: 'TCP' }],
   });
   expect(service.metadata.ownerReferences).toEqual([
@@ -107,6 +107,6 @@ test('a Service carries selector and ports of one revision', () => {
 
 test('of an adopted Service only the selector is owned, and it has no owner to be removed with', () => {
   const service = makeAdoptedService({ owner, name: 'web', pools: ['a'], track: 't', annotations: {} });
-  expect(service.spec).toEqual({ selector: { 'apprelease.dev/track': 't' } });
+  expect(service.spec).toEqual({ selector: { 'apprelease.dev/track': 't', 'apprelease.dev/release': 'web' } });
   expect(service.metadata).not.toHaveProperty('ownerReferences');
 });

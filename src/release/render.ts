@@ -1,8 +1,8 @@
 /** Pure builders of the objects that a release is made of: only the fields that the operator owns. */
-import type { Container, PodTemplate, PoolTemplate, ServiceTemplate } from '../api/app-release.ts';
+import type { Container, PodTemplate, PoolTemplate, ServicePort, ServiceTemplate } from '../api/app-release.ts';
 import type { OwnerReference } from '../api/common.ts';
 import { ANNOTATION, API_VERSION, GROUP, LABEL } from '../api/meta.ts';
-import { joinName, versionLabel } from './names.ts';
+import { joinName, objectName, versionLabel } from './names.ts';
 import type { DesiredDeployment, DesiredService } from './objects.ts';
 import type { PinnedImage, Placement, Revision, Topology } from './revision.ts';
 
@@ -26,25 +26,40 @@ export interface WorkloadIdentity {
   strategy: StrategyType;
   /** See placementKey. */
   key: string;
+  /** Of one that is there: what runs keeps its name. */
+  name?: string;
 }
+
+/** How a Deployment that is to be made is told from others of its pool. */
+export interface Distinction {
+  /** Of one revision also with RollingUpdate, as its ports come with its pods. */
+  own?: boolean;
+  /** See apartMark. */
+  apart?: string;
+}
+
+type Runs = Pick<WorkloadIdentity, 'pool' | 'revision' | 'strategy' | 'key'>;
 
 /** Plain where the placement is the one that the revision was recorded with; else it carries the placement's key. */
-function suffix(revision: Revision, pool: string, key: string): string[] {
-  return revision.data.placements[pool] === key ? [] : [key.slice(0, 5)];
+function suffix({ pool, revision, strategy, key }: Runs, { own = false, apart }: Distinction): (string | number)[] {
+  if (strategy === 'RollingUpdate' && !own) return [];
+  const placed = revision.data.placements[pool] === key ? [] : [key.slice(0, 5)];
+  return [revision.number, ...placed, ...(apart === undefined ? [] : [apart])];
 }
 
-export function workloadName(release: string, { pool, revision, strategy, key }: WorkloadIdentity): string {
-  if (strategy === 'RollingUpdate') return joinName(release, pool);
-  return joinName(release, pool, revision.number, ...suffix(revision, pool, key));
+export function workloadName(release: string, runs: Runs, distinction: Distinction = {}): string {
+  return objectName(release, runs.pool, ...suffix(runs, distinction));
 }
 
-/**
- * What the Service of a pool selects. Pools behind one Service share the value, so that one write switches all; with
- * RollingUpdate it never changes.
- */
-export function trackName(service: string, { pool, revision, strategy, key }: WorkloadIdentity): string {
-  if (strategy === 'RollingUpdate') return joinName(service, 'rolling');
-  return joinName(service, revision.number, ...suffix(revision, pool, key));
+/** As it was before names were told apart by a hash. */
+export function formerWorkloadName(release: string, runs: Runs): string {
+  return joinName(release, runs.pool, ...suffix(runs, {}));
+}
+
+/** What the Service of a pool selects. Pools behind one Service share the value, so that one write switches all. */
+export function trackName(service: string, runs: Runs, distinction: Distinction = {}): string {
+  const parts = suffix(runs, distinction);
+  return joinName(service, ...(parts.length > 0 ? parts : ['rolling']));
 }
 
 function pinned(image: string, images: Record<string, PinnedImage>): string {
@@ -126,6 +141,12 @@ function renderTemplate1(
   };
 }
 
+/** What a revision's containers in a pool are made from; placement, and what tells its pods from others, left out. */
+export function renderPods(revision: Revision, pool: string): PodTemplate {
+  const render = RENDERERS[revision.data.renderer] ?? renderTemplate1;
+  return render(revision, pool, { nodeSelector: {}, tolerations: [] }, {});
+}
+
 const RENDERERS: Record<number, typeof renderTemplate1> = { 1: renderTemplate1 };
 
 export interface DeploymentOptions {
@@ -140,8 +161,7 @@ export interface DeploymentOptions {
 
 export function makeDeployment(options: DeploymentOptions): DesiredDeployment {
   const { owner, identity, track, replicas, topology } = options;
-  const { pool, revision, placement, strategy, key } = identity;
-  const name = workloadName(owner.name, identity);
+  const { pool, revision, placement, strategy, key, name = workloadName(owner.name, identity) } = identity;
   const { version } = revision.data.input;
   const labels = {
     [LABEL.managedBy]: 'apprelease',
@@ -190,14 +210,26 @@ export interface ServiceOptions {
   name: string;
   pools: readonly string[];
   track: string;
+  /** See keepsSelector. */
+  byTrackAlone?: boolean;
   revision: Revision;
   template: ServiceTemplate;
   annotations: Record<string, string>;
   resourceVersion?: string;
 }
 
+/** The release too: whatever a track is named after, the pods of another release are not selected. */
+function selectorOf({ owner, track, byTrackAlone = false }: Omit<ServiceOptions, 'template' | 'revision'>) {
+  return { [LABEL.track]: track, ...(!byTrackAlone && { [LABEL.release]: owner.name }) };
+}
+
+/** As the Service has them: which of them lead to which port of the pods. */
+export function servicePorts({ data }: Revision): ServicePort[] {
+  return data.input.ports.map((port) => ({ targetPort: port.port, ...port }));
+}
+
 export function makeService(options: ServiceOptions): DesiredService {
-  const { owner, name, track, revision, template } = options;
+  const { owner, name, revision, template } = options;
   return {
     apiVersion: 'v1',
     kind: 'Service',
@@ -221,8 +253,8 @@ export function makeService(options: ServiceOptions): DesiredService {
     },
     spec: {
       type: template.type,
-      selector: { [LABEL.track]: track },
-      ports: revision.data.input.ports.map((port) => ({ targetPort: port.port, ...port })),
+      selector: selectorOf(options),
+      ports: servicePorts(revision),
       ...(template.sessionAffinity && { sessionAffinity: template.sessionAffinity }),
       ...(template.trafficDistribution && { trafficDistribution: template.trafficDistribution }),
     },
@@ -241,6 +273,6 @@ export function makeAdoptedService(options: Omit<ServiceOptions, 'template' | 'r
       annotations: options.annotations,
       ...(options.resourceVersion && { resourceVersion: options.resourceVersion }),
     },
-    spec: { selector: { [LABEL.track]: options.track } },
+    spec: { selector: selectorOf(options) },
   };
 }

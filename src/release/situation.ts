@@ -1,12 +1,12 @@
 /** Where a release stands, in one reason and one sentence: what the conditions of its status say. Pure. */
 import type { Reason } from '../api/reasons.ts';
+import { autoscalerName } from './autoscaling.ts';
 import { waitsForTheOld } from './beside.ts';
 import type { ConditionDraft } from './conditions.ts';
 import type { Verdict } from './failure.ts';
 import { judge } from './failure.ts';
 import { gate, poolsToEnter, stagePools } from './gate.ts';
 import { answerFailure } from './marks.ts';
-import { joinName } from './names.ts';
 import { returnDeadline } from './reachable.ts';
 import type { Pod } from './objects.ts';
 import type { Revision } from './revision.ts';
@@ -95,7 +95,7 @@ function nameIsTaken(view: View): Situation | undefined {
 function autoscalingIsRefused({ pools, owner, observed }: View): Situation | undefined {
   const refused = pools
     .filter(({ spec }) => spec.autoscaling)
-    .map(({ name }) => observed.memory.refused.get(`HorizontalPodAutoscaler/${joinName(owner.name, name)}`))
+    .map((pool) => observed.memory.refused.get(`HorizontalPodAutoscaler/${autoscalerName(owner, pool)}`))
     .find((answer) => answer !== undefined);
   return refused && { reason: 'Refused', message: refused.message };
 }

@@ -7,6 +7,8 @@ import type { StrategyType } from './render.ts';
 import type { Placement, Revision, Topology } from './revision.ts';
 import { isBad, isBadIn, isGood, placementKeys, poolFacts } from './revision.ts';
 import { hasVms } from './reachable.ts';
+import type { Track } from './track.ts';
+import { findTrack } from './track.ts';
 import type { PoolView, View, Workload } from './view.ts';
 
 /** Return goes back to what was good here: no gate, no soak, and it may switch as soon as it is no worse. */
@@ -18,6 +20,10 @@ export interface PoolTarget {
   placement: Placement;
   strategy: StrategyType;
   key: string;
+  /** What its Service selects to get there. */
+  track: string;
+  /** The Deployment's, also while there is none. */
+  name: string;
   /** The Deployment that runs it, once there is one. */
   workload?: Workload;
 }
@@ -89,7 +95,7 @@ export function poolTarget(view: View, pool: PoolView): PoolTarget | undefined {
     const mode = served && entered.number < served.number && isGood(entered, pool.name) ? 'Return' : 'Promote';
     const strategy = effectiveStrategy(view, pool);
     const key = wantedKey(view, pool);
-    return withWorkload(pool, { revision: entered, mode, placement: pool.placement, strategy, key });
+    return withTrack(view, pool, { revision: entered, mode, placement: pool.placement, strategy, key });
   }
   return existingTarget(view, pool, entered, 'Promote');
 }
@@ -110,7 +116,7 @@ function existingTarget(view: View, pool: PoolView, revision: Revision, mode: Mo
     strategy: effectiveStrategy(view, pool),
     key: wantedKey(view, pool),
   };
-  return withWorkload(pool, { revision, mode, placement, strategy, key });
+  return withTrack(view, pool, { revision, mode, placement, strategy, key });
 }
 
 /** Goes back with the placement that it ran with while VMs take its pods there, else with the placement of the spec. */
@@ -119,16 +125,11 @@ function returnTarget(view: View, pool: PoolView, revision: Revision): PoolTarge
   const { strategy } = own;
   const key = keyWith(view, pool, strategy);
   const anew = { revision, mode: own.mode, placement: pool.placement, strategy, key };
-  return own.key === key || hasVms(view, pool, own, anew) ? own : withWorkload(pool, anew);
+  return own.key === key || hasVms(view, pool, own, anew) ? own : withTrack(view, pool, anew);
 }
 
-function withWorkload(pool: PoolView, target: Omit<PoolTarget, 'workload'>): PoolTarget {
-  const workload = pool.workloads.find(
-    ({ strategy, revision, key }) =>
-      strategy === target.strategy &&
-      (strategy === 'RollingUpdate' || (revision === target.revision.number && key === target.key)),
-  );
-  return { ...target, ...(workload && { workload }) };
+export function withTrack(view: View, pool: PoolView, target: Omit<PoolTarget, keyof Track>): PoolTarget {
+  return { ...target, ...findTrack(view, pool, target) };
 }
 
 /** Its autoscaler scales it, or is about to: nobody else does. */

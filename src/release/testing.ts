@@ -111,6 +111,7 @@ export function observed(more: Partial<Observed> = {}): Observed {
     revisions: [],
     deployments: [],
     services: [],
+    otherServices: [],
     autoscalers: [],
     slices: [],
     pods: [],
@@ -131,6 +132,7 @@ export function observed(more: Partial<Observed> = {}): Observed {
       applied: new Map(),
       contested: new Map(),
       cleanSince: new Map(),
+      leftSince: new Map(),
     },
     ...more,
   };

@@ -5,9 +5,9 @@ import type { Action, Guard } from './actions.ts';
 import { targetOf } from './actions.ts';
 import { keepAutoscalers } from './autoscaling.ts';
 import { needsApply } from './drift.ts';
-import { joinName } from './names.ts';
+import { canonicalJson } from './names.ts';
 import type { DesiredService } from './objects.ts';
-import { makeAdoptedService, makeDeployment, makeService, trackName } from './render.ts';
+import { makeAdoptedService, makeDeployment, makeService } from './render.ts';
 import type { Revision } from './revision.ts';
 import { isBadIn, isGood } from './revision.ts';
 import { scaleTo } from './scale.ts';
@@ -23,7 +23,9 @@ import {
   servedTarget,
   standbyReplicas,
   wantedReplicas,
+  withTrack,
 } from './target.ts';
+import { mayLead } from './track.ts';
 import type { Group, PoolView, View, Workload } from './view.ts';
 
 interface Move {
@@ -38,18 +40,15 @@ export interface GroupPlan {
 }
 
 export function moveGroup(view: View, group: Group): GroupPlan {
-  const moves = group.pools.flatMap((pool) => {
-    const target = poolTarget(view, pool);
-    return target ? [{ pool, target }] : [];
-  });
+  const moves = movesOf(view, group);
   const [first] = moves;
   // Pools behind one Service go together; an added one joins once it was let in.
   const together =
     moves.length === group.pools.length && moves.every(({ target }) => target.revision === first?.target.revision);
   if (!first || !together || group.taken !== undefined) return { actions: [], due: [] };
-  const track = targetTrack(view, group, moves);
+  const { track } = first.target;
   const frozen = moves.some((move) => isFrozen(view, move));
-  const kept = keepTargets(view, moves, track, frozen);
+  const kept = keepTargets(view, group, moves, frozen);
   const service = keepService(view, group, moves, track, frozen);
   // What a switch leaves behind drains, however small its pool is to be.
   const stays = service.every((action) => selectedBy(action) === group.track);
@@ -60,6 +59,21 @@ export function moveGroup(view: View, group: Group): GroupPlan {
   });
   const cleaned = cleanUp(view, group, moves, frozen);
   return { actions: [...served, ...kept, ...service, ...autoscalers, ...cleaned.actions], due: cleaned.due };
+}
+
+/** Where the pools go: behind one Service by one track, whatever each of them ran with. */
+function movesOf(view: View, group: Group): Move[] {
+  const moves = group.pools.flatMap((pool) => {
+    const target = poolTarget(view, pool);
+    return target ? [{ pool, target }] : [];
+  });
+  const lead = moves[0]?.target;
+  return moves.map(({ pool, target }) => {
+    if (!lead || target.track === lead.track || target.revision !== lead.revision) return { pool, target };
+    const { strategy, key } = lead;
+    const { revision, mode, placement } = target;
+    return { pool, target: withTrack(view, pool, { revision, mode, placement, strategy, key }) };
+  });
 }
 
 function selectedBy(action: Action | undefined): string | undefined {
@@ -74,23 +88,14 @@ function isFrozen(view: View, { pool, target }: Move): boolean {
   return view.paused !== undefined && target.mode === 'Promote' && !arrived;
 }
 
-function targetTrack(view: View, group: Group, moves: readonly Move[]): string {
-  const tracks = new Set(moves.map(({ target }) => target.workload?.track));
-  const [only] = tracks;
-  if (tracks.size === 1 && only !== undefined) return only;
-  const [{ pool, target }] = moves as [Move];
-  const service = group.serviceName ?? joinName(view.owner.name, pool.name);
-  return trackName(service, { pool: pool.name, ...target });
-}
-
 /** Makes the targets' Deployments, and puts back what drifted. */
-function keepTargets(view: View, moves: readonly Move[], track: string, frozen: boolean): Action[] {
+function keepTargets(view: View, group: Group, moves: readonly Move[], frozen: boolean): Action[] {
   return moves.flatMap(({ pool, target }) => {
     const { workload, revision, mode } = target;
     if (frozen && (workload !== pool.current || pool.served !== revision)) return [];
     // The standby gives its room before a new revision starts; in a return it is the room that matters least.
     if (!workload && mode === 'Promote' && yieldsFirst(pool).length > 0) return [];
-    return keepDeployment(view, pool, target, track);
+    return keepDeployment(view, group, pool, target);
   });
 }
 
@@ -102,19 +107,20 @@ function keepServed(view: View, group: Group, { pool, target }: Move): Action[] 
   const standing = servedTarget(view, pool);
   if (!standing || target.mode === 'Return' || standing.workload !== pool.current) return [];
   if (pool.current ? pool.current === target.workload : standing.revision === target.revision) return [];
-  const track = pool.current?.track ?? trackName(group.serviceName ?? '', { pool: pool.name, ...standing });
   // Made with another placement than the one that went, it would not be what the Service selects.
-  if (!pool.current && track !== group.track) return [];
-  return keepDeployment(view, pool, standing, track);
+  if (!pool.current && standing.track !== group.track) return [];
+  return keepDeployment(view, group, pool, standing);
 }
 
-function keepDeployment(view: View, pool: PoolView, target: PoolTarget, track: string): Action[] {
+function keepDeployment(view: View, group: Group, pool: PoolView, target: PoolTarget): Action[] {
   const { workload, revision } = target;
+  // No pod runs for a Service whose name may be somebody else's.
+  if (!workload && group.serviceName !== undefined && !group.service) return [];
   const replicas = scaleOf(pool, target);
   const deployment = makeDeployment({
     owner: view.owner,
     identity: { pool: pool.name, ...target },
-    track,
+    track: target.track,
     replicas,
     topology: view.topology ?? impossible(),
     ...(workload && { resourceVersion: workload.deployment.metadata.resourceVersion }),
@@ -163,7 +169,8 @@ function keepService(view: View, group: Group, moves: readonly Move[], track: st
   const served = view.revisions.find(({ number }) => number === standing?.revision);
   if (service === undefined) {
     // Nobody is served by a new Service yet, so it may come before its pods; one that was deleted serves what works.
-    const working = may || !served ? undefined : standing;
+    const leads = standing !== undefined && mayLead(view, group, standing.track);
+    const working = may || !served || !leads ? undefined : standing;
     if (frozen && !working) return [];
     const revision = working && served ? served : first.target.revision;
     const desired = desiredService(view, group, revision, working?.track ?? track, false);
@@ -234,12 +241,25 @@ function desiredService(
     name: group.serviceName ?? '',
     pools: group.pools.map(({ name }) => name),
     track,
+    byTrackAlone: keepsSelector(group, revision, track),
     revision,
     annotations,
     ...(service && { resourceVersion: service.metadata.resourceVersion }),
   };
   if (group.adopted) return makeAdoptedService(options);
   return makeService({ ...options, template: view.topology?.service ?? impossible() });
+}
+
+/**
+ * One that was made before Services selected their release alone keeps its selector for what it serves already, so that an
+ * upgrade of the operator writes to none. Not one whose selector somebody else wrote.
+ */
+function keepsSelector({ service, pools }: Group, { number }: Revision, track: string): boolean {
+  const { metadata, spec, selectorOwner } = service ?? {};
+  if (selectorOwner !== undefined || canonicalJson(spec?.selector) !== canonicalJson({ [LABEL.track]: track }))
+    return false;
+  const noted = metadata?.annotations?.[ANNOTATION.revision] ?? String(number);
+  return noted === String(number) && pools.every(({ current }) => !current || current.revision === number);
 }
 
 function applyService(group: Group, service: DesiredService, message: string): Action & { kind: 'ApplyService' } {
@@ -272,7 +292,7 @@ function retire(
   workload: Workload,
   frozen: boolean,
 ): { action?: Action; due?: number } {
-  if (!mayGo(pool, workload)) return {};
+  if (!mayGo(pool, workload) || isServedElsewhere(view, group, workload)) return {};
   const arrived = target.workload !== undefined && target.workload === pool.current;
   const unsettled = view.wanted.state !== 'Recorded' && !pool.hold;
   if ((unsettled || frozen) && !arrived) return {};
@@ -302,6 +322,17 @@ function retire(
   };
 }
 
+/** By a Service that the pool had before, and that still has its clients, until it goes too. */
+function isServedElsewhere({ observed, groups }: View, { serviceName }: Group, { track }: Workload): boolean {
+  return observed.services.some(
+    ({ metadata, spec }) =>
+      metadata.name !== serviceName &&
+      spec.selector?.[LABEL.track] === track &&
+      (metadata.labels?.[LABEL.managedBy] === 'apprelease' ||
+        groups.some((other) => other.serviceName === metadata.name)),
+  );
+}
+
 /** A standby that has more than it needs is made smaller; one of an autoscaled pool follows the size both ways. */
 function isAsWarm(pool: PoolView, workload: Workload, replicas: number): boolean {
   const live = workload.deployment.spec.replicas ?? 0;
@@ -326,7 +357,8 @@ function drained(view: View, group: Group, workload: Workload): number {
     return 0;
   const clean = view.observed.memory.cleanSince.get(service.metadata.name);
   if (clean === undefined || clean.track !== group.track) return Number.POSITIVE_INFINITY;
-  return clean.since + (parseDuration(view.topology?.rollback.drain ?? '30s') ?? 0);
+  const since = Math.max(clean.since, view.observed.memory.leftSince.get(workload.track) ?? 0);
+  return since + (parseDuration(view.topology?.rollback.drain ?? '30s') ?? 0);
 }
 
 /** A scheduler that is busy, or pods of others that are on their way out, are no reason to give up a standby. */

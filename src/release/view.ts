@@ -3,11 +3,12 @@ import type { ObjectMeta } from '../api/common.ts';
 import type { Pool, Stage } from '../api/app-release.ts';
 import type { RollbackPoolStatus, ReleaseRollback } from '../api/release-rollback.ts';
 import { ANNOTATION, LABEL } from '../api/meta.ts';
-import { joinName, ledgerName, serviceName as nameOfService } from './names.ts';
+import { autoscalerOf } from './autoscaling.ts';
+import { ledgerName, serviceName as nameOfService } from './names.ts';
 import type { Autoscaler, ControllerRevision, Deployment, Pod, Service } from './objects.ts';
 import type { Observed } from './observed.ts';
 import type { Owner, StrategyType } from './render.ts';
-import { workloadName } from './render.ts';
+import { formerWorkloadName, workloadName } from './render.ts';
 import type { LedgerRecord, Placement, Revision, Topology } from './revision.ts';
 import { parseLedger, parseRevision, placementKeys, placementOf, poolFacts } from './revision.ts';
 import type { Wanted } from './wanted.ts';
@@ -199,7 +200,13 @@ function identityByName(
     placement: placementOf(pool),
     strategy,
     key: placementKeys(topology, release, strategy).get(pool.name) ?? '',
-  })).find((identity) => workloadName(release, { pool: pool.name, revision, ...identity }) === name);
+  })).find((identity) => {
+    const runs = { pool: pool.name, revision, ...identity };
+    return [{}, { own: true }]
+      .map((distinction) => workloadName(release, runs, distinction))
+      .concat(formerWorkloadName(release, runs))
+      .includes(name);
+  });
 }
 
 function viewGroups(
@@ -254,12 +261,11 @@ function viewPool(sources: PoolSources): PoolView {
   const selected = own.find((workload) => workload.track === track);
   const leadsElsewhere =
     track !== undefined && observed.pods.some(({ metadata }) => metadata.labels?.[LABEL.track] === track);
-  const current = selected ?? (leadsElsewhere ? undefined : unselected(own, track, noted));
+  const current = selected ?? formerly(own, observed) ?? (leadsElsewhere ? undefined : unselected(own, track, noted));
   const servedNumber = current?.revision ?? noted;
   const served = revisions.find(({ number }) => number === servedNumber);
   const hold = holdOf(observed, pool.name);
-  const scaler = joinName(observed.release.metadata.name, pool.name);
-  const autoscaler = observed.autoscalers.find(({ metadata }) => metadata.name === scaler);
+  const autoscaler = autoscalerOf(observed, pool.name);
   const entered = revisions
     .filter((revision) => poolFacts(revision, pool.name).entered)
     .toSorted((a, b) => enteredAt(a, pool.name) - enteredAt(b, pool.name) || a.number - b.number)
@@ -278,6 +284,12 @@ function viewPool(sources: PoolSources): PoolView {
     ...(hold && { hold }),
     ...(entered && { entered }),
   };
+}
+
+/** What a Service of ours that the pool had before still leads to: a pool whose Service is renamed serves on. */
+function formerly(own: readonly Workload[], { services }: Observed): Workload | undefined {
+  const tracks = new Set(services.map(({ spec }) => spec.selector?.[LABEL.track]));
+  return own.find(({ track }) => tracks.has(track));
 }
 
 /** What a pool runs though no selector of ours leads to it. */

@@ -6,6 +6,7 @@ import { forget, imagePulls } from './nodes.ts';
 import { deploymentsOf } from './releases.ts';
 import { hasImage, makeVmPools, namesOf, onVmPools } from './vms.ts';
 import { e2e, test, type World } from './world.ts';
+import { objectName } from '../../src/release/names.ts';
 
 const PULLS = '--selector=apprelease.dev/pull';
 
@@ -72,7 +73,7 @@ test.concurrent(
       });
     }
     await readinessIs('Cached');
-    expect(await deploymentsOf(world)).toBe('web-prod-b-2');
+    expect(await deploymentsOf(world)).toBe(objectName('web', 'prod-b', 2));
     await forget(world, versions[0]);
     await readinessIs('Cold');
     await world.rollback('back');

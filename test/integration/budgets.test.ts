@@ -7,6 +7,7 @@ import { addNodes } from '../cluster/nodes.ts';
 import type { World } from './harness.ts';
 import { cluster, test } from './harness.ts';
 import { oneStage, pool, release, template } from './release-objects.ts';
+import { objectName } from '../../src/release/names.ts';
 
 async function budgets(world: World): Promise<string[]> {
   return (await world.list(BUDGETS)).map(({ metadata }) => metadata.name).toSorted();
@@ -66,19 +67,19 @@ describe.concurrent('PodDisruptionBudgets', () => {
     const changes = { stages: oneStage, rollback: { warmFor: '5m', drain: '100ms' } };
     await world.apply(release(await world.image('1.0'), changes));
     await world.released('1.0');
-    await budgetsAre(world, ['web-prod-a-1']);
+    await budgetsAre(world, [objectName('web', 'prod-a', 1)]);
     await world.conditionIs('DisruptionLimited', { status: 'True', reason: 'Budgeted' });
     await world.apply(release(await world.image('2.0'), changes));
     await world.released('2.0');
-    await budgetsAre(world, ['web-prod-a-2']);
+    await budgetsAre(world, [objectName('web', 'prod-a', 2)]);
     // The new one's came before the switch.
     const writes = world.operator.writes.map(({ verb, resource, name }) => `${verb} ${resource} ${name}`);
-    const made = writes.indexOf('apply poddisruptionbudgets web-prod-a-2');
+    const made = writes.indexOf(`apply poddisruptionbudgets ${objectName('web', 'prod-a', 2)}`);
     expect(made).toBeGreaterThan(-1);
     expect(made).toBeLessThan(writes.lastIndexOf('apply services web-prod-a'));
     await world.rollback('back');
     await world.rollbackIs('back', 'Complete', 'True');
-    await budgetsAre(world, ['web-prod-a-1']);
+    await budgetsAre(world, [objectName('web', 'prod-a', 1)]);
     for (const { spec } of await world.list(BUDGETS))
       expect(spec).toMatchObject({ maxUnavailable: '25%', unhealthyPodEvictionPolicy: 'AlwaysAllow' });
   });
@@ -117,26 +118,26 @@ describe.concurrent('PodDisruptionBudgets', () => {
     expect(await budgets(world)).toEqual([]);
 
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
-    await budgetsAre(world, ['web-prod-a-1']);
+    await budgetsAre(world, [objectName('web', 'prod-a', 1)]);
     const spec = { minAvailable: 1, selector: { matchLabels: { app: 'web' } } };
     await world.applyAs('somebody', BUDGETS, { metadata: { name: 'own' }, spec } as never);
     await budgetsAre(world, ['own']);
     await world.conditionIs('DisruptionLimited', { status: 'True', reason: 'ForeignBudget' });
     await world.remove(BUDGETS, 'own');
-    await budgetsAre(world, ['web-prod-a-1']);
+    await budgetsAre(world, [objectName('web', 'prod-a', 1)]);
   });
 
   test('5.3 are put back, and go with the release', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
-    await budgetsAre(world, ['web-prod-a-1']);
-    await world.merge(BUDGETS, 'web-prod-a-1', { spec: { maxUnavailable: 0 } });
+    await budgetsAre(world, [objectName('web', 'prod-a', 1)]);
+    await world.merge(BUDGETS, objectName('web', 'prod-a', 1), { spec: { maxUnavailable: 0 } });
     await world.until(async () => {
       const [budget] = await world.list(BUDGETS);
       expect(budget?.spec).toMatchObject({ maxUnavailable: '25%' });
     });
-    await world.remove(BUDGETS, 'web-prod-a-1');
-    await budgetsAre(world, ['web-prod-a-1']);
+    await world.remove(BUDGETS, objectName('web', 'prod-a', 1));
+    await budgetsAre(world, [objectName('web', 'prod-a', 1)]);
     await world.kubectl('delete', 'apprelease', 'web');
     // The garbage collector takes note of new kinds every half a minute.
     await budgetsAre(world, [], 90_000);
@@ -173,7 +174,7 @@ describe.concurrent('PodDisruptionBudgets', () => {
     const stages = [{ name: 'production', pools: [pool('prod-a', 3, { nodeSelector: labels, tolerations: [] })] }];
     await world.apply(release(await world.image('1.0'), { stages }));
     await world.released('1.0');
-    await budgetsAre(world, ['web-prod-a-1']);
+    await budgetsAre(world, [objectName('web', 'prod-a', 1)]);
     const fresh = await addNodes(cluster, { name: `${world.namespace}-new`, count: 3, labels });
     const least = await fewestReady(world, async () => {
       for (const node of old) {

@@ -8,6 +8,7 @@ import type { World } from './harness.ts';
 import { admin, cluster, test as base, withWorld } from './harness.ts';
 import type { Spec } from './release-objects.ts';
 import { release } from './release-objects.ts';
+import { objectName } from '../../src/release/names.ts';
 
 /** One after the other: the operator of each looks after every namespace. */
 const test = base.extend<{ wide: World }>({
@@ -64,10 +65,10 @@ test('5.2 a version that finds no room waits before anything is touched, and goe
   await world.conditionIs('Ready', { status: 'False', reason: 'NoCapacity' });
   await world.conditionIs('Stalled', { status: 'False' });
   await world.conditionIs('Available', { status: 'True' });
-  expect(await deployments(world)).toEqual(['web-prod-a-1']);
+  expect(await deployments(world)).toEqual([objectName('web', 'prod-a', 1)]);
   await makeVms(world, 1, `${world.namespace}-more`);
   await world.released('2.0');
-  expect(await deployments(world)).toEqual(['web-prod-a-1', 'web-prod-a-2']);
+  expect(await deployments(world)).toEqual([objectName('web', 'prod-a', 1), objectName('web', 'prod-a', 2)]);
 });
 
 test('5.2 capacity: Proceed enters at once, for a cluster autoscaler to see the pods', async ({ wide: world }) => {
@@ -76,7 +77,7 @@ test('5.2 capacity: Proceed enters at once, for a cluster autoscaler to see the 
   await world.released('1.0');
   await world.apply(await big(world, '2.0', 2, { capacity: 'Proceed' }));
   await world.conditionIs('CapacityAvailable', { status: 'False', reason: 'Unschedulable' });
-  expect(await deployments(world)).toEqual(['web-prod-a-1', 'web-prod-a-2']);
+  expect(await deployments(world)).toEqual([objectName('web', 'prod-a', 1), objectName('web', 'prod-a', 2)]);
   await makeVms(world, 1, `${world.namespace}-more`);
   await world.released('2.0');
 });
@@ -89,7 +90,7 @@ test('5.2 a rollback never waits for room', async ({ wide: world }) => {
   await world.apply(await big(world, '2.0', 1, cold));
   await world.released('2.0');
   await world.until(async () => {
-    expect(await deployments(world)).toEqual(['web-prod-a-2']);
+    expect(await deployments(world)).toEqual([objectName('web', 'prod-a', 2)]);
   });
   await world.apply(await big(world, '2.0', 2, cold));
   await world.until(async () => {
@@ -129,7 +130,7 @@ test('5.3 a VM that is being drained keeps versions out until it is back, and no
   await world.apply(await big(world, '2.0', 1));
   const { message } = await world.conditionIs('Ready', { status: 'False', reason: 'VMsUnavailable' });
   expect(message).toMatch(new RegExp(`^pool prod-a: VM ${first} is being drained; spec\\.capacity: Proceed`));
-  expect(await deployments(world)).toEqual(['web-prod-a-1']);
+  expect(await deployments(world)).toEqual([objectName('web', 'prod-a', 1)]);
   await cluster.kubectl(['uncordon', first]);
   await world.released('2.0');
 });

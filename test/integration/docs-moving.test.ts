@@ -15,6 +15,7 @@ import type { OperatorProcess } from './operator-process.ts';
 import { installOperator, startOperatorProcess } from './operator-process.ts';
 import { commandsOf, createRun, readPage, type Run } from './page.ts';
 import { connectAs } from './release-operator.ts';
+import { objectName } from '../../src/release/names.ts';
 
 const page = await readPage('moving.md');
 let cluster: ControlPlane;
@@ -99,6 +100,13 @@ const IMAGES = "--output jsonpath='{.items[*].spec.containers[0].image}'";
 const allowed = (name = 'web') =>
   get(`poddisruptionbudget ${name}`, "--output jsonpath='{.status.disruptionsAllowed}'");
 
+const FIRST = objectName('web', 'prod-a', 1);
+
+/** A selector as kubectl writes it. */
+function selects(track: string): string {
+  return JSON.stringify({ 'apprelease.dev/release': 'web', 'apprelease.dev/track': track });
+}
+
 describe('moving', () => {
   beforeAll(async () => {
     const [, before = ''] = /^```yaml\n(.*?)^```$/ms.exec(page) ?? [];
@@ -109,8 +117,8 @@ describe('moving', () => {
   test('4.6 the Service has all of its pods all along', async () => {
     await runAll('Before: what else selects these pods');
     expect(await leastEndpoints(() => runAll('Move'))).toBeGreaterThanOrEqual(3);
-    expect(await selector()).toBe('{"apprelease.dev/track":"web-1"}');
-    expect(await get('deployments', '--output name')).toBe('deployment.apps/web-prod-a-1\n');
+    expect(await selector()).toBe(selects('web-1'));
+    expect(await get('deployments', '--output name')).toBe(`deployment.apps/${FIRST}\n`);
   }, 300_000);
 
   test('4.6 a client-side apply takes the selector away, until the operator puts it back', async () => {
@@ -119,13 +127,13 @@ describe('moving', () => {
     await run(manifest.replace('apply --server-side --force-conflicts', 'apply'));
     expect(await selector()).toBe('');
     await startOperator();
-    await until('the operator’s selector', '{"apprelease.dev/track":"web-1"}', selector);
+    await until('the operator’s selector', selects('web-1'), selector);
   });
 
   test('4.6 the Service in Git has no selector any more, and versions come and go', async () => {
     const least = await leastEndpoints(() => runAll('In Git'));
     expect(least).toBeGreaterThanOrEqual(3);
-    expect(await selector()).toBe('{"apprelease.dev/track":"web-2"}');
+    expect(await selector()).toBe(selects('web-2'));
     expect(await get('ingress web', "--output jsonpath='{.spec.rules[0].host}'")).toBe('shop.example.com');
     expect(await allowed()).toBe('1');
   }, 300_000);
@@ -150,7 +158,7 @@ describe('moving', () => {
   test('4.6 a selector that an old manifest brings back is put back, and what serves goes on serving', async () => {
     const stale = `kubectl patch service web --namespace shop --patch '{"spec":{"selector":{"app":"web"}}}'`;
     expect(await leastEndpoints(() => run(stale))).toBeGreaterThanOrEqual(3);
-    await until('the operator’s selector', '{"apprelease.dev/track":"web-2"}', selector);
+    await until('the operator’s selector', selects('web-2'), selector);
   });
 });
 
@@ -160,19 +168,21 @@ const DRAIN = 's/^  service:/  rollback: { drain: 5m }\\n  service:/';
 test('4.6 an HPA stays at the Deployment of one version, and does not follow to the next', async () => {
   const hpa = (script: string) => run(script.replaceAll('shop', 'hpa'));
   const replicas = (revision: number) => () =>
-    hpa(`kubectl get deployment web-prod-a-${revision} --namespace shop --output jsonpath='{.spec.replicas}'`);
+    hpa(
+      `kubectl get deployment ${objectName('web', 'prod-a', revision)} --namespace shop --output jsonpath='{.spec.replicas}'`,
+    );
   await hpa('kubectl create namespace shop');
   await run(
     `sed 's/namespace: shop/namespace: hpa/; s/web:1.1.0/web:1.0.0/; ${DRAIN}' apprelease.yaml | kubectl apply -f -`,
   );
   await hpa('kubectl wait --namespace shop apprelease/web --for=condition=Ready --timeout=60s');
-  await hpa('kubectl autoscale deployment web-prod-a-1 --namespace shop --min=4 --max=6 --cpu=80%');
+  await hpa(`kubectl autoscale deployment ${FIRST} --namespace shop --min=4 --max=6 --cpu=80%`);
   await until('the scaled version', '4', replicas(1));
   await run(`sed 's/namespace: shop/namespace: hpa/; ${DRAIN}' apprelease.yaml | kubectl apply -f -`);
   await hpa(`kubectl wait --namespace shop apprelease/web --for=jsonpath='{.status.version}'=1.1.0 --timeout=60s`);
   await hpa('kubectl wait --namespace shop apprelease/web --for=condition=Ready --timeout=60s');
   const next = await replicas(2)();
-  await hpa(`kubectl patch hpa web-prod-a-1 --namespace shop --patch '{"spec":{"minReplicas":5}}'`);
+  await hpa(`kubectl patch hpa ${FIRST} --namespace shop --patch '{"spec":{"minReplicas":5}}'`);
   await until('the scaled standby', '5', replicas(1));
   expect(await replicas(2)()).toBe(next);
   await hpa('kubectl delete namespace shop --wait=false');
@@ -200,9 +210,9 @@ describe('with the operator down', () => {
   test('4.6 what was switched by hand alone is current, and is promoted from', async () => {
     await operator.stop();
     await run(byHand);
-    expect(await selector()).toBe('{"apprelease.dev/track":"web-1"}');
+    expect(await selector()).toBe(selects('web-1'));
     await startOperator();
-    await until('the wanted version', '{"apprelease.dev/track":"web-2"}', selector);
+    await until('the wanted version', selects('web-2'), selector);
   }, 120_000);
 
   test('4.6 what is written down as a rollback too is kept', async () => {
@@ -212,27 +222,25 @@ describe('with the operator down', () => {
     await startOperator();
     await run('kubectl wait --namespace shop apprelease/web --for=condition=RolledBack --timeout=60s');
     await run('kubectl wait --namespace shop releaserollback --all --for=condition=Complete --timeout=60s');
-    expect(await selector()).toBe('{"apprelease.dev/track":"web-1"}');
+    expect(await selector()).toBe(selects('web-1'));
   }, 120_000);
 
   test('4.6 a version that does not run any more comes back by its image, then by the operator', async () => {
     await run(`sed -i.before 's/web:1.1.0/web:1.2.0/' apprelease.yaml && kubectl apply -f apprelease.yaml`);
-    await until('the next version', '{"apprelease.dev/track":"web-3"}', selector);
+    await until('the next version', selects('web-3'), selector);
     await run('kubectl wait --namespace shop apprelease/web --for=condition=Ready --timeout=60s');
     await operator.stop();
-    await run('kubectl delete deployment web-prod-a-1 --namespace shop --ignore-not-found');
+    await run(`kubectl delete deployment ${FIRST} --namespace shop --ignore-not-found`);
     await run(rollback);
-    const least = await leastEndpoints(() => run(cold.replaceAll('web-prod-a-2', 'web-prod-a-3')));
+    const least = await leastEndpoints(() => run(cold));
     expect(least).toBeGreaterThan(0);
     const images = async () => [...new Set((await get('pods', IMAGES)).split(' '))].join(' ');
     await waitFor('the old image alone', async () => /^\S+\/web:1\.0\.0@sha256:\w+$/.test(await images()), {
       timeoutSeconds: 60,
     });
     await startOperator();
-    await until('the old version', '{"apprelease.dev/track":"web-1"}', selector);
-    await until('the end of the changed one', 'deployment.apps/web-prod-a-1\n', () =>
-      get('deployments', '--output name'),
-    );
+    await until('the old version', selects('web-1'), selector);
+    await until('the end of the changed one', `deployment.apps/${FIRST}\n`, () => get('deployments', '--output name'));
   }, 300_000);
 });
 

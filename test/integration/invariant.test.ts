@@ -1,5 +1,5 @@
 // The judge of the invariant sees what breaks it, and nothing else.
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
 import type { Change, Watched } from './invariant.ts';
 import { judge } from './invariant.ts';
@@ -90,4 +90,64 @@ test('what was not seen in order is not judged', () => {
   );
   expect(judge(history).judged).toBe(1);
   expect(judge(history, (version) => version > 10)).toEqual({ violations: [], judged: 0 });
+});
+
+describe('a Service of a release', () => {
+  function ofRelease(object: Watched, name: string, more: object = {}): Watched {
+    const { metadata, spec, ...rest } = object;
+    const labels = { ...metadata.labels, [LABEL.release]: name };
+    return { ...rest, metadata: { ...metadata, labels }, spec: { ...spec, ...more } };
+  }
+  const web = ofRelease(service('1'), 'web');
+  const other = ofRelease(pod('1', true), 'other');
+  const own = ofRelease(pod('1', true), 'web', { containers: [{ ports: [{ name: 'http' }] }] });
+  const named = ofRelease(service('1'), 'web', { ports: [{ targetPort: 'grpc' }] });
+
+  test.each<[string, Step[], string[]]>([
+    [
+      'leads to a pod of its own',
+      [
+        ['Service', 'web', web],
+        ['Pod', 'p', own],
+      ],
+      [],
+    ],
+    [
+      'must not lead to a pod of another that starts',
+      [
+        ['Service', 'web', web],
+        ['Pod', 'p', other],
+      ],
+      ['@2 Service web leads to pod p of another release'],
+    ],
+    [
+      'must not be switched to a pod of another',
+      [
+        ['Pod', 'p', other],
+        ['Service', 'web', web],
+      ],
+      ['@2 Service web leads to pod p of another release'],
+    ],
+    [
+      'is accused once',
+      [
+        ['Pod', 'p', other],
+        ['Service', 'web', web],
+        ['Service', 'web', web],
+        ['Pod', 'p', other],
+      ],
+      ['@2 Service web leads to pod p of another release'],
+    ],
+    [
+      'has no port that its pods have not',
+      [
+        ['Pod', 'p', own],
+        ['Service', 'web', web],
+        ['Service', 'web', named],
+      ],
+      ['@3 Service web has a port that pod p has not'],
+    ],
+  ])('%s', (_what, steps, expected) => {
+    expect(violations(...steps)).toEqual(expected);
+  });
 });

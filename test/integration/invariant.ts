@@ -29,9 +29,16 @@ export interface Watched {
     readonly selector?: Readonly<Record<string, unknown>>;
     readonly replicas?: number;
     readonly template?: { readonly metadata?: { readonly labels?: Readonly<Record<string, string>> } };
+    readonly ports?: readonly { readonly targetPort?: number | string }[];
+    readonly containers?: readonly Container[];
+    readonly initContainers?: readonly Container[];
     readonly stages?: readonly { readonly pools: readonly PoolSpec[] }[];
   };
   readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
+interface Container {
+  readonly ports?: readonly { readonly name?: string }[];
 }
 
 interface PoolSpec {
@@ -183,10 +190,46 @@ export function judge(history: readonly Change[], isUnsure: (version: number) =>
         `@${change.version} ${what}: Service ${service} went from ${before} ready pods to ${after}, of ${replicas}`,
       );
     }
+    const led = isUnsure(change.version) ? [] : ledAstray(state, change);
+    violations.push(...led.map((what) => `@${change.version} ${what}`));
     if (change.object) state[change.kind].set(change.name, change.object);
     else state[change.kind].delete(change.name);
   }
   return { violations, judged };
+}
+
+/** A Service of a release selects a pod of another, or has a named port that a ready pod of its own has not. */
+function ledAstray(state: State, { kind, name, object }: Change): string[] {
+  if (!object || (kind !== 'Service' && kind !== 'Pod')) return [];
+  const before = state[kind].get(name);
+  const services = kind === 'Service' ? [[name, object] as const] : [...state.Service];
+  const pods = kind === 'Pod' ? [[name, object] as const] : [...state.Pod];
+  // What was wrong already is said once.
+  const isNew = kind === 'Pod' ? !before : traffic(before) !== traffic(object);
+  if (!isNew) return [];
+  return services.flatMap(([service, { metadata, spec }]) => {
+    const release = metadata.labels?.[LABEL.release];
+    if (release === undefined) return [];
+    const behind = pods.filter(([, pod]) => matches(spec?.selector, pod.metadata.labels ?? {}));
+    const strangers = behind.filter(([, pod]) => pod.metadata.labels?.[LABEL.release] !== release);
+    const named = (spec?.ports ?? []).flatMap(({ targetPort }) => (typeof targetPort === 'string' ? [targetPort] : []));
+    const deaf =
+      kind === 'Service' ? behind.filter(([, pod]) => isReady(pod) && !named.every((port) => has(pod, port))) : [];
+    return [
+      ...strangers.map(([pod]) => `Service ${service} leads to pod ${pod} of another release`),
+      ...deaf.map(([pod]) => `Service ${service} has a port that pod ${pod} has not`),
+    ];
+  });
+}
+
+function traffic(service: Watched | undefined): string {
+  return JSON.stringify([service?.spec?.selector, service?.spec?.ports]);
+}
+
+function has({ spec }: Watched, port: string): boolean {
+  return [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].some(({ ports = [] }) =>
+    ports.some(({ name }) => name === port),
+  );
 }
 
 interface Effect {
@@ -232,8 +275,12 @@ function readyPods(state: State, selector: Readonly<Record<string, unknown>> | u
     ({ metadata, status }) =>
       metadata.deletionTimestamp === undefined &&
       matches(selector, metadata.labels ?? {}) &&
-      status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True'),
+      isReady({ metadata, ...(status && { status }) }),
   );
+}
+
+function isReady({ status }: Watched): boolean {
+  return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
 }
 
 function matches(

@@ -9,6 +9,7 @@ import { admin, test } from './harness.ts';
 import { readPage } from './page.ts';
 import type { Spec } from './release-objects.ts';
 import { pool, release, worker } from './release-objects.ts';
+import { objectName } from '../../src/release/names.ts';
 
 type Bounds = NonNullable<Spec['stages'][number]['pools'][number]['autoscaling']>;
 
@@ -32,7 +33,7 @@ async function sizeIs(world: World, name: string, replicas: number): Promise<voi
   }, 60_000);
 }
 
-async function targetOf({ namespace }: World, name = 'web-prod-a'): Promise<string> {
+async function targetOf({ namespace }: World, name = objectName('web', 'prod-a')): Promise<string> {
   return (await admin.get(AUTOSCALERS, { namespace, name })).spec.scaleTargetRef.name;
 }
 
@@ -78,13 +79,13 @@ describe.concurrent('a pool that follows its load', () => {
   test('5.6 is scaled through a switch and a rollback, and nobody fights', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), autoscaled(3, 5)));
     await world.released('1.0');
-    expect(await sizeOf(world, 'web-prod-a-1')).toBe(3);
-    expect(await targetOf(world)).toBe('web-prod-a-1');
+    expect(await sizeOf(world, objectName('web', 'prod-a', 1))).toBe(3);
+    expect(await targetOf(world)).toBe(objectName('web', 'prod-a', 1));
 
     // The controller takes the scale over, and nobody takes it back.
     await world.apply(release(await world.image('1.0'), autoscaled(4, 5)));
-    await sizeIs(world, 'web-prod-a-1', 4);
-    expect(await scalersOf(world, 'web-prod-a-1')).toEqual(['kube-controller-manager']);
+    await sizeIs(world, objectName('web', 'prod-a', 1), 4);
+    expect(await scalersOf(world, objectName('web', 'prod-a', 1))).toEqual(['kube-controller-manager']);
     await world.poolIs('prod-a', { replicas: 4, readyReplicas: 4 });
     await noWar(world);
 
@@ -93,16 +94,16 @@ describe.concurrent('a pool that follows its load', () => {
     await world.apply(release(await world.image('2.0'), autoscaled(4, 5)));
     await world.released('2.0');
     await world.until(async () => {
-      expect(await targetOf(world)).toBe('web-prod-a-2');
+      expect(await targetOf(world)).toBe(objectName('web', 'prod-a', 2));
     });
-    expect(await sizeOf(world, 'web-prod-a-2')).toBe(4);
+    expect(await sizeOf(world, objectName('web', 'prod-a', 2))).toBe(4);
     expect(moves(world, promoted)).toEqual(['apply horizontalpodautoscalers', 'apply services']);
 
     // The standby follows, though an autoscaler had its scale before.
     await world.apply(release(await world.image('2.0'), autoscaled(1, 2)));
-    await sizeIs(world, 'web-prod-a-2', 2);
-    await sizeIs(world, 'web-prod-a-1', 2);
-    expect(await scalersOf(world, 'web-prod-a-1')).toEqual(['apprelease']);
+    await sizeIs(world, objectName('web', 'prod-a', 2), 2);
+    await sizeIs(world, objectName('web', 'prod-a', 1), 2);
+    expect(await scalersOf(world, objectName('web', 'prod-a', 1))).toEqual(['apprelease']);
     await noWar(world);
 
     // Back: with as many pods as there are now, and the autoscaler beside it.
@@ -110,12 +111,12 @@ describe.concurrent('a pool that follows its load', () => {
     await world.rollback('back');
     await world.rollbackIs('back', 'Complete', 'True');
     await world.until(async () => {
-      expect(await targetOf(world)).toBe('web-prod-a-1');
+      expect(await targetOf(world)).toBe(objectName('web', 'prod-a', 1));
     });
     expect(moves(world, rolledBack)).toEqual(['apply horizontalpodautoscalers', 'apply services']);
-    expect(await sizeOf(world, 'web-prod-a-1')).toBe(2);
+    expect(await sizeOf(world, objectName('web', 'prod-a', 1))).toBe(2);
     await world.apply(release(await world.image('2.0'), autoscaled(3, 5)));
-    await sizeIs(world, 'web-prod-a-1', 3);
+    await sizeIs(world, objectName('web', 'prod-a', 1), 3);
     await noWar(world);
   }, 300_000);
 
@@ -129,10 +130,12 @@ describe.concurrent('a pool that follows its load', () => {
     Object.assign(prodA ?? {}, pool('prod-a', prodA?.replicas ?? 0));
     await world.apply(spec);
     await world.released('1.0.0');
-    expect(await sizeOf(world, 'web-prod-a-1')).toBe(3);
+    expect(await sizeOf(world, objectName('web', 'prod-a', 1))).toBe(3);
     const { metrics, behavior } = prodA?.autoscaling ?? {};
-    expect((await admin.get(AUTOSCALERS, { namespace: world.namespace, name: 'web-prod-a' })).spec).toMatchObject({
-      scaleTargetRef: { kind: 'Deployment', name: 'web-prod-a-1' },
+    expect(
+      (await admin.get(AUTOSCALERS, { namespace: world.namespace, name: objectName('web', 'prod-a') })).spec,
+    ).toMatchObject({
+      scaleTargetRef: { kind: 'Deployment', name: objectName('web', 'prod-a', 1) },
       minReplicas: 2,
       maxReplicas: 10,
       metrics,
@@ -144,15 +147,15 @@ describe.concurrent('a pool that follows its load', () => {
     await world.apply(release(await world.image('1.0'), autoscaled(2, 5)));
     await world.released('1.0');
     await world.apply(release(await world.image('1.0'), autoscaled(3, 5)));
-    await sizeIs(world, 'web-prod-a-1', 3);
+    await sizeIs(world, objectName('web', 'prod-a', 1), 3);
     await world.apply(release(await world.image('1.0'), unscaled));
-    await sizeIs(world, 'web-prod-a-1', 1);
+    await sizeIs(world, objectName('web', 'prod-a', 1), 1);
     await world.until(async () => {
       expect(await world.list(AUTOSCALERS)).toEqual([]);
     });
     const stages = [{ name: 'production', pools: [pool('prod-a', 2)] }];
     await world.apply(release(await world.image('1.0'), { stages }));
-    await sizeIs(world, 'web-prod-a-1', 2);
+    await sizeIs(world, objectName('web', 'prod-a', 1), 2);
     await noWar(world);
   }, 200_000);
 
@@ -162,11 +165,11 @@ describe.concurrent('a pool that follows its load', () => {
     await world.apply(worker(await world.image('1.0'), autoscaled(2, 5)));
     await world.released('1.0');
     await world.apply(worker(await world.image('1.0'), autoscaled(4, 5)));
-    await sizeIs(world, 'web-prod-a', 4);
+    await sizeIs(world, objectName('web', 'prod-a'), 4);
     await world.apply(worker(await world.image('2.0'), autoscaled(4, 5)));
     await world.released('2.0');
-    expect(await sizeOf(world, 'web-prod-a')).toBe(4);
-    expect(await targetOf(world)).toBe('web-prod-a');
+    expect(await sizeOf(world, objectName('web', 'prod-a'))).toBe(4);
+    expect(await targetOf(world)).toBe(objectName('web', 'prod-a'));
     await noWar(world);
     await world.kubectl('delete', 'apprelease/web');
     await world.until(async () => {
@@ -190,7 +193,9 @@ describe.concurrent('a pool that follows its load', () => {
     const behavior = { scaleDown: { stabilizationWindowSeconds: 60 } };
     await world.apply(release(await world.image('1.0'), autoscaled(1, 3, { metrics, behavior })));
     await world.released('1.0');
-    expect((await admin.get(AUTOSCALERS, { namespace: world.namespace, name: 'web-prod-a' })).spec).toMatchObject({
+    expect(
+      (await admin.get(AUTOSCALERS, { namespace: world.namespace, name: objectName('web', 'prod-a') })).spec,
+    ).toMatchObject({
       metrics: [{ pods: { target: { averageValue: '1' } } }],
       behavior,
     });
@@ -200,7 +205,7 @@ describe.concurrent('a pool that follows its load', () => {
   test('5.6 leaves an autoscaler alone that has its name, and puts its own back', async ({ world }) => {
     const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'other' };
     await world.applyAs('somebody', AUTOSCALERS, {
-      metadata: { name: 'web-prod-a' },
+      metadata: { name: objectName('web', 'prod-a') },
       spec: { scaleTargetRef, minReplicas: 1, maxReplicas: 2 },
     } as never);
     await world.apply(release(await world.image('1.0'), autoscaled(1, 3)));
@@ -210,14 +215,16 @@ describe.concurrent('a pool that follows its load', () => {
     );
     expect(await targetOf(world)).toBe('other');
     await world.poolIs('prod-a', { version: '1.0', readyReplicas: 1 });
-    await world.remove(AUTOSCALERS, 'web-prod-a');
+    await world.remove(AUTOSCALERS, objectName('web', 'prod-a'));
     await world.until(async () => {
-      expect(await targetOf(world)).toBe('web-prod-a-1');
+      expect(await targetOf(world)).toBe(objectName('web', 'prod-a', 1));
     }, 60_000);
-    await world.merge(AUTOSCALERS, 'web-prod-a', { spec: { scaleTargetRef: { name: 'other' }, maxReplicas: 9 } });
+    await world.merge(AUTOSCALERS, objectName('web', 'prod-a'), {
+      spec: { scaleTargetRef: { name: 'other' }, maxReplicas: 9 },
+    });
     await world.until(async () => {
-      const { spec } = await admin.get(AUTOSCALERS, { namespace: world.namespace, name: 'web-prod-a' });
-      expect(spec).toMatchObject({ scaleTargetRef: { name: 'web-prod-a-1' }, maxReplicas: 3 });
+      const { spec } = await admin.get(AUTOSCALERS, { namespace: world.namespace, name: objectName('web', 'prod-a') });
+      expect(spec).toMatchObject({ scaleTargetRef: { name: objectName('web', 'prod-a', 1) }, maxReplicas: 3 });
     });
     await world.released('1.0');
   }, 200_000);

@@ -6,6 +6,7 @@ import type { Resource } from '../../src/kube/types.ts';
 import type { World } from './harness.ts';
 import { admin, cluster, test, versionsOf } from './harness.ts';
 import { oneStage, pool, release, worker } from './release-objects.ts';
+import { objectName } from '../../src/release/names.ts';
 
 const autoscalers: Resource = {
   apiVersion: 'autoscaling/v2',
@@ -49,17 +50,22 @@ async function staysQuiet(world: World): Promise<void> {
 describe.concurrent('what others change', () => {
   test('2.7 in a Deployment is put back, and told with the name of who did it', async ({ world }) => {
     await releaseOne(world);
-    const before = await deployment(world, 'web-prod-a-1');
+    const before = await deployment(world, objectName('web', 'prod-a', 1));
     const [container] = before.spec.template.spec.containers;
     const containers = [{ ...container, image: 'somewhere/else:9', env: [{ name: 'HOTFIX', value: 'yes' }] }];
-    await world.merge(DEPLOYMENTS, 'web-prod-a-1', { spec: { template: { spec: { containers } } } }, 'night-shift');
+    await world.merge(
+      DEPLOYMENTS,
+      objectName('web', 'prod-a', 1),
+      { spec: { template: { spec: { containers } } } },
+      'night-shift',
+    );
     await world.until(async () => {
-      const { spec } = await deployment(world, 'web-prod-a-1');
+      const { spec } = await deployment(world, objectName('web', 'prod-a', 1));
       expect(spec.template.spec.containers[0]?.image).toBe(container?.image);
     });
     await world.until(() => {
       const notes = world.operator.notices.filter(({ reason }) => reason === 'DriftPutBack').map(({ note }) => note);
-      expect(notes).toEqual(['put back what night-shift changed in Deployment/web-prod-a-1']);
+      expect(notes).toEqual([`put back what night-shift changed in Deployment/${objectName('web', 'prod-a', 1)}`]);
     });
     await world.released('1.0');
   });
@@ -108,21 +114,22 @@ describe.concurrent('what others change', () => {
     await releaseOne(world);
     const changed = { spec: { revisionHistoryLimit: 7 } };
     await world.until(async () => {
-      const { spec } = await deployment(world, 'web-prod-a-1');
-      if (spec.revisionHistoryLimit !== 7) await world.merge(DEPLOYMENTS, 'web-prod-a-1', changed, 'stubborn');
+      const { spec } = await deployment(world, objectName('web', 'prod-a', 1));
+      if (spec.revisionHistoryLimit !== 7)
+        await world.merge(DEPLOYMENTS, objectName('web', 'prod-a', 1), changed, 'stubborn');
       expect(await world.condition('Contested')).toMatchObject({ status: 'True', reason: 'FieldsContested' });
     });
     await world.conditionIs('Contested', {
-      message: expect.stringMatching(/Deployment\/web-prod-a-1 .*stubborn/) as string,
+      message: expect.stringMatching(/Deployment\/web-prod-a-1-\w+ .*stubborn/) as string,
     });
-    await world.merge(DEPLOYMENTS, 'web-prod-a-1', changed, 'stubborn');
+    await world.merge(DEPLOYMENTS, objectName('web', 'prod-a', 1), changed, 'stubborn');
     await world.until(async () => {
-      const { metadata, status } = await deployment(world, 'web-prod-a-1');
+      const { metadata, status } = await deployment(world, objectName('web', 'prod-a', 1));
       expect(status?.observedGeneration).toBe(metadata.generation);
       expect(await world.condition('Ready')).toMatchObject({ status: 'True' });
     });
     await staysQuiet(world);
-    expect((await deployment(world, 'web-prod-a-1')).spec.revisionHistoryLimit).toBe(7);
+    expect((await deployment(world, objectName('web', 'prod-a', 1))).spec.revisionHistoryLimit).toBe(7);
     await world.conditionIs('Available', { status: 'True' });
     const putBack = world.operator.notices.filter(({ reason }) => ['DriftPutBack', 'Contested'].includes(reason));
     expect(putBack.length).toBeLessThanOrEqual(4);
@@ -130,21 +137,23 @@ describe.concurrent('what others change', () => {
 
   test('2.7 by deleting a Deployment is made anew', async ({ world }) => {
     await releaseOne(world);
-    world.excuse(/Deployment web-prod-a-1 deleted/);
-    await world.remove(DEPLOYMENTS, 'web-prod-a-1');
+    world.excuse(/Deployment web-prod-a-1-\w+ deleted/);
+    await world.remove(DEPLOYMENTS, objectName('web', 'prod-a', 1));
     await world.until(async () => {
       expect(await world.pool('prod-a')).toMatchObject({ revision: 1, readyReplicas: 2 });
-      expect((await deployment(world, 'web-prod-a-1')).status?.readyReplicas).toBe(2);
+      expect((await deployment(world, objectName('web', 'prod-a', 1))).status?.readyReplicas).toBe(2);
     });
     await world.released('1.0');
   });
 
   test('2.7 beside our fields is theirs', async ({ world }) => {
     await releaseOne(world);
-    await world.merge(DEPLOYMENTS, 'web-prod-a-1', { metadata: { labels: { team: 'shop' } } });
+    await world.merge(DEPLOYMENTS, objectName('web', 'prod-a', 1), { metadata: { labels: { team: 'shop' } } });
     await world.merge(SERVICES, 'web-prod-a', { metadata: { annotations: { 'example.com/dns': 'shop' } } });
     await staysQuiet(world);
-    expect((await deployment(world, 'web-prod-a-1')).metadata).toMatchObject({ labels: { team: 'shop' } });
+    expect((await deployment(world, objectName('web', 'prod-a', 1))).metadata).toMatchObject({
+      labels: { team: 'shop' },
+    });
     expect((await service(world, 'web-prod-a')).metadata).toMatchObject({ annotations: { 'example.com/dns': 'shop' } });
   });
 });
@@ -220,7 +229,7 @@ describe.concurrent('a mutating admission policy', () => {
     await mutate(world, 'Object{spec: Object.spec{minReadySeconds: 1}}');
     await releaseOne(world);
     await staysQuiet(world);
-    expect((await deployment(world, 'web-prod-a-1')).spec.minReadySeconds).toBe(1);
+    expect((await deployment(world, objectName('web', 'prod-a', 1))).spec.minReadySeconds).toBe(1);
     await world.apply(release(await world.image('2.0'), { stages: oneStage }));
     await world.released('2.0');
     await staysQuiet(world);
@@ -256,12 +265,12 @@ describe.concurrent('a quiet release', () => {
 describe.concurrent('the scale', () => {
   test('2.7 that a person set is left alone, and the next revision starts with it', async ({ world }) => {
     await releaseOne(world);
-    await world.kubectl('scale', 'deployment/web-prod-a-1', '--replicas=4');
+    await world.kubectl('scale', `deployment/${objectName('web', 'prod-a', 1)}`, '--replicas=4');
     await world.poolIs('prod-a', { replicas: 4, readyReplicas: 4 });
     await staysQuiet(world);
     await world.apply(release(await world.image('2.0-never-ready'), { stages: oneStage }));
     await world.until(async () => {
-      expect((await deployment(world, 'web-prod-a-2')).spec.replicas).toBe(4);
+      expect((await deployment(world, objectName('web', 'prod-a', 2))).spec.replicas).toBe(4);
       expect((await world.pods()).filter(({ revision }) => revision === 2)).toHaveLength(4);
     });
     await world.behave(2, 'ready');
@@ -275,7 +284,7 @@ describe.concurrent('the scale', () => {
     await world.applyAs('somebody', autoscalers, {
       metadata: { name: 'web' },
       spec: {
-        scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web-prod-a' },
+        scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: objectName('web', 'prod-a') },
         minReplicas: 3,
         maxReplicas: 5,
       },
@@ -283,7 +292,7 @@ describe.concurrent('the scale', () => {
     await world.poolIs('prod-a', { replicas: 3, readyReplicas: 3 });
     await world.apply(worker(await world.image('2.0'), { stages: one }));
     await world.released('2.0');
-    expect((await deployment(world, 'web-prod-a')).spec.replicas).toBe(3);
+    expect((await deployment(world, objectName('web', 'prod-a'))).spec.replicas).toBe(3);
     expect((await world.pods()).map(({ revision }) => revision)).toEqual([2, 2, 2]);
   });
 });

@@ -6,6 +6,7 @@ import type { World } from './harness.ts';
 import { admin, exists, test } from './harness.ts';
 import type { Spec } from './release-objects.ts';
 import { oneStage, pool, release, stages, worker } from './release-objects.ts';
+import { objectName } from '../../src/release/names.ts';
 
 const brief = { warmFor: '0s', drain: '100ms' };
 
@@ -44,12 +45,15 @@ describe.concurrent('BlueGreen', () => {
     await world.apply(release(await world.image('2.0'), changes));
     await world.released('2.0');
     await world.until(async () => {
-      const { spec } = await admin.get(DEPLOYMENTS, { namespace: world.namespace, name: 'web-prod-a-1' });
+      const { spec } = await admin.get(DEPLOYMENTS, {
+        namespace: world.namespace,
+        name: objectName('web', 'prod-a', 1),
+      });
       expect(spec.replicas).toBe(2);
     });
     const switchedAt = Date.parse(await serviceAnnotation(world, 'web-prod-a', ANNOTATION.switchedAt));
     await world.until(async () => {
-      expect(await exists(world, DEPLOYMENTS, 'web-prod-a-1')).toBe(false);
+      expect(await exists(world, DEPLOYMENTS, objectName('web', 'prod-a', 1))).toBe(false);
     });
     expect(Date.now() - switchedAt).toBeGreaterThanOrEqual(15_000);
     expect(world.timeline('web-prod-a')).toEqual([1, 2]);
@@ -75,7 +79,10 @@ describe.concurrent('BlueGreen', () => {
     await world.released('1.0');
     await world.apply(release(await world.image('2.0'), { stages: oneStage, minReadySeconds: 3 }));
     await world.released('2.0');
-    const { metadata } = await admin.get(DEPLOYMENTS, { namespace: world.namespace, name: 'web-prod-a-2' });
+    const { metadata } = await admin.get(DEPLOYMENTS, {
+      namespace: world.namespace,
+      name: objectName('web', 'prod-a', 2),
+    });
     const switchedAt = Date.parse(await serviceAnnotation(world, 'web-prod-a', ANNOTATION.switchedAt));
     expect(switchedAt - Date.parse(metadata.creationTimestamp)).toBeGreaterThanOrEqual(3000);
   });
@@ -280,7 +287,7 @@ describe.concurrent('a change of a settled release', () => {
     await world.apply(release(await world.image('2.0'), { ...changes, strategy: { type: 'RollingUpdate' } }));
     await world.released('2.0');
     await world.until(async () => {
-      expect((await world.deployments()).map(({ metadata }) => metadata.name)).toEqual(['web-prod-a']);
+      expect((await world.deployments()).map(({ metadata }) => metadata.name)).toEqual([objectName('web', 'prod-a')]);
     });
     await world.released('2.0');
     await world.apply(release(await world.image('3.0'), { ...changes, strategy: { type: 'RollingUpdate' } }));

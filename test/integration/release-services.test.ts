@@ -163,7 +163,7 @@ describe.concurrent('a name that belongs to somebody else', () => {
     await world.merge(SERVICES, 'web-prod-a', { metadata: { annotations: { [ANNOTATION.adopt]: 'true' } } });
     await world.released('1.0');
     const now = await service(world, 'web-prod-a');
-    expect(now.selector).toEqual({ [LABEL.track]: 'web-prod-a-1' });
+    expect(now.selector).toEqual({ [LABEL.track]: 'web-prod-a-1', [LABEL.release]: 'web' });
     expect({ ...now, type: now.type, ports: now.ports }).toMatchObject({
       type: before.type,
       ports: before.ports,
@@ -174,7 +174,10 @@ describe.concurrent('a name that belongs to somebody else', () => {
     expect(await service(world, 'web-prod-a')).toMatchObject({ ports: before.ports, type: 'NodePort' });
     await world.rollback('back');
     await world.rollbackIs('back', 'Complete', 'True');
-    expect((await service(world, 'web-prod-a')).selector).toEqual({ [LABEL.track]: 'web-prod-a-1' });
+    expect((await service(world, 'web-prod-a')).selector).toEqual({
+      [LABEL.track]: 'web-prod-a-1',
+      [LABEL.release]: 'web',
+    });
   });
 
   test('2.4 adopted from the start never loses an endpoint', async ({ world }) => {

@@ -8,6 +8,7 @@ import type { World } from './harness.ts';
 import { admin, cluster, test } from './harness.ts';
 import type { Rollback, Spec } from './release-objects.ts';
 import { behaving, oneStage, pool, release } from './release-objects.ts';
+import { objectName } from '../../src/release/names.ts';
 
 const quotas: Resource = { apiVersion: 'v1', kind: 'ResourceQuota', plural: 'resourcequotas', namespaced: true };
 const nodes: Resource = { apiVersion: 'v1', kind: 'Node', plural: 'nodes', namespaced: false };
@@ -100,7 +101,9 @@ describe.concurrent('a version that fails', () => {
     expect(spec.reason).toMatch(says);
     expect(world.timeline('web-prod-a')).toEqual([1]);
     await world.until(async () => {
-      expect((await world.deployments()).map(({ metadata }) => metadata.name)).toEqual(['web-prod-a-1']);
+      expect((await world.deployments()).map(({ metadata }) => metadata.name)).toEqual([
+        objectName('web', 'prod-a', 1),
+      ]);
     });
   });
 

@@ -5,6 +5,7 @@ import type { Images, World } from './harness.ts';
 import { test, withWorld } from './harness.ts';
 import type { Spec } from './release-objects.ts';
 import { pool, release } from './release-objects.ts';
+import { objectName } from '../../src/release/names.ts';
 
 const oneStage: Spec['stages'] = [{ name: 'production', pools: [pool('prod-a', 1)] }];
 const twoStages: Spec['stages'] = [{ name: 'canary', pools: [pool('canary-vms', 1)] }, ...oneStage];
@@ -82,7 +83,7 @@ describe.concurrent('a crash after each write', () => {
       },
       done: async (world) => {
         await world.released('2.0');
-        await deploymentsAre(world, ['web-canary-vms-2', 'web-prod-a-2']);
+        await deploymentsAre(world, [objectName('web', 'canary-vms', 2), objectName('web', 'prod-a', 2)]);
         expect(await objects(world, REVISIONS)).toEqual(['web-1', 'web-2', 'web-ledger']);
       },
       timelines: { 'web-canary-vms': [1, 2], 'web-prod-a': [1, 2] },
@@ -99,7 +100,7 @@ describe.concurrent('a crash after each write', () => {
       },
       done: async (world) => {
         await world.released('2.0');
-        await deploymentsAre(world, ['web-prod-a-2']);
+        await deploymentsAre(world, [objectName('web', 'prod-a', 2)]);
         await world.until(async () => {
           const pods = await world.list(PODS);
           expect(pods.filter(({ metadata }) => metadata.name.includes('-pull-'))).toEqual([]);
@@ -115,12 +116,12 @@ describe.concurrent('a crash after each write', () => {
       prepare: async (world) => {
         await releaseVersion(world, '1.0', changes);
         await releaseVersion(world, '2.0', changes);
-        if (warmFor === '0s') await deploymentsAre(world, ['web-prod-a-2']);
+        if (warmFor === '0s') await deploymentsAre(world, [objectName('web', 'prod-a', 2)]);
       },
       act: (world) => world.rollback('back'),
       done: async (world) => {
         await world.rollbackIs('back', 'Complete', 'True');
-        await deploymentsAre(world, ['web-prod-a-1']);
+        await deploymentsAre(world, [objectName('web', 'prod-a', 1)]);
         await world.conditionIs('RolledBack', { status: 'True' });
         await world.newestIs({ version: '2.0', outcome: 'RolledBack' });
       },
@@ -137,7 +138,7 @@ describe.concurrent('a crash after each write', () => {
       },
       done: async (world) => {
         await world.rollbackIs('web-r2-1', 'Complete', 'True');
-        await deploymentsAre(world, ['web-prod-a-1']);
+        await deploymentsAre(world, [objectName('web', 'prod-a', 1)]);
         await world.conditionIs('RolledBack', { status: 'True' });
         expect(await objects(world, ROLLBACKS)).toEqual(['web-r2-1']);
       },

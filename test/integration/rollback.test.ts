@@ -6,6 +6,7 @@ import type { World } from './harness.ts';
 import { admin, test, withWorld } from './harness.ts';
 import type { Spec } from './release-objects.ts';
 import { oneStage, pool, release } from './release-objects.ts';
+import { objectName } from '../../src/release/names.ts';
 
 const both: Spec['stages'] = [{ name: 'production', pools: [pool('prod-a', 1), pool('prod-b', 1)] }];
 
@@ -323,7 +324,9 @@ describe.concurrent('a rollback meets', () => {
     await world.rollback('back');
     await world.rollbackIs('back', 'Complete', 'True');
     await world.until(async () => {
-      expect((await world.deployments()).map(({ metadata }) => metadata.name)).toEqual(['web-prod-a-1']);
+      expect((await world.deployments()).map(({ metadata }) => metadata.name)).toEqual([
+        objectName('web', 'prod-a', 1),
+      ]);
     });
     expect(world.timeline('web-prod-a')).toEqual([1]);
   });
@@ -340,7 +343,9 @@ describe.concurrent('a rollback meets', () => {
     await world.rollbackIs('first', 'Superseded', 'True');
     expect(await world.selected()).toEqual({ 'web-prod-a': 1 });
     await world.until(async () => {
-      expect((await world.deployments()).map(({ metadata }) => metadata.name)).toEqual(['web-prod-a-1']);
+      expect((await world.deployments()).map(({ metadata }) => metadata.name)).toEqual([
+        objectName('web', 'prod-a', 1),
+      ]);
     });
   });
 
@@ -429,7 +434,7 @@ describe.concurrent('a rollback meets', () => {
         expect(await world.condition('CapacityAvailable')).toMatchObject({ status: 'False', reason: 'Unschedulable' });
       });
       expect((await world.pods()).filter(({ revision, ready }) => revision === 2 && ready)).toHaveLength(2);
-      world.excuse(/Deployment web-prod-a-2 → 1: Service web-prod-a went from 2 ready pods to 1/);
+      world.excuse(/Deployment web-prod-a-2-\w+ → 1: Service web-prod-a went from 2 ready pods to 1/);
       await world.rollback('forced', { force: true });
       await world.rollbackIs('forced', 'Complete', 'True');
       await world.until(async () => {

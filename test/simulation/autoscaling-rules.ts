@@ -1,6 +1,5 @@
 /** Nobody fights over a scale; and at the end every autoscaler is on what is served. */
 import { AUTOSCALERS } from '../../src/controller/resources.ts';
-import { joinName } from '../../src/release/names.ts';
 import { autoscalerSpec, autoscalersOf } from './autoscalers.ts';
 import type { Judge, Rule } from './invariants.ts';
 import { isOperator, keyOf } from './invariants.ts';
@@ -37,7 +36,9 @@ export function createAutoscalingRules({ world, knows, alone }: Judge): Rule[] {
 /** What is wrong with the autoscaler of a pool once nothing moves any more. */
 export function checkAutoscaler(world: World, release: WorldObject, pool: TruePool): string | undefined {
   const { name } = release.metadata;
-  const autoscaler = world.get(AUTOSCALERS.kind, joinName(name, pool.name));
+  const autoscaler = world
+    .list(AUTOSCALERS.kind)
+    .find((object) => labelOf(object, 'release') === name && poolOf(object) === pool.name);
   if (!pool.autoscaled)
     return autoscaler && labelOf(autoscaler, 'release') === name ? 'its autoscaler is left' : undefined;
   const wanted = specOf(release)

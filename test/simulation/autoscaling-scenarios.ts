@@ -23,6 +23,7 @@ import {
   wait,
 } from './steps.ts';
 import { deploymentsOf, poolsOf, servedDeployment, specOf } from './truth.ts';
+import { objectName } from '../../src/release/names.ts';
 
 /** Both pools of production follow their load. */
 function autoscaled(spec: SpecDraft, more: Partial<SpecDraft> = {}): SpecDraft {
@@ -76,7 +77,7 @@ function stopAutoscaling(when: UserStep['when']): UserStep {
 
 const LONG = { rollback: { warmFor: '20m', drain: '10s' } };
 const grown = load('prod-a', 5, ready);
-const fivePods = both(ready, scaled('web-prod-a-1', 5));
+const fivePods = both(ready, scaled(objectName('web', 'prod-a', 1), 5));
 
 export const AUTOSCALING: readonly Scenario[] = [
   {
@@ -85,7 +86,7 @@ export const AUTOSCALING: readonly Scenario[] = [
       create(autoscaled(webSpec('1.0.0'))),
       grown,
       version('2.0.0', fivePods),
-      see('2.0.0 start with as many', both(serves(['prod-a', '1.0.0']), scaled('web-prod-a-2', 5))),
+      see('2.0.0 start with as many', both(serves(['prod-a', '1.0.0']), scaled(objectName('web', 'prod-a', 2), 5))),
       load('prod-a', 4, both(ready, everywhere('2.0.0'))),
     ],
     expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED, also: sizeIs('prod-a', 4) },
@@ -99,8 +100,8 @@ export const AUTOSCALING: readonly Scenario[] = [
     steps: [
       create(autoscaled(webSpec('1.0.0'), { progressDeadlineSeconds: 300 })),
       version('2.0.0', ready),
-      load('prod-a', 6, ({ world }) => world.get('Deployment', 'web-prod-a-2') !== undefined),
-      see('2.0.0 follow', both(serves(['prod-a', '1.0.0']), scaled('web-prod-a-2', 6))),
+      load('prod-a', 6, ({ world }) => world.get('Deployment', objectName('web', 'prod-a', 2)) !== undefined),
+      see('2.0.0 follow', both(serves(['prod-a', '1.0.0']), scaled(objectName('web', 'prod-a', 2), 6))),
     ],
     expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED, also: sizeIs('prod-a', 6) },
     orderly: true,
@@ -111,9 +112,9 @@ export const AUTOSCALING: readonly Scenario[] = [
       create(autoscaled(webSpec('1.0.0'), LONG)),
       version('2.0.0', ready),
       load('prod-a', 6, both(ready, everywhere('2.0.0'))),
-      see('the standby follow', scaled('web-prod-a-1', 6)),
+      see('the standby follow', scaled(objectName('web', 'prod-a', 1), 6)),
       load('prod-a', 3),
-      see('the standby follow', scaled('web-prod-a-1', 3)),
+      see('the standby follow', scaled(objectName('web', 'prod-a', 1), 3)),
       rollback('back', ready),
       load('prod-a', 4, complete('back')),
     ],
@@ -126,7 +127,7 @@ export const AUTOSCALING: readonly Scenario[] = [
       create(autoscaled(webSpec('1.0.0'), { rollback: { ...LONG.rollback, warmReplicas: '50%' } })),
       version('2.0.0', ready),
       load('prod-a', 6, both(ready, everywhere('2.0.0'))),
-      see('half a standby', scaled('web-prod-a-1', 3)),
+      see('half a standby', scaled(objectName('web', 'prod-a', 1), 3)),
       rollback('back', ready),
     ],
     expect: { serves: everywhereAt('1.0.0'), conditions: HELD, also: sizeIs('prod-a', 6) },
@@ -138,8 +139,8 @@ export const AUTOSCALING: readonly Scenario[] = [
       create(autoscaled(webSpec('1.0.0'), LONG)),
       version('2.0.0', ready),
       load('prod-a', 5, both(ready, everywhere('2.0.0'))),
-      stopAutoscaling(scaled('web-prod-a-1', 5)),
-      see('the size of the spec', both(ready, scaled('web-prod-a-2', 2))),
+      stopAutoscaling(scaled(objectName('web', 'prod-a', 1), 5)),
+      see('the size of the spec', both(ready, scaled(objectName('web', 'prod-a', 2), 2))),
       rollback('back'),
     ],
     expect: { serves: everywhereAt('1.0.0'), conditions: HELD, also: sizeIs('prod-a', 2) },
@@ -152,13 +153,13 @@ export const AUTOSCALING: readonly Scenario[] = [
       load('prod-a', 2, ready),
       load('prod-a', 5, ready),
       load('prod-a', 2, fivePods),
-      stopAutoscaling(scaled('web-prod-a-1', 2)),
+      stopAutoscaling(scaled(objectName('web', 'prod-a', 1), 2)),
       edit(
         'set 3 replicas in prod-a',
         editPool('prod-a', (found) => {
           found.replicas = 3;
         }),
-        ({ world }) => world.get(AUTOSCALERS.kind, 'web-prod-a') === undefined,
+        ({ world }) => world.get(AUTOSCALERS.kind, objectName('web', 'prod-a')) === undefined,
       ),
     ],
     expect: { serves: everywhereAt('1.0.0'), conditions: RELEASED, also: sizeIs('prod-a', 3) },
@@ -175,7 +176,7 @@ export const AUTOSCALING: readonly Scenario[] = [
         }),
         ready,
       ),
-      version('2.0.0', scaled('web-prod-a-1', 3)),
+      version('2.0.0', scaled(objectName('web', 'prod-a', 1), 3)),
     ],
     expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED, also: sizeIs('prod-a', 3) },
     orderly: true,
@@ -185,7 +186,7 @@ export const AUTOSCALING: readonly Scenario[] = [
     steps: [
       create(autoscaled(workerSpec('1.0.0'))),
       grown,
-      version('2.0.0', both(ready, scaled('web-prod-a', 5))),
+      version('2.0.0', both(ready, scaled(objectName('web', 'prod-a'), 5))),
       rollback('back', both(ready, everywhere('2.0.0'))),
     ],
     expect: { serves: everywhereAt('1.0.0'), conditions: HELD, also: sizeIs('prod-a', 5) },
@@ -217,7 +218,7 @@ export const AUTOSCALING: readonly Scenario[] = [
     expect: {
       conditions: RELEASED,
       also: ({ world }) =>
-        world.get(AUTOSCALERS.kind, 'web-prod-b') || deploymentsOf(world, 'web', 'prod-b').length > 0
+        world.get(AUTOSCALERS.kind, objectName('web', 'prod-b')) || deploymentsOf(world, 'web', 'prod-b').length > 0
           ? 'prod-b is left'
           : undefined,
     },
@@ -229,13 +230,13 @@ export const AUTOSCALING: readonly Scenario[] = [
       act(
         'let the autoscaler of prod-a scale something else',
         ({ users }) => {
-          users.editAutoscaler('web-prod-a', { scaleTargetRef: { name: 'other' }, maxReplicas: 99 });
+          users.editAutoscaler(objectName('web', 'prod-a'), { scaleTargetRef: { name: 'other' }, maxReplicas: 99 });
         },
         ready,
       ),
       wait(20),
       act('delete the autoscaler of prod-b', ({ users }) => {
-        users.remove('HorizontalPodAutoscaler', 'web-prod-b');
+        users.remove('HorizontalPodAutoscaler', objectName('web', 'prod-b'));
       }),
     ],
     expect: { serves: everywhereAt('1.0.0'), conditions: RELEASED },
@@ -253,7 +254,7 @@ export const AUTOSCALING: readonly Scenario[] = [
         6,
         both(ready, everywhere('2.0.0'), ({ world }) => world.list('Deployment').length === 3),
       ),
-      rollback('back', both(ready, scaled('web-prod-a-2', 6)), { force: true }),
+      rollback('back', both(ready, scaled(objectName('web', 'prod-a', 2), 6)), { force: true }),
     ],
     expect: { serves: everywhereAt('1.0.0'), conditions: HELD, also: sizeIs('prod-a', 6) },
     orderly: true,
@@ -273,7 +274,7 @@ export const AUTOSCALING: readonly Scenario[] = [
       load('canary', 4, both(serves(['canary', '2.0.0']), is('Ready', 'False', 'Soaking'))),
       see('it soak still', both(scaled('web-canary-2', 4), is('Ready', 'False', 'Soaking'))),
       wait(32),
-      see('2.0.0 in production', ({ world }) => world.get('Deployment', 'web-prod-a-2') !== undefined),
+      see('2.0.0 in production', ({ world }) => world.get('Deployment', objectName('web', 'prod-a', 2)) !== undefined),
     ],
     expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED, also: sizeIs('canary', 4) },
     orderly: true,
@@ -316,14 +317,14 @@ export const AUTOSCALING: readonly Scenario[] = [
   {
     name: 'autoscaler-name-taken',
     prepare: ({ users }) => {
-      users.createAutoscaler('web-prod-a', 'something');
+      users.createAutoscaler(objectName('web', 'prod-a'), 'something');
     },
     steps: [
       create(autoscaled(webSpec('1.0.0'))),
       act(
         'remove what has the name',
         ({ users }) => {
-          users.remove('HorizontalPodAutoscaler', 'web-prod-a');
+          users.remove('HorizontalPodAutoscaler', objectName('web', 'prod-a'));
         },
         is('Stalled', 'True', 'NameTaken'),
       ),

@@ -6,6 +6,7 @@ import type { Scenario, UserStep } from './scenario.ts';
 import { pool, sharedSpec, webSpec, workerSpec } from './specs.ts';
 import type { SpecDraft } from './specs.ts';
 import type { Scene } from './simulation.ts';
+import { objectName } from '../../src/release/names.ts';
 
 type Act = (random: Random, count: number) => Pick<UserStep, 'say' | 'act'>;
 
@@ -204,7 +205,7 @@ const ACTS: readonly Act[] = [
     };
   },
   (random) => {
-    const [name, replicas] = [`web-${random.pick(POOLS)}-${random.between(1, 3)}`, random.between(1, 4)];
+    const [name, replicas] = [objectName('web', random.pick(POOLS), random.between(1, 3)), random.between(1, 4)];
     return {
       say: `scale ${name} to ${replicas}`,
       act: ({ users }) => {
@@ -213,7 +214,7 @@ const ACTS: readonly Act[] = [
     };
   },
   (random) => {
-    const name = `web-${random.pick(POOLS)}-${random.between(1, 3)}`;
+    const name = objectName('web', random.pick(POOLS), random.between(1, 3));
     return {
       say: `scribble over Deployment ${name}`,
       act: ({ users }) => {

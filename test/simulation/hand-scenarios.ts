@@ -4,6 +4,7 @@ import type { Scenario } from './scenario.ts';
 import { sharedSpec, webSpec } from './specs.ts';
 import { RELEASED, act, behaves, create, everywhereAt, is, ready, started, version } from './steps.ts';
 import { deploymentsOf, readyOf } from './truth.ts';
+import { objectName } from '../../src/release/names.ts';
 
 export const BY_HAND: readonly Scenario[] = [
   {
@@ -21,7 +22,7 @@ export const BY_HAND: readonly Scenario[] = [
         say: 'delete Deployment web-prod-b-1',
         after: 20_000,
         act: ({ users }) => {
-          users.remove('Deployment', 'web-prod-b-1');
+          users.remove('Deployment', objectName('web', 'prod-b', 1));
         },
       },
       version('2.0.0', ready),
@@ -50,7 +51,7 @@ export const BY_HAND: readonly Scenario[] = [
         say: 'scale web-prod-b-1 to 3',
         after: 20_000,
         act: ({ users }) => {
-          users.scale('web-prod-b-1', 3);
+          users.scale(objectName('web', 'prod-b', 1), 3);
         },
       },
       version('2.0.0', ready),
@@ -114,7 +115,7 @@ export const BY_HAND: readonly Scenario[] = [
       act(
         'annotate Deployment web-prod-a-1 with nonsense',
         ({ users }) => {
-          users.annotate('Deployment', 'web-prod-a-1', { [ANNOTATION.placement]: 'nonsense' });
+          users.annotate('Deployment', objectName('web', 'prod-a', 1), { [ANNOTATION.placement]: 'nonsense' });
         },
         ready,
       ),

@@ -9,6 +9,7 @@ import { CHANGES } from './change-scenarios.ts';
 import { FAILURE } from './failure-scenarios.ts';
 import { PROMOTION } from './promotion-scenarios.ts';
 import { ROLLBACK } from './rollback-scenarios.ts';
+import { SERVICES } from './service-scenarios.ts';
 import { STANDING } from './standing-scenarios.ts';
 import { MOVES } from './move-scenarios.ts';
 import { VMS } from './vm-scenarios.ts';
@@ -24,6 +25,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...ROLLBACK,
   ...FAILURE,
   ...STANDING,
+  ...SERVICES,
   ...VMS,
   ...MOVES,
   ...AUTOSCALING,

@@ -9,6 +9,7 @@ import { createAutoscalingRules } from './autoscaling-rules.ts';
 import { createPromotionRules } from './promotion-rules.ts';
 import { createRecordRules } from './record-rules.ts';
 import { createRollbackRules } from './rollback-rules.ts';
+import { createServiceRules } from './service-rules.ts';
 import type { Pod } from './pods.ts';
 import { deploymentSpec, isLeaving, matches, poolOf, podsOf, serves } from './pods.ts';
 import { parseDuration } from '../../src/api/common.ts';
@@ -40,6 +41,7 @@ export function watchInvariants(judge: Judge): Invariants {
   const violations: string[] = [];
   const rules = [
     ...createTrafficRules(judge),
+    ...createServiceRules(judge),
     ...createAutoscalingRules(judge),
     ...createRecordRules(judge),
     ...createRollbackRules(judge),
@@ -122,7 +124,7 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): Rule[] {
     for (const pool of livePools(actor, release)) {
       if (pool.service === undefined) continue;
       const selector = selectorOf(kind === 'Service' ? before : world.get('Service', pool.service));
-      const pods = podsOf(world).filter((pod) => poolOf(pod) === pool.name);
+      const pods = podsOf(world).filter((pod) => poolOf(pod) === pool.name && labelOf(pod, 'release') === release);
       const had = pods.filter((pod) => matches(pod, selector)).filter(surely(actor, release)).length;
       const left = leftBehind({ actor, kind, before, object, ...(after && { after }) }, pool, pods, selector, release);
       if (left === undefined || left >= had || left >= wanted(actor, release, pool)) continue;

@@ -21,6 +21,7 @@ import {
   wait,
 } from './steps.ts';
 import { deploymentsOf, selectorOf } from './truth.ts';
+import { objectName } from '../../src/release/names.ts';
 
 const FAILED = { Ready: 'False/Failed', Stalled: 'True', Available: 'True' };
 
@@ -137,7 +138,7 @@ export const STANDING: readonly Scenario[] = [
       act(
         'delete Deployment web-prod-a-1',
         ({ users }) => {
-          users.remove('Deployment', 'web-prod-a-1');
+          users.remove('Deployment', objectName('web', 'prod-a', 1));
         },
         is('CapacityAvailable', 'False'),
       ),

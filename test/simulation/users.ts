@@ -1,5 +1,5 @@
 /** What people do: with kubectl, from Git, by hand. */
-import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
+import { ANNOTATION, FIELD_MANAGER, LABEL } from '../../src/api/meta.ts';
 import {
   APP_RELEASES,
   AUTOSCALERS,
@@ -77,6 +77,8 @@ export interface Users {
   /** What a restore from a backup leaves. */
   disown: () => void;
   createService: (name: string, adopt: boolean) => void;
+  /** As the operator wrote it when Services selected by their track alone. */
+  selectByTrackAlone: (service: string) => void;
   vmPool: (name: string, spec: VmPoolSpec) => void;
   /** How many pods each VM of a pool takes, as everybody can see. */
   room: (pool: string, pods: number) => void;
@@ -239,6 +241,11 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
       const metadata = { name, namespace: NAMESPACE, annotations };
       const spec = { selector: { app: 'legacy' }, ports: [{ port: 80, protocol: 'TCP', targetPort: 80 }] };
       api.create(SERVICES, { apiVersion: 'v1', kind: 'Service', metadata, spec }, KUBECTL);
+    },
+    selectByTrackAlone: (name) => {
+      const selector = { [LABEL.track]: selectorOf(world.get('Service', name))?.[LABEL.track] };
+      const operations = [{ op: 'replace' as const, path: '/spec/selector', value: selector }];
+      api.patch(SERVICES, name, { type: 'json', operations }, { actor: 'user', manager: FIELD_MANAGER });
     },
     vmPool: (name, spec) => {
       const { apiVersion, kind } = VM_POOLS;

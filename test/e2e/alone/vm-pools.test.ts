@@ -17,6 +17,7 @@ import {
   vmsOf,
   type Vm,
 } from '../vms.ts';
+import { objectName } from '../../../src/release/names.ts';
 
 const PROMOTION: Spec['stages'] = [
   { name: 'canary', soak: '2s', pools: [{ name: 'canary-vms', replicas: 1 }] },
@@ -104,7 +105,7 @@ describe('a pool', () => {
       const pods = await world.pods('prod-a');
       return pods.length === 3 && pods.every((pod) => pod.ready && pod.node !== node);
     });
-    expect(await deploymentsOf(world)).toBe('web-prod-a-1');
+    expect(await deploymentsOf(world)).toBe(objectName('web', 'prod-a', 1));
     expect(runsOf(await asker.answers(), 'prod-a').map(({ version }) => version)).toEqual(['1.0.0']);
 
     await kubectl('uncordon', node);

@@ -1,0 +1,178 @@
+import { describe, expect, test } from 'vitest';
+import { ANNOTATION, LABEL } from '../api/meta.ts';
+import type { Deployment, Service } from './objects.ts';
+import type { Observed } from './observed.ts';
+import { plan } from './plan.ts';
+import { formerWorkloadName, makeDeployment, makeService, trackName, workloadName } from './render.ts';
+import type { Facts, Revision } from './revision.ts';
+import { placementKeys, placementOf, topologyOf } from './revision.ts';
+import {
+  controllerRevision,
+  live,
+  liveService,
+  meta,
+  NOW,
+  observed,
+  podsFor,
+  release,
+  revision,
+  spec,
+} from './testing.ts';
+
+const EARLIER = '2026-01-01T11:30:00Z';
+const POOL = 'prod-a';
+
+/** One pool behind one Service. */
+function single(version: string, more: object = {}) {
+  const stages = [
+    { name: 'all', pools: [{ name: POOL, replicas: 2, nodeSelector: {}, serviceName: 'shop', ...more }] },
+  ];
+  return spec({ version, stages });
+}
+
+const wanted = single('1.0.0');
+const key = placementKeys(topologyOf(wanted), 'web', 'BlueGreen').get(POOL) ?? '';
+
+function good(): Facts {
+  return {
+    pools: { [POOL]: { entered: { at: EARLIER, attempt: 1, key }, healthySince: EARLIER, good: EARLIER } },
+    approvals: {},
+  };
+}
+
+const first = revision(1, wanted, good());
+
+function identity(of: Revision, name?: string) {
+  const placement = placementOf({ name: POOL, replicas: 2, nodeSelector: {} });
+  return {
+    pool: POOL,
+    revision: of,
+    placement,
+    strategy: 'BlueGreen' as const,
+    key,
+    ...(name !== undefined && { name }),
+  };
+}
+
+function running(of: Revision, name?: string): Deployment {
+  const track = trackName('shop', identity(of));
+  const topology = topologyOf(wanted);
+  return live(makeDeployment({ owner: meta('web'), identity: identity(of, name), track, replicas: 2, topology }), 2);
+}
+
+function serving(of: Revision, more: { byTrackAlone?: boolean; name?: string } = {}): Service {
+  const template = wanted.service ?? { ports: [], type: 'ClusterIP' as const };
+  const track = trackName('shop', identity(of));
+  const options = { owner: meta('web'), name: 'shop', pools: [POOL], track, revision: of, template, annotations: {} };
+  return liveService(makeService({ ...options, ...more }));
+}
+
+function actions(more: Partial<Observed>, revisions: readonly Revision[] = [first]): string[] {
+  const deployments = more.deployments ?? [running(first)];
+  const seen = observed({
+    release: release(wanted),
+    revisions: revisions.map(controllerRevision),
+    deployments,
+    services: [serving(first)],
+    pods: deployments.flatMap((deployment) => podsFor(deployment, 2)),
+    ...more,
+  });
+  return plan(seen, NOW).actions.flatMap((action) => {
+    if (action.kind === 'ApplyDeployment') return [`Deployment ${action.deployment.metadata.name}`];
+    if (action.kind !== 'ApplyService') return [];
+    const { metadata, spec: body } = action.service;
+    return [`Service ${metadata.name} to ${JSON.stringify(body.selector)}`];
+  });
+}
+
+function selector(track: string): string {
+  return JSON.stringify({ [LABEL.track]: track, [LABEL.release]: 'web' });
+}
+
+const tampered: Service = { ...serving(first, { byTrackAlone: true }), selectorOwner: 'kubectl-edit' };
+const noted = serving(first, { byTrackAlone: true });
+const annotated = {
+  ...noted,
+  metadata: { ...noted.metadata, annotations: { ...noted.metadata.annotations, [ANNOTATION.revision]: '7' } },
+};
+
+describe('the selector of a Service', () => {
+  test.each<[string, Service, string[]]>([
+    ['is the track and the release', serving(first), []],
+    ['of one from before is left as it is', serving(first, { byTrackAlone: true }), []],
+    ['that somebody else took the release out of is put back', tampered, [`Service shop to ${selector('shop-1')}`]],
+    [
+      'of one from before gains the release with any write for another revision',
+      annotated,
+      [`Service shop to ${selector('shop-1')}`],
+    ],
+    [
+      'that somebody else changed is put back',
+      { ...serving(first), spec: { selector: { app: 'web' } } },
+      [`Service shop to ${selector('shop-1')}`],
+    ],
+  ])('%s', (_what, service, expected) => {
+    expect(actions({ services: [service] })).toEqual(expected);
+  });
+
+  test('of one from before gains the release at its next switch', () => {
+    const next = single('2.0.0');
+    const second = revision(2, next, good());
+    const world = {
+      release: release(next),
+      deployments: [running(first), running(second)],
+      services: [serving(first, { byTrackAlone: true })],
+    };
+    expect(actions(world, [first, second])).toEqual([`Service shop to ${selector('shop-2')}`]);
+  });
+});
+
+describe('before a pod starts', () => {
+  test('the Service is made', () => {
+    expect(actions({ deployments: [], services: [] })).toEqual([`Service shop to ${selector('shop-1')}`]);
+    expect(actions({ deployments: [] })).toEqual([`Deployment ${workloadName('web', identity(first))}`]);
+  });
+
+  test('its Service must be no other’s', () => {
+    const memory = { ...observed().memory, taken: new Map([['Service/shop', 'it is another’s']]) };
+    expect(actions({ deployments: [], services: [], memory })).toEqual([]);
+  });
+
+  test('an adopted Service is there', () => {
+    const foreign = {
+      metadata: meta('shop', { annotations: { [ANNOTATION.adopt]: 'true' } }),
+      spec: { selector: { app: 'old' } },
+    };
+    const world = { deployments: [], services: [], foreignServices: [foreign] };
+    expect(actions(world)).toEqual([`Deployment ${workloadName('web', identity(first))}`]);
+  });
+});
+
+describe('what runs', () => {
+  test('keeps its name', () => {
+    const former = formerWorkloadName('web', identity(first));
+    expect(former).toBe('web-prod-a-1');
+    expect(actions({ deployments: [running(first, former)] })).toEqual([]);
+  });
+
+  test('is led to by a Service of another name', () => {
+    const renamed = single('1.0.0', { serviceName: 'store' });
+    expect(actions({ release: release(renamed) })).toEqual([`Service store to ${selector('shop-1')}`]);
+  });
+
+  test('is not, where a Service of another release leads to its track', () => {
+    const renamed = single('1.0.0', { serviceName: 'store' });
+    const otherServices = [{ metadata: meta('shop'), spec: { selector: { [LABEL.track]: 'shop-1' } } }];
+    const world = { release: release(renamed), services: [], otherServices };
+    expect(actions(world)).toEqual([`Service store to ${selector('store-1')}`]);
+    const services = [
+      {
+        ...serving(first),
+        metadata: meta('store', { labels: { [LABEL.release]: 'web' } }),
+        spec: { selector: { [LABEL.track]: 'store-1', [LABEL.release]: 'web' } },
+      },
+    ];
+    const [made = ''] = actions({ ...world, services }).filter((action) => action.startsWith('Deployment'));
+    expect(made).toMatch(/^Deployment web-prod-a-1-[0-9a-f]{5}-[0-9a-f]{8}$/);
+  });
+});

@@ -13,5 +13,7 @@ LABEL org.opencontainers.image.title="AppRelease operator" \
       org.opencontainers.image.revision="${REVISION}"
 COPY LICENSE dist/operator.mjs /
 USER 65532:65532
+# Names are looked up on half of these threads, which a slow name server keeps for some 20 s: users choose the registries' names.
+ENV UV_THREADPOOL_SIZE=32
 # Room for garbage, in MB: with Node's own choice a burst of work takes 100 MB more, which the process then keeps.
 ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=4", "/operator.mjs"]

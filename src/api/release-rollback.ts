@@ -49,7 +49,10 @@ export const releaseRollbackStatus = z
       description: 'The version that the pools are held at; where they differ, all of them, separated by commas.',
     }),
     sequence: z.int().optional().meta({ description: 'Its place among the accepted rollbacks of the release.' }),
-    heldAgainst: z.int().optional().meta({ description: 'The wanted revision that this keeps out.' }),
+    heldAgainst: z.int().optional().meta({
+      description:
+        'The wanted revision that this keeps out, and with it those that are recorded later with its version or its images.',
+    }),
     pools: z
       .array(rollbackPoolStatus)
       .max(256)

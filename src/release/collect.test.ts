@@ -120,3 +120,25 @@ describe('2.2 the ledger outlives the revisions', () => {
     expect(ledger['77']).toBeDefined();
   });
 });
+
+describe('the history keeps bad marks', () => {
+  const at = '2026-01-01T11:00:00Z';
+  const LEFT: Facts = { pools: { a: { good: at, rolledBack: { at, by: 'back' } } }, approvals: {} };
+
+  /** Each with an image of its own. */
+  function version(number: number, name: string, facts = GOOD): Revision {
+    return { ...record(number, name, { [`web:${number}`]: pinOf(`web:${number}`, number) }), facts };
+  }
+
+  test('of the three newest revisions that have them, though they were good before', () => {
+    const bad = [1, 2, 3, 4].map((number) => version(number, `v${number}`, LEFT));
+    const good = [5, 6, 7].map((number) => version(number, `v${number}`));
+    expect(settle([...bad, ...good, version(8, 'v8')]).left).toEqual([2, 3, 4, 7, 8]);
+  });
+
+  test('of one that the wanted revision inherits from, however old it is', () => {
+    const bad = [1, 2, 3, 4].map((number) => version(number, `v${number}`, LEFT));
+    expect(settle([...bad, version(8, 'v8')]).left).toEqual([2, 3, 4, 8]);
+    expect(settle([...bad, version(8, 'v1', { pools: {}, approvals: {} })]).left).toEqual([1, 2, 3, 4, 8]);
+  });
+});

@@ -2,9 +2,10 @@
 import { ANNOTATION, LABEL } from '../api/meta.ts';
 import type { Action } from './actions.ts';
 import { targetOf } from './actions.ts';
+import { inheritsFrom } from './kinship.ts';
 import { canonicalJson, ledgerName, revisionName } from './names.ts';
 import type { Ledger, PinnedImage, Revision } from './revision.ts';
-import { isGood, knownPins } from './revision.ts';
+import { isBad, isGood, knownPins } from './revision.ts';
 import { isSettled, lastGood, poolTarget, wantedRevision } from './target.ts';
 import type { View } from './view.ts';
 import { inForce } from './view.ts';
@@ -98,12 +99,17 @@ function revisionsBeyondLimits(view: View): Revision[] {
   const back = new Set(
     view.pools.flatMap((pool) => [pool.served, view.lastWanted].map((left) => lastGood(view, pool, left))),
   );
+  // So that a version that comes again later inherits their marks, good as they may have been before.
+  const bad = new Set(spare.filter(isBad).slice(0, FAILED_LIMIT));
   const good = spare
     .filter((revision) => isGoodAnywhere(revision))
     .toSorted((a, b) => Number(back.has(b)) - Number(back.has(a)))
     .slice(view.topology.revisionHistoryLimit)
-    .filter((revision) => !back.has(revision));
-  const others = spare.filter((revision) => !isGoodAnywhere(revision)).slice(FAILED_LIMIT);
+    .filter((revision) => !back.has(revision) && !bad.has(revision));
+  const others = spare
+    .filter((revision) => !isGoodAnywhere(revision))
+    .toSorted((a, b) => Number(bad.has(b)) - Number(bad.has(a)))
+    .slice(FAILED_LIMIT);
   return [...good, ...others];
 }
 
@@ -150,7 +156,7 @@ function isGoodAnywhere(revision: Revision): boolean {
   return Object.keys(revision.facts.pools).some((pool) => isGood(revision, pool));
 }
 
-/** Served, standby, wanted, entered, the newest (its number must not come again), or a rollback's target. */
+/** Served, standby, wanted, entered, the newest (its number must not come again), a rollback's target, or the source of marks. */
 function neededRevisions(view: View): Set<Revision> {
   const numbers = new Set<number | undefined>([view.lastWanted?.number, view.revisions.at(-1)?.number]);
   for (const { revision } of view.workloads) numbers.add(revision);
@@ -160,7 +166,8 @@ function neededRevisions(view: View): Set<Revision> {
     numbers.add(status?.heldAgainst);
     for (const { to, from } of status?.pools ?? []) numbers.add(to).add(from);
   }
-  return new Set(view.revisions.filter(({ number }) => numbers.has(number)));
+  const needed = view.revisions.filter(({ number }) => numbers.has(number));
+  return new Set(needed.flatMap((revision) => [revision, inheritsFrom(view, revision) ?? revision]));
 }
 
 /** Removes the Deployments and Services of pools that left the spec: last, when every other pool has arrived. */

@@ -5,6 +5,7 @@ import type { ReleasePromotion } from '../api/release-promotion.ts';
 import { conditionIs } from './conditions.ts';
 import type { Approval, Facts, Revision } from './revision.ts';
 import { isBad, poolFacts } from './revision.ts';
+import { describeMark, inheritsFrom, keepsOut } from './kinship.ts';
 import type { PullWait } from './prepull.ts';
 import { imagesKeepOut } from './prepull.ts';
 import type { VmWait } from './room.ts';
@@ -12,6 +13,7 @@ import { vmsKeepOut } from './room.ts';
 import type { Revisions } from './drafts.ts';
 import { hasFailed, isEntered, isHealthy, isRevert, wantedKey, wantedReplicas, wantedRevision } from './target.ts';
 import type { PoolView, View } from './view.ts';
+import { inForce } from './view.ts';
 
 export interface Wait {
   reason:
@@ -43,6 +45,7 @@ type Gate = (candidate: Candidate) => Wait | undefined;
 
 const GATES: readonly Gate[] = [
   notPaused,
+  notKeptOut,
   nothingFailed,
   namesAreFree,
   stageBeforeIsHealthy,
@@ -98,10 +101,10 @@ export function enterStages(view: View, drafts: Revisions): void {
   const wanted = wantedRevision(view);
   if (!wanted) return;
   for (const pool of view.pools) {
-    if (!pool.hold && isRevert(pool, wanted) && !isEntered(view, pool, wanted)) enter(view, drafts, pool, wanted);
+    if (!pool.hold && isRevert(view, pool, wanted) && !isEntered(view, pool, wanted)) enter(view, drafts, pool, wanted);
   }
   for (const stage of view.topology?.stages ?? []) {
-    const waiting = poolsToEnter(view, stage, wanted).filter((pool) => !isRevert(pool, wanted));
+    const waiting = poolsToEnter(view, stage, wanted).filter((pool) => !isRevert(view, pool, wanted));
     if (waiting.length === 0) continue;
     const added = waiting.filter((pool) => !pool.served && !pool.entered);
     const mates = stagePools(view, stage).filter((pool) => !waiting.includes(pool));
@@ -138,14 +141,11 @@ function enter(view: View, drafts: Revisions, pool: PoolView, revision: Revision
   });
 }
 
-/** Marked bad, or on a further attempt: it comes again only by hand, stage by stage. */
-function wasTakenBack(revision: Revision): boolean {
-  return isBad(revision) || (revision.facts.attempt ?? 1) > 1;
-}
-
-/** Whether a person must let this revision into the stage. */
-export function needsApproval(stage: Stage, revision: Revision): boolean {
-  return stage.approval === 'Manual' || wasTakenBack(revision);
+/** Why a revision comes only by hand, stage by stage: it is marked bad or on a further attempt, or inherits such marks. */
+function whyByHand(view: View, revision: Revision): string | undefined {
+  if (isBad(revision) || (revision.facts.attempt ?? 1) > 1) return 'it was taken back or failed before';
+  const earlier = inheritsFrom(view, revision);
+  return earlier && describeMark(earlier, revision);
 }
 
 /** The approval that was spent on the stage, or the promotion that can be. */
@@ -183,6 +183,20 @@ function isUsable({ metadata, status }: ReleasePromotion, view: View, revision: 
 
 function notPaused({ view }: Candidate): Wait | undefined {
   return view.paused === undefined ? undefined : { reason: 'Paused', message: `paused: ${view.paused}` };
+}
+
+/** A rollback of the whole release also keeps what it holds out of pools that were added since. */
+function notKeptOut({ view, pools, revision }: Candidate): Wait | undefined {
+  const rollback = view.observed.rollbacks.find(
+    (candidate) =>
+      candidate.spec.pools === undefined &&
+      inForce(candidate, view.owner.uid) &&
+      pools.some(({ name }) => !candidate.status?.pools?.some((held) => held.name === name)) &&
+      keepsOut(view, candidate, revision),
+  );
+  if (!rollback) return undefined;
+  const message = `rollback ${rollback.metadata.name} keeps revision ${revision.number} out of every pool`;
+  return { reason: 'HeldByRollback', message };
 }
 
 function nothingFailed({ view, pools, revision, approval }: Candidate): Wait | undefined {
@@ -245,9 +259,10 @@ export function soakedAt(pool: PoolView, revision: Revision): number | undefined
   return healthySince === undefined ? undefined : Date.parse(healthySince) + (parseDuration(pool.stage.soak) ?? 0);
 }
 
-function isApproved({ stage, revision, approval }: Candidate): Wait | undefined {
-  if (!needsApproval(stage, revision) || approval) return undefined;
-  const why = wasTakenBack(revision) ? ' (it was taken back or failed before)' : '';
+function isApproved({ view, stage, revision, approval }: Candidate): Wait | undefined {
+  const byHand = whyByHand(view, revision);
+  if (approval || (stage.approval === 'Automatic' && byHand === undefined)) return undefined;
+  const why = byHand === undefined ? '' : ` (${byHand})`;
   return {
     reason: 'WaitingForApproval',
     message: `a ReleasePromotion must let version ${revision.data.input.version} (revision ${revision.number}) into stage ${stage.name}${why}`,

@@ -71,7 +71,7 @@ function markRolling(view: View, drafts: Revisions, pool: PoolView, revision: Re
     });
     return;
   }
-  if (good === undefined || isRetried(revision, pool) || !isRevert(pool, revision))
+  if (good === undefined || isRetried(revision, pool) || !isRevert(view, pool, revision))
     markFailure(view, drafts, pool, revision);
 }
 

@@ -1,13 +1,13 @@
 /** What becomes of ReleasePromotions: bound on first sight, spent when their stage is entered. Pure. */
 import type { Stage } from '../api/app-release.ts';
 import type { ReleasePromotion, ReleasePromotionStatus } from '../api/release-promotion.ts';
-import type { ReleaseRollback } from '../api/release-rollback.ts';
 import type { Reason } from '../api/reasons.ts';
 import type { Action, Notice } from './actions.ts';
 import { targetOf } from './actions.ts';
 import type { ConditionDraft } from './conditions.ts';
 import { conditionIs, withConditions } from './conditions.ts';
 import { gate, poolsToEnter } from './gate.ts';
+import { keepsOut } from './kinship.ts';
 import { canonicalJson } from './names.ts';
 import type { Revision } from './revision.ts';
 import { wantedRevision } from './target.ts';
@@ -44,8 +44,8 @@ export function promotionBinding(view: View, { spec, status }: ReleasePromotion)
   return view.revisions.findLast(({ data }) => data.input.version === spec.version);
 }
 
-/** Whether a new promotion names, by version or revision, exactly what a rollback keeps out: the retry. */
-export function retries(view: View, promotion: ReleasePromotion, rollback: ReleaseRollback): boolean {
+/** Whether a new promotion names the wanted revision by version or number: the retry, where a rollback keeps it out. */
+export function namesWanted(view: View, promotion: ReleasePromotion): boolean {
   const { spec, status, metadata } = promotion;
   return (
     (spec.version !== undefined || spec.revision !== undefined) &&
@@ -54,7 +54,7 @@ export function retries(view: View, promotion: ReleasePromotion, rollback: Relea
     !wasAccepted(promotion) &&
     metadata.deletionTimestamp === undefined &&
     stageExists(view, spec.stage) &&
-    promotionBinding(view, promotion)?.number === rollback.status?.heldAgainst
+    promotionBinding(view, promotion) === wantedRevision(view)
   );
 }
 
@@ -119,7 +119,7 @@ function judge(view: View, promotion: ReleasePromotion): ReleasePromotionStatus 
     );
   }
   if (revision.facts.approvals[stage.name]?.promotion === metadata.name) return complete(stage, revision);
-  const held = view.pools.find(({ hold }) => hold?.rollback.status?.heldAgainst === revision.number);
+  const held = view.pools.find(({ hold }) => hold && keepsOut(view, hold.rollback, revision));
   if (held?.hold) {
     const by = held.hold.rollback.metadata.name;
     if (wasAccepted(promotion))

@@ -6,11 +6,12 @@ import { targetOf } from './actions.ts';
 import type { ConditionDraft } from './conditions.ts';
 import { conditionIs, findCondition, withConditions } from './conditions.ts';
 import type { Revisions } from './drafts.ts';
+import { hasSameVersion, keepsOut } from './kinship.ts';
 import { canonicalJson } from './names.ts';
 import type { PoolFacts, Revision } from './revision.ts';
 import { isGood, poolFacts } from './revision.ts';
 import { barrierBetween, isAvailable, lastGood, wantedReplicas, wantedRevision } from './target.ts';
-import { retries } from './promotion.ts';
+import { namesWanted } from './promotion.ts';
 import type { Hold, PoolView, View } from './view.ts';
 import { inForce } from './view.ts';
 
@@ -67,7 +68,7 @@ function answer(view: View, rollback: ReleaseRollback): Action {
         { type: 'Accepted', status: 'True', reason: 'Accepted', message },
         { type: 'Complete', status: 'False', reason: 'InProgress', message },
         { type: 'Superseded', status: 'False', reason: 'Latest', message: 'no later rollback took a pool over' },
-        { type: 'InForce', status: 'True', reason: 'Holding', message: heldMessage(view) },
+        { type: 'InForce', status: 'True', reason: 'Holding', message: holdMessage(view.lastWanted) },
       ],
       view.now,
     ),
@@ -80,10 +81,18 @@ function answer(view: View, rollback: ReleaseRollback): Action {
   });
 }
 
-function heldMessage({ lastWanted }: View): string {
-  return lastWanted
-    ? `keeps out revision ${lastWanted.number} (${lastWanted.data.input.version}) until another is wanted, or a ReleasePromotion names it`
-    : 'keeps the pools where they are';
+/** What it keeps out: the revision that it is held against, or now a later one that was made of it. */
+function holdMessage(held: Revision | undefined, wanted = held): string {
+  if (!held || !wanted) return 'keeps the pools where they are';
+  const which =
+    wanted === held
+      ? 'and later ones with its version or its images,'
+      : `with the ${hasSameVersion(held, wanted) ? 'version' : 'images'} of revision ${held.number},`;
+  return `keeps out ${title(wanted)} ${which} until another version with other images is wanted, or a ReleasePromotion names it`;
+}
+
+function title({ number, data }: Revision): string {
+  return `revision ${number} (${data.input.version})`;
 }
 
 function decide(view: View, { spec }: ReleaseRollback): Verdict {
@@ -182,8 +191,13 @@ function follow(view: View, rollback: ReleaseRollback, status: ReleaseRollbackSt
     drafts.push({ type: 'Superseded', status: 'True', reason: 'LaterRollback', message: `superseded by ${by}` });
     drafts.push({ type: 'InForce', status: 'False', reason: 'Superseded', message: `superseded by ${by}` });
   } else {
-    end ??= endOfHold(view, rollback, status);
+    end ??= endOfHold(view, rollback);
+    const held = view.revisions.find(({ number }) => number === status.heldAgainst);
     if (end !== undefined) drafts.push({ type: 'InForce', status: 'False', reason: 'Ended', message: end });
+    else if (held) {
+      const message = holdMessage(held, wantedRevision(view));
+      drafts.push({ type: 'InForce', status: 'True', reason: 'Holding', message });
+    }
   }
   const open = left.filter(
     (pool) => pool.completedAt === undefined && view.pools.some((own) => own.name === pool.name),
@@ -250,12 +264,11 @@ function isMarked(view: View, pool: PoolView, { status }: ReleaseRollback): bool
   return !left || pool.hold?.pool.to === left.number || poolFacts(left, pool.name).entered === undefined;
 }
 
-function endOfHold(view: View, rollback: ReleaseRollback, status: ReleaseRollbackStatus): string | undefined {
+function endOfHold(view: View, rollback: ReleaseRollback): string | undefined {
   const wanted = wantedRevision(view);
   if (!wanted) return undefined;
-  if (wanted.number !== status.heldAgainst)
-    return `revision ${wanted.number} (${wanted.data.input.version}) is wanted now`;
-  const retry = view.observed.promotions.find((promotion) => retries(view, promotion, rollback));
+  if (!keepsOut(view, rollback, wanted)) return `${title(wanted)} is wanted now`;
+  const retry = view.observed.promotions.find((promotion) => namesWanted(view, promotion));
   return retry && `ReleasePromotion ${retry.metadata.name} names the held revision ${wanted.number}: retry`;
 }
 
@@ -286,7 +299,8 @@ export function markRolledBack(view: View, drafts: Revisions): void {
     const { heldAgainst } = hold.rollback.status ?? {};
     for (const revision of view.revisions) {
       if (revision.number === hold.pool.to || poolFacts(revision, pool.name).entered === undefined) continue;
-      if (revision.number === heldAgainst) markLeft(drafts, pool, revision, hold);
+      const isLater = revision.number >= (heldAgainst ?? Infinity);
+      if (isLater && keepsOut(view, hold.rollback, revision)) markLeft(drafts, pool, revision, hold);
       else if (revision.number > (hold.pool.to ?? Infinity)) leave(drafts, pool, revision);
     }
   }

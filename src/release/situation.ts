@@ -150,7 +150,7 @@ export function held(view: View): Situation | undefined {
   const { metadata, spec, status } = pool.hold.rollback;
   const against = view.revisions.find(({ number }) => number === status?.heldAgainst);
   const at = view.revisions.find(({ number }) => number === pool.hold?.pool.to);
-  const wants = against?.data.input.version ?? '?';
+  const wants = (wantedRevision(view) ?? against)?.data.input.version ?? '?';
   const why = spec.reason === undefined ? '' : `: ${spec.reason}`;
   return {
     reason: 'RolledBack',

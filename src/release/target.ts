@@ -1,6 +1,7 @@
 /** Which revision each pool goes to, and whether it is there. Pure. */
 import type { Autoscaling } from '../api/app-release.ts';
 import { LABEL } from '../api/meta.ts';
+import { inheritsFrom } from './kinship.ts';
 import { intOrPercentOf } from './quantity.ts';
 import type { Pod } from './objects.ts';
 import type { StrategyType } from './render.ts';
@@ -74,10 +75,10 @@ export function isEntered(view: View, pool: PoolView, revision: Revision): boole
 }
 
 /** A revert in the spec: at once, but only to what is older than what runs here, was good here and bad nowhere. */
-export function isRevert(pool: PoolView, revision: Revision): boolean {
-  return (
-    pool.served !== undefined && revision.number < pool.served.number && isGood(revision, pool.name) && !isBad(revision)
-  );
+export function isRevert(view: View, pool: PoolView, revision: Revision): boolean {
+  const { name, served } = pool;
+  if (!served || revision.number >= served.number || !isGood(revision, name)) return false;
+  return !isBad(revision) && !inheritsFrom(view, revision);
 }
 
 /** Where a pool is going; undefined while nothing was let in. */

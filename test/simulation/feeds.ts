@@ -37,7 +37,7 @@ import type { Stored } from '../../src/kube/store.ts';
 import { createStore } from '../../src/kube/store.ts';
 import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
 import type { PlacedPod } from '../../src/pool/objects.ts';
-import type { Pod } from '../../src/release/objects.ts';
+import type { ControllerRevision, Pod } from '../../src/release/objects.ts';
 import type { World, WorldObject } from './world.ts';
 
 /** One kind's cache and how far it is. */
@@ -53,6 +53,7 @@ export interface Knowledge {
   release: Map<string, AppRelease>;
   pods: Map<string, Map<string, Pod>>;
   rollbacks: Map<string, readonly ReleaseRollback[]>;
+  revisions: Map<string, readonly ControllerRevision[]>;
 }
 
 export interface Feeds {
@@ -64,7 +65,7 @@ export interface Feeds {
 /** `onVmChange`: VMs, their pools or what takes room on them changed; with the name of a pool, its spec did. */
 export function createFeeds(world: World, notify: (key: string) => void, onVmChange: (pool?: string) => void): Feeds {
   const list: Feed[] = [];
-  const knowledge: Knowledge = { release: new Map(), pods: new Map(), rollbacks: new Map() };
+  const knowledge: Knowledge = { release: new Map(), pods: new Map(), rollbacks: new Map(), revisions: new Map() };
 
   function cache<T extends KubeObject, S extends Stored>(
     { kind }: Resource<T>,
@@ -176,6 +177,14 @@ function noting(caches: Caches, knowledge: Knowledge): Caches {
         const pods = caches.pods.byIndex(index, key);
         knowledge.pods.set(key, new Map(pods.map((pod) => [pod.metadata.name, pod])));
         return pods;
+      },
+    },
+    revisions: {
+      ...caches.revisions,
+      byIndex: (index, key) => {
+        const revisions = caches.revisions.byIndex(index, key);
+        knowledge.revisions.set(key, revisions);
+        return revisions;
       },
     },
     rollbacks: {

@@ -7,6 +7,7 @@ import { AUTOSCALING } from './autoscaling-scenarios.ts';
 import { BY_HAND } from './hand-scenarios.ts';
 import { CHANGES } from './change-scenarios.ts';
 import { FAILURE } from './failure-scenarios.ts';
+import { HOLD } from './hold-scenarios.ts';
 import { PROMOTION } from './promotion-scenarios.ts';
 import { ROLLBACK } from './rollback-scenarios.ts';
 import { SERVICES } from './service-scenarios.ts';
@@ -23,6 +24,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...CHANGES,
   ...BY_HAND,
   ...ROLLBACK,
+  ...HOLD,
   ...FAILURE,
   ...STANDING,
   ...SERVICES,

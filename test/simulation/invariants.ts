@@ -6,6 +6,7 @@
 import { serviceName } from '../../src/release/names.ts';
 import type { Knowledge } from './feeds.ts';
 import { createAutoscalingRules } from './autoscaling-rules.ts';
+import { createKinshipRules } from './kinship-rules.ts';
 import { createPromotionRules } from './promotion-rules.ts';
 import { createRecordRules } from './record-rules.ts';
 import { createRollbackRules } from './rollback-rules.ts';
@@ -46,6 +47,7 @@ export function watchInvariants(judge: Judge): Invariants {
     ...createRecordRules(judge),
     ...createRollbackRules(judge),
     ...createPromotionRules(judge),
+    ...createKinshipRules(judge),
   ];
   judge.world.onWrite((write) => {
     for (const rule of rules) {

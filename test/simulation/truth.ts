@@ -101,7 +101,7 @@ export function wantedReplicas(pool: TruePool, deployment: WorldObject | undefin
   return deployment && (foreign || pool.autoscaled) ? deploymentSpec(deployment).replicas : pool.replicas;
 }
 
-export function factsOf(revision: WorldObject | undefined): Facts | undefined {
+export function factsOf(revision: Pick<WorldObject, 'metadata'> | undefined): Facts | undefined {
   const text = revision?.metadata.annotations?.[ANNOTATION.facts];
   return text === undefined ? undefined : (JSON.parse(text) as Facts);
 }

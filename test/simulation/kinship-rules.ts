@@ -1,0 +1,108 @@
+/** What is made of a version that was taken back: it comes in by nobody's edit, only by a person's approval. */
+import type { ReleasePromotionSpec, ReleasePromotionStatus } from '../../src/api/release-promotion.ts';
+import { canonicalJson } from '../../src/release/names.ts';
+import type { Facts, RevisionData } from '../../src/release/revision.ts';
+import { revisionInput, sameInput } from '../../src/release/revision.ts';
+import type { Judge, Rule } from './invariants.ts';
+import { isOperator, keyOf } from './invariants.ts';
+import { factsOf, poolsOf, revisionOf, revisionsOf, rollbackStatus, servedDeployment, specOf } from './truth.ts';
+import type { WorldObject } from './world.ts';
+import { labelOf } from './world.ts';
+
+type Record = ReturnType<typeof revisionsOf>[number];
+
+function digestsOf({ images }: RevisionData): string {
+  return canonicalJson([...new Set(Object.values(images).map(({ digest }) => digest))].sort());
+}
+
+function areKin(one: RevisionData, other: RevisionData): boolean {
+  return one.input.version === other.input.version || digestsOf(one) === digestsOf(other);
+}
+
+function isGood(facts: Facts | undefined, pool: string): boolean {
+  const { good, failed, rolledBack } = facts?.pools[pool] ?? {};
+  return good !== undefined && failed === undefined && rolledBack === undefined;
+}
+
+function isMarked(facts: Facts | undefined): boolean {
+  return Object.values(facts?.pools ?? {}).some((own) => own.failed !== undefined || own.rolledBack !== undefined);
+}
+
+export function createKinshipRules({ world, knows, alone }: Judge): Rule[] {
+  /** What of a release's records the author of a write knows. */
+  function known(actor: string, release: WorldObject): Record[] {
+    const seen = knows(actor)?.revisions.get(keyOf(release.metadata.name)) ?? [];
+    return revisionsOf(world, release.metadata.name).filter(({ metadata }) =>
+      seen.some((object) => object.metadata.uid === metadata.uid && isMarked(factsOf(object))),
+    );
+  }
+
+  function wasApproved({ metadata: { uid } }: WorldObject, revision: number, stage: string): boolean {
+    return world.list('ReleasePromotion').some((promotion) => {
+      const status = promotion.status as ReleasePromotionStatus | undefined;
+      const isAccepted = status?.conditions?.some(({ type, status: is }) => type === 'Accepted' && is === 'True');
+      const { stage: into } = promotion.spec as ReleasePromotionSpec;
+      return isAccepted && status?.releaseUID === uid && status.revision === revision && into === stage;
+    });
+  }
+
+  const entriesAreApproved: Rule = ({ actor, kind, before, after }) => {
+    if (kind !== 'ControllerRevision' || !isOperator(actor) || !after || after === before) return undefined;
+    const release = world.get('AppRelease', labelOf(after, 'release') ?? '');
+    const [was, is] = [factsOf(before), factsOf(after)];
+    if (!release || !is) return undefined;
+    const heir = after as unknown as Record;
+    const spec = specOf(knows(actor)?.release.get(keyOf(release.metadata.name))) ?? specOf(release);
+    for (const { name, stage } of poolsOf(release.metadata.name, spec)) {
+      const { entered } = is.pools[name] ?? {};
+      if (!entered || entered.at === was?.pools[name]?.entered?.at || isGood(was, name)) continue;
+      const records = revisionsOf(world, release.metadata.name);
+      const runs = records.find(({ revision }) => revision === heir.revision);
+      const isMate = poolsOf(release.metadata.name, spec).some(
+        (mate) => mate.stage === stage && mate.name !== name && was?.pools[mate.name]?.entered !== undefined,
+      );
+      const source = known(actor, release).find(
+        (record) =>
+          record.revision < heir.revision &&
+          areKin(record.data, heir.data) &&
+          !isGood(factsOf(record), name) &&
+          !records.some(
+            (between) =>
+              between.revision > record.revision && between.revision < heir.revision && isGood(factsOf(between), name),
+          ),
+      );
+      // A pool that was added gets what its stage runs.
+      if (!source || !runs || isMate || wasApproved(release, heir.revision, stage)) continue;
+      return `lets revision ${heir.revision} into pool ${name}, though it inherits the marks of revision ${source.revision} and nobody approved it`;
+    }
+    return undefined;
+  };
+
+  const holdsOutliveEdits: Rule = ({ actor, kind, before, after }) => {
+    if (!alone || kind !== 'ReleaseRollback' || !isOperator(actor) || !after) return undefined;
+    const [was, is] = [rollbackStatus(before), rollbackStatus(after)];
+    if (was?.acceptedAt === undefined || was.endedAt !== undefined || is?.endedAt === undefined) return undefined;
+    const release = world.get('AppRelease', (after.spec as { release: string }).release);
+    const spec = specOf(knows(actor)?.release.get(keyOf(release?.metadata.name ?? '')));
+    if (!release || spec?.version === undefined) return undefined;
+    const { name } = release.metadata;
+    const pools = poolsOf(name, spec);
+    const input = revisionInput(spec, spec.version);
+    const records = revisionsOf(world, name);
+    const names = new Set(pools.map((pool) => pool.name));
+    const wanted = records.findLast(({ data }) => sameInput(data.input, input, names));
+    const held = records.find(({ revision }) => revision === was.heldAgainst);
+    if (!wanted || !held || !areKin(wanted.data, held.data)) return undefined;
+    const isHome = (pool: (typeof pools)[number]) =>
+      isGood(factsOf(wanted), pool.name) || revisionOf(servedDeployment(world, name, pool)) === wanted.revision;
+    if (wanted !== held && pools.some(isHome)) return undefined;
+    const isRetried = world.list('ReleasePromotion').some((promotion) => {
+      const { version, revision } = promotion.spec as ReleasePromotionSpec;
+      return version === wanted.data.input.version || revision === wanted.revision;
+    });
+    if (isRetried) return undefined;
+    return `ends the hold of ${after.metadata.name} against revision ${held.revision}, though revision ${wanted.revision} is kin of it`;
+  };
+
+  return [entriesAreApproved, holdsOutliveEdits];
+}

@@ -22,6 +22,7 @@ import {
   ready,
 } from './steps.ts';
 import { rollback, serves, started, version } from './steps.ts';
+import { revisionsOf } from './truth.ts';
 
 export interface Situation {
   /** The first column of the table. */
@@ -241,6 +242,25 @@ export const SITUATIONS: readonly Situation[] = [
     prepare: behaves('2.0.0', 'crash'),
     steps: released,
     when: all(is('RolledBack', 'True'), is('Reconciling', 'False')),
+  },
+  {
+    name: 'A version that was taken back is edited',
+    prepare: behaves('2.0.0', 'crash'),
+    steps: [
+      ...released,
+      edit(
+        'add an annotation',
+        (spec) => {
+          spec.template.metadata = { annotations: { 'example.com/edited': 'yes' } };
+        },
+        is('RolledBack', 'True'),
+      ),
+    ],
+    when: all(
+      is('RolledBack', 'True'),
+      is('Reconciling', 'False'),
+      ({ world }) => revisionsOf(world, 'web').length > 2,
+    ),
   },
   {
     name: 'A version failed, and `onFailure` is Pause',

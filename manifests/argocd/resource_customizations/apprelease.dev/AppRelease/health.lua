@@ -23,10 +23,14 @@ end
 -- A pool that serves a version and has no ready pod is down. One that serves nothing yet is only new, and so is a release
 -- that was good nowhere yet.
 local wasGood = false
-local failed = false
+-- What became of the wanted revision; of one that never ran, what became of its version before, which is held with it.
+local outcome = nil
 for _, entry in ipairs(obj.status.history or {}) do
   wasGood = wasGood or entry.outcome == "Good"
-  failed = failed or (entry.revision == obj.status.revision and entry.outcome == "Failed")
+  local isWanted = entry.revision == obj.status.revision or entry.version == obj.status.version
+  if outcome == nil and isWanted and entry.outcome ~= "Pending" then
+    outcome = entry.outcome
+  end
 end
 if wasGood then
   for _, pool in ipairs(obj.status.pools or {}) do
@@ -50,7 +54,7 @@ if holds("RolledBack") then
     return {status = "Progressing", message = ready.message}
   end
   -- The version in Git does not work: whoever waits for this sync must hear it. One that a person took back waits for a person.
-  if failed then
+  if outcome == "Failed" then
     return {status = "Degraded", message = ready.message}
   end
   return {status = "Suspended", message = ready.message}

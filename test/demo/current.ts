@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { stringify } from 'yaml';
+import { API_VERSION } from '../../src/api/meta.ts';
 import { controlPlane } from '../cluster/build.ts';
 import { ensureTool } from '../cluster/go-tool.ts';
 import { installCrds, kubectlFor } from '../cluster/kubectl.ts';
@@ -27,6 +28,7 @@ import { root, step, temporaryFolder, type Stage } from './setup.ts';
 
 /** In the order in which examples/web.yaml has them: by stage, then by pool. */
 const POOLS = [['canary-vms'], ['prod-a', 'prod-b', 'prod-c']] as const;
+const STAGES = ['canary', 'production'] as const;
 /** Nobody listens there: what asks it is never ready. */
 const WRONG_PORT = 1;
 
@@ -86,6 +88,8 @@ export async function setTheStageOnCurrent(options: CurrentOptions, ending: Asyn
       // Whose pools a cluster has is not the demo's to say.
       vms: () => [],
       commit: (version) => `cp versions/${version}.yaml version.yaml`,
+      // It has the image of the version that failed, so that each stage asks for an approval which names it.
+      letIn: (version) => STAGES.map((stage) => `kubectl create -f versions/${version}-${stage}.yaml`),
     },
   };
 }
@@ -201,6 +205,8 @@ async function writeCheckout(checkout: Checkout): Promise<string> {
   await mkdir(join(dir, 'versions'));
   for (const version of versions) {
     await writeFile(join(dir, 'versions', `${version}.yaml`), versionPatch(checkout, version));
+    for (const stage of STAGES)
+      await writeFile(join(dir, 'versions', `${version}-${stage}.yaml`), promotion(namespace, version, stage));
   }
   await cp(join(dir, 'versions', `${versions[0] ?? ''}.yaml`), join(dir, 'version.yaml'));
   return dir;
@@ -254,6 +260,12 @@ function versionPatch({ app, broken, simulated }: Checkout, version: string): st
     ...(isBroken && simulated ? [{ op: 'add', path: '/spec/template/metadata', value: behaviour }] : []),
   ];
   return `${lines(operations).join('\n')}\n`;
+}
+
+function promotion(namespace: string, version: string, stage: string): string {
+  const metadata = { generateName: 'web-', namespace };
+  const spec = { release: 'web', version, stage, reason: 'its settings are right again' };
+  return stringify({ apiVersion: API_VERSION, kind: 'ReleasePromotion', metadata, spec });
 }
 
 function lines(operations: readonly object[]): string[] {

@@ -12,7 +12,7 @@ import { removeWithUs, start, type Running } from '../cluster/processes.ts';
 import { startProgress } from '../cluster/progress.ts';
 import { startRegistry } from '../cluster/registry.ts';
 import type { Binaries, ControlPlane, Registry } from '../cluster/types.ts';
-import type { Script } from './acts.ts';
+import { APPROVE, type Script } from './acts.ts';
 
 export const root = join(import.meta.dirname, '../..');
 const OPERATOR = { namespace: 'apprelease-system', name: 'apprelease-operator' };
@@ -70,6 +70,7 @@ export async function setTheStage(tags: readonly string[], ending: AsyncDisposab
         'kubectl get vmpools',
       ],
       commit: (version) => `sed -i 's/newTag: .*/newTag: ${version}/' kustomization.yaml`,
+      letIn: () => [APPROVE],
     },
   };
 }

@@ -98,6 +98,49 @@ describe.concurrent('the hold of a rollback', () => {
     await world.conditionIs('RolledBack', { status: 'False' });
   });
 
+  test('2.5 keeps the version out whatever else is edited, until it is named', async ({ world }) => {
+    const second = await releaseAll(world, ['1.0', '2.0']);
+    const [container] = second.template.spec.containers;
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Complete', 'True');
+    const resources = { requests: { cpu: 0.01 } };
+    const edits: Partial<Spec>[] = [
+      {
+        service: {
+          ports: [
+            { name: 'http', port: 80 },
+            { name: 'admin', port: 81, targetPort: 8080 },
+          ],
+        },
+      },
+      { template: { ...second.template, metadata: { annotations: { 'example.com/edited': 'yes' } } } },
+      { template: { spec: { containers: [{ ...container, resources }] } } as Spec['template'] },
+      {
+        stages: [
+          ...oneStage,
+          { name: 'last', pools: [pool('prod-b', 1, { template: { metadata: { labels: { a: 'b' } } } })] },
+        ],
+      },
+    ];
+    for (const [index, edit] of edits.entries()) {
+      await world.apply({ ...second, ...edit });
+      await world.until(async () => {
+        expect(await world.status()).toMatchObject({ revision: index + 3, version: '2.0' });
+      });
+      await world.conditionIs('Ready', { status: 'False', message: 'wants 2.0, runs 1.0 by back' });
+    }
+    const { conditions = [] } = await world.rollbackIs('back', 'InForce', 'True', 'Holding');
+    expect(conditions.find(({ type }) => type === 'InForce')?.message).toMatch(
+      /^keeps out revision 6 \(2\.0\) with the version of revision 2,/,
+    );
+    await world.promote('retry', { stage: 'production', version: '2.0' });
+    await world.conditionIs('Ready', { status: 'False', reason: 'WaitingForApproval' });
+    expect(await world.selected()).toMatchObject({ 'web-prod-a': 6 });
+    await world.promote('last', { stage: 'last' });
+    await world.released('2.0');
+    expect(world.timeline('web-prod-a')).toEqual([1, 2, 1, 6]);
+  });
+
   test('2.5 never returns once it has ended, though the version it kept out is wanted again', async ({ world }) => {
     const second = await releaseAll(world, ['1.0', '2.0']);
     await world.rollback('back');

@@ -134,6 +134,11 @@ async function takeBackFourth(theatre: Theatre): Promise<Measured[]> {
   const { screen, shell, world, signal, script } = theatre;
   headline(screen, 4, `version ${FOURTH} is released, and taken back everywhere by a person`);
   await wantVersion(theatre, FOURTH);
+  // A promotion that names a version waits for none that was never recorded.
+  await world.until(`${FOURTH} recorded`, ({ release }) => {
+    const { version, revision } = release()?.status ?? {};
+    return version === FOURTH && revision !== undefined;
+  });
   for (const command of script.letIn(FOURTH)) await shell(command);
   await watched(theatre, `${FOURTH} in every pool`, released(FOURTH), () => `${FOURTH} is released`);
   await pause(theatre, 2);

@@ -259,7 +259,10 @@ export const appReleaseSpec = z
       .max(100)
       .default(10)
       .meta({ description: 'Good revisions that are kept to go back to, besides those in use.' }),
-    paused: z.boolean().default(false).meta({ description: 'Stops steps forward, never a rollback.' }),
+    paused: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'Stops steps forward, never a rollback or a move to other VMs.' }),
   })
   .meta({
     description: 'What must run, where, and in which order it gets there.',

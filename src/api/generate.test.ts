@@ -34,7 +34,10 @@ it('names each file that differs, is missing or is too many; generating mends it
 
   const schema = join(copy, 'src/api/app-release.ts');
   const text = await readFile(schema, 'utf8');
-  await writeFile(schema, text.replace('Stops steps forward, never a rollback.', 'Another description.'));
+  await writeFile(
+    schema,
+    text.replace('Stops steps forward, never a rollback or a move to other VMs.', 'Another description.'),
+  );
   await rm(join(copy, 'crds/apprelease.dev_releaserollbacks.yaml'));
   await appendFile(join(copy, 'crds/left-over.yaml'), 'kind: Nothing\n');
   const values = join(copy, 'charts/apprelease-operator/values.yaml');

@@ -55,6 +55,7 @@ const UNDER_WAY = [
   'RecordingRevision',
   'Progressing',
   ...GATES,
+  'MoveNotReady',
   'RolledBack',
   'ApiServerError',
 ] as const;
@@ -100,6 +101,11 @@ export const CONDITIONS = {
       means: 'A drain takes only part of a pool at a time.',
       True: ['Budgeted', 'ForeignBudget'],
       False: ['NothingToLimit'],
+    },
+    Placed: {
+      means: 'What serves is on the VMs that the spec names.',
+      True: ['AsSpecified'],
+      False: ['Moving', 'NoCapacity', 'MoveNotReady'],
     },
     RolledBack: { means: 'A rollback is in force.', True: ['HeldByRollback'], False: ['NotRolledBack'] },
     Paused: { means: 'Steps forward are stopped; rollbacks are not.', True: ['Paused'], False: ['NotPaused'] },

@@ -6,7 +6,7 @@ import { inheritsFrom } from './kinship.ts';
 import { canonicalJson, ledgerName, revisionName } from './names.ts';
 import type { Ledger, PinnedImage, Revision } from './revision.ts';
 import { isBad, isGood, knownPins } from './revision.ts';
-import { isSettled, lastGood, poolTarget, wantedRevision } from './target.ts';
+import { isServing, lastGood, poolTarget, wantedRevision } from './target.ts';
 import type { View } from './view.ts';
 import { inForce } from './view.ts';
 
@@ -185,7 +185,7 @@ export function collectPools(view: View): Action[] {
   if (workloads.length + orphans.length === 0) return [];
   const arrived = view.pools.every((pool) => {
     const target = poolTarget(view, pool);
-    return target !== undefined && isSettled(view, pool, target.revision);
+    return target !== undefined && isServing(view, pool, target.revision);
   });
   if (!arrived) return [];
   return [

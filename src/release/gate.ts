@@ -96,12 +96,17 @@ function firstWait(view: View, stage: Stage, revision: Revision): Wait | undefin
   return undefined;
 }
 
-/** Lets pools in: by a revert at once, into an added pool what its stage runs, else by the gates. */
-export function enterStages(view: View, drafts: Revisions): void {
+/** Lets pools in: by a revert at once, into an added pool what its stage runs, else by the gates. Returns those pools. */
+export function enterStages(view: View, drafts: Revisions): ReadonlySet<PoolView> {
   const wanted = wantedRevision(view);
-  if (!wanted) return;
+  const entered = new Set<PoolView>();
+  if (!wanted) return entered;
+  function letIn(pool: PoolView, revision: Revision): void {
+    entered.add(pool);
+    enter(view, drafts, pool, revision);
+  }
   for (const pool of view.pools) {
-    if (!pool.hold && isRevert(view, pool, wanted) && !isEntered(view, pool, wanted)) enter(view, drafts, pool, wanted);
+    if (!pool.hold && isRevert(view, pool, wanted) && !isEntered(view, pool, wanted)) letIn(pool, wanted);
   }
   for (const stage of view.topology?.stages ?? []) {
     const waiting = poolsToEnter(view, stage, wanted).filter((pool) => !isRevert(view, pool, wanted));
@@ -111,17 +116,18 @@ export function enterStages(view: View, drafts: Revisions): void {
     const wait = gate(view, stage, wanted);
     if (!wait) {
       const approval = approvalFor(view, stage, wanted);
-      for (const pool of waiting) enter(view, drafts, pool, wanted);
+      for (const pool of waiting) letIn(pool, wanted);
       if (approval) drafts.change(wanted).approvals[stage.name] = approval;
     } else if (vmsKeepOut(view, added, wanted)) {
       continue;
     } else if (mates.some(({ entered }) => entered === wanted)) {
-      for (const pool of added) enter(view, drafts, pool, wanted);
+      for (const pool of added) letIn(pool, wanted);
     } else {
       const running = stagePools(view, stage).find(({ served }) => served !== undefined)?.served;
-      for (const pool of running ? added : []) enter(view, drafts, pool, running ?? wanted);
+      for (const pool of running ? added : []) letIn(pool, running ?? wanted);
     }
   }
+  return entered;
 }
 
 function enter(view: View, drafts: Revisions, pool: PoolView, revision: Revision): void {
@@ -134,6 +140,7 @@ function enter(view: View, drafts: Revisions, pool: PoolView, revision: Revision
   own.entered = { at, attempt: facts.attempt ?? 1, key: wantedKey(view, pool) };
   own.clock = { start: at };
   delete own.healthySince;
+  delete own.placed;
   drafts.notice({
     type: 'Normal',
     reason: 'PoolEntered',

@@ -2,7 +2,8 @@
 import type { Action } from './actions.ts';
 import { targetOf } from './actions.ts';
 import type { Pod } from './objects.ts';
-import { hasFailed, isSettled, poolTarget } from './target.ts';
+import { moveOf } from './moves.ts';
+import { hasFailed, isServing, poolTarget } from './target.ts';
 import type { PoolView, View } from './view.ts';
 
 /** Karpenter (https://karpenter.sh/docs/concepts/disruption/#pod-level-controls), and the cluster autoscaler's FAQ. */
@@ -24,9 +25,12 @@ export function holdVms(view: View): Action[] {
 
 /** From the first pod of a version until it is what is served, in full. What failed, or waits for a person, rolls no more. */
 function isRolling(view: View, pool: PoolView): boolean {
+  const move = moveOf(view, pool);
+  if (move && move.state !== 'Waiting') return move.state === 'Moving';
   const target = poolTarget(view, pool);
-  if (!target?.workload || view.paused !== undefined || hasFailed(target.revision, pool.name)) return false;
-  return !isSettled(view, pool, target.revision);
+  if (!target?.workload) return false;
+  if (view.paused !== undefined || hasFailed(target.revision, pool.name)) return false;
+  return target.workload !== pool.current || !isServing(view, pool, target.revision);
 }
 
 function podsOf(view: View, pool: PoolView): Pod[] {

@@ -6,6 +6,7 @@ import type { Revisions } from './drafts.ts';
 import type { Verdict } from './failure.ts';
 import { deadlineOf, judge } from './failure.ts';
 import { poolsToEnter, soakedAt } from './gate.ts';
+import { isMoving } from './moves.ts';
 import { automaticRollbackName } from './names.ts';
 import { returnDeadline } from './reachable.ts';
 import type { PoolFacts, Revision, Topology } from './revision.ts';
@@ -22,7 +23,7 @@ import {
   wantedReplicas,
   wantedRevision,
 } from './target.ts';
-import type { PoolView, View } from './view.ts';
+import type { PoolView, View, Workload } from './view.ts';
 
 /** Health, soak and failure of the revision that rolls; and when held or reverted pools came back. */
 export function markPools(view: View, drafts: Revisions): void {
@@ -59,7 +60,7 @@ function markRolling(view: View, drafts: Revisions, pool: PoolView, revision: Re
     return;
   }
   if (healthySince !== undefined) {
-    if (!isSoaking(view, pool, revision)) return;
+    if (!isSoaking(view, pool, revision) || isMoving(view, pool)) return;
     change(drafts, pool, revision, (own) => {
       delete own.healthySince;
       own.clock = { start: new Date(view.now).toISOString() };
@@ -97,7 +98,7 @@ function isSoaking(view: View, pool: PoolView, revision: Revision): boolean {
 }
 
 function markFailure(view: View, drafts: Revisions, pool: PoolView, revision: Revision): void {
-  const workload = poolTarget(view, pool)?.workload;
+  const workload = judgedWorkload(view, pool, revision);
   const { clock, entered } = poolFacts(revision, pool.name);
   if (!workload || !entered || view.topology === undefined) return;
   const nowText = new Date(view.now).toISOString();
@@ -138,6 +139,13 @@ function markFailure(view: View, drafts: Revisions, pool: PoolView, revision: Re
     const start = Date.parse(clock.start) + view.now - Date.parse(clock.stopped);
     change(drafts, pool, revision, (own) => (own.clock = { start: new Date(start).toISOString() }));
   }
+}
+
+/** What answers for a revision: where it moves to other VMs, what serves until then. */
+function judgedWorkload(view: View, pool: PoolView, revision: Revision): Workload | undefined {
+  const target = poolTarget(view, pool);
+  if (target?.revision !== revision) return undefined;
+  return target.mode === 'Move' ? pool.current : target.workload;
 }
 
 /** While steps forward are stopped, time is no failure; a crash is. */
@@ -257,19 +265,19 @@ export function nextDue(view: View): number[] {
   const wanted = wantedRevision(view);
   return view.pools.flatMap((pool) => {
     if (pool.hold) {
-      const judged = deadlineIn(view, pool, { start: pool.hold.rollback.status?.acceptedAt ?? '' });
-      return [returnDeadline(view, pool), ...judged];
+      const clock = { start: pool.hold.rollback.status?.acceptedAt ?? '' };
+      return [returnDeadline(view, pool), ...deadlineIn(view, pool, poolTarget(view, pool)?.revision, clock)];
     }
     if (!wanted || !isEntered(view, pool, wanted) || hasFailed(wanted, pool.name)) return [];
     const soaked = soakedAt(pool, wanted);
     if (soaked !== undefined) return soaked > view.now ? [soaked] : [];
-    return deadlineIn(view, pool, poolFacts(wanted, pool.name).clock);
+    return deadlineIn(view, pool, wanted, poolFacts(wanted, pool.name).clock);
   });
 }
 
-function deadlineIn(view: View, pool: PoolView, clock: PoolFacts['clock']): number[] {
-  const target = poolTarget(view, pool);
-  if (!clock || clock.stopped !== undefined || !target?.workload) return [];
-  const pods = podsOf(target.workload, target.revision);
-  return [deadlineOf(target.workload, pods, clock, (view.topology?.progressDeadlineSeconds ?? 600) * 1000)];
+function deadlineIn(view: View, pool: PoolView, revision: Revision | undefined, clock: PoolFacts['clock']): number[] {
+  const workload = revision && judgedWorkload(view, pool, revision);
+  if (!clock || clock.stopped !== undefined || !workload) return [];
+  const pods = podsOf(workload, revision);
+  return [deadlineOf(workload, pods, clock, (view.topology?.progressDeadlineSeconds ?? 600) * 1000)];
 }

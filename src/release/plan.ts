@@ -7,6 +7,7 @@ import { draftFacts } from './drafts.ts';
 import { enterStages, gate } from './gate.ts';
 import { holdVms } from './hold-vms.ts';
 import { answerFailure, markPools, nextDue } from './marks.ts';
+import { enterMoves, moveDue } from './moves.ts';
 import type { Observed } from './observed.ts';
 import { markPulls, pullImages } from './prepull.ts';
 import { answerPromotions } from './promotion.ts';
@@ -117,7 +118,7 @@ function recordFacts(seen: View): Action[] {
   markRolledBack(seen, drafts);
   markPools(seen, drafts);
   markPulls(seen, drafts);
-  enterStages(seen, drafts);
+  enterMoves(seen, drafts, enterStages(seen, drafts));
   return drafts.actions();
 }
 
@@ -129,5 +130,5 @@ function answerFailures(seen: View): Action[] {
 function nextTimes(seen: View): number[] {
   const wanted = wantedRevision(seen);
   const gates = wanted ? (seen.topology?.stages ?? []).flatMap((stage) => gate(seen, stage, wanted)?.until ?? []) : [];
-  return [...gates, ...nextDue(seen)];
+  return [...gates, ...nextDue(seen), ...moveDue(seen)];
 }

@@ -3,17 +3,25 @@ import type { PodTemplate } from '../api/app-release.ts';
 import { isOpen } from '../pool/nodes.ts';
 import type { Node } from '../pool/objects.ts';
 import { admits, podShape } from '../pool/shape.ts';
+import type { WorkloadIdentity } from './render.ts';
 import { makeDeployment } from './render.ts';
 import type { Revision } from './revision.ts';
 import { effectiveStrategy, wantedKey } from './target.ts';
 import type { PoolView, View } from './view.ts';
 
 /** Placed as the pool is wanted to be. */
-export function poolTemplate(view: View, pool: PoolView, revision: Revision): PodTemplate {
+export function poolTemplate(
+  view: View,
+  pool: PoolView,
+  revision: Revision,
+  placed: Pick<WorkloadIdentity, 'strategy' | 'key'> = {
+    strategy: effectiveStrategy(view, pool),
+    key: wantedKey(view, pool),
+  },
+): PodTemplate {
   const { owner, topology } = view;
   if (!topology) throw new Error('a pool without a topology');
-  const strategy = effectiveStrategy(view, pool);
-  const identity = { pool: pool.name, revision, placement: pool.placement, strategy, key: wantedKey(view, pool) };
+  const identity = { pool: pool.name, revision, placement: pool.placement, ...placed };
   return makeDeployment({ owner, identity, track: '', replicas: 0, topology }).spec.template;
 }
 

@@ -16,6 +16,11 @@ export function hasVms(view: View, pool: PoolView, own: Placed & { workload?: Wo
   return !isTaken(view, pool, anew) && view.now < returnDeadline(view, pool);
 }
 
+/** Before the deadline of a rollback, and with a VM that takes its pods. */
+export function mayReturn(view: View, pool: PoolView, placed: Placed): boolean {
+  return view.now < returnDeadline(view, pool) && isTaken(view, pool, placed);
+}
+
 /** A VM that is ready and not cordoned lets the pods in, whatever room it has. */
 function isTaken({ observed, owner, topology }: View, pool: PoolView, placed: Placed): boolean {
   if (!topology) return false;

@@ -36,6 +36,11 @@ export interface RevisionData {
 export interface PoolFacts {
   /** When the pool was let in; `key` is the placement and strategy it was let in with. */
   entered?: { at: string; attempt: number; key: string };
+  /**
+   * When what serves was last let go to other VMs, and the key of that placement; `done` once it serves from there. The
+   * other facts are those of the revision, wherever it runs.
+   */
+  placed?: { at: string; key: string; done?: string };
   /** When the deadline's clock started, moved on by the time it stood still; and since when it stands still. */
   clock?: { start: string; stopped?: string };
   /** Since when the pool serves this revision, healthy. */

@@ -321,6 +321,7 @@ function markLeft(drafts: Revisions, pool: PoolView, left: Revision, { rollback 
 function leave(drafts: Revisions, pool: PoolView, revision: Revision): PoolFacts {
   const draft = (drafts.change(revision).pools[pool.name] ??= {});
   delete draft.entered;
+  delete draft.placed;
   delete draft.clock;
   return draft;
 }

@@ -6,6 +6,7 @@ import { isFor, podShape } from '../pool/shape.ts';
 import { vmWork } from '../pool/work.ts';
 import { intOrPercentOf } from './quantity.ts';
 import { poolTemplate } from './pool-template.ts';
+import type { WorkloadIdentity } from './render.ts';
 import type { Revision } from './revision.ts';
 import { effectiveStrategy, wantedKey, wantedReplicas } from './target.ts';
 import type { PoolView, View, Workload } from './view.ts';
@@ -32,22 +33,50 @@ export function vmsKeepOut(view: View, pools: readonly PoolView[], revision: Rev
       return { reason: 'VMsUnavailable', message: `pool ${pool}: ${message}; ${WAY_OUT}`, ...until };
     }
   }
+  return shortageOf(demands);
+}
+
+/** What serves in a pool, and the VMs that it goes to. */
+export interface RoomForMove {
+  pool: PoolView;
+  revision: Revision;
+  placed: Placed;
+}
+
+/** Whether what serves finds room on other VMs, beside all that goes there too; work on them keeps nothing out. */
+export function roomKeepsOut(view: View, moves: readonly RoomForMove[]): VmWait | undefined {
+  const { rooms } = view.observed;
+  if (view.topology?.capacity === 'Proceed' || !rooms) return undefined;
+  return shortageOf(
+    moves.map(({ pool, revision, placed }) =>
+      demandOf(view, pool, revision, rooms(pool.placement.nodeSelector), placed),
+    ),
+  );
+}
+
+function shortageOf(demands: readonly Demand[]): VmWait | undefined {
   const found = shortage(demands);
   return (
     found && { reason: 'NoCapacity', message: `${found.message}; ${WAY_OUT}, so that a cluster autoscaler brings VMs` }
   );
 }
 
-function demandOf(view: View, pool: PoolView, revision: Revision, rooms: readonly Room[]): Demand {
-  const template = poolTemplate(view, pool, revision);
+type Placed = Pick<WorkloadIdentity, 'strategy' | 'key'>;
+
+function demandOf(
+  view: View,
+  pool: PoolView,
+  revision: Revision,
+  rooms: readonly Room[],
+  placed: Placed = { strategy: effectiveStrategy(view, pool), key: wantedKey(view, pool) },
+): Demand {
+  const template = poolTemplate(view, pool, revision, placed);
   return {
     pool: pool.name,
     shape: podShape(template),
     rooms,
     labels: labelsByPod(view, template.metadata?.labels ?? {}),
-    ...(effectiveStrategy(view, pool) === 'BlueGreen'
-      ? beside(pool, revision, wantedKey(view, pool))
-      : instead(view, pool)),
+    ...(placed.strategy === 'BlueGreen' ? beside(pool, revision, placed.key) : instead(view, pool)),
   };
 }
 

@@ -7,6 +7,7 @@ import type { Verdict } from './failure.ts';
 import { judge } from './failure.ts';
 import { gate, poolsToEnter, stagePools } from './gate.ts';
 import { answerFailure } from './marks.ts';
+import { moveOf } from './moves.ts';
 import { returnDeadline } from './reachable.ts';
 import type { Pod } from './objects.ts';
 import type { Revision } from './revision.ts';
@@ -61,7 +62,7 @@ const VM_REASONS: ReadonlySet<Reason | undefined> = new Set(['NoCapacity', 'VMsU
 
 /** Whether a change of the VMs may take the release further: it looks again then. */
 export function waitsForVms(view: View): boolean {
-  return VM_REASONS.has(unready(view)?.reason) || view.pools.some(returns);
+  return VM_REASONS.has(unready(view)?.reason) || view.pools.some((pool) => returns(pool) || moveOf(view, pool));
 }
 
 /** A rollback that is not complete goes to those VMs that exist. */
@@ -191,7 +192,7 @@ export function progressing(view: View): Situation | undefined {
     );
     if (rolling)
       return {
-        reason: 'Progressing',
+        reason: moveReason(view, rolling) ?? 'Progressing',
         message: `${title(wanted)} in pool ${rolling.name}: ${poolProgress(view, rolling)}`,
       };
     const wait = poolsToEnter(view, stage, wanted).length > 0 ? gate(view, stage, wanted) : undefined;
@@ -206,7 +207,15 @@ export function progressing(view: View): Situation | undefined {
 function moving(view: View): Situation | undefined {
   const wanted = wantedRevision(view);
   const pool = wanted && view.pools.find((candidate) => !isSettled(view, candidate, wanted));
-  return pool && { reason: 'Progressing', message: `pool ${pool.name}: ${poolProgress(view, pool)}` };
+  if (!pool) return undefined;
+  const reason = moveReason(view, pool) ?? 'Progressing';
+  return { reason, message: `pool ${pool.name}: ${poolProgress(view, pool)}` };
+}
+
+/** Why what serves stays on VMs that the spec names no more; undefined while it is on its way. */
+function moveReason(view: View, pool: PoolView): Reason | undefined {
+  const reason = moveOf(view, pool)?.reason;
+  return reason === 'Moving' ? undefined : reason;
 }
 
 function leaving(view: View): Situation | undefined {
@@ -217,6 +226,8 @@ function leaving(view: View): Situation | undefined {
 
 /** How far a pool is, or what keeps it. */
 export function poolProgress(view: View, pool: PoolView): string {
+  const move = moveOf(view, pool);
+  if (move) return move.message;
   const target = poolTarget(view, pool);
   if (!target) return 'nothing was let in yet';
   if (hasFailed(target.revision, pool.name) && !pool.hold) return `revision ${target.revision.number} failed`;
@@ -312,10 +323,11 @@ function waitingPods(view: View, pool: PoolView): Pod[] {
   );
 }
 
-/** The stage that the wanted revision is at finds too little room. */
-function keptOut(view: View): Situation | undefined {
+/** The stage that the wanted revision is at finds too little room, or what serves on the VMs that the spec names. */
+function keptOut(view: View): { message: string } | undefined {
   const situation = progressing(view);
-  return situation?.reason === 'NoCapacity' ? situation : undefined;
+  if (situation?.reason === 'NoCapacity') return situation;
+  return view.pools.map((pool) => moveOf(view, pool)).find((move) => move?.reason === 'NoCapacity');
 }
 
 /** Pools that serve the wanted revision, healthy or with no pod to be. */

@@ -5,6 +5,7 @@ import { disruptionLimited } from './budget.ts';
 import type { ConditionDraft } from './conditions.ts';
 import { withConditions } from './conditions.ts';
 import { gate, poolsToEnter } from './gate.ts';
+import { moveOf, placedAsWanted } from './moves.ts';
 import { rollbackReadiness } from './readiness.ts';
 import type { Revision } from './revision.ts';
 import { isBadIn, isGood, poolFacts } from './revision.ts';
@@ -74,6 +75,7 @@ function conditionsOf(view: View, outcome: Outcome): ConditionDraft[] {
     digestsPinned(view),
     capacityAvailable(view),
     disruptionLimited(view),
+    placedAsWanted(view),
     flag(
       'RolledBack',
       rolledBack && { ...rolledBack, reason: 'HeldByRollback' },
@@ -105,11 +107,12 @@ function troubled({ error }: Outcome): Situation | undefined {
   return error === undefined ? undefined : { reason: 'ApiServerError', message: error };
 }
 
-/** Held, and every held pool is where the rollback put it: nothing is under way. */
+/** Held, every held pool is where the rollback put it, and none goes to other VMs: nothing is under way. */
 function rolledBackAndThere(view: View): boolean {
   return (
     held(view) !== undefined &&
-    view.pools.every(({ hold }) => hold === undefined || hold.pool.completedAt !== undefined)
+    view.pools.every(({ hold }) => hold === undefined || hold.pool.completedAt !== undefined) &&
+    !view.pools.some((pool) => moveOf(view, pool))
   );
 }
 
@@ -144,6 +147,13 @@ export function servedDigest({ data }: Revision): string | undefined {
 }
 
 function waiting(view: View, pool: PoolView, wanted: Revision | undefined): string | undefined {
+  const own = versionWait(view, pool, wanted);
+  const move = moveOf(view, pool)?.message;
+  return own === undefined || move === undefined || own === move ? (own ?? move) : `${own}; ${move}`;
+}
+
+/** What the wanted version, or a rollback, waits for in a pool. */
+function versionWait(view: View, pool: PoolView, wanted: Revision | undefined): string | undefined {
   if (pool.hold)
     return pool.hold.pool.completedAt === undefined
       ? poolProgress(view, pool)

@@ -12,8 +12,11 @@ import type { Track } from './track.ts';
 import { findTrack } from './track.ts';
 import type { PoolView, View, Workload } from './view.ts';
 
-/** Return goes back to what was good here: no gate, no soak, and it may switch as soon as it is no worse. */
-export type Mode = 'Promote' | 'Return';
+/**
+ * Return goes back to what was good here: no gate, no soak, and it may switch as soon as it is no worse. Move takes the
+ * revision that serves to the VMs that the spec names now.
+ */
+export type Mode = 'Promote' | 'Return' | 'Move';
 
 export interface PoolTarget {
   revision: Revision;
@@ -69,9 +72,24 @@ export function hasFailed(revision: Revision, pool: string): boolean {
   return entered !== undefined && failed !== undefined && failed.attempt === entered.attempt;
 }
 
-/** Let in, with the placement and strategy that are wanted now. */
+/** Let in, with the strategy that is wanted now. Where it serves already, other VMs are a move, which no gate keeps out. */
 export function isEntered(view: View, pool: PoolView, revision: Revision): boolean {
-  return pool.entered === revision && poolFacts(revision, pool.name).entered?.key === wantedKey(view, pool);
+  if (pool.entered !== revision) return false;
+  const { entered, placed } = poolFacts(revision, pool.name);
+  const strategy = effectiveStrategy(view, pool);
+  const key = keyWith(view, pool, strategy);
+  if (entered?.key === key || placed?.key === key) return true;
+  return pool.served === revision && (pool.current?.strategy ?? strategy) === strategy;
+}
+
+/** The key of the placement that the spec asks of a pool, under the strategy that the pool runs with. */
+export function placedKey(view: View, pool: PoolView): string {
+  return keyWith(view, pool, pool.current?.strategy ?? effectiveStrategy(view, pool));
+}
+
+/** What serves is on the VMs that the spec names. */
+export function isPlaced(view: View, pool: PoolView): boolean {
+  return pool.current === undefined || pool.current.key === placedKey(view, pool);
 }
 
 /** A revert in the spec: at once, but only to what is older than what runs here, was good here and bad nowhere. */
@@ -83,22 +101,60 @@ export function isRevert(view: View, pool: PoolView, revision: Revision): boolea
 
 /** Where a pool is going; undefined while nothing was let in. */
 export function poolTarget(view: View, pool: PoolView): PoolTarget | undefined {
-  if (pool.hold) {
-    const held = view.revisions.find(({ number }) => number === pool.hold?.pool.to) ?? pool.served;
-    return held && (held === pool.served ? existingTarget(view, pool, held, 'Return') : returnTarget(view, pool, held));
-  }
-  const wanted = wantedRevision(view);
   const { entered, served } = pool;
+  const held = heldRevision(view, pool);
+  if (held && held !== served) return returnTarget(view, pool, held);
+  const move = moveTarget(view, pool);
+  if (move) return move;
+  if (held) return existingTarget(view, pool, held, 'Return');
+  const wanted = wantedRevision(view);
   if (!entered || (wanted && entered !== wanted && served)) {
     return servedTarget(view, pool);
   }
   if (entered === wanted && isEntered(view, pool, wanted)) {
-    const mode = served && entered.number < served.number && isGood(entered, pool.name) ? 'Return' : 'Promote';
     const strategy = effectiveStrategy(view, pool);
+    // Where it serves, it stays on its VMs until it is let go to others.
+    if (served === entered && pool.current?.strategy === strategy)
+      return existingTarget(view, pool, entered, 'Promote');
+    const mode = goesBack(pool, entered) ? 'Return' : 'Promote';
     const key = wantedKey(view, pool);
     return withTrack(view, pool, { revision: entered, mode, placement: pool.placement, strategy, key });
   }
-  return existingTarget(view, pool, entered, 'Promote');
+  // Let in with VMs that the spec names no more: it rolls on where it has begun.
+  const runs = pool.workloads.some(({ revision }) => revision === entered.number);
+  return runs || !served ? existingTarget(view, pool, entered, 'Promote') : servedTarget(view, pool);
+}
+
+/** The revision that a rollback holds the pool at. */
+function heldRevision(view: View, { hold, served }: PoolView): Revision | undefined {
+  return hold && (view.revisions.find(({ number }) => number === hold.pool.to) ?? served);
+}
+
+/** A rollback takes the pool to another revision than it serves. */
+export function isReturning(view: View, pool: PoolView): boolean {
+  const held = heldRevision(view, pool);
+  return held !== undefined && held !== pool.served;
+}
+
+/** To what is older than what runs here, and was good here. */
+function goesBack({ name, served }: PoolView, revision: Revision): boolean {
+  return served !== undefined && revision.number < served.number && isGood(revision, name);
+}
+
+/** Another revision goes to the VMs that the spec names: the wanted one was let in for them, and nothing stops it. */
+export function isReplaced(view: View, pool: PoolView): boolean {
+  const wanted = wantedRevision(view);
+  if (!wanted || wanted === pool.served || pool.hold || !isEntered(view, pool, wanted)) return false;
+  return !hasFailed(wanted, pool.name) && (view.paused === undefined || goesBack(pool, wanted));
+}
+
+/** What serves, on its way to the VMs that the spec names now. */
+function moveTarget(view: View, pool: PoolView): PoolTarget | undefined {
+  const { served, current, placement } = pool;
+  const key = placedKey(view, pool);
+  if (!served || !current || current.key === key || poolFacts(served, pool.name).placed?.key !== key) return undefined;
+  if (isReplaced(view, pool)) return undefined;
+  return withTrack(view, pool, { revision: served, mode: 'Move', placement, strategy: current.strategy, key });
 }
 
 /** What a pool serves, with the placement that it runs with. */
@@ -236,8 +292,8 @@ export function contradictingImage(workload: Workload, revision: Revision): stri
   return undefined;
 }
 
-/** The pool's Service selects the revision, placed as wanted, and its pods are available. */
-export function isSettled(view: View, pool: PoolView, revision: Revision): boolean {
+/** The pool's Service selects the revision, rolled as wanted, and its pods are available, on whichever VMs. */
+export function isServing(view: View, pool: PoolView, revision: Revision): boolean {
   const { current } = pool;
   return (
     current !== undefined &&
@@ -245,13 +301,18 @@ export function isSettled(view: View, pool: PoolView, revision: Revision): boole
     pool.served === revision &&
     (isAvailable(current, revision, wantedReplicas(pool, current)) || isGrowing(view, pool, current, revision)) &&
     contradictingImage(current, revision) === undefined &&
-    (pool.hold !== undefined || current.key === wantedKey(view, pool))
+    (pool.hold !== undefined || current.strategy === effectiveStrategy(view, pool))
   );
 }
 
-/** Settled, with pods: zero replicas prove nothing. */
+/** Serving, on the VMs that the spec names. */
+export function isSettled(view: View, pool: PoolView, revision: Revision): boolean {
+  return isServing(view, pool, revision) && isPlaced(view, pool);
+}
+
+/** Serving, with pods: zero replicas prove nothing. A spec that names other VMs makes nothing unhealthy. */
 export function isHealthy(view: View, pool: PoolView, revision: Revision): boolean {
-  return isSettled(view, pool, revision) && wantedReplicas(pool, pool.current) > 0;
+  return isServing(view, pool, revision) && wantedReplicas(pool, pool.current) > 0;
 }
 
 /** What a rollback without a target goes to: what the pool last ran good, but for the revision that is left. */

@@ -82,7 +82,7 @@ function selectedBy(action: Action | undefined): string | undefined {
 
 /** No step forward: the revision failed here, or the release is paused. What is served is kept all the same. */
 function isFrozen(view: View, { pool, target }: Move): boolean {
-  if (pool.hold) return false;
+  if (pool.hold || target.mode === 'Move') return false;
   if (hasFailed(target.revision, pool.name)) return true;
   const arrived = pool.served === target.revision && pool.current === target.workload;
   return view.paused !== undefined && target.mode === 'Promote' && !arrived;
@@ -93,8 +93,8 @@ function keepTargets(view: View, group: Group, moves: readonly Move[], frozen: b
   return moves.flatMap(({ pool, target }) => {
     const { workload, revision, mode } = target;
     if (frozen && (workload !== pool.current || pool.served !== revision)) return [];
-    // The standby gives its room before a new revision starts; in a return it is the room that matters least.
-    if (!workload && mode === 'Promote' && yieldsFirst(pool).length > 0) return [];
+    // The standby gives its room before other pods start; in a return it is the room that matters least.
+    if (!workload && mode !== 'Return' && yieldsFirst(pool).length > 0) return [];
     return keepDeployment(view, group, pool, target);
   });
 }
@@ -197,16 +197,16 @@ function keepService(view: View, group: Group, moves: readonly Move[], track: st
   return [{ ...action, notices, ...(returns && { first: true as const }) }];
 }
 
-/** A promotion needs all its pods; a return only as many as serve now, and at least one. */
+/** A promotion or a move needs all its pods, or any where none serves; a return as many as serve now, and at least one. */
 function maySwitch(view: View, group: Group, { pool, target }: Move): boolean {
   const { workload, revision, mode } = target;
   if (!workload) return false;
   const replicas = wantedReplicas(pool, workload);
-  if (mode === 'Promote') {
+  const serving = servingPods(view, group, pool);
+  if (mode === 'Promote' || (mode === 'Move' && serving > 0)) {
     return isAvailable(workload, revision, replicas) && contradictingImage(workload, revision) === undefined;
   }
   const ready = Math.min(podsOf(workload, revision).filter((pod) => pod.ready).length, workload.ownReady);
-  const serving = servingPods(view, group, pool);
   return replicas === 0 || ready >= Math.max(1, Math.min(replicas, serving));
 }
 
@@ -294,7 +294,7 @@ function retire(
 ): { action?: Action; due?: number } {
   if (!mayGo(pool, workload) || isServedElsewhere(view, group, workload)) return {};
   const arrived = target.workload !== undefined && target.workload === pool.current;
-  const unsettled = view.wanted.state !== 'Recorded' && !pool.hold;
+  const unsettled = view.wanted.state !== 'Recorded' && !pool.hold && target.mode !== 'Move';
   if ((unsettled || frozen) && !arrived) return {};
   const guard = guardOf(group, workload);
   const drainedAt = drained(view, group, workload);

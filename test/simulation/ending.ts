@@ -92,6 +92,10 @@ function checkRelease(world: World, release: WorldObject, { expect }: Scenario):
   });
   if ((available?.status === 'True') !== (dark.length === 0))
     return `Available is ${available?.status ?? 'absent'}, but pools without a ready pod: ${dark.map((pool) => pool.name).join(', ') || 'none'}`;
+  if (conditionOf(release, 'Placed')?.status === 'True') {
+    const elsewhere = pools.find((pool) => !isOnItsVms(name, spec, pool.name, servedDeployment(world, name, pool)));
+    if (elsewhere) return `pool ${elsewhere.name} serves from other VMs than the spec names, though Placed is True`;
+  }
   for (const pool of pools) {
     const problem = checkPool(world, release, pool, expect.leftovers ?? false);
     if (problem !== undefined) return `pool ${pool.name}: ${problem}`;
@@ -116,10 +120,23 @@ function placed(world: World, spec: AppReleaseSpec | undefined): AppReleaseSpec 
 }
 
 /** Whether a Deployment has the strategy and the placement that the spec asks for. */
-function isPlaced(release: string, spec: AppReleaseSpec, pool: string, deployment: WorldObject | undefined): boolean {
-  const key = placementKeys(topologyOf(spec), release, spec.strategy.type).get(pool) ?? '';
+function isPlaced(
+  release: string,
+  spec: AppReleaseSpec,
+  pool: string,
+  deployment: WorldObject | undefined,
+  strategy: AppReleaseSpec['strategy']['type'] = spec.strategy.type,
+): boolean {
+  const key = placementKeys(topologyOf(spec), release, strategy).get(pool) ?? '';
   return deployment?.metadata.annotations?.[ANNOTATION.placement]?.includes(`"key":"${key}"`) ?? false;
 }
+
+/** Whether what serves has the placement that the spec asks for, whichever strategy it runs with. */
+function isOnItsVms(...[release, spec, pool, deployment]: Parameters<typeof isPlaced>): boolean {
+  return deployment === undefined || STRATEGIES.some((strategy) => isPlaced(release, spec, pool, deployment, strategy));
+}
+
+const STRATEGIES = ['BlueGreen', 'RollingUpdate'] as const;
 
 function checkPool(
   world: World,

@@ -7,11 +7,14 @@ import { pool, sharedSpec, webSpec, workerSpec } from './specs.ts';
 import type { SpecDraft } from './specs.ts';
 import type { Scene } from './simulation.ts';
 import { objectName } from '../../src/release/names.ts';
+import { addNodes } from './users.ts';
 
 type Act = (random: Random, count: number) => Pick<UserStep, 'say' | 'act'>;
 
 const VERSIONS = ['1.0.0', '2.0.0', '3.0.0', '4.0.0'];
 const POOLS = ['canary', 'prod-a', 'prod-b'];
+/** Whose VMs there are. */
+const VMS = [...POOLS, 'prod-c'];
 
 function edit(say: string, change: (spec: SpecDraft) => void): ReturnType<Act> {
   return {
@@ -275,6 +278,32 @@ const ACTS: readonly Act[] = [
     };
   },
   (random) => {
+    const [name, vms] = [random.pick(POOLS), random.pick(VMS)];
+    return edit(`${name} goes to the VMs of ${vms}`, (spec) => {
+      eachPool(spec, (found) => {
+        if (found.name === name) found.nodeSelector = { pool: vms };
+      });
+    });
+  },
+  (random) => {
+    const vms = random.pick(VMS);
+    return {
+      say: `the VMs of ${vms} are deleted`,
+      act: ({ users }) => {
+        users.loseVms(vms);
+      },
+    };
+  },
+  (random) => {
+    const vms = random.pick(VMS);
+    return {
+      say: `drain the VMs of ${vms}`,
+      act: ({ users }) => {
+        users.drain(vms);
+      },
+    };
+  },
+  (random) => {
     const capacity = random.pick(['Wait', 'Proceed'] as const);
     return edit(`capacity ${capacity}`, (spec) => {
       spec.capacity = capacity;
@@ -299,6 +328,9 @@ function deleteOne(
 
 /** What was broken around the release is repaired, so that it has no excuse. */
 function repair({ cluster, world, users }: Scene): void {
+  for (const vms of VMS) {
+    if (!world.get('Node', `${vms}-1`)) addNodes(world, vms, 2);
+  }
   for (const name of POOLS) users.room(name, 110);
   cluster.kubelet.capacity.clear();
   cluster.kubelet.behaviours.clear();

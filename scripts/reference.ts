@@ -77,7 +77,7 @@ function typeOf(field: StructuralSchema): string {
   if (field.type === 'array') return `list of ${typeOf(field.items ?? {})}s`;
   if (field.additionalProperties) return `map of ${typeOf(field.additionalProperties)}s`;
   if (field.format === 'date-time') return 'time';
-  return field.type ?? '';
+  return field.type ?? 'value';
 }
 
 function defaultOf({ default: value }: StructuralSchema, isRequired: boolean): string {

@@ -47,6 +47,7 @@ const KEYWORDS = [
   'description',
   'type',
   'format',
+  'nullable',
   'default',
   'enum',
   'minimum',
@@ -130,7 +131,7 @@ export function structuralSchema(schema: z.ZodType, path: string): StructuralSch
 
 function structural(node: Record<string, unknown>, path: string): StructuralSchema {
   const schema = adapted({ ...node, ...describedDefault(node) });
-  const foreign = Object.keys(schema).find((keyword) => !isKnown(keyword, schema));
+  const foreign = Object.keys(schema).find((keyword) => schema[keyword] !== undefined && !isKnown(keyword, schema));
   if (foreign !== undefined) throw new Error(`${path}: a CRD’s schema has no ${foreign}`);
   return Object.fromEntries(
     KEYWORDS.filter((keyword) => schema[keyword] !== undefined).map((keyword) => [
@@ -176,7 +177,8 @@ function adapted(node: Record<string, unknown>): Record<string, unknown> {
     return { ...node, anyOf: [{ type: 'integer' }, { type: 'string' }] };
   }
   if (node['x-kubernetes-preserve-unknown-fields'] === true) {
-    return { ...node, properties: nonEmpty(node.properties), additionalProperties: undefined };
+    // Without a type it may be anything: a CRD cannot say which types.
+    return { ...node, properties: nonEmpty(node.properties), additionalProperties: undefined, anyOf: undefined };
   }
   if (node.type === 'integer') return { ...node, ...integerBounds(node) };
   return node;

@@ -10,6 +10,7 @@ const SPEC = [
   'InvalidService',
   'InvalidTemplate',
   'TemplateRejected',
+  'InternalError',
 ] as const;
 
 /** Why no digest is known, where a person must do something about it. */

@@ -5,7 +5,7 @@ import type { QueueMetrics } from '../kube/work-queue.ts';
 import { createWorkQueue } from '../kube/work-queue.ts';
 import type { DigestLookup } from '../release/observed.ts';
 import { digestsByPlatform } from '../registry/manifest.ts';
-import type { DigestRequest, DigestResolver, PodPullSpec } from '../registry/types.ts';
+import type { DigestRequest, DigestResolver } from '../registry/types.ts';
 import { createCaches } from './caches.ts';
 import type { PoolControllerOptions } from './pools.ts';
 import { createPoolController } from './pools.ts';
@@ -136,7 +136,7 @@ export function createController(options: ControllerOptions): Controller {
 
 function requestFor({ metadata }: AppRelease, image: string, template: PodTemplate): DigestRequest {
   const { namespace, name } = metadata;
-  return { key: `${namespace}/${name}`, image, namespace, podSpec: template.spec as PodPullSpec };
+  return { key: `${namespace}/${name}`, image, namespace, podSpec: template.spec };
 }
 
 function lookUp(resolver: DigestResolver, request: DigestRequest): DigestLookup {

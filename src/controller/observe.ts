@@ -8,15 +8,8 @@ import { isNotFound } from '../kube/errors.ts';
 import { ledgerName } from '../release/names.ts';
 import type { EndpointSlice, Pod, Service } from '../release/objects.ts';
 import type { Observed } from '../release/observed.ts';
-import {
-  imagesToResolve,
-  knownPins,
-  parseLedger,
-  parseRevision,
-  templateImages,
-  wantedVersion,
-} from '../release/revision.ts';
-import { parseSpec } from '../release/wanted.ts';
+import { imagesToResolve, knownPins, parseLedger, parseRevision, templateImages } from '../release/revision.ts';
+import { readSpec } from '../release/valid-spec.ts';
 import type { Caches } from './caches.ts';
 import { NAMESPACE_INDEX, NODE_INDEX, RELEASE_INDEX } from './caches.ts';
 import type { ReleaseMemory } from './memory.ts';
@@ -39,6 +32,8 @@ export async function observe(
   const revisions = caches.revisions.byIndex(RELEASE_INDEX, key);
   const autoscalers = caches.autoscalers.byIndex(RELEASE_INDEX, key);
   const budgets = caches.budgets.byIndex(RELEASE_INDEX, key);
+  const vmPools = caches.vmPools.list();
+  const vms = caches.nodes.list();
   for (const service of services) noteClean(memory, service, slices, pods, now);
   noteLeft(memory, slices, pods, now);
   forgetTaken(memory, 'Service', services);
@@ -59,12 +54,12 @@ export async function observe(
     nodes: pods.flatMap(({ nodeName, ready }) =>
       nodeName === undefined || ready ? [] : (caches.nodes.get(undefined, nodeName) ?? []),
     ),
-    vmPools: caches.vmPools.list(),
-    vms: caches.nodes.list(),
+    vmPools,
+    vms,
     ...(context.seesAllPods && { rooms: (nodeSelector) => roomsOf(caches, nodeSelector) }),
     rollbacks: caches.rollbacks.byIndex(RELEASE_INDEX, key),
     promotions: caches.promotions.byIndex(RELEASE_INDEX, key),
-    ...askRegistry(context, release, revisions),
+    ...askRegistry(context, release, { revisions, vmPools, vms }),
     otherServices: caches.services
       .byIndex(NAMESPACE_INDEX, namespace)
       .filter(({ metadata, spec }) => metadata.labels?.[LABEL.release] !== name && !spec.selector?.[LABEL.release]),
@@ -85,20 +80,25 @@ function roomsOf({ nodes, placed }: Caches, nodeSelector: Readonly<Record<string
     .map((node) => ({ node, pods: placed.byIndex(NODE_INDEX, node.metadata.name) }));
 }
 
-/** What the resolver knows by now of the images that the spec names: those without a pin, and the pinned ones' tags. */
+/**
+ * What the resolver knows by now of the images that the spec names: those without a pin, and the pinned ones' tags. Of a
+ * spec that is not valid nothing is asked.
+ */
 function askRegistry(
   context: ReconcileContext,
   release: AppRelease,
-  objects: Observed['revisions'],
+  seen: Pick<Observed, 'revisions' | 'vmPools' | 'vms'>,
 ): Pick<Observed, 'digests' | 'movedTags'> {
-  const spec = parseSpec(release.spec);
-  if (!spec.success) return { digests: {}, movedTags: [] };
-  const { template } = spec.data;
-  const revisions = objects.flatMap((object) => parseRevision(object) ?? []);
-  const { ledger } = parseLedger(objects.find(({ metadata }) => metadata.name === ledgerName(release.metadata.name)));
-  const images = imagesToResolve(spec.data, revisions, ledger);
+  const read = readSpec({ release, ...seen });
+  if ('problem' in read) return { digests: {}, movedTags: [] };
+  const { spec, version } = read;
+  const { template } = spec;
+  const revisions = seen.revisions.flatMap((object) => parseRevision(object) ?? []);
+  const ledgerObject = seen.revisions.find(({ metadata }) => metadata.name === ledgerName(release.metadata.name));
+  const { ledger } = parseLedger(ledgerObject);
+  const images = imagesToResolve(spec, revisions, ledger);
   context.retainImages?.(release, templateImages(template), template);
-  const pins = knownPins(wantedVersion(spec.data) ?? '', revisions, ledger);
+  const pins = knownPins(version, revisions, ledger);
   return {
     digests: Object.fromEntries(images.map((image) => [image, context.lookupDigest(release, image, template)])),
     movedTags: templateImages(template).flatMap((image) => {

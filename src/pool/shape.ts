@@ -58,7 +58,7 @@ interface PlacedSpec extends RequestingPodSpec {
 export function podShape({ metadata, spec }: PodTemplate): PodShape {
   const { nodeSelector = {}, tolerations = [], affinity, topologySpreadConstraints = [] } = spec as PlacedSpec;
   return {
-    requests: podRequests(spec as RequestingPodSpec),
+    requests: podRequests(spec),
     labels: metadata?.labels ?? {},
     nodeSelector,
     tolerations,

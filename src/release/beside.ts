@@ -2,12 +2,7 @@
 import type { PodTemplate } from '../api/app-release.ts';
 import { LABEL } from '../api/meta.ts';
 
-interface Spec {
-  containers: { ports?: { hostPort?: number }[] }[];
-  hostNetwork?: boolean;
-  volumes?: { persistentVolumeClaim?: object }[];
-  affinity?: { podAntiAffinity?: { requiredDuringSchedulingIgnoredDuringExecution?: object[] } };
-}
+type Spec = PodTemplate['spec'];
 
 /** How far a pod has come: to no VM, or to one where it does not start. */
 export type Stuck = 'Scheduling' | 'Starting';
@@ -39,7 +34,7 @@ const OBSTACLES: readonly Obstacle[] = [
 
 /** Why pods of a template may wait until those of the version before are gone, which BlueGreen keeps; and the way out. */
 export function waitsForTheOld({ spec }: PodTemplate, stuck: Stuck): string | undefined {
-  const found = OBSTACLES.find(({ at, is }) => at === stuck && is(spec as Spec));
+  const found = OBSTACLES.find(({ at, is }) => at === stuck && is(spec));
   return found && `the template has ${found.what}: use ${found.wayOut}`;
 }
 

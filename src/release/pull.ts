@@ -6,6 +6,7 @@ import type { DesiredPod } from './objects.ts';
 import { poolTemplate } from './pool-template.ts';
 import { ownerReference } from './render.ts';
 import type { Revision } from './revision.ts';
+import { templateImages } from './revision.ts';
 import type { PoolView, View } from './view.ts';
 
 /**
@@ -14,19 +15,10 @@ import type { PoolView, View } from './view.ts';
  */
 const NOTHING = '/apprelease-pulls-this-image-and-runs-nothing';
 
-interface PulledSpec {
-  containers: { image: string }[];
-  initContainers?: { image: string }[];
-  volumes?: { image?: { reference?: string } }[];
-  imagePullSecrets?: unknown;
-  serviceAccountName?: string;
-  tolerations?: unknown;
-}
-
 export function makePull(view: View, pool: PoolView, revision: Revision, node: Node): DesiredPod {
   const { owner } = view;
   const template = poolTemplate(view, pool, revision);
-  const { imagePullSecrets, serviceAccountName, tolerations, ...spec } = template.spec as PulledSpec;
+  const { imagePullSecrets, serviceAccountName, tolerations } = template.spec;
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -52,14 +44,9 @@ export function makePull(view: View, pool: PoolView, revision: Revision, node: N
       restartPolicy: 'Never',
       terminationGracePeriodSeconds: 0,
       securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: 'RuntimeDefault' } },
-      containers: imagesOf(spec).map((image, index) => container(`image-${index + 1}`, image)),
+      containers: templateImages(template).map((image, index) => container(`image-${index + 1}`, image)),
     },
   };
-}
-
-function imagesOf({ containers, initContainers = [], volumes = [] }: PulledSpec): string[] {
-  const mounted = volumes.flatMap(({ image }) => image?.reference ?? []);
-  return [...new Set([...initContainers, ...containers].map(({ image }) => image).concat(mounted))];
 }
 
 function container(name: string, image: string): object {

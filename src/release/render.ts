@@ -66,12 +66,6 @@ function pinned(image: string, images: Record<string, PinnedImage>): string {
   return images[image]?.image ?? image;
 }
 
-interface PodSpecFields {
-  volumes?: { image?: { reference?: string; pullPolicy?: string } }[];
-  nodeSelector?: Record<string, string>;
-  tolerations?: unknown[];
-}
-
 function withoutOurs(map: Record<string, string> | undefined): Record<string, string> {
   return Object.fromEntries(Object.entries(map ?? {}).filter(([key]) => !key.startsWith(`${GROUP}/`)));
 }
@@ -79,7 +73,7 @@ function withoutOurs(map: Record<string, string> | undefined): Record<string, st
 function renderContainer(container: Container, images: Record<string, PinnedImage>, difference: Difference): Container {
   const env = difference?.env ?? [];
   const replaced = new Set(env.map(({ name }) => name));
-  const own = ((container as { env?: { name: string }[] }).env ?? []).filter(({ name }) => !replaced.has(name));
+  const own = (container.env ?? []).filter(({ name }) => !replaced.has(name));
   return {
     imagePullPolicy: 'IfNotPresent',
     ...container,
@@ -102,7 +96,7 @@ function renderTemplate1(
   const { template, pools, version } = revision.data.input;
   const { images } = revision.data;
   const difference = pools[pool];
-  const spec = template.spec as PodTemplate['spec'] & PodSpecFields;
+  const { spec } = template;
   function render(container: Container): Container {
     const own = difference?.spec?.containers?.find(({ name }) => name === container.name);
     return renderContainer(container, images, own);

@@ -1,5 +1,6 @@
 import type { AppReleaseSpec, PodTemplate, Pool, PoolTemplate, ServicePort, Toleration } from '../api/app-release.ts';
 import { ANNOTATION } from '../api/meta.ts';
+import { withoutNulls } from '../lib/json.ts';
 import { canonicalJson, serviceName, shortHash } from './names.ts';
 import type { ControllerRevision } from './objects.ts';
 
@@ -130,26 +131,16 @@ export function revisionInput(spec: AppReleaseSpec, version: string): RevisionIn
 
 /**
  * Whether a recorded input is the one that is wanted. Pools that are gone from the topology do not count, so that to
- * remove a pool makes no revision.
+ * remove a pool makes no revision; nor do nulls, which say the same as nothing.
  */
 export function sameInput(recorded: RevisionInput, wanted: RevisionInput, poolNames: ReadonlySet<string>): boolean {
   const present = Object.fromEntries(Object.entries(recorded.pools).filter(([name]) => poolNames.has(name)));
-  return canonicalJson({ ...recorded, pools: present }) === canonicalJson(wanted);
-}
-
-interface ImageVolume {
-  image?: { reference?: string };
+  return canonicalJson(withoutNulls({ ...recorded, pools: present })) === canonicalJson(withoutNulls(wanted));
 }
 
 /** The image strings of a template: containers, init containers, image volumes. */
-export function templateImages(template: PodTemplate): string[] {
-  const {
-    containers,
-    initContainers = [],
-    volumes = [],
-  } = template.spec as PodTemplate['spec'] & {
-    volumes?: ImageVolume[];
-  };
+export function templateImages({ spec }: PodTemplate): string[] {
+  const { containers, initContainers = [], volumes = [] } = spec;
   const references = volumes.flatMap((volume) => volume.image?.reference ?? []);
   return [...new Set([...initContainers, ...containers].map(({ image }) => image).concat(references))];
 }
@@ -189,7 +180,7 @@ function parseAnnotation<Value>(object: ControllerRevision, annotation: string, 
 
 /** Reads a ControllerRevision that the operator wrote; undefined for one that it did not (the ledger has no data). */
 export function parseRevision(object: ControllerRevision): Revision | undefined {
-  const data = object.data as RevisionData | undefined;
+  const data = withoutNulls(object.data) as RevisionData | undefined;
   if (data?.renderer === undefined) return undefined;
   return {
     name: object.metadata.name,

@@ -1,5 +1,6 @@
 /** What the CRD's schema cannot say of a spec. A spec that fails here is Stalled, and nothing that runs is touched. */
-import type { AppReleaseSpec } from '../api/app-release.ts';
+import type { AppReleaseSpec, Container } from '../api/app-release.ts';
+import { reading } from './internal-error.ts';
 import { serviceName } from './names.ts';
 
 export interface SpecProblem {
@@ -13,21 +14,22 @@ type Rule = (spec: AppReleaseSpec, release: string) => SpecProblem | undefined;
 /** Of the template and the pools' differences: a revision is one object, and etcd takes 1.5 MiB. */
 const TEMPLATE_BYTES = 256 * 1024;
 
-const RULES: readonly Rule[] = [
-  poolsHaveNodes,
-  nodeSelectorsAreLabels,
-  targetPortsExist,
-  containersExist,
-  templateHasNoForeignFields,
-  templateIsSmall,
-  servicesFit,
-  serviceLabelsAreLabels,
+/** Each with the field that it reads most of. */
+const RULES: readonly (readonly [field: string, rule: Rule])[] = [
+  ['spec.stages', poolsHaveNodes],
+  ['spec.stages', nodeSelectorsAreLabels],
+  ['spec.template.spec.containers', targetPortsExist],
+  ['spec.stages', containersExist],
+  ['spec.template.spec.restartPolicy', templateHasNoForeignFields],
+  ['spec.template', templateIsSmall],
+  ['spec.service', servicesFit],
+  ['spec.service', serviceLabelsAreLabels],
 ];
 
 /** The first problem, or undefined. */
 export function validateSpec(spec: AppReleaseSpec, release: string): SpecProblem | undefined {
-  for (const rule of RULES) {
-    const problem = rule(spec, release);
+  for (const [field, rule] of RULES) {
+    const problem = reading(field, () => rule(spec, release));
     if (problem) return problem;
   }
   return undefined;
@@ -59,22 +61,11 @@ function serviceLabelsAreLabels({ service }: AppReleaseSpec): SpecProblem | unde
     : { reason: 'InvalidService', message: `spec.service.metadata.labels: ${fault}` };
 }
 
-interface ContainerPort {
-  name?: string;
-  protocol?: string;
-}
-
-interface WithPorts {
-  ports?: ContainerPort[];
-  restartPolicy?: string;
-}
+type ContainerPort = NonNullable<Container['ports']>[number];
 
 /** Of the containers and, as Kubernetes has it, of the sidecars among the init containers. */
 function namedPorts({ template }: AppReleaseSpec): ContainerPort[] {
-  const { containers, initContainers = [] } = template.spec as {
-    containers: WithPorts[];
-    initContainers?: WithPorts[];
-  };
+  const { containers, initContainers = [] } = template.spec;
   const sidecars = initContainers.filter(({ restartPolicy }) => restartPolicy === 'Always');
   return [...containers, ...sidecars].flatMap(({ ports = [] }) => ports).filter(({ name }) => name !== undefined);
 }
@@ -113,7 +104,7 @@ function containersExist(spec: AppReleaseSpec): SpecProblem | undefined {
 }
 
 function templateHasNoForeignFields(spec: AppReleaseSpec): SpecProblem | undefined {
-  const { restartPolicy } = spec.template.spec as { restartPolicy?: string };
+  const { restartPolicy } = spec.template.spec;
   if (restartPolicy === undefined || restartPolicy === 'Always') return undefined;
   return {
     reason: 'InvalidTemplate',

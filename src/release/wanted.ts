@@ -1,11 +1,10 @@
 /** Which revision the spec wants, and what is missing to have it recorded. */
 import type { AppReleaseSpec } from '../api/app-release.ts';
-import { appReleaseSpec } from '../api/app-release.ts';
 import type { Reason } from '../api/reasons.ts';
-import type { DigestLookup, Observed } from './observed.ts';
+import { internalProblem, reading } from './internal-error.ts';
 import { revisionName, shortHash } from './names.ts';
 import type { DesiredDeployment } from './objects.ts';
-import { placePools } from './placement.ts';
+import type { DigestLookup, Observed } from './observed.ts';
 import { makeDeployment } from './render.ts';
 import type { Ledger, Revision, RevisionData, Topology } from './revision.ts';
 import {
@@ -18,14 +17,14 @@ import {
   sameInput,
   templateImages,
   topologyOf,
-  wantedVersion,
 } from './revision.ts';
-import { validateSpec } from './validate.ts';
+import type { SpecProblem, ValidSpec } from './valid-spec.ts';
+import { readSpec } from './valid-spec.ts';
 
 export type Wanted =
   | { state: 'Recorded'; revision: Revision }
   /** The spec says what cannot be: what runs stays as it is. */
-  | { state: 'Invalid'; reason: Reason; message: string }
+  | ({ state: 'Invalid' } & SpecProblem)
   /** A registry is being asked; `failed` where it answered in a way that a person should know. */
   | { state: 'Resolving'; failed?: { reason: Reason; message: string; retryable: boolean } }
   /** Everything is pinned; the API server must say whether it takes the template. */
@@ -39,58 +38,37 @@ export interface SpecView {
   wanted: Wanted;
 }
 
-const parsedSpecs = new WeakMap<object, ReturnType<typeof appReleaseSpec.safeParse>>();
-
-/** The spec with its defaults, parsed once for each object that a cache holds. */
-export function parseSpec(spec: AppReleaseSpec): ReturnType<typeof appReleaseSpec.safeParse> {
-  const parsed = parsedSpecs.get(spec) ?? appReleaseSpec.safeParse(spec);
-  parsedSpecs.set(spec, parsed);
-  return parsed;
-}
-
+/** `problem`: of a rule that threw; the spec counts as not valid then, so that all else goes on. */
 export function viewSpec(
   observed: Observed,
   revisions: readonly Revision[],
   record: { ledger: Ledger; topology?: Topology },
+  problem?: SpecProblem,
 ): SpecView {
   const last = record.topology && { topology: record.topology };
-  const parsed = parseSpec(observed.release.spec);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    const message = `${fieldPath(issue?.path ?? [])}: ${issue?.message ?? 'is not valid'}`;
-    return { ...last, wanted: { state: 'Invalid', reason: 'InvalidSpec', message } };
+  const read = problem ? { problem } : readSpec(observed);
+  if ('problem' in read) return { ...last, wanted: { state: 'Invalid', ...read.problem } };
+  const { spec } = read;
+  try {
+    return { spec, topology: topologyOf(spec), wanted: wantedRevision(observed, read, revisions, record.ledger) };
+  } catch (error) {
+    return { ...last, wanted: { state: 'Invalid', ...internalProblem(error) } };
   }
-  const spec = placePools(parsed.data, observed);
-  const problem = validateSpec(spec, observed.release.metadata.name);
-  if (problem) return { ...last, wanted: { state: 'Invalid', ...problem } };
-  return { spec, topology: topologyOf(spec), wanted: wantedRevision(observed, spec, revisions, record.ledger) };
-}
-
-/** As the API server writes it: spec.service.ports[0].targetPort. */
-function fieldPath(path: readonly PropertyKey[]): string {
-  return path
-    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
-    .reduce((all, part) => all + part, 'spec');
 }
 
 function wantedRevision(
   observed: Observed,
-  spec: AppReleaseSpec,
+  { spec, version }: ValidSpec,
   revisions: readonly Revision[],
   ledger: Ledger,
 ): Wanted {
-  const version = wantedVersion(spec);
-  if (version === undefined) {
-    const message = 'spec.version: give it, as the first container’s image has no tag to take it from';
-    return { state: 'Invalid', reason: 'InvalidSpec', message };
-  }
   const pools = spec.stages.flatMap((stage) => stage.pools);
   const input = revisionInput(spec, version);
   const names = new Set(pools.map(({ name }) => name));
   const recorded = revisions.findLast(({ data }) => sameInput(data.input, input, names));
   if (recorded) return { state: 'Recorded', revision: recorded };
 
-  const missing = imagesToResolve(spec, revisions, ledger);
+  const missing = reading('spec.template.spec', () => imagesToResolve(spec, revisions, ledger));
   const unresolved = missing.map((image) => observed.digests[image] ?? { state: 'pending' as const });
   const failed = unresolved.find((lookup): lookup is DigestLookup & { state: 'failed' } => lookup.state === 'failed');
   if (failed) return { state: 'Resolving', failed };
@@ -132,13 +110,15 @@ function proveTemplate(observed: Observed, spec: AppReleaseSpec, number: number,
       strategy: spec.strategy.type,
       key: data.placements[pool.name] ?? '',
     };
-    const deployment = makeDeployment({
-      owner: { name, namespace, uid },
-      identity,
-      track: 'dry-run',
-      replicas: 0,
-      topology: topologyOf(spec),
-    });
+    const deployment = reading(`spec.template with what differs in pool ${pool.name}`, () =>
+      makeDeployment({
+        owner: { name, namespace, uid },
+        identity,
+        track: 'dry-run',
+        replicas: 0,
+        topology: topologyOf(spec),
+      }),
+    );
     deployment.metadata.name = `${revision.name}-dry-run`;
     const hash = shortHash(deployment);
     const answer = observed.memory.dryRuns.get(hash);

@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { KINDS } from '../../src/api/kinds.ts';
 import { GROUP } from '../../src/api/meta.ts';
 import { connect, installCrds } from '../cluster/kubectl.ts';
+import { waitFor } from '../cluster/processes.ts';
+import type { GroupObject } from './post.ts';
 import { createPoster, groupObject as object } from './post.ts';
 
 const cluster = connect(inject('cluster'));
@@ -152,6 +154,67 @@ describe('the CRDs (2.1)', () => {
     release(tolerating({ key: 'example.com/pool', value: 'a', effect: 'NoExecute', tolerationSeconds: 60 })),
   ])('take %j', async (accepted) => {
     expect(await api.refusal(accepted)).toBeUndefined();
+  });
+});
+
+function ofPod(fields: Fields, container: Fields = {}) {
+  return { template: { spec: { containers: [{ name: 'web', image, ...container }], ...fields } } };
+}
+
+describe('of a pod template what the operator reads has its type (issue 10, point 6)', () => {
+  const container = 'spec.template.spec.containers[0]';
+
+  test.each<[Fields, string]>([
+    // As a list has no fields, the strict check is first to say so.
+    [ofPod({}, { env: { A: 'b' } }), `unknown field "${container}.env.A"`],
+    [ofPod({}, { env: {} }), `${container}.env in body must be of type array`],
+    [ofPod({}, { env: [{ value: 'b' }] }), `${container}.env[0].name: Required value`],
+    [ofPod({}, { ports: [{ hostPort: '80' }] }), `${container}.ports[0].hostPort in body must be of type integer`],
+    [ofPod({}, { resources: { limits: '1Gi' } }), `${container}.resources.limits in body must be of type object`],
+    [ofPod({ imagePullSecrets: { name: 'key' } }), 'unknown field "spec.template.spec.imagePullSecrets.name"'],
+    [ofPod({ volumes: [null] }), 'spec.template.spec.volumes[0] in body must be of type object'],
+    [ofPod({ nodeSelector: { ssd: true } }), 'spec.template.spec.nodeSelector.ssd in body must be of type string'],
+  ])('%j', async (changes, message) => {
+    expectToSay(await api.refusal(release(changes)), message);
+  });
+
+  test('null and whatever else a Deployment takes is stored as it is', async () => {
+    const { template } = ofPod(
+      { volumes: null, imagePullSecrets: null, nodeSelector: { disk: null }, affinity: { nodeAffinity: null } },
+      { env: null, ports: null, resources: { requests: { cpu: 0.5, memory: '1Gi' }, limits: null }, tty: null },
+    );
+    expect((await api.create(release({ template }, 'nulls'))).spec['template']).toEqual(template);
+  });
+
+  test('any depth is taken: the operator must not rely on less', async () => {
+    let deep: unknown = 'end';
+    for (let level = 0; level < 1_500; level += 1) deep = { a: deep };
+    expect(await api.refusal(release(ofPod({ unknown: deep })))).toBeUndefined();
+  });
+
+  test('what was stored before it was described can be read and changed, but not what is wrong with it', async () => {
+    const crd = `appreleases.${GROUP}`;
+    const path =
+      '/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/template/properties/spec/properties';
+    const names = ['imagePullSecrets', 'volumes'];
+    const operations = names.map((name) => ({ op: 'remove', path: `${path}/${name}` }));
+    await cluster.kubectl(['patch', 'crd', crd, '--type=json', `--patch=${JSON.stringify(operations)}`]);
+    const old = release(ofPod({ imagePullSecrets: {}, volumes: 'none' }), 'stored');
+    await waitFor('the older schema', async () => (await api.refusal(old)) === undefined, { timeoutSeconds: 60 });
+    await api.create(old);
+    await installCrds(cluster);
+    await waitFor('the newer schema', async () => (await api.refusal(old)) !== undefined, { timeoutSeconds: 60 });
+
+    const status = JSON.stringify({ status: { version: '1.4.2' } });
+    await kubectl('patch', 'apprelease', 'stored', '--subresource=status', '--type=merge', `--patch=${status}`);
+    await kubectl('patch', 'apprelease', 'stored', '--type=merge', '--patch={"spec":{"minReadySeconds":5}}');
+    const stored = JSON.parse(await kubectl('get', 'apprelease', 'stored', '--output=json')) as GroupObject;
+    expect(stored.spec).toMatchObject({ minReadySeconds: 5, template: old.spec['template'] });
+    const worse = '--patch={"spec":{"template":{"spec":{"volumes":"some"}}}}';
+    const refusal = await kubectl('patch', 'apprelease', 'stored', '--type=merge', worse).catch(String);
+    expectToSay(refusal, 'spec.template.spec.volumes in body must be of type array');
+    const mended = '--patch={"spec":{"template":{"spec":{"volumes":null,"imagePullSecrets":null}}}}';
+    await kubectl('patch', 'apprelease', 'stored', '--type=merge', mended);
   });
 });
 

@@ -103,13 +103,15 @@ function groupsOf({ vms }: Case, index: number): NodeGroup[] {
   }));
 }
 
-function resourcesOf({ cpu, memory }: Asked): object {
+function resourcesOf({ cpu, memory }: Asked): { requests: Record<string, string> } {
   return { requests: { cpu: `${cpu * 100}m`, memory: `${memory * 100}Mi` } };
 }
 
 function templateOf(own: Shape, index: number) {
   const tolerations: Toleration[] = own.tolerates ? [{ key: TAINT.key, operator: 'Exists' }] : [];
-  const matchExpressions = [{ key: 'topology.kubernetes.io/zone', operator: 'In', values: own.zones }];
+  const matchExpressions = [
+    { key: 'topology.kubernetes.io/zone', operator: 'In', values: own.zones && [...own.zones] },
+  ];
   const nodeSelectorTerms = [{ matchExpressions }];
   return {
     metadata: { labels: { app: 'web' } },

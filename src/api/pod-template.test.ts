@@ -1,0 +1,146 @@
+import { describe, expect, test } from 'vitest';
+import type { StructuralSchema } from './crd.ts';
+import { structuralSchema } from './crd.ts';
+import { podTemplate, poolTemplate } from './pod-template.ts';
+
+const CONTAINER = { name: 'main', image: 'web:1' };
+
+function ofContainer(fields: object) {
+  return { spec: { containers: [{ ...CONTAINER, ...fields }] } };
+}
+
+function ofPod(fields: object) {
+  return { spec: { containers: [CONTAINER], ...fields } };
+}
+
+function spreadBy(fields: object) {
+  return ofPod({ topologySpreadConstraints: [{ topologyKey: 'zone', maxSkew: 1, ...fields }] });
+}
+
+function onNodes(requiredDuringSchedulingIgnoredDuringExecution: unknown) {
+  return ofPod({ affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution } } });
+}
+
+describe('a field that is read has the type that Kubernetes gives it', () => {
+  test.each<[string, object]>([
+    ['spec.containers.0.env', ofContainer({ env: { A: 'b' } })],
+    ['spec.containers.0.env.0', ofContainer({ env: ['A=b'] })],
+    ['spec.containers.0.env.0.name', ofContainer({ env: [{ value: 'b' }] })],
+    ['spec.containers.0.ports', ofContainer({ ports: 80 })],
+    ['spec.containers.0.ports.0', ofContainer({ ports: [80] })],
+    ['spec.containers.0.ports.0.name', ofContainer({ ports: [{ name: 80 }] })],
+    ['spec.containers.0.ports.0.hostPort', ofContainer({ ports: [{ hostPort: '80' }] })],
+    ['spec.containers.0.resources', ofContainer({ resources: '1Gi' })],
+    ['spec.containers.0.resources.limits', ofContainer({ resources: { limits: ['1Gi'] } })],
+    ['spec.containers.0.resources.limits.cpu', ofContainer({ resources: { limits: { cpu: { of: 1 } } } })],
+    ['spec.containers.0.imagePullPolicy', ofContainer({ imagePullPolicy: true })],
+    ['spec.initContainers.0.restartPolicy', ofPod({ initContainers: [{ ...CONTAINER, restartPolicy: {} }] })],
+    ['spec.initContainers.0.resources', ofPod({ initContainers: [{ ...CONTAINER, resources: [] }] })],
+    ['spec.volumes', ofPod({ volumes: { data: {} } })],
+    ['spec.volumes.0', ofPod({ volumes: ['data'] })],
+    ['spec.volumes.0.image', ofPod({ volumes: [{ image: 'data:1' }] })],
+    ['spec.volumes.0.image.reference', ofPod({ volumes: [{ image: { reference: 1 } }] })],
+    ['spec.volumes.0.persistentVolumeClaim', ofPod({ volumes: [{ persistentVolumeClaim: 'claim' }] })],
+    ['spec.imagePullSecrets', ofPod({ imagePullSecrets: { name: 'key' } })],
+    ['spec.imagePullSecrets.0', ofPod({ imagePullSecrets: ['key'] })],
+    ['spec.serviceAccountName', ofPod({ serviceAccountName: 7 })],
+    ['spec.hostNetwork', ofPod({ hostNetwork: 'true' })],
+    ['spec.restartPolicy', ofPod({ restartPolicy: [] })],
+    ['spec.nodeSelector', ofPod({ nodeSelector: ['disk=ssd'] })],
+    ['spec.nodeSelector.ssd', ofPod({ nodeSelector: { ssd: true } })],
+    ['spec.tolerations', ofPod({ tolerations: { key: 'a' } })],
+    ['spec.tolerations.0.key', ofPod({ tolerations: [{ key: 1 }] })],
+    ['spec.overhead', ofPod({ overhead: '1Gi' })],
+    ['spec.resources.requests', ofPod({ resources: { requests: 1 } })],
+    ['spec.affinity', ofPod({ affinity: [] })],
+    ['spec.affinity.nodeAffinity', ofPod({ affinity: { nodeAffinity: 'zone' } })],
+    [
+      'spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms',
+      onNodes({ nodeSelectorTerms: {} }),
+    ],
+    [
+      'spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms.0.matchExpressions.0.values',
+      onNodes({ nodeSelectorTerms: [{ matchExpressions: [{ key: 'zone', operator: 'In', values: 'a' }] }] }),
+    ],
+    [
+      'spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution',
+      ofPod({ affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: {} } } }),
+    ],
+    ['spec.topologySpreadConstraints', ofPod({ topologySpreadConstraints: 'zone' })],
+    ['spec.topologySpreadConstraints.0.maxSkew', spreadBy({ maxSkew: '1' })],
+    ['spec.topologySpreadConstraints.0.labelSelector.matchLabels', spreadBy({ labelSelector: { matchLabels: [] } })],
+    ['spec.topologySpreadConstraints.0.matchLabelKeys', spreadBy({ matchLabelKeys: 'app' })],
+  ])('%s', (path, template) => {
+    const { error } = podTemplate.safeParse(template);
+    expect(error?.issues.map((issue) => issue.path.join('.'))).toEqual([path]);
+  });
+
+  test('also in what differs in a pool', () => {
+    const { error } = poolTemplate.safeParse({
+      spec: { containers: [{ name: 'main', resources: { limits: '1Gi' } }] },
+    });
+    expect(error?.issues.map((issue) => issue.path.join('.'))).toEqual(['spec.containers.0.resources.limits']);
+  });
+
+  test('an amount may be a number or a text, a whole one or not', () => {
+    const template = ofContainer({ resources: { requests: { cpu: 0.5, memory: '1Gi', 'example.com/gpu': 1 } } });
+    expect(podTemplate.safeParse(template).data).toEqual(template);
+  });
+});
+
+test('nothing is added, left out or put in another order', () => {
+  const template = {
+    metadata: { labels: { app: 'web' } },
+    spec: {
+      containers: [
+        { name: 'main', image: 'web:1', env: [{ value: 'b', name: 'A' }], args: [], ports: [{ containerPort: 80 }] },
+      ],
+      volumes: [{ name: 'data', emptyDir: {}, image: { pullPolicy: 'Always', reference: 'data:1' } }],
+      tolerations: [{ tolerationSeconds: 5, effect: 'NoExecute', key: 'a' }],
+      hostUsers: false,
+      constructor: 'unknown',
+    },
+  };
+  expect(JSON.stringify(podTemplate.parse(template))).toBe(JSON.stringify(template));
+});
+
+describe('the schema of the CRD', () => {
+  const BEFORE = ['metadata', 'spec', 'containers', 'initContainers'];
+
+  function nodes(schema: StructuralSchema, name: string): { name: string; schema: StructuralSchema }[] {
+    const inner = [
+      ...Object.entries(schema.properties ?? {}),
+      ...(schema.items ? [['', schema.items] as const] : []),
+      ...(schema.additionalProperties ? [['', schema.additionalProperties] as const] : []),
+    ];
+    return [{ name, schema }, ...inner.flatMap(([key, child]) => nodes(child, key))];
+  }
+
+  const all = nodes(structuralSchema(podTemplate, 'template').properties?.spec ?? {}, 'spec');
+
+  test('leaves every object open, so that it prunes no field', () => {
+    const closed = all.filter(
+      ({ schema }) =>
+        schema.type === 'object' &&
+        !schema.additionalProperties &&
+        schema['x-kubernetes-preserve-unknown-fields'] !== true,
+    );
+    expect(closed).toEqual([]);
+  });
+
+  test('merges no list but those that it merged before, and defaults nothing', () => {
+    const merged = all.filter(({ schema }) => schema['x-kubernetes-list-type'] !== undefined);
+    expect(merged.map(({ name }) => name)).toEqual(['containers', 'initContainers']);
+    expect(all.filter(({ schema }) => 'default' in schema)).toEqual([]);
+  });
+
+  test('takes null wherever a field may be left out', () => {
+    const strict = all.flatMap(({ schema }) => {
+      const required = new Set((schema.required as string[] | undefined) ?? []);
+      return Object.entries(schema.properties ?? {})
+        .filter(([name, field]) => !required.has(name) && !BEFORE.includes(name) && field.nullable !== true)
+        .map(([name]) => name);
+    });
+    expect(strict).toEqual([]);
+  });
+});

@@ -5,6 +5,7 @@ import { ANNOTATION, LABEL } from '../api/meta.ts';
 import type { Room } from '../pool/fit.ts';
 import { matchesSelector } from '../pool/select.ts';
 import { isNotFound } from '../kube/errors.ts';
+import { own } from '../lib/own.ts';
 import { ledgerName } from '../release/names.ts';
 import type { EndpointSlice, Pod, Service } from '../release/objects.ts';
 import type { Observed } from '../release/observed.ts';
@@ -102,7 +103,7 @@ function askRegistry(
   return {
     digests: Object.fromEntries(images.map((image) => [image, context.lookupDigest(release, image, template)])),
     movedTags: templateImages(template).flatMap((image) => {
-      const pinned = pins[image]?.digest;
+      const pinned = own(pins, image)?.digest;
       const digest = pinned && context.movedDigest?.(release, image, template, pinned);
       return digest ? [{ image, pinned, digest }] : [];
     }),

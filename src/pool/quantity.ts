@@ -1,3 +1,4 @@
+import { own } from '../lib/own.ts';
 /** Amounts as Kubernetes writes them (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/). */
 
 const SCALE: Readonly<Record<string, number>> = {
@@ -58,7 +59,7 @@ export function subtractResources(from: Resources, what: Resources): Resources {
 function combine(all: readonly Resources[], join: (a: number, b: number) => number): Resources {
   const sum: Record<string, number> = {};
   for (const resources of all) {
-    for (const [name, value] of Object.entries(resources)) sum[name] = join(sum[name] ?? 0, value);
+    for (const [name, value] of Object.entries(resources)) sum[name] = join(own(sum, name) ?? 0, value);
   }
   return sum;
 }

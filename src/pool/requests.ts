@@ -1,4 +1,5 @@
 /** What a pod asks of a node, by the scheduler's own rules. Pure. */
+import { own } from '../lib/own.ts';
 import type { Resources } from './quantity.ts';
 import { addResources, maxResources, parseResources } from './quantity.ts';
 
@@ -56,7 +57,7 @@ function podSum(spec: RequestingPodSpec, which: 'requests' | 'limits'): Resource
   const asked = withPodLevel(maxResources(running, starting), resources, which);
   const added = Object.entries(parseResources(overhead)).filter(
     // What has no limit gets none by the runtime's share.
-    ([name]) => which === 'requests' || asked[name] !== undefined,
+    ([name]) => which === 'requests' || own(asked, name) !== undefined,
   );
   return addResources(asked, Object.fromEntries(added));
 }

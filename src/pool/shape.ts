@@ -1,5 +1,6 @@
 /** What the scheduler asks of a node for a pod: the part of a pod template that its filters read. Pure. */
 import type { PodTemplate, Toleration } from '../api/app-release.ts';
+import { own } from '../lib/own.ts';
 import { isPassing } from './nodes.ts';
 import type { Node, Taint } from './objects.ts';
 import type { Resources } from './quantity.ts';
@@ -125,7 +126,7 @@ export function selects(selector: LabelSelector, labels: Readonly<Record<string,
 }
 
 function holds({ key, operator, values = [] }: Requirement, labels: Readonly<Record<string, string>>): boolean {
-  const value = labels[key];
+  const value = own(labels, key);
   switch (operator) {
     case 'In':
       return value !== undefined && values.includes(value);

@@ -1,5 +1,6 @@
 /** What is no longer needed: pools that left, revisions beyond the limits. And what must outlive them. Pure. */
 import { ANNOTATION, LABEL } from '../api/meta.ts';
+import { own } from '../lib/own.ts';
 import type { Action } from './actions.ts';
 import { targetOf } from './actions.ts';
 import { inheritsFrom } from './kinship.ts';
@@ -124,12 +125,13 @@ function deleteRevision(revision: Revision): Action {
 /** The pins of a revision that neither the ledger nor a revision of its version that stays has. */
 function lostPins(view: View, { data }: Revision, left: readonly Revision[]): Record<string, PinnedImage> {
   const known = knownPins(data.input.version, left, view.record.ledger);
-  return Object.fromEntries(Object.entries(data.images).filter(([image]) => known[image] === undefined));
+  return Object.fromEntries(Object.entries(data.images).filter(([image]) => own(known, image) === undefined));
 }
 
 /** The ledger with these pins, too; the versions that stand in it longest go where it would grow too large. */
 function ledgerWith({ record }: View, version: string, pins: Record<string, PinnedImage>): Ledger {
-  const { [version]: earlier, ...others } = record.ledger;
+  const { [version]: _old, ...others } = record.ledger;
+  const earlier = own(record.ledger, version);
   const added: Ledger = { [version]: { ...earlier, ...pins } };
   let room = LEDGER_BYTES - sizeOf(record.topology ?? {}) - sizeOf(added);
   const kept = Object.entries(others)

@@ -2,8 +2,9 @@
 import { parseDuration } from '../api/common.ts';
 import type { Stage } from '../api/app-release.ts';
 import type { ReleasePromotion } from '../api/release-promotion.ts';
+import { own, ownOrNew } from '../lib/own.ts';
 import { conditionIs } from './conditions.ts';
-import type { Approval, Facts, Revision } from './revision.ts';
+import type { Approval, Facts, PoolFacts, Revision } from './revision.ts';
 import { isBad, poolFacts } from './revision.ts';
 import { describeMark, inheritsFrom, keepsOut } from './kinship.ts';
 import type { PullWait } from './prepull.ts';
@@ -132,7 +133,7 @@ export function enterStages(view: View, drafts: Revisions): ReadonlySet<PoolView
 
 function enter(view: View, drafts: Revisions, pool: PoolView, revision: Revision): void {
   const facts: Facts = drafts.change(revision);
-  const own = (facts.pools[pool.name] ??= {});
+  const own = ownOrNew<PoolFacts>(facts.pools, pool.name, () => ({}));
   const at = new Date(view.now).toISOString();
   if (hasFailed(revision, pool.name) && own.failed && (facts.attempt ?? 1) <= own.failed.attempt) {
     facts.attempt = own.failed.attempt + 1;
@@ -168,7 +169,7 @@ export function approvalFor(view: View, stage: Stage, revision: Revision): Appro
   );
   // Spent once: where the revision has left the stage meanwhile, a person must let it in again.
   const isIn = stagePools(view, stage).some(({ entered }) => entered === revision);
-  if (!usable) return isIn && Math.max(...failedAt) === 0 ? revision.facts.approvals[stage.name] : undefined;
+  if (!usable) return isIn && Math.max(...failedAt) === 0 ? own(revision.facts.approvals, stage.name) : undefined;
   const { requestedBy } = usable.spec;
   return {
     at: new Date(view.now).toISOString(),

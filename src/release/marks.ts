@@ -1,5 +1,6 @@
 /** What is recorded of a revision in a pool: healthy since, good, failed. Pure. */
 import type { Reason } from '../api/reasons.ts';
+import { ownOrNew } from '../lib/own.ts';
 import type { Action } from './actions.ts';
 import { findCondition } from './conditions.ts';
 import type { Revisions } from './drafts.ts';
@@ -180,7 +181,7 @@ function markJoined(view: View, drafts: Revisions, pool: PoolView, revision: Rev
 
 function change(drafts: Revisions, pool: PoolView, revision: Revision, edit: (own: PoolFacts) => void): void {
   const facts = drafts.change(revision);
-  edit((facts.pools[pool.name] ??= {}));
+  edit(ownOrNew<PoolFacts>(facts.pools, pool.name, () => ({})));
 }
 
 export type FailureAnswer =

@@ -1,6 +1,7 @@
 /** `prepull`: a version's images come to every VM of a stage's pools before it is entered. Pure. */
 import type { Stage } from '../api/app-release.ts';
 import { LABEL } from '../api/meta.ts';
+import { ownOrNew } from '../lib/own.ts';
 import { hasImages } from '../pool/images.ts';
 import type { Node } from '../pool/objects.ts';
 import type { Action } from './actions.ts';
@@ -10,7 +11,7 @@ import { poolsToEnter } from './gate.ts';
 import type { Pod } from './objects.ts';
 import { openVms } from './pool-template.ts';
 import { makePull } from './pull.ts';
-import type { Revision } from './revision.ts';
+import type { PoolFacts, Revision } from './revision.ts';
 import { poolFacts } from './revision.ts';
 import { isEntered, wantedRevision } from './target.ts';
 import type { PoolView, View } from './view.ts';
@@ -75,7 +76,7 @@ export function markPulls(view: View, drafts: Revisions): void {
     if (pulled !== undefined) continue;
     const { have, of } = progressOf(view, pool, wanted);
     if (of === 0) continue;
-    const facts = (drafts.change(wanted).pools[pool.name] ??= {});
+    const facts = ownOrNew<PoolFacts>(drafts.change(wanted).pools, pool.name, () => ({}));
     if (have === of) facts.pulled = at;
     else if (pulling === undefined) facts.pulling = at;
     if (have === of && pulling !== undefined) {

@@ -2,6 +2,7 @@
 import type { Stage } from '../api/app-release.ts';
 import type { ReleasePromotion, ReleasePromotionStatus } from '../api/release-promotion.ts';
 import type { Reason } from '../api/reasons.ts';
+import { own } from '../lib/own.ts';
 import type { Action, Notice } from './actions.ts';
 import { targetOf } from './actions.ts';
 import type { ConditionDraft } from './conditions.ts';
@@ -118,7 +119,7 @@ function judge(view: View, promotion: ReleasePromotion): ReleasePromotionStatus 
       `revision ${revision.number} (${revision.data.input.version}) is not wanted: revision ${wanted.number} (${wanted.data.input.version}) is`,
     );
   }
-  if (revision.facts.approvals[stage.name]?.promotion === metadata.name) return complete(stage, revision);
+  if (own(revision.facts.approvals, stage.name)?.promotion === metadata.name) return complete(stage, revision);
   const held = view.pools.find(({ hold }) => hold && keepsOut(view, hold.rollback, revision));
   if (held?.hold) {
     const by = held.hold.rollback.metadata.name;

@@ -2,6 +2,7 @@
 import type { Container, PodTemplate, PoolTemplate, ServicePort, ServiceTemplate } from '../api/app-release.ts';
 import type { OwnerReference } from '../api/common.ts';
 import { ANNOTATION, API_VERSION, GROUP, LABEL } from '../api/meta.ts';
+import { own } from '../lib/own.ts';
 import { joinName, objectName, versionLabel } from './names.ts';
 import type { DesiredDeployment, DesiredService } from './objects.ts';
 import type { PinnedImage, Placement, Revision, Topology } from './revision.ts';
@@ -41,9 +42,12 @@ export interface Distinction {
 type Runs = Pick<WorkloadIdentity, 'pool' | 'revision' | 'strategy' | 'key'>;
 
 /** Plain where the placement is the one that the revision was recorded with; else it carries the placement's key. */
-function suffix({ pool, revision, strategy, key }: Runs, { own = false, apart }: Distinction): (string | number)[] {
-  if (strategy === 'RollingUpdate' && !own) return [];
-  const placed = revision.data.placements[pool] === key ? [] : [key.slice(0, 5)];
+function suffix(
+  { pool, revision, strategy, key }: Runs,
+  { own: isOwn = false, apart }: Distinction,
+): (string | number)[] {
+  if (strategy === 'RollingUpdate' && !isOwn) return [];
+  const placed = own(revision.data.placements, pool) === key ? [] : [key.slice(0, 5)];
   return [revision.number, ...placed, ...(apart === undefined ? [] : [apart])];
 }
 
@@ -63,7 +67,7 @@ export function trackName(service: string, runs: Runs, distinction: Distinction 
 }
 
 function pinned(image: string, images: Record<string, PinnedImage>): string {
-  return images[image]?.image ?? image;
+  return own(images, image)?.image ?? image;
 }
 
 function withoutOurs(map: Record<string, string> | undefined): Record<string, string> {
@@ -95,7 +99,7 @@ function renderTemplate1(
 ): PodTemplate {
   const { template, pools, version } = revision.data.input;
   const { images } = revision.data;
-  const difference = pools[pool];
+  const difference = own(pools, pool);
   const { spec } = template;
   function render(container: Container): Container {
     const own = difference?.spec?.containers?.find(({ name }) => name === container.name);

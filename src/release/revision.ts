@@ -1,5 +1,6 @@
 import type { AppReleaseSpec, PodTemplate, Pool, PoolTemplate, ServicePort, Toleration } from '../api/app-release.ts';
 import { ANNOTATION } from '../api/meta.ts';
+import { own } from '../lib/own.ts';
 import { withoutNulls } from '../lib/json.ts';
 import { canonicalJson, serviceName, shortHash } from './names.ts';
 import type { ControllerRevision } from './objects.ts';
@@ -155,7 +156,7 @@ export function knownPins(
   ledger: Ledger,
 ): Record<string, PinnedImage> {
   const recorded = revisions.filter(({ data }) => data.input.version === version).map(({ data }) => data.images);
-  return Object.assign({}, ledger[version], ...recorded) as Record<string, PinnedImage>;
+  return Object.fromEntries([own(ledger, version) ?? {}, ...recorded].flatMap((images) => Object.entries(images)));
 }
 
 /** The images that a spec needs from a registry: those that its version has no pin for yet. */
@@ -163,7 +164,7 @@ export function imagesToResolve(spec: AppReleaseSpec, revisions: readonly Revisi
   const version = wantedVersion(spec);
   if (version === undefined) return [];
   const known = knownPins(version, revisions, ledger);
-  return templateImages(spec.template).filter((image) => known[image] === undefined);
+  return templateImages(spec.template).filter((image) => own(known, image) === undefined);
 }
 
 const NO_FACTS: Facts = { pools: {}, approvals: {} };
@@ -233,7 +234,7 @@ export function parseLedger(object: ControllerRevision | undefined): LedgerRecor
 }
 
 export function poolFacts(revision: Revision, pool: string): PoolFacts {
-  return revision.facts.pools[pool] ?? {};
+  return own(revision.facts.pools, pool) ?? {};
 }
 
 export function isGood(revision: Revision, pool: string): boolean {

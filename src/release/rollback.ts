@@ -1,6 +1,7 @@
 /** What becomes of ReleaseRollbacks: accepted with their targets, completed, superseded, ended. Pure. */
 import type { Reason } from '../api/reasons.ts';
 import type { ReleaseRollback, ReleaseRollbackStatus, RollbackPoolStatus } from '../api/release-rollback.ts';
+import { ownOrNew } from '../lib/own.ts';
 import type { Action, Notice } from './actions.ts';
 import { targetOf } from './actions.ts';
 import type { ConditionDraft } from './conditions.ts';
@@ -319,7 +320,7 @@ function markLeft(drafts: Revisions, pool: PoolView, left: Revision, { rollback 
 
 /** It must be let in anew to come again. */
 function leave(drafts: Revisions, pool: PoolView, revision: Revision): PoolFacts {
-  const draft = (drafts.change(revision).pools[pool.name] ??= {});
+  const draft = ownOrNew<PoolFacts>(drafts.change(revision).pools, pool.name, () => ({}));
   delete draft.entered;
   delete draft.placed;
   delete draft.clock;

@@ -1,6 +1,7 @@
 /** status(view, outcome): the whole status of an AppRelease, a projection of what was seen. Pure. */
 import type { AppReleaseStatus, HistoryEntry, PoolStatus } from '../api/app-release.ts';
 import type { Reason } from '../api/reasons.ts';
+import { own } from '../lib/own.ts';
 import { disruptionLimited } from './budget.ts';
 import type { ConditionDraft } from './conditions.ts';
 import { withConditions } from './conditions.ts';
@@ -143,7 +144,7 @@ function poolStatus(view: View, pool: PoolView, wanted: Revision | undefined): P
 }
 
 export function servedDigest({ data }: Revision): string | undefined {
-  return data.images[data.input.template.spec.containers[0]?.image ?? '']?.digest;
+  return own(data.images, data.input.template.spec.containers[0]?.image ?? '')?.digest;
 }
 
 function waiting(view: View, pool: PoolView, wanted: Revision | undefined): string | undefined {

@@ -1,6 +1,7 @@
 /** Which revision each pool goes to, and whether it is there. Pure. */
 import type { Autoscaling } from '../api/app-release.ts';
 import { LABEL } from '../api/meta.ts';
+import { own } from '../lib/own.ts';
 import { inheritsFrom } from './kinship.ts';
 import { intOrPercentOf } from './quantity.ts';
 import type { Pod } from './objects.ts';
@@ -282,7 +283,7 @@ export function contradictingImage(workload: Workload, revision: Revision): stri
   );
   for (const pod of podsOf(workload, revision)) {
     for (const { name, imageID = '' } of pod.containers) {
-      const pin = revision.data.images[images.get(name) ?? ''];
+      const pin = own(revision.data.images, images.get(name) ?? '');
       const digest = /@(sha256:[0-9a-f]{64})$/.exec(imageID)?.[1];
       if (pin && digest && digest !== pin.digest && !Object.values(pin.platforms ?? {}).includes(digest)) {
         return `pod ${pod.metadata.name}: container ${name} runs ${digest}, recorded is ${pin.digest}`;
@@ -332,7 +333,10 @@ function ranAt(revision: Revision, pool: string): number {
 export function barrierBetween(view: View, pool: PoolView, to: Revision): Revision | undefined {
   const from = pool.served?.number ?? 0;
   return view.revisions.find(
-    ({ number, data, facts }) =>
-      data.input.barrier && number > to.number && number <= from && facts.pools[pool.name]?.entered !== undefined,
+    (revision) =>
+      revision.data.input.barrier &&
+      revision.number > to.number &&
+      revision.number <= from &&
+      poolFacts(revision, pool.name).entered !== undefined,
   );
 }

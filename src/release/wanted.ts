@@ -1,6 +1,7 @@
 /** Which revision the spec wants, and what is missing to have it recorded. */
 import type { AppReleaseSpec } from '../api/app-release.ts';
 import type { Reason } from '../api/reasons.ts';
+import { own } from '../lib/own.ts';
 import { internalProblem, reading } from './internal-error.ts';
 import { revisionName, shortHash } from './names.ts';
 import type { DesiredDeployment } from './objects.ts';
@@ -69,14 +70,14 @@ function wantedRevision(
   if (recorded) return { state: 'Recorded', revision: recorded };
 
   const missing = reading('spec.template.spec', () => imagesToResolve(spec, revisions, ledger));
-  const unresolved = missing.map((image) => observed.digests[image] ?? { state: 'pending' as const });
+  const unresolved = missing.map((image) => own(observed.digests, image) ?? { state: 'pending' as const });
   const failed = unresolved.find((lookup): lookup is DigestLookup & { state: 'failed' } => lookup.state === 'failed');
   if (failed) return { state: 'Resolving', failed };
   if (unresolved.some(({ state }) => state !== 'resolved')) return { state: 'Resolving' };
 
   const known = knownPins(version, revisions, ledger);
   const images = templateImages(spec.template).map((image) => {
-    const { state: _state, ...pin } = { state: '', ...(known[image] ?? observed.digests[image]) };
+    const { state: _state, ...pin } = { state: '', ...(own(known, image) ?? own(observed.digests, image)) };
     return [image, pin];
   });
   const number = Math.max(0, ...revisions.map((revision) => revision.number)) + 1;
@@ -108,7 +109,7 @@ function proveTemplate(observed: Observed, spec: AppReleaseSpec, number: number,
       revision,
       placement: placementOf(pool),
       strategy: spec.strategy.type,
-      key: data.placements[pool.name] ?? '',
+      key: own(data.placements, pool.name) ?? '',
     };
     const deployment = reading(`spec.template with what differs in pool ${pool.name}`, () =>
       makeDeployment({

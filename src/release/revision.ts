@@ -4,6 +4,7 @@ import { own } from '../lib/own.ts';
 import { withoutNulls } from '../lib/json.ts';
 import { canonicalJson, serviceName, shortHash } from './names.ts';
 import type { ControllerRevision } from './objects.ts';
+import { readFacts, readPins, readRevisionData, readTopology, readWanted } from './recorded.ts';
 
 /** The renderer that new revisions record. Older ones stay in render.ts: an upgrade of the operator restarts no pod. */
 export const RENDERER = 1;
@@ -146,6 +147,9 @@ export function templateImages({ spec }: PodTemplate): string[] {
   return [...new Set([...initContainers, ...containers].map(({ image }) => image).concat(references))];
 }
 
+/** The API server takes 256 KiB of annotations in all: the topology and the ledger share them. */
+export const LEDGER_BYTES = 250 * 1024;
+
 /** Version → image string → pin: what outlives the revisions. */
 export type Ledger = Record<string, Record<string, PinnedImage>>;
 
@@ -167,22 +171,10 @@ export function imagesToResolve(spec: AppReleaseSpec, revisions: readonly Revisi
   return templateImages(spec.template).filter((image) => own(known, image) === undefined);
 }
 
-const NO_FACTS: Facts = { pools: {}, approvals: {} };
-
-function parseAnnotation<Value>(object: ControllerRevision, annotation: string, fallback: Value): Value {
-  const text = object.metadata.annotations?.[annotation];
-  if (text === undefined) return fallback;
-  try {
-    return JSON.parse(text) as Value;
-  } catch {
-    return fallback;
-  }
-}
-
 /** Reads a ControllerRevision that the operator wrote; undefined for one that it did not (the ledger has no data). */
 export function parseRevision(object: ControllerRevision): Revision | undefined {
-  const data = withoutNulls(object.data) as RevisionData | undefined;
-  if (data?.renderer === undefined) return undefined;
+  const data = readRevisionData(object.data);
+  if (!data) return undefined;
   return {
     name: object.metadata.name,
     number: object.revision,
@@ -190,7 +182,7 @@ export function parseRevision(object: ControllerRevision): Revision | undefined 
     resourceVersion: object.metadata.resourceVersion,
     createdAt: object.metadata.creationTimestamp,
     data,
-    facts: { ...NO_FACTS, ...parseAnnotation(object, ANNOTATION.facts, NO_FACTS) },
+    facts: readFacts(object.metadata.annotations?.[ANNOTATION.facts]),
   };
 }
 
@@ -216,21 +208,23 @@ export function topologyOf(spec: AppReleaseSpec): Topology {
   };
 }
 
-/** What a topology does not have that was recorded before there were such fields. */
-const LATER_FIELDS: Pick<Topology, 'capacity' | 'disruption'> = {
-  capacity: 'Wait',
-  disruption: { maxUnavailable: '25%', holdVMs: false },
-};
+const readRecords = new WeakMap<ControllerRevision, LedgerRecord>();
 
+/** Once for each object that a cache holds. */
 export function parseLedger(object: ControllerRevision | undefined): LedgerRecord {
   if (object === undefined) return { ledger: {} };
-  const topology = parseAnnotation<Topology | undefined>(object, ANNOTATION.topology, undefined);
-  const wanted = parseAnnotation<LedgerRecord['wanted']>(object, ANNOTATION.wanted, undefined);
-  return {
-    ledger: parseAnnotation(object, ANNOTATION.ledger, {}),
-    ...(topology && { topology: { ...LATER_FIELDS, ...topology } }),
+  const { annotations } = object.metadata;
+  const known = readRecords.get(object);
+  if (known) return known;
+  const topology = readTopology(annotations?.[ANNOTATION.topology]);
+  const wanted = readWanted(annotations?.[ANNOTATION.wanted]);
+  const record = {
+    ledger: readPins(annotations?.[ANNOTATION.ledger]),
+    ...(topology && { topology }),
     ...(wanted && { wanted }),
   };
+  readRecords.set(object, record);
+  return record;
 }
 
 export function poolFacts(revision: Revision, pool: string): PoolFacts {

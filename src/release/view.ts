@@ -7,10 +7,12 @@ import { autoscalerOf } from './autoscaling.ts';
 import { ledgerName, serviceName as nameOfService } from './names.ts';
 import type { Autoscaler, ControllerRevision, Deployment, Pod, Service } from './objects.ts';
 import type { Observed } from './observed.ts';
+import { readIdentity } from './recorded.ts';
 import type { Owner, StrategyType } from './render.ts';
 import { formerWorkloadName, workloadName } from './render.ts';
 import type { LedgerRecord, Placement, Revision, Topology } from './revision.ts';
 import { parseLedger, parseRevision, placementKeys, placementOf, poolFacts } from './revision.ts';
+import type { SpecProblem } from './valid-spec.ts';
 import type { Wanted } from './wanted.ts';
 import { viewSpec } from './wanted.ts';
 
@@ -103,7 +105,8 @@ function ofThisRelease(observed: Observed): Observed {
   };
 }
 
-export function view(seen: Observed, now: number): View {
+/** `problem`: what a rule threw when all this was viewed before. */
+export function view(seen: Observed, now: number, problem?: SpecProblem): View {
   const observed = ofThisRelease(seen);
   const { release } = observed;
   const revisions = observed.revisions
@@ -111,9 +114,10 @@ export function view(seen: Observed, now: number): View {
     .sort((a, b) => a.number - b.number);
   const ledgerObject = observed.revisions.find(({ metadata }) => metadata.name === ledgerName(release.metadata.name));
   const record = parseLedger(ledgerObject);
-  const { spec, topology, wanted } = viewSpec(observed, revisions, record);
+  const { spec, topology, wanted } = viewSpec(observed, revisions, record, problem);
   const found = observed.deployments.flatMap((deployment) => {
-    const identity = identityOf(deployment) ?? identityByName(deployment, release.metadata.name, topology, revisions);
+    const recorded = readIdentity(deployment.metadata.annotations?.[ANNOTATION.placement]);
+    const identity = recorded ?? identityByName(deployment, release.metadata.name, topology, revisions);
     return viewWorkload(deployment, identity ?? SCRIBBLED, observed.pods) ?? [];
   });
   const workloads = found.filter(({ key }) => key !== SCRIBBLED.key);
@@ -171,18 +175,6 @@ type Identity = Pick<Workload, 'placement' | 'strategy' | 'key'>;
 
 const STRATEGIES: readonly StrategyType[] = ['BlueGreen', 'RollingUpdate'];
 const SCRIBBLED: Identity = { placement: { nodeSelector: {}, tolerations: [] }, strategy: 'BlueGreen', key: '' };
-
-/** What a Deployment was frozen with; undefined where others scribbled over it. */
-function identityOf({ metadata }: Deployment): Identity | undefined {
-  try {
-    const { placement, strategy, key } = JSON.parse(
-      metadata.annotations?.[ANNOTATION.placement] ?? '',
-    ) as Partial<Identity>;
-    return placement && strategy && key !== undefined ? { placement, strategy, key } : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /** Its name follows from it, so that it is found again where the pool is placed as it was. */
 function identityByName(

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { ANNOTATION, LABEL } from '../api/meta.ts';
 import type { Action } from './actions.ts';
-import { collectRevisions } from './collect.ts';
+import { collectRevisions, keepLedger } from './collect.ts';
 import type { ControllerRevision } from './objects.ts';
 import type { Facts, Ledger, PinnedImage, Revision } from './revision.ts';
-import { parseLedger } from './revision.ts';
+import { parseLedger, topologyOf } from './revision.ts';
 import { controllerRevision, meta, NOW, observed, release, revision, spec } from './testing.ts';
 import { view } from './view.ts';
 
@@ -140,5 +140,63 @@ describe('the history keeps bad marks', () => {
     const bad = [1, 2, 3, 4].map((number) => version(number, `v${number}`, LEFT));
     expect(settle([...bad, version(8, 'v8')]).left).toEqual([2, 3, 4, 8]);
     expect(settle([...bad, version(8, 'v1', { pools: {}, approvals: {} })]).left).toEqual([1, 2, 3, 4, 8]);
+  });
+});
+
+describe('the topology and the ledger share one object', () => {
+  const large = { ...spec().stages[0], pools: [{ name: 'a', replicas: 1, nodeSelector: { pool: 'x'.repeat(63) } }] };
+
+  function objectWith(topologyBytes: number, ledger: Ledger): ControllerRevision {
+    const object = ledgerObject(ledger);
+    const metrics = [{ type: 'x'.repeat(topologyBytes) }];
+    const [pool] = large.pools;
+    const stages = [{ ...large, pools: [{ ...pool, autoscaling: { minReplicas: 1, maxReplicas: 2, metrics } }] }];
+    const topology = JSON.stringify(topologyOf(spec({ stages })));
+    return {
+      ...object,
+      metadata: {
+        ...object.metadata,
+        annotations: { ...object.metadata.annotations, [ANNOTATION.topology]: topology },
+      },
+    };
+  }
+  function bytesOf(annotations: Record<string, string>): number {
+    return Object.entries(annotations).reduce((sum, [key, value]) => sum + Buffer.byteLength(key + value), 0);
+  }
+  const long = Object.fromEntries(
+    Array.from({ length: 100 }, (_, number) => [
+      `1.0.${number}`,
+      { [`web:${number}`]: pinOf('x'.repeat(1000), number) },
+    ]),
+  );
+
+  test('a topology that grows takes the room of the oldest pins, in the same write', () => {
+    const stages = [
+      {
+        name: 'all',
+        pools: [
+          { name: 'a', nodeSelector: {}, autoscaling: { maxReplicas: 2, metrics: [{ type: 'x'.repeat(200_000) }] } },
+        ],
+      },
+    ];
+    const wanted = spec({ stages });
+    const object = objectWith(0, long);
+    const [action] = keepLedger(view(observed({ release: release(wanted), revisions: [object] }), NOW));
+    const annotations = action?.kind === 'AnnotateRevision' ? action.annotations : {};
+    expect(Object.keys(annotations).toSorted()).toEqual([ANNOTATION.ledger, ANNOTATION.topology].toSorted());
+    expect(bytesOf(annotations)).toBeLessThan(256 * 1024);
+    const kept = Object.keys(JSON.parse(annotations[ANNOTATION.ledger] ?? '') as Ledger);
+    expect(kept.length).toBeGreaterThan(10);
+    expect(kept).toEqual(Object.keys(long).slice(-kept.length));
+  });
+
+  test('where there is no room for pins at all, their revision goes all the same', () => {
+    const revisions = [1, 2, 3, 4].map((number) =>
+      record(number, `1.0.${number}`, { [`web:${number}`]: pinOf('x'.repeat(1000), number) }),
+    );
+    const wanted = release(spec({ version: '1.0.4', revisionHistoryLimit: 1 }));
+    const objects = [...revisions.map(controllerRevision), objectWith(254_500, {})];
+    const actions = collectRevisions(view(observed({ release: wanted, revisions: objects }), NOW));
+    expect(actions.map(({ kind }) => kind)).toEqual(['DeleteRevision']);
   });
 });

@@ -6,14 +6,12 @@ import { targetOf } from './actions.ts';
 import { inheritsFrom } from './kinship.ts';
 import { canonicalJson, ledgerName, revisionName } from './names.ts';
 import type { Ledger, PinnedImage, Revision } from './revision.ts';
-import { isBad, isGood, knownPins } from './revision.ts';
+import { isBad, isGood, knownPins, LEDGER_BYTES } from './revision.ts';
 import { isServing, lastGood, poolTarget, wantedRevision } from './target.ts';
 import type { View } from './view.ts';
 import { inForce } from './view.ts';
 
 const FAILED_LIMIT = 3;
-/** The API server takes 256 KiB of annotations in all: the topology and the ledger share them. */
-const LEDGER_BYTES = 250 * 1024;
 
 /** Records the wanted revision once everything about it is known. */
 export function recordRevision(view: View): Action[] {
@@ -51,15 +49,17 @@ export function keepLedger(view: View): Action[] {
   const annotations: Record<string, string> = {};
   if (view.valid && topology && canonicalJson(topology) !== canonicalJson(record.topology)) {
     annotations[ANNOTATION.topology] = JSON.stringify(topology);
+    const left = newestOf(record.ledger, LEDGER_BYTES - sizeOf(topology));
+    if (sizeOf(left) < sizeOf(record.ledger)) annotations[ANNOTATION.ledger] = JSON.stringify(left);
   }
-  const newest = view.revisions.at(-1);
+  const last = view.revisions.at(-1);
   const wanted = wantedRevision(view);
   if (
     wanted &&
-    newest &&
-    wanted !== view.revisions.find(({ number }) => number === (lastWantedNumber(view) ?? newest.number))
+    last &&
+    wanted !== view.revisions.find(({ number }) => number === (lastWantedNumber(view) ?? last.number))
   ) {
-    annotations[ANNOTATION.wanted] = JSON.stringify({ revision: wanted.number, newest: newest.number });
+    annotations[ANNOTATION.wanted] = JSON.stringify({ revision: wanted.number, newest: last.number });
   }
   return writeLedger(view, annotations, ledgerObject ? 'keep the ledger' : 'begin the ledger');
 }
@@ -85,6 +85,8 @@ export function collectRevisions(view: View): Action[] {
   const oldest = gone.toSorted((a, b) => a.number - b.number).at(0);
   if (!oldest) return [];
   const ledger = ledgerWith(view, oldest.data.input.version, lostPins(view, oldest, left));
+  // To keep it for ever would not keep its pins: those of its version are asked for again.
+  if (!ledger) return [deleteRevision(oldest)];
   return writeLedger(
     view,
     { [ANNOTATION.ledger]: JSON.stringify(ledger) },
@@ -128,19 +130,24 @@ function lostPins(view: View, { data }: Revision, left: readonly Revision[]): Re
   return Object.fromEntries(Object.entries(data.images).filter(([image]) => own(known, image) === undefined));
 }
 
-/** The ledger with these pins, too; the versions that stand in it longest go where it would grow too large. */
-function ledgerWith({ record }: View, version: string, pins: Record<string, PinnedImage>): Ledger {
-  const { [version]: _old, ...others } = record.ledger;
-  const earlier = own(record.ledger, version);
-  const added: Ledger = { [version]: { ...earlier, ...pins } };
-  let room = LEDGER_BYTES - sizeOf(record.topology ?? {}) - sizeOf(added);
-  const kept = Object.entries(others)
+/** The ledger with these pins, too; undefined where there is no room for them, even without all other versions. */
+function ledgerWith({ record }: View, version: string, pins: Record<string, PinnedImage>): Ledger | undefined {
+  const { [version]: _earlier, ...others } = record.ledger;
+  const added: Ledger = { [version]: { ...own(record.ledger, version), ...pins } };
+  const room = LEDGER_BYTES - sizeOf(record.topology ?? {}) - sizeOf(added);
+  return room < 0 ? undefined : { ...newestOf(others, room), ...added };
+}
+
+/** Without the versions that stand in it longest, where it would grow too large. */
+function newestOf(ledger: Ledger, bytes: number): Ledger {
+  let room = bytes;
+  const kept = Object.entries(ledger)
     .toReversed()
     .filter(([name, images]) => {
       room -= sizeOf({ [name]: images });
       return room >= 0;
     });
-  return { ...Object.fromEntries(kept.toReversed()), ...added };
+  return Object.fromEntries(kept.toReversed());
 }
 
 function sizeOf(value: object): number {

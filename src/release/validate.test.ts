@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { spec } from './testing.ts';
 import { validateSpec } from './validate.ts';
 
@@ -148,4 +148,71 @@ test.each([
   ],
 ])('2.1 %s that is right is no problem', (_what, more) => {
   expect(validateSpec(spec(more), 'web')).toBeUndefined();
+});
+
+describe('what a spec may take', () => {
+  function stagesOf(pools: object[]) {
+    const stages = Array.from({ length: Math.ceil(pools.length / 16) }, (_, index) => ({
+      name: `s${index}`,
+      pools: pools.slice(index * 16, index * 16 + 16),
+    }));
+    return { stages };
+  }
+  function poolsOf(count: number, more: object) {
+    return stagesOf(Array.from({ length: count }, (_, index) => ({ name: `p${index}`, nodeSelector: {}, ...more })));
+  }
+  function problemOf(more: Record<string, unknown>) {
+    return validateSpec(spec(more), 'web');
+  }
+  function imagesOf(count: number) {
+    const volumes = Array.from({ length: count - 2 }, (_, index) => ({
+      name: `v${index}`,
+      image: { reference: `data:${index}` },
+    }));
+    const initContainers = [{ name: 'init', image: 'init:1' }];
+    return { template: { spec: { containers, initContainers, volumes } } };
+  }
+
+  test('64 images, those of volumes among them, each counted once', () => {
+    expect(problemOf(imagesOf(64))).toBeUndefined();
+    const twice = imagesOf(64);
+    twice.template.spec.volumes.push({ name: 'again', image: { reference: 'data:0' } });
+    expect(problemOf(twice)).toBeUndefined();
+    expect(problemOf(imagesOf(65))).toMatchObject({
+      reason: 'InvalidTemplate',
+      message: expect.stringMatching(
+        /^spec\.template\.spec: .* name 65 images, and a version has 64 at most/,
+      ) as string,
+    });
+  });
+
+  test('8 MiB of rendered templates, whether they differ in much or in little', () => {
+    const args = ['x'.repeat(100 * 1024)];
+    const template = { spec: { containers: [{ ...containers[0], args }] } };
+    const little = { template: { spec: { serviceAccountName: 'own' } } };
+    expect(problemOf({ template, ...poolsOf(80, little) })).toBeUndefined();
+    expect(problemOf({ template, ...poolsOf(256, {}) })).toBeUndefined();
+    expect(problemOf({ template, ...poolsOf(90, little) })).toMatchObject({
+      reason: 'InvalidTemplate',
+      message: expect.stringMatching(
+        /^spec\.stages: the templates of the 90 pools that differ have 9\d\d\d KiB in all, and 8192/,
+      ) as string,
+    });
+  });
+
+  test('a topology that can be recorded', () => {
+    function labelled(count: number) {
+      const nodeSelector = Object.fromEntries(
+        Array.from({ length: count }, (_, key) => [`key-${key}`, 'v'.repeat(50)]),
+      );
+      return poolsOf(256, { nodeSelector });
+    }
+    expect(problemOf(labelled(10))).toBeUndefined();
+    expect(problemOf(labelled(20))).toMatchObject({
+      reason: 'InvalidSpec',
+      message: expect.stringMatching(
+        /^spec\.stages: with all of the spec but its templates it has \d+ KiB, and 250 KiB can be recorded/,
+      ) as string,
+    });
+  });
 });

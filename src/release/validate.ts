@@ -2,26 +2,41 @@
 import type { AppReleaseSpec, Container } from '../api/app-release.ts';
 import { reading } from './internal-error.ts';
 import { serviceName } from './names.ts';
+import { LEDGER_BYTES, templateImages, topologyOf } from './revision.ts';
 
 export interface SpecProblem {
   reason:
-    'UnknownPool' | 'InvalidNodeSelector' | 'InvalidPort' | 'UnknownContainer' | 'InvalidService' | 'InvalidTemplate';
+    | 'InvalidSpec'
+    | 'UnknownPool'
+    | 'InvalidNodeSelector'
+    | 'InvalidPort'
+    | 'UnknownContainer'
+    | 'InvalidService'
+    | 'InvalidTemplate';
   message: string;
 }
 
 type Rule = (spec: AppReleaseSpec, release: string) => SpecProblem | undefined;
 
+const KIB = 1024;
 /** Of the template and the pools' differences: a revision is one object, and etcd takes 1.5 MiB. */
-const TEMPLATE_BYTES = 256 * 1024;
+const TEMPLATE_BYTES = 256 * KIB;
+/** Of the templates of all pools that differ, each of which is rendered and tried in a dry run. */
+const RENDERED_BYTES = 8192 * KIB;
+/** Each is asked of a registry, and its pin is recorded with every version. */
+const IMAGES = 64;
 
 /** Each with the field that it reads most of. */
 const RULES: readonly (readonly [field: string, rule: Rule])[] = [
+  ['spec.template', templateIsSmall],
+  ['spec.stages', renderedIsSmall],
+  ['spec.stages', topologyIsSmall],
+  ['spec.template.spec', imagesAreFew],
   ['spec.stages', poolsHaveNodes],
   ['spec.stages', nodeSelectorsAreLabels],
   ['spec.template.spec.containers', targetPortsExist],
   ['spec.stages', containersExist],
   ['spec.template.spec.restartPolicy', templateHasNoForeignFields],
-  ['spec.template', templateIsSmall],
   ['spec.service', servicesFit],
   ['spec.service', serviceLabelsAreLabels],
 ];
@@ -114,12 +129,46 @@ function templateHasNoForeignFields(spec: AppReleaseSpec): SpecProblem | undefin
 
 function templateIsSmall(spec: AppReleaseSpec): SpecProblem | undefined {
   const differences = allPools(spec).map(({ pool }) => pool.template);
-  const bytes = Buffer.byteLength(JSON.stringify([spec.template, differences]));
+  const bytes = bytesOf([spec.template, differences]);
   if (bytes <= TEMPLATE_BYTES) return undefined;
   return {
     reason: 'InvalidTemplate',
     message: `spec.template: with the pools' differences it has ${Math.ceil(bytes / 1024)} KiB, and a revision records 256 KiB at most: move files and long values to a ConfigMap`,
   };
+}
+
+/** Counted before anything is rendered. */
+function renderedIsSmall(spec: AppReleaseSpec): SpecProblem | undefined {
+  const differences = allPools(spec).flatMap(({ pool }) => pool.template ?? []);
+  const bytes = differences.length * bytesOf(spec.template) + bytesOf(differences);
+  if (bytes <= RENDERED_BYTES) return undefined;
+  return {
+    reason: 'InvalidTemplate',
+    message: `spec.stages: the templates of the ${differences.length} pools that differ have ${Math.ceil(bytes / KIB)} KiB in all, and 8192 KiB are rendered at most: let fewer pools have a template, or make spec.template smaller`,
+  };
+}
+
+/** What a rollback needs while the spec is not valid: the ledger holds it, and with it the pins of older versions. */
+function topologyIsSmall(spec: AppReleaseSpec): SpecProblem | undefined {
+  const bytes = bytesOf(topologyOf(spec));
+  if (bytes <= LEDGER_BYTES) return undefined;
+  return {
+    reason: 'InvalidSpec',
+    message: `spec.stages: with all of the spec but its templates it has ${Math.ceil(bytes / KIB)} KiB, and ${LEDGER_BYTES / KIB} KiB can be recorded: give the pools fewer or shorter labels, tolerations and metrics`,
+  };
+}
+
+function imagesAreFew({ template }: AppReleaseSpec): SpecProblem | undefined {
+  const { length } = templateImages(template);
+  if (length <= IMAGES) return undefined;
+  return {
+    reason: 'InvalidTemplate',
+    message: `spec.template.spec: containers, init containers and volumes name ${length} images, and a version has ${IMAGES} at most`,
+  };
+}
+
+function bytesOf(value: object): number {
+  return Buffer.byteLength(JSON.stringify(value));
 }
 
 function servicesFit(spec: AppReleaseSpec, release: string): SpecProblem | undefined {

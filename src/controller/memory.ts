@@ -18,6 +18,8 @@ export interface ReleaseMemory {
   leftSince: Map<string, number>;
   /** Image → the digest that its tag was said to have moved to. */
   moved: Map<string, string>;
+  /** What the last event of an internal error said. */
+  internalError?: string;
   /** When the status was last written (ms since the epoch). */
   toldAt: number;
   /** What it was to be then. */

@@ -7,11 +7,13 @@ import { statusOf } from '../kube/types.ts';
 import { conditionIs, findCondition } from '../release/conditions.ts';
 import { canonicalJson } from '../release/names.ts';
 import type { Action } from '../release/actions.ts';
+import { internalProblem } from '../release/internal-error.ts';
 import type { Observed } from '../release/observed.ts';
 import type { Plan } from '../release/plan.ts';
 import { plan } from '../release/plan.ts';
 import { waitsForVms } from '../release/situation.ts';
-import { releaseStatus } from '../release/status.ts';
+import { internalErrorStatus, releaseStatus } from '../release/status.ts';
+import type { SpecProblem } from '../release/valid-spec.ts';
 import { applyAction } from './apply.ts';
 import { RELEASE_INDEX } from './caches.ts';
 import type { ReleaseMemory } from './memory.ts';
@@ -84,7 +86,7 @@ async function pass(context: ReconcileContext, cached: AppRelease, memory: Relea
     const now = context.now();
     const observed = await observe(context, release, memory, now);
     tellMovedTags(context, memory, observed);
-    last = plan(observed, now);
+    last = await planOrTell(context, memory, observed, now);
     if (!isRead && findsFailure(last)) {
       await readWorkloads(context, release);
       isRead = true;
@@ -104,7 +106,7 @@ async function pass(context: ReconcileContext, cached: AppRelease, memory: Relea
     if (failure !== undefined) break;
   }
   if (!last || release.metadata.deletionTimestamp !== undefined) return {};
-  const untold = await writeStatus(context, release, memory, last, failure);
+  const untold = await writeStatus(context, memory, last, failure);
   if (failure !== undefined) throw asError(failure);
   const due = [last.due, untold].filter((time) => time !== undefined).concat(recallDue(memory));
   const soonest = Math.min(...due, context.now() + RESYNC_MS);
@@ -112,6 +114,44 @@ async function pass(context: ReconcileContext, cached: AppRelease, memory: Relea
     requeueAfterMs: last.actions.length > 0 ? 0 : Math.max(1, soonest - context.now()),
     waitsForVms: waitsForVms(last.view),
   };
+}
+
+/** A plan comes of whatever users write. Should there be none all the same, the status says so, and the pass fails. */
+async function planOrTell(
+  context: ReconcileContext,
+  memory: ReleaseMemory,
+  observed: Observed,
+  now: number,
+): Promise<Plan> {
+  const { release } = observed;
+  try {
+    const made = plan(observed, now);
+    const { wanted } = made.view;
+    tellInternalError(context, memory, release, wanted.state === 'Invalid' ? wanted : undefined);
+    return made;
+  } catch (error) {
+    const problem = internalProblem(error);
+    tellInternalError(context, memory, release, problem);
+    await putStatus(context, memory, release, internalErrorStatus(release, now, problem), error);
+    throw error;
+  }
+}
+
+/** Once for each message: an event, the metric that counts it, and where it was thrown. */
+function tellInternalError(
+  context: ReconcileContext,
+  memory: ReleaseMemory,
+  release: AppRelease,
+  problem: SpecProblem | undefined,
+): void {
+  if (problem?.reason !== 'InternalError') {
+    delete memory.internalError;
+    return;
+  }
+  if (memory.internalError === problem.message) return;
+  memory.internalError = problem.message;
+  context.record(release, { type: 'Warning', reason: 'InternalError', note: problem.message });
+  context.log('warn', { error: problem.cause }, 'a rule fails on what a user wrote');
 }
 
 /** Once for each digest that a tag moves to: nothing that runs changes. */
@@ -149,19 +189,27 @@ function isRefused(error: unknown): boolean {
 /** Returns when the status is to be written, where that can wait (ms since the epoch). */
 async function writeStatus(
   context: ReconcileContext,
-  release: AppRelease,
   memory: ReleaseMemory,
   { view }: Plan,
   failure: unknown,
 ): Promise<number | undefined> {
   const error = failure === undefined || isStale(failure) ? undefined : describe(failure);
-  const { observed } = view;
   const status = releaseStatus(view, error === undefined ? {} : { error, refused: isRefused(failure) });
-  if (canonicalJson(status) === canonicalJson(observed.release.status ?? {})) return undefined;
+  return putStatus(context, memory, view.observed.release, status, failure);
+}
+
+async function putStatus(
+  context: ReconcileContext,
+  memory: ReleaseMemory,
+  release: AppRelease,
+  status: AppReleaseStatus,
+  failure: unknown,
+): Promise<number | undefined> {
+  if (canonicalJson(status) === canonicalJson(release.status ?? {})) return undefined;
   const next = memory.toldAt + PROGRESS_MS;
   // Two leaders for a while, each with a memory of its own, must not answer each other as fast as they can.
-  const isOthers = memory.told !== undefined && memory.told !== canonicalJson(observed.release.status ?? {});
-  if (context.now() < next && (isOthers || !hasTurned(observed.release.status, status))) return next;
+  const isOthers = memory.told !== undefined && memory.told !== canonicalJson(release.status ?? {});
+  if (context.now() < next && (isOthers || !hasTurned(release.status, status))) return next;
   context.assertLeading();
   // Before it is sent: an answer that is lost makes it no other's.
   memory.told = canonicalJson(status);

@@ -147,6 +147,10 @@ function createNoticeMetrics(counter: MakeCounter, histogram: MakeHistogram): Me
       RollbackAccepted: counter('apprelease_rollbacks_total', 'Rollbacks that began.'),
       RollbackRejected: counter('apprelease_rollbacks_rejected_total', 'Rollbacks that name no possible target.'),
       RollbackComplete: counter('apprelease_rollbacks_completed_total', 'Rollbacks that are in every pool.'),
+      InternalError: counter(
+        'apprelease_internal_errors_total',
+        'Faults of the operator, by something that a user wrote: each message once.',
+      ),
       TagMoved: counter('apprelease_moved_tags_total', 'Pinned tags that were seen to name another digest.'),
     }),
   );

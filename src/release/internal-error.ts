@@ -25,3 +25,12 @@ export function internalProblem(error: unknown): InternalProblem {
   const message = `${field}: the operator fails on what stands there (${String(cause).slice(0, 200)}), which is a fault of the operator: change the field and report it; what runs stays as it is, and rollbacks go on`;
   return { reason: 'InternalError', message, cause };
 }
+
+/** The result of a rule; something else where it throws. */
+export function orElse<Result>(otherwise: Result, rule: () => Result): Result {
+  try {
+    return rule();
+  } catch {
+    return otherwise;
+  }
+}

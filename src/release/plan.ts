@@ -6,6 +6,7 @@ import { collectPools, collectRevisions, keepLedger, ownRevisions, recordRevisio
 import { draftFacts } from './drafts.ts';
 import { enterStages, gate } from './gate.ts';
 import { holdVms } from './hold-vms.ts';
+import { internalProblem, orElse } from './internal-error.ts';
 import { answerFailure, markPools, nextDue } from './marks.ts';
 import { enterMoves, moveDue } from './moves.ts';
 import type { Observed } from './observed.ts';
@@ -49,18 +50,37 @@ const THEN: readonly Rule[] = [
 /** Nothing else waits for it, and what else is written to the same objects goes first. */
 const LAST: readonly Rule[] = [ownRevisions];
 
+/**
+ * Where a rule throws, the spec counts as not valid, and the plan is made of the rules that do not: rollbacks go on, and
+ * what serves is kept.
+ */
 export function plan(observed: Observed, now: number): Plan {
-  const seen = view(observed, now);
-  if (observed.release.metadata.deletionTimestamp !== undefined) return { actions: [], view: seen };
+  try {
+    return planOf(view(observed, now), now, (_otherwise, rule) => rule());
+  } catch (error) {
+    return planOf(view(observed, now, internalProblem(error)), now, orElse);
+  }
+}
+
+/** The result of a rule; what it is where the rule throws. */
+type Run = <Result>(otherwise: Result, rule: () => Result) => Result;
+
+function planOf(seen: View, now: number, run: Run): Plan {
+  const { metadata } = seen.observed.release;
+  function actionsOf(rules: readonly Rule[]): Action[] {
+    return rules.flatMap((rule) => run([], () => rule(seen)));
+  }
+  if (metadata.deletionTimestamp !== undefined) return { actions: [], view: seen };
   for (const rule of FIRST) {
-    const actions = rule(seen);
+    const actions = actionsOf([rule]);
     if (actions.length > 0) return { actions, view: seen };
   }
-  const groups = seen.groups.map((group) => moveGroup(seen, group));
-  const due = [...nextTimes(seen), ...groups.flatMap((group) => group.due)].filter((time) => time > now);
-  const actions = [...THEN.flatMap((rule) => rule(seen)), ...groups.flatMap((group) => group.actions)];
+  const groups = seen.groups.map((group) => run({ actions: [], due: [] }, () => moveGroup(seen, group)));
+  const times = run([], () => nextTimes(seen));
+  const due = [...times, ...groups.flatMap((group) => group.due)].filter((time) => time > now);
+  const actions = [...actionsOf(THEN), ...groups.flatMap((group) => group.actions)];
   return {
-    actions: actions.length > 0 ? actions : LAST.flatMap((rule) => rule(seen)),
+    actions: actions.length > 0 ? actions : actionsOf(LAST),
     ...(due.length > 0 && { due: Math.min(...due) }),
     view: seen,
   };

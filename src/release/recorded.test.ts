@@ -12,6 +12,7 @@ const FACTS: Facts = {
   pools: {
     a: {
       entered: { at: AT, attempt: 2, key: '1a2b3c4d' },
+      placed: { at: AT, key: '1a2b3c4d', done: AT },
       clock: { start: AT, stopped: AT },
       healthySince: AT,
       pulling: AT,

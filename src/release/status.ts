@@ -1,11 +1,13 @@
 /** status(view, outcome): the whole status of an AppRelease, a projection of what was seen. Pure. */
-import type { AppReleaseStatus, HistoryEntry, PoolStatus } from '../api/app-release.ts';
+import type { AppRelease, AppReleaseStatus, HistoryEntry, PoolStatus } from '../api/app-release.ts';
 import type { Reason } from '../api/reasons.ts';
 import { own } from '../lib/own.ts';
 import { disruptionLimited } from './budget.ts';
 import type { ConditionDraft } from './conditions.ts';
 import { withConditions } from './conditions.ts';
 import { gate, poolsToEnter } from './gate.ts';
+import type { InternalProblem } from './internal-error.ts';
+import { internalProblem } from './internal-error.ts';
 import { moveOf, placedAsWanted } from './moves.ts';
 import { rollbackReadiness } from './readiness.ts';
 import type { Revision } from './revision.ts';
@@ -28,6 +30,32 @@ import { wantedVersion } from './revision.ts';
 const HISTORY_LIMIT = 20;
 
 export function releaseStatus(view: View, outcome: Outcome): AppReleaseStatus {
+  try {
+    return statusOf(view, outcome);
+  } catch (error) {
+    return internalErrorStatus(view.observed.release, view.now, internalProblem(error));
+  }
+}
+
+/** What was said before, and that no more can be said. */
+export function internalErrorStatus(
+  { metadata, status }: AppRelease,
+  now: number,
+  { reason, message }: InternalProblem,
+): AppReleaseStatus {
+  const drafts: ConditionDraft[] = [
+    { type: 'Ready', status: 'False', reason, message },
+    flag('Reconciling', undefined, 'Idle', 'nothing is under way'),
+    { type: 'Stalled', status: 'True', reason, message },
+  ];
+  return {
+    ...status,
+    ...(metadata.generation !== undefined && { observedGeneration: metadata.generation }),
+    conditions: withConditions(status?.conditions, drafts, now, metadata.generation),
+  };
+}
+
+function statusOf(view: View, outcome: Outcome): AppReleaseStatus {
   const { metadata, status, spec } = view.observed.release;
   const wanted = wantedRevision(view);
   const version = wanted?.data.input.version ?? (view.valid ? wantedVersion(spec) : undefined);

@@ -388,7 +388,8 @@ export function standbyUntil(view: View, group: Group, pool: PoolView, workload:
     return 0;
   if (!isGood(revision, pool.name) || isBadIn(revision, pool.name) || revision === pool.served) return 0;
   return (
-    Date.parse(annotations[ANNOTATION.switchedAt] ?? '') + (parseDuration(view.topology?.rollback.warmFor ?? '0s') ?? 0)
+    (Date.parse(annotations[ANNOTATION.switchedAt] ?? '') || 0) +
+    (parseDuration(view.topology?.rollback.warmFor ?? '0s') ?? 0)
   );
 }
 
@@ -400,6 +401,8 @@ function giveWay(view: View, pool: PoolView, current: Workload, target: PoolTarg
   const waiting = target.workload?.pods.filter(({ unschedulable }) => unschedulable !== undefined).length ?? 0;
   const live = current.deployment.spec.replicas ?? 0;
   if (waiting === 0 || current.strategy === 'RollingUpdate') return [];
+  // Without its record it cannot be rendered, whatever somebody made of its label.
+  if (view.revisions.every(({ number }) => number !== current.revision)) return [];
   const floor = pool.hold?.rollback.spec.force === true ? Math.max(1, current.ready - 1) : Math.max(1, current.ready);
   if (live <= floor) return [];
   return [scaleTo(view, current, floor, `give way: ${live} → ${floor} pods of ${current.name}`, isSizedByLoad(pool))];

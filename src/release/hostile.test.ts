@@ -1,0 +1,380 @@
+// Whatever stands where the API server takes anything: no pass throws, and a rollback is answered and carried out.
+// FUZZ_RUNS=5000 tries more; a failure prints its seed.
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { AppReleaseSpec } from '../api/app-release.ts';
+import { ANNOTATION, LABEL } from '../api/meta.ts';
+import type { ReleaseRollback } from '../api/release-rollback.ts';
+import type { Action } from './actions.ts';
+import type { ControllerRevision } from './objects.ts';
+import type { DigestLookup, DryRun, Observed } from './observed.ts';
+import { plan } from './plan.ts';
+import { makeDeployment, makeService } from './render.ts';
+import type { Revision } from './revision.ts';
+import { placementKeys, placementOf, topologyOf } from './revision.ts';
+import { releaseStatus } from './status.ts';
+import {
+  controllerRevision,
+  DIGEST,
+  live,
+  liveService,
+  meta,
+  NOW,
+  observed,
+  podsFor,
+  release,
+  revision,
+  spec,
+} from './testing.ts';
+
+const RUNS = { numRuns: Number(process.env.FUZZ_RUNS ?? 50) };
+/** Of a machine that does much else. */
+const TIME = 60_000 + RUNS.numRuns * 500;
+
+const AT = '2026-01-01T11:10:00.000Z';
+const POOLS = spec().stages.flatMap((stage) => stage.pools);
+const KEYS = placementKeys(topologyOf(spec()), 'web', 'BlueGreen');
+
+/** Good in every pool. */
+function good(number: number, from = spec()): Revision {
+  const pools = POOLS.map(({ name }) => {
+    const entered = { at: AT, attempt: 1, key: KEYS.get(name) ?? '' };
+    return [name, { entered, healthySince: AT, good: AT }];
+  });
+  return revision(number, from, { pools: Object.fromEntries(pools), approvals: {} });
+}
+
+const FIRST = good(1);
+const SECOND = good(2, spec({ version: '2.0.0' }));
+
+function deploymentOf({ name, ...pool }: (typeof POOLS)[number], of: Revision) {
+  const identity = {
+    pool: name,
+    revision: of,
+    placement: placementOf({ name, ...pool }),
+    strategy: 'BlueGreen' as const,
+    key: KEYS.get(name) ?? '',
+  };
+  const owner = { name: 'web', namespace: 'shop', uid: 'uid-web' };
+  const options = { owner, identity, track: `web-${name}-${of.number}`, replicas: pool.replicas };
+  return live(makeDeployment({ ...options, topology: topologyOf(spec()) }), pool.replicas);
+}
+
+/** Any image is known, and any template is taken: what is arbitrary comes as far as it can. */
+class Anything extends Map<string, DryRun> {
+  override get(): DryRun {
+    return { ok: true };
+  }
+}
+const RESOLVED: DigestLookup = { state: 'resolved', image: `web@${DIGEST}`, digest: DIGEST };
+const digests = new Proxy<Record<string, DigestLookup>>(
+  {},
+  { getOwnPropertyDescriptor: () => ({ value: RESOLVED, configurable: true }), get: () => RESOLVED },
+);
+
+/** The second revision is served, the first one stands by, and somebody asks for it. */
+function world(more: Partial<Observed> = {}): Observed {
+  const deployments = [FIRST, SECOND].flatMap((of) => POOLS.map((pool) => deploymentOf(pool, of)));
+  const services = POOLS.map(({ name }) => {
+    const owner = { name: 'web', namespace: 'shop', uid: 'uid-web' };
+    const options = { owner, name: `web-${name}`, pools: [name], track: `web-${name}-2`, revision: SECOND };
+    return liveService(makeService({ ...options, annotations: {}, template: { type: 'ClusterIP', ports: [] } }));
+  });
+  const base = observed();
+  return {
+    ...base,
+    digests,
+    revisions: [controllerRevision(FIRST), controllerRevision(SECOND), ledger()],
+    deployments,
+    services,
+    pods: deployments.flatMap((deployment) => podsFor(deployment, deployment.spec.replicas ?? 0)),
+    rollbacks: [rollback()],
+    memory: { ...base.memory, dryRuns: new Anything() },
+    ...more,
+  };
+}
+
+function ledger(annotations: Record<string, string> = {}): ControllerRevision {
+  return {
+    metadata: meta('web-ledger', {
+      labels: { [LABEL.release]: 'web' },
+      annotations: { [ANNOTATION.topology]: JSON.stringify(topologyOf(spec())), ...annotations },
+    }),
+    revision: 0,
+    data: {},
+  };
+}
+
+function rollback(): ReleaseRollback {
+  return { metadata: meta('back'), spec: { release: 'web', toRevision: 1, force: false } };
+}
+
+type Patch = Action & { kind: 'PatchRollback' };
+
+/** One pass, with its status. */
+function pass(seen: Observed) {
+  const made = plan(seen, NOW);
+  expect(releaseStatus(made.view, {}).conditions).toBeDefined();
+  return made;
+}
+
+/** The answer to the rollback of the world, and what is planned once that is stored. */
+function answered(seen: Observed) {
+  const { actions } = pass(seen);
+  const patch = actions.find((action): action is Patch => action.kind === 'PatchRollback');
+  expect(patch).toBeDefined();
+  const rollbacks = seen.rollbacks.map((one) => ({ ...one, ...(patch && { status: patch.status }) }));
+  return { status: patch?.status, next: pass({ ...seen, rollbacks }) };
+}
+
+function expectToGoBack(seen: Observed): void {
+  const { status, next } = answered(seen);
+  expect(status?.conditions?.find(({ type }) => type === 'Accepted')).toMatchObject({ status: 'True' });
+  const tracks = next.actions.flatMap((action) =>
+    action.kind === 'ApplyService' ? [action.service.spec.selector?.[LABEL.track]] : [],
+  );
+  expect(tracks.toSorted()).toEqual(['web-a-1', 'web-b-1']);
+}
+
+const KEY = fc.oneof(
+  fc.constantFrom('__proto__', 'constructor', 'toString', 'hasOwnProperty', 'length', 'name', 'image', 'reference'),
+  fc.constantFrom('requests', 'limits', 'labelSelector', 'matchLabels', 'key', 'values', 'pools', 'entered', 'at'),
+  fc.string({ maxLength: 5 }),
+);
+
+const { json } = fc.letrec<{ json: unknown }>((tie) => ({
+  json: fc.oneof(
+    { maxDepth: 4, depthSize: 'small' },
+    fc.constantFrom(null, true, 0, -1, 1.5, 1e308, '', 'Always', 'constructor', '__proto__', '1Gi', '2026-99-99', AT),
+    fc.string({ maxLength: 5 }),
+    fc.array(tie('json'), { maxLength: 3 }),
+    fc.array(fc.tuple(KEY, tie('json')), { maxLength: 4 }).map((entries) => Object.fromEntries(entries) as unknown),
+  ),
+}));
+
+/** Anything, or a list of objects with some of these fields, each anything. */
+function almost(...fields: string[]) {
+  return fc.oneof(json, fc.array(some(...fields), { maxLength: 3 }), some(...fields));
+}
+
+function some(...fields: string[]) {
+  return fc.record(Object.fromEntries(fields.map((field) => [field, json])), { requiredKeys: [] });
+}
+
+/** One or two of them: more are hardly ever taken, and what is taken comes further. */
+function fewOf(fields: Record<string, fc.Arbitrary<unknown>>) {
+  const one = Object.entries(fields).map(([field, value]) =>
+    fc.oneof(value, fc.constant(null)).map((own) => [field, own]),
+  );
+  return fc.array(fc.oneof(...one), { maxLength: 2 }).map((own) => Object.fromEntries(own) as object);
+}
+
+const containerFields = fewOf({
+  env: almost('name', 'value', 'valueFrom'),
+  envFrom: json,
+  ports: almost('name', 'containerPort', 'hostPort', 'protocol'),
+  resources: almost('requests', 'limits'),
+  imagePullPolicy: json,
+  restartPolicy: json,
+  securityContext: json,
+});
+
+const podFields = fewOf({
+  initContainers: almost('name', 'image', 'resources', 'restartPolicy', 'ports'),
+  volumes: almost('name', 'image', 'persistentVolumeClaim'),
+  imagePullSecrets: almost('name'),
+  nodeSelector: json,
+  tolerations: almost('key', 'operator', 'value', 'effect'),
+  affinity: fc.oneof(json, some('nodeAffinity', 'podAntiAffinity')),
+  topologySpreadConstraints: almost('topologyKey', 'maxSkew', 'labelSelector', 'matchLabelKeys'),
+  overhead: json,
+  resources: almost('requests', 'limits'),
+  hostNetwork: json,
+  serviceAccountName: json,
+  restartPolicy: json,
+  dnsConfig: json,
+});
+
+const poolContainer = fewOf({
+  env: almost('name', 'value'),
+  envFrom: almost('prefix'),
+  resources: almost('requests', 'limits'),
+});
+
+const autoscaling = fewOf({ metrics: almost('type', 'resource'), behavior: some('scaleUp', 'scaleDown') });
+
+const hostileSpec = fc
+  .record({
+    containerFields,
+    podFields,
+    poolContainer,
+    autoscaling,
+    labels: json,
+    service: json,
+    odd: fc.nat(9).map((one) => one === 0),
+  })
+  .map(({ odd, ...any }) => {
+    const base = spec({ version: '3.0.0' });
+    const [main] = base.template.spec.containers;
+    const containers = [{ ...main, ...any.containerFields }];
+    const [canary, production] = base.stages;
+    const pool = {
+      ...canary?.pools[0],
+      autoscaling: { minReplicas: 1, maxReplicas: 3, ...any.autoscaling },
+      template: { spec: { containers: [{ name: 'main', ...any.poolContainer }] } },
+    };
+    return {
+      ...base,
+      template: {
+        ...(odd && { metadata: { labels: any.labels } }),
+        spec: { ...base.template.spec, containers, ...any.podFields },
+      },
+      stages: [{ ...canary, pools: [pool] }, production],
+      ...(odd && { service: any.service }),
+    } as unknown as AppReleaseSpec;
+  });
+
+describe('a spec', () => {
+  test(
+    'of whatever kind stops no pass and no rollback',
+    () => {
+      fc.assert(
+        fc.property(hostileSpec, (wrong) => {
+          expectToGoBack(world({ release: release(wrong) }));
+          pass(world({ release: release(wrong), rollbacks: [] }));
+        }),
+        RUNS,
+      );
+    },
+    TIME,
+  );
+
+  test(
+    'that is served is recorded as it was judged, and stops nothing either',
+    () => {
+      fc.assert(
+        fc.property(hostileSpec, (wrong) => {
+          const seen = world({ release: release(wrong), rollbacks: [] });
+          const created = plan(seen, NOW).actions.find((action) => action.kind === 'CreateRevision');
+          if (created?.kind !== 'CreateRevision') return;
+          const { name, number, data, annotations } = created;
+          const recorded = { metadata: meta(name, { annotations }), revision: number, data };
+          const rollbacks = [rollback()];
+          expectToGoBack({ ...seen, revisions: [...seen.revisions, recorded], rollbacks });
+          pass({ ...seen, revisions: [...seen.revisions, recorded] });
+        }),
+        RUNS,
+      );
+    },
+    TIME,
+  );
+});
+
+describe('what the operator wrote', () => {
+  const scribble = fc.oneof(
+    json.map((value) => JSON.stringify(value)),
+    fc.string(),
+    fc.record({ pools: json, approvals: json, attempt: json }).map((facts) => JSON.stringify(facts)),
+    fc
+      .dictionary(
+        fc.constantFrom('a', 'b', 'constructor'),
+        some('entered', 'clock', 'healthySince', 'pulling', 'pulled', 'good', 'failed', 'rolledBack'),
+      )
+      .map((pools) => JSON.stringify({ pools })),
+  );
+
+  test(
+    'may be scribbled on, each annotation: no pass throws, and the rollback is answered',
+    () => {
+      fc.assert(
+        fc.property(fc.array(scribble, { minLength: 8, maxLength: 8 }), fc.nat(255), (texts, which) => {
+          const isHit = (bit: number) => (which & (1 << bit)) !== 0;
+          const hit = (bit: number, key: string) => (isHit(bit) ? { [key]: texts[bit] ?? '' } : {});
+          function scribbled<Thing extends { metadata: { annotations?: Record<string, string> } }>(
+            thing: Thing,
+            annotations: Record<string, string>,
+          ): Thing {
+            return {
+              ...thing,
+              metadata: { ...thing.metadata, annotations: { ...thing.metadata.annotations, ...annotations } },
+            };
+          }
+          const base = world();
+          const seen = world({
+            revisions: [
+              scribbled(controllerRevision(FIRST), hit(0, ANNOTATION.facts)),
+              scribbled(controllerRevision(SECOND), hit(1, ANNOTATION.facts)),
+              ledger({ ...hit(2, ANNOTATION.ledger), ...hit(3, ANNOTATION.topology), ...hit(4, ANNOTATION.wanted) }),
+            ],
+            deployments: base.deployments.map((one) => scribbled(one, hit(5, ANNOTATION.placement))),
+            services: base.services.map((one) =>
+              scribbled(one, {
+                ...hit(6, ANNOTATION.switchedAt),
+                ...hit(6, ANNOTATION.previousTrack),
+                ...hit(7, ANNOTATION.revision),
+              }),
+            ),
+          });
+          expect(answered(seen).status?.conditions?.find(({ type }) => type === 'Accepted')?.status).toMatch(
+            /True|False/,
+          );
+          pass({ ...seen, rollbacks: [] });
+        }),
+        RUNS,
+      );
+    },
+    TIME,
+  );
+
+  test(
+    'may be made by somebody else: a record of any data, a label of any text',
+    () => {
+      fc.assert(
+        fc.property(some('renderer', 'input', 'images', 'placements'), json, fc.string(), (data, more, label) => {
+          const foreign = {
+            metadata: meta('web-3'),
+            revision: 3,
+            data: { ...data, input: { version: '3', template: more } },
+          };
+          const base = world();
+          const deployments = base.deployments.map((one, index) => {
+            const labels = { ...one.metadata.labels, [LABEL.revision]: label };
+            return index === 0 ? { ...one, metadata: { ...one.metadata, labels } } : one;
+          });
+          answered(world({ revisions: [...base.revisions, foreign], deployments }));
+          pass(world({ revisions: [...base.revisions, { ...foreign, data }], deployments, rollbacks: [] }));
+        }),
+        RUNS,
+      );
+    },
+    TIME,
+  );
+});
+
+describe('a rule that throws all the same', () => {
+  test('is told with its field, and rollbacks go on', () => {
+    // A getter stands for whatever a rule may stumble over.
+    const wrong = spec({ version: '3.0.0' });
+    const broken = { ...wrong.template.spec.containers[0] };
+    Object.defineProperty(broken, 'restartPolicy', {
+      enumerable: true,
+      get: () => {
+        throw new TypeError('cannot read it');
+      },
+    });
+    const template = { spec: { containers: wrong.template.spec.containers, initContainers: [broken] } };
+    const seen = world({ release: release({ ...wrong, template } as unknown as AppReleaseSpec) });
+    expectToGoBack(seen);
+    const { view } = pass(seen);
+    expect(releaseStatus(view, {}).conditions).toContainEqual(
+      expect.objectContaining({
+        type: 'Stalled',
+        status: 'True',
+        reason: 'InternalError',
+        message: expect.stringMatching(
+          /^spec.*: the operator fails on what stands there \(TypeError: cannot read it\)/,
+        ) as string,
+      }),
+    );
+  });
+});

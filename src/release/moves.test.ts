@@ -165,6 +165,14 @@ describe('a move that is under way', () => {
     });
   });
 
+  test('goes on where an operator of before let it in as a version', () => {
+    const before = served({ a: { ...SERVED, entered: { ...ENTERED, at: ago(1), key: keyOn('new-a') } } });
+    const seen = world({ a: 'new-a' }, { of: before, runs: [A, B, { pool: 'a', on: 'new-a', ready: 0, replicas: 1 }] });
+    expect(states(seen)).toMatchObject({ a: 'Moving' });
+    expect(recorded(seen)).toBeUndefined();
+    expect(plan(seen, NOW).actions.filter(({ kind }) => kind === 'DeleteDeployment')).toEqual([]);
+  });
+
   test('is given up where the spec names the VMs before again', () => {
     expect(states(world({}, { of }))).toMatchObject({ a: undefined });
   });

@@ -7,7 +7,6 @@ import type { ConditionDraft } from './conditions.ts';
 import type { Revisions } from './drafts.ts';
 import { judge } from './failure.ts';
 import { mayReturn } from './reachable.ts';
-import type { PoolFacts } from './revision.ts';
 import { poolFacts } from './revision.ts';
 import type { RoomForMove } from './room.ts';
 import { roomKeepsOut } from './room.ts';
@@ -16,6 +15,7 @@ import {
   isPlaced,
   isReplaced,
   isReturning,
+  placedFact,
   placedKey,
   podsOf,
   poolTarget,
@@ -172,12 +172,6 @@ function comesBack(view: View, pool: PoolView): boolean {
   const { hold, current, served } = pool;
   if (!hold || hold.pool.completedAt !== undefined || !current || !served) return false;
   return mayReturn(view, pool, { ...current, revision: served });
-}
-
-/** The fact that what serves was let go to the VMs that the spec names now. */
-function placedFact(view: View, pool: PoolView): PoolFacts['placed'] {
-  const { placed } = pool.served ? poolFacts(pool.served, pool.name) : {};
-  return placed?.key === placedKey(view, pool) ? placed : undefined;
 }
 
 /** Let go to other VMs, and not there yet. */

@@ -6,7 +6,7 @@ import { inheritsFrom } from './kinship.ts';
 import { intOrPercentOf } from './quantity.ts';
 import type { Pod } from './objects.ts';
 import type { StrategyType } from './render.ts';
-import type { Placement, Revision, Topology } from './revision.ts';
+import type { Placement, PoolFacts, Revision, Topology } from './revision.ts';
 import { isBad, isBadIn, isGood, placementKeys, poolFacts } from './revision.ts';
 import { hasVms } from './reachable.ts';
 import type { Track } from './track.ts';
@@ -149,12 +149,22 @@ export function isReplaced(view: View, pool: PoolView): boolean {
   return !hasFailed(wanted, pool.name) && (view.paused === undefined || goesBack(pool, wanted));
 }
 
+/**
+ * The fact that what serves was let go to the VMs that the spec names now. Before there were moves it was let in there as a
+ * version is.
+ */
+export function placedFact(view: View, pool: PoolView): PoolFacts['placed'] {
+  const { placed, entered } = pool.served ? poolFacts(pool.served, pool.name) : {};
+  const fact = placed ?? (isPlaced(view, pool) ? undefined : entered);
+  return fact?.key === placedKey(view, pool) ? fact : undefined;
+}
+
 /** What serves, on its way to the VMs that the spec names now. */
 function moveTarget(view: View, pool: PoolView): PoolTarget | undefined {
   const { served, current, placement } = pool;
+  if (!served || !current || isPlaced(view, pool) || !placedFact(view, pool) || isReplaced(view, pool))
+    return undefined;
   const key = placedKey(view, pool);
-  if (!served || !current || current.key === key || poolFacts(served, pool.name).placed?.key !== key) return undefined;
-  if (isReplaced(view, pool)) return undefined;
   return withTrack(view, pool, { revision: served, mode: 'Move', placement, strategy: current.strategy, key });
 }
 

@@ -14,6 +14,7 @@ test('counts what it is told', async () => {
   metrics.queue.retry?.();
   metrics.leading(true);
   metrics.notice('shop/web', 'Switched');
+  metrics.notice('shop/web', 'InternalError');
   metrics.resolution({ registry: 'a', outcome: 'Timeout', seconds: 1 });
   const expected = {
     'apprelease_build_info{version="1.2.3"}': '1',
@@ -24,6 +25,7 @@ test('counts what it is told', async () => {
     'workqueue_retries_total{name="apprelease"}': '1',
     apprelease_leader: '1',
     apprelease_switches_total: '1',
+    apprelease_internal_errors_total: '1',
     'apprelease_registry_resolutions_total{outcome="Timeout"}': '1',
   };
   for (const [name, value] of Object.entries(expected)) expect(await sample(metrics, name), name).toBe(value);

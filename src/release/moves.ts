@@ -3,10 +3,12 @@
  * stage, and marks nothing on the revision. Pure.
  */
 import type { Stage } from '../api/app-release.ts';
+import { own, ownOrNew } from '../lib/own.ts';
 import type { ConditionDraft } from './conditions.ts';
 import type { Revisions } from './drafts.ts';
 import { judge } from './failure.ts';
 import { mayReturn } from './reachable.ts';
+import type { PoolFacts } from './revision.ts';
 import { poolFacts } from './revision.ts';
 import type { RoomForMove } from './room.ts';
 import { roomKeepsOut } from './room.ts';
@@ -49,13 +51,13 @@ export function enterMoves(view: View, drafts: Revisions, entered: ReadonlySet<P
     if (!served) continue;
     const move = moveOf(view, pool);
     if (move?.state === 'Entering' && !entered.has(pool)) {
-      const own = (drafts.change(served).pools[pool.name] ??= {});
-      own.placed = { at, key: placedKey(view, pool) };
+      const facts = ownOrNew<PoolFacts>(drafts.change(served).pools, pool.name, () => ({}));
+      facts.placed = { at, key: placedKey(view, pool) };
       const note = `revision ${served.number} (${served.data.input.version}) goes to the VMs that the spec names now in pool ${pool.name}`;
       drafts.notice({ type: 'Normal', reason: 'PoolMoves', note });
     } else if (placedFact(view, pool)?.done === undefined && hasArrived(view, pool)) {
-      const own = drafts.change(served).pools[pool.name];
-      if (own?.placed) own.placed.done = at;
+      const facts = own(drafts.change(served).pools, pool.name);
+      if (facts?.placed) facts.placed.done = at;
     }
   }
 }

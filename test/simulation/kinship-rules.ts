@@ -68,7 +68,10 @@ export function createKinshipRules({ world, knows, alone }: Judge): Rule[] {
           !isGood(factsOf(record), name) &&
           !records.some(
             (between) =>
-              between.revision > record.revision && between.revision < heir.revision && isGood(factsOf(between), name),
+              between.revision > record.revision &&
+              between.revision < heir.revision &&
+              areKin(between.data, heir.data) &&
+              isGood(factsOf(between), name),
           ),
       );
       // A pool that was added gets what its stage runs.

@@ -88,7 +88,7 @@ const strategy = z
   .object({
     type: z.enum(['BlueGreen', 'RollingUpdate']).default('BlueGreen').meta({
       description:
-        'BlueGreen: a Deployment per revision, the Service switches at once; needs spec.service. RollingUpdate: one Deployment updated in place.',
+        'BlueGreen: a Deployment per revision, the Service switches at once; needs spec.service. RollingUpdate: one Deployment updated in place, but for a version that changes both the Service’s ports and the template: it rolls as with BlueGreen.',
     }),
     maxSurge: intOrPercent
       .optional()

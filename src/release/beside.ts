@@ -1,6 +1,7 @@
 /** What keeps the pods of a new revision from starting beside those that serve, as BlueGreen needs it. Pure. */
 import type { PodTemplate } from '../api/app-release.ts';
 import { LABEL } from '../api/meta.ts';
+import type { StrategyType } from './render.ts';
 
 type Spec = PodTemplate['spec'];
 
@@ -15,6 +16,8 @@ interface Obstacle {
 }
 
 const ROLLING = 'strategy RollingUpdate with maxSurge 0';
+/** With RollingUpdate pods start beside the old ones only where ports and template change together. */
+const PORTS_APART = 'a version that changes the ports alone, and one that changes the template alone';
 
 const OBSTACLES: readonly Obstacle[] = [
   { at: 'Scheduling', is: takesHostPorts, what: 'a hostPort, which one pod of a VM can have', wayOut: ROLLING },
@@ -32,10 +35,15 @@ const OBSTACLES: readonly Obstacle[] = [
   },
 ];
 
-/** Why pods of a template may wait until those of the version before are gone, which BlueGreen keeps; and the way out. */
-export function waitsForTheOld({ spec }: PodTemplate, stuck: Stuck): string | undefined {
+/** Why pods of a template may wait until those of the version before are gone, which are kept; and the way out. */
+export function waitsForTheOld(
+  { spec }: PodTemplate,
+  stuck: Stuck,
+  strategy: StrategyType = 'BlueGreen',
+): string | undefined {
   const found = OBSTACLES.find(({ at, is }) => at === stuck && is(spec));
-  return found && `the template has ${found.what}: use ${found.wayOut}`;
+  const wayOut = strategy === 'BlueGreen' ? found?.wayOut : PORTS_APART;
+  return found && `the template has ${found.what}: use ${wayOut}`;
 }
 
 function takesHostPorts({ containers, hostNetwork }: Spec): boolean {

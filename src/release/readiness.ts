@@ -21,7 +21,7 @@ export function rollbackReadiness(view: View, pool: PoolView): RollbackStatus | 
       message: `version ${barrier.data.input.version} is a barrier: only spec.force goes back behind it`,
     };
   }
-  const standby = pool.workloads.find(({ revision, strategy }) => revision === number && strategy === 'BlueGreen');
+  const standby = pool.workloads.find((workload) => workload.revision === number && workload !== pool.current);
   const needed = Math.max(1, Math.min(wantedReplicas(pool, pool.current), pool.current?.ready ?? 0));
   if (standby && standby.ownReady >= needed) return { ...base, readiness: 'Warm' };
   const found = standby ? `${standby.ownReady} of ${needed} pods are ready` : 'no pod runs any more';

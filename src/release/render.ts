@@ -139,10 +139,11 @@ function renderTemplate1(
   };
 }
 
-/** What a revision's containers in a pool are made from; placement, and what tells its pods from others, left out. */
+/** What the pods of a revision have in a pool; placement, and what tells them from those of other revisions, left out. */
 export function renderPods(revision: Revision, pool: string): PodTemplate {
   const render = RENDERERS[revision.data.renderer] ?? renderTemplate1;
-  return render(revision, pool, { nodeSelector: {}, tolerations: [] }, {});
+  const { metadata, spec } = render(revision, pool, { nodeSelector: {}, tolerations: [] }, {});
+  return { metadata: { ...metadata, annotations: withoutOurs(metadata?.annotations) }, spec };
 }
 
 const RENDERERS: Record<number, typeof renderTemplate1> = { 1: renderTemplate1 };

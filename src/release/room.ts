@@ -8,7 +8,7 @@ import { intOrPercentOf } from './quantity.ts';
 import { poolTemplate } from './pool-template.ts';
 import type { WorkloadIdentity } from './render.ts';
 import type { Revision } from './revision.ts';
-import { effectiveStrategy, wantedKey, wantedReplicas } from './target.ts';
+import { effectiveStrategy, rollsBeside, wantedKey, wantedReplicas } from './target.ts';
 import type { PoolView, View, Workload } from './view.ts';
 
 /** Why a pool should be left alone for now. */
@@ -76,7 +76,7 @@ function demandOf(
     shape: podShape(template),
     rooms,
     labels: labelsByPod(view, template.metadata?.labels ?? {}),
-    ...(placed.strategy === 'BlueGreen' ? beside(pool, revision, placed.key) : instead(view, pool)),
+    ...(rollsBeside(view, pool, { revision, ...placed }) ? beside(pool, revision, placed.key) : instead(view, pool)),
   };
 }
 

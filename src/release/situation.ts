@@ -256,12 +256,13 @@ export function poolProgress(view: View, pool: PoolView): string {
 function besideTheOld(view: View, pool: PoolView): string | undefined {
   const { current } = pool;
   const target = poolTarget(view, pool);
-  if (!current || target?.strategy !== 'BlueGreen' || !target.workload || target.workload === current) return undefined;
+  if (!current || !target?.workload || target.workload === current) return undefined;
   const pods = podsOf(target.workload, target.revision);
   const { template } = target.revision.data.input;
-  if (pods.some(({ unschedulable }) => unschedulable !== undefined)) return waitsForTheOld(template, 'Scheduling');
+  if (pods.some(({ unschedulable }) => unschedulable !== undefined))
+    return waitsForTheOld(template, 'Scheduling', target.strategy);
   const starts = pods.some(({ containers }) => containers.some((own) => own.waiting?.reason === 'ContainerCreating'));
-  return starts ? waitsForTheOld(template, 'Starting') : undefined;
+  return starts ? waitsForTheOld(template, 'Starting', target.strategy) : undefined;
 }
 
 export function available(view: View): ConditionDraft {

@@ -9,7 +9,7 @@ import type { StrategyType } from './render.ts';
 import type { Placement, PoolFacts, Revision, Topology } from './revision.ts';
 import { isBad, isBadIn, isGood, placementKeys, poolFacts } from './revision.ts';
 import { hasVms } from './reachable.ts';
-import type { Track } from './track.ts';
+import type { Runs, Track } from './track.ts';
 import { findTrack } from './track.ts';
 import type { PoolView, View, Workload } from './view.ts';
 
@@ -198,6 +198,12 @@ function returnTarget(view: View, pool: PoolView, revision: Revision): PoolTarge
 
 export function withTrack(view: View, pool: PoolView, target: Omit<PoolTarget, keyof Track>): PoolTarget {
   return { ...target, ...findTrack(view, pool, target) };
+}
+
+/** Whether a revision that enters gets pods beside those that serve, and not in their place. */
+export function rollsBeside(view: View, pool: PoolView, runs: Runs): boolean {
+  if (runs.strategy === 'BlueGreen') return true;
+  return pool.current?.strategy === runs.strategy && findTrack(view, pool, runs).workload !== pool.current;
 }
 
 /** Its autoscaler scales it, or is about to: nobody else does. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { AppReleaseSpec } from '../api/app-release.ts';
 import { ANNOTATION, LABEL } from '../api/meta.ts';
 import type { Deployment, Service } from './objects.ts';
 import type { Observed } from './observed.ts';
@@ -174,5 +175,98 @@ describe('what runs', () => {
     ];
     const [made = ''] = actions({ ...world, services }).filter((action) => action.startsWith('Deployment'));
     expect(made).toMatch(/^Deployment web-prod-a-1-[0-9a-f]{5}-[0-9a-f]{8}$/);
+  });
+});
+
+describe('with RollingUpdate a version whose ports', () => {
+  function rolling(version: string, port: object, more: object = {}) {
+    const containers = [{ name: 'main', image: `web:${version}`, ports: [{ name: 'http' }, { name: 'web' }], ...more }];
+    return {
+      ...single(version),
+      strategy: { type: 'RollingUpdate' as const },
+      template: { spec: { containers } },
+      service: { ports: [port] },
+    };
+  }
+  const before = spec(rolling('1.0.0', { port: 80, targetPort: 'http' }));
+  const rollingKey = placementKeys(topologyOf(before), 'web', 'RollingUpdate').get(POOL) ?? '';
+
+  function entered(number: number, of: AppReleaseSpec): Revision {
+    const facts = { entered: { at: EARLIER, attempt: 1, key: rollingKey }, good: EARLIER };
+    return revision(number, of, { pools: { [POOL]: facts }, approvals: {} });
+  }
+
+  function runs(of: Revision, own: boolean): Deployment {
+    const as = { ...identity(of), strategy: 'RollingUpdate' as const, key: rollingKey };
+    const name = workloadName('web', as, { own });
+    const track = trackName('shop', as, { own });
+    return live(
+      makeDeployment({
+        owner: meta('web'),
+        identity: { ...as, name },
+        track,
+        replicas: 2,
+        topology: topologyOf(before),
+      }),
+      2,
+    );
+  }
+
+  function serves(deployment: Deployment, of: Revision): Service {
+    const track = deployment.metadata.labels?.[LABEL.track] ?? '';
+    const template = before.service ?? { ports: [], type: 'ClusterIP' as const };
+    return liveService(
+      makeService({ owner: meta('web'), name: 'shop', pools: [POOL], track, revision: of, template, annotations: {} }),
+    );
+  }
+
+  /** What is written to go from a revision that is served to another. */
+  function steps(from: Revision, to: AppReleaseSpec, own = false): string[] {
+    const next = entered(from.number + 1, to);
+    const deployment = runs(from, own);
+    return actions({ release: release(to), deployments: [deployment], services: [serves(deployment, from)] }, [
+      from,
+      next,
+    ]);
+  }
+
+  const first = entered(1, before);
+  const ownName = workloadName(
+    'web',
+    { pool: POOL, revision: entered(2, before), strategy: 'RollingUpdate', key: rollingKey },
+    { own: true },
+  );
+  const inPlace = [`Deployment ${runs(first, false).metadata.name}`, `Service shop to ${selector('shop-rolling')}`];
+
+  test.each<[string, AppReleaseSpec, string[]]>([
+    ['are the same rolls in place', spec(rolling('2.0.0', { port: 80, targetPort: 'http' })), inPlace],
+    ['change alone switches them in place', spec(rolling('1.0.0', { port: 81, targetPort: 'web' })), inPlace],
+    [
+      'change with the pods gets pods of its own',
+      spec(rolling('2.0.0', { port: 80, targetPort: 'web' })),
+      [`Deployment ${ownName}`],
+    ],
+    [
+      'change with an argument gets pods of its own',
+      spec(rolling('1.0.0', { port: 81, targetPort: 'http' }, { args: ['-v'] })),
+      [`Deployment ${ownName}`],
+    ],
+  ])('%s', (_what, to, expected) => {
+    expect(steps(first, to)).toEqual(expected);
+  });
+
+  test('are the same stays where the last one with new ports went', () => {
+    const [deployment] = steps(first, spec(rolling('2.0.0', { port: 80, targetPort: 'http' })), true);
+    expect(deployment).toBe(`Deployment ${runs(first, true).metadata.name}`);
+  });
+
+  test('are new is switched to when its pods are there, ports and selector in one write', () => {
+    const to = spec(rolling('2.0.0', { port: 80, targetPort: 'web' }));
+    const second = entered(2, to);
+    const deployments = [runs(first, false), runs(second, true)];
+    const seen = { release: release(to), deployments, services: [serves(runs(first, false), first)] };
+    expect(actions(seen, [first, second])).toEqual([`Service shop to ${selector('shop-2')}`]);
+    const waiting = deployments.map((deployment, index) => (index === 0 ? deployment : { ...deployment, status: {} }));
+    expect(actions({ ...seen, deployments: waiting }, [first, second])).toEqual([]);
   });
 });

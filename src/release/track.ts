@@ -1,8 +1,9 @@
 /** What leads to the pods of a revision, one track for all pools behind a Service; names of what is still to be made. Pure. */
 import { LABEL } from '../api/meta.ts';
-import { joinName, shortHash } from './names.ts';
+import { canonicalJson, joinName, shortHash } from './names.ts';
 import type { Distinction, WorkloadIdentity } from './render.ts';
-import { trackName, workloadName } from './render.ts';
+import { renderPods, servicePorts, trackName, workloadName } from './render.ts';
+import type { Revision } from './revision.ts';
 import type { Group, PoolView, View, Workload } from './view.ts';
 
 /** What pods are looked for. */
@@ -31,7 +32,7 @@ function groupOf(view: View, pool: PoolView): Group {
   return known.get(pool) ?? { adopted: false, pools: [pool] };
 }
 
-/** With RollingUpdate one Deployment has one revision after the other. */
+/** With RollingUpdate a Deployment may have one revision after the other: see mayTake. */
 function isOf({ strategy, revision, key }: Workload, runs: Runs): boolean {
   return (
     strategy === runs.strategy &&
@@ -39,18 +40,65 @@ function isOf({ strategy, revision, key }: Workload, runs: Runs): boolean {
   );
 }
 
-/** A Service of another name keeps the pods that there are. What is selected goes first, then what is served without. */
+/** A Service of another name keeps the pods that there are. What runs the revision goes first, then what is served. */
 function liveTrack(view: View, group: Group, runs: Runs): string | undefined {
-  const current = new Set(group.pools.map((pool) => pool.current));
   function rank(workload: Workload): number {
-    return (workload.track === group.track ? 2 : 0) + (current.has(workload) ? 1 : 0);
+    const ranks = [
+      workload.revision === runs.revision.number,
+      workload.track === group.track,
+      isCurrent(group, workload),
+    ];
+    return ranks.reduce((sum, holds) => sum * 2 + Number(holds), 0);
   }
   return group.pools
     .flatMap(({ workloads }) => workloads)
     .filter((workload) => isOf(workload, runs) && mayLead(view, group, workload.track))
     .filter(({ track }) => track !== group.track || !isLeftByOthers(view, group, runs))
+    .filter((workload) => mayTake(view, group, workload, runs))
     .toSorted((a, b) => rank(b) - rank(a) || b.ready - a.ready)
     .at(0)?.track;
+}
+
+function isCurrent({ pools }: Group, workload: Workload): boolean {
+  return pools.some(({ current }) => current === workload);
+}
+
+/**
+ * A Deployment rolls from one revision to the next while the ports that lead to its pods are those of both; else the next
+ * gets pods of its own, and ports and pods switch together. What does not serve keeps its revision, to go back to.
+ */
+function mayTake(view: View, group: Group, workload: Workload, { strategy, revision }: Runs): boolean {
+  if (strategy === 'BlueGreen' || !switchesPorts(group) || workload.revision === revision.number) return true;
+  return isCurrent(group, workload) && mayRollOver(view, group, workload.revision, revision);
+}
+
+/** The ports of an adopted Service are its owner's. */
+function switchesPorts({ serviceName, adopted }: Group): boolean {
+  return serviceName !== undefined && !adopted;
+}
+
+function mayRollOver(view: View, { pools }: Group, from: number, to: Revision): boolean {
+  const before = view.revisions.find(({ number }) => number === from);
+  return before !== undefined && (samePorts(before, to) || pools.every(({ name }) => samePods(before, to, name)));
+}
+
+function samePorts(a: Revision, b: Revision): boolean {
+  const [before, after] = [a, b].map((one) => canonicalJson(servicePorts(one).map(canonicalJson).toSorted()));
+  return before === after;
+}
+
+const known = new WeakMap<Revision, WeakMap<Revision, Map<string, boolean>>>();
+
+/** Rendered once for each view, and once for all pools that do not differ: many rules ask. */
+function samePods(a: Revision, b: Revision, pool: string): boolean {
+  const byOther = known.get(a) ?? new WeakMap<Revision, Map<string, boolean>>();
+  const answers = byOther.get(b) ?? new Map<string, boolean>();
+  known.set(a, byOther.set(b, answers));
+  const differs = [a, b].some(({ data }) => Object.hasOwn(data.input.pools, pool));
+  const key = differs ? pool : '';
+  const answer = answers.get(key) ?? canonicalJson(renderPods(a, pool)) === canonicalJson(renderPods(b, pool));
+  answers.set(key, answer);
+  return answer;
 }
 
 /** A track that pods of others have too would bring those behind the Service; one that leads there already stays. */
@@ -88,20 +136,37 @@ function newTrack(view: View, group: Group, runs: Runs): string {
   const [pool] = group.pools;
   if (!pool) throw new Error('a Service without a pool');
   const service = group.serviceName ?? joinName(view.owner.name, pool.name);
-  const names = distinctions(group.pools, runs).map((one) => trackName(service, { ...runs, pool: pool.name }, one));
-  return names.find((name) => !isUsedElsewhere(view, group, name)) ?? names.at(-1) ?? '';
+  const named = (one: Distinction, revision = runs.revision) =>
+    trackName(service, { ...runs, revision, pool: pool.name }, one);
+  const names = distinctions(group, runs).map((one) => named(one));
+  // Somebody removed the Deployment that the Service leads to: made again, it is led to at once.
+  const led = [named({}), ...view.revisions.map((revision) => named({ own: true }, revision))];
+  const lost = runs.strategy === 'RollingUpdate' ? led.filter((name) => name === group.track) : [];
+  return [...lost, ...names].find((name) => isFree(view, group, name, runs)) ?? names.at(-1) ?? '';
+}
+
+/** Nobody else's pods have it, and none that serve with other ports. */
+function isFree(view: View, group: Group, track: string, { strategy, revision }: Runs): boolean {
+  if (isUsedElsewhere(view, group, track)) return false;
+  if (strategy === 'BlueGreen' || !switchesPorts(group)) return true;
+  const own = group.pools.flatMap(({ workloads }) => workloads).filter((workload) => workload.track === track);
+  if (own.some((workload) => isCurrent(group, workload))) return false;
+  const served = group.pools.find((pool) => pool.served)?.served;
+  return track !== group.track || !served || mayRollOver(view, group, served.number, revision);
 }
 
 function newName(view: View, pool: PoolView, runs: Runs, track: string): string {
-  const names = distinctions(groupOf(view, pool).pools, runs).map((one) =>
+  const names = distinctions(groupOf(view, pool), runs).map((one) =>
     workloadName(view.owner.name, { ...runs, pool: pool.name }, one),
   );
-  const isFree = (name: string) => view.workloads.every((other) => other.name !== name || other.track === track);
-  return names.find(isFree) ?? names.at(-1) ?? '';
+  const isNew = (name: string) => view.workloads.every((other) => other.name !== name || other.track === track);
+  return names.find(isNew) ?? names.at(-1) ?? '';
 }
 
 /** From plain to ever more distinct: the first that is free is taken, so that two leaders make the same. */
-function distinctions(pools: readonly PoolView[], { strategy }: Runs): Distinction[] {
-  const own = strategy === 'RollingUpdate' ? [{ own: true }] : [];
-  return [{}, ...own, { own: true, apart: shortHash(pools.map(({ name }) => name)).slice(0, 5) }];
+function distinctions({ serviceName, pools }: Group, { strategy }: Runs): Distinction[] {
+  const apart = { own: true, apart: shortHash(pools.map(({ name }) => name)).slice(0, 5) };
+  if (strategy === 'BlueGreen' || serviceName === undefined) return [{}, apart];
+  const rolls = pools.some(({ workloads }) => workloads.some((workload) => workload.strategy === strategy));
+  return rolls ? [{ own: true }, apart] : [{}, { own: true }, apart];
 }

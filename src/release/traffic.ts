@@ -167,10 +167,12 @@ function keepService(view: View, group: Group, moves: readonly Move[], track: st
   const may = !frozen && moves.every((move) => maySwitch(view, group, move));
   const standing = moves.flatMap(({ pool }) => pool.current ?? []).at(0);
   const served = view.revisions.find(({ number }) => number === standing?.revision);
+  const leads = standing !== undefined && mayLead(view, group, standing.track);
   if (service === undefined) {
     // Nobody is served by a new Service yet, so it may come before its pods; one that was deleted serves what works.
-    const leads = standing !== undefined && mayLead(view, group, standing.track);
-    const working = may || !served || !leads ? undefined : standing;
+    // One that was released without a Service has no ports to lead to it.
+    const works = leads && served !== undefined && served.data.input.ports.length > 0;
+    const working = may || !works ? undefined : standing;
     if (frozen && !working) return [];
     const revision = working && served ? served : first.target.revision;
     const desired = desiredService(view, group, revision, working?.track ?? track, false);
@@ -182,8 +184,8 @@ function keepService(view: View, group: Group, moves: readonly Move[], track: st
     // An adopted Service that selects nothing of ours serves somebody else's pods.
     if (group.track !== track && (!standing || !served || (group.adopted && group.track === undefined))) return [];
     const desired =
-      group.track === track
-        ? desiredService(view, group, first.target.revision, track, false)
+      group.track === track || !leads
+        ? desiredService(view, group, (frozen ? served : undefined) ?? first.target.revision, track, false)
         : desiredService(view, group, served ?? first.target.revision, standing?.track ?? track, false);
     return needsApply(view.observed.memory, desired, service)
       ? [applyService(group, desired, `keep Service ${serviceName}`)]
@@ -384,8 +386,7 @@ function outOfPatienceAt({ pods }: Workload): number {
 export function standbyUntil(view: View, group: Group, pool: PoolView, workload: Workload): number {
   const annotations = group.service?.metadata.annotations ?? {};
   const revision = view.revisions.find(({ number }) => number === workload.revision);
-  if (!revision || annotations[ANNOTATION.previousTrack] !== workload.track || workload.strategy !== 'BlueGreen')
-    return 0;
+  if (!revision || annotations[ANNOTATION.previousTrack] !== workload.track) return 0;
   if (!isGood(revision, pool.name) || isBadIn(revision, pool.name) || revision === pool.served) return 0;
   return (
     (Date.parse(annotations[ANNOTATION.switchedAt] ?? '') || 0) +
@@ -400,7 +401,7 @@ export function standbyUntil(view: View, group: Group, pool: PoolView, workload:
 function giveWay(view: View, pool: PoolView, current: Workload, target: PoolTarget): Action[] {
   const waiting = target.workload?.pods.filter(({ unschedulable }) => unschedulable !== undefined).length ?? 0;
   const live = current.deployment.spec.replicas ?? 0;
-  if (waiting === 0 || current.strategy === 'RollingUpdate') return [];
+  if (waiting === 0) return [];
   // Without its record it cannot be rendered, whatever somebody made of its label.
   if (view.revisions.every(({ number }) => number !== current.revision)) return [];
   const floor = pool.hold?.rollback.spec.force === true ? Math.max(1, current.ready - 1) : Math.max(1, current.ready);

@@ -3,7 +3,7 @@ import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import type { Behaviour } from './kubelet.ts';
 import type { Random } from './prng.ts';
 import type { Scenario, UserStep } from './scenario.ts';
-import { pool, sharedSpec, webSpec, workerSpec } from './specs.ts';
+import { pool, rollingSharedSpec, rollingSpec, setPorts, sharedSpec, webSpec, workerSpec } from './specs.ts';
 import type { SpecDraft } from './specs.ts';
 import type { Scene } from './simulation.ts';
 import { objectName } from '../../src/release/names.ts';
@@ -152,6 +152,19 @@ const ACTS: readonly Act[] = [
     edit('a proper port', (spec) => {
       spec.service = { ports: [{ port: 80 }] };
     }),
+  (random) => {
+    const version = random.pick(VERSIONS);
+    const [name, isNamed] = [`p${random.between(1, 2)}`, random.chance(0.7)];
+    return edit(`${version} with the port ${isNamed ? name : 'by number'}`, (spec) => {
+      setPorts(spec, version, isNamed ? name : 8080);
+    });
+  },
+  (random) => {
+    const port = random.pick([80, 81]);
+    return edit(`the Service's port ${port} alone`, (spec) => {
+      for (const own of spec.service?.ports ?? []) own.port = port;
+    });
+  },
   (random) => {
     const reason = random.chance(0.5) ? 'freeze' : null;
     return {
@@ -342,7 +355,7 @@ function repair({ cluster, world, users }: Scene): void {
 }
 
 export function anything(random: Random): Scenario {
-  const spec = random.pick([webSpec, webSpec, workerSpec, sharedSpec])('1.0.0');
+  const spec = random.pick([webSpec, webSpec, workerSpec, sharedSpec, rollingSpec, rollingSharedSpec])('1.0.0');
   const first: UserStep = {
     say: 'create AppRelease web',
     act: ({ users }) => {

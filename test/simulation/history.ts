@@ -10,6 +10,7 @@ import { FAILURE } from './failure-scenarios.ts';
 import { HOLD } from './hold-scenarios.ts';
 import { PROMOTION } from './promotion-scenarios.ts';
 import { ROLLBACK } from './rollback-scenarios.ts';
+import { PORTS } from './port-scenarios.ts';
 import { SERVICES } from './service-scenarios.ts';
 import { STANDING } from './standing-scenarios.ts';
 import { MOVES } from './move-scenarios.ts';
@@ -28,6 +29,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...FAILURE,
   ...STANDING,
   ...SERVICES,
+  ...PORTS,
   ...VMS,
   ...MOVES,
   ...AUTOSCALING,

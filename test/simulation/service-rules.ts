@@ -1,9 +1,11 @@
-/** A Service leads to pods of its own release alone. */
-import { LABEL } from '../../src/api/meta.ts';
+/** A Service leads to pods of its own release alone, by ports that they have. */
+import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
+import { canonicalJson } from '../../src/release/names.ts';
 import type { Judge, Rule } from './invariants.ts';
 import { isOperator } from './invariants.ts';
-import { deploymentSpec, matches, podsOf } from './pods.ts';
-import { selectorOf } from './truth.ts';
+import type { Pod } from './pods.ts';
+import { deploymentSpec, matches, podsOf, poolOf, serves } from './pods.ts';
+import { recordOf, revisionOf, selectorOf } from './truth.ts';
 import type { WorldObject } from './world.ts';
 import { labelOf } from './world.ts';
 
@@ -26,13 +28,75 @@ export function createServiceRules({ world }: Judge): Rule[] {
 
   const startsBehindItsOwnAlone: Rule = ({ actor, kind, before, after }) => {
     if (!isOperator(actor) || kind !== 'Deployment' || before || !after) return undefined;
-    const { metadata } = deploymentSpec(after).template;
-    const pods = { ...after, metadata: { ...after.metadata, labels: metadata?.labels ?? {} } };
     const service = world
       .list('Service')
-      .find((object) => matches(pods, selectorOf(object)) && labelOf(object, 'release') !== labelOf(after, 'release'));
+      .find((object) => leadsTo(object, after) && labelOf(object, 'release') !== labelOf(after, 'release'));
     return service && `starts ${after.metadata.name} behind Service ${service.metadata.name} of another release`;
   };
 
-  return [selectsItsOwnAlone, startsBehindItsOwnAlone];
+  /** What tells the pods of two revisions from each other, but for their placement. */
+  function podsWith(release: string, revision: number | undefined, pool: string): string | undefined {
+    const data = recordOf(world, release, revision ?? 0)?.data;
+    return data && canonicalJson([data.input.template, data.input.pools[pool], data.images]);
+  }
+
+  function portsOf(release: string, revision: number | undefined): string | undefined {
+    const ports = recordOf(world, release, revision ?? 0)?.data.input.ports;
+    return ports && shown(ports);
+  }
+
+  /** Pods of a revision may be behind the ports of another where both have the same pods. */
+  function fits(release: string, pool: string, ports: string, noted: number, revision: number | undefined): boolean {
+    const own = portsOf(release, revision);
+    if (own === undefined || own === ports) return true;
+    return podsWith(release, revision, pool) === podsWith(release, noted, pool);
+  }
+
+  const portsGoWithPods: Rule = ({ actor, kind, before, after }) => {
+    if (!isOperator(actor) || !after || (kind !== 'Service' && kind !== 'Deployment')) return undefined;
+    const release = labelOf(after, 'release') ?? '';
+    const services = kind === 'Service' ? [after] : world.list('Service').filter((one) => leadsTo(one, after));
+    for (const service of services.filter(({ metadata }) => metadata.labels?.[LABEL.managedBy] === 'apprelease')) {
+      const noted = Number(service.metadata.annotations?.[ANNOTATION.revision]);
+      const ports = kind === 'Service' ? shown(portsIn(service)) : (portsOf(release, noted) ?? '');
+      const behind =
+        kind === 'Service' ? podsOf(world).filter((pod) => serves(pod) && matches(pod, selectorOf(service))) : [after];
+      const wrong = behind.find((one) => !fits(release, poolOf(one), ports, noted, revisionOf(one)));
+      if (wrong && (kind === 'Service' || revisionOf(before) !== revisionOf(after)))
+        return `has ${wrong.metadata.name} of revision ${revisionOf(wrong) ?? '?'} behind the ports ${ports}`;
+      const deaf = kind === 'Service' ? (behind as Pod[]).find((pod) => !hasNamed(pod, portsIn(service))) : undefined;
+      if (deaf) return `leads Service ${service.metadata.name} to a port that ${deaf.metadata.name} has not`;
+    }
+    return undefined;
+  };
+
+  return [selectsItsOwnAlone, startsBehindItsOwnAlone, portsGoWithPods];
+}
+
+interface Port {
+  port: number;
+  targetPort?: number | string;
+}
+
+/** A port is led to the port of its number unless it says otherwise. */
+function shown(ports: readonly Port[]): string {
+  return ports
+    .map(({ port, targetPort = port }) => `${port}→${targetPort}`)
+    .toSorted()
+    .join();
+}
+
+function portsIn({ spec }: WorldObject): Port[] {
+  return (spec as { ports?: Port[] }).ports ?? [];
+}
+
+function leadsTo(service: WorldObject, deployment: WorldObject): boolean {
+  const labels = deploymentSpec(deployment).template.metadata?.labels ?? {};
+  return matches({ ...deployment, metadata: { ...deployment.metadata, labels } }, selectorOf(service));
+}
+
+function hasNamed({ spec }: Pod, ports: readonly Port[]): boolean {
+  const containers = spec.containers as { ports?: { name?: string }[] }[];
+  const names = containers.flatMap(({ ports: own = [] }) => own.map(({ name }) => name));
+  return ports.every(({ targetPort }) => typeof targetPort !== 'string' || names.includes(targetPort));
 }

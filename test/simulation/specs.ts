@@ -71,3 +71,20 @@ export function sharedSpec(version: string): SpecDraft {
   for (const found of spec.stages[1]?.pools ?? []) found.serviceName = 'web';
   return spec;
 }
+
+/** Behind Services, updated in place. */
+export function rollingSpec(version: string): SpecDraft {
+  return { ...webSpec(version), strategy: { type: 'RollingUpdate', maxSurge: 1, maxUnavailable: 0 } };
+}
+
+export function rollingSharedSpec(version: string): SpecDraft {
+  return { ...sharedSpec(version), strategy: { type: 'RollingUpdate', maxSurge: 1, maxUnavailable: 0 } };
+}
+
+/** A version whose pods listen elsewhere, and a Service that leads there. */
+export function setPorts(spec: SpecDraft, version: string, targetPort: number | string): void {
+  const ports = typeof targetPort === 'string' ? [{ name: targetPort, containerPort: 8080 }] : [];
+  spec.version = version;
+  spec.template.spec.containers = [{ name: 'web', image: `registry.test/web:${version}`, ports }];
+  if (spec.service) spec.service.ports = [{ port: 80, targetPort } as never];
+}

@@ -2,7 +2,8 @@
 import type { AppRelease } from '../api/app-release.ts';
 import type { ObjectMeta } from '../api/common.ts';
 import { API_VERSION, FIELD_MANAGER, LABEL } from '../api/meta.ts';
-import { isInvalid, isKubeError, isNotFound, KubeError } from '../kube/errors.ts';
+import type { KubeError } from '../kube/errors.ts';
+import { isAlreadyExists, isInvalid, isKubeError, isNotFound } from '../kube/errors.ts';
 import type { JsonPatchOperation, KubeObject, Resource } from '../kube/types.ts';
 import { statusOf } from '../kube/types.ts';
 import type { Action, Guard, Target } from '../release/actions.ts';
@@ -13,7 +14,8 @@ import { ownerReference } from '../release/render.ts';
 import type { Cache } from './caches.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { readService } from './observe.ts';
-import type { Scope } from './owned.ts';
+import type { Scope } from './contact.ts';
+import { conflict, makeNew, noteTaken } from './contact.ts';
 import { applyOwned } from './owned.ts';
 import { AUTOSCALERS, BUDGETS, DEPLOYMENTS, PODS, PROMOTIONS, REVISIONS, ROLLBACKS, SERVICES } from './resources.ts';
 import type { ReconcileContext } from './types.ts';
@@ -77,7 +79,7 @@ export async function applyAction(
       await annotatePod(scope, action);
       break;
     case 'CreatePull':
-      context.caches.pods.observeWrite(await context.client.create(PODS, action.pod, { fieldManager: FIELD_MANAGER }));
+      await makeNew(scope, { resource: PODS, cache: context.caches.pods, name: action.pod.metadata.name }, action.pod);
       break;
     case 'DeletePull':
       await remove(scope, PODS, context.caches.pods, action.target);
@@ -128,15 +130,17 @@ function causesOf(error: KubeError): string {
 }
 
 async function createRevision(
-  { context, release }: Scope,
+  scope: Scope,
   name: string,
   annotations: Record<string, string>,
   revision: number,
   data: object,
 ): Promise<void> {
+  const { context, release } = scope;
   const { namespace } = release.metadata;
-  const created = await context.client.create(
-    REVISIONS,
+  await makeNew(
+    scope,
+    { resource: REVISIONS, cache: context.caches.revisions, name },
     {
       apiVersion: 'apps/v1',
       kind: 'ControllerRevision',
@@ -150,9 +154,7 @@ async function createRevision(
       revision,
       data: inOrder(data),
     },
-    { fieldManager: FIELD_MANAGER },
   );
-  context.caches.revisions.observeWrite(created);
 }
 
 /** Keys in the order of Kubernetes, which refuses every patch of a ControllerRevision whose data it would write otherwise. */
@@ -180,8 +182,10 @@ async function annotatePod({ context, release }: Scope, { target, annotations }:
 }
 
 async function ownRevision({ context, release }: Scope, { name, resourceVersion }: Target): Promise<void> {
-  const body = { metadata: { resourceVersion, ownerReferences: [ownerReference(release.metadata)] } };
-  const key = { namespace: release.metadata.namespace, name };
+  const { namespace } = release.metadata;
+  const others = context.caches.revisions.get(namespace, name)?.metadata.ownerReferences ?? [];
+  const body = { metadata: { resourceVersion, ownerReferences: [...others, ownerReference(release.metadata)] } };
+  const key = { namespace, name };
   const patched = await context.client.patch(REVISIONS, key, { type: 'merge', body }, { fieldManager: FIELD_MANAGER });
   context.caches.revisions.observeWrite(patched);
 }
@@ -201,9 +205,8 @@ async function applyDeployment(
  * Server-side apply leaves ports that others added, and a Service with several ports where one has no name is invalid: it
  * could not even be switched any more. Then selector and ports are replaced as a whole, in one write.
  */
-async function applyService(scope: Scope, { service, force, look }: Of<'ApplyService'>): Promise<void> {
+async function applyService(scope: Scope, { service, force }: Of<'ApplyService'>): Promise<void> {
   const { services } = scope.context.caches;
-  if (look && (await labelAgain(scope, service))) return;
   try {
     await applyOwned(scope, SERVICES, services, service, force);
   } catch (error) {
@@ -212,24 +215,6 @@ async function applyService(scope: Scope, { service, force, look }: Of<'ApplySer
     const applied = { ...service, metadata: { ...service.metadata, resourceVersion } };
     await applyOwned(scope, SERVICES, services, applied, force);
   }
-}
-
-/** A Service of ours that lost its label is in no cache: it serves, and is to be found again before anything is decided. */
-async function labelAgain({ context, release }: Scope, { metadata }: DesiredService): Promise<boolean> {
-  const { namespace, name } = metadata;
-  const live = await readService(context, namespace, name);
-  const isOurs = live?.metadata.ownerReferences?.some(({ uid }) => uid === release.metadata.uid) ?? false;
-  if (!live || !isOurs) return false;
-  if (live.metadata.labels?.[LABEL.release] !== undefined) {
-    const message = `Service ${name} is there, though news of it is not`;
-    throw new KubeError({ code: 409, reason: 'Conflict', message, verb: 'get', path: name });
-  }
-  const { resourceVersion } = live.metadata;
-  const body = { metadata: { resourceVersion, labels: { [LABEL.release]: release.metadata.name } } };
-  const patch = { type: 'merge' as const, body };
-  const labelled = await context.client.patch(SERVICES, { namespace, name }, patch, { fieldManager: FIELD_MANAGER });
-  context.caches.services.observeWrite(labelled);
-  return true;
 }
 
 async function replaceTraffic({ context }: Scope, { metadata, spec }: DesiredService): Promise<ObjectMeta> {
@@ -276,13 +261,7 @@ async function heed({ context, release }: Scope, guard: Guard | undefined): Prom
   if (!service) return;
   const isAsPlanned = service.metadata.resourceVersion === guard.resourceVersion;
   if (isAsPlanned && service.spec.selector?.[LABEL.track] !== guard.track) return;
-  throw new KubeError({
-    code: 409,
-    reason: 'Conflict',
-    message: `Service ${guard.service} ${isAsPlanned ? `selects ${guard.track}` : 'has changed'}`,
-    verb: 'get',
-    path: guard.service,
-  });
+  throw conflict(guard.service, `Service ${guard.service} ${isAsPlanned ? `selects ${guard.track}` : 'has changed'}`);
 }
 
 async function remove<T extends KubeObject, S>(
@@ -303,24 +282,36 @@ async function remove<T extends KubeObject, S>(
   }
 }
 
-async function createRollback({ context, release }: Scope, { name, spec }: Of<'CreateRollback'>): Promise<void> {
+async function createRollback(scope: Scope, { name, spec }: Of<'CreateRollback'>): Promise<void> {
+  const { context, release } = scope;
+  const { rollbacks } = context.caches;
   const { name: owner, namespace, uid } = release.metadata;
-  const created = await context.client.create(
-    ROLLBACKS,
-    {
-      apiVersion: API_VERSION,
-      kind: 'ReleaseRollback',
-      metadata: {
-        name,
-        namespace,
-        labels: { [LABEL.managedBy]: 'apprelease' },
-        ownerReferences: [{ apiVersion: API_VERSION, kind: 'AppRelease', name: owner, uid }],
+  try {
+    const created = await context.client.create(
+      ROLLBACKS,
+      {
+        apiVersion: API_VERSION,
+        kind: 'ReleaseRollback',
+        metadata: {
+          name,
+          namespace,
+          labels: { [LABEL.managedBy]: 'apprelease' },
+          ownerReferences: [{ apiVersion: API_VERSION, kind: 'AppRelease', name: owner, uid }],
+        },
+        spec,
       },
-      spec,
-    },
-    { fieldManager: FIELD_MANAGER },
-  );
-  context.caches.rollbacks.observeWrite(created);
+      { fieldManager: FIELD_MANAGER },
+    );
+    rollbacks.observeWrite(created);
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+    const live = await context.client.get(ROLLBACKS, { namespace, name });
+    rollbacks.observeWrite(live);
+    // Whoever made it: a record that names the release is one of its rollbacks.
+    if (live.spec.release === owner) return;
+    const message = `ReleaseRollback ${name} is of ${live.spec.release}: the release's own gets another name`;
+    noteTaken(scope, 'ReleaseRollback', message, name);
+  }
 }
 
 /** Non-controller: the record is the user's, it only goes with the release. */

@@ -9,6 +9,7 @@ export const REFUSAL_MS = 30_000;
 
 export interface ReleaseMemory {
   dryRuns: Map<string, DryRun & { at: number }>;
+  /** What is older than a refusal is believed is kept, so that it is told once. */
   taken: Map<string, { message: string; at: number }>;
   refused: Map<string, { hash: string; message: string; at: number }>;
   applied: Map<string, Applied>;
@@ -45,12 +46,13 @@ export function createMemory(): ReleaseMemory {
 export function recall(memory: ReleaseMemory, now: number): Memory {
   for (const [hash, answer] of memory.dryRuns)
     if (!answer.ok && now - answer.at > REFUSAL_MS) memory.dryRuns.delete(hash);
-  for (const [name, { at }] of memory.taken) if (now - at > REFUSAL_MS) memory.taken.delete(name);
   for (const [name, { at }] of memory.refused) if (now - at > REFUSAL_MS) memory.refused.delete(name);
   for (const [name, { until }] of memory.contested) if (until <= now) memory.contested.delete(name);
   return {
     dryRuns: memory.dryRuns,
-    taken: new Map([...memory.taken].map(([name, { message }]) => [name, message])),
+    taken: new Map(
+      [...memory.taken].flatMap(([name, { message, at }]) => (now - at > REFUSAL_MS ? [] : [[name, message]])),
+    ),
     refused: memory.refused,
     applied: memory.applied,
     contested: new Map([...memory.contested].map(([name, { manager }]) => [name, manager])),
@@ -60,10 +62,12 @@ export function recall(memory: ReleaseMemory, now: number): Memory {
 }
 
 /** When what is remembered must be looked at again (ms since the epoch). */
-export function recallDue(memory: ReleaseMemory): number[] {
+export function recallDue(memory: ReleaseMemory, now: number): number[] {
   return [
     ...[...memory.dryRuns.values()].flatMap((answer) => (answer.ok ? [] : [answer.at + REFUSAL_MS + 1])),
-    ...[...memory.taken.values(), ...memory.refused.values()].map(({ at }) => at + REFUSAL_MS + 1),
+    ...[...memory.taken.values(), ...memory.refused.values()]
+      .map(({ at }) => at + REFUSAL_MS + 1)
+      .filter((due) => due > now),
     ...[...memory.contested.values()].map(({ until }) => until),
   ];
 }

@@ -9,6 +9,7 @@ import { own } from '../lib/own.ts';
 import { ledgerName } from '../release/names.ts';
 import type { EndpointSlice, Pod, Service } from '../release/objects.ts';
 import type { Observed } from '../release/observed.ts';
+import { isHandedOver, isOurs } from '../release/ownership.ts';
 import { imagesToResolve, knownPins, parseLedger, parseRevision, templateImages } from '../release/revision.ts';
 import { readSpec } from '../release/valid-spec.ts';
 import type { Caches } from './caches.ts';
@@ -37,9 +38,10 @@ export async function observe(
   const vms = caches.nodes.list();
   for (const service of services) noteClean(memory, service, slices, pods, now);
   noteLeft(memory, slices, pods, now);
-  forgetTaken(memory, 'Service', services);
-  forgetTaken(memory, 'HorizontalPodAutoscaler', autoscalers);
-  forgetTaken(memory, 'PodDisruptionBudget', budgets);
+  const { metadata: owner } = release;
+  forgetTaken(memory, 'Service', services, owner);
+  forgetTaken(memory, 'HorizontalPodAutoscaler', autoscalers, owner);
+  forgetTaken(memory, 'PodDisruptionBudget', budgets, owner);
   return {
     release,
     revisions,
@@ -70,8 +72,14 @@ export async function observe(
 }
 
 /** A name is ours by now, whoever made the object: another leader may have. */
-function forgetTaken({ taken }: ReleaseMemory, kind: string, objects: readonly { metadata: ObjectMeta }[]): void {
-  for (const { metadata } of objects) taken.delete(`${kind}/${metadata.name}`);
+function forgetTaken(
+  { taken }: ReleaseMemory,
+  kind: string,
+  objects: readonly { metadata: ObjectMeta }[],
+  owner: ObjectMeta,
+): void {
+  for (const object of objects)
+    if (isOurs(object, owner) || isHandedOver(object, owner)) taken.delete(`${kind}/${object.metadata.name}`);
 }
 
 function roomsOf({ nodes, placed }: Caches, nodeSelector: Readonly<Record<string, string>>): Room[] {

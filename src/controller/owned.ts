@@ -1,73 +1,108 @@
-/** Server-side apply of what a release owns: whose an object is, what was put back, what the API server made of it. */
-import type { AppRelease } from '../api/app-release.ts';
+/** The writes to what a release owns: made by POST, kept by server-side apply, and what the API server made of both. */
 import type { ObjectMeta } from '../api/common.ts';
 import { FIELD_MANAGER } from '../api/meta.ts';
-import type { KubeObject, Resource } from '../kube/types.ts';
+import { isInvalid } from '../kube/errors.ts';
+import { asApplied } from '../kube/managed-fields.ts';
+import type { Stored } from '../kube/store.ts';
+import type { KubeObject, Live, Resource } from '../kube/types.ts';
 import { desiredHash, ownedMetadata } from '../release/drift.ts';
 import { canonicalJson } from '../release/names.ts';
-import type { Desired } from '../release/objects.ts';
+import type { Desired, FieldOwners } from '../release/objects.ts';
 import type { Cache } from './caches.ts';
-import type { ReleaseMemory } from './memory.ts';
+import type { Scope } from './contact.ts';
+import { conflict, makeNew } from './contact.ts';
 import { notePutBack } from './memory.ts';
-import { inTheWay, isControlled, isForeign, isLeftBehind, otherRelease, takenMessage, wayOut } from './ownership.ts';
 import { AUTOSCALERS } from './resources.ts';
-import type { ReconcileContext } from './types.ts';
 
-/** For whom an action is done. */
-export interface Scope {
-  context: ReconcileContext;
-  release: AppRelease;
-  memory: ReleaseMemory;
-}
+type Cached = Stored & FieldOwners;
 
-/** `asked`: whatever others say. Where it is not, and the object is somebody else's, that is noted and no error. */
-export async function applyOwned<T extends KubeObject, S>(
+/**
+ * `known`: the plan saw it, and that it is ours or was handed over. Where it did not, it is made by POST: an apply would
+ * take over what exists, wherever nobody owns the fields.
+ */
+export async function applyOwned<T extends KubeObject, S extends Stored>(
   scope: Scope,
   resource: Resource<T>,
   cache: Cache<S>,
   desired: Desired<unknown>,
-  asked: boolean,
+  known: boolean,
 ): Promise<void> {
-  const { context, memory } = scope;
-  const force = asked || isControlled(scope, cache, desired);
-  const object = `${desired.kind}/${desired.metadata.name}`;
-  const other = otherRelease(scope, cache, desired);
-  if (other !== undefined) {
-    noteTaken(
-      scope,
-      object,
-      `${desired.kind} ${desired.metadata.name} belongs to AppRelease ${other}: ${wayOut(desired)}`,
-    );
+  const { memory } = scope;
+  const { namespace, name } = desired.metadata;
+  const live = cache.get(namespace, name) as Cached | undefined;
+  if (!known && !isControlled(scope, live)) {
+    const made = await makeNew(scope, { resource, cache, name }, desired);
+    if (made) remember(scope, desired, made);
     return;
   }
-  // Read before: what we take back from it ends its being named.
-  const manager = otherManagerOf(cache, desired);
+  const hash = desiredHash(desired);
+  const target = live?.ownedByUpdate ? await ownByApply(scope, resource, cache, desired, live) : desired;
+  const applied = await applyTo(scope, resource, target, live);
+  // Read before: what is taken back from it ends its being named.
+  if (memory.applied.get(applied.metadata.uid)?.hash === hash)
+    putBack(scope, `${desired.kind}/${name}`, live?.otherManager ?? 'another manager');
+  remember(scope, desired, applied);
+  cache.observeWrite(applied);
+}
+
+/** Made by this release, so that it is no first contact, whatever others made of its labels and annotations. */
+function isControlled({ release }: Scope, live: Cached | undefined): boolean {
+  const { ownerReferences } = (live?.metadata ?? {}) as Partial<ObjectMeta>;
+  return ownerReferences?.some(({ uid }) => uid === release.metadata.uid) ?? false;
+}
+
+/** One without a version to be of is bound to the object that the plan saw: another of its name is not taken over. */
+async function applyTo<T extends KubeObject>(
+  { context }: Scope,
+  resource: Resource<T>,
+  desired: Desired<unknown>,
+  live: Cached | undefined,
+): Promise<Live<T>> {
+  const { resourceVersion, name } = desired.metadata;
+  const uid = resourceVersion === undefined && live !== undefined && { uid: live.metadata.uid };
+  const sent = { ...desired, metadata: { ...desired.metadata, ...uid } };
   try {
-    const applied = await context.client.apply(resource, desired as never, { fieldManager: FIELD_MANAGER, force });
-    const { uid, resourceVersion, generation } = applied.metadata;
-    const hash = desiredHash(desired);
-    if (force && memory.applied.get(uid)?.hash === hash) putBack(scope, object, manager);
-    const metadata = ownedMetadata(desired, applied as unknown as { metadata: ObjectMeta });
-    const spec = desired.kind === AUTOSCALERS.kind && {
-      spec: canonicalJson((applied as unknown as { spec: object }).spec),
-    };
-    memory.applied.set(uid, { hash, generation, resourceVersion, metadata, ...spec });
-    cache.observeWrite(applied);
+    return await context.client.apply(resource, sent as never, { fieldManager: FIELD_MANAGER, force: true });
   } catch (error) {
-    if (force || !isForeign(error)) throw error;
-    if (isLeftBehind(scope, cache, desired)) throw inTheWay(desired);
-    noteTaken(scope, object, takenMessage(desired, error));
+    if (!isInvalid(error) || !error.causes.some(({ field }) => field === 'metadata.uid')) throw error;
+    throw conflict(name, `${desired.kind} ${name} was made anew by somebody`);
   }
 }
 
-function noteTaken({ context, release, memory }: Scope, object: string, message: string): void {
-  memory.taken.set(object, { message, at: context.now() });
-  context.record(release, { type: 'Warning', reason: 'NameTaken', note: message });
+/**
+ * What is owned since a POST, or a patch, is owned by update: an apply would leave what it no longer names. So it is owned
+ * by apply first. At the first apply, and not right after the POST: most Deployments never see one.
+ */
+async function ownByApply<T extends KubeObject, S extends Stored>(
+  { context }: Scope,
+  resource: Resource<T>,
+  cache: Cache<S>,
+  desired: Desired<unknown>,
+  known: Cached,
+): Promise<Desired<unknown>> {
+  const { namespace, name, resourceVersion: planned } = desired.metadata;
+  const { metadata } = await context.client.get(resource, { namespace, name });
+  const { uid, resourceVersion, managedFields = [] } = metadata;
+  if (uid !== known.metadata.uid || (planned !== undefined && planned !== resourceVersion))
+    throw conflict(name, `${desired.kind} ${name} has changed`);
+  const operations = [
+    { op: 'replace' as const, path: '/metadata/managedFields', value: asApplied(managedFields, FIELD_MANAGER) },
+    { op: 'replace' as const, path: '/metadata/resourceVersion', value: resourceVersion },
+  ];
+  const patch = { type: 'json' as const, operations };
+  const moved = await context.client.patch(resource, { namespace, name }, patch, { fieldManager: FIELD_MANAGER });
+  cache.observeWrite(moved);
+  if (planned === undefined) return desired;
+  return { ...desired, metadata: { ...desired.metadata, resourceVersion: moved.metadata.resourceVersion } };
 }
 
-function otherManagerOf<S>(cache: Cache<S>, { metadata }: Desired<unknown>): string {
-  const live = cache.get(metadata.namespace, metadata.name) as { otherManager?: string } | undefined;
-  return live?.otherManager ?? 'another manager';
+function remember({ memory }: Scope, desired: Desired<unknown>, applied: Live<KubeObject>): void {
+  const { uid, resourceVersion, generation } = applied.metadata;
+  const metadata = ownedMetadata(desired, applied as unknown as { metadata: ObjectMeta });
+  const spec = desired.kind === AUTOSCALERS.kind && {
+    spec: canonicalJson((applied as unknown as { spec: object }).spec),
+  };
+  memory.applied.set(uid, { hash: desiredHash(desired), generation, resourceVersion, metadata, ...spec });
 }
 
 function putBack({ context, release, memory }: Scope, object: string, manager: string): void {

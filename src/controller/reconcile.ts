@@ -108,7 +108,7 @@ async function pass(context: ReconcileContext, cached: AppRelease, memory: Relea
   if (!last || release.metadata.deletionTimestamp !== undefined) return {};
   const untold = await writeStatus(context, memory, last, failure);
   if (failure !== undefined) throw asError(failure);
-  const due = [last.due, untold].filter((time) => time !== undefined).concat(recallDue(memory));
+  const due = [last.due, untold].filter((time) => time !== undefined).concat(recallDue(memory, context.now()));
   const soonest = Math.min(...due, context.now() + RESYNC_MS);
   return {
     requeueAfterMs: last.actions.length > 0 ? 0 : Math.max(1, soonest - context.now()),

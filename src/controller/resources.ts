@@ -10,6 +10,7 @@ import type { Node, PlacedPod, Taint } from '../pool/objects.ts';
 import { parseResources } from '../pool/quantity.ts';
 import type { RequestingPodSpec } from '../pool/requests.ts';
 import { podLimits, podRequests } from '../pool/requests.ts';
+import { ownsByUpdate } from '../kube/managed-fields.ts';
 import { HELD } from '../release/hold-vms.ts';
 import type {
   Autoscaler,
@@ -22,6 +23,7 @@ import type {
   DeploymentSpec,
   DeploymentStatus,
   EndpointSlice,
+  FieldOwners,
   Pod,
   Service,
 } from '../release/objects.ts';
@@ -166,6 +168,16 @@ function otherManager(entries: readonly ManagedFieldsEntry[] = []): string | und
     .at(-1)?.manager;
 }
 
+/** Of the fields' owners, what is asked of them. */
+function keepOwners({ metadata }: Live<KubeObject>): FieldOwners {
+  const { managedFields } = metadata as { managedFields?: ManagedFieldsEntry[] };
+  const other = otherManager(managedFields);
+  return {
+    ...(other !== undefined && { otherManager: other }),
+    ...(ownsByUpdate(managedFields, FIELD_MANAGER) && { ownedByUpdate: true as const }),
+  };
+}
+
 export function keepRelease(object: Live<Wire<Pick<AppRelease, 'spec' | 'status'>>>): AppRelease {
   return { metadata: keepMetadata(object), spec: object.spec, ...(object.status && { status: object.status }) };
 }
@@ -187,23 +199,19 @@ export function keepRevision(object: Live<Wire<{ revision: number; data?: unknow
 }
 
 export function keepDeployment(object: Live<Wire<{ spec: DeploymentSpec; status?: DeploymentStatus }>>): Deployment {
-  const entries = (object.metadata as { managedFields?: ManagedFieldsEntry[] }).managedFields;
-  const scaler = ownerOf('replicas', entries);
-  const other = otherManager(entries);
+  const scaler = ownerOf('replicas', object.metadata.managedFields);
   return {
     metadata: keepMetadata(object),
     spec: object.spec,
     ...(object.status && { status: object.status }),
     ...(scaler !== undefined && { replicasOwner: scaler }),
-    ...(other !== undefined && { otherManager: other }),
+    ...keepOwners(object),
   };
 }
 
 export function keepService(object: Live<Wire<{ spec: Service['spec'] }>>): Service {
   const { type, clusterIP, selector, ports, sessionAffinity, trafficDistribution } = object.spec;
-  const entries = (object.metadata as { managedFields?: ManagedFieldsEntry[] }).managedFields;
-  const owner = ownerOf('selector', entries);
-  const other = otherManager(entries);
+  const owner = ownerOf('selector', object.metadata.managedFields);
   return {
     metadata: keepMetadata(object),
     spec: {
@@ -215,25 +223,23 @@ export function keepService(object: Live<Wire<{ spec: Service['spec'] }>>): Serv
       ...(trafficDistribution !== undefined && { trafficDistribution }),
     },
     ...(owner !== undefined && { selectorOwner: owner }),
-    ...(other !== undefined && { otherManager: other }),
+    ...keepOwners(object),
   };
 }
 
 export function keepBudget(object: Live<Wire<{ spec: BudgetSpec }>>): Budget {
-  const other = otherManager((object.metadata as { managedFields?: ManagedFieldsEntry[] }).managedFields);
-  return { metadata: keepMetadata(object), spec: object.spec, ...(other !== undefined && { otherManager: other }) };
+  return { metadata: keepMetadata(object), spec: object.spec, ...keepOwners(object) };
 }
 
 export function keepAutoscaler(
   object: Live<Wire<{ spec: AutoscalerSpec; status?: { desiredReplicas?: number } }>>,
 ): Autoscaler {
-  const other = otherManager((object.metadata as { managedFields?: ManagedFieldsEntry[] }).managedFields);
   const { desiredReplicas } = object.status ?? {};
   return {
     metadata: keepMetadata(object),
     spec: object.spec,
     ...(desiredReplicas !== undefined && { desiredReplicas }),
-    ...(other !== undefined && { otherManager: other }),
+    ...keepOwners(object),
   };
 }
 
@@ -261,6 +267,7 @@ export function keepPod({ metadata, spec, status }: Live<Wire<WirePod>>): Pod {
     labels = {},
     annotations = {},
     deletionTimestamp,
+    ownerReferences,
   } = metadata as ObjectMeta;
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   const scheduled = status?.conditions?.find(({ type }) => type === 'PodScheduled');
@@ -277,6 +284,8 @@ export function keepPod({ metadata, spec, status }: Live<Wire<WirePod>>): Pod {
       creationTimestamp,
       labels: keptLabels(labels),
       ...(deletionTimestamp !== undefined && { deletionTimestamp }),
+      // Who made it is asked only of what the operator makes itself.
+      ...(labels[LABEL.pull] !== undefined && ownerReferences && { ownerReferences }),
     },
     ready: ready?.status === 'True',
     ...(ready?.lastTransitionTime !== undefined && { readySince: ready.lastTransitionTime }),

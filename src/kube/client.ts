@@ -234,6 +234,7 @@ function watchQuery(options: WatchOptions): URLSearchParams {
 function writeQuery(options: ManagedWriteOptions & { force?: boolean }): URLSearchParams {
   return query({
     fieldManager: options.fieldManager,
+    fieldValidation: options.fieldValidation,
     force: options.force,
     dryRun: options.dryRun ? 'All' : undefined,
   });

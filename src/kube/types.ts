@@ -112,6 +112,8 @@ export interface WriteOptions extends RequestOptions {
 export interface ManagedWriteOptions extends WriteOptions {
   /** Recorded in managedFields. */
   fieldManager?: string;
+  /** A field that the kind does not have is refused (400), as by an apply. Left out: dropped without a word. */
+  fieldValidation?: 'Strict';
 }
 
 export interface ApplyOptions extends WriteOptions {

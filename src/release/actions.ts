@@ -38,12 +38,11 @@ export type Action = {
   | { kind: 'DeleteRevision'; target: Target }
   /** Makes the release its owner again. */
   | { kind: 'OwnRevision'; target: Target }
-  /** `force` is false at the first contact: a conflict then means that the name is somebody else's. */
+  /** `force` is false where the object was not seen: it is made, and one that is there is somebody else's. */
   /** `rescales`: whatever was made of the scale meanwhile was an autoscaler's doing, and is no drift. */
   | { kind: 'ApplyDeployment'; deployment: DesiredDeployment; force: boolean; guard?: Guard; rescales?: true }
   | { kind: 'DeleteDeployment'; target: Target; guard?: Guard }
-  /** `look`: pods are ready behind it, so that it may only have lost our label; it is read live first. */
-  | { kind: 'ApplyService'; service: DesiredService; force: boolean; look?: true }
+  | { kind: 'ApplyService'; service: DesiredService; force: boolean }
   | { kind: 'DeleteService'; target: Target }
   | { kind: 'ApplyAutoscaler'; autoscaler: DesiredAutoscaler; force: boolean }
   | { kind: 'DeleteAutoscaler'; target: Target }

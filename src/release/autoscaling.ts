@@ -152,12 +152,7 @@ export function collectAutoscalers(view: View): Action[] {
   const pools = new Set([...view.pools.map(({ name }) => name), ...view.workloads.map(({ pool }) => pool)]);
   const kept = new Set([...pools].map((pool) => autoscalerOf(view.observed, pool)));
   return view.observed.autoscalers
-    .filter(
-      (autoscaler) =>
-        !kept.has(autoscaler) &&
-        autoscaler.metadata.deletionTimestamp === undefined &&
-        autoscaler.metadata.labels?.[LABEL.managedBy] === 'apprelease',
-    )
+    .filter((autoscaler) => !kept.has(autoscaler) && autoscaler.metadata.deletionTimestamp === undefined)
     .map((autoscaler) => remove(autoscaler, 'no pool has it any more'));
 }
 

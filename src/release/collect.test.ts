@@ -27,7 +27,7 @@ function record(number: number, version: string, images: Record<string, PinnedIm
 function ledgerObject(ledger: Ledger): ControllerRevision {
   return {
     metadata: meta('web-ledger', {
-      labels: { [LABEL.release]: 'web' },
+      labels: { [LABEL.release]: 'web', [LABEL.managedBy]: 'apprelease' },
       annotations: { [ANNOTATION.ledger]: JSON.stringify(ledger) },
     }),
     revision: 0,

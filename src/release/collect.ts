@@ -1,10 +1,11 @@
 /** What is no longer needed: pools that left, revisions beyond the limits. And what must outlive them. Pure. */
-import { ANNOTATION, LABEL } from '../api/meta.ts';
+import { ANNOTATION } from '../api/meta.ts';
 import { own } from '../lib/own.ts';
 import type { Action } from './actions.ts';
 import { targetOf } from './actions.ts';
 import { inheritsFrom } from './kinship.ts';
 import { canonicalJson, ledgerName, revisionName } from './names.ts';
+import { ownershipOf } from './ownership.ts';
 import type { Ledger, PinnedImage, Revision } from './revision.ts';
 import { isBad, isGood, knownPins, LEDGER_BYTES } from './revision.ts';
 import { isServing, lastGood, poolTarget, wantedRevision } from './target.ts';
@@ -69,8 +70,9 @@ function lastWantedNumber({ record, revisions }: View): number | undefined {
 }
 
 function writeLedger(view: View, annotations: Record<string, string>, message: string): Action[] {
+  const { ledgerObject, observed } = view;
   if (Object.keys(annotations).length === 0) return [];
-  const { ledgerObject } = view;
+  if (!ledgerObject && observed.memory.taken.has(`ControllerRevision/${ledgerName(view.owner.name)}`)) return [];
   return ledgerObject
     ? [{ kind: 'AnnotateRevision', message, target: targetOf(ledgerObject), annotations }]
     : [{ kind: 'CreateLedger', message, name: ledgerName(view.owner.name), annotations }];
@@ -155,9 +157,9 @@ function sizeOf(value: object): number {
 }
 
 /** Records that lost their owner, as by a restore from a backup: else they would outlive the release. */
-export function ownRevisions({ observed }: View): Action[] {
+export function ownRevisions({ observed, owner }: View): Action[] {
   return observed.revisions
-    .filter(({ metadata }) => (metadata.ownerReferences ?? []).length === 0)
+    .filter(({ metadata }) => ownershipOf(metadata, owner) === 'Orphan')
     .map((object) => ({ kind: 'OwnRevision', message: `own ${object.metadata.name}`, target: targetOf(object) }));
 }
 
@@ -186,10 +188,7 @@ export function collectPools(view: View): Action[] {
   const services = new Set(view.groups.map(({ serviceName }) => serviceName));
   const workloads = view.workloads.filter(({ pool }) => !names.has(pool));
   const orphans = view.observed.services.filter(
-    ({ metadata }) =>
-      !services.has(metadata.name) &&
-      metadata.deletionTimestamp === undefined &&
-      metadata.labels?.[LABEL.managedBy] === 'apprelease',
+    ({ metadata }) => !services.has(metadata.name) && metadata.deletionTimestamp === undefined,
   );
   if (workloads.length + orphans.length === 0) return [];
   const arrived = view.pools.every((pool) => {

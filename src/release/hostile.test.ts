@@ -97,7 +97,7 @@ function world(more: Partial<Observed> = {}): Observed {
 function ledger(annotations: Record<string, string> = {}): ControllerRevision {
   return {
     metadata: meta('web-ledger', {
-      labels: { [LABEL.release]: 'web' },
+      labels: { [LABEL.release]: 'web', [LABEL.managedBy]: 'apprelease' },
       annotations: { [ANNOTATION.topology]: JSON.stringify(topologyOf(spec())), ...annotations },
     }),
     revision: 0,

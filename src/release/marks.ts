@@ -8,8 +8,8 @@ import type { Verdict } from './failure.ts';
 import { deadlineOf, judge } from './failure.ts';
 import { poolsToEnter, soakedAt } from './gate.ts';
 import { isMoving } from './moves.ts';
-import { automaticRollbackName } from './names.ts';
 import { returnDeadline } from './reachable.ts';
+import { automaticRollbackNames } from './names.ts';
 import type { PoolFacts, Revision, Topology } from './revision.ts';
 import { poolFacts } from './revision.ts';
 import {
@@ -234,10 +234,12 @@ function answerIn(view: View, topology: Topology, wanted: Revision, failed: Pool
     };
   }
   const onePool = onFailure === 'RollbackPool' ? failed.name : undefined;
-  const name = automaticRollbackName(view.owner.name, wanted.number, facts?.attempt ?? 1, onePool);
-  const made = view.observed.rollbacks.find(({ metadata }) => metadata.name === name);
+  const names = automaticRollbackNames(view.owner, wanted.number, facts?.attempt ?? 1, onePool);
+  const made = view.observed.rollbacks.find(({ metadata }) => names.includes(metadata.name));
+  const [plain, other] = names;
+  const name = view.observed.memory.taken.has(`ReleaseRollback/${plain}`) ? other : plain;
   if (made) {
-    const message = `${what}; rollback ${name} did not take it back`;
+    const message = `${what}; rollback ${made.metadata.name} did not take it back`;
     return findCondition(made.status?.conditions, 'Accepted') && { kind: 'Stay', reason: 'RollbackRejected', message };
   }
   return {

@@ -58,9 +58,18 @@ export function serviceName(release: string, pool: { name: string; serviceName?:
   return pool.serviceName ?? `${release}-${pool.name}`;
 }
 
-/** The name of the rollback that the operator makes: two leaders make the same. `pool`: where each goes back alone. */
-export function automaticRollbackName(release: string, revision: number, attempt: number, pool?: string): string {
-  return joinName(release, `r${revision}`, attempt, ...(pool === undefined ? [] : [pool]));
+/**
+ * The name of the rollback that the operator makes: two leaders make the same. `pool`: where each goes back alone. The
+ * second is for where the first is that of another release's rollback: nobody guesses it.
+ */
+export function automaticRollbackNames(
+  release: { name: string; uid: string },
+  revision: number,
+  attempt: number,
+  pool?: string,
+): [string, string] {
+  const parts = [release.name, `r${revision}`, attempt, ...(pool === undefined ? [] : [pool])];
+  return [joinName(...parts), joinName(...parts, shortHash(release.uid))];
 }
 
 /** A label value that says as much of a version as the label syntax can hold. */

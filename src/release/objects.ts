@@ -23,17 +23,23 @@ export interface DeploymentStatus {
   conditions?: { type: string; status: string; reason?: string; message?: string; lastUpdateTime?: string }[];
 }
 
-export interface Deployment {
+/** From managedFields. */
+export interface FieldOwners {
+  /** Who else than the operator wrote last. */
+  otherManager?: string;
+  /** The operator owns fields as by a create or a patch: an apply would drop none of them. */
+  ownedByUpdate?: true;
+}
+
+export interface Deployment extends FieldOwners {
   metadata: ObjectMeta;
   spec: DeploymentSpec;
   status?: DeploymentStatus;
   /** From managedFields: who owns spec.replicas, where the operator does not. */
   replicasOwner?: string;
-  /** From managedFields: who else wrote last. */
-  otherManager?: string;
 }
 
-export interface Service {
+export interface Service extends FieldOwners {
   metadata: ObjectMeta;
   spec: {
     type?: string;
@@ -45,7 +51,6 @@ export interface Service {
   };
   /** From managedFields: who owns spec.selector, where the operator does not. */
   selectorOwner?: string;
-  otherManager?: string;
 }
 
 export interface BudgetSpec {
@@ -56,10 +61,9 @@ export interface BudgetSpec {
 }
 
 /** A PodDisruptionBudget, ours or somebody else's. */
-export interface Budget {
+export interface Budget extends FieldOwners {
   metadata: ObjectMeta;
   spec: BudgetSpec;
-  otherManager?: string;
 }
 
 /** A HorizontalPodAutoscaler: what it scales; the rest as the user gave it. */
@@ -71,12 +75,11 @@ export interface AutoscalerSpec {
   behavior?: object;
 }
 
-export interface Autoscaler {
+export interface Autoscaler extends FieldOwners {
   metadata: ObjectMeta;
   spec: AutoscalerSpec;
   /** The size that it last found right. */
   desiredReplicas?: number;
-  otherManager?: string;
 }
 
 export interface ContainerState {
@@ -135,6 +138,8 @@ export interface Desired<Body> {
     ownerReferences?: OwnerReference[];
     /** Where the object exists: the write fails with 409 when somebody else wrote since. */
     resourceVersion?: string;
+    /** The write fails where the object is not this one. */
+    uid?: string;
   };
   spec: Body;
 }

@@ -61,6 +61,7 @@ function startPulls(view: View, pool: PoolView, revision: Revision): Action[] {
       .map((node) => makePull(view, pool, revision, node))
       // Not yet bound, it tells by its name which VM it is for.
       .filter(({ metadata }) => !pods.some((pod) => pod.metadata.name === metadata.name))
+      .filter(({ metadata }) => !view.observed.memory.taken.has(`Pod/${metadata.name}`))
       .slice(0, Math.max(0, free))
       .map((pod) => ({ kind: 'CreatePull', message: `pull revision ${revision.number} in pool ${pool.name}`, pod }))
   );

@@ -10,6 +10,7 @@ import { answerFailure } from './marks.ts';
 import { moveOf } from './moves.ts';
 import { returnDeadline } from './reachable.ts';
 import type { Pod } from './objects.ts';
+import { ledgerName } from './names.ts';
 import type { Revision } from './revision.ts';
 import {
   contradictingImage,
@@ -88,7 +89,11 @@ function specIsInvalid({ wanted }: View): Situation | undefined {
 
 function nameIsTaken(view: View): Situation | undefined {
   const group = view.groups.find(({ taken }) => taken !== undefined);
-  const other = [...view.observed.memory.taken].find(([object]) => !object.startsWith('Service/'));
+  // What has another name beside it: a rollback, and a revision but for the ledger.
+  const ledger = `ControllerRevision/${ledgerName(view.owner.name)}`;
+  const other = [...view.observed.memory.taken].find(
+    ([object]) => object === ledger || !/^(Service|ControllerRevision|ReleaseRollback|Pod)\//.test(object),
+  );
   const message = group?.taken ?? other?.[1];
   return message === undefined ? undefined : { reason: 'NameTaken', message };
 }

@@ -64,7 +64,7 @@ export function revision(number: number, from = spec(), facts: Facts = { pools: 
 export function controllerRevision({ name, number, data, facts }: Revision): ControllerRevision {
   return {
     metadata: meta(name, {
-      labels: { [LABEL.release]: 'web' },
+      labels: { [LABEL.release]: 'web', [LABEL.managedBy]: 'apprelease' },
       annotations: { [ANNOTATION.facts]: JSON.stringify(facts) },
     }),
     revision: number,

@@ -169,7 +169,7 @@ describe('what runs', () => {
     const services = [
       {
         ...serving(first),
-        metadata: meta('store', { labels: { [LABEL.release]: 'web' } }),
+        metadata: meta('store', { labels: { [LABEL.release]: 'web', [LABEL.managedBy]: 'apprelease' } }),
         spec: { selector: { [LABEL.track]: 'store-1', [LABEL.release]: 'web' } },
       },
     ];

@@ -176,9 +176,7 @@ function keepService(view: View, group: Group, moves: readonly Move[], track: st
     if (frozen && !working) return [];
     const revision = working && served ? served : first.target.revision;
     const desired = desiredService(view, group, revision, working?.track ?? track, false);
-    const action = applyService(group, desired, `make Service ${serviceName} for revision ${revision.number}`);
-    const worked = moves.some(({ pool }) => pool.workloads.some(({ ready }) => ready > 0));
-    return [{ ...action, ...(worked && { look: true as const }) }];
+    return [applyService(group, desired, `make Service ${serviceName} for revision ${revision.number}`)];
   }
   if (group.track === track || !may) {
     // An adopted Service that selects nothing of ours serves somebody else's pods.
@@ -326,7 +324,7 @@ function retire(
 
 /** By a Service that the pool had before, and that still has its clients, until it goes too. */
 function isServedElsewhere({ observed, groups }: View, { serviceName }: Group, { track }: Workload): boolean {
-  return observed.services.some(
+  return [...observed.services, ...observed.foreignServices].some(
     ({ metadata, spec }) =>
       metadata.name !== serviceName &&
       spec.selector?.[LABEL.track] === track &&

@@ -8,6 +8,7 @@ import { ledgerName, serviceName as nameOfService } from './names.ts';
 import type { Autoscaler, ControllerRevision, Deployment, Pod, Service } from './objects.ts';
 import type { Observed } from './observed.ts';
 import { readIdentity } from './recorded.ts';
+import { isHandedOver, isOurs, ownershipOf, takenMessage } from './ownership.ts';
 import type { Owner, StrategyType } from './render.ts';
 import { formerWorkloadName, workloadName } from './render.ts';
 import type { LedgerRecord, Placement, Revision, Topology } from './revision.ts';
@@ -88,20 +89,30 @@ export interface View {
   workloads: readonly Workload[];
 }
 
-/** Without what is of an earlier release of this name: it goes with its owner. What has lost its owner is taken over. */
+/** What is the release's own, whatever others labelled: theirs, and what is of an earlier release of this name, is not. */
 function ofThisRelease(observed: Observed): Observed {
-  const { uid } = observed.release.metadata;
-  function isOurs({ metadata }: { metadata: ObjectMeta }): boolean {
-    const owners = (metadata.ownerReferences ?? []).filter(({ kind }) => kind === 'AppRelease');
-    return owners.length === 0 || owners.some((owner) => owner.uid === uid);
+  const { metadata: owner } = observed.release;
+  function own<T extends { metadata: ObjectMeta }>(objects: readonly T[]): T[] {
+    return objects.filter((object) => isOurs(object, owner));
   }
+  const services = own(observed.services).filter((service) => !isHandedOver(service, owner));
+  const budgets = [...observed.budgets, ...observed.foreignBudgets];
   return {
     ...observed,
-    revisions: observed.revisions.filter(isOurs),
-    deployments: observed.deployments.filter(isOurs),
-    services: observed.services.filter(isOurs),
-    autoscalers: observed.autoscalers.filter(isOurs),
-    budgets: observed.budgets.filter(isOurs),
+    revisions: own(observed.revisions),
+    deployments: own(observed.deployments),
+    services,
+    foreignServices: [
+      ...observed.services.filter((service) => !services.includes(service)),
+      ...observed.foreignServices,
+    ]
+      // One of an earlier release of this name goes with its owner.
+      .filter(({ metadata }) => ownershipOf(metadata, owner) !== 'LeftBehind'),
+    autoscalers: own(observed.autoscalers),
+    budgets: own(budgets),
+    foreignBudgets: budgets.filter((budget) => !isOurs(budget, owner)),
+    // Of those that run a version the Deployment tells whose they are.
+    pods: observed.pods.filter((pod) => pod.metadata.labels?.[LABEL.pull] === undefined || isOurs(pod, owner)),
   };
 }
 
@@ -214,18 +225,20 @@ function viewGroups(
   );
   const sources = { observed, revisions, workloads };
   return [...byService].map(([name, group]) => {
+    const own = observed.services.find(({ metadata }) => metadata.name === name);
     const foreign = observed.foreignServices.find(({ metadata }) => metadata.name === name);
-    const service = observed.services.find(({ metadata }) => metadata.name === name) ?? foreign;
-    const user = service?.metadata.labels?.[LABEL.release] ?? release.name;
-    const adopted = service?.metadata.annotations?.[ANNOTATION.adopt] === 'true' && user === release.name;
-    const taken = adopted ? undefined : observed.memory.taken.get(`Service/${name}`);
+    const service = own ?? foreign;
+    const adopted = own === undefined && foreign !== undefined && isHandedOver(foreign, release);
+    const taken = foreign
+      ? takenMessage('Service', foreign.metadata, release.name)
+      : observed.memory.taken.get(`Service/${name}`);
     const track = service?.spec.selector?.[LABEL.track];
     return {
       ...(topology.service && { serviceName: name }),
-      ...(service && (service !== foreign || adopted) && { service }),
+      ...(service && (service === own || adopted) && { service }),
       ...(track !== undefined && { track }),
       adopted,
-      ...(taken !== undefined && { taken }),
+      ...(!own && !adopted && taken !== undefined && { taken }),
       pools: group.map(({ stage, pool }) =>
         viewPool({ ...sources, stage, pool, serviceName: topology.service && name, service, track }),
       ),

@@ -80,7 +80,7 @@ function wantedRevision(
     const { state: _state, ...pin } = { state: '', ...(own(known, image) ?? own(observed.digests, image)) };
     return [image, pin];
   });
-  const number = Math.max(0, ...revisions.map((revision) => revision.number)) + 1;
+  const number = nextNumber(observed, revisions);
   const data: RevisionData = {
     renderer: RENDERER,
     input,
@@ -88,6 +88,13 @@ function wantedRevision(
     placements: Object.fromEntries(placementKeys(topologyOf(spec), observed.release.metadata.name, spec.strategy.type)),
   };
   return proveTemplate(observed, spec, number, data);
+}
+
+/** One whose name is somebody else's is passed over. */
+function nextNumber({ release, memory }: Observed, revisions: readonly Revision[]): number {
+  let number = Math.max(0, ...revisions.map((revision) => revision.number)) + 1;
+  while (memory.taken.has(`ControllerRevision/${revisionName(release.metadata.name, number)}`)) number += 1;
+  return number;
 }
 
 /** Has the API server judge the Deployments of a new revision, one for each pool that differs, before it is recorded. */

@@ -5,7 +5,17 @@ import type { DeleteOptions, JsonPatchOperation, Patch, Resource } from '../../s
 import type { OwnerReference } from '../../src/api/common.ts';
 import { canonicalJson } from '../../src/release/names.ts';
 import type { Manager, Managers } from './fields.ts';
-import { changedFields, conflictsOf, fieldsOf, setField, valueAt, without } from './fields.ts';
+import {
+  changedFields,
+  conflictsOf,
+  fieldsOf,
+  managerKey,
+  managerName,
+  moveToApply,
+  setField,
+  valueAt,
+  without,
+} from './fields.ts';
 import type { World, WorldObject } from './world.ts';
 
 export interface WriteAs {
@@ -66,38 +76,55 @@ export function createApiServer(world: World): ApiServer {
     const owned = fieldsOf(resource.kind, object);
     if (resource.kind === 'Pod') Object.assign(object, { status: { phase: 'Pending', conditions: [] } });
     return store(resource, undefined, object as Sent & WorldObject, as, () => [
-      [as.manager, { operation: 'Update', time: world.timestamp(), owned }],
+      [managerKey('Update', as.manager), { operation: 'Update', time: world.timestamp(), owned }],
     ]);
   }
 
   function apply(resource: Resource, sent: Sent, as: WriteAs): WorldObject {
     const { kind } = resource;
     const name = sent.metadata?.name ?? '';
-    const { resourceVersion, ...metadata } = (sent as unknown as WorldObject).metadata;
+    const { resourceVersion, uid, ...metadata } = (sent as unknown as Partial<WorldObject>).metadata as Partial<
+      WorldObject['metadata']
+    >;
     const desired = { ...sent, metadata } as unknown as WorldObject;
     const owned = fieldsOf(kind, desired);
     const live = world.get(kind, name);
     const own: Manager = { operation: 'Apply', time: world.timestamp(), owned };
+    const key = managerKey('Apply', as.manager);
     if (!live) {
-      if (resourceVersion) throw staleVersion(resource, name);
-      return store(resource, undefined, structuredClone(desired), as, () => [[as.manager, own]]);
+      if (resourceVersion || uid) throw staleVersion(resource, name);
+      return store(resource, undefined, structuredClone(desired), as, () => [[key, own]]);
+    }
+    if (uid && uid !== live.metadata.uid) {
+      const field = 'metadata.uid';
+      const causes = [{ reason: 'FieldValueInvalid', field, message: 'field is immutable' }];
+      throw refusal(
+        422,
+        'Invalid',
+        resource,
+        name,
+        `${kind} "${name}" is invalid: ${field}: field is immutable`,
+        causes,
+      );
     }
     if (resourceVersion && resourceVersion !== live.metadata.resourceVersion) throw staleVersion(resource, name);
     const managers = ownership.get(live.metadata.uid) ?? new Map<string, Manager>();
-    const conflicts = conflictsOf(managers, as.manager, desired, live, owned);
+    const conflicts = conflictsOf(managers, key, desired, live, owned);
     if (conflicts.size > 0 && !as.force) {
-      const fields = [...conflicts].map(([who, paths]) => `conflict with "${who}": .${paths[0]?.join('.') ?? ''}`);
+      const fields = [...conflicts].map(
+        ([who, paths]) => `conflict with "${managerName(who)}": .${paths[0]?.join('.') ?? ''}`,
+      );
       throw refusal(409, 'Conflict', resource, name, `Apply failed with conflicts: ${fields.join('; ')}`);
     }
     const next = structuredClone(live);
     for (const path of owned.values()) setField(next, path, valueAt(desired, path));
-    for (const [text, path] of managers.get(as.manager)?.owned ?? []) {
-      const shared = [...managers].some(([who, manager]) => who !== as.manager && manager.owned.has(text));
+    for (const [text, path] of managers.get(key)?.owned ?? []) {
+      const shared = [...managers].some(([who, manager]) => who !== key && manager.owned.has(text));
       if (!owned.has(text) && !shared) setField(next, path, undefined);
     }
     return store(resource, live, next, as, () => {
       const taken = new Map([...conflicts.values()].flat().map((path) => [path.join('\0'), path]));
-      return [...without(managers, taken, as.manager).set(as.manager, own)];
+      return [...without(managers, taken, key).set(key, own)];
     });
   }
 
@@ -112,12 +139,16 @@ export function createApiServer(world: World): ApiServer {
       return store(resource, live, status, as, () => ownership.get(live.metadata.uid) ?? []);
     }
     const changed = changedFields(resource.kind, live, next);
+    const moves = given.type === 'json' && given.operations.some(({ path }) => path === '/metadata/managedFields');
     return store(resource, live, next, as, () => {
-      const others = without(ownership.get(live.metadata.uid) ?? new Map(), changed, as.manager);
-      const before = others.get(as.manager)?.owned ?? [];
+      const key = managerKey('Update', as.manager);
+      const known = ownership.get(live.metadata.uid) ?? new Map<string, Manager>();
+      if (moves) return moveToApply(known, as.manager, world.timestamp());
+      const others = without(known, changed, key);
+      const before = others.get(key)?.owned ?? [];
       const present = [...changed].filter(([, path]) => valueAt(next, path) !== undefined);
       const owned = new Map([...before, ...present]);
-      return others.set(as.manager, { operation: 'Update', time: world.timestamp(), owned });
+      return owned.size > 0 ? others.set(key, { operation: 'Update', time: world.timestamp(), owned }) : others;
     });
   }
 
@@ -214,10 +245,10 @@ function same(a: WorldObject, b: WorldObject): boolean {
 
 /** The top of each manager's fields: all that anybody reads of them here. */
 function showManagers(managers: Managers): NonNullable<WorldObject['metadata']['managedFields']> {
-  return [...managers].map(([manager, { operation, time, owned }]) => {
+  return [...managers].map(([key, { operation, time, owned }]) => {
     const spec = [...owned.values()].filter(([first]) => first === 'spec').map((path) => [`f:${path[1] ?? ''}`, {}]);
     const fieldsV1 = spec.length > 0 ? { 'f:spec': Object.fromEntries(spec) as object } : {};
-    return { manager, operation, time, fieldsType: 'FieldsV1', fieldsV1 };
+    return { manager: managerName(key), operation, time, fieldsType: 'FieldsV1', fieldsV1 };
   });
 }
 

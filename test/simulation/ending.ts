@@ -40,7 +40,7 @@ export function checkEnd(scene: Scene, scenario: Scenario, isLoose: boolean): st
   }
   const strays = world
     .list('Deployment')
-    .filter((object) => !world.get('AppRelease', labelOf(object, 'release') ?? ''));
+    .filter((object) => labelOf(object, 'workload') && !world.get('AppRelease', labelOf(object, 'release') ?? ''));
   if (strays[0]) return `at the end: ${strays[0].metadata.name} outlives its release`;
   if (isLoose) return undefined;
   const problem = checkExpectation(scene, scenario);

@@ -13,7 +13,16 @@ export interface Manager {
   owned: Owned;
 }
 
+/** By `managerKey`: one who applies and also updates is two. */
 export type Managers = ReadonlyMap<string, Manager>;
+
+export function managerKey(operation: Manager['operation'], name: string): string {
+  return `${operation} ${name}`;
+}
+
+export function managerName(key: string): string {
+  return key.slice(key.indexOf(' ') + 1);
+}
 
 type Tree = Record<string, unknown>;
 
@@ -105,6 +114,17 @@ export function conflictsOf(
     }
   }
   return conflicts;
+}
+
+/** What a manager owns by update becomes owned by apply, as where somebody writes managedFields so. */
+export function moveToApply(managers: Managers, name: string, time: string): Managers {
+  const [updates, applies] = [managerKey('Update', name), managerKey('Apply', name)];
+  const moved = managers.get(updates);
+  if (!moved) return managers;
+  const owned = new Map([...(managers.get(applies)?.owned ?? []), ...moved.owned]);
+  const next = new Map(managers);
+  next.delete(updates);
+  return next.set(applies, { operation: 'Apply', time, owned });
 }
 
 /** Ownership after a write that changed fields of others. */

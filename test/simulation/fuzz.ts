@@ -3,11 +3,12 @@ import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import type { Behaviour } from './kubelet.ts';
 import type { Random } from './prng.ts';
 import type { Scenario, UserStep } from './scenario.ts';
-import { pool, rollingSharedSpec, rollingSpec, setPorts, sharedSpec, webSpec, workerSpec } from './specs.ts';
+import { eachPool, pool, rollingSharedSpec, rollingSpec, setPorts, sharedSpec, webSpec, workerSpec } from './specs.ts';
 import type { SpecDraft } from './specs.ts';
 import type { Scene } from './simulation.ts';
 import { objectName } from '../../src/release/names.ts';
 import { addNodes } from './users.ts';
+import type { OwnedKind } from './users.ts';
 
 type Act = (random: Random, count: number) => Pick<UserStep, 'say' | 'act'>;
 
@@ -23,10 +24,6 @@ function edit(say: string, change: (spec: SpecDraft) => void): ReturnType<Act> {
       users.edit('web', change);
     },
   };
-}
-
-function eachPool(spec: SpecDraft, change: (found: ReturnType<typeof pool>) => void): void {
-  for (const stage of spec.stages) for (const found of stage.pools) change(found);
 }
 
 const ACTS: readonly Act[] = [
@@ -212,14 +209,18 @@ const ACTS: readonly Act[] = [
     };
   },
   (random) => {
-    const name = `web-${random.pick(POOLS)}`;
+    const [kind, which] = [random.pick(OWNED.slice(0, 4)), random.next()];
     return {
-      say: `take our label from Service ${name}`,
-      act: ({ users }) => {
-        users.label('Service', name, { [LABEL.release]: null });
+      say: `take our label from a ${kind}`,
+      act: ({ world, users }) => {
+        const objects = world.list(kind).filter(({ metadata }) => metadata.labels?.[LABEL.release] !== undefined);
+        const found = objects[Math.floor(which * objects.length)];
+        if (found) users.label(kind, found.metadata.name, { [LABEL.release]: null });
       },
     };
   },
+  makeOne,
+  makeOne,
   (random) => {
     const [name, replicas] = [objectName('web', random.pick(POOLS), random.between(1, 3)), random.between(1, 4)];
     return {
@@ -323,6 +324,34 @@ const ACTS: readonly Act[] = [
     });
   },
 ];
+
+const OWNED = [
+  'Deployment',
+  'Service',
+  'HorizontalPodAutoscaler',
+  'PodDisruptionBudget',
+  'ControllerRevision',
+] as const satisfies readonly OwnedKind[];
+
+/** Of their own, where one of ours may come to stand. */
+function makeOne(random: Random): ReturnType<Act> {
+  const kind = random.pick(OWNED);
+  const [name, number] = [random.pick(POOLS), random.between(1, 4)];
+  const names = {
+    Deployment: objectName('web', name, ...(random.chance(0.5) ? [number] : [])),
+    Service: `web-${name}`,
+    HorizontalPodAutoscaler: objectName('web', name),
+    PodDisruptionBudget: objectName('web', name, number),
+    ControllerRevision: `web-${number}`,
+  };
+  const labels: Record<string, string> = random.chance(0.3) ? { [LABEL.release]: 'web' } : {};
+  return {
+    say: `make a ${kind} ${names[kind]} of their own`,
+    act: ({ users }) => {
+      users.own(kind, names[kind], labels);
+    },
+  };
+}
 
 function deleteOne(
   random: Random,

@@ -6,6 +6,7 @@ import { createRandom } from './prng.ts';
 import { AUTOSCALING } from './autoscaling-scenarios.ts';
 import { BY_HAND } from './hand-scenarios.ts';
 import { CHANGES } from './change-scenarios.ts';
+import { FOREIGN } from './foreign-scenarios.ts';
 import { FAILURE } from './failure-scenarios.ts';
 import { HOLD } from './hold-scenarios.ts';
 import { PROMOTION } from './promotion-scenarios.ts';
@@ -33,6 +34,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...VMS,
   ...MOVES,
   ...AUTOSCALING,
+  ...FOREIGN,
 ];
 
 /** Everything in turn, nothing goes wrong. */

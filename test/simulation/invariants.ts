@@ -7,6 +7,7 @@ import { serviceName } from '../../src/release/names.ts';
 import type { Knowledge } from './feeds.ts';
 import { createAutoscalingRules } from './autoscaling-rules.ts';
 import { createKinshipRules } from './kinship-rules.ts';
+import { createOwnershipRules } from './ownership-rules.ts';
 import { createPromotionRules } from './promotion-rules.ts';
 import { createRecordRules } from './record-rules.ts';
 import { createRollbackRules } from './rollback-rules.ts';
@@ -45,6 +46,7 @@ export function watchInvariants(judge: Judge): Invariants {
     ...createServiceRules(judge),
     ...createAutoscalingRules(judge),
     ...createRecordRules(judge),
+    ...createOwnershipRules(judge),
     ...createRollbackRules(judge),
     ...createPromotionRules(judge),
     ...createKinshipRules(judge),

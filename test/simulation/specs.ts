@@ -88,3 +88,7 @@ export function setPorts(spec: SpecDraft, version: string, targetPort: number | 
   spec.template.spec.containers = [{ name: 'web', image: `registry.test/web:${version}`, ports }];
   if (spec.service) spec.service.ports = [{ port: 80, targetPort } as never];
 }
+
+export function eachPool(spec: SpecDraft, change: (found: PoolDraft) => void): void {
+  for (const stage of spec.stages) for (const found of stage.pools) change(found);
+}

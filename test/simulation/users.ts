@@ -3,6 +3,7 @@ import { ANNOTATION, FIELD_MANAGER, LABEL } from '../../src/api/meta.ts';
 import {
   APP_RELEASES,
   AUTOSCALERS,
+  BUDGETS,
   DEPLOYMENTS,
   NODES,
   PODS,
@@ -55,30 +56,22 @@ export interface Users {
   ) => void;
   pause: (release: string, reason: string | null) => void;
   eraseStatus: (release: string) => void;
-  remove: (
-    kind:
-      | 'AppRelease'
-      | 'Deployment'
-      | 'Service'
-      | 'HorizontalPodAutoscaler'
-      | 'ReleaseRollback'
-      | 'ReleasePromotion'
-      | 'Pod',
-    name: string,
-  ) => void;
+  remove: (kind: OwnedKind | 'AppRelease' | 'ReleaseRollback' | 'ReleasePromotion' | 'Pod', name: string) => void;
   /** The scale subresource: the scale is then theirs. */
   scale: (deployment: string, replicas: number) => void;
   editService: (name: string, spec: object) => void;
   editAutoscaler: (name: string, spec: object) => void;
   createAutoscaler: (name: string, deployment: string) => void;
   /** Null takes a label or annotation away. */
-  label: (kind: 'Deployment' | 'Service', name: string, labels: Record<string, string | null>) => void;
+  label: (kind: OwnedKind, name: string, labels: Record<string, string | null>) => void;
   annotate: (kind: 'Deployment' | 'Service', name: string, annotations: Record<string, string | null>) => void;
   /** What a restore from a backup leaves. */
   disown: () => void;
   createService: (name: string, adopt: boolean) => void;
   /** As the operator wrote it when Services selected by their track alone. */
   selectByTrackAlone: (service: string) => void;
+  /** Something of their own, under whatever name: no field of it says that the name is theirs. */
+  own: (kind: OwnedKind, name: string, labels?: Record<string, string>) => void;
   vmPool: (name: string, spec: VmPoolSpec) => void;
   /** How many pods each VM of a pool takes, as everybody can see. */
   room: (pool: string, pods: number) => void;
@@ -94,6 +87,17 @@ export interface Users {
   unflip: () => void;
   serving: (release: string, pool: string) => Pod[];
 }
+
+/** What the operator makes. */
+export type OwnedKind = keyof typeof OWNED;
+
+const OWNED = {
+  Deployment: DEPLOYMENTS,
+  Service: SERVICES,
+  HorizontalPodAutoscaler: AUTOSCALERS,
+  PodDisruptionBudget: BUDGETS,
+  ControllerRevision: REVISIONS,
+} as const;
 
 export interface Surroundings {
   world: World;
@@ -174,10 +178,8 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
   }
 
   const resources = {
+    ...OWNED,
     AppRelease: APP_RELEASES,
-    Deployment: DEPLOYMENTS,
-    Service: SERVICES,
-    HorizontalPodAutoscaler: AUTOSCALERS,
     ReleaseRollback: ROLLBACKS,
     ReleasePromotion: PROMOTIONS,
     Pod: PODS,
@@ -226,13 +228,19 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
       make(AUTOSCALERS, name, { scaleTargetRef, minReplicas: 1, maxReplicas: 2 });
     },
     label: (kind, name, labels) => {
-      merge(resources[kind], name, { metadata: { labels } });
+      merge(OWNED[kind], name, { metadata: { labels } });
+    },
+    own: (kind, name, labels = {}) => {
+      if (world.get(kind, name)) return;
+      const { apiVersion } = OWNED[kind];
+      const metadata = { name, namespace: NAMESPACE, labels };
+      api.create(OWNED[kind], { apiVersion, kind, metadata, ...THEIRS[kind] }, KUBECTL);
     },
     annotate: (kind, name, annotations) => {
       merge(resources[kind], name, { metadata: { annotations } });
     },
     disown: () => {
-      for (const resource of [DEPLOYMENTS, SERVICES, AUTOSCALERS, REVISIONS])
+      for (const resource of Object.values(OWNED))
         for (const { metadata } of world.list(resource.kind))
           merge(resource, metadata.name, { metadata: { ownerReferences: [] } });
     },
@@ -299,6 +307,25 @@ function mayEvict(world: World, pod: Pod): boolean {
     return healthy - 1 >= expected - intOrPercentOf(maxUnavailable, expected);
   });
 }
+/** The least that an object of a kind can be, so that an apply meets no conflict in it. */
+const THEIRS: Record<OwnedKind, object> = {
+  Deployment: {
+    spec: {
+      replicas: 0,
+      selector: { matchLabels: { app: 'theirs' } },
+      template: {
+        metadata: { labels: { app: 'theirs' } },
+        spec: { containers: [{ name: 'theirs', image: 'theirs' }] },
+      },
+    },
+  },
+  Service: { spec: { ports: [{ port: 443, protocol: 'TCP', targetPort: 6443 }] } },
+  HorizontalPodAutoscaler: {
+    spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'theirs' }, maxReplicas: 1 },
+  },
+  PodDisruptionBudget: { spec: {} },
+  ControllerRevision: { revision: 1, data: {} },
+};
 
 /** What the CRD's schema and rules let in. */
 function isAdmitted(spec: SpecDraft): boolean {

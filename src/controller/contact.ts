@@ -1,0 +1,128 @@
+/**
+ * The first contact with a name, and every later one where the caches mislead. What exists is read live and judged by its
+ * owner: no conflict of an apply tells of a field that nobody owns.
+ */
+import type { AppRelease } from '../api/app-release.ts';
+import { FIELD_MANAGER, LABEL } from '../api/meta.ts';
+import { isAlreadyExists, isNotFound, KubeError } from '../kube/errors.ts';
+import type { KubeObject, Live, Resource } from '../kube/types.ts';
+import type { Stored } from '../kube/store.ts';
+import { ownershipOf, takenMessage } from '../release/ownership.ts';
+import type { Cache } from './caches.ts';
+import type { ReleaseMemory } from './memory.ts';
+import type { ReconcileContext } from './types.ts';
+
+/** For whom an action is done. */
+export interface Scope {
+  context: ReconcileContext;
+  release: AppRelease;
+  memory: ReleaseMemory;
+}
+
+/** An object of a kind, by its name in the release's namespace. */
+export interface Subject<T extends KubeObject = KubeObject> {
+  resource: Resource<T>;
+  cache: Cache<Stored>;
+  name: string;
+}
+
+/**
+ * Makes what is not there, as far as the caches tell, and returns it. What is there all the same is judged; the caches know
+ * of it then, so that the next round of the pass does.
+ */
+export async function makeNew<T extends KubeObject>(
+  scope: Scope,
+  subject: Subject<T>,
+  object: object,
+): Promise<Live<T> | undefined> {
+  const { context, memory, release } = scope;
+  const { resource, cache, name } = subject;
+  try {
+    const options = { fieldManager: FIELD_MANAGER, fieldValidation: 'Strict' as const };
+    const made = await context.client.create(resource, object as never, options);
+    memory.taken.delete(`${resource.kind}/${name}`);
+    cache.observeWrite(made);
+    return made;
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+    const found = await findOut(scope, subject);
+    // Else the next round would be as blind as this one.
+    if (found === 'Nothing' || (found === 'Ours' && !cache.get(release.metadata.namespace, name))) throw error;
+    return undefined;
+  }
+}
+
+/** What stands where one of the release's is wanted. */
+type Found = 'Nothing' | 'Ours' | 'Foreign';
+
+/**
+ * Reads an object live and sets the caches right: what is the release's own is in them again, with its label; what is gone
+ * is not. Fails with a conflict where it must go first.
+ */
+async function findOut<T extends KubeObject>(scope: Scope, subject: Subject<T>): Promise<Found> {
+  const { context, release } = scope;
+  const { resource, cache, name } = subject;
+  const { namespace } = release.metadata;
+  const live = await readLive(scope, subject);
+  const known = cache.get(namespace, name);
+  if (known && known.metadata.uid !== live?.metadata.uid) cache.observeDelete(known);
+  if (!live) return 'Nothing';
+  const { labels, deletionTimestamp }: Labelled = live.metadata;
+  const ownership = ownershipOf(live.metadata, release.metadata);
+  if (ownership === 'LeftBehind') throw inTheWay(resource, name, 'of the release that was deleted is still there');
+  const isLabelled = labels?.[LABEL.release] === release.metadata.name;
+  if (ownership === 'Ours' && !isLabelled) await labelAgain(scope, subject, live);
+  else if (labels?.[LABEL.release] !== undefined) cache.observeWrite(live);
+  if (ownership === 'Foreign') {
+    noteTaken(scope, resource.kind, takenMessage(resource.kind, live.metadata, release.metadata.name), name);
+    return 'Foreign';
+  }
+  if (deletionTimestamp !== undefined) throw inTheWay(resource, name, 'is on its way out');
+  context.log('debug', { kind: resource.kind, name, ownership }, 'found what the caches did not tell of');
+  return 'Ours';
+}
+
+interface Labelled {
+  labels?: Record<string, string>;
+  deletionTimestamp?: string;
+}
+
+async function readLive<T extends KubeObject>(
+  { context, release }: Scope,
+  { resource, name }: Subject<T>,
+): Promise<Live<T> | undefined> {
+  try {
+    return await context.client.get(resource, { namespace: release.metadata.namespace, name });
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+/** What lost its label is in no cache. */
+async function labelAgain<T extends KubeObject>(
+  { context, release }: Scope,
+  { resource, cache, name }: Subject<T>,
+  { metadata: { resourceVersion } }: Live<T>,
+): Promise<void> {
+  const body = { metadata: { resourceVersion, labels: { [LABEL.release]: release.metadata.name } } };
+  const key = { namespace: release.metadata.namespace, name };
+  const labelled = await context.client.patch(resource, key, { type: 'merge', body }, { fieldManager: FIELD_MANAGER });
+  cache.observeWrite(labelled);
+}
+
+function inTheWay({ kind }: Resource, name: string, why: string): KubeError {
+  return conflict(name, `${kind} ${name} ${why}`);
+}
+
+export function conflict(path: string, message: string): KubeError {
+  return new KubeError({ code: 409, reason: 'Conflict', message, verb: 'get', path });
+}
+
+/** Told once, for as long as it is so. */
+export function noteTaken({ context, release, memory }: Scope, kind: string, message: string, name: string): void {
+  const object = `${kind}/${name}`;
+  if (memory.taken.get(object)?.message !== message)
+    context.record(release, { type: 'Warning', reason: 'NameTaken', note: message });
+  memory.taken.set(object, { message, at: context.now() });
+}

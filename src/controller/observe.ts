@@ -2,8 +2,6 @@
 import type { AppRelease } from '../api/app-release.ts';
 import type { ObjectMeta } from '../api/common.ts';
 import { ANNOTATION, LABEL } from '../api/meta.ts';
-import type { Room } from '../pool/fit.ts';
-import { matchesSelector } from '../pool/select.ts';
 import { isNotFound } from '../kube/errors.ts';
 import { own } from '../lib/own.ts';
 import { ledgerName } from '../release/names.ts';
@@ -12,8 +10,7 @@ import type { Observed } from '../release/observed.ts';
 import { isHandedOver, isOurs } from '../release/ownership.ts';
 import { imagesToResolve, knownPins, parseLedger, parseRevision, templateImages } from '../release/revision.ts';
 import { readSpec } from '../release/valid-spec.ts';
-import type { Caches } from './caches.ts';
-import { NAMESPACE_INDEX, NODE_INDEX, RELEASE_INDEX } from './caches.ts';
+import { NAMESPACE_INDEX, RELEASE_INDEX } from './caches.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { recall } from './memory.ts';
 import { keepService, SERVICES } from './resources.ts';
@@ -24,6 +21,7 @@ export async function observe(
   release: AppRelease,
   memory: ReleaseMemory,
   now: number,
+  room: Pick<Observed, 'rooms' | 'countRoom'> = {},
 ): Promise<Observed> {
   const { caches } = context;
   const { namespace, name } = release.metadata;
@@ -36,7 +34,9 @@ export async function observe(
   const budgets = caches.budgets.byIndex(RELEASE_INDEX, key);
   const vmPools = caches.vmPools.list();
   const vms = caches.nodes.list();
-  for (const service of services) noteClean(memory, service, slices, pods, now);
+  const tracks = new Map(pods.map(({ metadata }) => [metadata.name, metadata.labels?.[LABEL.track]]));
+  const slicesOf = Map.groupBy(slices, (slice) => slice.service);
+  for (const service of services) noteClean(memory, service, slicesOf.get(service.metadata.name) ?? [], tracks, now);
   noteLeft(memory, slices, pods, now);
   const { metadata: owner } = release;
   forgetTaken(memory, 'Service', services, owner);
@@ -59,7 +59,7 @@ export async function observe(
     ),
     vmPools,
     vms,
-    ...(context.seesAllPods && { rooms: (nodeSelector) => roomsOf(caches, nodeSelector) }),
+    ...(context.seesAllPods && room),
     rollbacks: caches.rollbacks.byIndex(RELEASE_INDEX, key),
     promotions: caches.promotions.byIndex(RELEASE_INDEX, key),
     ...askRegistry(context, release, { revisions, vmPools, vms }),
@@ -80,13 +80,6 @@ function forgetTaken(
 ): void {
   for (const object of objects)
     if (isOurs(object, owner) || isHandedOver(object, owner)) taken.delete(`${kind}/${object.metadata.name}`);
-}
-
-function roomsOf({ nodes, placed }: Caches, nodeSelector: Readonly<Record<string, string>>): Room[] {
-  return nodes
-    .list()
-    .filter((node) => matchesSelector(node, nodeSelector))
-    .map((node) => ({ node, pods: placed.byIndex(NODE_INDEX, node.metadata.name) }));
 }
 
 /**
@@ -123,15 +116,14 @@ function noteClean(
   memory: ReleaseMemory,
   service: Service,
   slices: readonly EndpointSlice[],
-  pods: readonly Pod[],
+  tracks: ReadonlyMap<string, string | undefined>,
   now: number,
 ): void {
   const { name } = service.metadata;
   const track = service.spec.selector?.[LABEL.track];
-  const tracks = new Map(pods.map(({ metadata }) => [metadata.name, metadata.labels?.[LABEL.track]]));
-  const clean = slices
-    .filter((slice) => slice.service === name)
-    .every(({ endpoints }) => endpoints.every(({ pod }) => pod !== undefined && tracks.get(pod) === track));
+  const clean = slices.every(({ endpoints }) =>
+    endpoints.every(({ pod }) => pod !== undefined && tracks.get(pod) === track),
+  );
   const known = memory.cleanSince.get(name);
   // A switch and back again, seen as one: the slices may be those from before.
   const switchedAt = service.metadata.annotations?.[ANNOTATION.switchedAt];

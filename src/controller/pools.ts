@@ -100,7 +100,7 @@ export function createPoolController(options: PoolControllerOptions): PoolContro
     return caches.nodes.get(undefined, name);
   }
 
-  function podsOn(node: string): PlacedPod[] {
+  function podsOn(node: string): readonly PlacedPod[] {
     return caches.placed.byIndex(NODE_INDEX, node);
   }
 

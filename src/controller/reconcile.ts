@@ -21,6 +21,7 @@ import { createMemory, recallDue } from './memory.ts';
 import { observe } from './observe.ts';
 import { answerOrphans } from './orphans.ts';
 import { APP_RELEASES, DEPLOYMENTS, PODS } from './resources.ts';
+import { createRoomCounter, createRooms } from './rooms.ts';
 import type { Reconcile, ReconcileContext, ReconcileResult } from './types.ts';
 
 /** A write leads to the next at once, but a pass must end: what is left then comes with the next one. */
@@ -32,6 +33,7 @@ const RESYNC_MS = 600_000;
 
 export function createReconciler(context: ReconcileContext): Reconcile {
   const memories = new Map<string, ReleaseMemory>();
+  const room = { rooms: createRooms(context.caches), countRoom: createRoomCounter() };
 
   async function reconcile(key: string): Promise<ReconcileResult> {
     const [namespace = '', name = ''] = key.split('/');
@@ -43,7 +45,7 @@ export function createReconciler(context: ReconcileContext): Reconcile {
     }
     const memory = memories.get(key) ?? createMemory();
     memories.set(key, memory);
-    return pass(context, release, memory);
+    return pass(context, release, memory, room);
   }
   return reconcile;
 }
@@ -75,7 +77,12 @@ function findsFailure({ actions }: Plan): boolean {
   return actions.some(({ notices = [] }) => notices.some(({ reason }) => reason === 'RevisionFailed'));
 }
 
-async function pass(context: ReconcileContext, cached: AppRelease, memory: ReleaseMemory): Promise<ReconcileResult> {
+async function pass(
+  context: ReconcileContext,
+  cached: AppRelease,
+  memory: ReleaseMemory,
+  room: Pick<Observed, 'rooms' | 'countRoom'>,
+): Promise<ReconcileResult> {
   let release = cached;
   let failure: unknown;
   let last: Plan | undefined;
@@ -84,7 +91,7 @@ async function pass(context: ReconcileContext, cached: AppRelease, memory: Relea
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     release = await newest(context, release);
     const now = context.now();
-    const observed = await observe(context, release, memory, now);
+    const observed = await observe(context, release, memory, now, room);
     tellMovedTags(context, memory, observed);
     last = await planOrTell(context, memory, observed, now);
     if (!isRead && findsFailure(last)) {

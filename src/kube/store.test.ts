@@ -166,3 +166,16 @@ test('a history that was set back replaces everything', () => {
   store.put(thing('a', 60), 'stream');
   expect(version('a')).toBe('60');
 });
+
+test('gives the same arrays as long as nothing in them changes', () => {
+  store.replace([thing('a', 1, { colour: 'red' }), thing('b', 2, { colour: 'blue' })], '5', false);
+  const [all, red, blue] = [store.list(), store.byIndex('colour', 'red'), store.byIndex('colour', 'blue')];
+  expect(store.list()).toBe(all);
+  store.put(thing('a', 6, { colour: 'red' }), 'stream');
+  expect(store.list()).not.toBe(all);
+  expect(store.byIndex('colour', 'red')).not.toBe(red);
+  expect(store.byIndex('colour', 'blue')).toBe(blue);
+  store.remove(thing('b', 7));
+  expect(blue).toHaveLength(1);
+  expect(store.byIndex('colour', 'blue')).toEqual([]);
+});

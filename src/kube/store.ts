@@ -13,9 +13,10 @@ export type Change<S> =
 /** What readers and writers of a cache see. Stored objects are shared: nobody may change them. */
 export interface Store<S> {
   get: (namespace: string | undefined, name: string) => S | undefined;
-  list: () => S[];
-  /** Objects whose index function gave `value`. Throws for an index that there is not. */
-  byIndex: (index: string, value: string) => S[];
+  /** The same array as long as nothing in it changes. */
+  list: () => readonly S[];
+  /** Objects whose index function gave `value`; likewise the same array. Throws for an index that there is not. */
+  byIndex: (index: string, value: string) => readonly S[];
 }
 
 export interface StoreOptions<S> {
@@ -39,12 +40,21 @@ export interface FedStore<S extends Stored> extends Store<S> {
   version: () => string | undefined;
 }
 
+/** The objects of one index value, and the array of them that readers have, until it changes. */
+interface Bucket<S> {
+  entries: Map<string, S>;
+  listed?: readonly S[];
+}
+
+const NOTHING: readonly never[] = [];
+
 /** A deletion that was observed is remembered for longer than a watch can lag behind. */
 const TOMBSTONE_MS = 15 * 60_000;
 
 export function createStore<S extends Stored>({ indexes = {}, onChange }: StoreOptions<S>): FedStore<S> {
   const objects = new Map<string, S>();
-  const buckets = new Map(Object.keys(indexes).map((name) => [name, new Map<string, Map<string, S>>()]));
+  const buckets = new Map(Object.keys(indexes).map((name) => [name, new Map<string, Bucket<S>>()]));
+  let listed: readonly S[] | undefined;
   /** By uid: a uid never comes back. */
   const tombstones = new Map<string, number>();
   let streamVersion: string | undefined;
@@ -53,10 +63,18 @@ export function createStore<S extends Stored>({ indexes = {}, onChange }: StoreO
     return objects.get(objectKey({ ...(namespace === undefined ? {} : { namespace }), name }));
   }
 
-  function byIndex(index: string, value: string): S[] {
-    const bucket = buckets.get(index);
-    if (!bucket) throw new Error(`there is no index ${index}`);
-    return [...(bucket.get(value)?.values() ?? [])];
+  function list(): readonly S[] {
+    listed ??= [...objects.values()];
+    return listed;
+  }
+
+  function byIndex(index: string, value: string): readonly S[] {
+    const byValue = buckets.get(index);
+    if (!byValue) throw new Error(`there is no index ${index}`);
+    const bucket = byValue.get(value);
+    if (!bucket) return NOTHING;
+    bucket.listed ??= [...bucket.entries.values()];
+    return bucket.listed;
   }
 
   function set(object: S): void {
@@ -64,10 +82,11 @@ export function createStore<S extends Stored>({ indexes = {}, onChange }: StoreO
     const old = objects.get(key);
     if (old) unindex(key, old);
     objects.set(key, object);
-    for (const [name, bucket] of buckets) {
+    listed = undefined;
+    for (const [name, byValue] of buckets) {
       for (const value of indexes[name]?.(object) ?? []) {
-        const entries = bucket.get(value) ?? new Map<string, S>();
-        bucket.set(value, entries.set(key, object));
+        const entries = byValue.get(value)?.entries ?? new Map<string, S>();
+        byValue.set(value, { entries: entries.set(key, object) });
       }
     }
     onChange(old ? { type: 'modified', object, old } : { type: 'added', object });
@@ -76,16 +95,18 @@ export function createStore<S extends Stored>({ indexes = {}, onChange }: StoreO
   function drop(old: S): void {
     const key = objectKey(old.metadata);
     objects.delete(key);
+    listed = undefined;
     unindex(key, old);
     onChange({ type: 'deleted', object: old });
   }
 
   function unindex(key: string, old: S): void {
-    for (const [name, bucket] of buckets) {
+    for (const [name, byValue] of buckets) {
       for (const value of indexes[name]?.(old) ?? []) {
-        const entries = bucket.get(value);
+        const { entries } = byValue.get(value) ?? {};
         entries?.delete(key);
-        if (entries?.size === 0) bucket.delete(value);
+        if (entries?.size === 0) byValue.delete(value);
+        else if (entries) byValue.set(value, { entries });
       }
     }
   }
@@ -145,7 +166,7 @@ export function createStore<S extends Stored>({ indexes = {}, onChange }: StoreO
 
   return {
     get,
-    list: () => [...objects.values()],
+    list,
     byIndex,
     put,
     remove,

@@ -1,7 +1,7 @@
 // What the real scheduler does in random pools is in test/integration/fit.test.ts.
 import { describe, expect, it } from 'vitest';
 import type { Demand, Room } from './fit.ts';
-import { amountText, shortage } from './fit.ts';
+import { amountText, countRoom, shortage } from './fit.ts';
 import type { Node, PlacedPod } from './objects.ts';
 import { podShape } from './shape.ts';
 import { placedPod, vm } from './testing.ts';
@@ -77,15 +77,75 @@ describe('several pools at once', () => {
     expect(shortage([a, demand(3, rooms(pair), { pool: 'b' })])).toMatchObject({ pool: 'a', fits: 1 });
   });
 
+  it('take the places of the same VMs one after the other', () => {
+    const own = rooms(pair);
+    expect(shortage([demand(2, own), demand(3, own, { pool: 'b' })])).toMatchObject({ pool: 'b', fits: 2, of: 3 });
+  });
+
   it('are counted with care where pods of one are bigger: nobody says where they come to', () => {
     // Both small ones on one VM leave room for one big one only.
     const small = demand(2, rooms(pair), { cpu: '1000m' });
     expect(shortage([small, demand(2, rooms(pair), { pool: 'b', cpu: '3000m' })])).toMatchObject({
       pool: 'b',
-      fits: 0,
+      fits: 1,
     });
     const three = rooms([...pair, vm('a-3'), vm('a-4')]);
     expect(shortage([{ ...small, rooms: three }, demand(2, three, { pool: 'b', cpu: '3000m' })])).toBeUndefined();
+  });
+});
+
+describe('room that others were promised', () => {
+  const own = rooms(pair);
+
+  it('is taken first', () => {
+    const promised = demand(2, own, { pool: 'other' });
+    expect(shortage([demand(2, own)], [promised])).toBeUndefined();
+    expect(shortage([demand(3, own)], [promised])).toMatchObject({ pool: 'a', fits: 2, of: 3 });
+  });
+
+  it('is no more than there is: what does not fit itself keeps nothing else back', () => {
+    const containers = [{ name: 'main', image: 'web', resources: { requests: { cpu: '64' } } }];
+    expect(shortage([demand(4, own)], [demand(9, own, { pool: 'other', spec: { containers } })])).toBeUndefined();
+  });
+
+  it('counts what leaves before it', () => {
+    const there = placedPod('a-1', 'there', { requests: { cpu: 3000 } });
+    const held = rooms(pair, [there]);
+    const moving = demand(2, held, { pool: 'other', leaving: new Set(['uid-there']) });
+    expect(shortage([demand(2, held)], [moving])).toBeUndefined();
+    expect(shortage([demand(3, held)], [moving])).toMatchObject({ fits: 2 });
+  });
+});
+
+describe('the work of a count', () => {
+  const nodes = Array.from({ length: 250 }, (_, index) =>
+    vm(`a-${index}`, { labels: { zone: `z-${index % 3}`, host: `a-${index}` } }),
+  );
+  const own = rooms(nodes);
+  const labelSelector = { matchLabels: { app: 'web' } };
+  const topologySpreadConstraints = ['zone', 'host'].map((topologyKey) => ({
+    topologyKey,
+    maxSkew: 2,
+    whenUnsatisfiable: 'DoNotSchedule',
+    labelSelector,
+  }));
+
+  it('does not grow with the replicas', () => {
+    const steps = 10_000;
+    const spec = { topologySpreadConstraints };
+    expect(countRoom([demand(100, own, { cpu: '10m', spec })], [], steps)).toEqual({ kind: 'Fits' });
+    expect(countRoom([demand(100_000, own, { cpu: '1m' })], [], steps)).toMatchObject({ kind: 'Short', fits: 27_500 });
+    const [zone] = topologySpreadConstraints;
+    const zoned = demand(100_000, own, { cpu: '1m', spec: { topologySpreadConstraints: [zone] } });
+    expect(countRoom([zoned], [], steps)).toMatchObject({ kind: 'Short', fits: 27_392 });
+  });
+
+  it('ends where it would be too much, and says so', () => {
+    const spec = { topologySpreadConstraints: topologySpreadConstraints.map((one) => ({ ...one, maxSkew: 100 })) };
+    expect(countRoom([demand(20_000, own, { cpu: '1m', spec })], [], 10_000)).toEqual({
+      kind: 'Unknown',
+      message: 'room for pool a was not counted: too many VMs and domains for so many pods',
+    });
   });
 });
 

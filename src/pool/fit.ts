@@ -4,12 +4,13 @@
  */
 import { isOpen } from './nodes.ts';
 import type { Node, PlacedPod } from './objects.ts';
-import type { Resources } from './quantity.ts';
-import { addResources, subtractResources } from './quantity.ts';
-import type { PodShape, Spread } from './shape.ts';
-import { admits, isSelected, selects, toleratesTaints } from './shape.ts';
+import type { PodShape } from './shape.ts';
+import { admits } from './shape.ts';
+import { placesBySpread, takeTurns } from './spread.ts';
+import type { Budget, VmCopy } from './vm-copy.ts';
+import { amountsOf, anew, copyVms, freeOf, openRows, place, placeEvenly, placesOn, spend } from './vm-copy.ts';
 
-/** A VM and the pods that take room on it. */
+/** A VM and the pods that take room on it. The same object as long as it is the same VM with the same pods. */
 export interface Room {
   node: Node;
   pods: readonly PlacedPod[];
@@ -36,140 +37,176 @@ export interface Shortage {
   message: string;
 }
 
+export type RoomCount =
+  | { kind: 'Fits' }
+  | ({ kind: 'Short' } & Shortage)
+  /** To count it would keep the process from all else. */
+  | { kind: 'Unknown'; message: string };
+
+export type CountRoom = (demands: readonly Demand[], reserved?: readonly Demand[]) => RoomCount;
+
+/** Looks at one VM or domain that a count may cost: some milliseconds. */
+const MAX_STEPS = 400_000;
+
+/**
+ * Whether all demands find room where all of them come together, beside pods that are promised theirs (`reserved`): placed
+ * one after the other on one copy of the VMs, each demand once as the last, as nobody knows whose pods the scheduler takes
+ * first. The first that finds too little room speaks.
+ */
+export function countRoom(
+  demands: readonly Demand[],
+  reserved: readonly Demand[] = [],
+  maxSteps = MAX_STEPS,
+): RoomCount {
+  const budget: Budget = { left: maxSteps };
+  const copy = copyVms([...demands, ...reserved]);
+  const toBatches = batcher(copy, budget);
+  const batches = toBatches(demands);
+  const promised = toBatches(reserved);
+  for (const last of batches) {
+    const others = [...promised, ...batches.filter((other) => other !== last)];
+    const fits = placesBeside(copy, last, others, budget);
+    if (fits === undefined || budget.left < 0) return { kind: 'Unknown', message: unknownMessage(last) };
+    const short = firstShort(last, fits);
+    if (short) return { kind: 'Short', ...short };
+  }
+  return { kind: 'Fits' };
+}
+
 /** The first demand that finds too little room, where all of them come together. */
-export function shortage(demands: readonly Demand[]): Shortage | undefined {
+export function shortage(demands: readonly Demand[], reserved: readonly Demand[] = []): Shortage | undefined {
+  const { kind, ...found } = countRoom(demands, reserved);
+  return kind === 'Short' ? (found as Shortage) : undefined;
+}
+/** Demands of pods that are alike and come to the same VMs: it is one which of them are placed first. */
+interface Batch {
+  demands: readonly Demand[];
+  count: number;
+  /** What one pod takes, in the order of the copy's resources. */
+  amounts: readonly number[];
+  /** The VMs that take them. */
+  rows: readonly number[];
+  /** The labels of VMs that they are spread by. */
+  spreadBy: readonly string[];
+}
+
+/** Rows are found once for all demands of the same VMs and placement. */
+function batcher(copy: VmCopy, budget: Budget): (demands: readonly Demand[]) => Batch[] {
+  const found = new Map<readonly Room[], Map<string, number[]>>();
+  const ids = new Map<readonly number[], number>();
+  function rowsOf(demand: Demand): number[] {
+    const { nodeSelector, tolerations, nodeTerms } = demand.shape;
+    const byPlacement = found.get(demand.rooms) ?? new Map<string, number[]>();
+    const placement = JSON.stringify([nodeSelector, tolerations, nodeTerms]);
+    const known = byPlacement.get(placement);
+    if (!known) spend(budget, demand.rooms.length);
+    const rows = known ?? openRows(copy, demand);
+    found.set(demand.rooms, byPlacement.set(placement, rows));
+    ids.set(rows, ids.get(rows) ?? ids.size);
+    return rows;
+  }
+  return (demands) => {
+    const all = demands.map((demand): Batch => {
+      const { count, shape } = demand;
+      const spreadBy = shape.spreads.map(({ topologyKey }) => topologyKey);
+      return { demands: [demand], count, amounts: amountsOf(copy, shape.requests), rows: rowsOf(demand), spreadBy };
+    });
+    // Pods that are spread count those of their own pool: each pool is counted by itself.
+    const groups = Map.groupBy(all, ({ amounts, rows, demands: [demand] }, index) =>
+      demand && demand.shape.spreads.length > 0 ? `spread ${index}` : `${ids.get(rows) ?? ''} ${amounts.join()}`,
+    );
+    return [...groups.values()].map((group) => ({
+      ...(group[0] as Batch),
+      demands: group.flatMap((batch) => batch.demands),
+      count: group.reduce((sum, { count }) => sum + count, 0),
+    }));
+  };
+}
+
+/** Places that are left for the last batch once the others are placed; undefined where the budget ends before that is known. */
+function placesBeside(copy: VmCopy, last: Batch, others: readonly Batch[], budget: Budget): number | undefined {
+  const { rows, amounts } = last;
+  const [demand] = last.demands;
+  if (!demand || !spend(budget, rows.length)) return undefined;
+  const isSpread = last.spreadBy.length > 0;
+  const there = rows.reduce((sum, row) => sum + placesOn(copy, row, amounts), 0);
+  const lost = others.reduce((sum, { count, amounts: own }) => sum + count * lostByOne(own, amounts), 0);
+  if (!isSpread && there - lost >= last.count) return there - lost;
+  const vms = anew(copy);
+  const rank = isSpread ? rankByDomain(vms, last) : () => 0;
+  const own = new Set(rows);
+  for (const other of sumAlike(others)) {
+    const shared = other.rows === rows ? rows : other.rows.filter((row) => own.has(row));
+    const isPlaced =
+      other.spreadBy.length > 0
+        ? placeEvenly(vms, { ...other, rows: alternating(vms, shared, other.spreadBy) }, budget)
+        : place(vms, { ...other, rows: shared }, amounts, rank, budget);
+    if (!isPlaced) return undefined;
+  }
+  if (!isSpread) return rows.reduce((sum, row) => sum + placesOn(vms, row, amounts), 0);
+  const places = rows.map((row) => [vms.nodes[row] as Node, placesOn(vms, row, amounts)] as const);
+  return placesBySpread(demand, new Map(places), budget);
+}
+
+/** Places that one pod costs at most, wherever it comes to. */
+function lostByOne(own: readonly number[], counted: readonly number[]): number {
+  return own.reduce((most, amount, index) => {
+    const other = counted[index] ?? 0;
+    return other > 0 ? Math.max(most, Math.ceil(amount / other)) : most;
+  }, 1);
+}
+
+function sumAlike(batches: readonly Batch[]): Batch[] {
+  const sums: Batch[] = [];
+  for (const batch of batches) {
+    const key = keyOf(batch);
+    const same = sums.findIndex((sum) => sum.rows === batch.rows && keyOf(sum) === key);
+    const sum = sums[same];
+    if (sum) sums[same] = { ...sum, count: sum.count + batch.count };
+    else sums.push(batch);
+  }
+  return sums;
+}
+
+function keyOf({ amounts, spreadBy }: Batch): string {
+  return [...amounts, ...spreadBy].join();
+}
+
+/** The domain with the fewest places bounds all others: it comes first. */
+function rankByDomain(vms: VmCopy, { rows, amounts, spreadBy: [label = ''] }: Batch): (row: number) => number {
+  const domains = vms.nodes.map(({ metadata }) => metadata.labels[label]);
+  const places = new Map<string | undefined, number>();
+  for (const row of rows) places.set(domains[row], (places.get(domains[row]) ?? 0) + placesOn(vms, row, amounts));
+  const ranks = domains.map((domain) => places.get(domain) ?? 0);
+  return (row) => ranks[row] ?? 0;
+}
+
+const turns = new WeakMap<readonly number[], Map<string, number[]>>();
+
+/** VMs in an order in which neighbours are in other domains of the first label. */
+function alternating({ nodes }: VmCopy, rows: readonly number[], labels: readonly string[]): number[] {
+  const byLabels = turns.get(rows) ?? new Map<string, number[]>();
+  const known = byLabels.get(labels.join());
+  if (known) return known;
+  const counted = rows.filter((row) => labels.every((label) => nodes[row]?.metadata.labels[label] !== undefined));
+  const order = takeTurns([...Map.groupBy(counted, (row) => nodes[row]?.metadata.labels[labels[0] ?? '']).values()]);
+  turns.set(rows, byLabels.set(labels.join(), order));
+  return order;
+}
+
+/** Its pools take the places one after the other. */
+function firstShort({ demands }: Batch, places: number): Shortage | undefined {
+  let left = places;
   for (const demand of demands) {
-    const others = demands.filter((other) => other !== demand && sharesNodes(other, demand));
-    const fits = placeable(demand) - others.reduce((sum, other) => sum + other.count * takenByOne(other, demand), 0);
-    if (fits < demand.count) return describe(demand, Math.max(0, fits));
+    if (left < demand.count) return describe(demand, Math.max(0, left));
+    left -= demand.count;
   }
   return undefined;
 }
 
-/** Pods of the shape that find a place, at most as many as are asked for. */
-function placeable(demand: Demand): number {
-  const places = demand.rooms
-    .filter(({ node }) => isOpen(node) && admits(node, demand.shape))
-    .map((room) => ({ node: room.node, left: howMany(freeOf(room, demand.leaving), demand.shape.requests) }));
-  if (demand.shape.spreads.length > 0) return spreadOut(demand, places);
-  return places.reduce((sum, { left }) => sum + left, 0);
-}
-
-/** What a node has left: what it leaves to pods, less what they ask for. */
-export function freeOf({ node, pods }: Room, leaving: ReadonlySet<string>): Resources {
-  const staying = pods.filter(({ metadata }) => !leaving.has(metadata.uid));
-  const taken = addResources({ pods: staying.length }, ...staying.map(({ requests }) => requests));
-  return subtractResources(node.allocatable, taken);
-}
-
-function howMany(free: Resources, requests: Resources): number {
-  const bounds = Object.entries({ ...requests, pods: 1 })
-    .filter(([, amount]) => amount > 0)
-    .map(([name, amount]) => Math.floor((free[name] ?? 0) / amount));
-  return Math.max(0, Math.min(...bounds));
-}
-
-interface Place {
-  node: Node;
-  left: number;
-}
-
-/** One pod after the other, as the scheduler does: where it may go by every constraint, in the emptiest domain first. */
-function spreadOut(demand: Demand, places: readonly Place[]): number {
-  const constraints = demand.shape.spreads.map((spread) => domainsOf(demand, spread));
-  const left = new Map(places.map((place) => [place.node, place.left]));
-  for (let placed = 0; placed < demand.count; placed += 1) {
-    const node = emptiest(constraints, left);
-    if (!node) return placed;
-    left.set(node, (left.get(node) ?? 0) - 1);
-    for (const one of constraints) one.add(node);
-  }
-  return demand.count;
-}
-
-interface Domains {
-  /** Of the domain that has fewest. */
-  least: () => number;
-  /** With one pod more on the node; undefined where it is in no domain. */
-  after: (node: Node) => number | undefined;
-  maxSkew: number;
-  add: (node: Node) => void;
-}
-
-/** The VM with room on which one pod more keeps every skew small enough, and the domains as even as can be. */
-function emptiest(constraints: readonly Domains[], left: ReadonlyMap<Node, number>): Node | undefined {
-  const least = constraints.map((one) => one.least());
-  let best: { node: Node; pods: number } | undefined;
-  for (const [node, places] of left) {
-    if (places <= 0) continue;
-    const after = constraints.map((one) => one.after(node) ?? Number.POSITIVE_INFINITY);
-    if (constraints.some(({ maxSkew }, index) => (after[index] ?? 0) - (least[index] ?? 0) > maxSkew)) continue;
-    const pods = after.reduce((sum, one) => sum + one, 0);
-    if (best === undefined || pods < best.pods) best = { node, pods };
-  }
-  return best?.node;
-}
-
-/** The pods of each domain (https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/). */
-function domainsOf({ shape, rooms, leaving, labels }: Demand, spread: Spread): Domains {
-  const { topologyKey, maxSkew, minDomains = 1, labelSelector = {}, matchLabelKeys = [] } = spread;
-  const selector = {
-    ...labelSelector,
-    matchLabels: {
-      ...labelSelector.matchLabels,
-      ...Object.fromEntries(
-        matchLabelKeys.flatMap((key) => (shape.labels[key] === undefined ? [] : [[key, shape.labels[key]]])),
-      ),
-    },
-  };
-  const keys = shape.spreads.map((one) => one.topologyKey);
-  const counted = new Map<string, number>();
-  for (const { node, pods } of rooms) {
-    if (keys.some((key) => node.metadata.labels[key] === undefined)) continue;
-    if (spread.nodeAffinityPolicy !== 'Ignore' && !isSelected(node, shape)) continue;
-    if (spread.nodeTaintsPolicy === 'Honor' && !toleratesTaints(node, shape)) continue;
-    const matching = pods.filter(
-      ({ metadata }) =>
-        !leaving.has(metadata.uid) &&
-        metadata.deletionTimestamp === undefined &&
-        selects(selector, labels.get(metadata.uid) ?? {}),
-    );
-    const domain = node.metadata.labels[topologyKey] ?? '';
-    counted.set(domain, (counted.get(domain) ?? 0) + matching.length);
-  }
-  // A pod that its own constraint does not select adds nothing to any domain.
-  const own = selects(selector, shape.labels) ? 1 : 0;
-  function domainOf(node: Node): string | undefined {
-    return keys.some((key) => node.metadata.labels[key] === undefined) ? undefined : node.metadata.labels[topologyKey];
-  }
-  function podsIn(domain: string | undefined): number {
-    return counted.get(domain ?? '') ?? 0;
-  }
-  return {
-    maxSkew,
-    least: () => (counted.size < minDomains ? 0 : Math.min(...counted.values())),
-    after: (node) => {
-      const domain = domainOf(node);
-      return domain === undefined ? undefined : podsIn(domain) + own;
-    },
-    add: (node) => {
-      const domain = domainOf(node);
-      if (domain !== undefined) counted.set(domain, podsIn(domain) + own);
-    },
-  };
-}
-
-function sharesNodes(a: Demand, b: Demand): boolean {
-  const names = new Set(a.rooms.map(({ node }) => node.metadata.name));
-  return b.rooms.some(({ node }) => names.has(node.metadata.name));
-}
-
-/** Places of the one shape that one pod of the other can cost at most: nobody says which VM it comes to. */
-function takenByOne(other: Demand, { shape }: Demand): number {
-  const lost = Object.entries(shape.requests)
-    .filter(([, amount]) => amount > 0)
-    .map(([name, amount]) => Math.ceil((other.shape.requests[name] ?? 0) / amount));
-  return Math.max(1, ...lost);
+function unknownMessage({ demands }: Batch): string {
+  const pools = demands.map(({ pool }) => pool).join(', ');
+  return `room for pool ${pools} was not counted: too many VMs and domains for so many pods`;
 }
 
 function describe({ pool, shape, count, rooms, leaving }: Demand, fits: number): Shortage {

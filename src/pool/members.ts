@@ -1,7 +1,7 @@
 /** Which VMs are whose, of all pools at once. Pure. */
 import type { VmPool } from '../api/vm-pool.ts';
 import type { Node } from './objects.ts';
-import { matchesSelector, POOL_LABELS, selectorBy } from './select.ts';
+import { labelNames, matchesSelector, POOL_LABELS, selectorBy } from './select.ts';
 
 export interface PoolMembers {
   /** Undefined while no cloud's label names the pool. */
@@ -12,11 +12,7 @@ export interface PoolMembers {
 
 /** The VMs of every pool, by the pool's name. */
 export function poolMembers(pools: readonly VmPool[], nodes: readonly Node[]): Map<string, PoolMembers> {
-  const named = new Set(
-    nodes.flatMap(({ metadata: { labels } }) =>
-      POOL_LABELS.flatMap((label) => (labels[label] === undefined ? [] : [`${label}=${labels[label]}`])),
-    ),
-  );
+  const named = labelNames(nodes);
   return new Map(
     pools.map((pool) => {
       const { name } = pool.metadata;

@@ -30,6 +30,21 @@ export function selectorBy(
   return key === undefined ? undefined : { [key]: metadata.name };
 }
 
+const knownNames = new WeakMap<readonly Node[], ReadonlySet<string>>();
+
+/** `label=name` of every pool that a cloud's label on one of the nodes names. Read once for the same nodes. */
+export function labelNames(nodes: readonly Node[]): ReadonlySet<string> {
+  const known = knownNames.get(nodes);
+  if (known) return known;
+  const names = new Set(
+    nodes.flatMap(({ metadata: { labels } }) =>
+      POOL_LABELS.flatMap((label) => (labels[label] === undefined ? [] : [`${label}=${labels[label]}`])),
+    ),
+  );
+  knownNames.set(nodes, names);
+  return names;
+}
+
 export function matchesSelector(node: Node, selector: Readonly<Record<string, string>>): boolean {
   return Object.entries(selector).every(([key, value]) => node.metadata.labels[key] === value);
 }

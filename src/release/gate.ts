@@ -10,7 +10,7 @@ import { describeMark, inheritsFrom, keepsOut } from './kinship.ts';
 import type { PullWait } from './prepull.ts';
 import { imagesKeepOut } from './prepull.ts';
 import type { VmWait } from './room.ts';
-import { vmsKeepOut } from './room.ts';
+import { roomUnknown, vmsKeepOut } from './room.ts';
 import type { Revisions } from './drafts.ts';
 import { hasFailed, isEntered, isHealthy, isRevert, wantedKey, wantedReplicas, wantedRevision } from './target.ts';
 import type { PoolView, View } from './view.ts';
@@ -118,6 +118,8 @@ export function enterStages(view: View, drafts: Revisions): ReadonlySet<PoolView
     if (!wait) {
       const approval = approvalFor(view, stage, wanted);
       for (const pool of waiting) letIn(pool, wanted);
+      const note = roomUnknown(view, waiting, wanted);
+      if (note !== undefined) drafts.notice({ type: 'Warning', reason: 'RoomNotCounted', note });
       if (approval) drafts.change(wanted).approvals[stage.name] = approval;
     } else if (vmsKeepOut(view, added, wanted)) {
       continue;

@@ -4,7 +4,7 @@ import type { Reason } from '../api/reasons.ts';
 import type { ReleasePromotion } from '../api/release-promotion.ts';
 import type { ReleaseRollback } from '../api/release-rollback.ts';
 import type { VmPool } from '../api/vm-pool.ts';
-import type { Room } from '../pool/fit.ts';
+import type { CountRoom, Room } from '../pool/fit.ts';
 import type { Node as PoolNode } from '../pool/objects.ts';
 import type {
   Autoscaler,
@@ -76,6 +76,8 @@ export interface Observed {
   vms: readonly PoolNode[];
   /** Counted when it is asked for only. Left out: not everybody's pods are seen, so nobody knows what room there is. */
   rooms?: LookUpRooms;
+  /** Counts room as countRoom does, and keeps what it counted. Left out: each time anew. */
+  countRoom?: CountRoom;
   rollbacks: readonly ReleaseRollback[];
   promotions: readonly ReleasePromotion[];
   /** By image string; only those that no pin is known for. */

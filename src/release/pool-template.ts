@@ -25,8 +25,15 @@ export function poolTemplate(
   return makeDeployment({ owner, identity, track: '', replicas: 0, topology }).spec.template;
 }
 
-/** Ready, not cordoned, and with labels and taints that let the pods in. */
-export function openVms(view: View, pool: PoolView, revision: Revision): Node[] {
+const known = new WeakMap<readonly Node[], Map<string, readonly Node[]>>();
+
+/** Ready, not cordoned, and with labels and taints that let the pods in. Found once for all pools that are placed alike. */
+export function openVms(view: View, pool: PoolView, revision: Revision): readonly Node[] {
+  const { vms } = view.observed;
   const shape = podShape(poolTemplate(view, pool, revision));
-  return view.observed.vms.filter((node) => isOpen(node) && admits(node, shape));
+  const byPlacement = known.get(vms) ?? new Map<string, readonly Node[]>();
+  const placement = JSON.stringify([shape.nodeSelector, shape.tolerations, shape.nodeTerms]);
+  const open = byPlacement.get(placement) ?? vms.filter((node) => isOpen(node) && admits(node, shape));
+  known.set(vms, byPlacement.set(placement, open));
+  return open;
 }

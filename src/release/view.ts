@@ -126,10 +126,11 @@ export function view(seen: Observed, now: number, problem?: SpecProblem): View {
   const ledgerObject = observed.revisions.find(({ metadata }) => metadata.name === ledgerName(release.metadata.name));
   const record = parseLedger(ledgerObject);
   const { spec, topology, wanted } = viewSpec(observed, revisions, record, problem);
+  const pods = Map.groupBy(observed.pods, ({ metadata }) => metadata.labels?.[LABEL.workload]);
   const found = observed.deployments.flatMap((deployment) => {
     const recorded = readIdentity(deployment.metadata.annotations?.[ANNOTATION.placement]);
     const identity = recorded ?? identityByName(deployment, release.metadata.name, topology, revisions);
-    return viewWorkload(deployment, identity ?? SCRIBBLED, observed.pods) ?? [];
+    return viewWorkload(deployment, identity ?? SCRIBBLED, pods.get(deployment.metadata.name) ?? []) ?? [];
   });
   const workloads = found.filter(({ key }) => key !== SCRIBBLED.key);
   const groups = topology ? viewGroups(observed, topology, revisions, found) : [];
@@ -165,9 +166,7 @@ function viewWorkload(deployment: Deployment, identity: Identity, pods: readonly
   const { labels = {}, name, deletionTimestamp } = deployment.metadata;
   const pool = labels[LABEL.pool];
   if (pool === undefined || deletionTimestamp !== undefined) return undefined;
-  const own = pods.filter(
-    ({ metadata }) => metadata.labels?.[LABEL.workload] === name && metadata.deletionTimestamp === undefined,
-  );
+  const own = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   const ready = own.filter((pod) => pod.ready).length;
   return {
     deployment,
@@ -223,7 +222,8 @@ function viewGroups(
   const byService = Map.groupBy(members, ({ pool }) =>
     topology.service ? nameOfService(release.name, pool) : `/${pool.name}`,
   );
-  const sources = { observed, revisions, workloads };
+  const tracks = new Set(observed.pods.map(({ metadata }) => metadata.labels?.[LABEL.track]));
+  const sources = { observed, revisions, workloads, tracks };
   return [...byService].map(([name, group]) => {
     const own = observed.services.find(({ metadata }) => metadata.name === name);
     const foreign = observed.foreignServices.find(({ metadata }) => metadata.name === name);
@@ -252,6 +252,8 @@ interface PoolSources {
   pool: Pool;
   revisions: readonly Revision[];
   workloads: readonly Workload[];
+  /** Of all pods that there are. */
+  tracks: ReadonlySet<string | undefined>;
   /** What it should be named; undefined for a release without. */
   serviceName: string | undefined;
   service: Service | undefined;
@@ -264,8 +266,7 @@ function viewPool(sources: PoolSources): PoolView {
   const own = all.filter(({ key }) => key !== SCRIBBLED.key);
   const noted = Number(service?.metadata.annotations?.[ANNOTATION.revision] ?? Number.NaN);
   const selected = own.find((workload) => workload.track === track);
-  const leadsElsewhere =
-    track !== undefined && observed.pods.some(({ metadata }) => metadata.labels?.[LABEL.track] === track);
+  const leadsElsewhere = track !== undefined && sources.tracks.has(track);
   const current = selected ?? formerly(own, observed) ?? (leadsElsewhere ? undefined : unselected(own, track, noted));
   const servedNumber = current?.revision ?? noted;
   const served = revisions.find(({ number }) => number === servedNumber);

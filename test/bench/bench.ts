@@ -8,11 +8,13 @@ import { prepare, RAISED_FLAGS } from './environment.ts';
 import { measureFleet } from './fleet.ts';
 import type { Results } from './report.ts';
 import { formatRows, requestDetails, toRows } from './report.ts';
+import { measureRoom } from './room.ts';
 import { addReleases, measureFootprint, measureIdle } from './standing.ts';
 import { measureWarmRollbacks } from './switching.ts';
 
 const usage = `Usage: node test/bench/bench.ts [options]
-  --only LETTERS    parts to run, of a (warm rollback), b (many releases, with c and f), d (idle), e (memory); default abde
+  --only LETTERS    parts to run, of a (warm rollback), b (many releases, with c and f), d (idle), e (memory), g (room, which
+                    needs no cluster); default abdeg
   --releases N      releases of part b; default 200
   --most N          releases at the end of part e; default 1000
   --rollbacks N     rollbacks of part a; default 50
@@ -24,7 +26,7 @@ const usage = `Usage: node test/bench/bench.ts [options]
 
 const { values: flags } = parseArgs({
   options: {
-    only: { type: 'string', default: 'abde' },
+    only: { type: 'string', default: 'abdeg' },
     releases: { type: 'string', default: '200' },
     most: { type: 'string', default: '1000' },
     rollbacks: { type: 'string', default: '50' },
@@ -74,6 +76,16 @@ async function measure(environment: Environment, results: Results): Promise<void
 }
 
 async function main(): Promise<void> {
+  const results: Results = {};
+  if (flags.only.includes('g')) {
+    say('(g) room for the largest spec on 1,000 VMs');
+    results.room = measureRoom();
+  }
+  if (flags.only === 'g') await print(results);
+  else await measureOnCluster(results);
+}
+
+async function measureOnCluster(results: Results): Promise<void> {
   const preparing = prepare({
     say,
     ...(flags.bundle !== undefined && { bundle: flags.bundle }),
@@ -83,7 +95,6 @@ async function main(): Promise<void> {
     throw new Error('interrupted');
   });
   interrupted.catch(() => undefined);
-  const results: Results = {};
   try {
     const environment = await Promise.race([preparing, interrupted]);
     await Promise.race([measure(environment, results), interrupted]);

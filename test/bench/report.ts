@@ -3,6 +3,7 @@ import type { FleetResult, Phase, PhaseResult } from './fleet.ts';
 import { PHASES } from './fleet.ts';
 import type { Request } from './requests.ts';
 import { countRequests, isStanding, isWrite } from './requests.ts';
+import type { RoomCost } from './room.ts';
 import type { Footprint } from './standing.ts';
 import type { WarmRollbacks } from './switching.ts';
 
@@ -15,6 +16,8 @@ export interface Results {
   idle?: { seconds: number; releases: number; requests: Request[] };
   /** (e) */
   footprints?: Footprint[];
+  /** (g) */
+  room?: RoomCost;
 }
 
 /** One line of the table. */
@@ -34,15 +37,18 @@ const AIM = {
   requests: 6,
   baseMB: 150,
   perReleaseKB: 50,
+  countMs: 10,
+  stallMs: 250,
 } as const;
 
-export function toRows({ warmRollbacks, fleet, idle, footprints }: Results, releases: number): Row[] {
+export function toRows({ warmRollbacks, fleet, idle, footprints, room }: Results, releases: number): Row[] {
   return [
     ...(warmRollbacks ? warmRows(warmRollbacks) : []),
     ...(fleet ? [...fleetRows(fleet, releases), ...requestRows(fleet, releases)] : []),
     ...(idle ? idleRows(idle) : []),
     ...(footprints ? footprintRows(footprints) : []),
     ...(fleet ? [loopRow(fleet, releases)] : []),
+    ...(room ? roomRows(room) : []),
   ];
 }
 
@@ -160,6 +166,16 @@ function loopRow({ loops }: FleetResult, releases: number): Row {
     `${releases} Service writes in a bare loop`,
     `${s(middle)} (${s(least)} to ${s(most)} in ${loops.length})`,
   );
+}
+
+function roomRows({ vms, pools, pods, counts, passes }: RoomCost): Row[] {
+  const what = `${vms} VMs, ${pools} pools, ${pods} pods`;
+  const count = quantile(counts, 0.5);
+  const stall = Math.max(...passes);
+  return [
+    row('g', `${what}: count room for a stage, p50`, ms(count), `≤ ${AIM.countMs} ms`, count <= AIM.countMs),
+    row('g', `${what}: longest stall of a pass`, ms(stall), `≤ ${AIM.stallMs} ms`, stall <= AIM.stallMs),
+  ];
 }
 
 function row(part: string, what: string, figure: string, aim?: string, met?: boolean): Row {

@@ -6,7 +6,7 @@ import type { KubeClient, KubeObject, Live, Resource, Selection } from '../../sr
 /** The objects of one kind in one namespace, as the API server's watch tells them. */
 export interface Watched<S> {
   get: (name: string) => S | undefined;
-  list: () => S[];
+  list: () => readonly S[];
   /**
    * Resolves once the condition held for every name at least once, with `performance.now()` of the last one.
    * @throws Error naming those that are missing after `timeoutSeconds`

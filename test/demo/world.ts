@@ -28,11 +28,11 @@ import type { EndpointSlice, Pod, Service } from '../../src/release/objects.ts';
 /** The objects of one namespace, as the API server last told them. */
 export interface World {
   readonly release: () => AppRelease | undefined;
-  readonly services: () => Service[];
-  readonly pods: () => Pod[];
-  readonly slices: () => EndpointSlice[];
-  readonly rollbacks: () => ReleaseRollback[];
-  readonly promotions: () => ReleasePromotion[];
+  readonly services: () => readonly Service[];
+  readonly pods: () => readonly Pod[];
+  readonly slices: () => readonly EndpointSlice[];
+  readonly rollbacks: () => readonly ReleaseRollback[];
+  readonly promotions: () => readonly ReleasePromotion[];
   /** Called after each change. */
   readonly onChange: (listener: () => void) => void;
   /**
@@ -68,7 +68,7 @@ export async function watchWorld(
     resource: Resource<T>,
     transform: (object: Live<T>) => S,
     labelSelector?: string,
-  ): () => S[] {
+  ): () => readonly S[] {
     const selection = { namespace, ...(labelSelector !== undefined && { labelSelector }) };
     const reflector = createReflector({ client, resource, transform, ...selection });
     reflector.onChange(() => {

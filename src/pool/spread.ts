@@ -1,0 +1,275 @@
+/** Pods that find a place by topology spread: counted by domain, not pod by pod. Pure. */
+import type { Demand, Room } from './fit.ts';
+import type { Node } from './objects.ts';
+import type { LabelSelector, PodShape, Spread } from './shape.ts';
+import { isSelected, selects, toleratesTaints } from './shape.ts';
+import type { Budget } from './vm-copy.ts';
+import { spend } from './vm-copy.ts';
+
+/** One constraint and the pods that each of its domains has. */
+interface Constraint {
+  maxSkew: number;
+  /** 1, or 0 where the constraint does not select the pods that come. */
+  own: number;
+  /** Fewer domains than minDomains: the emptiest counts as empty. */
+  isShort: boolean;
+  pods: number[];
+}
+
+/** VMs that are in the same domain of every constraint, and the places that they have left. */
+interface DomainGroup {
+  /** Of each constraint, the domain's place in `pods`. */
+  domains: readonly number[];
+  places: number;
+}
+
+/** How many pods find a place, at most as many as are asked for; undefined where the budget does not suffice to count. */
+export function placesBySpread(demand: Demand, places: ReadonlyMap<Node, number>, budget: Budget): number | undefined {
+  const { shape, rooms } = demand;
+  if (!spend(budget, rooms.length)) return undefined;
+  const topology = topologyOf(demand, budget);
+  const constraints = shape.spreads.map((spread, index): Constraint => {
+    const selector = selectorOf(spread, shape.labels);
+    const { domains, size } = topology.domains[index] ?? NO_DOMAINS;
+    const pods = Array.from({ length: size }, () => 0);
+    podsByVm(demand, selector).forEach((more, vm) => {
+      const at = domains[vm] ?? NONE;
+      if (at !== NONE) pods[at] = (pods[at] ?? 0) + more;
+    });
+    const isShort = pods.length < (spread.minDomains ?? 1);
+    return { maxSkew: spread.maxSkew, own: selects(selector, shape.labels) ? 1 : 0, isShort, pods };
+  });
+  const groups = topology.groups.map((domains): DomainGroup => ({ domains, places: 0 }));
+  for (const [node, more] of places) {
+    const group = groups[topology.groupOf.get(node) ?? -1];
+    if (group) group.places += more;
+  }
+  // (https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/) One alone leaves no choice.
+  const most = Math.min(demand.count, ...constraints.map((one, index) => mostBy(one, index, groups)));
+  if (constraints.length === 1) return most;
+  const placed = fill(constraints, groups, most, budget);
+  return placed ?? (most < demand.count ? most : undefined);
+}
+
+/** A VM that is in no domain. */
+const NONE = -1;
+
+/** The domain of each VM, in the order of the rooms; and how many domains there are. */
+interface Domains {
+  domains: Int32Array;
+  size: number;
+}
+
+const NO_DOMAINS: Domains = { domains: new Int32Array(), size: 0 };
+
+/** The domains of VMs, by the constraints of a shape. A VM without the label of one of them is in none at all. */
+interface Topology {
+  /** Of each constraint. */
+  domains: readonly Domains[];
+  /** In an order in which neighbours are in other domains. */
+  groups: readonly (readonly number[])[];
+  groupOf: ReadonlyMap<Node, number>;
+}
+
+const topologies = new WeakMap<Demand['rooms'], Map<string, Topology>>();
+
+/** Made once for the same VMs and constraints: the pools of a release have them in common. */
+function topologyOf({ rooms, shape }: Demand, budget: Budget): Topology {
+  const byShape = topologies.get(rooms) ?? new Map<string, Topology>();
+  topologies.set(rooms, byShape);
+  const { spreads, nodeSelector, nodeTerms, tolerations } = shape;
+  const rules = spreads.map((one) => [one.topologyKey, one.nodeAffinityPolicy, one.nodeTaintsPolicy]);
+  const key = JSON.stringify([rules, nodeSelector, nodeTerms, tolerations]);
+  const topology = byShape.get(key) ?? makeTopology(rooms, shape, budget);
+  byShape.set(key, topology);
+  return topology;
+}
+
+function makeTopology(rooms: Demand['rooms'], shape: PodShape, budget: Budget): Topology {
+  const { spreads } = shape;
+  spend(budget, rooms.length * spreads.length);
+  const nodes = rooms.map(({ node }) => node);
+  const isCounted = nodes.map(({ metadata }) => spreads.every((one) => metadata.labels[one.topologyKey] !== undefined));
+  const numbered = spreads.map(({ topologyKey, nodeAffinityPolicy, nodeTaintsPolicy }): Domains => {
+    const names = new Map<string, number>();
+    const domains = new Int32Array(nodes.length).fill(NONE);
+    nodes.forEach((node, vm) => {
+      if (!isCounted[vm]) return;
+      if (nodeAffinityPolicy !== 'Ignore' && !isSelected(node, shape)) return;
+      if (nodeTaintsPolicy === 'Honor' && !toleratesTaints(node, shape)) return;
+      const name = node.metadata.labels[topologyKey] ?? '';
+      names.set(name, names.get(name) ?? names.size);
+      domains[vm] = names.get(name) ?? NONE;
+    });
+    return { domains, size: names.size };
+  });
+  const all = nodes.map((node, vm) => ({ node, domains: numbered.map(({ domains }) => domains[vm] ?? NONE) }));
+  const members = Map.groupBy(
+    all.filter(({ domains }) => !domains.includes(NONE)),
+    ({ domains }) => domains.join(),
+  );
+  const coarsestFirst = numbered.map(({ size }, index) => ({ index, size })).toSorted((a, b) => a.size - b.size);
+  const groups = interleaved(
+    [...members.values()].map((own) => ({ domains: own[0]?.domains ?? [], own })),
+    coarsestFirst.map(({ index }) => index),
+  );
+  return {
+    domains: numbered,
+    groups: groups.map(({ domains }) => domains),
+    groupOf: new Map(groups.flatMap(({ own }, index) => own.map(({ node }) => [node, index] as const))),
+  };
+}
+
+/** Neighbours in other domains, of the coarsest constraint first, so that a round ends with all of them as full. */
+function interleaved<T extends { domains: readonly number[] }>(
+  groups: readonly T[],
+  [level, ...finer]: readonly number[],
+): T[] {
+  if (level === undefined) return [...groups];
+  const parts = [...Map.groupBy(groups, ({ domains }) => domains[level]).values()];
+  return takeTurns(parts.map((part) => (part.length > 1 ? interleaved(part, finer) : part)));
+}
+
+/** The first of each, the second of each, and so on. */
+export function takeTurns<T>(parts: readonly (readonly T[])[]): T[] {
+  const longest = parts.reduce((most, { length }) => Math.max(most, length), 0);
+  const taken: T[] = [];
+  for (let turn = 0; turn < longest; turn += 1) {
+    for (const part of parts) if (turn < part.length) taken.push(part[turn] as T);
+  }
+  return taken;
+}
+
+function selectorOf({ labelSelector = {}, matchLabelKeys = [] }: Spread, own: Demand['shape']['labels']) {
+  const added = matchLabelKeys.flatMap((key) => (own[key] === undefined ? [] : [[key, own[key]] as const]));
+  const matchLabels = { ...labelSelector.matchLabels, ...Object.fromEntries(added) };
+  return { ...labelSelector, matchLabels } satisfies LabelSelector;
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+/** How many pods with the same labels each VM has, in the order of the rooms, of those whose labels are known. */
+type LabelledPods = ReadonlyMap<Labels, Int32Array>;
+
+const known = new WeakMap<Demand['labels'], { rooms: Demand['rooms']; pods: LabelledPods }>();
+
+/** Added up for the demands of one release once, and for VMs whose pods have changed: most have not since the last count. */
+function labelledPods(rooms: Demand['rooms'], labels: Demand['labels']): LabelledPods {
+  const kept = known.get(labels);
+  if (kept?.rooms === rooms) return kept.pods;
+  const before = kept?.rooms.length === rooms.length ? kept.rooms : [];
+  const counts = new Map(before.length > 0 ? kept?.pods : undefined);
+  const changed = new Set<Labels>();
+  function add({ pods }: Room, vm: number, more: number): void {
+    for (const { metadata } of pods) {
+      const own = labels.get(metadata.uid);
+      // The scheduler does not count those that are on their way out.
+      if (!own || metadata.deletionTimestamp !== undefined) continue;
+      if (!changed.has(own)) counts.set(own, counts.get(own)?.slice() ?? new Int32Array(rooms.length));
+      changed.add(own);
+      const byVm = counts.get(own);
+      if (byVm) byVm[vm] = (byVm[vm] ?? 0) + more;
+    }
+  }
+  for (const [vm, room] of labels.size > 0 ? rooms.entries() : []) {
+    const old = before[vm];
+    if (old === room) continue;
+    if (old) add(old, vm, -1);
+    add(room, vm, 1);
+  }
+  known.set(labels, { rooms, pods: counts });
+  return counts;
+}
+
+/** The pods that a selector counts on each VM, but for those that leave. */
+function podsByVm({ rooms, labels, leaving }: Demand, selector: LabelSelector): Int32Array {
+  const all = labelledPods(rooms, labels);
+  const selected = new Set([...all.keys()].filter((own) => selects(selector, own)));
+  const counted = new Int32Array(rooms.length);
+  for (const own of selected) {
+    all.get(own)?.forEach((pods, vm) => {
+      counted[vm] = (counted[vm] ?? 0) + pods;
+    });
+  }
+  if (selected.size === 0 || leaving.size === 0) return counted;
+  rooms.forEach(({ pods }, vm) => {
+    for (const { metadata } of pods) {
+      if (!leaving.has(metadata.uid) || metadata.deletionTimestamp !== undefined) continue;
+      const own = labels.get(metadata.uid);
+      if (own && selected.has(own)) counted[vm] = (counted[vm] ?? 0) - 1;
+    }
+  });
+  return counted;
+}
+
+/** What one constraint lets in: no domain gets further than maxSkew beyond the one that is full first. */
+function mostBy({ pods, maxSkew, own, isShort }: Constraint, index: number, groups: readonly DomainGroup[]): number {
+  const places = pods.map(() => 0);
+  for (const { domains, places: more } of groups) {
+    const at = domains[index] ?? 0;
+    places[at] = (places[at] ?? 0) + more;
+  }
+  const full = own === 0 ? pods : pods.map((there, at) => there + (places[at] ?? 0));
+  const ceiling = (isShort ? 0 : lowest(full)) + maxSkew;
+  return pods.reduce((sum, there, at) => {
+    const more = own === 0 ? (there <= ceiling ? Number.POSITIVE_INFINITY : 0) : Math.max(0, ceiling - there);
+    return sum + Math.min(places[at] ?? 0, more);
+  }, 0);
+}
+
+function lowest(numbers: readonly number[]): number {
+  return numbers.reduce((least, one) => Math.min(least, one), Number.POSITIVE_INFINITY);
+}
+
+/** Round by round, one pod to every group that all constraints let it into: as evenly as that can be. */
+function fill(
+  constraints: readonly Constraint[],
+  groups: readonly DomainGroup[],
+  count: number,
+  budget: Budget,
+): number | undefined {
+  const floors = constraints.map(floorOf);
+  let open = groups.filter(({ places }) => places > 0);
+  let placed = 0;
+  while (placed < count) {
+    const before = placed;
+    if (!spend(budget, open.length * constraints.length)) return undefined;
+    for (const group of open) {
+      const isLetIn = constraints.every(
+        ({ pods, own, maxSkew }, index) =>
+          (pods[group.domains[index] ?? 0] ?? 0) + own - (floors[index]?.level ?? 0) <= maxSkew,
+      );
+      if (!isLetIn) continue;
+      group.places -= 1;
+      placed += 1;
+      if (placed === count) return placed;
+      constraints.forEach((constraint, index) => {
+        floors[index]?.add(group.domains[index] ?? 0, constraint.own);
+      });
+    }
+    if (placed === before) return placed;
+    open = open.filter(({ places }) => places > 0);
+  }
+  return placed;
+}
+
+/** The emptiest domain's pods, kept as pods come. */
+interface Floor {
+  level: number;
+  add: (domain: number, pods: number) => void;
+}
+
+function floorOf({ pods, isShort }: Constraint): Floor {
+  const floor: Floor = { level: isShort ? 0 : lowest(pods), add };
+  let emptiest = pods.filter((there) => there === floor.level).length;
+  function add(domain: number, more: number): void {
+    const there = pods[domain] ?? 0;
+    pods[domain] = there + more;
+    if (isShort || more === 0 || there > floor.level) return;
+    emptiest -= 1;
+    if (emptiest > 0) return;
+    floor.level = lowest(pods);
+    emptiest = pods.filter((one) => one === floor.level).length;
+  }
+  return floor;
+}

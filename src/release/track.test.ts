@@ -269,4 +269,33 @@ describe('with RollingUpdate a version whose ports', () => {
     const waiting = deployments.map((deployment, index) => (index === 0 ? deployment : { ...deployment, status: {} }));
     expect(actions({ ...seen, deployments: waiting }, [first, second])).toEqual([]);
   });
+
+  test('gets the same name from one who does not see all that there is', () => {
+    const stages = [
+      {
+        name: 'all',
+        pools: [POOL, 'prod-b'].map((name) => ({ name, replicas: 2, nodeSelector: {}, serviceName: 'shop' })),
+      },
+    ];
+    const both = spec({ ...rolling('1.0.0', { port: 80, targetPort: 'http' }), stages });
+    const shared = placementKeys(topologyOf(both), 'web', 'RollingUpdate').get(POOL) ?? '';
+    const facts = { entered: { at: EARLIER, attempt: 1, key: shared } };
+    const of = revision(1, both, { pools: { [POOL]: facts, 'prod-b': facts }, approvals: {} });
+    const [a, b] = [POOL, 'prod-b'].map((pool) => {
+      const as = { ...identity(of), pool, strategy: 'RollingUpdate' as const, key: shared };
+      const made = makeDeployment({
+        owner: meta('web'),
+        identity: as,
+        track: 'shop-rolling',
+        replicas: 2,
+        topology: topologyOf(both),
+      });
+      return live(made, 0);
+    });
+    if (!a || !b) throw new Error('no Deployment');
+    const seen = (deployments: Deployment[]) =>
+      actions({ release: release(both), deployments, services: [serves(a, of)], pods: [] }, [of]);
+    expect(seen([])).toEqual([`Deployment ${a.metadata.name}`, `Deployment ${b.metadata.name}`]);
+    expect(seen([b])).toEqual([`Deployment ${a.metadata.name}`]);
+  });
 });

@@ -133,16 +133,22 @@ function isLeftByOthers(view: View, group: Group, { strategy }: Runs): boolean {
 }
 
 function newTrack(view: View, group: Group, runs: Runs): string {
-  const [pool] = group.pools;
-  if (!pool) throw new Error('a Service without a pool');
-  const service = group.serviceName ?? joinName(view.owner.name, pool.name);
-  const named = (one: Distinction, revision = runs.revision) =>
-    trackName(service, { ...runs, revision, pool: pool.name }, one);
-  const names = distinctions(group, runs).map((one) => named(one));
+  const rolls = group.pools.some(({ workloads }) => workloads.some(({ strategy }) => strategy === 'RollingUpdate'));
+  const names = distinctions(group, runs)
+    .filter(({ own }) => own || !rolls || runs.strategy === 'BlueGreen')
+    .map((one) => trackWith(view, group, runs, one));
   // Somebody removed the Deployment that the Service leads to: made again, it is led to at once.
-  const led = [named({}), ...view.revisions.map((revision) => named({ own: true }, revision))];
-  const lost = runs.strategy === 'RollingUpdate' ? led.filter((name) => name === group.track) : [];
+  const led = view.revisions.map((revision) => trackWith(view, group, { ...runs, revision }, { own: true }));
+  const lost =
+    runs.strategy === 'RollingUpdate'
+      ? [trackWith(view, group, runs, {}), ...led].filter((name) => name === group.track)
+      : [];
   return [...lost, ...names].find((name) => isFree(view, group, name, runs)) ?? names.at(-1) ?? '';
+}
+
+function trackWith(view: View, { serviceName, pools }: Group, runs: Runs, one: Distinction): string {
+  const pool = pools[0]?.name ?? '';
+  return trackName(serviceName ?? joinName(view.owner.name, pool), { ...runs, pool }, one);
 }
 
 /** Nobody else's pods have it, and none that serve with other ports. */
@@ -155,18 +161,19 @@ function isFree(view: View, group: Group, track: string, { strategy, revision }:
   return track !== group.track || !served || mayRollOver(view, group, served.number, revision);
 }
 
+/** It follows from the track, whatever else is known to be there: two leaders, or one with a stale cache, make the same. */
 function newName(view: View, pool: PoolView, runs: Runs, track: string): string {
-  const names = distinctions(groupOf(view, pool), runs).map((one) =>
-    workloadName(view.owner.name, { ...runs, pool: pool.name }, one),
-  );
+  const group = groupOf(view, pool);
+  const plain = runs.strategy === 'BlueGreen' || track === trackWith(view, group, runs, {});
+  const names = distinctions(group, runs)
+    .filter(({ own }) => own || plain)
+    .map((one) => workloadName(view.owner.name, { ...runs, pool: pool.name }, one));
   const isNew = (name: string) => view.workloads.every((other) => other.name !== name || other.track === track);
   return names.find(isNew) ?? names.at(-1) ?? '';
 }
 
-/** From plain to ever more distinct: the first that is free is taken, so that two leaders make the same. */
+/** From plain to ever more distinct: the first that is free is taken. */
 function distinctions({ serviceName, pools }: Group, { strategy }: Runs): Distinction[] {
   const apart = { own: true, apart: shortHash(pools.map(({ name }) => name)).slice(0, 5) };
-  if (strategy === 'BlueGreen' || serviceName === undefined) return [{}, apart];
-  const rolls = pools.some(({ workloads }) => workloads.some((workload) => workload.strategy === strategy));
-  return rolls ? [{ own: true }, apart] : [{}, { own: true }, apart];
+  return strategy === 'BlueGreen' || serviceName === undefined ? [{}, apart] : [{}, { own: true }, apart];
 }

@@ -2,6 +2,7 @@
 import { describe, expect } from 'vitest';
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import { APP_RELEASES, DEPLOYMENTS, SERVICES } from '../../src/controller/resources.ts';
+import { objectName } from '../../src/release/names.ts';
 import type { World } from './harness.ts';
 import { admin, endpointsOf, exists, test } from './harness.ts';
 import type { Spec } from './release-objects.ts';
@@ -199,6 +200,7 @@ describe.concurrent('a name that belongs to somebody else', () => {
     const stages = [{ name: 'production', pools: [pool('prod-b', 1, { serviceName: 'web-prod-a' })] }];
     await world.apply(release(await world.image('2.0'), { stages }), { name: 'other' });
     const { message } = await world.stalled('NameTaken', 'other');
+    expect((await world.deployments()).map(({ metadata }) => metadata.name)).toEqual([objectName('web', 'prod-a', 1)]);
     expect(message).toMatch(/Service web-prod-a belongs to AppRelease web: .*another serviceName/);
     expect(await service(world, 'web-prod-a')).toEqual(before);
     const own = [{ name: 'production', pools: [pool('prod-b', 1)] }];
@@ -211,18 +213,19 @@ describe.concurrent('a name that belongs to somebody else', () => {
   test('2.4 of a Deployment is left alone too', async ({ world }) => {
     const image = await world.image('1.0');
     const labels = { app: 'old' };
+    const name = objectName('web', 'prod-a');
     const template = { metadata: { labels }, spec: { containers: [{ name: 'web', image }] } };
     const old = {
-      metadata: { name: 'web-prod-a' },
+      metadata: { name },
       spec: { replicas: 0, selector: { matchLabels: labels }, template },
     };
     await world.applyAs('somebody', DEPLOYMENTS, old);
     await world.apply(worker(image, { stages: oneStage }));
     const { message } = await world.stalled('NameTaken');
-    expect(message).toMatch(/Deployment web-prod-a belongs to somebody else/);
-    const { spec } = await admin.get(DEPLOYMENTS, { namespace: world.namespace, name: 'web-prod-a' });
+    expect(message).toContain(`Deployment ${name} belongs to somebody else`);
+    const { spec } = await admin.get(DEPLOYMENTS, { namespace: world.namespace, name });
     expect(spec.selector.matchLabels).toEqual(labels);
-    await world.remove(DEPLOYMENTS, 'web-prod-a');
+    await world.remove(DEPLOYMENTS, name);
     // What the API server refused is tried anew after a while.
     await world.until(async () => {
       expect(await world.condition('Ready')).toMatchObject({ status: 'True' });

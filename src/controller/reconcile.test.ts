@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { AppRelease, AppReleaseSpec } from '../api/app-release.ts';
+import type { AppRelease } from '../api/app-release.ts';
 import type { Notice } from '../release/actions.ts';
 import { NOW, release, spec } from '../release/testing.ts';
 import { createReconciler } from './reconcile.ts';
@@ -16,7 +16,7 @@ test('what a rule throws is told once by an event and the log, and the status na
     },
   });
   const template = { spec: { ...base.template.spec, initContainers: [broken] } };
-  let known: AppRelease = release({ ...base, template } as unknown as AppReleaseSpec);
+  let known: AppRelease = release({ ...base, template });
   const empty = { get: () => undefined, list: () => [], byIndex: () => [] };
   const releases = {
     ...empty,

@@ -39,7 +39,7 @@ const KEYS = placementKeys(topologyOf(spec()), 'web', 'BlueGreen');
 function good(number: number, from = spec()): Revision {
   const pools = POOLS.map(({ name }) => {
     const entered = { at: AT, attempt: 1, key: KEYS.get(name) ?? '' };
-    return [name, { entered, healthySince: AT, good: AT }];
+    return [name, { entered, healthySince: AT, good: AT }] as const;
   });
   return revision(number, from, { pools: Object.fromEntries(pools), approvals: {} });
 }

@@ -89,7 +89,7 @@ function parseRevisionData(data: object): RevisionData | undefined {
 /** Each on its own: a field that cannot be read costs that field alone. */
 const POOL_FACTS: { [Field in keyof Required<PoolFacts>]: z.ZodType<Required<PoolFacts>[Field]> } = {
   entered: z.object({ at: time, attempt: count, key: z.string() }),
-  placed: z.object({ at: time, key: z.string(), done: time.optional() }) as z.ZodType<Required<PoolFacts>['placed']>,
+  placed: z.object({ at: time, key: z.string(), done: time.optional() }),
   clock: z.object({ start: time, stopped: time.optional() }),
   healthySince: time,
   pulling: time,

@@ -211,7 +211,7 @@ describe.concurrent('a pool that follows its load', () => {
     await world.apply(release(await world.image('1.0'), autoscaled(1, 3)));
     await world.stalled('NameTaken');
     expect((await world.condition('Stalled')).message).toMatch(
-      /HorizontalPodAutoscaler web-prod-a belongs to somebody/,
+      /HorizontalPodAutoscaler web-prod-a-\w+ belongs to somebody/,
     );
     expect(await targetOf(world)).toBe('other');
     await world.poolIs('prod-a', { version: '1.0', readyReplicas: 1 });

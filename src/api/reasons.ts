@@ -50,7 +50,7 @@ const GATES = [
   'PullingImages',
 ] as const;
 
-const STALLED = [...SPEC, ...REGISTRY_REFUSES, 'NameTaken', 'Failed', ...STAYS, 'Refused'] as const;
+const STALLED = [...SPEC, ...REGISTRY_REFUSES, 'NameTaken', 'RecordLost', 'Failed', ...STAYS, 'Refused'] as const;
 const UNDER_WAY = [
   'ResolvingDigests',
   'RecordingRevision',

@@ -53,6 +53,9 @@ export const releaseRollbackStatus = z
       description:
         'The wanted revision that this keeps out, and with it those that are recorded later with its version or its images.',
     }),
+    heldVersion: z.string().optional().meta({
+      description: 'The version of the revision that this keeps out, where its record is lost.',
+    }),
     pools: z
       .array(rollbackPoolStatus)
       .max(256)

@@ -14,8 +14,9 @@ import { ownerReference } from '../release/render.ts';
 import type { Cache } from './caches.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { readService } from './observe.ts';
-import type { Scope } from './contact.ts';
-import { conflict, makeNew, noteTaken } from './contact.ts';
+import type { Scope, Subject } from './contact.ts';
+import { forgetConflict, isStale, noteConflict } from './conflicts.ts';
+import { conflict, findOut, makeNew, noteTaken } from './contact.ts';
 import { applyOwned } from './owned.ts';
 import { AUTOSCALERS, BUDGETS, DEPLOYMENTS, PODS, PROMOTIONS, REVISIONS, ROLLBACKS, SERVICES } from './resources.ts';
 import type { ReconcileContext } from './types.ts';
@@ -30,6 +31,19 @@ export async function applyAction(
   action: Action,
 ): Promise<void> {
   const scope = { context, release, memory };
+  try {
+    await write(scope, action);
+    forgetConflict(scope, action);
+  } catch (error) {
+    if (isStale(error)) await noteConflict(scope, action);
+    throw error;
+  }
+  context.log('info', { action: action.kind }, action.message);
+  for (const notice of action.notices ?? []) context.record(release, notice);
+}
+
+async function write(scope: Scope, action: Action): Promise<void> {
+  const { context } = scope;
   context.assertLeading();
   switch (action.kind) {
     case 'DryRun':
@@ -43,6 +57,9 @@ export async function applyAction(
       break;
     case 'AnnotateRevision':
       await annotateRevision(scope, action);
+      break;
+    case 'FindLost':
+      await findLost(scope, action);
       break;
     case 'DeleteRevision':
       await remove(scope, REVISIONS, context.caches.revisions, action.target);
@@ -97,8 +114,6 @@ export async function applyAction(
       await patchStatus(scope, PROMOTIONS, context.caches.promotions, action);
       break;
   }
-  context.log('info', { action: action.kind }, action.message);
-  for (const notice of action.notices ?? []) context.record(release, notice);
 }
 
 /** Nothing is stored: the API server, its admission policies and webhooks say whether they would take it. */
@@ -155,6 +170,18 @@ async function createRevision(
       data: inOrder(data),
     },
   );
+}
+
+async function findLost(scope: Scope, { object, name }: Of<'FindLost'>): Promise<void> {
+  const { context, memory, release } = scope;
+  const { revisions, deployments } = context.caches;
+  const subject =
+    object === 'Deployment'
+      ? { resource: DEPLOYMENTS, cache: deployments, name }
+      : { resource: REVISIONS, cache: revisions, name };
+  const { found } = await findOut(scope, subject as Subject);
+  if (found === 'Ours' && subject.cache.get(release.metadata.namespace, name)) memory.lost.delete(`${object}/${name}`);
+  else memory.lost.set(`${object}/${name}`, context.now());
 }
 
 /** Keys in the order of Kubernetes, which refuses every patch of a ControllerRevision whose data it would write otherwise. */
@@ -265,12 +292,14 @@ async function heed({ context, release }: Scope, guard: Guard | undefined): Prom
 }
 
 async function remove<T extends KubeObject, S>(
-  { context, release }: Scope,
+  { context, memory, release }: Scope,
   resource: Resource<T>,
   cache: Cache<S>,
   { name, uid, resourceVersion }: Target,
 ): Promise<void> {
   const key = { namespace: release.metadata.namespace, name };
+  // Its pods stay for a while, and tell of it.
+  if (resource.kind === 'Deployment') memory.lost.set(`${resource.kind}/${name}`, context.now());
   try {
     const preconditions = { uid, resourceVersion };
     const left = await context.client.delete(resource, key, { preconditions, propagationPolicy: 'Background' });

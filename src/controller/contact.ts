@@ -24,6 +24,8 @@ export interface Subject<T extends KubeObject = KubeObject> {
   resource: Resource<T>;
   cache: Cache<Stored>;
   name: string;
+  /** False for what users make: caches have all of it, and it carries no label of ours. */
+  isLabelled?: boolean;
 }
 
 /**
@@ -45,7 +47,12 @@ export async function makeNew<T extends KubeObject>(
     return made;
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
-    const found = await findOut(scope, subject);
+    const { found, live } = await findOut(scope, subject);
+    if (found === 'Foreign' && live)
+      noteTaken(scope, resource.kind, takenMessage(resource.kind, live.metadata, release.metadata.name), name);
+    if (found === 'LeftBehind')
+      throw conflict(name, `${resource.kind} ${name} of the release that was deleted is still there`);
+    if (found === 'Leaving') throw conflict(name, `${resource.kind} ${name} is on its way out`);
     // Else the next round would be as blind as this one.
     if (found === 'Nothing' || (found === 'Ours' && !cache.get(release.metadata.namespace, name))) throw error;
     return undefined;
@@ -53,33 +60,30 @@ export async function makeNew<T extends KubeObject>(
 }
 
 /** What stands where one of the release's is wanted. */
-type Found = 'Nothing' | 'Ours' | 'Foreign';
+type Found = 'Nothing' | 'Ours' | 'Leaving' | 'LeftBehind' | 'Foreign';
 
 /**
  * Reads an object live and sets the caches right: what is the release's own is in them again, with its label; what is gone
- * is not. Fails with a conflict where it must go first.
+ * is not.
  */
-async function findOut<T extends KubeObject>(scope: Scope, subject: Subject<T>): Promise<Found> {
-  const { context, release } = scope;
-  const { resource, cache, name } = subject;
+export async function findOut<T extends KubeObject>(
+  scope: Scope,
+  subject: Subject<T>,
+): Promise<{ found: Found; live?: Live<T> }> {
+  const { release } = scope;
+  const { cache, name, isLabelled = true } = subject;
   const { namespace } = release.metadata;
   const live = await readLive(scope, subject);
   const known = cache.get(namespace, name);
   if (known && known.metadata.uid !== live?.metadata.uid) cache.observeDelete(known);
-  if (!live) return 'Nothing';
+  if (!live) return { found: 'Nothing' };
   const { labels, deletionTimestamp }: Labelled = live.metadata;
   const ownership = ownershipOf(live.metadata, release.metadata);
-  if (ownership === 'LeftBehind') throw inTheWay(resource, name, 'of the release that was deleted is still there');
-  const isLabelled = labels?.[LABEL.release] === release.metadata.name;
-  if (ownership === 'Ours' && !isLabelled) await labelAgain(scope, subject, live);
-  else if (labels?.[LABEL.release] !== undefined) cache.observeWrite(live);
-  if (ownership === 'Foreign') {
-    noteTaken(scope, resource.kind, takenMessage(resource.kind, live.metadata, release.metadata.name), name);
-    return 'Foreign';
-  }
-  if (deletionTimestamp !== undefined) throw inTheWay(resource, name, 'is on its way out');
-  context.log('debug', { kind: resource.kind, name, ownership }, 'found what the caches did not tell of');
-  return 'Ours';
+  const label = labels?.[LABEL.release];
+  if (isLabelled && ownership === 'Ours' && label !== release.metadata.name) await labelAgain(scope, subject, live);
+  else if (!isLabelled || label !== undefined) cache.observeWrite(live);
+  if (ownership === 'Foreign' || ownership === 'LeftBehind') return { found: ownership, live };
+  return { found: deletionTimestamp === undefined ? 'Ours' : 'Leaving', live };
 }
 
 interface Labelled {
@@ -109,10 +113,6 @@ async function labelAgain<T extends KubeObject>(
   const key = { namespace: release.metadata.namespace, name };
   const labelled = await context.client.patch(resource, key, { type: 'merge', body }, { fieldManager: FIELD_MANAGER });
   cache.observeWrite(labelled);
-}
-
-function inTheWay({ kind }: Resource, name: string, why: string): KubeError {
-  return conflict(name, `${kind} ${name} ${why}`);
 }
 
 export function conflict(path: string, message: string): KubeError {

@@ -7,9 +7,10 @@ import type { DigestLookup } from '../release/observed.ts';
 import { digestsByPlatform } from '../registry/manifest.ts';
 import type { DigestRequest, DigestResolver } from '../registry/types.ts';
 import { createCaches } from './caches.ts';
+import { isStale } from './conflicts.ts';
 import type { PoolControllerOptions } from './pools.ts';
 import { createPoolController } from './pools.ts';
-import { createReconciler, isStale } from './reconcile.ts';
+import { createReconciler } from './reconcile.ts';
 import type { ReconcileContext, ReconcileResult } from './types.ts';
 import { createVmWaiters } from './vm-waiters.ts';
 
@@ -43,12 +44,17 @@ export interface Controller {
   stop: () => Promise<void>;
 }
 
-/** A conflict is no failure: the news that it was made without is on its way. */
-const STALE_RETRY_MS = 20;
+/** The news that a stale pass was made without is on its way: no sooner. One that stays stale backs off as any failure. */
+export const STALE_RETRY_MS = 20;
+const MAX_DELAY_MS = 60_000;
 
 export function createController(options: ControllerOptions): Controller {
   const { client, namespaces } = options;
-  const queue = createWorkQueue({ maxDelayMs: 60_000, ...(options.queueMetrics && { metrics: options.queueMetrics }) });
+  const queue = createWorkQueue({
+    maxDelayMs: MAX_DELAY_MS,
+    leastDelayMs: (error) => (isStale(error) ? STALE_RETRY_MS : 0),
+    ...(options.queueMetrics && { metrics: options.queueMetrics }),
+  });
   const resolver = options.createResolver((key) => {
     queue.add(key);
   });
@@ -113,7 +119,6 @@ export function createController(options: ControllerOptions): Controller {
       return result;
     } catch (error) {
       options.onReconcile?.({ key, seconds: (performance.now() - started) / 1000, error });
-      if (isStale(error) && queue.retries(key) < 1) return { requeueAfterMs: STALE_RETRY_MS };
       throw error;
     }
   }

@@ -11,6 +11,12 @@ export interface ReleaseMemory {
   dryRuns: Map<string, DryRun & { at: number }>;
   /** What is older than a refusal is believed is kept, so that it is told once. */
   taken: Map<string, { message: string; at: number }>;
+  /** Kind/name → when it was found, or made, to be gone (ms since the epoch). */
+  lost: Map<string, number>;
+  /** Kind/name → how often in a row a write to it was made on old news. */
+  conflicts: Map<string, number>;
+  /** Passes in a row that were made on old news. */
+  stale: number;
   refused: Map<string, { hash: string; message: string; at: number }>;
   applied: Map<string, Applied>;
   putBacks: Map<string, number[]>;
@@ -31,6 +37,9 @@ export function createMemory(): ReleaseMemory {
   return {
     dryRuns: new Map(),
     taken: new Map(),
+    lost: new Map(),
+    conflicts: new Map(),
+    stale: 0,
     refused: new Map(),
     applied: new Map(),
     putBacks: new Map(),
@@ -46,6 +55,7 @@ export function createMemory(): ReleaseMemory {
 export function recall(memory: ReleaseMemory, now: number): Memory {
   for (const [hash, answer] of memory.dryRuns)
     if (!answer.ok && now - answer.at > REFUSAL_MS) memory.dryRuns.delete(hash);
+  for (const [name, at] of memory.lost) if (now - at > REFUSAL_MS) memory.lost.delete(name);
   for (const [name, { at }] of memory.refused) if (now - at > REFUSAL_MS) memory.refused.delete(name);
   for (const [name, { until }] of memory.contested) if (until <= now) memory.contested.delete(name);
   return {
@@ -53,6 +63,7 @@ export function recall(memory: ReleaseMemory, now: number): Memory {
     taken: new Map(
       [...memory.taken].flatMap(([name, { message, at }]) => (now - at > REFUSAL_MS ? [] : [[name, message]])),
     ),
+    lost: new Set(memory.lost.keys()),
     refused: memory.refused,
     applied: memory.applied,
     contested: new Map([...memory.contested].map(([name, { manager }]) => [name, manager])),
@@ -66,7 +77,9 @@ export function recallDue(memory: ReleaseMemory, now: number): number[] {
   return [
     ...[...memory.dryRuns.values()].flatMap((answer) => (answer.ok ? [] : [answer.at + REFUSAL_MS + 1])),
     ...[...memory.taken.values(), ...memory.refused.values()]
-      .map(({ at }) => at + REFUSAL_MS + 1)
+      .map(({ at }) => at)
+      .concat([...memory.lost.values()])
+      .map((at) => at + REFUSAL_MS + 1)
       .filter((due) => due > now),
     ...[...memory.contested.values()].map(({ until }) => until),
   ];

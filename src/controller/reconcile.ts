@@ -2,7 +2,7 @@
 import type { AppRelease, AppReleaseStatus } from '../api/app-release.ts';
 import { FIELD_MANAGER, LABEL } from '../api/meta.ts';
 import { listAll } from '../kube/client.ts';
-import { isAlreadyExists, isConflict, isKubeError, isNamespaceTerminating, isNotFound } from '../kube/errors.ts';
+import { isKubeError, isNotFound } from '../kube/errors.ts';
 import { statusOf } from '../kube/types.ts';
 import { conditionIs, findCondition } from '../release/conditions.ts';
 import { canonicalJson } from '../release/names.ts';
@@ -16,6 +16,7 @@ import { internalErrorStatus, releaseStatus } from '../release/status.ts';
 import type { SpecProblem } from '../release/valid-spec.ts';
 import { applyAction } from './apply.ts';
 import { RELEASE_INDEX } from './caches.ts';
+import { isStale } from './conflicts.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { createMemory, recallDue } from './memory.ts';
 import { observe } from './observe.ts';
@@ -31,6 +32,9 @@ const PROGRESS_MS = 1_000;
 /** Nothing is due: looked at again all the same. */
 const RESYNC_MS = 600_000;
 
+/** So many passes in a row that were made on old news are no accident. */
+const TELL_AFTER = 8;
+
 export function createReconciler(context: ReconcileContext): Reconcile {
   const memories = new Map<string, ReleaseMemory>();
   const room = { rooms: createRooms(context.caches), countRoom: createRoomCounter() };
@@ -45,9 +49,24 @@ export function createReconciler(context: ReconcileContext): Reconcile {
     }
     const memory = memories.get(key) ?? createMemory();
     memories.set(key, memory);
-    return pass(context, release, memory, room);
+    try {
+      const result = await pass(context, release, memory, room);
+      memory.stale = 0;
+      return result;
+    } catch (error) {
+      memory.stale = isStale(error) ? memory.stale + 1 : 0;
+      if (memory.stale === TELL_AFTER) tellConflict(context, release, error);
+      throw error;
+    }
   }
   return reconcile;
+}
+
+/** Once: the tries go on, ever later. */
+function tellConflict(context: ReconcileContext, release: AppRelease, error: unknown): void {
+  const note = `a conflict does not go away, and is tried again: ${describe(error)}`.slice(0, 1000);
+  context.log('warn', { error }, 'a conflict does not go away');
+  context.record(release, { type: 'Warning', reason: 'ApiServerError', note });
 }
 
 /**
@@ -183,11 +202,6 @@ async function applyAll(
   return errors.find((error) => !isStale(error)) ?? errors[0];
 }
 
-/** The plan was made on old news: the next pass has better. Soon there is no release in a namespace that goes away. */
-export function isStale(error: unknown): boolean {
-  return isConflict(error) || isAlreadyExists(error) || isNotFound(error) || isNamespaceTerminating(error);
-}
-
 /** By validation, a policy, a quota or a missing right. A patch is also refused where its object was made anew meanwhile. */
 function isRefused(error: unknown): boolean {
   return isKubeError(error) && error.verb !== 'patch' && [400, 403, 422].includes(error.code);
@@ -200,7 +214,8 @@ async function writeStatus(
   { view }: Plan,
   failure: unknown,
 ): Promise<number | undefined> {
-  const error = failure === undefined || isStale(failure) ? undefined : describe(failure);
+  const isNews = isStale(failure) && memory.stale < TELL_AFTER - 1;
+  const error = failure === undefined || isNews ? undefined : describe(failure);
   const status = releaseStatus(view, error === undefined ? {} : { error, refused: isRefused(failure) });
   return putStatus(context, memory, view.observed.release, status, failure);
 }

@@ -141,6 +141,25 @@ describe('results', () => {
     expect(queue.retries('a')).toBe(0);
   });
 
+  test('an error has its least delay, and backs off all the same; news of its key does not wait', async () => {
+    const queue = createWorkQueue({ leastDelayMs: () => 20 });
+    const times: number[] = [];
+    void queue.run(
+      () => {
+        times.push(performance.now());
+        return Promise.reject(new Error('no'));
+      },
+      { workers: 1 },
+    );
+    queue.add('a');
+    await vi.advanceTimersByTimeAsync(150);
+    expect(times.slice(1).map((time, index) => time - (times[index] ?? 0))).toEqual([20, 20, 20, 40]);
+    expect(queue.retries('a')).toBe(5);
+    queue.add('a');
+    await vi.advanceTimersByTimeAsync(0);
+    expect(times).toHaveLength(6);
+  });
+
   test('a server that asks to be left alone is', async () => {
     const queue = createWorkQueue();
     const fields = { code: 429, reason: 'TooManyRequests', message: '', verb: 'get', path: '/', retryAfterSeconds: 3 };

@@ -31,6 +31,8 @@ export interface WorkQueueOptions {
   baseDelayMs?: number;
   /** Default 300 000. */
   maxDelayMs?: number;
+  /** The least delay after an error, during which the key may be added sooner all the same. Default 0. */
+  leastDelayMs?: (error: unknown) => number;
   metrics?: QueueMetrics;
   /** What a handler threw; its key is retried. */
   onError?: (key: string, error: unknown) => void;
@@ -73,7 +75,7 @@ interface Delayed {
 }
 
 export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
-  const { baseDelayMs = 5, maxDelayMs = 300_000, metrics = {}, onError } = options;
+  const { baseDelayMs = 5, maxDelayMs = 300_000, leastDelayMs = () => 0, metrics = {}, onError } = options;
   const lines = { high: new Map<string, Waiting>(), normal: new Map<string, Waiting>() };
   const processing = new Set<string>();
   /** Added while they are handled. */
@@ -139,17 +141,18 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
   }
 
   function addRateLimited(key: string, given?: AddOptions): void {
-    addFailed(key, 0, given);
+    addFailed(key, 0, 0, given);
   }
 
-  function addFailed(key: string, leastMs: number, given?: AddOptions): void {
+  /** `heldMs`: the server asked to be left alone for so long. */
+  function addFailed(key: string, leastMs: number, heldMs: number, given?: AddOptions): void {
     if (shuttingDown) return;
     const failed = failures.get(key) ?? 0;
     failures.set(key, failed + 1);
     metrics.retry?.();
-    if (leastMs > 0) hold(key, leastMs);
+    if (heldMs > 0) hold(key, heldMs);
     const delay = Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(failed, 50));
-    addAfter(key, Math.max(delay, leastMs), given);
+    addAfter(key, Math.max(delay, leastMs, heldMs), given);
   }
 
   function depth(): number {
@@ -186,7 +189,7 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
       held.delete(key);
       if (result?.requeueAfterMs !== undefined) addAfter(key, result.requeueAfterMs);
     } catch (error) {
-      addFailed(key, retryAfterMs(error), { priority });
+      addFailed(key, leastDelayMs(error), retryAfterMs(error), { priority });
       report(key, error);
     }
     metrics.workDuration?.((performance.now() - began) / 1000);

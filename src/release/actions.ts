@@ -35,6 +35,8 @@ export type Action = {
   | { kind: 'CreateRevision'; name: string; number: number; data: RevisionData; annotations: Record<string, string> }
   | { kind: 'CreateLedger'; name: string; annotations: Record<string, string> }
   | { kind: 'AnnotateRevision'; target: Target; annotations: Record<string, string> }
+  /** Reads live what no cache shows. */
+  | { kind: 'FindLost'; object: 'ControllerRevision' | 'Deployment'; name: string }
   | { kind: 'DeleteRevision'; target: Target }
   /** Makes the release its owner again. */
   | { kind: 'OwnRevision'; target: Target }

@@ -6,6 +6,7 @@ import { targetOf } from './actions.ts';
 import { inheritsFrom } from './kinship.ts';
 import { canonicalJson, ledgerName, revisionName } from './names.ts';
 import { ownershipOf } from './ownership.ts';
+import { wantsTheLost } from './records.ts';
 import type { Ledger, PinnedImage, Revision } from './revision.ts';
 import { isBad, isGood, knownPins, LEDGER_BYTES } from './revision.ts';
 import { isServing, lastGood, poolTarget, wantedRevision } from './target.ts';
@@ -17,6 +18,7 @@ const FAILED_LIMIT = 3;
 /** Records the wanted revision once everything about it is known. */
 export function recordRevision(view: View): Action[] {
   const { wanted } = view;
+  if (wantsTheLost(view)) return [];
   if (wanted.state === 'Unproven') {
     const { hash, deployment } = wanted;
     return [{ kind: 'DryRun', message: 'ask the API server whether it takes the template', hash, deployment }];

@@ -112,7 +112,7 @@ export function enterStages(view: View, drafts: Revisions): ReadonlySet<PoolView
   for (const stage of view.topology?.stages ?? []) {
     const waiting = poolsToEnter(view, stage, wanted).filter((pool) => !isRevert(view, pool, wanted));
     if (waiting.length === 0) continue;
-    const added = waiting.filter((pool) => !pool.served && !pool.entered);
+    const added = waiting.filter((pool) => !pool.served && !pool.lost && !pool.entered);
     const mates = stagePools(view, stage).filter((pool) => !waiting.includes(pool));
     const wait = gate(view, stage, wanted);
     if (!wait) {

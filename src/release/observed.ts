@@ -43,6 +43,8 @@ export interface Memory {
   dryRuns: ReadonlyMap<string, DryRun>;
   /** Kind/name → why the first apply was refused: the name belongs to somebody else. */
   taken: ReadonlyMap<string, string>;
+  /** Kind/name of what is gone, though something says that it was made. */
+  lost: ReadonlySet<string>;
   /** Kind/name → what the API server would not take, by its hash, and why. */
   refused: ReadonlyMap<string, { hash: string; message: string }>;
   /** Uid → the desired state of our last apply, and what the API server made of it. */

@@ -12,6 +12,7 @@ import { enterMoves, moveDue } from './moves.ts';
 import type { Observed } from './observed.ts';
 import { markPulls, pullImages } from './prepull.ts';
 import { answerPromotions } from './promotion.ts';
+import { findLost } from './records.ts';
 import { answerRollbacks, followRollbacks, markRolledBack, ownRollbacks } from './rollback.ts';
 import { wantedRevision } from './target.ts';
 import { moveGroup } from './traffic.ts';
@@ -29,7 +30,7 @@ export interface Plan {
 type Rule = (view: View) => Action[];
 
 /** What must be stored before anything else is decided: the plan ends there, and is made anew after the write. */
-const FIRST: readonly Rule[] = [answerRollbacks, endHolds];
+const FIRST: readonly Rule[] = [findLost, answerRollbacks, endHolds];
 
 /** All that follows from what is stored. */
 const THEN: readonly Rule[] = [

@@ -61,7 +61,7 @@ function answer(view: View, rollback: ReleaseRollback): Action {
     acceptedAt: new Date(view.now).toISOString(),
     ...toVersionOf(view, verdict.pools),
     sequence,
-    ...(view.lastWanted && { heldAgainst: view.lastWanted.number }),
+    ...heldAgainst(view),
     pools: verdict.pools,
     conditions: withConditions(
       [],
@@ -125,12 +125,24 @@ function decide(view: View, { spec }: ReleaseRollback): Verdict {
   return {
     pools: choices.map(({ pool, choice }) => ({
       name: pool.name,
-      ...(pool.served && { from: pool.served.number }),
+      ...servedFrom(pool),
       ...('stays' in choice
         ? { ...(pool.served && { to: pool.served.number }), message: choice.stays }
         : { to: choice.to.number }),
     })),
   };
+}
+
+function servedFrom({ served, lost }: PoolView): Pick<RollbackPoolStatus, 'from'> {
+  const from = served?.number ?? lost?.number;
+  return from === undefined ? {} : { from };
+}
+
+/** What it keeps out. Where that has no record any more, its version tells it from another. */
+function heldAgainst(view: View): Pick<ReleaseRollbackStatus, 'heldAgainst' | 'heldVersion'> {
+  const lost = view.wanted.state === 'Recorded' ? undefined : view.pools.find((pool) => pool.lost)?.lost;
+  if (lost) return { heldAgainst: lost.number, ...(lost.version !== undefined && { heldVersion: lost.version }) };
+  return view.lastWanted ? { heldAgainst: view.lastWanted.number } : {};
 }
 
 function choose(view: View, pool: PoolView, spec: ReleaseRollback['spec']): { to: Revision } | { stays: string } {
@@ -143,16 +155,17 @@ function choose(view: View, pool: PoolView, spec: ReleaseRollback['spec']): { to
   const asked = spec.toVersion === undefined ? `revision ${spec.toRevision ?? ''}` : `version ${spec.toVersion}`;
   const to = explicit
     ? named.findLast((revision) => isGood(revision, pool.name))
-    : lastGood(view, pool, view.lastWanted);
+    : lastGood(view, pool, pool.lost ? undefined : view.lastWanted);
   if (!to) {
     if (!explicit) return { stays: `pool ${pool.name} has run nothing good to return to` };
     return {
       stays: named.length === 0 ? `${asked} was never recorded` : `${asked} was never good in pool ${pool.name}`,
     };
   }
-  if (spec.pools === undefined && pool.served && to.number > pool.served.number) {
+  const serving = pool.served?.number ?? pool.lost?.number ?? Infinity;
+  if (spec.pools === undefined && to.number > serving) {
     return {
-      stays: `pool ${pool.name} runs the older revision ${pool.served.number}: name it in spec.pools to move it forward`,
+      stays: `pool ${pool.name} runs the older revision ${serving}: name it in spec.pools to move it forward`,
     };
   }
   const barrier = barrierBetween(view, pool, to);

@@ -11,6 +11,7 @@ import { moveOf } from './moves.ts';
 import { returnDeadline } from './reachable.ts';
 import type { Pod } from './objects.ts';
 import { ledgerName } from './names.ts';
+import { recordIsLost } from './records.ts';
 import type { Revision } from './revision.ts';
 import {
   contradictingImage,
@@ -41,6 +42,7 @@ type Rule = (view: View) => Situation | undefined;
 const STALLED: readonly Rule[] = [
   specIsInvalid,
   nameIsTaken,
+  recordIsLost,
   autoscalingIsRefused,
   digestNeedsAPerson,
   rollbackFails,

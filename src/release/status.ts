@@ -160,7 +160,7 @@ function poolStatus(view: View, pool: PoolView, wanted: Revision | undefined): P
     name: pool.name,
     stage: stage.name,
     ...(group?.serviceName !== undefined && { service: group.serviceName }),
-    ...(served && { version: served.data.input.version, revision: served.number }),
+    ...(served ? { version: served.data.input.version, revision: served.number } : lostStatus(pool)),
     ...(target && { wantedRevision: target.number }),
     replicas: wantedReplicas(pool, current),
     readyReplicas: current?.ready ?? 0,
@@ -169,6 +169,10 @@ function poolStatus(view: View, pool: PoolView, wanted: Revision | undefined): P
     ...(waitingFor !== undefined && { waitingFor }),
     ...(readiness && { rollback: readiness }),
   };
+}
+
+function lostStatus({ lost }: PoolView): Pick<PoolStatus, 'version' | 'revision'> {
+  return lost ? { revision: lost.number, ...(lost.version !== undefined && { version: lost.version }) } : {};
 }
 
 export function servedDigest({ data }: Revision): string | undefined {

@@ -103,12 +103,13 @@ export function isRevert(view: View, pool: PoolView, revision: Revision): boolea
 /** Where a pool is going; undefined while nothing was let in. */
 export function poolTarget(view: View, pool: PoolView): PoolTarget | undefined {
   const { entered, served } = pool;
+  const wanted = wantedRevision(view);
   const held = heldRevision(view, pool);
   if (held && held !== served) return returnTarget(view, pool, held);
+  if (pool.lost && (pool.hold || !wanted || !isEntered(view, pool, wanted))) return undefined;
   const move = moveTarget(view, pool);
   if (move) return move;
   if (held) return existingTarget(view, pool, held, 'Return');
-  const wanted = wantedRevision(view);
   if (!entered || (wanted && entered !== wanted && served)) {
     return servedTarget(view, pool);
   }
@@ -347,7 +348,7 @@ function ranAt(revision: Revision, pool: string): number {
 
 /** The revision with a barrier that a pool would go back behind. */
 export function barrierBetween(view: View, pool: PoolView, to: Revision): Revision | undefined {
-  const from = pool.served?.number ?? 0;
+  const from = pool.served?.number ?? pool.lost?.number ?? 0;
   return view.revisions.find(
     (revision) =>
       revision.data.input.barrier &&

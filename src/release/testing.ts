@@ -128,6 +128,7 @@ export function observed(more: Partial<Observed> = {}): Observed {
     memory: {
       dryRuns: new Map(),
       taken: new Map(),
+      lost: new Set(),
       refused: new Map(),
       applied: new Map(),
       contested: new Map(),

@@ -5,6 +5,8 @@ import type { RollbackPoolStatus, ReleaseRollback } from '../api/release-rollbac
 import { ANNOTATION, LABEL } from '../api/meta.ts';
 import { autoscalerOf } from './autoscaling.ts';
 import { ledgerName, serviceName as nameOfService } from './names.ts';
+import type { LostRevision } from './lost.ts';
+import { lostRevision } from './lost.ts';
 import type { Autoscaler, ControllerRevision, Deployment, Pod, Service } from './objects.ts';
 import type { Observed } from './observed.ts';
 import { readIdentity } from './recorded.ts';
@@ -51,6 +53,8 @@ export interface PoolView {
   selected: boolean;
   /** The revision that the pool's Service selects; with no Service, the one of its Deployment. */
   served?: Revision;
+  /** It serves, and no record tells what: nothing of the pool is changed but for another version, or a rollback. */
+  lost?: LostRevision;
   current?: Workload;
   autoscaler?: Autoscaler;
   hold?: Hold;
@@ -270,6 +274,9 @@ function viewPool(sources: PoolSources): PoolView {
   const current = selected ?? formerly(own, observed) ?? (leadsElsewhere ? undefined : unselected(own, track, noted));
   const servedNumber = current?.revision ?? noted;
   const served = revisions.find(({ number }) => number === servedNumber);
+  // Where no pod is behind the Service, nothing serves that could be lost.
+  const lost =
+    served || (!current && !leadsElsewhere) ? undefined : lostRevision(revisions, current?.deployment, service);
   const hold = holdOf(observed, pool.name);
   const autoscaler = autoscalerOf(observed, pool.name);
   const entered = revisions
@@ -285,6 +292,7 @@ function viewPool(sources: PoolSources): PoolView {
     strays: all.filter((workload) => !own.includes(workload)),
     selected: serviceName === undefined || (current !== undefined && current === selected),
     ...(served && { served }),
+    ...(lost && { lost }),
     ...(current && { current }),
     ...(autoscaler && { autoscaler }),
     ...(hold && { hold }),

@@ -3,6 +3,7 @@ import type { AppReleaseSpec } from '../api/app-release.ts';
 import type { Reason } from '../api/reasons.ts';
 import { own } from '../lib/own.ts';
 import { internalProblem, reading } from './internal-error.ts';
+import { usedNumbers } from './lost.ts';
 import { revisionName, shortHash } from './names.ts';
 import type { DesiredDeployment } from './objects.ts';
 import type { DigestLookup, Observed } from './observed.ts';
@@ -91,8 +92,9 @@ function wantedRevision(
 }
 
 /** One whose name is somebody else's is passed over. */
-function nextNumber({ release, memory }: Observed, revisions: readonly Revision[]): number {
-  let number = Math.max(0, ...revisions.map((revision) => revision.number)) + 1;
+function nextNumber(observed: Observed, revisions: readonly Revision[]): number {
+  const { release, memory } = observed;
+  let number = Math.max(0, ...revisions.map((revision) => revision.number), ...usedNumbers(observed)) + 1;
   while (memory.taken.has(`ControllerRevision/${revisionName(release.metadata.name, number)}`)) number += 1;
   return number;
 }

@@ -3,7 +3,7 @@ import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import { objectName } from '../../src/release/names.ts';
 import type { Scenario, UserStep } from './scenario.ts';
 import { eachPool, webSpec, workerSpec } from './specs.ts';
-import { RELEASED, act, create, everywhereAt, is, ready, version } from './steps.ts';
+import { HELD, RELEASED, act, create, everywhere, everywhereAt, is, ready, rollback, version } from './steps.ts';
 import type { OwnedKind } from './users.ts';
 
 /** An own thing of the users' comes, and goes again once it is told. */
@@ -34,6 +34,19 @@ function gone(kind: OwnedKind, name: string): UserStep {
     is('Stalled', 'True', 'NameTaken'),
   );
 }
+
+/** Version 2.0.0 serves, and its record is deleted. */
+const LOST: readonly UserStep[] = [
+  create(),
+  version('2.0.0', ready),
+  act(
+    'delete ControllerRevision web-2',
+    ({ users }) => {
+      users.remove('ControllerRevision', 'web-2');
+    },
+    ready,
+  ),
+];
 
 const RELEASED_THEN = { serves: everywhereAt('1.0.0'), conditions: RELEASED };
 
@@ -95,5 +108,42 @@ export const FOREIGN: readonly Scenario[] = [
       also: ({ world }) =>
         world.get('Service', 'web-prod-a') ? undefined : 'the adopted Service went with the release',
     },
+  },
+  ...(['Deployment', 'Service', 'PodDisruptionBudget', 'ControllerRevision'] as const).map((kind): Scenario => ({
+    name: `label-taken-from-every-${kind.toLowerCase()}`,
+    steps: [
+      create(),
+      version('2.0.0', ready),
+      act(
+        `take our label from every ${kind}`,
+        ({ world, users }) => {
+          for (const { metadata } of world.list(kind)) users.label(kind, metadata.name, { [LABEL.release]: null });
+        },
+        everywhere('2.0.0'),
+      ),
+    ],
+    expect: {
+      serves: everywhereAt('2.0.0'),
+      conditions: RELEASED,
+      also: ({ world }) => {
+        const lost = world.list(kind).find(({ metadata }) => metadata.labels?.[LABEL.release] === undefined);
+        return lost && `${lost.metadata.name} has no label`;
+      },
+    },
+  })),
+  {
+    name: 'record-lost-then-a-new-version',
+    steps: [...LOST, version('3.0.0', is('Stalled', 'True', 'RecordLost'))],
+    expect: { serves: everywhereAt('3.0.0'), conditions: RELEASED },
+  },
+  {
+    name: 'record-lost-then-a-rollback',
+    steps: [...LOST, rollback('back', is('Stalled', 'True', 'RecordLost'))],
+    expect: { serves: everywhereAt('1.0.0'), conditions: HELD },
+  },
+  {
+    name: 'record-lost-of-workers',
+    steps: [create(workerSpec('1.0.0')), ...LOST.slice(1)],
+    expect: { serves: everywhereAt('2.0.0'), conditions: { Ready: 'False/RecordLost', Available: 'True' } },
   },
 ];

@@ -209,7 +209,7 @@ const ACTS: readonly Act[] = [
     };
   },
   (random) => {
-    const [kind, which] = [random.pick(OWNED.slice(0, 4)), random.next()];
+    const [kind, which] = [random.pick(OWNED), random.next()];
     return {
       say: `take our label from a ${kind}`,
       act: ({ world, users }) => {

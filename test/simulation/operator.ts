@@ -1,5 +1,7 @@
 /** The operator as a process: the real reconciler, its caches fed through a lag, its queue, its requests one by one. */
-import { createReconciler, isStale } from '../../src/controller/reconcile.ts';
+import { isStale } from '../../src/controller/conflicts.ts';
+import { STALE_RETRY_MS } from '../../src/controller/controller.ts';
+import { createReconciler } from '../../src/controller/reconcile.ts';
 import type { ReconcileContext } from '../../src/controller/types.ts';
 import { isKubeError, KubeError } from '../../src/kube/errors.ts';
 import type { KubeClient, KubeObject, ListOptions, Live, ObjectList, Resource } from '../../src/kube/types.ts';
@@ -68,7 +70,6 @@ export interface OperatorOptions {
   onBug: (error: unknown) => void;
 }
 
-const STALE_RETRY_MS = 20;
 const MAX_BACKOFF_MS = 60_000;
 /** What nobody was woken by is seen at the next resync. */
 const RESYNC_MS = 300_000;
@@ -194,10 +195,10 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
 
   function retryAfter(key: string, error: unknown): number {
     const failed = failures.get(key) ?? 0;
-    if (isStale(error) && failed < 1) return STALE_RETRY_MS;
     failures.set(key, failed + 1);
     const asked = isKubeError(error) ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
-    return Math.max(asked, Math.min(MAX_BACKOFF_MS, 5 * 2 ** failed));
+    const least = isStale(error) ? STALE_RETRY_MS : 0;
+    return Math.max(asked, least, Math.min(MAX_BACKOFF_MS, 5 * 2 ** failed));
   }
 
   function send<T>(request: Pick<Request, 'writes' | 'conditional' | 'perform'>): Promise<T> {

@@ -157,23 +157,26 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
     if (node) world.put('cluster', { ...node, spec: cordoned ? { unschedulable: true } : {} });
   }
 
-  function loseVms(pool: string): void {
-    const nodes = nodesOf(pool);
+  function isCordoned(name: string): boolean {
+    return (world.get('Node', name)?.spec as { unschedulable?: boolean } | undefined)?.unschedulable === true;
+  }
+
+  function loseVms(nodes: readonly string[]): void {
     const lost = podsOn(nodes);
     for (const name of nodes) world.remove('cluster', 'Node', name);
     for (const { metadata } of lost) world.remove('cluster', 'Pod', metadata.name);
   }
 
-  function drain(pool: string, tries = DRAIN_TRIES): void {
-    const nodes = nodesOf(pool);
-    if (tries === DRAIN_TRIES) for (const name of nodes) cordon(name, true);
+  /** Whoever makes the VMs schedulable again wants them to stay. */
+  function drain(vms: readonly string[], tries = DRAIN_TRIES): void {
+    const nodes = vms.filter(isCordoned);
     for (const pod of podsOn(nodes)) {
       if (!isLeaving(pod) && mayEvict(world, pod)) api.remove(PODS, pod.metadata.name, {}, KUBECTL);
     }
-    if (podsOn(nodes).length === 0) loseVms(pool);
+    if (podsOn(nodes).length === 0) loseVms(nodes);
     else if (tries > 0)
       world.after(DRAIN_MS, () => {
-        drain(pool, tries - 1);
+        drain(nodes, tries - 1);
       });
   }
 
@@ -268,9 +271,13 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
       }
     },
     cordon,
-    loseVms,
+    loseVms: (pool) => {
+      loseVms(nodesOf(pool));
+    },
     drain: (pool) => {
-      drain(pool);
+      const nodes = nodesOf(pool);
+      for (const name of nodes) cordon(name, true);
+      drain(nodes);
     },
     node: (name, ready) => {
       const node = world.get('Node', name);

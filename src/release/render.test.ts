@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { makeAdoptedService, makeDeployment, makeService, trackName, workloadName } from './render.ts';
+import { makeAdoptedService, makeDeployment, makeService, trackName, workloadName, workloadNames } from './render.ts';
 import { placementOf, topologyOf } from './revision.ts';
 import { revision, spec } from './testing.ts';
 
@@ -82,6 +82,19 @@ test('a Deployment is named after release, pool and revision; after its placemen
   expect(workloadName('web', { ...identity, strategy: 'RollingUpdate' })).toBe('web-a');
   expect(trackName('web-a', identity)).toBe('web-a-3');
   expect(trackName('web-a', { ...identity, strategy: 'RollingUpdate' })).toBe('web-a-rolling');
+});
+
+test.each([
+  ['web-a-rolling', 'web-a'],
+  ['shop-rolling', 'web-a'],
+  ['shop-2', 'web-a-2'],
+  ['shop-2-12345', 'web-a-2-12345'],
+])('with RollingUpdate a Deployment with the track %s is %s, whatever it runs', (track, name) => {
+  const rolling = { ...identity, strategy: 'RollingUpdate' as const };
+  const names = workloadNames('web', rolling, track);
+  expect(names).toEqual([name, expect.stringMatching(`^${name}-[0-9a-f]{5}$`)]);
+  const next = { ...rolling, revision: { ...recorded, number: 4 }, key: '12345678' };
+  expect(workloadNames('web', next, track)).toEqual(names);
 });
 
 test('a Service carries selector and ports of one revision', () => {

@@ -3,7 +3,7 @@ import type { Container, PodTemplate, PoolTemplate, ServicePort, ServiceTemplate
 import type { OwnerReference } from '../api/common.ts';
 import { ANNOTATION, API_VERSION, GROUP, LABEL } from '../api/meta.ts';
 import { own } from '../lib/own.ts';
-import { joinName, objectName, versionLabel } from './names.ts';
+import { joinName, objectName, shortHash, versionLabel } from './names.ts';
 import type { DesiredDeployment, DesiredService } from './objects.ts';
 import type { PinnedImage, Placement, Revision, Topology } from './revision.ts';
 
@@ -31,11 +31,11 @@ export interface WorkloadIdentity {
   name?: string;
 }
 
-/** How a Deployment that is to be made is told from others of its pool. */
+/** How the track of pods that are to be made is told from others of their Service. */
 export interface Distinction {
   /** Of one revision also with RollingUpdate, as its ports come with its pods. */
   own?: boolean;
-  /** See apartMark. */
+  /** Of the pools that have it. */
   apart?: string;
 }
 
@@ -51,13 +51,27 @@ function suffix(
   return [revision.number, ...placed, ...(apart === undefined ? [] : [apart])];
 }
 
-export function workloadName(release: string, runs: Runs, distinction: Distinction = {}): string {
-  return objectName(release, runs.pool, ...suffix(runs, distinction));
+export function workloadName(release: string, runs: Runs): string {
+  return objectName(release, runs.pool, ...suffix(runs, {}));
 }
 
 /** As it was before names were told apart by a hash. */
 export function formerWorkloadName(release: string, runs: Runs): string {
   return joinName(release, runs.pool, ...suffix(runs, {}));
+}
+
+/** What trackName gives the track of one revision: its number, and what it is told apart by. */
+const OWN_TRACK = /-(\d+(?:-[0-9a-f]{5}){0,2})$/;
+
+/**
+ * What a Deployment with this track may be named, the plainest first. With RollingUpdate nothing but the track counts: that
+ * stays, while revision, placement and the Service's name change, and not all leaders see that at once.
+ */
+export function workloadNames(release: string, runs: Runs, track: string): string[] {
+  const own = OWN_TRACK.exec(track)?.[1];
+  const rolling = own === undefined ? [] : [own];
+  const parts = runs.strategy === 'RollingUpdate' ? rolling : suffix(runs, {});
+  return [parts, [...parts, shortHash(track).slice(0, 5)]].map((ends) => objectName(release, runs.pool, ...ends));
 }
 
 /** What the Service of a pool selects. Pools behind one Service share the value, so that one write switches all. */

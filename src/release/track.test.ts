@@ -4,7 +4,7 @@ import { ANNOTATION, LABEL } from '../api/meta.ts';
 import type { Deployment, Service } from './objects.ts';
 import type { Observed } from './observed.ts';
 import { plan } from './plan.ts';
-import { formerWorkloadName, makeDeployment, makeService, trackName, workloadName } from './render.ts';
+import { formerWorkloadName, makeDeployment, makeService, trackName, workloadName, workloadNames } from './render.ts';
 import type { Facts, Revision } from './revision.ts';
 import { placementKeys, placementOf, topologyOf } from './revision.ts';
 import {
@@ -198,8 +198,8 @@ describe('with RollingUpdate a version whose ports', () => {
 
   function runs(of: Revision, own: boolean): Deployment {
     const as = { ...identity(of), strategy: 'RollingUpdate' as const, key: rollingKey };
-    const name = workloadName('web', as, { own });
     const track = trackName('shop', as, { own });
+    const [name = ''] = workloadNames('web', as, track);
     return live(
       makeDeployment({
         owner: meta('web'),
@@ -231,11 +231,7 @@ describe('with RollingUpdate a version whose ports', () => {
   }
 
   const first = entered(1, before);
-  const ownName = workloadName(
-    'web',
-    { pool: POOL, revision: entered(2, before), strategy: 'RollingUpdate', key: rollingKey },
-    { own: true },
-  );
+  const ownName = runs(entered(2, before), true).metadata.name;
   const inPlace = [`Deployment ${runs(first, false).metadata.name}`, `Service shop to ${selector('shop-rolling')}`];
 
   test.each<[string, AppReleaseSpec, string[]]>([

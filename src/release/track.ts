@@ -2,7 +2,7 @@
 import { LABEL } from '../api/meta.ts';
 import { canonicalJson, joinName, shortHash } from './names.ts';
 import type { Distinction, WorkloadIdentity } from './render.ts';
-import { renderPods, servicePorts, trackName, workloadName } from './render.ts';
+import { renderPods, servicePorts, trackName, workloadNames } from './render.ts';
 import type { Revision } from './revision.ts';
 import type { Group, PoolView, View, Workload } from './view.ts';
 
@@ -163,11 +163,7 @@ function isFree(view: View, group: Group, track: string, { strategy, revision }:
 
 /** It follows from the track, whatever else is known to be there: two leaders, or one with a stale cache, make the same. */
 function newName(view: View, pool: PoolView, runs: Runs, track: string): string {
-  const group = groupOf(view, pool);
-  const plain = runs.strategy === 'BlueGreen' || track === trackWith(view, group, runs, {});
-  const names = distinctions(group, runs)
-    .filter(({ own }) => own || plain)
-    .map((one) => workloadName(view.owner.name, { ...runs, pool: pool.name }, one));
+  const names = workloadNames(view.owner.name, { ...runs, pool: pool.name }, track);
   const isNew = (name: string) => view.workloads.every((other) => other.name !== name || other.track === track);
   return names.find(isNew) ?? names.at(-1) ?? '';
 }

@@ -12,7 +12,7 @@ import type { Observed } from './observed.ts';
 import { readIdentity } from './recorded.ts';
 import { isHandedOver, isOurs, ownershipOf, takenMessage } from './ownership.ts';
 import type { Owner, StrategyType } from './render.ts';
-import { formerWorkloadName, workloadName } from './render.ts';
+import { formerWorkloadName, workloadNames } from './render.ts';
 import type { LedgerRecord, Placement, Revision, Topology } from './revision.ts';
 import { parseLedger, parseRevision, placementKeys, placementOf, poolFacts } from './revision.ts';
 import type { SpecProblem } from './valid-spec.ts';
@@ -208,10 +208,9 @@ function identityByName(
     key: placementKeys(topology, release, strategy).get(pool.name) ?? '',
   })).find((identity) => {
     const runs = { pool: pool.name, revision, ...identity };
-    return [{}, { own: true }]
-      .map((distinction) => workloadName(release, runs, distinction))
-      .concat(formerWorkloadName(release, runs))
-      .includes(name);
+    return [...workloadNames(release, runs, labels?.[LABEL.track] ?? ''), formerWorkloadName(release, runs)].includes(
+      name,
+    );
   });
 }
 

@@ -115,6 +115,7 @@ export function createController(options: ControllerOptions): Controller {
     try {
       const result = await (options.within ? options.within(key, () => reconcile(key)) : reconcile(key));
       waiters.note(key, result.waitsForVms ?? false);
+      if (result.freesRoom) waiters.onRoom();
       options.onReconcile?.({ key, seconds: (performance.now() - started) / 1000 });
       return result;
     } catch (error) {

@@ -16,13 +16,28 @@ import { recall } from './memory.ts';
 import { keepService, SERVICES } from './resources.ts';
 import type { ReconcileContext } from './types.ts';
 
+/** What is asked of the room on VMs. */
+export type RoomLook = Pick<Observed, 'rooms' | 'countRoom' | 'others'>;
+
 export async function observe(
   context: ReconcileContext,
   release: AppRelease,
   memory: ReleaseMemory,
   now: number,
-  room: Pick<Observed, 'rooms' | 'countRoom'> = {},
+  room: RoomLook = {},
 ): Promise<Observed> {
+  const foreignServices = await readForeign(context, release.metadata.namespace, memory);
+  return { ...observeCached(context, release, memory, now, room), foreignServices };
+}
+
+/** What the caches alone show. */
+export function observeCached(
+  context: ReconcileContext,
+  release: AppRelease,
+  memory: ReleaseMemory,
+  now: number,
+  room: RoomLook,
+): Observed {
   const { caches } = context;
   const { namespace, name } = release.metadata;
   const key = `${namespace}/${name}`;
@@ -66,7 +81,7 @@ export async function observe(
     otherServices: caches.services
       .byIndex(NAMESPACE_INDEX, namespace)
       .filter(({ metadata, spec }) => metadata.labels?.[LABEL.release] !== name && !spec.selector?.[LABEL.release]),
-    foreignServices: await readForeign(context, namespace, memory),
+    foreignServices: [],
     memory: recall(memory, now),
   };
 }

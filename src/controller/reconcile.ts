@@ -12,14 +12,19 @@ import type { Observed } from '../release/observed.ts';
 import type { Plan } from '../release/plan.ts';
 import { plan } from '../release/plan.ts';
 import { waitsForVms } from '../release/situation.ts';
+import type { Claims } from '../release/claim.ts';
+import { claimsOf } from '../release/reservation.ts';
 import { internalErrorStatus, releaseStatus } from '../release/status.ts';
 import type { SpecProblem } from '../release/valid-spec.ts';
+import { view } from '../release/view.ts';
 import { applyAction } from './apply.ts';
 import { RELEASE_INDEX } from './caches.ts';
 import { isStale } from './conflicts.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { createMemory, recallDue } from './memory.ts';
-import { observe } from './observe.ts';
+import { createClaimBook } from './claims.ts';
+import type { RoomLook } from './observe.ts';
+import { observe, observeCached } from './observe.ts';
 import { answerOrphans } from './orphans.ts';
 import { APP_RELEASES, DEPLOYMENTS, PODS } from './resources.ts';
 import { createRoomCounter, createRooms } from './rooms.ts';
@@ -38,19 +43,39 @@ const TELL_AFTER = 8;
 export function createReconciler(context: ReconcileContext): Reconcile {
   const memories = new Map<string, ReleaseMemory>();
   const room = { rooms: createRooms(context.caches), countRoom: createRoomCounter() };
+  const book = createClaimBook(
+    () => context.caches.releases.list().map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
+    lookUpClaims,
+  );
+
+  /** Of a release that this process has not looked at yet. What it throws is told by its own pass. */
+  function lookUpClaims(key: string): Claims | undefined {
+    const [namespace = '', name = ''] = key.split('/');
+    const release = context.caches.releases.get(namespace, name);
+    if (!release) return undefined;
+    const now = context.now();
+    try {
+      return claimsOf(view(observeCached(context, release, createMemory(), now, room), now));
+    } catch {
+      return undefined;
+    }
+  }
 
   async function reconcile(key: string): Promise<ReconcileResult> {
     const [namespace = '', name = ''] = key.split('/');
     const release = context.caches.releases.get(namespace, name);
     if (!release) {
       memories.delete(key);
+      const freesRoom = book.forget(key);
       await answerOrphans(context, key);
-      return {};
+      return { freesRoom };
     }
     const memory = memories.get(key) ?? createMemory();
     memories.set(key, memory);
     try {
-      const result = await pass(context, release, memory, room);
+      const result = await pass(context, release, memory, { ...room, others: () => book.others(key) }, (claims) =>
+        book.note(key, claims),
+      );
       memory.stale = 0;
       return result;
     } catch (error) {
@@ -100,13 +125,15 @@ async function pass(
   context: ReconcileContext,
   cached: AppRelease,
   memory: ReleaseMemory,
-  room: Pick<Observed, 'rooms' | 'countRoom'>,
+  room: RoomLook,
+  note: (claims: Claims) => boolean,
 ): Promise<ReconcileResult> {
   let release = cached;
   let failure: unknown;
   let last: Plan | undefined;
   let hurried = false;
   let isRead = false;
+  let freesRoom = false;
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     release = await newest(context, release);
     const now = context.now();
@@ -118,9 +145,10 @@ async function pass(
       isRead = true;
       continue;
     }
+    freesRoom = note(last.claims) || freesRoom;
     const first = last.actions.filter((action) => action.first);
     // The traffic of this release is where it belongs: that of the others goes before what is left to do here.
-    if (hurried && first.length === 0) return { requeueAfterMs: 0 };
+    if (hurried && first.length === 0) return { requeueAfterMs: 0, freesRoom };
     if (last.actions.length === 0) break;
     if (first.length > 0) {
       failure = await applyAll(context, release, memory, first);
@@ -131,13 +159,14 @@ async function pass(
     failure = (await applyAll(context, release, memory, rest)) ?? failure;
     if (failure !== undefined) break;
   }
-  if (!last || release.metadata.deletionTimestamp !== undefined) return {};
+  if (!last || release.metadata.deletionTimestamp !== undefined) return { freesRoom };
   const untold = await writeStatus(context, memory, last, failure);
   if (failure !== undefined) throw asError(failure);
   const due = [last.due, untold].filter((time) => time !== undefined).concat(recallDue(memory, context.now()));
   const soonest = Math.min(...due, context.now() + RESYNC_MS);
   return {
     requeueAfterMs: last.actions.length > 0 ? 0 : Math.max(1, soonest - context.now()),
+    freesRoom,
     waitsForVms: waitsForVms(last.view),
   };
 }

@@ -32,6 +32,8 @@ export interface ReconcileResult {
   requeueAfterMs?: number;
   /** It waits for VMs: for room, or for work on them to end. */
   waitsForVms?: boolean;
+  /** It holds less room back from others than before. */
+  freesRoom?: boolean;
 }
 
 /** One pass over one release. Fails with the first error that a retry may cure; what was written stays written. */

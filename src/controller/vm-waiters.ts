@@ -11,6 +11,8 @@ export interface VmWaiters {
   /** Whether a release waits for VMs, as its last pass has it. */
   note: (key: string, waits: boolean) => void;
   onChange: (change: PoolChange) => void;
+  /** A release holds less room back from the others than before. */
+  onRoom: () => void;
   stop: () => void;
 }
 
@@ -42,6 +44,9 @@ export function createVmWaiters(enqueue: (key: string) => void, releases: () => 
     note: (key, waits) => {
       if (waits) waiting.add(key);
       else waiting.delete(key);
+    },
+    onRoom: () => {
+      if (waiting.size > 0) timer ??= setTimeout(wake, PATIENCE_MS);
     },
     onChange: (change) => {
       if (change.kind === 'VMPool') {

@@ -144,6 +144,7 @@ function enter(view: View, drafts: Revisions, pool: PoolView, revision: Revision
   own.clock = { start: at };
   delete own.healthySince;
   delete own.placed;
+  delete own.gaveBack;
   drafts.notice({
     type: 'Normal',
     reason: 'PoolEntered',
@@ -170,7 +171,9 @@ export function approvalFor(view: View, stage: Stage, revision: Revision): Appro
       Date.parse(promotion.metadata.creationTimestamp) >= Math.floor(Math.max(...failedAt) / 1000) * 1000,
   );
   // Spent once: where the revision has left the stage meanwhile, a person must let it in again.
-  const isIn = stagePools(view, stage).some(({ entered }) => entered === revision);
+  const isIn = stagePools(view, stage).some(
+    ({ name, entered }) => entered === revision || poolFacts(revision, name).gaveBack !== undefined,
+  );
   if (!usable) return isIn && Math.max(...failedAt) === 0 ? own(revision.facts.approvals, stage.name) : undefined;
   const { requestedBy } = usable.spec;
   return {

@@ -16,6 +16,7 @@ import type {
   Pod,
   Service,
 } from './objects.ts';
+import type { Claims } from './claim.ts';
 import type { PinnedImage } from './revision.ts';
 
 /** What the resolver knows of an image now. */
@@ -78,6 +79,8 @@ export interface Observed {
   vms: readonly PoolNode[];
   /** Counted when it is asked for only. Left out: not everybody's pods are seen, so nobody knows what room there is. */
   rooms?: LookUpRooms;
+  /** What other releases were let into or wait for. Left out: nobody else is known of. */
+  others?: () => readonly Claims[];
   /** Counts room as countRoom does, and keeps what it counted. Left out: each time anew. */
   countRoom?: CountRoom;
   rollbacks: readonly ReleaseRollback[];

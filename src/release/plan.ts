@@ -1,4 +1,5 @@
 /** observe → plan: what to do next, as data. Pure and synchronous; every rule is small and has a name. */
+import { ANNOTATION } from '../api/meta.ts';
 import type { Action } from './actions.ts';
 import { collectAutoscalers } from './autoscaling.ts';
 import { keepBudgets } from './budget.ts';
@@ -14,6 +15,8 @@ import { markPulls, pullImages } from './prepull.ts';
 import { answerPromotions } from './promotion.ts';
 import { findLost } from './records.ts';
 import { answerRollbacks, followRollbacks, markRolledBack, ownRollbacks } from './rollback.ts';
+import type { Claims } from './claim.ts';
+import { claimsOf, giveRoomBack, roomDeadlines } from './reservation.ts';
 import { wantedRevision } from './target.ts';
 import { moveGroup } from './traffic.ts';
 import type { View } from './view.ts';
@@ -25,6 +28,8 @@ export interface Plan {
   /** When a pass is due though nothing changes (ms since the epoch). */
   due?: number;
   view: View;
+  /** Room that others must leave to this release once the plan is done. */
+  claims: Claims;
 }
 
 type Rule = (view: View) => Action[];
@@ -71,10 +76,10 @@ function planOf(seen: View, now: number, run: Run): Plan {
   function actionsOf(rules: readonly Rule[]): Action[] {
     return rules.flatMap((rule) => run([], () => rule(seen)));
   }
-  if (metadata.deletionTimestamp !== undefined) return { actions: [], view: seen };
+  if (metadata.deletionTimestamp !== undefined) return { actions: [], view: seen, claims: NO_CLAIMS };
   for (const rule of FIRST) {
     const actions = actionsOf([rule]);
-    if (actions.length > 0) return { actions, view: seen };
+    if (actions.length > 0) return { actions, view: seen, claims: run(NO_CLAIMS, () => claimsOf(seen)) };
   }
   const groups = seen.groups.map((group) => run({ actions: [], due: [] }, () => moveGroup(seen, group)));
   const times = run([], () => nextTimes(seen));
@@ -84,7 +89,30 @@ function planOf(seen: View, now: number, run: Run): Plan {
     actions: actions.length > 0 ? actions : actionsOf(LAST),
     ...(due.length > 0 && { due: Math.min(...due) }),
     view: seen,
+    claims: run(NO_CLAIMS, () => claimsOf(afterwards(seen, actions))),
   };
+}
+
+const NO_CLAIMS: Claims = { release: '', reserved: [] };
+
+/** What will be seen once the facts of the plan are written: what was decided counts before anybody sees it. */
+function afterwards(seen: View, actions: readonly Action[]): View {
+  const facts = new Map(
+    actions.flatMap((action) =>
+      action.kind === 'AnnotateRevision' && action.annotations[ANNOTATION.facts] !== undefined
+        ? [[action.target.name, action.annotations] as const]
+        : [],
+    ),
+  );
+  const created = actions.find((action) => action.kind === 'CreateRevision');
+  const base = created ? withRevision(seen, created) : seen.observed;
+  if (facts.size === 0 && !created) return seen;
+  const revisions = base.revisions.map((object) => {
+    const { metadata } = object;
+    const annotations = { ...metadata.annotations, ...facts.get(metadata.name) };
+    return facts.has(metadata.name) ? { ...object, metadata: { ...metadata, annotations } } : object;
+  });
+  return view({ ...base, revisions }, seen.now);
 }
 
 /** A hold that ends must be stored as ended before the revision that it kept out moves. */
@@ -139,6 +167,7 @@ function recordFacts(seen: View): Action[] {
   markRolledBack(seen, drafts);
   markPools(seen, drafts);
   markPulls(seen, drafts);
+  giveRoomBack(seen, drafts);
   enterMoves(seen, drafts, enterStages(seen, drafts));
   return drafts.actions();
 }
@@ -151,5 +180,5 @@ function answerFailures(seen: View): Action[] {
 function nextTimes(seen: View): number[] {
   const wanted = wantedRevision(seen);
   const gates = wanted ? (seen.topology?.stages ?? []).flatMap((stage) => gate(seen, stage, wanted)?.until ?? []) : [];
-  return [...gates, ...nextDue(seen), ...moveDue(seen)];
+  return [...gates, ...nextDue(seen), ...moveDue(seen), ...roomDeadlines(seen)];
 }

@@ -93,6 +93,7 @@ const POOL_FACTS: { [Field in keyof Required<PoolFacts>]: z.ZodType<Required<Poo
   clock: z.object({ start: time, stopped: time.optional() }),
   healthySince: time,
   pulling: time,
+  gaveBack: time,
   pulled: time,
   good: time,
   failed: z.object({ at: time, attempt: count, reason: z.string(), message: z.string() }),

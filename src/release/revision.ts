@@ -51,6 +51,8 @@ export interface PoolFacts {
   /** When its VMs began to pull the images, and when all of them had them (see prepull). */
   pulling?: string;
   pulled?: string;
+  /** When it gave back the room of pods that found none in time: it was let in, and waits again. */
+  gaveBack?: string;
   good?: string;
   failed?: { at: string; attempt: number; reason: string; message: string };
   rolledBack?: { at: string; by: string };

@@ -336,6 +336,7 @@ function leave(drafts: Revisions, pool: PoolView, revision: Revision): PoolFacts
   const draft = ownOrNew<PoolFacts>(drafts.change(revision).pools, pool.name, () => ({}));
   delete draft.entered;
   delete draft.placed;
+  delete draft.gaveBack;
   delete draft.clock;
   return draft;
 }

@@ -1,13 +1,16 @@
 /** What keeps a revision out of a stage because of the VMs of its pools: work on them, or too little room. Pure. */
 import { LABEL } from '../api/meta.ts';
-import type { Demand, Room, RoomCount } from '../pool/fit.ts';
+import type { Demand, RoomCount } from '../pool/fit.ts';
 import { countRoom } from '../pool/fit.ts';
 import { isFor, podShape } from '../pool/shape.ts';
 import { vmWork } from '../pool/work.ts';
 import { intOrPercentOf } from './quantity.ts';
 import { poolTemplate } from './pool-template.ts';
 import type { WorkloadIdentity } from './render.ts';
+import type { Pod } from './objects.ts';
 import type { LookUpRooms } from './observed.ts';
+import type { Claim, Claims } from './claim.ts';
+import { waitingSince, withRooms } from './claim.ts';
 import type { Revision } from './revision.ts';
 import { effectiveStrategy, rollsBeside, wantedKey, wantedReplicas } from './target.ts';
 import type { PoolView, View, Workload } from './view.ts';
@@ -34,7 +37,7 @@ export function vmsKeepOut(view: View, pools: readonly PoolView[], revision: Rev
       return { reason: 'VMsUnavailable', message: `pool ${pool}: ${message}; ${WAY_OUT}`, ...until };
     }
   }
-  return shortageOf(view, demands);
+  return shortageOf(view, demands, waitingSince(view, pools, revision));
 }
 
 /** What serves in a pool, and the VMs that it goes to. */
@@ -48,54 +51,96 @@ export interface RoomForMove {
 export function roomKeepsOut(view: View, moves: readonly RoomForMove[]): VmWait | undefined {
   const { rooms } = view.observed;
   if (view.topology?.capacity === 'Proceed' || !rooms) return undefined;
-  return shortageOf(
-    view,
-    moves.map(({ pool, revision, placed }) =>
-      demandOf(view, pool, revision, rooms(pool.placement.nodeSelector), placed),
-    ),
-  );
+  const demands = moves.map(({ pool, revision, placed }) => withRooms(comingTo(view, pool, revision, placed), rooms));
+  // What serves stands in no row.
+  return shortageOf(view, demands, 0);
 }
 
-function shortageOf(view: View, demands: readonly Demand[]): VmWait | undefined {
-  const found = count(view, demands);
-  if (found.kind !== 'Short') return undefined;
-  return { reason: 'NoCapacity', message: `${found.message}; ${WAY_OUT}, so that a cluster autoscaler brings VMs` };
+/** `since`: when it began to wait (ms since the epoch). */
+function shortageOf(view: View, demands: readonly Demand[], since: number): VmWait | undefined {
+  const others = view.observed.others?.() ?? [];
+  const reserved = reservedBy(view, others);
+  const found = count(view, demands, reserved);
+  if (found.kind === 'Short') {
+    const beside = reserved.length > 0 ? ` beside ${names(others.filter((other) => other.reserved.length > 0))}` : '';
+    const message = `${found.message}${beside}; ${WAY_OUT}, so that a cluster autoscaler brings VMs`;
+    return { reason: 'NoCapacity', message };
+  }
+  const first = firstInRow(view, { demands, since, reserved, others });
+  const message = `${names(first ? [first] : [])} has waited longer for the same room; ${WAY_OUT}`;
+  return first && { reason: 'NoCapacity', message };
+}
+
+function reservedBy({ observed: { rooms } }: View, others: readonly Claims[]): Demand[] {
+  if (!rooms) return [];
+  return others.flatMap(({ reserved }) => reserved.map((claim) => withRooms(claim, rooms)));
+}
+
+function names(claims: readonly Claims[]): string {
+  const [first] = claims;
+  const more = claims.length > 1 ? ` and ${claims.length - 1} more` : '';
+  return `release ${first?.release ?? ''}${more}`;
+}
+
+interface Row {
+  demands: readonly Demand[];
+  since: number;
+  reserved: readonly Demand[];
+  others: readonly Claims[];
+}
+
+/** Who has waited longer goes first, where there is room for it: what does not fit holds nobody back. */
+function firstInRow(view: View, { demands, since, reserved, others }: Row): Claims | undefined {
+  const { owner, observed } = view;
+  const own = `${owner.namespace}/${owner.name}`;
+  const before = others
+    .flatMap((other) => (other.waiting ? [{ other, ...other.waiting }] : []))
+    .filter((one) => one.since < since || (one.since === since && one.other.release < own))
+    .toSorted((a, b) => a.since - b.since || (a.other.release < b.other.release ? -1 : 1));
+  let taken = reserved;
+  for (const { other, claims } of before) {
+    const theirs = claims.flatMap((claim) => (observed.rooms ? [withRooms(claim, observed.rooms)] : []));
+    if (count(view, theirs, taken).kind !== 'Fits') continue;
+    taken = [...taken, ...theirs];
+    if (count(view, demands, taken).kind === 'Short') return other;
+  }
+  return undefined;
 }
 
 /** Why nobody knows whether there is room for pools that are let in all the same; undefined where it was counted. */
 export function roomUnknown(view: View, pools: readonly PoolView[], revision: Revision): string | undefined {
   const { rooms } = view.observed;
   if (view.topology?.capacity === 'Proceed' || !rooms) return undefined;
-  const found = count(view, demandsOf(view, pools, revision, rooms));
+  const found = count(view, demandsOf(view, pools, revision, rooms), []);
   return found.kind === 'Unknown' ? found.message : undefined;
 }
 
-function count(view: View, demands: readonly Demand[]): RoomCount {
-  return (view.observed.countRoom ?? countRoom)(demands);
+function count(view: View, demands: readonly Demand[], reserved: readonly Demand[]): RoomCount {
+  return (view.observed.countRoom ?? countRoom)(demands, reserved);
 }
 
 function demandsOf(view: View, pools: readonly PoolView[], revision: Revision, rooms: LookUpRooms): Demand[] {
-  return pools.map((pool) => demandOf(view, pool, revision, rooms(pool.placement.nodeSelector)));
+  return pools.map((pool) => withRooms(comingTo(view, pool, revision), rooms));
 }
 
 type Placed = Pick<WorkloadIdentity, 'strategy' | 'key'>;
 
-function demandOf(
+/** The pods of a revision that a pool has yet to get. */
+export function comingTo(
   view: View,
   pool: PoolView,
   revision: Revision,
-  rooms: readonly Room[],
   placed: Placed = { strategy: effectiveStrategy(view, pool), key: wantedKey(view, pool) },
-): Demand {
+): Claim {
   const shape = podShape(poolTemplate(view, pool, revision, placed));
   return {
     pool: pool.name,
     shape,
-    rooms,
+    nodeSelector: pool.placement.nodeSelector,
     labels: shape.spreads.length > 0 ? labelsByPod(view) : NO_LABELS,
     ...(rollsBeside(view, pool, { revision, ...placed })
       ? beside(view, pool, revision, placed.key)
-      : instead(view, pool)),
+      : instead(view, pool, revision)),
   };
 }
 
@@ -110,15 +155,31 @@ function beside(view: View, pool: PoolView, revision: Revision, key: string): Co
 }
 
 /** In the place of those that serve: the surge beside them where none may be missing, all of them in the end. */
-function instead(view: View, pool: PoolView): Coming {
-  const replicas = wantedReplicas(pool, pool.current);
+function instead(view: View, pool: PoolView, revision: Revision): Coming {
+  const { current } = pool;
+  const replicas = wantedReplicas(pool, current);
   const { maxSurge = '25%', maxUnavailable = '25%' } = view.topology?.strategy ?? {};
   const mayMiss = Math.floor(rawPods(maxUnavailable, replicas));
-  const others = pool.workloads.filter((workload) => workload !== pool.current);
-  if (pool.current?.strategy === 'RollingUpdate' && mayMiss === 0) {
-    return { count: Math.max(1, intOrPercentOf(maxSurge, replicas)), leaving: uids(view, others) };
+  const others = pool.workloads.filter((workload) => workload !== current);
+  const bound = (current?.pods ?? []).filter(({ nodeName }) => nodeName !== undefined);
+  const there = current?.strategy === 'RollingUpdate' ? bound.filter(isOf(revision)) : [];
+  const left = Math.max(0, replicas - there.length);
+  if (current?.strategy === 'RollingUpdate' && mayMiss === 0) {
+    const surge = Math.max(1, intOrPercentOf(maxSurge, replicas)) - Math.max(0, bound.length - replicas);
+    return { count: Math.max(0, Math.min(left, surge)), leaving: uids(view, others) };
   }
-  return { count: replicas, leaving: uids(view, pool.workloads) };
+  return { count: left, leaving: oldPods(view, pool, there) };
+}
+
+function isOf({ number }: Revision): (pod: Pod) => boolean {
+  return ({ metadata }) => metadata.labels?.[LABEL.revision] === String(number);
+}
+
+function oldPods(view: View, pool: PoolView, kept: readonly Pod[]): ReadonlySet<string> {
+  const all = uids(view, pool.workloads);
+  if (kept.length === 0) return all;
+  const staying = new Set(kept.map(({ metadata }) => metadata.uid));
+  return new Set([...all].filter((uid) => !staying.has(uid)));
 }
 
 /** A Deployment rounds maxUnavailable down. */

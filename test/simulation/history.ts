@@ -15,6 +15,7 @@ import { PORTS } from './port-scenarios.ts';
 import { SERVICES } from './service-scenarios.ts';
 import { STANDING } from './standing-scenarios.ts';
 import { MOVES } from './move-scenarios.ts';
+import { SHARING } from './sharing-scenarios.ts';
 import { VMS } from './vm-scenarios.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -32,6 +33,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...SERVICES,
   ...PORTS,
   ...VMS,
+  ...SHARING,
   ...MOVES,
   ...AUTOSCALING,
   ...FOREIGN,

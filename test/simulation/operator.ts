@@ -179,9 +179,10 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
     waiting.delete(key);
     running.add(key);
     try {
-      const { requeueAfterMs, waitsForVms } = await reconcile(key);
+      const { requeueAfterMs, waitsForVms, freesRoom } = await reconcile(key);
       if (waitsForVms) waitingForVms.add(key);
       else waitingForVms.delete(key);
+      if (freesRoom) onVmChange();
       failures.delete(key);
       if (requeueAfterMs !== undefined) addAfter(key, requeueAfterMs);
       if (random.chance(faults().repeat)) add(key);

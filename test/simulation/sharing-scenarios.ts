@@ -1,0 +1,154 @@
+/** Scenarios of releases that share VMs: as long as there is room for one of them, all come out. */
+import type { Scenario, UserStep } from './scenario.ts';
+import type { Scene } from './simulation.ts';
+import type { SpecDraft } from './specs.ts';
+import { pool, webSpec } from './specs.ts';
+import { act, RELEASED } from './steps.ts';
+import { conditionOf, servedVersion } from './truth.ts';
+
+const RELEASES = ['web', 'api', 'jobs'];
+
+/** One pool of two pods, on VMs that other releases use too. */
+export function neighbour(version: string): SpecDraft {
+  const spec = webSpec(version);
+  return { ...spec, stages: [{ name: 'production', pools: [pool('prod-a', 2)] }] };
+}
+
+function createAll(names: readonly string[], change: (spec: SpecDraft) => void = () => undefined): UserStep {
+  return act(`create ${names.join(', ')} on the same VMs`, ({ users }) => {
+    for (const name of names) {
+      const spec = neighbour('1.0.0');
+      change(spec);
+      users.create(name, spec);
+    }
+  });
+}
+
+function isReady({ world }: Scene, name: string): boolean {
+  return conditionOf(world.get('AppRelease', name), 'Ready')?.status === 'True';
+}
+
+function allReady(names: readonly string[]): (scene: Scene) => boolean {
+  return (scene) => names.every((name) => isReady(scene, name));
+}
+
+function versionOfAll(names: readonly string[], wanted: string): UserStep {
+  return act(
+    `set version ${wanted} of ${names.join(', ')} in one apply`,
+    ({ users }) => {
+      for (const name of names) users.setVersion(name, wanted);
+    },
+    allReady(names),
+  );
+}
+
+function servesAll(names: readonly string[], version: string): Scenario['expect'] {
+  const serves = Object.fromEntries(names.map((name) => [`${name}/prod-a`, version]));
+  const conditions = names.flatMap((name) =>
+    Object.entries(RELEASED).map(([type, status]) => [`${name}/${type}`, status] as const),
+  );
+  return { serves, conditions: Object.fromEntries(conditions) };
+}
+
+const two = RELEASES.slice(0, 2);
+
+export const SHARING: readonly Scenario[] = [
+  {
+    // Four pods serve, six find room: that of one new version.
+    name: 'two-releases-and-room-for-one',
+    prepare: ({ users }) => {
+      users.room('prod-a', 3);
+    },
+    steps: [createAll(two), versionOfAll(two, '2.0.0')],
+    expect: servesAll(two, '2.0.0'),
+  },
+  {
+    name: 'three-releases-and-room-for-one',
+    prepare: ({ users }) => {
+      users.room('prod-a', 4);
+    },
+    steps: [createAll(RELEASES), versionOfAll(RELEASES, '2.0.0')],
+    expect: servesAll(RELEASES, '2.0.0'),
+  },
+  {
+    // The VMs say that they have room for both, and take what is room for one: who finds none in time gives its room back.
+    name: 'two-releases-and-less-room-than-was-counted',
+    prepare: ({ cluster }) => {
+      cluster.kubelet.capacity.set('prod-a', 3);
+    },
+    steps: [
+      createAll(two),
+      versionOfAll(two, '2.0.0'),
+      act(
+        'the VMs say what they take',
+        ({ users }) => {
+          users.room('prod-a', 3);
+        },
+        ({ world }) =>
+          two.some((name) => conditionOf(world.get('AppRelease', name), 'CapacityAvailable')?.status === 'False'),
+      ),
+    ],
+    expect: servesAll(two, '2.0.0'),
+    orderly: true,
+  },
+  {
+    name: 'a-release-that-fits-nowhere-holds-nobody-back',
+    prepare: ({ users }) => {
+      users.room('prod-a', 3);
+    },
+    steps: [
+      createAll(two),
+      act(
+        'web wants a version of ten pods',
+        ({ users }) => {
+          users.edit('web', (spec) => {
+            spec.stages = [
+              { name: 'production', pools: [pool('prod-a', 2)] },
+              { name: 'more', pools: [{ ...pool('big', 10), nodeSelector: { pool: 'prod-a' } }] },
+            ];
+          });
+        },
+        allReady(two),
+      ),
+      act(
+        'set version 2.0.0 of api',
+        ({ users }) => {
+          users.setVersion('api', '2.0.0');
+        },
+        ({ world }) => conditionOf(world.get('AppRelease', 'web'), 'Ready')?.reason === 'NoCapacity',
+      ),
+    ],
+    expect: {
+      serves: { 'api/prod-a': '2.0.0', 'web/prod-a': '1.0.0' },
+      conditions: { 'api/Ready': 'True', 'web/Ready': 'False/NoCapacity' },
+    },
+    orderly: true,
+  },
+  {
+    name: 'who-waits-goes-on-when-the-other-is-deleted',
+    prepare: ({ users }) => {
+      users.room('prod-a', 3);
+    },
+    steps: [
+      createAll(two, (spec) => {
+        spec.rollback = { warmFor: '20m', drain: '10s' };
+      }),
+      versionOfAll(two, '2.0.0'),
+      act(
+        'delete the one that went first',
+        ({ users, world }) => {
+          const first = two.find((name) => servedVersion(world, name, 'prod-a') === '2.0.0');
+          if (first !== undefined) users.remove('AppRelease', first);
+        },
+        (scene) => two.some((name) => servedVersion(scene.world, name, 'prod-a') === '2.0.0' && isReady(scene, name)),
+      ),
+    ],
+    expect: {
+      also: ({ world }) =>
+        two.every((name) => !world.get('AppRelease', name) || servedVersion(world, name, 'prod-a') === '2.0.0')
+          ? undefined
+          : 'the other does not come out',
+    },
+    orderly: true,
+  },
+];

@@ -8,6 +8,7 @@ import type { ReleaseRollback } from '../api/release-rollback.ts';
 import type { Action } from './actions.ts';
 import type { ControllerRevision } from './objects.ts';
 import type { DigestLookup, DryRun, Observed } from './observed.ts';
+import type { Plan } from './plan.ts';
 import { plan } from './plan.ts';
 import { makeDeployment, makeService } from './render.ts';
 import type { Revision } from './revision.ts';
@@ -119,8 +120,11 @@ function pass(seen: Observed) {
 }
 
 /** The answer to the rollback of the world, and what is planned once that is stored. */
-function answered(seen: Observed) {
+function answered(seen: Observed): { status: Patch['status'] | undefined; next: Plan } {
   const { actions } = pass(seen);
+  const missing = actions.flatMap((action) => (action.kind === 'FindLost' ? [`${action.object}/${action.name}`] : []));
+  // Looked for in vain.
+  if (missing.length > 0) return answered({ ...seen, memory: { ...seen.memory, lost: new Set(missing) } });
   const patch = actions.find((action): action is Patch => action.kind === 'PatchRollback');
   expect(patch).toBeDefined();
   const rollbacks = seen.rollbacks.map((one) => ({ ...one, ...(patch && { status: patch.status }) }));

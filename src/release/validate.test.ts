@@ -37,6 +37,12 @@ test.each([
     /name one of \(none is named\)/,
   ],
   [
+    'BlueGreen without a Service',
+    { service: undefined },
+    'InvalidService',
+    /^spec\.service: .*or strategy\.type RollingUpdate/,
+  ],
+  [
     'a node selector that no node can have',
     {
       stages: [

@@ -37,6 +37,7 @@ const RULES: readonly (readonly [field: string, rule: Rule])[] = [
   ['spec.template.spec.containers', targetPortsExist],
   ['spec.stages', containersExist],
   ['spec.template.spec.restartPolicy', templateHasNoForeignFields],
+  ['spec.service', blueGreenHasService],
   ['spec.service', servicesFit],
   ['spec.service', serviceLabelsAreLabels],
 ];
@@ -169,6 +170,14 @@ function imagesAreFew({ template }: AppReleaseSpec): SpecProblem | undefined {
 
 function bytesOf(value: object): number {
   return Buffer.byteLength(JSON.stringify(value));
+}
+
+/** The CRD asks for it; an object that was stored before it did, or with null, may lack it. */
+function blueGreenHasService({ strategy, service }: AppReleaseSpec): SpecProblem | undefined {
+  if (service || strategy.type === 'RollingUpdate') return undefined;
+  const message =
+    'spec.service: strategy BlueGreen switches a Service: give it, or strategy.type RollingUpdate for workers without one';
+  return { reason: 'InvalidService', message };
 }
 
 function servicesFit(spec: AppReleaseSpec, release: string): SpecProblem | undefined {

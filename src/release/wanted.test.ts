@@ -49,8 +49,8 @@ describe('2.1 a spec that cannot be', () => {
 
   test('no version and no tag', () => {
     const untagged = spec({ template: { spec: { containers: [{ name: 'main', image: 'localhost:5000/web' }] } } });
-    const { version: _version, ...wrong } = { ...untagged, service: { type: 'ClusterIP' as const, ports: [] } };
-    expect(view({ ...wrong, service: undefined }).wanted).toMatchObject({
+    const { version: _version, service: _service, ...wrong } = untagged;
+    expect(view({ ...wrong, service: undefined, strategy: { type: 'RollingUpdate' } }).wanted).toMatchObject({
       state: 'Invalid',
       reason: 'InvalidSpec',
       message: expect.stringContaining('spec.version: give it') as string,

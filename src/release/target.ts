@@ -251,9 +251,14 @@ export function standbyReplicas(view: View, pool: PoolView): number {
   return Math.min(replicas, intOrPercentOf(view.topology?.rollback.warmReplicas ?? '100%', replicas));
 }
 
-/** The pods of a workload that run this revision: with RollingUpdate one Deployment has those of two. */
-export function podsOf(workload: Workload, revision: Revision): Pod[] {
-  return workload.pods.filter(({ metadata }) => metadata.labels?.[LABEL.revision] === String(revision.number));
+/**
+ * The pods of a workload that run this revision, and that a Service with its track leads to: with RollingUpdate one
+ * Deployment has those of two.
+ */
+export function podsOf({ pods, track }: Workload, { number }: Revision): Pod[] {
+  return pods.filter(
+    ({ metadata: { labels } }) => labels?.[LABEL.revision] === String(number) && (labels[LABEL.track] ?? '') === track,
+  );
 }
 
 /** Whether a Deployment's status speaks of its newest spec. */

@@ -178,6 +178,37 @@ describe('what runs', () => {
   });
 });
 
+describe('a Service', () => {
+  const [selected, other] = ['shop-1', 'store-1'];
+
+  /** By the template, by the Deployment's own label, and what its pods have. */
+  function tracks(template: string, label: string, pods: string): Partial<Observed> {
+    const deployment = running(first);
+    const { metadata, spec: body } = deployment;
+    const labels = { ...body.template.metadata?.labels, [LABEL.track]: template };
+    const relabelled: Deployment = {
+      ...deployment,
+      metadata: { ...metadata, labels: { ...metadata.labels, [LABEL.track]: label } },
+      spec: { ...body, template: { ...body.template, metadata: { ...body.template.metadata, labels } } },
+    };
+    const found = podsFor(relabelled, 2).map((pod) => ({
+      ...pod,
+      metadata: { ...pod.metadata, labels: { ...pod.metadata.labels, [LABEL.track]: pods } },
+    }));
+    return { deployments: [relabelled], pods: found };
+  }
+
+  test('is not led away from pods by the label of their Deployment, which is put back', () => {
+    const name = running(first).metadata.name;
+    expect(actions(tracks(selected, other, selected))).toEqual([`Deployment ${name}`]);
+  });
+
+  test('is led to another track once pods have it', () => {
+    expect(actions(tracks(other, other, selected))).toEqual([]);
+    expect(actions(tracks(other, other, other))).toEqual([`Service shop to ${selector(other)}`]);
+  });
+});
+
 describe('with RollingUpdate a version whose ports', () => {
   function rolling(version: string, port: object, more: object = {}) {
     const containers = [{ name: 'main', image: `web:${version}`, ports: [{ name: 'http' }, { name: 'web' }], ...more }];
@@ -249,6 +280,20 @@ describe('with RollingUpdate a version whose ports', () => {
     ],
   ])('%s', (_what, to, expected) => {
     expect(steps(first, to)).toEqual(expected);
+  });
+
+  test('change alone gets pods of its own while older ones are among those that roll', () => {
+    const from = entered(2, spec(rolling('2.0.0', { port: 80, targetPort: 'http' })));
+    const to = spec(rolling('2.0.0', { port: 80, targetPort: 'web' }));
+    const deployment = runs(from, false);
+    const [old, ...others] = podsFor(deployment, 2);
+    if (!old) throw new Error('no pod');
+    const older = { ...old, metadata: { ...old.metadata, labels: { ...old.metadata.labels, [LABEL.revision]: '1' } } };
+    const seen = { release: release(to), deployments: [deployment], services: [serves(deployment, from)] };
+    const third = entered(3, to);
+    expect(actions(seen, [first, from, third])[0]).toBe(`Deployment ${deployment.metadata.name}`);
+    const own = runs(third, true).metadata.name;
+    expect(actions({ ...seen, pods: [older, ...others] }, [first, from, third])).toEqual([`Deployment ${own}`]);
   });
 
   test('are the same stays where the last one with new ports went', () => {

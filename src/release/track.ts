@@ -69,7 +69,12 @@ function isCurrent({ pools }: Group, workload: Workload): boolean {
  */
 function mayTake(view: View, group: Group, workload: Workload, { strategy, revision }: Runs): boolean {
   if (strategy === 'BlueGreen' || !switchesPorts(group) || workload.revision === revision.number) return true;
-  return isCurrent(group, workload) && mayRollOver(view, group, workload.revision, revision);
+  return isCurrent(group, workload) && revisionsIn(workload).every((from) => mayRollOver(view, group, from, revision));
+}
+
+/** Also those that it has not yet rolled away from. */
+function revisionsIn({ revision, pods }: Workload): number[] {
+  return [...new Set([revision, ...pods.map(({ metadata }) => Number(metadata.labels?.[LABEL.revision]))])];
 }
 
 /** The ports of an adopted Service are its owner's. */

@@ -181,10 +181,12 @@ function keepService(view: View, group: Group, moves: readonly Move[], track: st
   if (group.track === track || !may) {
     // An adopted Service that selects nothing of ours serves somebody else's pods.
     if (group.track !== track && (!standing || !served || (group.adopted && group.track === undefined))) return [];
+    if (group.track !== track && standing && moves.some(({ pool }) => leadsToMore(view, group, pool, standing.track)))
+      return [];
     const desired =
       group.track === track || !leads
         ? desiredService(view, group, (frozen ? served : undefined) ?? first.target.revision, track, false)
-        : desiredService(view, group, served ?? first.target.revision, standing?.track ?? track, false);
+        : desiredService(view, group, served ?? first.target.revision, standing.track, false);
     return needsApply(view.observed.memory, desired, service)
       ? [applyService(group, desired, `keep Service ${serviceName}`)]
       : [];
@@ -212,14 +214,24 @@ function maySwitch(view: View, group: Group, { pool, target }: Move): boolean {
 
 /** Ready pods of the pool behind its Service now. */
 function servingPods(view: View, group: Group, pool: PoolView): number {
-  if (pool.current) return pool.current.ready;
-  const selector = group.service?.spec.selector ?? {};
-  return view.observed.pods.filter(
+  return pool.current ? pool.current.ready : readyPods(view, pool, group.service?.spec.selector ?? {});
+}
+
+function readyPods({ observed }: View, { name }: PoolView, selector: Record<string, string>): number {
+  return observed.pods.filter(
     ({ ready, metadata }) =>
       ready &&
-      metadata.labels?.[LABEL.pool] === pool.name &&
+      metadata.labels?.[LABEL.pool] === name &&
       Object.entries(selector).every(([key, value]) => metadata.labels?.[key] === value),
   ).length;
+}
+
+/** The Service leads to more ready pods of the pool than it would by this track. */
+function leadsToMore(view: View, group: Group, pool: PoolView, track: string): boolean {
+  const selector = group.service?.spec.selector ?? {};
+  if (selector[LABEL.track] === undefined) return false;
+  const own = { [LABEL.release]: view.owner.name };
+  return readyPods(view, pool, { ...selector, ...own }) > readyPods(view, pool, { [LABEL.track]: track, ...own });
 }
 
 function desiredService(

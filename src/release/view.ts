@@ -177,7 +177,8 @@ function viewWorkload(deployment: Deployment, identity: Identity, pods: readonly
     name,
     pool,
     revision: Number(labels[LABEL.revision]),
-    track: labels[LABEL.track] ?? '',
+    // Its pods have that of the template, whatever somebody made of the Deployment's own label.
+    track: deployment.spec.template.metadata?.labels?.[LABEL.track] ?? labels[LABEL.track] ?? '',
     ...identity,
     pods: own,
     ready,

@@ -278,6 +278,7 @@ export const SERVICES: readonly Scenario[] = [
   },
   {
     name: 'services-from-before-lead-to-the-pods-of-two-releases',
+    orderly: true,
     steps: [
       createRelease('other', single('prod-a', 'web-prod-a')),
       renameOther('other', isTrue('other', 'Ready')),

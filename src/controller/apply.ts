@@ -3,7 +3,7 @@ import type { AppRelease } from '../api/app-release.ts';
 import type { ObjectMeta } from '../api/common.ts';
 import { API_VERSION, FIELD_MANAGER, LABEL } from '../api/meta.ts';
 import type { KubeError } from '../kube/errors.ts';
-import { isAlreadyExists, isInvalid, isKubeError, isNotFound } from '../kube/errors.ts';
+import { isAlreadyExists, isInvalid, isNotFound, isRefusal } from '../kube/errors.ts';
 import type { JsonPatchOperation, KubeObject, Resource } from '../kube/types.ts';
 import { statusOf } from '../kube/types.ts';
 import type { Action, Guard, Target } from '../release/actions.ts';
@@ -17,8 +17,9 @@ import { readService } from './observe.ts';
 import type { Scope, Subject } from './contact.ts';
 import { forgetConflict, isStale, noteConflict } from './conflicts.ts';
 import { conflict, findOut, makeNew, noteTaken } from './contact.ts';
-import { applyOwned } from './owned.ts';
+import { applyOwned, liveObject } from './owned.ts';
 import { AUTOSCALERS, BUDGETS, DEPLOYMENTS, PODS, PROMOTIONS, REVISIONS, ROLLBACKS, SERVICES } from './resources.ts';
+import { askStored } from './stored.ts';
 import type { ReconcileContext } from './types.ts';
 
 type Of<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
@@ -48,6 +49,9 @@ async function write(scope: Scope, action: Action): Promise<void> {
   switch (action.kind) {
     case 'DryRun':
       await dryRun(scope, action);
+      break;
+    case 'DryRunApply':
+      await askStored(scope, action.desired);
       break;
     case 'CreateRevision':
       await createRevision(scope, action.name, action.annotations, action.number, action.data);
@@ -126,14 +130,6 @@ async function dryRun({ context, memory }: Scope, { deployment, hash }: Of<'DryR
     const message = `Kubernetes refuses the template: ${causesOf(error)}. Correct spec.template; what runs stays as it is`;
     memory.dryRuns.set(hash, { ok: false, message: message.slice(0, 2000), at: context.now() });
   }
-}
-
-/** The object itself is refused: no retry helps. An unknown field comes as an internal error from server-side apply. */
-function isRefusal(error: unknown): error is KubeError {
-  if (!isKubeError(error)) return false;
-  return (
-    [400, 403, 422].includes(error.code) || /field not declared in schema|failed to create typed/.test(error.message)
-  );
 }
 
 /** Names the field; the Deployment's path of a template's field is the AppRelease's too. */
@@ -217,14 +213,8 @@ async function ownRevision({ context, release }: Scope, { name, resourceVersion 
   context.caches.revisions.observeWrite(patched);
 }
 
-async function applyDeployment(
-  scope: Scope,
-  { deployment, force, guard, rescales }: Of<'ApplyDeployment'>,
-): Promise<void> {
+async function applyDeployment(scope: Scope, { deployment, force, guard }: Of<'ApplyDeployment'>): Promise<void> {
   await heed(scope, guard);
-  const { namespace, name } = deployment.metadata;
-  const live = rescales && scope.context.caches.deployments.get(namespace, name);
-  if (live) scope.memory.applied.delete(live.metadata.uid);
   await applyOwned(scope, DEPLOYMENTS, scope.context.caches.deployments, deployment, force);
 }
 
@@ -234,13 +224,14 @@ async function applyDeployment(
  */
 async function applyService(scope: Scope, { service, force }: Of<'ApplyService'>): Promise<void> {
   const { services } = scope.context.caches;
+  const before = liveObject(services, service);
   try {
     await applyOwned(scope, SERVICES, services, service, force);
   } catch (error) {
     if (!force || !isInvalid(error) || !service.spec.ports) throw error;
     const { resourceVersion } = await replaceTraffic(scope, service);
     const applied = { ...service, metadata: { ...service.metadata, resourceVersion } };
-    await applyOwned(scope, SERVICES, services, applied, force);
+    await applyOwned(scope, SERVICES, services, applied, force, before);
   }
 }
 

@@ -1,5 +1,5 @@
 /** What the process remembers of a release between passes. To lose it costs a write that changes nothing, no more. */
-import type { Applied, DryRun, Memory } from '../release/observed.ts';
+import type { DryRun, Memory, StoredState } from '../release/observed.ts';
 
 const CONTESTED_AFTER = 3;
 const CONTESTED_WINDOW_MS = 600_000;
@@ -18,9 +18,10 @@ export interface ReleaseMemory {
   /** Passes in a row that were made on old news. */
   stale: number;
   refused: Map<string, { hash: string; message: string; at: number }>;
-  applied: Map<string, Applied>;
-  putBacks: Map<string, number[]>;
-  contested: Map<string, { manager: string; until: number }>;
+  stored: Map<string, StoredState>;
+  /** Kind/name → when which desired state was put back. */
+  putBacks: Map<string, { hash: string; at: number[] }>;
+  contested: Map<string, { hash: string; manager: string; until: number }>;
   cleanSince: Map<string, { track: string; switchedAt: string | undefined; since: number }>;
   leftSince: Map<string, number>;
   /** Image → the digest that its tag was said to have moved to. */
@@ -41,7 +42,7 @@ export function createMemory(): ReleaseMemory {
     conflicts: new Map(),
     stale: 0,
     refused: new Map(),
-    applied: new Map(),
+    stored: new Map(),
     putBacks: new Map(),
     contested: new Map(),
     cleanSince: new Map(),
@@ -65,8 +66,8 @@ export function recall(memory: ReleaseMemory, now: number): Memory {
     ),
     lost: new Set(memory.lost.keys()),
     refused: memory.refused,
-    applied: memory.applied,
-    contested: new Map([...memory.contested].map(([name, { manager }]) => [name, manager])),
+    stored: memory.stored,
+    contested: memory.contested,
     cleanSince: memory.cleanSince,
     leftSince: memory.leftSince,
   };
@@ -85,12 +86,30 @@ export function recallDue(memory: ReleaseMemory, now: number): number[] {
   ];
 }
 
+/** What is remembered of an object goes with it. `objects`: those that are there. */
+export function forgetGone({ stored, putBacks, contested }: ReleaseMemory, objects: ReadonlySet<string>): void {
+  for (const remembered of [stored, putBacks, contested])
+    for (const object of remembered.keys()) if (!objects.has(object)) remembered.delete(object);
+}
+
+/** The newest state that is desired of an object: whoever contested another one contests nothing any more. */
+export function noteStored({ stored, contested }: ReleaseMemory, object: string, state: StoredState): void {
+  stored.set(object, state);
+  if (contested.get(object)?.hash !== state.hash) contested.delete(object);
+}
+
 /** Counts a put-back of the same desired state; true once it has been too many. */
-export function notePutBack(memory: ReleaseMemory, object: string, manager: string, now: number): boolean {
-  const recent = [...(memory.putBacks.get(object) ?? []), now].filter((at) => now - at < CONTESTED_WINDOW_MS);
-  memory.putBacks.set(object, recent);
-  if (recent.length < CONTESTED_AFTER) return false;
+export function notePutBack(
+  memory: ReleaseMemory,
+  object: string,
+  { hash, manager, now }: { hash: string; manager: string; now: number },
+): boolean {
+  const before = memory.putBacks.get(object);
+  const recent = before?.hash === hash ? before.at.filter((at) => now - at < CONTESTED_WINDOW_MS) : [];
+  const at = [...recent, now];
+  memory.putBacks.set(object, { hash, at });
+  if (at.length < CONTESTED_AFTER) return false;
   memory.putBacks.delete(object);
-  memory.contested.set(object, { manager, until: now + CONTESTED_FOR_MS });
+  memory.contested.set(object, { hash, manager, until: now + CONTESTED_FOR_MS });
   return true;
 }

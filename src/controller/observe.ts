@@ -12,7 +12,7 @@ import { imagesToResolve, knownPins, parseLedger, parseRevision, templateImages 
 import { readSpec } from '../release/valid-spec.ts';
 import { NAMESPACE_INDEX, RELEASE_INDEX } from './caches.ts';
 import type { ReleaseMemory } from './memory.ts';
-import { recall } from './memory.ts';
+import { forgetGone, recall } from './memory.ts';
 import { keepService, SERVICES } from './resources.ts';
 import type { ReconcileContext } from './types.ts';
 
@@ -52,6 +52,16 @@ export function observeCached(
   const tracks = new Map(pods.map(({ metadata }) => [metadata.name, metadata.labels?.[LABEL.track]]));
   const slicesOf = Map.groupBy(slices, (slice) => slice.service);
   for (const service of services) noteClean(memory, service, slicesOf.get(service.metadata.name) ?? [], tracks, now);
+  const deployments = caches.deployments.byIndex(RELEASE_INDEX, key);
+  forgetGone(
+    memory,
+    namesOf({
+      Deployment: deployments,
+      Service: services,
+      HorizontalPodAutoscaler: autoscalers,
+      PodDisruptionBudget: budgets,
+    }),
+  );
   noteLeft(memory, slices, pods, now);
   const { metadata: owner } = release;
   forgetTaken(memory, 'Service', services, owner);
@@ -60,7 +70,7 @@ export function observeCached(
   return {
     release,
     revisions,
-    deployments: caches.deployments.byIndex(RELEASE_INDEX, key),
+    deployments,
     services,
     autoscalers,
     budgets,
@@ -84,6 +94,14 @@ export function observeCached(
     foreignServices: [],
     memory: recall(memory, now),
   };
+}
+
+/** Kind/name of every object. */
+function namesOf(byKind: Readonly<Record<string, readonly { metadata: ObjectMeta }[]>>): Set<string> {
+  const names = Object.entries(byKind).flatMap(([kind, objects]) =>
+    objects.map(({ metadata }) => `${kind}/${metadata.name}`),
+  );
+  return new Set(names);
 }
 
 /** A name is ours by now, whoever made the object: another leader may have. */

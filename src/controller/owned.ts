@@ -5,20 +5,20 @@ import { isInvalid } from '../kube/errors.ts';
 import { asApplied } from '../kube/managed-fields.ts';
 import type { Stored } from '../kube/store.ts';
 import type { KubeObject, Live, Resource } from '../kube/types.ts';
-import { desiredHash, ownedMetadata } from '../release/drift.ts';
-import { canonicalJson } from '../release/names.ts';
+import type { LiveObject } from '../release/drift.ts';
+import { desiredHash, hasStoredForm, objectKey } from '../release/drift.ts';
 import type { Desired, FieldOwners } from '../release/objects.ts';
 import type { Cache } from './caches.ts';
 import type { Scope } from './contact.ts';
 import { conflict, makeNew } from './contact.ts';
-import { notePutBack } from './memory.ts';
-import { AUTOSCALERS } from './resources.ts';
+import { notePutBack, noteStored } from './memory.ts';
+import { formOf } from './stored.ts';
 
 type Cached = Stored & FieldOwners;
 
 /**
  * `known`: the plan saw it, and that it is ours or was handed over. Where it did not, it is made by POST: an apply would
- * take over what exists, wherever nobody owns the fields.
+ * take over what exists, wherever nobody owns the fields. `before`: the live object that the plan was made on.
  */
 export async function applyOwned<T extends KubeObject, S extends Stored>(
   scope: Scope,
@@ -26,23 +26,23 @@ export async function applyOwned<T extends KubeObject, S extends Stored>(
   cache: Cache<S>,
   desired: Desired<unknown>,
   known: boolean,
+  before = liveObject(cache, desired),
 ): Promise<void> {
-  const { memory } = scope;
   const { namespace, name } = desired.metadata;
   const live = cache.get(namespace, name) as Cached | undefined;
   if (!known && !isControlled(scope, live)) {
-    const made = await makeNew(scope, { resource, cache, name }, desired);
-    if (made) remember(scope, desired, made);
+    await makeNew(scope, { resource, cache, name }, desired);
     return;
   }
-  const hash = desiredHash(desired);
   const target = live?.ownedByUpdate ? await ownByApply(scope, resource, cache, desired, live) : desired;
   const applied = await applyTo(scope, resource, target, live);
-  // Read before: what is taken back from it ends its being named.
-  if (memory.applied.get(applied.metadata.uid)?.hash === hash)
-    putBack(scope, `${desired.kind}/${name}`, live?.otherManager ?? 'another manager');
-  remember(scope, desired, applied);
+  // What is taken back from another manager ends its being named.
+  remember(scope, desired, applied, before, live?.otherManager ?? 'another manager');
   cache.observeWrite(applied);
+}
+
+export function liveObject<S>(cache: Cache<S>, { metadata }: Desired<unknown>): LiveObject | undefined {
+  return cache.get(metadata.namespace, metadata.name) as LiveObject | undefined;
 }
 
 /** Made by this release, so that it is no first contact, whatever others made of its labels and annotations. */
@@ -96,17 +96,24 @@ async function ownByApply<T extends KubeObject, S extends Stored>(
   return { ...desired, metadata: { ...desired.metadata, resourceVersion: moved.metadata.resourceVersion } };
 }
 
-function remember({ memory }: Scope, desired: Desired<unknown>, applied: Live<KubeObject>): void {
-  const { uid, resourceVersion, generation } = applied.metadata;
-  const metadata = ownedMetadata(desired, applied as unknown as { metadata: ObjectMeta });
-  const spec = desired.kind === AUTOSCALERS.kind && {
-    spec: canonicalJson((applied as unknown as { spec: object }).spec),
-  };
-  memory.applied.set(uid, { hash: desiredHash(desired), generation, resourceVersion, metadata, ...spec });
+/** A put-back is a field of ours that has its value again: the same was desired before, and there. */
+function remember(
+  scope: Scope,
+  desired: Desired<unknown>,
+  applied: Live<KubeObject>,
+  before: LiveObject | undefined,
+  manager: string,
+): void {
+  const { memory } = scope;
+  const object = objectKey(desired);
+  const [hash, form, known] = [desiredHash(desired), formOf(desired, applied), memory.stored.get(object)];
+  noteStored(memory, object, { hash, form, held: true });
+  const drifted = before !== undefined && !hasStoredForm(form, before);
+  if (known?.hash === hash && known.held && drifted) putBack(scope, object, hash, manager);
 }
 
-function putBack({ context, release, memory }: Scope, object: string, manager: string): void {
-  const gaveUp = notePutBack(memory, object, manager, context.now());
+function putBack({ context, release, memory }: Scope, object: string, hash: string, manager: string): void {
+  const gaveUp = notePutBack(memory, object, { hash, manager, now: context.now() });
   context.record(release, {
     type: 'Warning',
     reason: gaveUp ? 'Contested' : 'DriftPutBack',

@@ -70,6 +70,14 @@ export function isInvalid(error: unknown): error is KubeError {
   return isKubeError(error) && error.code === 422;
 }
 
+/** The object itself is refused: no retry helps. An unknown field comes as an internal error from server-side apply. */
+export function isRefusal(error: unknown): error is KubeError {
+  if (!isKubeError(error)) return false;
+  return (
+    [400, 403, 422].includes(error.code) || /field not declared in schema|failed to create typed/.test(error.message)
+  );
+}
+
 export function isForbidden(error: unknown): error is KubeError {
   return isKubeError(error) && error.code === 403;
 }

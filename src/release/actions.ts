@@ -1,7 +1,14 @@
 /** What a plan is made of: every write as data, with its reason. Nothing here does I/O. */
 import type { ReleasePromotionStatus } from '../api/release-promotion.ts';
 import type { ReleaseRollbackSpec, ReleaseRollbackStatus } from '../api/release-rollback.ts';
-import type { DesiredAutoscaler, DesiredBudget, DesiredDeployment, DesiredPod, DesiredService } from './objects.ts';
+import type {
+  Desired,
+  DesiredAutoscaler,
+  DesiredBudget,
+  DesiredDeployment,
+  DesiredPod,
+  DesiredService,
+} from './objects.ts';
 import type { RevisionData } from './revision.ts';
 
 /** An event on the AppRelease (events.k8s.io/v1). */
@@ -32,6 +39,8 @@ export type Action = {
   first?: true;
 } & (
   | { kind: 'DryRun'; hash: string; deployment: DesiredDeployment }
+  /** Asks how the API server stores what is desired of an object that is there. */
+  | { kind: 'DryRunApply'; desired: Desired<unknown> }
   | { kind: 'CreateRevision'; name: string; number: number; data: RevisionData; annotations: Record<string, string> }
   | { kind: 'CreateLedger'; name: string; annotations: Record<string, string> }
   | { kind: 'AnnotateRevision'; target: Target; annotations: Record<string, string> }
@@ -41,8 +50,7 @@ export type Action = {
   /** Makes the release its owner again. */
   | { kind: 'OwnRevision'; target: Target }
   /** `force` is false where the object was not seen: it is made, and one that is there is somebody else's. */
-  /** `rescales`: whatever was made of the scale meanwhile was an autoscaler's doing, and is no drift. */
-  | { kind: 'ApplyDeployment'; deployment: DesiredDeployment; force: boolean; guard?: Guard; rescales?: true }
+  | { kind: 'ApplyDeployment'; deployment: DesiredDeployment; force: boolean; guard?: Guard }
   | { kind: 'DeleteDeployment'; target: Target; guard?: Guard }
   | { kind: 'ApplyService'; service: DesiredService; force: boolean }
   | { kind: 'DeleteService'; target: Target }

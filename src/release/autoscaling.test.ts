@@ -3,8 +3,7 @@ import type { AppReleaseSpec } from '../api/app-release.ts';
 import { ANNOTATION } from '../api/meta.ts';
 import type { Action } from './actions.ts';
 import { makeAutoscaler } from './autoscaling.ts';
-import { desiredHash, needsApply, ownedMetadata } from './drift.ts';
-import { canonicalJson } from './names.ts';
+import { desiredHash } from './drift.ts';
 import type { Autoscaler, Deployment, Pod } from './objects.ts';
 import type { Memory, Observed } from './observed.ts';
 import { plan } from './plan.ts';
@@ -104,6 +103,11 @@ function seen(world: World): Observed {
   };
 }
 
+/** Another state was applied to these before, so that a new one is written without asking. */
+function changing(...objects: string[]): Partial<Memory> {
+  return { stored: new Map(objects.map((object) => [object, { hash: 'before', held: true }])) };
+}
+
 /** What concerns scales. */
 function actions(world: World): string[] {
   return plan(seen(world), NOW).actions.flatMap((action) => {
@@ -154,7 +158,11 @@ describe('the autoscaler of a pool', () => {
     ['is put back', { deployments: one, autoscaler: scaling('other') }, ['scale web-b-1, by force']],
     [
       'gets other bounds',
-      { deployments: one, autoscaler: scaling('web-b-1', { maxReplicas: 9 }) },
+      {
+        deployments: one,
+        autoscaler: scaling('web-b-1', { maxReplicas: 9 }),
+        memory: changing('HorizontalPodAutoscaler/web-b'),
+      },
       ['scale web-b-1, by force'],
     ],
     [
@@ -218,20 +226,15 @@ describe('the autoscaler of a pool', () => {
     expect(actions({ spec: other, deployments: one, memory: { refused } })).toEqual(['scale web-b-1']);
   });
 
-  test('is right where Kubernetes writes what was asked for otherwise', () => {
+  test('goes to another Deployment without asking, and is asked about where only its words differ', () => {
     const metrics = [{ averageValue: '1000m' }];
-    const desired = makeAutoscaler({ owner, pool: 'b', autoscaling: { ...autoscaling, metrics }, target: 'web-b-1' });
-    const object = { ...scaling('web-b-1'), spec: { ...desired.spec, metrics: [{ averageValue: '1' }] } };
-    const entry = {
-      hash: desiredHash(desired),
-      generation: undefined,
-      resourceVersion: '1',
-      metadata: ownedMetadata(desired, object),
-      spec: canonicalJson(object.spec),
-    };
-    const memory = { ...observed().memory, applied: new Map([[object.metadata.uid, entry]]) };
-    expect(needsApply(memory, desired, object)).toBe(false);
-    expect(needsApply(memory, desired, { ...object, spec: { ...object.spec, maxReplicas: 9 } } as never)).toBe(true);
+    const spec = wanted('1.0.0', { autoscaling: { ...autoscaling, metrics } });
+    const kinds = (target: string) =>
+      plan(seen({ spec, deployments: one, autoscaler: scaling(target) }), NOW)
+        .actions.filter(({ kind }) => ['ApplyAutoscaler', 'DryRunApply'].includes(kind))
+        .map(({ kind }) => kind);
+    expect(kinds('other')).toEqual(['ApplyAutoscaler']);
+    expect(kinds('web-b-1')).toEqual(['DryRunApply']);
   });
 });
 
@@ -263,12 +266,18 @@ describe('the size', () => {
         spec: wanted('1.0.0', undefined, slower),
         deployments: [running(first, 4, HPA)],
         autoscaler: scaling('web-b-1'),
+        memory: changing('Deployment/web-b-1'),
       },
       ['web-b-1 to what it has'],
     ],
     [
       'that nobody has taken over yet is written as it is',
-      { spec: wanted('1.0.0', undefined, slower), deployments: [running(first, 4)], autoscaler: scaling('web-b-1') },
+      {
+        spec: wanted('1.0.0', undefined, slower),
+        deployments: [running(first, 4)],
+        autoscaler: scaling('web-b-1'),
+        memory: changing('Deployment/web-b-1'),
+      },
       ['web-b-1 to 4'],
     ],
     [
@@ -299,7 +308,7 @@ describe('the size', () => {
     };
     expect(actions(world)).toEqual([`web-b-1 to ${to}`]);
     const apply = plan(seen(world), NOW).actions.find(({ kind }) => kind === 'ApplyDeployment');
-    expect(apply).toMatchObject({ force: true, rescales: true, guard: { service: 'web-b', track: 'web-b-1' } });
+    expect(apply).toMatchObject({ force: true, guard: { service: 'web-b', track: 'web-b-1' } });
     // What an autoscaler is on still, as its move failed, is not pulled at from two sides.
     expect(actions({ ...world, autoscaler: scaling('web-b-1') })).toEqual(['scale web-b-2, by force']);
   });

@@ -3,7 +3,7 @@ import type { Autoscaling } from '../api/app-release.ts';
 import { LABEL } from '../api/meta.ts';
 import type { Action } from './actions.ts';
 import { targetOf } from './actions.ts';
-import { desiredHash, needsApply } from './drift.ts';
+import { desiredHash, objectKey, putRight } from './drift.ts';
 import { joinName, objectName } from './names.ts';
 import type { Autoscaler, DesiredAutoscaler } from './objects.ts';
 import type { Observed } from './observed.ts';
@@ -118,18 +118,18 @@ function keepAutoscaler(
     autoscaling,
     target: name,
   });
-  const object = `${autoscaler.kind}/${autoscaler.metadata.name}`;
+  const object = objectKey(autoscaler);
   if (memory.taken.has(object) || memory.refused.get(object)?.hash === desiredHash(autoscaler)) return [];
-  if (pool.autoscaler && !needsApply(memory, autoscaler, pool.autoscaler)) return [];
-  return [
-    {
-      kind: 'ApplyAutoscaler',
-      message: `scale revision ${revision} in pool ${pool.name} by its load`,
-      autoscaler,
-      force: pool.autoscaler !== undefined,
-      ...(first && switches && { first: true as const }),
-    },
-  ];
+  const write: Action = {
+    kind: 'ApplyAutoscaler',
+    message: `scale revision ${revision} in pool ${pool.name} by its load`,
+    autoscaler,
+    force: pool.autoscaler !== undefined,
+    ...(first && switches && { first: true as const }),
+  };
+  if (!pool.autoscaler) return [write];
+  const moves = pool.autoscaler.spec.scaleTargetRef.name !== name;
+  return putRight(memory, autoscaler, pool.autoscaler, write, moves ? 'AtOnce' : 'AskFirst');
 }
 
 /** The scale is taken over while there is still something that tells whose it was; then the autoscaler goes. */
@@ -142,7 +142,7 @@ function handBack(view: View, pool: PoolView, target: PoolTarget, autoscaler: Au
   return scaled.map((workload) => {
     const stays = workload === pool.current || workload === target.workload;
     const replicas = stays ? pool.spec.replicas : (workload.deployment.spec.replicas ?? 0);
-    return scaleTo(view, workload, replicas, `take the scale of ${workload.name} back: ${replicas} pods`, true);
+    return scaleTo(view, workload, replicas, `take the scale of ${workload.name} back: ${replicas} pods`);
   });
 }
 

@@ -4,7 +4,7 @@ import { selects } from '../pool/shape.ts';
 import type { Action } from './actions.ts';
 import { targetOf } from './actions.ts';
 import type { ConditionDraft } from './conditions.ts';
-import { needsApply } from './drift.ts';
+import { objectKey, putRight } from './drift.ts';
 import type { Budget, DesiredBudget } from './objects.ts';
 import { intOrPercentOf } from './quantity.ts';
 import { ownerReference } from './render.ts';
@@ -33,14 +33,17 @@ function keepBudget(view: View, workload: Workload): Action[] {
   const { memory } = view.observed;
   const budget = makeBudget(view, workload);
   const live = view.observed.budgets.find(({ metadata }) => metadata.name === workload.name);
-  if (memory.taken.has(`${budget.kind}/${budget.metadata.name}`)) return [];
-  if (live && !needsApply(memory, budget, live)) return [];
+  if (memory.taken.has(objectKey(budget))) return [];
   const message = `let a drain take ${limitOf(view)} of ${workload.name} at most`;
-  return [{ kind: 'ApplyBudget', message, budget, force: live !== undefined }];
+  const write: Action = { kind: 'ApplyBudget', message, budget, force: live !== undefined };
+  return live ? putRight(memory, budget, live, write) : [write];
 }
 
 /** Pods that are not ready may always be evicted: they would block a drain for ever. */
-function makeBudget(view: View, { name, pool }: Workload): DesiredBudget {
+export function makeBudget(
+  view: Pick<View, 'owner' | 'topology'>,
+  { name, pool }: Pick<Workload, 'name' | 'pool'>,
+): DesiredBudget {
   const { owner } = view;
   return {
     apiVersion: 'policy/v1',
@@ -59,7 +62,7 @@ function makeBudget(view: View, { name, pool }: Workload): DesiredBudget {
   };
 }
 
-function limitOf({ topology }: View): number | string {
+function limitOf({ topology }: Pick<View, 'topology'>): number | string {
   return topology?.disruption.maxUnavailable ?? '25%';
 }
 

@@ -6,6 +6,7 @@ import type { ReleaseRollback } from '../api/release-rollback.ts';
 import type { VmPool } from '../api/vm-pool.ts';
 import type { CountRoom, Room } from '../pool/fit.ts';
 import type { Node as PoolNode } from '../pool/objects.ts';
+import type { FieldSet } from './fields.ts';
 import type {
   Autoscaler,
   Budget,
@@ -28,15 +29,24 @@ export type DigestLookup =
 /** What a dry run of a new revision's Deployment said. */
 export type DryRun = { ok: true } | { ok: false; message: string };
 
-/** A desired state as it was applied. */
-export interface Applied {
+/** What the API server makes of a desired state, by its own answer to an apply or to a dry run of one. */
+export interface StoredForm {
+  /** The fields that are ours then. */
+  fields: FieldSet;
+  /** Their values, as canonical JSON. */
+  values: string;
+  /** The size that was asked for, and what an admission policy may have made of it. */
+  scale?: { asked: number; stored: number | undefined };
+}
+
+/** The newest state that was desired of an object. */
+export interface StoredState {
+  /** See desiredHash. */
   hash: string;
-  generation: number | undefined;
-  resourceVersion: string;
-  /** See ownedMetadata. */
-  metadata: string;
-  /** Of a kind without a generation, whose version others change all the time. */
-  spec?: string;
+  /** Left out: the dry run was refused, so that only the apply can tell. */
+  form?: StoredForm;
+  /** The live object was ours in this form once: what differs since then was changed by somebody else. */
+  held: boolean;
 }
 
 export interface Memory {
@@ -48,10 +58,10 @@ export interface Memory {
   lost: ReadonlySet<string>;
   /** Kind/name → what the API server would not take, by its hash, and why. */
   refused: ReadonlyMap<string, { hash: string; message: string }>;
-  /** Uid → the desired state of our last apply, and what the API server made of it. */
-  applied: ReadonlyMap<string, Applied>;
-  /** Kind/name of what somebody else keeps changing → who. */
-  contested: ReadonlyMap<string, string>;
+  /** Kind/name → how the API server stores what is desired of it. */
+  stored: ReadonlyMap<string, StoredState>;
+  /** Kind/name of what somebody else keeps changing → which desired state, by its hash, and who. */
+  contested: ReadonlyMap<string, { hash: string; manager: string }>;
   /** Service → since when this process sees its EndpointSlices name the selected track alone (ms since the epoch). */
   cleanSince: ReadonlyMap<string, { track: string; since: number }>;
   /** Track → since when no endpoint of any Service of the release names it, after one did: infinite while one does. */

@@ -8,7 +8,6 @@ export function scaleTo(
   workload: Workload,
   replicas: number,
   message: string,
-  rescales = false,
 ): Action & { kind: 'ApplyDeployment' } {
   const revision = view.revisions.find(({ number }) => number === workload.revision);
   if (!revision || !view.topology) throw new Error(`${workload.name} of no known revision is not scaled`);
@@ -20,5 +19,5 @@ export function scaleTo(
     topology: view.topology,
     resourceVersion: workload.deployment.metadata.resourceVersion,
   });
-  return { kind: 'ApplyDeployment', message, deployment, force: true, ...(rescales && { rescales: true as const }) };
+  return { kind: 'ApplyDeployment', message, deployment, force: true };
 }

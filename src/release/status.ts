@@ -86,7 +86,7 @@ function conditionsOf(view: View, outcome: Outcome): ConditionDraft[] {
   const rolledBack = held(view);
   const missing = (rolledBack ? unready(view) : stuck) ?? unready(view) ?? troubled(outcome);
   const contested = [...view.observed.memory.contested].map(
-    ([object, manager]) => `${object} is kept otherwise by ${manager}`,
+    ([object, { manager }]) => `${object} is kept otherwise by ${manager}`,
   );
   const reconciling = stuck || rolledBackAndThere(view) || !missing ? undefined : missing;
   return [

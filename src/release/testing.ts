@@ -130,7 +130,7 @@ export function observed(more: Partial<Observed> = {}): Observed {
       taken: new Map(),
       lost: new Set(),
       refused: new Map(),
-      applied: new Map(),
+      stored: new Map(),
       contested: new Map(),
       cleanSince: new Map(),
       leftSince: new Map(),

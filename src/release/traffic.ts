@@ -4,7 +4,8 @@ import { ANNOTATION, LABEL } from '../api/meta.ts';
 import type { Action, Guard } from './actions.ts';
 import { targetOf } from './actions.ts';
 import { keepAutoscalers } from './autoscaling.ts';
-import { needsApply } from './drift.ts';
+import type { Haste } from './drift.ts';
+import { putRight } from './drift.ts';
 import { canonicalJson } from './names.ts';
 import type { DesiredService } from './objects.ts';
 import { makeAdoptedService, makeDeployment, makeService } from './render.ts';
@@ -125,22 +126,22 @@ function keepDeployment(view: View, group: Group, pool: PoolView, target: PoolTa
     topology: view.topology ?? impossible(),
     ...(workload && { resourceVersion: workload.deployment.metadata.resourceVersion }),
   });
-  if (workload && !needsApply(view.observed.memory, deployment, workload.deployment)) return [];
   if (view.observed.memory.taken.has(`Deployment/${deployment.metadata.name}`)) return [];
   const verb = workload ? (workload === pool.current ? 'keep' : 'change') : 'start';
-  return [
-    {
-      kind: 'ApplyDeployment',
-      message: `${verb} revision ${revision.number} in pool ${pool.name}`,
-      deployment,
-      force: workload !== undefined,
-      ...(isSizedByLoad(pool) && replicas !== workload?.deployment.spec.replicas && { rescales: true as const }),
-    },
-  ];
+  const message = `${verb} revision ${revision.number} in pool ${pool.name}`;
+  const write: Action = { kind: 'ApplyDeployment', message, deployment, force: workload !== undefined };
+  if (!workload) return [write];
+  const haste = hasteOf([{ pool, target }], workload.revision !== revision.number);
+  return putRight(view.observed.memory, deployment, workload.deployment, write, haste);
 }
 
-function isSizedByLoad({ spec }: PoolView): boolean {
-  return spec.autoscaling !== undefined;
+/** Another version waits for no answer, and the way back gives way to nobody, until its rollback is complete. */
+function hasteOf(moves: readonly Move[], isAnother: boolean): Haste {
+  const isReturn = moves.some(
+    ({ pool, target }) => target.mode === 'Return' && pool.hold?.pool.completedAt === undefined,
+  );
+  if (isReturn) return 'WhateverOthersDo';
+  return isAnother ? 'AtOnce' : 'AskFirst';
 }
 
 function impossible(): never {
@@ -187,9 +188,9 @@ function keepService(view: View, group: Group, moves: readonly Move[], track: st
       group.track === track || !leads
         ? desiredService(view, group, (frozen ? served : undefined) ?? first.target.revision, track, false)
         : desiredService(view, group, served ?? first.target.revision, standing.track, false);
-    return needsApply(view.observed.memory, desired, service)
-      ? [applyService(group, desired, `keep Service ${serviceName}`)]
-      : [];
+    const write = applyService(group, desired, `keep Service ${serviceName}`);
+    const [noted, wanted] = [service, desired].map(({ metadata }) => metadata.annotations?.[ANNOTATION.revision]);
+    return putRight(view.observed.memory, desired, service, write, hasteOf(moves, noted !== wanted));
   }
   const { revision } = first.target;
   const what = `Service ${serviceName} of ${moves.map(({ pool }) => pool.name).join(', ')} to revision ${revision.number} (${revision.data.input.version})`;
@@ -319,7 +320,7 @@ function retire(
     return {
       due: until,
       action: {
-        ...scaleTo(view, workload, replicas, `keep ${replicas} pods of ${workload.name} warm`, isSizedByLoad(pool)),
+        ...scaleTo(view, workload, replicas, `keep ${replicas} pods of ${workload.name} warm`),
         ...guard,
       },
     };
@@ -416,5 +417,5 @@ function giveWay(view: View, pool: PoolView, current: Workload, target: PoolTarg
   if (view.revisions.every(({ number }) => number !== current.revision)) return [];
   const floor = pool.hold?.rollback.spec.force === true ? Math.max(1, current.ready - 1) : Math.max(1, current.ready);
   if (live <= floor) return [];
-  return [scaleTo(view, current, floor, `give way: ${live} → ${floor} pods of ${current.name}`, isSizedByLoad(pool))];
+  return [scaleTo(view, current, floor, `give way: ${live} → ${floor} pods of ${current.name}`)];
 }

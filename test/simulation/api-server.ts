@@ -4,11 +4,13 @@ import type { StatusCause } from '../../src/kube/errors.ts';
 import type { DeleteOptions, JsonPatchOperation, Patch, Resource } from '../../src/kube/types.ts';
 import type { OwnerReference } from '../../src/api/common.ts';
 import { canonicalJson } from '../../src/release/names.ts';
+import { complete } from './complete.ts';
 import type { Manager, Managers } from './fields.ts';
 import {
   changedFields,
   conflictsOf,
   fieldsOf,
+  fieldsV1,
   managerKey,
   managerName,
   moveToApply,
@@ -83,17 +85,16 @@ export function createApiServer(world: World): ApiServer {
   function apply(resource: Resource, sent: Sent, as: WriteAs): WorldObject {
     const { kind } = resource;
     const name = sent.metadata?.name ?? '';
-    const { resourceVersion, uid, ...metadata } = (sent as unknown as Partial<WorldObject>).metadata as Partial<
-      WorldObject['metadata']
-    >;
-    const desired = { ...sent, metadata } as unknown as WorldObject;
+    const { metadata: given, ...body } = structuredClone(sent) as unknown as WorldObject;
+    const { resourceVersion, uid, ...metadata } = given as Partial<WorldObject['metadata']>;
+    const desired = { ...body, metadata } as WorldObject;
     const owned = fieldsOf(kind, desired);
     const live = world.get(kind, name);
     const own: Manager = { operation: 'Apply', time: world.timestamp(), owned };
     const key = managerKey('Apply', as.manager);
     if (!live) {
       if (resourceVersion || uid) throw staleVersion(resource, name);
-      return store(resource, undefined, structuredClone(desired), as, () => [[key, own]]);
+      return store(resource, undefined, desired, as, () => [[key, own]]);
     }
     if (uid && uid !== live.metadata.uid) {
       const field = 'metadata.uid';
@@ -111,10 +112,12 @@ export function createApiServer(world: World): ApiServer {
     const managers = ownership.get(live.metadata.uid) ?? new Map<string, Manager>();
     const conflicts = conflictsOf(managers, key, desired, live, owned);
     if (conflicts.size > 0 && !as.force) {
-      const fields = [...conflicts].map(
-        ([who, paths]) => `conflict with "${managerName(who)}": .${paths[0]?.join('.') ?? ''}`,
-      );
-      throw refusal(409, 'Conflict', resource, name, `Apply failed with conflicts: ${fields.join('; ')}`);
+      const causes = [...conflicts].map(([who, paths]) => ({
+        field: `.${paths[0]?.join('.') ?? ''}`,
+        message: `conflict with "${managerName(who)}"`,
+      }));
+      const text = causes.map(({ field, message }) => `${message}: ${field}`).join('; ');
+      throw refusal(409, 'Conflict', resource, name, `Apply failed with conflicts: ${text}`, causes);
     }
     const next = structuredClone(live);
     for (const path of owned.values()) setField(next, path, valueAt(desired, path));
@@ -215,25 +218,6 @@ export function endPod(world: World, actor: string, pod: WorldObject): WorldObje
   return world.put(actor, { ...pod, metadata: { ...pod.metadata, deletionTimestamp: world.timestamp() } });
 }
 
-/** Defaults, and what the server drops. */
-function complete(kind: string, object: WorldObject): void {
-  if (kind === 'Deployment') {
-    const spec = object.spec as { replicas?: number; template: { spec: Record<string, unknown> } };
-    spec.replicas ??= 1;
-    for (const [key, value] of Object.entries(spec.template.spec)) {
-      if (value !== null && typeof value === 'object' && Object.keys(value).length === 0) {
-        Reflect.deleteProperty(spec.template.spec, key);
-      }
-    }
-  }
-  if (kind === 'Service') {
-    const spec = object.spec as Record<string, unknown>;
-    spec.clusterIP ??= '10.0.0.1';
-    spec.sessionAffinity ??= 'None';
-    spec.type ??= 'ClusterIP';
-  }
-}
-
 function same(a: WorldObject, b: WorldObject): boolean {
   function bare({ metadata, ...rest }: WorldObject): string {
     const { managedFields, ...kept } = metadata;
@@ -243,12 +227,9 @@ function same(a: WorldObject, b: WorldObject): boolean {
   return bare(a) === bare(b);
 }
 
-/** The top of each manager's fields: all that anybody reads of them here. */
 function showManagers(managers: Managers): NonNullable<WorldObject['metadata']['managedFields']> {
   return [...managers].map(([key, { operation, time, owned }]) => {
-    const spec = [...owned.values()].filter(([first]) => first === 'spec').map((path) => [`f:${path[1] ?? ''}`, {}]);
-    const fieldsV1 = spec.length > 0 ? { 'f:spec': Object.fromEntries(spec) as object } : {};
-    return { manager: managerName(key), operation, time, fieldsType: 'FieldsV1', fieldsV1 };
+    return { manager: managerName(key), operation, time, fieldsType: 'FieldsV1', fieldsV1: fieldsV1(owned) };
   });
 }
 

@@ -66,6 +66,19 @@ export function fieldsOf(kind: string, object: object): Map<string, Path> {
   return found;
 }
 
+/** Paths as managedFields has them. */
+export function fieldsV1(owned: Owned): object {
+  const fields: Tree = {};
+  for (const path of owned.values()) {
+    let set = fields;
+    for (const [index, part] of path.entries()) {
+      const key = path[index - 1] === 'ownerReferences' ? `k:${JSON.stringify({ uid: part })}` : `f:${part}`;
+      set = (set[key] ??= {}) as Tree;
+    }
+  }
+  return fields;
+}
+
 function isEmpty(value: unknown): boolean {
   return value !== null && typeof value === 'object' && Object.keys(value).length === 0;
 }

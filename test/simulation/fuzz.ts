@@ -231,6 +231,44 @@ const ACTS: readonly Act[] = [
     };
   },
   (random) => {
+    const name = deploymentName(random);
+    const sizes = Array.from({ length: 4 }, () => random.between(1, 4));
+    return {
+      say: `scale ${name} to ${sizes.join(', then ')}`,
+      act: ({ world, users }) => {
+        for (const [index, replicas] of sizes.entries())
+          world.after(index * 3000, () => {
+            users.scale(name, replicas);
+          });
+      },
+    };
+  },
+  (random) => {
+    const name = deploymentName(random);
+    return {
+      say: `restart ${name} four times`,
+      act: ({ world, users }) => {
+        for (const index of Array(4).keys())
+          world.after(index * 5000, () => {
+            users.restart(name);
+          });
+      },
+    };
+  },
+  (random) => {
+    const name = deploymentName(random);
+    const times = random.between(1, 4);
+    return {
+      say: `have ${name} keep 7 old ReplicaSets, ${times} times`,
+      act: ({ world, users }) => {
+        for (const index of Array(times).keys())
+          world.after(index * 3000, () => {
+            users.editDeployment(name, { revisionHistoryLimit: 7 });
+          });
+      },
+    };
+  },
+  (random) => {
     const name = objectName('web', random.pick(POOLS), random.between(1, 3));
     return {
       say: `scribble over Deployment ${name}`,
@@ -351,6 +389,12 @@ function makeOne(random: Random): ReturnType<Act> {
       users.own(kind, names[kind], labels);
     },
   };
+}
+
+/** Of a pool that is updated in place, or of a revision. */
+function deploymentName(random: Random): string {
+  const pool = random.pick(POOLS);
+  return random.chance(0.3) ? objectName('web', pool) : objectName('web', pool, random.between(1, 3));
 }
 
 function deleteOne(

@@ -7,6 +7,7 @@ import { AUTOSCALING } from './autoscaling-scenarios.ts';
 import { BY_HAND } from './hand-scenarios.ts';
 import { CHANGES } from './change-scenarios.ts';
 import { FOREIGN } from './foreign-scenarios.ts';
+import { DRIFT } from './drift-scenarios.ts';
 import { FAILURE } from './failure-scenarios.ts';
 import { HOLD } from './hold-scenarios.ts';
 import { PROMOTION } from './promotion-scenarios.ts';
@@ -26,6 +27,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...PROMOTION,
   ...CHANGES,
   ...BY_HAND,
+  ...DRIFT,
   ...ROLLBACK,
   ...HOLD,
   ...FAILURE,

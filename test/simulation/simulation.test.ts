@@ -17,6 +17,9 @@ const TOLD = [
   'crashing-version-then-a-fix',
   'fails-in-production-one-pool-back',
   'node-lost-is-no-failure',
+  'scaled-again-and-again-then-a-version-and-back',
+  'restarted-again-and-again-then-a-version-and-back',
+  'contested-then-a-version-and-back',
 ];
 
 describe('everything in turn', () => {

@@ -59,6 +59,9 @@ export interface Users {
   remove: (kind: OwnedKind | 'AppRelease' | 'ReleaseRollback' | 'ReleasePromotion' | 'Pod', name: string) => void;
   /** The scale subresource: the scale is then theirs. */
   scale: (deployment: string, replicas: number) => void;
+  /** As kubectl rollout restart does. */
+  restart: (deployment: string) => void;
+  editDeployment: (name: string, spec: object) => void;
   editService: (name: string, spec: object) => void;
   editAutoscaler: (name: string, spec: object) => void;
   createAutoscaler: (name: string, deployment: string) => void;
@@ -219,6 +222,13 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
     },
     scale: (deployment, replicas) => {
       merge(DEPLOYMENTS, deployment, { spec: { replicas } });
+    },
+    restart: (deployment) => {
+      const annotations = { 'kubectl.kubernetes.io/restartedAt': new Date(world.now()).toISOString() };
+      merge(DEPLOYMENTS, deployment, { spec: { template: { metadata: { annotations } } } });
+    },
+    editDeployment: (name, spec) => {
+      merge(DEPLOYMENTS, name, { spec });
     },
     editService: (name, spec) => {
       merge(SERVICES, name, { spec });

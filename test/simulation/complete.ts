@@ -1,0 +1,60 @@
+/** What the API server makes of what it is sent: it fills in defaults, and drops or rewrites what says nothing or says it otherwise. */
+import type { WorldObject } from './world.ts';
+
+type Tree = Record<string, unknown>;
+
+interface Deployment {
+  replicas?: number;
+  minReadySeconds?: number;
+  revisionHistoryLimit?: number;
+  template: { metadata?: Tree; spec: Tree & { containers: Tree[]; initContainers?: Tree[] } };
+}
+
+/** In place. */
+export function complete(kind: string, object: WorldObject): void {
+  if (kind === 'Deployment') completeDeployment(object.spec as Deployment);
+  if (kind === 'Service') {
+    const spec = object.spec as Tree & { ports?: Tree[] };
+    spec.clusterIP ??= '10.0.0.1';
+    spec.sessionAffinity ??= 'None';
+    spec.type ??= 'ClusterIP';
+    spec.internalTrafficPolicy ??= 'Cluster';
+    spec.ports = spec.ports?.map((port) => ({ protocol: 'TCP', targetPort: port.port, ...port }));
+  }
+  if (kind === 'HorizontalPodAutoscaler') {
+    const target = { type: 'Utilization', averageUtilization: 80 };
+    (object.spec as Tree).metrics ??= [{ type: 'Resource', resource: { name: 'cpu', target } }];
+  }
+}
+
+function completeDeployment(spec: Deployment): void {
+  spec.replicas ??= 1;
+  spec.revisionHistoryLimit ??= 10;
+  // A zero that its type leaves out; a replicas or revisionHistoryLimit of 0 stays.
+  if (spec.minReadySeconds === 0) delete spec.minReadySeconds;
+  const pod = spec.template.spec;
+  drop(pod, isNothing);
+  pod.restartPolicy ??= 'Always';
+  pod.dnsPolicy ??= 'ClusterFirst';
+  pod.terminationGracePeriodSeconds ??= 30;
+  for (const container of [...(pod.initContainers ?? []), ...pod.containers]) {
+    drop(container, (value) => value === null || (Array.isArray(value) && value.length === 0));
+    container.terminationMessagePath ??= '/dev/termination-log';
+    container.resources = quantities(container.resources ?? {});
+  }
+}
+
+function drop(tree: Tree, isDropped: (value: unknown) => boolean): void {
+  for (const [key, value] of Object.entries(tree)) if (isDropped(value)) Reflect.deleteProperty(tree, key);
+}
+
+function isNothing(value: unknown): boolean {
+  return value === null || (typeof value === 'object' && Object.keys(value).length === 0);
+}
+
+/** Quantities as the server writes them: "1000m" is "1". */
+function quantities(resources: unknown): unknown {
+  if (typeof resources === 'string') return resources.replace(/^(\d+)000m$/, '$1').replace(/^1024Mi$/, '1Gi');
+  if (resources === null || typeof resources !== 'object') return resources;
+  return Object.fromEntries(Object.entries(resources).map(([key, value]) => [key, quantities(value)]));
+}

@@ -1,0 +1,90 @@
+/** Scenarios of what others do to Deployments and may: scale and restart them, and what they may not: change what is ours. */
+import { objectName } from '../../src/release/names.ts';
+import { deploymentSpec } from './pods.ts';
+import type { Scenario, UserStep } from './scenario.ts';
+import type { Scene } from './simulation.ts';
+import { webSpec, workerSpec } from './specs.ts';
+import { HELD, act, complete, create, everywhere, everywhereAt, is, ready, rollback, version } from './steps.ts';
+
+const WORKERS = objectName('web', 'prod-a');
+const SERVED = objectName('web', 'prod-a', 1);
+
+function scale(deployment: string, sizes: readonly number[]): UserStep[] {
+  return sizes.map((replicas) => ({
+    say: `scale ${deployment} to ${replicas}`,
+    after: 10_000,
+    act: ({ users }) => {
+      users.scale(deployment, replicas);
+    },
+  }));
+}
+
+function restart(deployment: string, times: number): UserStep[] {
+  return Array.from({ length: times }, (_none, index) => ({
+    say: `restart ${deployment} for the ${index + 1}. time`,
+    after: 20_000,
+    act: ({ users }) => {
+      users.restart(deployment);
+    },
+  }));
+}
+
+/** Four times within a minute, whatever puts it back. */
+function contest(deployment: string): UserStep[] {
+  return Array.from({ length: 4 }, () => ({
+    say: `have ${deployment} keep 7 old ReplicaSets`,
+    after: 10_000,
+    act: ({ users }) => {
+      users.editDeployment(deployment, { revisionHistoryLimit: 7 });
+    },
+  }));
+}
+
+function standbyIsHalf({ world }: Scene): boolean {
+  const standby = world.get('Deployment', SERVED);
+  return standby !== undefined && deploymentSpec(standby).replicas === 1;
+}
+
+/** The standby is smaller than what serves: a rollback must write to it. */
+const half = { rollback: { warmFor: '20m', warmReplicas: '50%', drain: '10s' } };
+
+export const DRIFT: readonly Scenario[] = [
+  {
+    name: 'scaled-again-and-again-then-a-version-and-back',
+    steps: [
+      create(workerSpec('1.0.0')),
+      act('see it released', () => undefined, ready),
+      ...scale(WORKERS, [3, 2, 3, 4]),
+      version('2.0.0', ready),
+      rollback('back', (scene) => ready(scene) && everywhere('2.0.0')(scene)),
+    ],
+    expect: { serves: everywhereAt('1.0.0'), conditions: { ...HELD, Contested: 'False' } },
+    orderly: true,
+  },
+  {
+    name: 'restarted-again-and-again-then-a-version-and-back',
+    steps: [
+      create({ ...webSpec('1.0.0'), ...half }),
+      act('see it released', () => undefined, ready),
+      ...restart(SERVED, 4),
+      version('2.0.0', ready),
+      act('see the standbys become smaller', () => undefined, standbyIsHalf),
+      rollback('back', (scene) => ready(scene) && everywhere('2.0.0')(scene)),
+    ],
+    expect: { serves: everywhereAt('1.0.0'), conditions: { ...HELD, Contested: 'False' } },
+    orderly: true,
+  },
+  {
+    name: 'contested-then-a-version-and-back',
+    steps: [
+      create(workerSpec('1.0.0')),
+      act('see it released', () => undefined, ready),
+      ...contest(WORKERS),
+      version('2.0.0', is('Contested', 'True')),
+      rollback('back', (scene) => ready(scene) && everywhere('2.0.0')(scene)),
+      act('see it complete', () => undefined, complete('back')),
+    ],
+    expect: { serves: everywhereAt('1.0.0'), conditions: HELD },
+    orderly: true,
+  },
+];

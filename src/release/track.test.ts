@@ -80,6 +80,7 @@ function actions(more: Partial<Observed>, revisions: readonly Revision[] = [firs
   });
   return plan(seen, NOW).actions.flatMap((action) => {
     if (action.kind === 'ApplyDeployment') return [`Deployment ${action.deployment.metadata.name}`];
+    if (action.kind === 'DryRunApply') return [`ask of ${action.desired.kind} ${action.desired.metadata.name}`];
     if (action.kind !== 'ApplyService') return [];
     const { metadata, spec: body } = action.service;
     return [`Service ${metadata.name} to ${JSON.stringify(body.selector)}`];
@@ -200,7 +201,7 @@ describe('a Service', () => {
 
   test('is not led away from pods by the label of their Deployment, which is put back', () => {
     const name = running(first).metadata.name;
-    expect(actions(tracks(selected, other, selected))).toEqual([`Deployment ${name}`]);
+    expect(actions(tracks(selected, other, selected))).toEqual([`ask of Deployment ${name}`]);
   });
 
   test('is led to another track once pods have it', () => {

@@ -165,6 +165,6 @@ it.each([
   expect(action !== undefined).toBe(isGiven);
   if (!isGiven) return;
   const [text = ''] = action?.kind === 'AnnotateRevision' ? Object.values(action.annotations) : [];
-  expect(JSON.parse(String(text))).toMatchObject({ pools: { a: { gaveBack: ago(0) } } });
-  expect(JSON.parse(String(text))).not.toMatchObject({ pools: { a: { entered: expect.anything() as object } } });
+  expect(JSON.parse(text)).toMatchObject({ pools: { a: { gaveBack: ago(0) } } });
+  expect(JSON.parse(text)).not.toMatchObject({ pools: { a: { entered: expect.anything() as object } } });
 });

@@ -132,6 +132,7 @@ describe.concurrent('a spec that cannot be', () => {
       'DigestsPinned=Unknown',
       'DisruptionLimited=False',
       'Paused=False',
+      'Placed=True',
       'Ready=False',
       'Reconciling=False',
       'RolledBack=False',

@@ -158,7 +158,7 @@ test('an upgrade writes to no workload, and what it finds goes on', async ({ ima
       expect(spec.selector).toMatchObject({ [LABEL.release]: 'web' });
       await world.rollback('web-back', { release: 'web' });
       await world.rollbackIs('web-back', 'Complete', 'True');
-      expect((await world.pool('prod-a', 'web')).version).toBe('2.0');
+      await world.poolIs('prod-a', { version: '2.0' });
     },
     true,
   );

@@ -47,6 +47,9 @@ export function observeCached(
   const revisions = caches.revisions.byIndex(RELEASE_INDEX, key);
   const autoscalers = caches.autoscalers.byIndex(RELEASE_INDEX, key);
   const budgets = caches.budgets.byIndex(RELEASE_INDEX, key);
+  const foreignBudgets = caches.budgets
+    .byIndex(NAMESPACE_INDEX, namespace)
+    .filter(({ metadata }) => metadata.labels?.[LABEL.release] !== name);
   const vmPools = caches.vmPools.list();
   const vms = caches.nodes.list();
   const tracks = new Map(pods.map(({ metadata }) => [metadata.name, metadata.labels?.[LABEL.track]]));
@@ -59,7 +62,8 @@ export function observeCached(
       Deployment: deployments,
       Service: services,
       HorizontalPodAutoscaler: autoscalers,
-      PodDisruptionBudget: budgets,
+      // One of ours may have lost its label.
+      PodDisruptionBudget: [...budgets, ...foreignBudgets],
     }),
   );
   noteLeft(memory, slices, pods, now);
@@ -74,9 +78,7 @@ export function observeCached(
     services,
     autoscalers,
     budgets,
-    foreignBudgets: caches.budgets
-      .byIndex(NAMESPACE_INDEX, namespace)
-      .filter(({ metadata }) => metadata.labels?.[LABEL.release] !== name),
+    foreignBudgets,
     slices,
     pods,
     nodes: pods.flatMap(({ nodeName, ready }) =>

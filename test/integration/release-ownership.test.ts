@@ -10,6 +10,7 @@ import {
   SERVICES,
 } from '../../src/controller/resources.ts';
 import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
+import { objectName } from '../../src/release/names.ts';
 import type { World } from './harness.ts';
 import { admin, exists, test } from './harness.ts';
 import { oneStage, pool, release, template, worker } from './release-objects.ts';
@@ -88,7 +89,7 @@ describe.concurrent('what was made by a POST', () => {
     await world.released('1.0');
     await world.apply(worker(image, { stages: oneStage, version: '1.1' }));
     await world.released('1.1');
-    const deployment = await admin.get(DEPLOYMENTS, { namespace: world.namespace, name: 'web-prod-a' });
+    const deployment = await admin.get(DEPLOYMENTS, { namespace: world.namespace, name: objectName('web', 'prod-a') });
     const { metadata, spec } = deployment.spec.template as { metadata?: object; spec: { containers: Container[] } };
     expect(spec.containers.map(({ name }) => name)).toEqual(['web']);
     expect(metadata).not.toHaveProperty('annotations.example.com/note');

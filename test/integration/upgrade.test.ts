@@ -57,6 +57,10 @@ const STANDING: readonly Standing[] = [
       await world.released('2.0', name);
       await world.rollback('held-back', { release: name, reason: 'checkout fails' });
       await world.rollbackIs('held-back', 'Complete', 'True');
+      await world.until(async () => {
+        const left = (await world.deployments()).filter(({ metadata }) => metadata.name.startsWith('held-'));
+        expect(left).toHaveLength(1);
+      });
     },
   },
   {

@@ -111,6 +111,8 @@ export function revisionsOf(world: World, release: string): (WorldObject & { rev
   return world
     .list('ControllerRevision')
     .filter((object) => labelOf(object, 'release') === release && Number(object.revision) > 0)
+    // Somebody else may make one of that name.
+    .filter(({ data }) => (data as Partial<RevisionData> | undefined)?.input !== undefined)
     .toSorted((a, b) => Number(a.revision) - Number(b.revision)) as (WorldObject & {
     revision: number;
     data: RevisionData;

@@ -101,7 +101,10 @@ function checkRelease(world: World, release: WorldObject, { expect }: Scenario):
     if (problem !== undefined) return `pool ${pool.name}: ${problem}`;
   }
   const left = deploymentsOf(world, name).filter(
-    (object) => !pools.some((pool) => pool.name === labelOf(object, 'pool')),
+    ({ metadata, ...object }) =>
+      // A label alone makes it no release's.
+      (metadata.ownerReferences ?? []).length > 0 &&
+      !pools.some((pool) => pool.name === labelOf({ metadata, ...object }, 'pool')),
   );
   const isHeld = world.list('ReleaseRollback').length > 0 || ready?.status !== 'True';
   return left[0] && !isHeld ? `${left[0].metadata.name} is of a pool that left` : undefined;

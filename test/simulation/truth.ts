@@ -108,15 +108,17 @@ export function factsOf(revision: Pick<WorldObject, 'metadata'> | undefined): Fa
 
 /** The records of a release, oldest first; the ledger is none. */
 export function revisionsOf(world: World, release: string): (WorldObject & { revision: number; data: RevisionData })[] {
-  return world
-    .list('ControllerRevision')
-    .filter((object) => labelOf(object, 'release') === release && Number(object.revision) > 0)
-    // Somebody else may make one of that name.
-    .filter(({ data }) => (data as Partial<RevisionData> | undefined)?.input !== undefined)
-    .toSorted((a, b) => Number(a.revision) - Number(b.revision)) as (WorldObject & {
-    revision: number;
-    data: RevisionData;
-  })[];
+  return (
+    world
+      .list('ControllerRevision')
+      .filter((object) => labelOf(object, 'release') === release && Number(object.revision) > 0)
+      // Somebody else may make one of that name.
+      .filter(({ data }) => (data as Partial<RevisionData> | undefined)?.input !== undefined)
+      .toSorted((a, b) => Number(a.revision) - Number(b.revision)) as (WorldObject & {
+      revision: number;
+      data: RevisionData;
+    })[]
+  );
 }
 
 export function recordOf(world: World, release: string, number: number) {

@@ -101,6 +101,7 @@ function ofThisRelease(observed: Observed): Observed {
   }
   const services = own(observed.services).filter((service) => !isHandedOver(service, owner));
   const budgets = [...observed.budgets, ...observed.foreignBudgets];
+  const pods = observed.pods.filter((pod) => pod.metadata.labels?.[LABEL.pull] === undefined || isOurs(pod, owner));
   return {
     ...observed,
     revisions: own(observed.revisions),
@@ -115,8 +116,8 @@ function ofThisRelease(observed: Observed): Observed {
     autoscalers: own(observed.autoscalers),
     budgets: own(budgets),
     foreignBudgets: budgets.filter((budget) => !isOurs(budget, owner)),
-    // Of those that run a version the Deployment tells whose they are.
-    pods: observed.pods.filter((pod) => pod.metadata.labels?.[LABEL.pull] === undefined || isOurs(pod, owner)),
+    // Of those that run a version the Deployment tells whose they are. The same array stands for the same pods.
+    pods: pods.length === observed.pods.length ? observed.pods : pods,
   };
 }
 

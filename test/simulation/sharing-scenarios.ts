@@ -4,23 +4,24 @@ import type { Scene } from './simulation.ts';
 import type { SpecDraft } from './specs.ts';
 import { pool, webSpec } from './specs.ts';
 import { act, RELEASED } from './steps.ts';
-import { conditionOf, servedVersion } from './truth.ts';
+import { conditionOf } from './truth.ts';
 
 const RELEASES = ['web', 'api', 'jobs'];
 
-/** One pool of two pods, on VMs that other releases use too. */
-export function neighbour(version: string): SpecDraft {
+/** Two pools of a pod each behind one Service, which switches when both are ready, on VMs that other releases use too. */
+export function neighbour(name: string, version: string): SpecDraft {
   const spec = webSpec(version);
-  return { ...spec, stages: [{ name: 'production', pools: [pool('prod-a', 2)] }] };
+  const pools = ['prod-a', 'prod-b'].map((own) => ({
+    ...pool(own, 1),
+    nodeSelector: { pool: 'prod-a' },
+    serviceName: name,
+  }));
+  return { ...spec, stages: [{ name: 'production', pools }] };
 }
 
-function createAll(names: readonly string[], change: (spec: SpecDraft) => void = () => undefined): UserStep {
+function createAll(names: readonly string[]): UserStep {
   return act(`create ${names.join(', ')} on the same VMs`, ({ users }) => {
-    for (const name of names) {
-      const spec = neighbour('1.0.0');
-      change(spec);
-      users.create(name, spec);
-    }
+    for (const name of names) users.create(name, neighbour(name, '1.0.0'));
   });
 }
 
@@ -103,7 +104,7 @@ export const SHARING: readonly Scenario[] = [
         ({ users }) => {
           users.edit('web', (spec) => {
             spec.stages = [
-              { name: 'production', pools: [pool('prod-a', 2)] },
+              ...spec.stages,
               { name: 'more', pools: [{ ...pool('big', 10), nodeSelector: { pool: 'prod-a' } }] },
             ];
           });
@@ -121,33 +122,6 @@ export const SHARING: readonly Scenario[] = [
     expect: {
       serves: { 'api/prod-a': '2.0.0', 'web/prod-a': '1.0.0' },
       conditions: { 'api/Ready': 'True', 'web/Ready': 'False/NoCapacity' },
-    },
-    orderly: true,
-  },
-  {
-    name: 'who-waits-goes-on-when-the-other-is-deleted',
-    prepare: ({ users }) => {
-      users.room('prod-a', 3);
-    },
-    steps: [
-      createAll(two, (spec) => {
-        spec.rollback = { warmFor: '20m', drain: '10s' };
-      }),
-      versionOfAll(two, '2.0.0'),
-      act(
-        'delete the one that went first',
-        ({ users, world }) => {
-          const first = two.find((name) => servedVersion(world, name, 'prod-a') === '2.0.0');
-          if (first !== undefined) users.remove('AppRelease', first);
-        },
-        (scene) => two.some((name) => servedVersion(scene.world, name, 'prod-a') === '2.0.0' && isReady(scene, name)),
-      ),
-    ],
-    expect: {
-      also: ({ world }) =>
-        two.every((name) => !world.get('AppRelease', name) || servedVersion(world, name, 'prod-a') === '2.0.0')
-          ? undefined
-          : 'the other does not come out',
     },
     orderly: true,
   },

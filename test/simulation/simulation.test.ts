@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { ORDERLY, SCENARIOS } from './history.ts';
+import { NO_FAULTS } from './operator.ts';
+import { SHARING } from './sharing-scenarios.ts';
 import { simulate } from './simulation.ts';
 
 const histories = Number(process.env['SIM_HISTORIES'] ?? 300);
@@ -37,6 +39,23 @@ describe('everything in turn', () => {
     await expect(`${log.join('\n')}\n`).toMatchFileSnapshot(`golden/${name}.log`);
   });
 });
+
+/** Cluster and operators are late in turn, so that releases are let in before the pods of others have their VMs. */
+const LATE = { request: 4, deliver: 5, pass: 3, resolve: 1, cluster: 0.5, user: 1, time: 0.02, laggard: 0.2 };
+
+// In the default order the pods of one release have their VMs before the next release is looked at.
+test.each(SHARING.map((scenario) => [scenario.name, scenario] as const))(
+  '%s, in other orders, with an operator that crashes, and with two',
+  async (_name, scenario) => {
+    for (let seed = 1; seed <= 6; seed += 1) {
+      const faults = { ...NO_FAULTS, crash: seed % 3 === 0 ? 0.05 : 0 };
+      const conduct = { seed, order: LATE, faults, operators: seed === 6 ? 2 : 1 };
+      const { failure } = await simulate(scenario, conduct, false);
+      expect(failure, `seed ${seed}`).toBeUndefined();
+    }
+  },
+  120_000,
+);
 
 test(`${histories} random histories from seed ${firstSeed}`, async () => {
   const workers = availableParallelism();

@@ -96,6 +96,7 @@ e2e-vm: build ## Tests with two virtual machines that join the kind cluster: KEE
 nightly: ## What takes longest: more of what is random, virtual machines, other versions of Kubernetes
 	@SIM_HISTORIES=$${SIM_HISTORIES:-10000} $(MAKE) simulation
 	@FUZZ_RUNS=$${FUZZ_RUNS:-5000} vitest run --project unit src/release/hostile.test.ts
+	@DRIFT_CASES=$${DRIFT_CASES:-500} $(MAKE) integration ONLY=stored-form
 	@$(MAKE) e2e-vm
 	@for version in 1.34 1.37; do $(MAKE) integration KUBERNETES=$$version ONLY='$(LEANING)'; done
 

@@ -108,7 +108,7 @@ describe.concurrent('applied and read back is equal', { timeout: 60_000 + CASES 
       DEPLOYMENTS,
       ({ pool, ...more }) => {
         const stages = [{ name: 's', pools: [{ name: 'a', replicas: 0, ...pool }] }];
-        const given = spec(withoutNulls({ ...more, stages }) as Record<string, unknown>);
+        const given = spec(withoutNulls({ ...more, stages }));
         const identity = { ...identityOf(given), strategy: given.strategy.type };
         return makeDeployment({ owner, identity, track: 'web', replicas: 0, topology: topologyOf(given) });
       },

@@ -173,8 +173,16 @@ export function imagesToResolve(spec: AppReleaseSpec, revisions: readonly Revisi
   return templateImages(spec.template).filter((image) => own(known, image) === undefined);
 }
 
-/** Reads a ControllerRevision that the operator wrote; undefined for one that it did not (the ledger has no data). */
+const readRevisions = new WeakMap<ControllerRevision, Revision>();
+
+/** Reads a ControllerRevision that the operator wrote, once; undefined for one that it did not (the ledger has no data). */
 export function parseRevision(object: ControllerRevision): Revision | undefined {
+  const known = readRevisions.get(object) ?? readRevision(object);
+  if (known) readRevisions.set(object, known);
+  return known;
+}
+
+function readRevision(object: ControllerRevision): Revision | undefined {
   const data = readRevisionData(object.data);
   if (!data) return undefined;
   return {

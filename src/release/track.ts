@@ -94,7 +94,7 @@ function samePorts(a: Revision, b: Revision): boolean {
 
 const known = new WeakMap<Revision, WeakMap<Revision, Map<string, boolean>>>();
 
-/** Rendered once for each view, and once for all pools that do not differ: many rules ask. */
+/** Rendered once for each pair of revisions, and once for all pools that do not differ: many rules ask. */
 function samePods(a: Revision, b: Revision, pool: string): boolean {
   const byOther = known.get(a) ?? new WeakMap<Revision, Map<string, boolean>>();
   const answers = byOther.get(b) ?? new Map<string, boolean>();

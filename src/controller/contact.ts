@@ -4,7 +4,8 @@
  */
 import type { AppRelease } from '../api/app-release.ts';
 import { FIELD_MANAGER, LABEL } from '../api/meta.ts';
-import { isAlreadyExists, isNotFound, KubeError } from '../kube/errors.ts';
+import { getIfThere } from '../kube/client.ts';
+import { isAlreadyExists, KubeError } from '../kube/errors.ts';
 import type { KubeObject, Live, Resource } from '../kube/types.ts';
 import type { Stored } from '../kube/store.ts';
 import { ownershipOf, takenMessage } from '../release/ownership.ts';
@@ -70,10 +71,10 @@ export async function findOut<T extends KubeObject>(
   scope: Scope,
   subject: Subject<T>,
 ): Promise<{ found: Found; live?: Live<T> }> {
-  const { release } = scope;
-  const { cache, name, isLabelled = true } = subject;
+  const { context, release } = scope;
+  const { resource, cache, name, isLabelled = true } = subject;
   const { namespace } = release.metadata;
-  const live = await readLive(scope, subject);
+  const live = await getIfThere(context.client, resource, { namespace, name });
   const known = cache.get(namespace, name);
   if (known && known.metadata.uid !== live?.metadata.uid) cache.observeDelete(known);
   if (!live) return { found: 'Nothing' };
@@ -89,18 +90,6 @@ export async function findOut<T extends KubeObject>(
 interface Labelled {
   labels?: Record<string, string>;
   deletionTimestamp?: string;
-}
-
-async function readLive<T extends KubeObject>(
-  { context, release }: Scope,
-  { resource, name }: Subject<T>,
-): Promise<Live<T> | undefined> {
-  try {
-    return await context.client.get(resource, { namespace: release.metadata.namespace, name });
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
 }
 
 /** What lost its label is in no cache. */

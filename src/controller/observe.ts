@@ -2,7 +2,7 @@
 import type { AppRelease } from '../api/app-release.ts';
 import type { ObjectMeta } from '../api/common.ts';
 import { ANNOTATION, LABEL } from '../api/meta.ts';
-import { isNotFound } from '../kube/errors.ts';
+import { getIfThere } from '../kube/client.ts';
 import { own } from '../lib/own.ts';
 import { ledgerName } from '../release/names.ts';
 import type { EndpointSlice, Pod, Service } from '../release/objects.ts';
@@ -200,10 +200,6 @@ export async function readService(
   namespace: string,
   name: string,
 ): Promise<Service | undefined> {
-  try {
-    return keepService(await context.client.get(SERVICES, { namespace, name }));
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+  const live = await getIfThere(context.client, SERVICES, { namespace, name });
+  return live && keepService(live);
 }

@@ -2,7 +2,7 @@
 
 import { createConnection } from './connection.ts';
 import { createCredentialSource, type KubeConfigSource } from './credentials.ts';
-import { KubeError } from './errors.ts';
+import { isNotFound, KubeError } from './errors.ts';
 import { exchange, exchangeLines, parse, statusError, type Call, type Exchange } from './http.ts';
 import type {
   DeleteOptions,
@@ -156,6 +156,21 @@ export function createClient(kubeConfig: KubeConfigSource, options: ClientOption
       run({ verb: 'get', method: 'GET', resource: 'version', path: `${base}/version`, confidential: false }, given),
     close,
   };
+}
+
+/** An object, or undefined where there is none of that name. */
+export async function getIfThere<T extends KubeObject>(
+  client: Pick<KubeClient, 'get'>,
+  resource: Resource<T>,
+  key: ObjectKey,
+  options: RequestOptions = {},
+): Promise<Live<T> | undefined> {
+  try {
+    return await client.get(resource, key, options);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
 }
 
 /** Every page of a list. A continue token that has become too old (410) is answered by one list without pages. */

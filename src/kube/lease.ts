@@ -1,5 +1,6 @@
 /** One candidate's view of a Lease: who holds it, since when it has not changed, and the attempts to hold it. */
 
+import { getIfThere } from './client.ts';
 import { isAlreadyExists, isConflict, isNotFound } from './errors.ts';
 import type { KubeClient, KubeObject, Live, ObjectKey, RequestOptions, Resource } from './types.ts';
 
@@ -86,13 +87,8 @@ export function createLeaseCandidate(options: LeaseCandidateOptions): LeaseCandi
     return true;
   }
 
-  async function find(request: RequestOptions): Promise<Live<Lease> | undefined> {
-    try {
-      return await client.get(LEASES, key, request);
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
+  function find(request: RequestOptions): Promise<Live<Lease> | undefined> {
+    return getIfThere(client, LEASES, key, request);
   }
 
   async function hold(lease: Live<Lease>, request: RequestOptions): Promise<void> {

@@ -1,6 +1,6 @@
 /** The digest resolver as the process is configured: its credentials, its trust, what it tells the metrics. */
 import { readFileSync } from 'node:fs';
-import { isNotFound } from '../kube/errors.ts';
+import { getIfThere } from '../kube/client.ts';
 import type { KubeClient, KubeObject, Resource } from '../kube/types.ts';
 import { createDigestResolver } from '../registry/background.ts';
 import { createDockerConfigFile } from '../registry/credentials.ts';
@@ -55,12 +55,5 @@ export function createRegistries(config: Config, client: Pick<KubeClient, 'get'>
 }
 
 function getter<T extends KubeObject>(client: Pick<KubeClient, 'get'>, resource: Resource<T>): GetObject<T> {
-  return async (namespace, name, signal) => {
-    try {
-      return await client.get(resource, { namespace, name }, signal ? { signal } : {});
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
-  };
+  return (namespace, name, signal) => getIfThere(client, resource, { namespace, name }, signal ? { signal } : {});
 }

@@ -62,7 +62,7 @@ export interface Caches {
   promotions: Cache<ReleasePromotion>;
   revisions: Cache<ControllerRevision>;
   deployments: Cache<Deployment>;
-  /** Index `namespace` besides. */
+  /** Index `former` besides: by namespace, those that select by their track alone. */
   services: Cache<Service>;
   autoscalers: Cache<Autoscaler>;
   /** Everybody’s; index `namespace` besides. */
@@ -78,6 +78,12 @@ export interface Caches {
 export const RELEASE_INDEX = 'release';
 export const NODE_INDEX = 'node';
 export const NAMESPACE_INDEX = 'namespace';
+export const FORMER_INDEX = 'former';
+
+/** The namespace of a Service that was made before Services selected their release alone: they get ever fewer. */
+export function formerIn({ metadata, spec }: Service): string[] {
+  return spec.selector?.[LABEL.release] === undefined ? [metadata.namespace] : [];
+}
 
 /** What changed; with `old` where it was there before. */
 export type PoolChange =
@@ -187,7 +193,7 @@ export function createCaches(options: CachesOptions): RunningCaches {
     deployments: cache(DEPLOYMENTS, keepDeployment, releaseOfLabel, ours),
     services: cache(SERVICES, keepService, releaseOfLabel, {
       ...ours,
-      indexes: { [NAMESPACE_INDEX]: ({ metadata }) => [metadata.namespace] },
+      indexes: { [FORMER_INDEX]: formerIn },
     }),
     autoscalers: cache(AUTOSCALERS, keepAutoscaler, releaseOfLabel, { ...ours, isNews: isNewsOfAutoscaler }),
     budgets: cache(BUDGETS, keepBudget, releaseOfLabel, {

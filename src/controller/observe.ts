@@ -10,7 +10,7 @@ import type { Observed } from '../release/observed.ts';
 import { isHandedOver, isOurs } from '../release/ownership.ts';
 import { imagesToResolve, knownPins, parseLedger, parseRevision, templateImages } from '../release/revision.ts';
 import { readSpec } from '../release/valid-spec.ts';
-import { NAMESPACE_INDEX, RELEASE_INDEX } from './caches.ts';
+import { FORMER_INDEX, NAMESPACE_INDEX, RELEASE_INDEX } from './caches.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { forgetGone, recall } from './memory.ts';
 import { keepService, SERVICES } from './resources.ts';
@@ -91,8 +91,8 @@ export function observeCached(
     promotions: caches.promotions.byIndex(RELEASE_INDEX, key),
     ...askRegistry(context, release, { revisions, vmPools, vms }),
     otherServices: caches.services
-      .byIndex(NAMESPACE_INDEX, namespace)
-      .filter(({ metadata, spec }) => metadata.labels?.[LABEL.release] !== name && !spec.selector?.[LABEL.release]),
+      .byIndex(FORMER_INDEX, namespace)
+      .filter(({ metadata }) => metadata.labels?.[LABEL.release] !== name),
     foreignServices: [],
     memory: recall(memory, now),
   };

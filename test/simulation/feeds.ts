@@ -3,7 +3,7 @@ import type { AppRelease } from '../../src/api/app-release.ts';
 import { LABEL } from '../../src/api/meta.ts';
 import type { ReleaseRollback } from '../../src/api/release-rollback.ts';
 import type { Cache, Caches } from '../../src/controller/caches.ts';
-import { NAMESPACE_INDEX, NODE_INDEX, RELEASE_INDEX } from '../../src/controller/caches.ts';
+import { FORMER_INDEX, formerIn, NAMESPACE_INDEX, NODE_INDEX, RELEASE_INDEX } from '../../src/controller/caches.ts';
 import {
   APP_RELEASES,
   AUTOSCALERS,
@@ -37,7 +37,7 @@ import type { Stored } from '../../src/kube/store.ts';
 import { createStore } from '../../src/kube/store.ts';
 import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
 import type { PlacedPod } from '../../src/pool/objects.ts';
-import type { ControllerRevision, Pod } from '../../src/release/objects.ts';
+import type { ControllerRevision, Pod, Service } from '../../src/release/objects.ts';
 import type { World, WorldObject } from './world.ts';
 
 /** One kind's cache and how far it is. */
@@ -75,7 +75,12 @@ export function createFeeds(world: World, notify: (key: string) => void, onVmCha
     onChange?: (object: S) => void,
   ): Cache<S> {
     const store = createStore<S>({
-      indexes: { [RELEASE_INDEX]: releaseOf, [NODE_INDEX]: nodeOf, [NAMESPACE_INDEX]: namespaceOf },
+      indexes: {
+        [RELEASE_INDEX]: releaseOf,
+        [NODE_INDEX]: nodeOf,
+        [NAMESPACE_INDEX]: namespaceOf,
+        [FORMER_INDEX]: formerOf,
+      },
       onChange: (change) => {
         for (const key of releaseOf(change.object)) notify(key);
         if (onChange) onChange(change.object);
@@ -145,6 +150,11 @@ export function createFeeds(world: World, notify: (key: string) => void, onVmCha
 
 function nodeOf(object: Stored | PlacedPod): string[] {
   return 'nodeName' in object ? [object.nodeName] : [];
+}
+
+/** Of Services alone. */
+function formerOf(object: Stored | Service): string[] {
+  return 'spec' in object && 'selector' in object.spec ? formerIn(object) : [];
 }
 
 function namespaceOf({ metadata }: Stored): string[] {

@@ -74,7 +74,7 @@ describe.concurrent('PodDisruptionBudgets', () => {
     await budgetsAre(world, [objectName('web', 'prod-a', 2)]);
     // The new one's came before the switch.
     const writes = world.operator.writes.map(({ verb, resource, name }) => `${verb} ${resource} ${name}`);
-    const made = writes.indexOf(`apply poddisruptionbudgets ${objectName('web', 'prod-a', 2)}`);
+    const made = writes.indexOf(`create poddisruptionbudgets ${objectName('web', 'prod-a', 2)}`);
     expect(made).toBeGreaterThan(-1);
     expect(made).toBeLessThan(writes.lastIndexOf('apply services web-prod-a'));
     await world.rollback('back');

@@ -67,7 +67,7 @@ describe.concurrent('a stage with prepull', () => {
       'all 3 VMs of pool prod-a have the images of revision 1',
     );
     const created = world.operator.writes.map(({ verb, resource }) => `${verb} ${resource}`);
-    expect(created.indexOf('create pods')).toBeLessThan(created.indexOf('apply deployments'));
+    expect(created.indexOf('create pods')).toBeLessThan(created.indexOf('create deployments'));
     expect(created.filter((write) => write === 'create pods')).toHaveLength(3);
 
     // And then any VM can take the pods of the one before at once.

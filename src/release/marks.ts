@@ -11,7 +11,7 @@ import { isMoving } from './moves.ts';
 import { returnDeadline } from './reachable.ts';
 import { automaticRollbackNames } from './names.ts';
 import type { PoolFacts, Revision, Topology } from './revision.ts';
-import { poolFacts } from './revision.ts';
+import { deadlineMs, poolFacts } from './revision.ts';
 import {
   barrierBetween,
   hasFailed,
@@ -282,5 +282,5 @@ function deadlineIn(view: View, pool: PoolView, revision: Revision | undefined, 
   const workload = revision && judgedWorkload(view, pool, revision);
   if (!clock || clock.stopped !== undefined || !workload) return [];
   const pods = podsOf(workload, revision);
-  return [deadlineOf(workload, pods, clock, (view.topology?.progressDeadlineSeconds ?? 600) * 1000)];
+  return [deadlineOf(workload, pods, clock, deadlineMs(view.topology))];
 }

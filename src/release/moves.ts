@@ -9,7 +9,7 @@ import type { Revisions } from './drafts.ts';
 import { judge } from './failure.ts';
 import { mayReturn } from './reachable.ts';
 import type { PoolFacts } from './revision.ts';
-import { poolFacts } from './revision.ts';
+import { deadlineMs, poolFacts } from './revision.ts';
 import type { RoomForMove } from './room.ts';
 import { roomKeepsOut } from './room.ts';
 import {
@@ -137,7 +137,7 @@ function replacedBy(view: View, pool: PoolView): number {
 }
 
 function deadlineAfter({ topology }: View, at = ''): number {
-  return Date.parse(at) + (topology?.progressDeadlineSeconds ?? 600) * 1000;
+  return Date.parse(at) + deadlineMs(topology);
 }
 
 /** How far a move is that is under way; one that is late is told of, and what served goes on serving. */

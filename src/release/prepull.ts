@@ -12,7 +12,7 @@ import type { Pod } from './objects.ts';
 import { openVms } from './pool-template.ts';
 import { makePull } from './pull.ts';
 import type { PoolFacts, Revision } from './revision.ts';
-import { poolFacts } from './revision.ts';
+import { deadlineMs, poolFacts } from './revision.ts';
 import { isEntered, wantedRevision } from './target.ts';
 import type { PoolView, View } from './view.ts';
 
@@ -104,7 +104,7 @@ function isPulling(view: View, pool: PoolView, revision: Revision): boolean {
 function givesUpAt(view: View, pool: PoolView, revision: Revision): number {
   const { pulling } = poolFacts(revision, pool.name);
   const start = pulling === undefined ? view.now : Date.parse(pulling);
-  return start + (view.topology?.progressDeadlineSeconds ?? 0) * 1000;
+  return start + deadlineMs(view.topology);
 }
 
 function progressOf(view: View, pool: PoolView, revision: Revision): { have: number; of: number } {

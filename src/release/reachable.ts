@@ -2,6 +2,7 @@
 import { isOpen } from '../pool/nodes.ts';
 import { admits, podShape } from '../pool/shape.ts';
 import type { WorkloadIdentity } from './render.ts';
+import { deadlineMs } from './revision.ts';
 import { makeDeployment } from './render.ts';
 import type { PoolView, View, Workload } from './view.ts';
 
@@ -33,5 +34,5 @@ function isTaken({ observed, owner, topology }: View, pool: PoolView, placed: Pl
 /** Until when a rollback may still find VMs (ms since the epoch): progressDeadlineSeconds after it was accepted. */
 export function returnDeadline({ topology }: View, { hold }: PoolView): number {
   const acceptedAt = Date.parse(hold?.rollback.status?.acceptedAt ?? '');
-  return acceptedAt + (topology?.progressDeadlineSeconds ?? 600) * 1000;
+  return acceptedAt + deadlineMs(topology);
 }

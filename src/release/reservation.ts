@@ -5,7 +5,7 @@ import { waitingSince } from './claim.ts';
 import type { Revisions } from './drafts.ts';
 import { gate, poolsToEnter } from './gate.ts';
 import type { PoolFacts, Revision } from './revision.ts';
-import { poolFacts } from './revision.ts';
+import { deadlineMs, poolFacts } from './revision.ts';
 import { comingTo } from './room.ts';
 import { isEntered, placedFact, poolTarget, wantedRevision } from './target.ts';
 import type { PoolView, View } from './view.ts';
@@ -25,7 +25,7 @@ function reservedBy(view: View, pool: PoolView): Claim | undefined {
   const moves = placed?.done === undefined && target.revision === pool.served ? placed?.at : undefined;
   const entered = target.revision === pool.entered ? poolFacts(target.revision, pool.name).entered?.at : undefined;
   const since = Math.max(Date.parse(moves ?? '') || 0, Date.parse(entered ?? '') || 0);
-  if (since + deadlineMs(view) <= view.now) return undefined;
+  if (since + deadlineMs(view.topology) <= view.now) return undefined;
   const claim = comingTo(view, pool, target.revision, target);
   return claim.count > 0 ? claim : undefined;
 }
@@ -41,11 +41,7 @@ function waitingAtGate(view: View): Claims['waiting'] {
 
 /** Until when pods that were let in may look for room (ms since the epoch). */
 function roomDeadline(view: View, { name }: PoolView, revision: Revision): number {
-  return Date.parse(poolFacts(revision, name).entered?.at ?? '') + deadlineMs(view);
-}
-
-function deadlineMs({ topology }: View): number {
-  return (topology?.progressDeadlineSeconds ?? 0) * 1000;
+  return Date.parse(poolFacts(revision, name).entered?.at ?? '') + deadlineMs(view.topology);
 }
 
 /** A new version whose pods still find no room by the deadline gives back those that do not serve, and waits at the gate. */

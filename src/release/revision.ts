@@ -207,6 +207,11 @@ export interface LedgerRecord {
 /** The last valid spec, but for what a revision holds. */
 export type Topology = Omit<AppReleaseSpec, 'template' | 'version' | 'paused'>;
 
+/** How long a version may take in a pool, and a move or a rollback to find VMs, in milliseconds. */
+export function deadlineMs(topology: Topology | undefined): number {
+  return (topology?.progressDeadlineSeconds ?? 0) * 1000;
+}
+
 export function topologyOf(spec: AppReleaseSpec): Topology {
   const { template: _template, version: _version, paused: _paused, ...topology } = spec;
   return {

@@ -7,7 +7,7 @@ import { intOrPercentOf } from './quantity.ts';
 import type { Pod } from './objects.ts';
 import type { StrategyType } from './render.ts';
 import type { Placement, PoolFacts, Revision, Topology } from './revision.ts';
-import { isBad, isBadIn, isGood, placementKeys, poolFacts } from './revision.ts';
+import { deadlineMs, isBad, isBadIn, isGood, placementKeys, poolFacts } from './revision.ts';
 import { hasVms } from './reachable.ts';
 import type { Runs, Track } from './track.ts';
 import { findTrack } from './track.ts';
@@ -289,7 +289,7 @@ function isGrowing(view: View, pool: PoolView, workload: Workload, revision: Rev
   const since = Date.parse(poolFacts(revision, pool.name).healthySince ?? '');
   const pods = podsOf(workload, revision);
   if (!autoscaling || workload.revision !== revision.number || pods.length < workload.pods.length) return false;
-  const patience = (view.topology?.progressDeadlineSeconds ?? 0) * 1000;
+  const patience = deadlineMs(view.topology);
   const missing = pods.filter(({ ready }) => !ready).map(({ metadata }) => Date.parse(metadata.creationTimestamp));
   return (
     pods.length - missing.length >= Math.min(autoscaling.minReplicas, workload.deployment.spec.replicas ?? 0) &&

@@ -1,10 +1,10 @@
 // What the real scheduler does in random pools is in test/integration/fit.test.ts.
 import { describe, expect, it } from 'vitest';
 import type { Demand, Room } from './fit.ts';
-import { amountText, countRoom, shortage } from './fit.ts';
+import { amountText, countRoom } from './fit.ts';
 import type { Node, PlacedPod } from './objects.ts';
 import { podShape } from './shape.ts';
-import { placedPod, vm } from './testing.ts';
+import { placedPod, vm, shortage } from './testing.ts';
 
 function rooms(nodes: readonly Node[], pods: readonly PlacedPod[] = []): Room[] {
   return nodes.map((node) => ({ node, pods: pods.filter(({ nodeName }) => nodeName === node.metadata.name) }));

@@ -73,11 +73,6 @@ export function countRoom(
   return { kind: 'Fits' };
 }
 
-/** The first demand that finds too little room, where all of them come together. */
-export function shortage(demands: readonly Demand[], reserved: readonly Demand[] = []): Shortage | undefined {
-  const { kind, ...found } = countRoom(demands, reserved);
-  return kind === 'Short' ? (found as Shortage) : undefined;
-}
 /** Demands of pods that are alike and come to the same VMs: it is one which of them are placed first. */
 interface Batch {
   demands: readonly Demand[];

@@ -1,5 +1,7 @@
 /** What unit tests of pools build their worlds from. */
 import type { VmPool, VmPoolSpec, VmPoolStatus } from '../api/vm-pool.ts';
+import type { Demand, Shortage } from './fit.ts';
+import { countRoom } from './fit.ts';
 import type { Node, NodeInfo, PlacedPod } from './objects.ts';
 
 const GIB = 2 ** 30;
@@ -70,4 +72,10 @@ export function placedPod(nodeName: string, name: string, more: Partial<PlacedPo
 /** For views: a node by its name. */
 export function nodeOf(nodes: readonly Node[]): (name: string) => Node | undefined {
   return (name) => nodes.find(({ metadata }) => metadata.name === name);
+}
+
+/** The first demand that finds too little room, where all of them come together. */
+export function shortage(demands: readonly Demand[], reserved: readonly Demand[] = []): Shortage | undefined {
+  const { kind, ...found } = countRoom(demands, reserved);
+  return kind === 'Short' ? (found as Shortage) : undefined;
 }

@@ -5,7 +5,7 @@ import type { Toleration } from '../../src/api/app-release.ts';
 import { keepNode, keepPlacedPod, NODES, PODS } from '../../src/controller/resources.ts';
 import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
 import type { Demand, Room } from '../../src/pool/fit.ts';
-import { shortage } from '../../src/pool/fit.ts';
+import { shortage } from '../../src/pool/testing.ts';
 import { podShape } from '../../src/pool/shape.ts';
 import { addNodes } from '../cluster/nodes.ts';
 import type { NodeGroup } from '../cluster/types.ts';

@@ -30,14 +30,10 @@ export interface Subject<T extends KubeObject = KubeObject> {
 }
 
 /**
- * Makes what is not there, as far as the caches tell, and returns it. What is there all the same is judged; the caches know
- * of it then, so that the next round of the pass does.
+ * Makes what is not there, as far as the caches tell. What is there all the same is judged; the caches know of it then, so
+ * that the next round of the pass does.
  */
-export async function makeNew<T extends KubeObject>(
-  scope: Scope,
-  subject: Subject<T>,
-  object: object,
-): Promise<Live<T> | undefined> {
+export async function makeNew<T extends KubeObject>(scope: Scope, subject: Subject<T>, object: object): Promise<void> {
   const { context, memory, release } = scope;
   const { resource, cache, name } = subject;
   try {
@@ -45,7 +41,6 @@ export async function makeNew<T extends KubeObject>(
     const made = await context.client.create(resource, object as never, options);
     memory.taken.delete(`${resource.kind}/${name}`);
     cache.observeWrite(made);
-    return made;
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
     const { found, live } = await findOut(scope, subject);
@@ -56,7 +51,6 @@ export async function makeNew<T extends KubeObject>(
     if (found === 'Leaving') throw conflict(name, `${resource.kind} ${name} is on its way out`);
     // Else the next round would be as blind as this one.
     if (found === 'Nothing' || (found === 'Ours' && !cache.get(release.metadata.namespace, name))) throw error;
-    return undefined;
   }
 }
 

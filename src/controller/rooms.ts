@@ -1,4 +1,5 @@
 /** The VMs and the pods on them, and what was counted of their room, kept as long as nothing of them changes. */
+import { LRUCache } from 'lru-cache';
 import type { CountRoom, Demand, Room, RoomCount } from '../pool/fit.ts';
 import { countRoom } from '../pool/fit.ts';
 import type { Node } from '../pool/objects.ts';
@@ -45,7 +46,7 @@ const KEPT_COUNTS = 256;
 
 /** Counts once for the same demands on the same VMs. Rooms, labels and leaving pods are known by identity. */
 export function createRoomCounter(count: CountRoom = countRoom): CountRoom {
-  const counts = new Map<string, RoomCount>();
+  const counts = new LRUCache<string, RoomCount>({ max: KEPT_COUNTS });
   const ids = new WeakMap<object, number>();
   let last = 0;
 
@@ -61,11 +62,8 @@ export function createRoomCounter(count: CountRoom = countRoom): CountRoom {
 
   return (demands, reserved = []) => {
     const key = `${demands.map(keyOf).join()}|${reserved.map(keyOf).join()}`;
-    const known = counts.get(key);
-    const found = known ?? count(demands, reserved);
-    counts.delete(key);
+    const found = counts.get(key) ?? count(demands, reserved);
     counts.set(key, found);
-    if (counts.size > KEPT_COUNTS) counts.delete(counts.keys().next().value ?? '');
     return found;
   };
 }

@@ -2,7 +2,8 @@
 import { FIELD_MANAGER } from '../api/meta.ts';
 import type { KubeError } from '../kube/errors.ts';
 import { isConflict, isRefusal } from '../kube/errors.ts';
-import type { KubeObject, Live, ManagedFieldsEntry, Resource } from '../kube/types.ts';
+import { appliedFields } from '../kube/managed-fields.ts';
+import type { KubeObject, Live, Resource } from '../kube/types.ts';
 import type { LiveObject } from '../release/drift.ts';
 import { desiredHash, hasStoredForm, objectKey, storedForm } from '../release/drift.ts';
 import type { FieldSet } from '../release/fields.ts';
@@ -54,12 +55,7 @@ export function formOf(desired: Desired<unknown>, answer: Live<KubeObject>): Sto
 
 /** Nothing at all where the answer names no field of ours. */
 function ownFields({ metadata }: Live<KubeObject>): FieldSet {
-  const { managedFields = [] } = metadata as { managedFields?: ManagedFieldsEntry[] };
-  const own = managedFields.find(
-    ({ manager, operation, subresource }) =>
-      manager === FIELD_MANAGER && operation === 'Apply' && subresource === undefined,
-  );
-  return (own?.fieldsV1 as FieldSet | undefined) ?? { '.': {} };
+  return (appliedFields(metadata.managedFields, FIELD_MANAGER) as FieldSet | undefined) ?? { '.': {} };
 }
 
 /** Not where what we made by POST and own by update is to be another now: that is a conflict with ourselves. */

@@ -15,6 +15,11 @@ export function asApplied(entries: readonly ManagedFieldsEntry[], manager: strin
   return [...entries.filter((entry) => !isOwn(entry, manager)), { ...base, operation: 'Apply', fieldsV1 }];
 }
 
+/** The fields that a manager owns by apply; undefined where there are none. */
+export function appliedFields(entries: readonly ManagedFieldsEntry[] = [], manager: string): object | undefined {
+  return entries.find((entry) => isOwn(entry, manager) && entry.operation === 'Apply')?.fieldsV1;
+}
+
 function isOwn({ manager, subresource = '' }: ManagedFieldsEntry, name: string): boolean {
   return manager === name && subresource === '';
 }

@@ -136,6 +136,19 @@ it('what others reserve is not there, and the message names them', () => {
   });
 });
 
+it('who was let into other VMs, or takes nothing that would do, is not named', () => {
+  const { rooms = () => [], others = () => [] } = world(NOTHING, 0, 0, other({ reserved: A_CLAIM }));
+  const elsewhere = { example: 'elsewhere' };
+  const [api] = others();
+  const claims = api?.reserved.map((claim) => ({ ...claim, nodeSelector: elsewhere })) ?? [];
+  const both = {
+    rooms: (selector: object | null | undefined) => (selector === elsewhere ? [] : rooms({})),
+    others: () => [{ release: 'shop/cart', reserved: claims }, ...others()],
+  };
+  expect(gateOf(both)?.message).toContain('VMs take them beside release shop/api;');
+  expect(gateOf({ rooms: () => [], others })?.message).not.toContain('beside');
+});
+
 it('who has waited longer goes first, where it fits', () => {
   expect(gateOf(other({ waiting: { since: NOW - 1, claims: [] } }))).toMatchObject({
     reason: 'NoCapacity',

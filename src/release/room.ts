@@ -62,13 +62,22 @@ function shortageOf(view: View, demands: readonly Demand[], since: number): VmWa
   const reserved = reservedBy(view, others);
   const found = count(view, demands, reserved);
   if (found.kind === 'Short') {
-    const beside = reserved.length > 0 ? ` beside ${names(others.filter((other) => other.reserved.length > 0))}` : '';
+    const takers = count(view, demands, []).kind === 'Short' ? [] : takersOf(view, demands, others);
+    const beside = takers.length > 0 ? ` beside ${names(takers)}` : '';
     const message = `${found.message}${beside}; ${WAY_OUT}, so that a cluster autoscaler brings VMs`;
     return { reason: 'NoCapacity', message };
   }
   const first = firstInRow(view, { demands, since, reserved, others });
   const message = `${names(first ? [first] : [])} has waited longer for the same room; ${WAY_OUT}`;
   return first && { reason: 'NoCapacity', message };
+}
+
+/** Those that were let into VMs which the demands ask for, too. */
+function takersOf({ observed: { rooms } }: View, demands: readonly Demand[], others: readonly Claims[]): Claims[] {
+  const asked = new Set(demands.flatMap((demand) => demand.rooms.map(({ node }) => node.metadata.name)));
+  return others.filter(({ reserved }) =>
+    reserved.some(({ nodeSelector }) => rooms?.(nodeSelector).some(({ node }) => asked.has(node.metadata.name))),
+  );
 }
 
 function reservedBy({ observed: { rooms } }: View, others: readonly Claims[]): Demand[] {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { LABEL } from '../api/meta.ts';
 import { KubeError } from '../kube/errors.ts';
-import type { KubeClient, KubeObject, Live } from '../kube/types.ts';
+import type { KubeClient, KubeObject, Live, Resource } from '../kube/types.ts';
 import type { Action } from '../release/actions.ts';
 import { ownerReference } from '../release/render.ts';
 import { meta, NOW, release } from '../release/testing.ts';
@@ -67,5 +67,25 @@ describe('a conflict', () => {
       if (time % 2 === 1) forgetConflict(scope, action);
     }
     expect(log).toEqual([]);
+  });
+
+  test.each<[string, Action]>([
+    ['Pod', { kind: 'AnnotatePod', message: '', target, annotations: {} }],
+    ['ReleaseRollback', { kind: 'OwnRollback', message: '', target }],
+    ['ReleasePromotion', { kind: 'PatchPromotion', message: '', target, status: {} }],
+  ])('over a %s reads that', async (kind, one) => {
+    const read: string[] = [];
+    const { scope } = scopeWith(undefined);
+    const client = {
+      get: (resource: Resource) => {
+        read.push(resource.kind);
+        return Promise.reject(new KubeError({ code: 404, reason: 'NotFound', message: '', verb: 'get', path: '' }));
+      },
+    };
+    const cache = { get: () => undefined };
+    const caches = { pods: cache, rollbacks: cache, promotions: cache };
+    const context = { ...scope.context, client, caches } as unknown as Scope['context'];
+    for (let time = 0; time < 3; time += 1) await noteConflict({ ...scope, context }, one);
+    expect(read).toEqual([kind]);
   });
 });

@@ -104,6 +104,7 @@ async function everythingThereIsToDo(world: ProcessWorld): Promise<void> {
     kind: 'ControllerRevision',
     metadata: { name: 'web-4', namespace },
     revision: 1,
+    data: {},
   });
   await putBudgetBack(world);
 

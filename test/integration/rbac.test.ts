@@ -137,7 +137,8 @@ async function putBack({ admin, namespace, until }: ProcessWorld): Promise<void>
 
 /** Somebody changes a PodDisruptionBudget, the operator puts it back. */
 async function putBudgetBack({ admin, namespace, until }: ProcessWorld): Promise<void> {
-  const key = { namespace, name: 'web-prod-a' };
+  const { items } = await admin.list(BUDGETS, { namespace });
+  const key = { namespace, name: items[0]?.metadata.name ?? '' };
   const limit = async () => (await admin.get(BUDGETS, key)).spec.maxUnavailable;
   const before = await limit();
   const operations = [{ op: 'replace' as const, path: '/spec/maxUnavailable', value: 2 }];

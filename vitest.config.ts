@@ -24,7 +24,8 @@ export default defineConfig({
           retry: process.env.CI ? 2 : 0,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          // Each has a control plane of its own, which waits more than it works.
+          maxWorkers: 2,
         },
       },
       {

@@ -3,13 +3,14 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, inject, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Results, Row } from '../bench/report.ts';
+import { ownCluster } from './own-cluster.ts';
 
 const bench = join(import.meta.dirname, '../bench/bench.ts');
 
 test('5.1 prints a table, and the same as JSON', async () => {
-  const folder = await mkdtemp(join(inject('cluster').dir, 'bench-'));
+  const folder = await mkdtemp(join(ownCluster().dir, 'bench-'));
   const file = join(folder, 'figures.json');
   const little = ['--rollbacks=2', '--releases=3', '--most=3', '--idle=2'];
   const { stdout } = await promisify(execFile)(process.execPath, [bench, ...little, `--json=${file}`], {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { pushImage } from '../cluster/images.ts';
 import { serviceAccountKubeconfig } from '../cluster/kubeconfig.ts';
@@ -15,8 +15,9 @@ import { startRegistry } from '../cluster/registry.ts';
 import { behaviourAnnotation, imageAnnotationPrefix } from '../cluster/stages.ts';
 import { startTokenServer } from '../cluster/token-server.ts';
 import type { Behaviour } from '../cluster/types.ts';
+import { ownCluster } from './own-cluster.ts';
 
-const cluster = connect(inject('cluster'));
+const cluster = ownCluster();
 const namespace = 'cluster-test';
 const digest = `sha256:${'0123'.repeat(16)}`;
 

@@ -1,10 +1,11 @@
 // The CRDs as people see them: the columns of kubectl get, and kubectl explain.
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GROUP } from '../../src/api/meta.ts';
-import { connect, installCrds } from '../cluster/kubectl.ts';
+import { installCrds } from '../cluster/kubectl.ts';
+import { ownCluster } from './own-cluster.ts';
 import { createPoster, groupObject as object } from './post.ts';
 
-const cluster = connect(inject('cluster'));
+const cluster = ownCluster();
 const namespace = 'crd-columns-test';
 const api = createPoster(cluster, namespace);
 

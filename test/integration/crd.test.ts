@@ -1,13 +1,14 @@
 // The CRDs as the real API server takes them.
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KINDS } from '../../src/api/kinds.ts';
 import { GROUP } from '../../src/api/meta.ts';
-import { connect, installCrds } from '../cluster/kubectl.ts';
+import { installCrds } from '../cluster/kubectl.ts';
 import { waitFor } from '../cluster/processes.ts';
+import { ownCluster } from './own-cluster.ts';
 import type { GroupObject } from './post.ts';
 import { createPoster, groupObject as object } from './post.ts';
 
-const cluster = connect(inject('cluster'));
+const cluster = ownCluster();
 const namespace = 'crd-test';
 
 const api = createPoster(cluster, namespace);

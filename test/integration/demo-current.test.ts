@@ -4,12 +4,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { writeKubeconfig } from '../cluster/kubeconfig.ts';
-import { connect } from '../cluster/kubectl.ts';
+import { ownCluster } from './own-cluster.ts';
 
 const demo = join(import.meta.dirname, '../demo/demo.ts');
-const cluster = connect(inject('cluster'));
+const cluster = ownCluster();
 /** Everything that the demo makes on this machine is in here. */
 let folder: string;
 let before: string[];

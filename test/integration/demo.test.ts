@@ -4,14 +4,15 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { ownCluster } from './own-cluster.ts';
 
 const demo = join(import.meta.dirname, '../demo/demo.ts');
 /** Everything that the demo makes is in here. */
 let folder: string;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(inject('cluster').dir, 'demo-'));
+  folder = await mkdtemp(join(ownCluster().dir, 'demo-'));
 });
 
 afterEach(() => rm(folder, { recursive: true }));

@@ -1,12 +1,13 @@
 // Claim 6.1: the examples are what a real API server takes.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { connect, installCrds } from '../cluster/kubectl.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { installCrds } from '../cluster/kubectl.ts';
+import { ownCluster } from './own-cluster.ts';
 
 const root = join(import.meta.dirname, '../..');
 const examples = (await readdir(join(root, 'examples'))).sort();
-const cluster = connect(inject('cluster'));
+const cluster = ownCluster();
 
 beforeAll(async () => {
   await installCrds(cluster);

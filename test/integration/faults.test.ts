@@ -1,24 +1,24 @@
 // An API server that misbehaves through a release, a promotion and a rollback (claim 3.2), or is slow while the operator
 // is to stop (claim 3.1). What broke the invariant is
 // judged by a watcher of the API server itself, past the proxy.
-import { afterEach, beforeAll, describe, expect, inject, onTestFailed, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
 import { DEPLOYMENTS, PODS, ROLLBACKS } from '../../src/controller/resources.ts';
 import { LEASES } from '../../src/kube/lease.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
-import { connect } from '../cluster/kubectl.ts';
 import { addNodes, standardPools } from '../cluster/nodes.ts';
 import type { ClusterAccess } from '../cluster/types.ts';
 import type { Asked, Fault, FaultProxy, Rule } from './fault-proxy.ts';
 import { chaos, startFaultProxy } from './fault-proxy.ts';
 import type { OperatorProcess } from './operator-process.ts';
 import { installOperator, QUICK_LEASE, startOperatorProcess, sumOf, superviseOperator } from './operator-process.ts';
+import { ownCluster } from './own-cluster.ts';
 import type { ProcessWorld } from './process-world.ts';
 import { createProcessWorld } from './process-world.ts';
 import { connectAs } from './release-operator.ts';
 import type { Spec } from './release-objects.ts';
 import { pool, release, template } from './release-objects.ts';
 
-const cluster = connect(inject('cluster'));
+const cluster = ownCluster();
 
 interface Scene {
   readonly world: ProcessWorld;

@@ -1,6 +1,6 @@
 // What the tests of releases stand on: a namespace with an operator of its own, a registry, and words for what users do and see.
 import { randomBytes } from 'node:crypto';
-import { expect, inject, test as base } from 'vitest';
+import { expect, test as base } from 'vitest';
 import type { AppReleaseStatus, HistoryEntry, PoolStatus } from '../../src/api/app-release.ts';
 import type { Condition } from '../../src/api/common.ts';
 import { ANNOTATION, API_VERSION, LABEL } from '../../src/api/meta.ts';
@@ -19,16 +19,17 @@ import {
 import { isNotFound } from '../../src/kube/errors.ts';
 import type { KubeClient, KubeObject, Live, Resource } from '../../src/kube/types.ts';
 import { pushImage } from '../cluster/images.ts';
-import { connect, installCrds } from '../cluster/kubectl.ts';
+import { installCrds } from '../cluster/kubectl.ts';
 import { startRegistry } from '../cluster/registry.ts';
 import { behaviourAnnotation } from '../cluster/stages.ts';
 import type { Behaviour, PushedImage, Registry } from '../cluster/types.ts';
 import { watchInvariant } from './invariant.ts';
+import { ownCluster } from './own-cluster.ts';
 import type { Operator } from './release-operator.ts';
 import { connectAs, createOperator } from './release-operator.ts';
 import type { Spec } from './release-objects.ts';
 
-export const cluster = connect(inject('cluster'));
+export const cluster = ownCluster();
 /** As an administrator; for tests, never for the operator. */
 export const admin: KubeClient = connectAs(cluster);
 

@@ -1,12 +1,12 @@
 // The kustomize install and its rights, as the real API server takes them.
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { KINDS } from '../../src/api/kinds.ts';
 import { GROUP } from '../../src/api/meta.ts';
-import { connect } from '../cluster/kubectl.ts';
+import { ownCluster } from './own-cluster.ts';
 import { createPoster, groupObject as object } from './post.ts';
 
-const cluster = connect(inject('cluster'));
+const cluster = ownCluster();
 const root = join(import.meta.dirname, '../..');
 const namespace = 'install-test';
 const api = createPoster(cluster, namespace);

@@ -1,20 +1,20 @@
 // The operator as a process: the real bundle, under its service account's rights (claim 3.1).
 import { readFile } from 'node:fs/promises';
-import { afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
 import { DEPLOYMENTS } from '../../src/controller/resources.ts';
 import { LEASES } from '../../src/kube/lease.ts';
 import type { ObjectMeta } from '../../src/kube/types.ts';
 import { pushImage } from '../cluster/images.ts';
-import { connect } from '../cluster/kubectl.ts';
 import { startRegistry } from '../cluster/registry.ts';
 import type { OperatorProcess } from './operator-process.ts';
 import { installOperator, QUICK_LEASE, startOperatorProcess, sumOf } from './operator-process.ts';
+import { ownCluster } from './own-cluster.ts';
 import type { ProcessWorld } from './process-world.ts';
 import { createProcessWorld } from './process-world.ts';
 import { release } from './release-objects.ts';
 
-const cluster = connect(inject('cluster'));
+const cluster = ownCluster();
 const LEASE = { namespace: 'apprelease-system', name: 'apprelease-operator' };
 const IMAGE = `registry.example.com/shop/web:1.0@sha256:${'01'.repeat(32)}`;
 const NEXT_IMAGE = `registry.example.com/shop/web:2.0@sha256:${'02'.repeat(32)}`;

@@ -1,16 +1,16 @@
 // Issue 4, item 1: a real Prometheus scrapes the operator and evaluates the chart's alerts.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, inject, test } from 'vitest';
+import { afterAll, beforeAll, test } from 'vitest';
 import { parse } from 'yaml';
 import { chart } from '../chart/helm.ts';
 import { ensurePrometheus } from '../chart/prometheus.ts';
-import { connect } from '../cluster/kubectl.ts';
 import { freePort, start, waitFor, type Running } from '../cluster/processes.ts';
 import type { OperatorProcess } from './operator-process.ts';
 import { installOperator, QUICK_LEASE, startOperatorProcess } from './operator-process.ts';
+import { ownCluster } from './own-cluster.ts';
 
-const cluster = connect(inject('cluster'));
+const cluster = ownCluster();
 let dir: string;
 let operator: OperatorProcess;
 let prometheus: Running;

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
 import { AUTOSCALERS, BUDGETS, REVISIONS, ROLLBACKS, SERVICES, VM_POOLS } from '../../src/controller/resources.ts';
 import { allowedRights, auditPolicy, neededRights, parseAudit, withoutConflicts } from '../cluster/audit.ts';
@@ -13,6 +13,7 @@ import { addNodes, standardPools } from '../cluster/nodes.ts';
 import { startRegistry } from '../cluster/registry.ts';
 import type { ControlPlane, Registry } from '../cluster/types.ts';
 import { installOperator, QUICK_LEASE, startOperatorProcess } from './operator-process.ts';
+import { ownCluster } from './own-cluster.ts';
 import type { ProcessWorld } from './process-world.ts';
 import { createProcessWorld } from './process-world.ts';
 import type { Spec } from './release-objects.ts';
@@ -24,7 +25,7 @@ let registry: Registry;
 
 beforeAll(async () => {
   // It goes with that cluster, however this ends.
-  dir = await mkdtemp(join(inject('cluster').dir, 'rbac-'));
+  dir = await mkdtemp(join(ownCluster().dir, 'rbac-'));
   await writeFile(join(dir, 'policy.json'), JSON.stringify(auditPolicy));
   const flags = [`--audit-policy-file=${join(dir, 'policy.json')}`, `--audit-log-path=${join(dir, 'audit.log')}`];
   cluster = await startControlPlane({ flags: { 'kube-apiserver': flags } });

@@ -1,7 +1,7 @@
 // Claim 2.3: digests are resolved by the real registry, with every kind of authentication, and while it is away.
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createDigestResolver } from '../../src/registry/background.ts';
 import { createDockerConfigFile, createKeyring } from '../../src/registry/credentials.ts';
 import { createCredentialLoader } from '../../src/registry/pull-secrets.ts';
@@ -10,12 +10,12 @@ import { createRegistryClient } from '../../src/registry/resolver.ts';
 import type { RegistryClient, RegistryClientConfig } from '../../src/registry/resolver.ts';
 import type { Credential, DigestRequest, DigestResolver, Keyring, Lookup } from '../../src/registry/types.ts';
 import { pushImage } from '../cluster/images.ts';
-import { connect } from '../cluster/kubectl.ts';
 import { startRegistry } from '../cluster/registry.ts';
 import { startTokenServer } from '../cluster/token-server.ts';
 import type { PushedImage, Registry, TokenServer } from '../cluster/types.ts';
+import { ownCluster } from './own-cluster.ts';
 
-const cluster = connect(inject('cluster'));
+const cluster = ownCluster();
 const namespace = 'registry-test';
 const direct = { httpProxy: '', httpsProxy: '', noProxy: '' };
 const clients: RegistryClient[] = [];
@@ -100,7 +100,7 @@ describe('without authentication', () => {
 
 describe('over TLS', () => {
   test('the CA bundle is what makes the registry trusted', async () => {
-    const { dir } = inject('cluster');
+    const { dir } = ownCluster();
     const tls = { certFile: join(dir, 'certs/apiserver.crt'), keyFile: join(dir, 'certs/apiserver.key') };
     const registry = await startRegistry({ tls });
     try {

@@ -1,21 +1,21 @@
 // Claim 2.3: the operator's process resolves private images with what the pods, their service account or it itself has.
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { DEPLOYMENTS } from '../../src/controller/resources.ts';
 import { pushImage } from '../cluster/images.ts';
-import { connect } from '../cluster/kubectl.ts';
 import { startRegistry } from '../cluster/registry.ts';
 import { startTokenServer } from '../cluster/token-server.ts';
 import type { PushedImage, Registry, TokenServer } from '../cluster/types.ts';
 import type { OperatorProcess } from './operator-process.ts';
 import { installOperator, startOperatorProcess } from './operator-process.ts';
+import { ownCluster } from './own-cluster.ts';
 import type { ProcessWorld } from './process-world.ts';
 import { createProcessWorld } from './process-world.ts';
 import type { Spec } from './release-objects.ts';
 import { oneStage, release } from './release-objects.ts';
 
-const cluster = connect(inject('cluster'));
+const cluster = ownCluster();
 const user = 'puller';
 const password = 'correct horse';
 

@@ -1,26 +1,35 @@
-// One control plane for all integration tests: `connect(inject('cluster'))` gives a test its access.
+// A control plane for each worker, which the files that it runs share: `ownCluster()` gives a test its access.
 import type { TestProject } from 'vitest/node';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { addNodes, standardPools } from '../cluster/nodes.ts';
-import type { ClusterDetails } from '../cluster/types.ts';
+import type { ClusterDetails, ControlPlane } from '../cluster/types.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** A control plane with the nodes of standardPools and two without a pool, `general-0` and `general-1`. */
-    cluster: ClusterDetails;
+    /** Each with the nodes of standardPools and two without a pool, `general-0` and `general-1`; one for each worker. */
+    clusters: ClusterDetails[];
   }
 }
 
-/** Starts the control plane; what it returns stops it. A killed test run takes the control plane with it. */
+/** Starts the control planes; what it returns stops them. A killed test run takes them with it. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const controlPlane = await startControlPlane();
+  const ending = new AsyncDisposableStack();
   try {
-    await addNodes(controlPlane, ...standardPools, { name: 'general', count: 2 });
-    const { dir, kubeconfigPath, url, caFile, adminToken, binaries } = controlPlane;
-    project.provide('cluster', { dir, kubeconfigPath, url, caFile, adminToken, binaries });
+    const clusters: ClusterDetails[] = [];
+    for (let worker = 0; worker < project.config.maxWorkers; worker += 1) {
+      const started = await startControlPlane();
+      ending.defer(() => started.stop());
+      await addNodes(started, ...standardPools, { name: 'general', count: 2 });
+      clusters.push(detailsOf(started));
+    }
+    project.provide('clusters', clusters);
   } catch (error) {
-    await controlPlane.stop();
+    await ending.disposeAsync();
     throw error;
   }
-  return () => controlPlane.stop();
+  return () => ending.disposeAsync();
+}
+
+function detailsOf({ dir, kubeconfigPath, url, caFile, adminToken, binaries }: ControlPlane): ClusterDetails {
+  return { dir, kubeconfigPath, url, caFile, adminToken, binaries };
 }

@@ -209,7 +209,11 @@ function uids({ observed }: View, workloads: readonly Workload[]): ReadonlySet<s
   return own;
 }
 
+type Labels = Readonly<Record<string, string>>;
+
 const NO_LABELS: Demand['labels'] = new Map();
+/** Pods that agree in these have all labels in common. */
+const SHARED = [LABEL.workload, LABEL.revision, LABEL.track] as const;
 const knownLabels = new WeakMap<View['observed']['pods'], { revisions: string; labels: Demand['labels'] }>();
 
 /** Of this release's pods: those of others are of other labels, as a rule. Looked up once for the same pods. */
@@ -217,19 +221,24 @@ function labelsByPod({ observed, revisions }: View): Demand['labels'] {
   const numbers = revisions.map(({ number }) => number).join();
   const known = knownLabels.get(observed.pods);
   if (known?.revisions === numbers) return known.labels;
-  const byOwn = new Map<string, Readonly<Record<string, string>>>();
-  function labelsOf(own: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-    const key = `${own[LABEL.workload] ?? ''} ${own[LABEL.revision] ?? ''} ${own[LABEL.track] ?? ''}`;
-    const kept = byOwn.get(key);
-    if (kept) return kept;
-    const revision = revisions.find(({ number }) => String(number) === own[LABEL.revision]);
-    const { template, pools } = revision?.data.input ?? {};
-    const difference = pools?.[own[LABEL.pool] ?? ''];
-    const labels = { ...template?.metadata?.labels, ...difference?.metadata?.labels, ...own };
+  const byOwn = new Map<string, Labels>();
+  let [last, lastLabels]: [Labels?, Labels?] = [];
+  function labelsOf(own: Labels): Labels {
+    if (lastLabels && SHARED.every((label) => last?.[label] === own[label])) return lastLabels;
+    const key = SHARED.map((label) => own[label] ?? '').join(' ');
+    const labels = byOwn.get(key) ?? allLabelsOf(own, revisions);
     byOwn.set(key, labels);
+    [last, lastLabels] = [own, labels];
     return labels;
   }
   const labels = new Map(observed.pods.map(({ metadata }) => [metadata.uid, labelsOf(metadata.labels ?? {})]));
   knownLabels.set(observed.pods, { revisions: numbers, labels });
   return labels;
+}
+
+function allLabelsOf(own: Labels, revisions: readonly Revision[]): Labels {
+  const revision = revisions.find(({ number }) => String(number) === own[LABEL.revision]);
+  const { template, pools } = revision?.data.input ?? {};
+  const difference = pools?.[own[LABEL.pool] ?? ''];
+  return { ...template?.metadata?.labels, ...difference?.metadata?.labels, ...own };
 }

@@ -68,8 +68,10 @@ export async function provideCluster(project: TestProject, options?: ClusterOpti
     // Not while others are timed.
     for (const tool of [helm, argocd, registry]) await ensureTool(tool);
     const cluster = (keep ? await findCluster() : undefined) ?? (await createCluster(options));
+    // Of all projects: which of them comes first follows from the sizes of its files.
+    const workers = Math.max(...project.vitest.projects.map(({ config }) => config.maxWorkers));
     const hosts = await Promise.all(
-      Array.from({ length: project.config.maxWorkers + 1 }, async () => `${cluster.gateway}:${await freePort()}`),
+      Array.from({ length: workers + 1 }, async () => `${cluster.gateway}:${await freePort()}`),
     );
     await Promise.all(hosts.map((host) => trustRegistry(cluster, host)));
     await loadOperator(cluster);

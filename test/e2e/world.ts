@@ -22,11 +22,17 @@ import { NAMESPACE, OPERATOR } from './operator.ts';
 const given = inject('e2e');
 const worker = Number(process.env['VITEST_POOL_ID']);
 /** With the registry of those tests that run in this process. */
-export const e2e = { ...given, registry: given.registries[worker - 1] ?? '' };
+export const e2e = { ...given, registry: registryOf(worker) };
 const kubeConfig = new KubeConfig();
 kubeConfig.loadFromFile(e2e.cluster.kubeconfigPath);
 /** As an administrator. */
 export const api = createClient(kubeConfig);
+
+function registryOf(id: number): string {
+  const host = given.registries[id - 1];
+  if (host === undefined) throw new Error(`no registry for worker ${id} of ${given.registries.length}`);
+  return host;
+}
 
 /** What the app does: serve, end at once, or never say that it is ready. */
 export type Behaviour = 'serve' | 'crash' | 'unready';

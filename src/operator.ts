@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import manifest from '../package.json' with { type: 'json' };
 import { API_VERSION } from './api/meta.ts';
-import { isStale } from './controller/conflicts.ts';
+import { isStale } from './controller/release/conflicts.ts';
 import type { Controller } from './controller/controller.ts';
 import { createController } from './controller/controller.ts';
 import { createClient } from './kube/client.ts';

@@ -3,16 +3,16 @@ import type { AppRelease, PodTemplate } from '../api/app-release.ts';
 import type { KubeClient } from '../kube/types.ts';
 import type { QueueMetrics } from '../kube/work-queue.ts';
 import { createWorkQueue } from '../kube/work-queue.ts';
-import type { DigestLookup } from '../release/observed.ts';
+import type { DigestLookup } from '../release/state/observed.ts';
 import { digestsByPlatform } from '../registry/manifest.ts';
 import type { DigestRequest, DigestResolver } from '../registry/types.ts';
-import { createCaches } from './caches.ts';
-import { isStale } from './conflicts.ts';
-import type { PoolControllerOptions } from './pools.ts';
-import { createPoolController } from './pools.ts';
-import { createReconciler } from './reconcile.ts';
-import type { ReconcileContext, ReconcileResult } from './types.ts';
-import { createVmWaiters } from './vm-waiters.ts';
+import { createCaches } from './kinds/caches.ts';
+import { isStale } from './release/conflicts.ts';
+import type { PoolControllerOptions } from './vmpool/reconcile.ts';
+import { createPoolController } from './vmpool/reconcile.ts';
+import { createReconciler } from './release/reconcile.ts';
+import type { ReconcileContext, ReconcileResult } from './release/context.ts';
+import { createVmWaiters } from './vmpool/enqueue-on-vm-change.ts';
 
 export interface ControllerOptions extends Pick<ReconcileContext, 'record' | 'assertLeading' | 'log'> {
   client: KubeClient;

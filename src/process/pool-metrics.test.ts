@@ -1,9 +1,9 @@
 // Claim 5.7: Prometheus is told of every pool, and of none that is gone.
 import { expect, test } from 'vitest';
-import { poolMembers } from '../pool/members.ts';
-import type { PoolOutcome } from '../pool/status.ts';
-import { poolOutcome } from '../pool/status.ts';
-import { nodeOf, placedPod, vm, vmPool } from '../pool/testing.ts';
+import { poolMembers } from '../vmpool/members.ts';
+import type { PoolOutcome } from '../vmpool/status.ts';
+import { poolOutcome } from '../vmpool/status.ts';
+import { nodeOf, placedPod, vm, vmPool } from '../scheduling/testing.ts';
 import { createMetrics } from './metrics.ts';
 
 const labels = { pool: 'prod' };

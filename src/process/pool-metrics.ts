@@ -1,8 +1,8 @@
 /** What Prometheus is told of the pools, by the operator that leads. */
 import { Gauge, type Registry } from 'prom-client';
-import { conditionIs } from '../release/conditions.ts';
-import type { PoolOutcome } from '../pool/status.ts';
-import type { Resources } from '../pool/quantity.ts';
+import { conditionIs } from '../api/conditions.ts';
+import type { PoolOutcome } from '../vmpool/status.ts';
+import type { Resources } from '../scheduling/quantity.ts';
 
 /** Without an outcome: the pool is gone, and so is all that was told of it. */
 export type PoolMetrics = (pool: string, outcome: PoolOutcome | undefined) => void;

@@ -5,15 +5,15 @@ import { describe, expect, test } from 'vitest';
 import type { AppReleaseSpec } from '../api/app-release.ts';
 import { ANNOTATION, LABEL } from '../api/meta.ts';
 import type { ReleaseRollback } from '../api/release-rollback.ts';
-import type { Action } from './actions.ts';
-import type { ControllerRevision } from './objects.ts';
-import type { DigestLookup, DryRun, Observed } from './observed.ts';
+import type { Action } from './record/actions.ts';
+import type { ControllerRevision } from './record/kube-objects.ts';
+import type { DigestLookup, DryRun, Observed } from './state/observed.ts';
 import type { Plan } from './plan.ts';
 import { plan } from './plan.ts';
-import { makeDeployment, makeService } from './render.ts';
-import type { Revision } from './revision.ts';
-import { placementKeys, placementOf, topologyOf } from './revision.ts';
-import { releaseStatus } from './status.ts';
+import { makeDeployment, makeService } from './record/desired.ts';
+import type { Revision } from './record/revision.ts';
+import { placementKeys, placementOf, topologyOf } from './record/revision.ts';
+import { releaseStatus } from './status/status.ts';
 import {
   controllerRevision,
   DIGEST,

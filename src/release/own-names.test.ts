@@ -1,11 +1,11 @@
 // Names of users that every object of JavaScript has, too.
 import { describe, expect, test } from 'vitest';
-import type { Action } from './actions.ts';
-import type { DigestLookup } from './observed.ts';
+import type { Action } from './record/actions.ts';
+import type { DigestLookup } from './state/observed.ts';
 import { plan } from './plan.ts';
-import { makeDeployment } from './render.ts';
-import type { Facts } from './revision.ts';
-import { imagesToResolve, knownPins } from './revision.ts';
+import { makeDeployment } from './record/desired.ts';
+import type { Facts } from './record/revision.ts';
+import { imagesToResolve, knownPins } from './record/revision.ts';
 import { controllerRevision, DIGEST, NOW, observed, release, revision, spec } from './testing.ts';
 
 const INHERITED = ['constructor', 'toString', 'hasOwnProperty', '__proto__'];

@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import type { ReleaseRollback } from '../api/release-rollback.ts';
 import { ANNOTATION } from '../api/meta.ts';
-import { findCondition } from './conditions.ts';
-import type { Deployment } from './objects.ts';
-import type { Observed } from './observed.ts';
+import { findCondition } from '../api/conditions.ts';
+import type { Deployment } from './record/kube-objects.ts';
+import type { Observed } from './state/observed.ts';
 import { plan } from './plan.ts';
-import { makeDeployment, makeService, trackName } from './render.ts';
-import type { Facts, Revision } from './revision.ts';
-import { placementKeys, placementOf, topologyOf } from './revision.ts';
-import { stalled } from './situation.ts';
-import { isSettled } from './target.ts';
+import { makeDeployment, makeService, trackName } from './record/desired.ts';
+import type { Facts, Revision } from './record/revision.ts';
+import { placementKeys, placementOf, topologyOf } from './record/revision.ts';
+import { stalled } from './status/ready.ts';
+import { isSettled } from './state/target.ts';
 import {
   controllerRevision,
   live,

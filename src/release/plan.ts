@@ -1,26 +1,26 @@
 /** observe → plan: what to do next, as data. Pure and synchronous; every rule is small and has a name. */
 import { ANNOTATION } from '../api/meta.ts';
-import type { Action } from './actions.ts';
-import { collectAutoscalers } from './autoscaling.ts';
-import { keepBudgets } from './budget.ts';
-import { collectPools, collectRevisions, keepLedger, ownRevisions, recordRevision } from './collect.ts';
-import { draftFacts } from './drafts.ts';
-import { enterStages, gate } from './gate.ts';
-import { holdVms } from './hold-vms.ts';
-import { internalProblem, orElse } from './internal-error.ts';
-import { answerFailure, markPools, nextDue } from './marks.ts';
-import { enterMoves, moveDue } from './moves.ts';
-import type { Observed } from './observed.ts';
-import { markPulls, pullImages } from './prepull.ts';
-import { answerPromotions } from './promotion.ts';
-import { findLost } from './records.ts';
-import { answerRollbacks, followRollbacks, markRolledBack, ownRollbacks } from './rollback.ts';
-import type { Claims } from './claim.ts';
-import { claimsOf, giveRoomBack, roomDeadlines } from './reservation.ts';
-import { wantedRevision } from './target.ts';
-import { moveGroup } from './traffic.ts';
-import type { View } from './view.ts';
-import { view } from './view.ts';
+import type { Action } from './record/actions.ts';
+import { collectAutoscalers } from './pools/autoscaler.ts';
+import { keepBudgets } from './pools/disruption-budget.ts';
+import { collectPools, collectRevisions, keepLedger, ownRevisions, recordRevision } from './history/collect.ts';
+import { draftFacts } from './record/facts-draft.ts';
+import { enterStages, gate } from './stages/gates.ts';
+import { holdVms } from './pools/do-not-disrupt.ts';
+import { internalProblem, orElse } from './record/internal-error.ts';
+import { answerFailure, markPools, nextDue } from './health/record-health.ts';
+import { enterMoves, moveDue } from './stages/moves.ts';
+import type { Observed } from './state/observed.ts';
+import { markPulls, pullImages } from './stages/prepull.ts';
+import { answerPromotions } from './stages/approvals.ts';
+import { findLost } from './history/find-lost.ts';
+import { answerRollbacks, followRollbacks, markRolledBack, ownRollbacks } from './rollback/rollback.ts';
+import type { Claims } from './state/claim.ts';
+import { claimsOf, giveRoomBack, roomDeadlines } from './stages/reservation.ts';
+import { wantedRevision } from './state/target.ts';
+import { moveGroup } from './pools/roll-out.ts';
+import type { View } from './state/view.ts';
+import { view } from './state/view.ts';
 
 export interface Plan {
   /** May be done side by side: none relies on another of the same plan. */

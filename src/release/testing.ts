@@ -3,10 +3,10 @@ import type { AppRelease, AppReleaseSpec } from '../api/app-release.ts';
 import { appReleaseSpec } from '../api/app-release.ts';
 import type { ObjectMeta } from '../api/common.ts';
 import { ANNOTATION, LABEL } from '../api/meta.ts';
-import type { ControllerRevision, Deployment, Pod, Service } from './objects.ts';
-import type { Observed } from './observed.ts';
-import type { Facts, Revision, RevisionData } from './revision.ts';
-import { placementKeys, revisionInput, topologyOf, wantedVersion } from './revision.ts';
+import type { ControllerRevision, Deployment, Pod, Service } from './record/kube-objects.ts';
+import type { Observed } from './state/observed.ts';
+import type { Facts, Revision, RevisionData } from './record/revision.ts';
+import { placementKeys, revisionInput, topologyOf, wantedVersion } from './record/revision.ts';
 
 export const NOW = Date.parse('2026-01-01T12:00:00Z');
 export const DIGEST = `sha256:${'a'.repeat(64)}`;

@@ -2,7 +2,7 @@
 import type { AppRelease } from '../../src/api/app-release.ts';
 import { LABEL } from '../../src/api/meta.ts';
 import type { KubeObject, Live } from '../../src/kube/types.ts';
-import { conditionIs } from '../../src/release/conditions.ts';
+import { conditionIs } from '../../src/api/conditions.ts';
 
 export interface ReleaseState {
   metadata: Live<KubeObject>['metadata'];

@@ -1,19 +1,19 @@
 // (g) The largest spec on 1,000 VMs: what counting room costs, and how long one pass keeps the event loop. Needs no cluster.
-import { NODE_INDEX } from '../../src/controller/caches.ts';
-import { createRoomCounter, createRooms } from '../../src/controller/rooms.ts';
+import { NODE_INDEX } from '../../src/controller/kinds/caches.ts';
+import { createRoomCounter, createRooms } from '../../src/controller/release/rooms.ts';
 import { createStore } from '../../src/kube/store.ts';
 import type { Stored } from '../../src/kube/store.ts';
 import { LABEL } from '../../src/api/meta.ts';
-import { countRoom } from '../../src/pool/fit.ts';
-import type { Node, PlacedPod } from '../../src/pool/objects.ts';
-import { placedPod, vm } from '../../src/pool/testing.ts';
-import type { Deployment, Pod } from '../../src/release/objects.ts';
-import type { Observed } from '../../src/release/observed.ts';
+import { countRoom } from '../../src/scheduling/fit.ts';
+import type { Node, PlacedPod } from '../../src/scheduling/objects.ts';
+import { placedPod, vm } from '../../src/scheduling/testing.ts';
+import type { Deployment, Pod } from '../../src/release/record/kube-objects.ts';
+import type { Observed } from '../../src/release/state/observed.ts';
 import { plan } from '../../src/release/plan.ts';
-import { makeDeployment, makeService } from '../../src/release/render.ts';
-import type { Facts, Revision } from '../../src/release/revision.ts';
-import { placementKeys, placementOf, topologyOf } from '../../src/release/revision.ts';
-import { releaseStatus } from '../../src/release/status.ts';
+import { makeDeployment, makeService } from '../../src/release/record/desired.ts';
+import type { Facts, Revision } from '../../src/release/record/revision.ts';
+import { placementKeys, placementOf, topologyOf } from '../../src/release/record/revision.ts';
+import { releaseStatus } from '../../src/release/status/status.ts';
 import {
   controllerRevision,
   live,

@@ -1,7 +1,7 @@
 // The four acts of the demo. Each runs commands that a user would type, and waits for what must come of them.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ReleaseRollback } from '../../src/api/release-rollback.ts';
-import { conditionIs, findCondition } from '../../src/release/conditions.ts';
+import { conditionIs, findCondition } from '../../src/api/conditions.ts';
 import { rowsOf } from './rows.ts';
 import type { Screen } from './screen.ts';
 import type { Shell } from './shell.ts';

@@ -1,6 +1,6 @@
 // What the demo sees of the cluster: copies kept by watches of the API server, not the operator's own word.
 import { KubeConfig } from '@kubernetes/client-node';
-import { findCondition } from '../../src/release/conditions.ts';
+import { findCondition } from '../../src/api/conditions.ts';
 import { LABEL } from '../../src/api/meta.ts';
 import type { AppRelease } from '../../src/api/app-release.ts';
 import type { ReleasePromotion } from '../../src/api/release-promotion.ts';
@@ -18,12 +18,12 @@ import {
   PROMOTIONS,
   ROLLBACKS,
   SERVICES,
-} from '../../src/controller/resources.ts';
+} from '../../src/controller/kinds/resources.ts';
 import { createClient } from '../../src/kube/client.ts';
 import { createReflector } from '../../src/kube/reflector.ts';
 import type { Stored } from '../../src/kube/store.ts';
 import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
-import type { EndpointSlice, Pod, Service } from '../../src/release/objects.ts';
+import type { EndpointSlice, Pod, Service } from '../../src/release/record/kube-objects.ts';
 
 /** The objects of one namespace, as the API server last told them. */
 export interface World {

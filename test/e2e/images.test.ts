@@ -6,7 +6,7 @@ import { forget, imagePulls } from './nodes.ts';
 import { deploymentsOf } from './releases.ts';
 import { hasImage, makeVmPools, namesOf, onVmPools } from './vms.ts';
 import { e2e, test, type World } from './world.ts';
-import { objectName } from '../../src/release/names.ts';
+import { objectName } from '../../src/release/record/names.ts';
 
 const PULLS = '--selector=apprelease.dev/pull';
 

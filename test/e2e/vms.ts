@@ -2,9 +2,9 @@
 import type { TestContext } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
 import type { VmPoolSpec } from '../../src/api/vm-pool.ts';
-import { VM_POOLS } from '../../src/controller/resources.ts';
+import { VM_POOLS } from '../../src/controller/kinds/resources.ts';
 import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
-import { parseResources, type Resources } from '../../src/pool/quantity.ts';
+import { parseResources, type Resources } from '../../src/scheduling/quantity.ts';
 import type { Spec } from '../integration/release-objects.ts';
 import { POOL_LABEL } from '../kind/cluster.ts';
 import { forget } from './nodes.ts';

@@ -1,13 +1,13 @@
 // Claim 5.3: what a drain may take: one PodDisruptionBudget for each pool and revision that serves, moved around the switch.
 import { describe, expect } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
-import { BUDGETS, PODS } from '../../src/controller/resources.ts';
-import { HELD } from '../../src/release/hold-vms.ts';
+import { BUDGETS, PODS } from '../../src/controller/kinds/resources.ts';
+import { HELD } from '../../src/release/pools/do-not-disrupt.ts';
 import { addNodes } from '../cluster/nodes.ts';
 import type { World } from './harness.ts';
 import { cluster, test } from './harness.ts';
 import { oneStage, pool, release, template } from './release-objects.ts';
-import { objectName } from '../../src/release/names.ts';
+import { objectName } from '../../src/release/record/names.ts';
 
 async function budgets(world: World): Promise<string[]> {
   return (await world.list(BUDGETS)).map(({ metadata }) => metadata.name).toSorted();

@@ -1,6 +1,6 @@
 // Claims 5.2 and 5.3: a pool is entered when its VMs have room and nobody works on them; else it waits, and says for what.
 import { expect, onTestFinished } from 'vitest';
-import { DEPLOYMENTS, NODES, VM_POOLS } from '../../src/controller/resources.ts';
+import { DEPLOYMENTS, NODES, VM_POOLS } from '../../src/controller/kinds/resources.ts';
 import { API_VERSION } from '../../src/api/meta.ts';
 import type { VmPoolSpec } from '../../src/api/vm-pool.ts';
 import { addNodes, setNodeReady } from '../cluster/nodes.ts';
@@ -8,7 +8,7 @@ import type { World } from './harness.ts';
 import { admin, cluster, test as base, withWorld } from './harness.ts';
 import type { Spec } from './release-objects.ts';
 import { release } from './release-objects.ts';
-import { objectName } from '../../src/release/names.ts';
+import { objectName } from '../../src/release/record/names.ts';
 
 /** One after the other: the operator of each looks after every namespace. */
 const test = base.extend<{ wide: World }>({

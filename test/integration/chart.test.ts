@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { KINDS } from '../../src/api/kinds.ts';
 import { GROUP } from '../../src/api/meta.ts';
-import { APP_RELEASES, DEPLOYMENTS, PODS } from '../../src/controller/resources.ts';
+import { APP_RELEASES, DEPLOYMENTS, PODS } from '../../src/controller/kinds/resources.ts';
 import type { Helm, Values } from '../chart/helm.ts';
 import { chart, createHelm, EVERYTHING, NAME, NAMESPACE, root } from '../chart/helm.ts';
 import { prometheusCrds } from '../chart/prometheus-crds.ts';

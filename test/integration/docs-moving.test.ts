@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
-import { ENDPOINT_SLICES } from '../../src/controller/resources.ts';
+import { ENDPOINT_SLICES } from '../../src/controller/kinds/resources.ts';
 import type { KubeClient } from '../../src/kube/types.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { pushImage } from '../cluster/images.ts';
@@ -15,7 +15,7 @@ import type { OperatorProcess } from './operator-process.ts';
 import { installOperator, startOperatorProcess } from './operator-process.ts';
 import { commandsOf, createRun, readPage, type Run } from './page.ts';
 import { connectAs } from './release-operator.ts';
-import { objectName } from '../../src/release/names.ts';
+import { objectName } from '../../src/release/record/names.ts';
 
 const page = await readPage('moving.md');
 let cluster: ControlPlane;

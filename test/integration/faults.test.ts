@@ -2,7 +2,7 @@
 // is to stop (claim 3.1). What broke the invariant is
 // judged by a watcher of the API server itself, past the proxy.
 import { afterEach, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
-import { DEPLOYMENTS, PODS, ROLLBACKS } from '../../src/controller/resources.ts';
+import { DEPLOYMENTS, PODS, ROLLBACKS } from '../../src/controller/kinds/resources.ts';
 import { LEASES } from '../../src/kube/lease.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { addNodes, standardPools } from '../cluster/nodes.ts';

@@ -2,11 +2,11 @@
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import type { Toleration } from '../../src/api/app-release.ts';
-import { keepNode, keepPlacedPod, NODES, PODS } from '../../src/controller/resources.ts';
+import { keepNode, keepPlacedPod, NODES, PODS } from '../../src/controller/kinds/resources.ts';
 import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
-import type { Demand, Room } from '../../src/pool/fit.ts';
-import { shortage } from '../../src/pool/testing.ts';
-import { podShape } from '../../src/pool/shape.ts';
+import type { Demand, Room } from '../../src/scheduling/fit.ts';
+import { shortage } from '../../src/scheduling/testing.ts';
+import { podShape } from '../../src/scheduling/shape.ts';
 import { addNodes } from '../cluster/nodes.ts';
 import type { NodeGroup } from '../cluster/types.ts';
 import { admin, cluster } from './harness.ts';

@@ -15,7 +15,7 @@ import {
   REVISIONS,
   ROLLBACKS,
   SERVICES,
-} from '../../src/controller/resources.ts';
+} from '../../src/controller/kinds/resources.ts';
 import { isNotFound } from '../../src/kube/errors.ts';
 import type { KubeClient, KubeObject, Live, Resource } from '../../src/kube/types.ts';
 import { pushImage } from '../cluster/images.ts';

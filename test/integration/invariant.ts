@@ -1,8 +1,8 @@
 // The judge of the invariant (design, "The invariant"): it watches the API server and believes no word of the operator.
 import type { KubeClient, KubeObject, Live, Resource } from '../../src/kube/types.ts';
-import { APP_RELEASES, DEPLOYMENTS, PODS, SERVICES } from '../../src/controller/resources.ts';
+import { APP_RELEASES, DEPLOYMENTS, PODS, SERVICES } from '../../src/controller/kinds/resources.ts';
 import { LABEL } from '../../src/api/meta.ts';
-import { serviceName } from '../../src/release/names.ts';
+import { serviceName } from '../../src/release/record/names.ts';
 import { isAborted, isGone } from '../../src/kube/errors.ts';
 import { waitFor } from '../cluster/processes.ts';
 import type { ClusterDetails } from '../cluster/types.ts';

@@ -1,7 +1,7 @@
 // Claim 5.4: the images of a version are on every VM of a stage before it is entered.
 import { describe, expect } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
-import { NODES, PODS } from '../../src/controller/resources.ts';
+import { NODES, PODS } from '../../src/controller/kinds/resources.ts';
 import { addNodes } from '../cluster/nodes.ts';
 import type { World } from './harness.ts';
 import { admin, cluster, test } from './harness.ts';

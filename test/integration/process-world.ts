@@ -11,7 +11,7 @@ import {
   REVISIONS,
   ROLLBACKS,
   SERVICES,
-} from '../../src/controller/resources.ts';
+} from '../../src/controller/kinds/resources.ts';
 import type { KubeClient, ObjectMeta, Resource } from '../../src/kube/types.ts';
 import { waitFor } from '../cluster/processes.ts';
 import type { ClusterAccess } from '../cluster/types.ts';

@@ -5,7 +5,14 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
-import { AUTOSCALERS, BUDGETS, REVISIONS, ROLLBACKS, SERVICES, VM_POOLS } from '../../src/controller/resources.ts';
+import {
+  AUTOSCALERS,
+  BUDGETS,
+  REVISIONS,
+  ROLLBACKS,
+  SERVICES,
+  VM_POOLS,
+} from '../../src/controller/kinds/resources.ts';
 import { allowedRights, auditPolicy, neededRights, parseAudit, withoutConflicts } from '../cluster/audit.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { pushImage } from '../cluster/images.ts';

@@ -2,14 +2,14 @@
 // of Kubernetes. There are no metrics here: it keeps the size within its bounds, which the tests move.
 import { describe, expect } from 'vitest';
 import { parse } from 'yaml';
-import { AUTOSCALERS, DEPLOYMENTS } from '../../src/controller/resources.ts';
+import { AUTOSCALERS, DEPLOYMENTS } from '../../src/controller/kinds/resources.ts';
 import type { ManagedFieldsEntry } from '../../src/kube/types.ts';
 import type { World } from './harness.ts';
 import { admin, test } from './harness.ts';
 import { readPage } from './page.ts';
 import type { Spec } from './release-objects.ts';
 import { pool, release, worker } from './release-objects.ts';
-import { objectName } from '../../src/release/names.ts';
+import { objectName } from '../../src/release/record/names.ts';
 
 type Bounds = NonNullable<Spec['stages'][number]['pools'][number]['autoscaling']>;
 

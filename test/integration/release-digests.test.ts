@@ -1,6 +1,6 @@
 // Claims 2.2, 2.3: a version is pinned to digests once; after that no registry is asked, whatever happens to its tags.
 import { describe, expect } from 'vitest';
-import { APP_RELEASES, REVISIONS } from '../../src/controller/resources.ts';
+import { APP_RELEASES, REVISIONS } from '../../src/controller/kinds/resources.ts';
 import { statusOf } from '../../src/kube/types.ts';
 import type { World } from './harness.ts';
 import { admin, exists, test } from './harness.ts';

@@ -1,12 +1,12 @@
 // Claim 2.7: what others change is put back, without a war; what is theirs is left alone; and a quiet release is quiet.
 import { describe, expect } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
-import { DEPLOYMENTS, SERVICES } from '../../src/controller/resources.ts';
+import { DEPLOYMENTS, SERVICES } from '../../src/controller/kinds/resources.ts';
 import type { Resource } from '../../src/kube/types.ts';
 import type { World } from './harness.ts';
 import { admin, cluster, test, versionsOf } from './harness.ts';
 import { oneStage, pool, release, worker } from './release-objects.ts';
-import { objectName } from '../../src/release/names.ts';
+import { objectName } from '../../src/release/record/names.ts';
 
 const autoscalers: Resource = {
   apiVersion: 'autoscaling/v2',

@@ -2,7 +2,7 @@
 import { KubeConfig } from '@kubernetes/client-node';
 import type { Controller } from '../../src/controller/controller.ts';
 import { createController } from '../../src/controller/controller.ts';
-import { APP_RELEASES } from '../../src/controller/resources.ts';
+import { APP_RELEASES } from '../../src/controller/kinds/resources.ts';
 import { createClient } from '../../src/kube/client.ts';
 import { createEventRecorder } from '../../src/kube/events.ts';
 import { KubeError } from '../../src/kube/errors.ts';
@@ -10,7 +10,7 @@ import type { KubeClient, Resource } from '../../src/kube/types.ts';
 import { createDigestResolver } from '../../src/registry/background.ts';
 import { createCredentialLoader } from '../../src/registry/pull-secrets.ts';
 import { createRegistryClient } from '../../src/registry/resolver.ts';
-import type { Notice } from '../../src/release/actions.ts';
+import type { Notice } from '../../src/release/record/actions.ts';
 import type { ClusterDetails } from '../cluster/types.ts';
 
 /** One write that reached the API server. */

@@ -8,9 +8,9 @@ import {
   DEPLOYMENTS,
   REVISIONS,
   SERVICES,
-} from '../../src/controller/resources.ts';
+} from '../../src/controller/kinds/resources.ts';
 import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
-import { objectName } from '../../src/release/names.ts';
+import { objectName } from '../../src/release/record/names.ts';
 import type { World } from './harness.ts';
 import { admin, exists, test } from './harness.ts';
 import { oneStage, pool, release, template, worker } from './release-objects.ts';

@@ -1,7 +1,7 @@
 // Claim 2.5: a version goes from stage to stage when the stage before has soaked and, where asked, a person let it in.
 import { describe, expect } from 'vitest';
-import { keepRevision, REVISIONS } from '../../src/controller/resources.ts';
-import { parseRevision, poolFacts } from '../../src/release/revision.ts';
+import { keepRevision, REVISIONS } from '../../src/controller/kinds/resources.ts';
+import { parseRevision, poolFacts } from '../../src/release/record/revision.ts';
 import type { World } from './harness.ts';
 import { admin, test } from './harness.ts';
 import type { Spec } from './release-objects.ts';

@@ -1,6 +1,6 @@
 // Claim 4.6: the records of a release are plain objects, which others may label, patch and orphan.
 import { expect } from 'vitest';
-import { REVISIONS } from '../../src/controller/resources.ts';
+import { REVISIONS } from '../../src/controller/kinds/resources.ts';
 import { test } from './harness.ts';
 import { oneStage, release } from './release-objects.ts';
 

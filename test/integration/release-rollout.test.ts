@@ -1,12 +1,12 @@
 // Claim 2.4: how a pool goes from one revision to the next, and what may change meanwhile.
 import { describe, expect } from 'vitest';
 import { ANNOTATION } from '../../src/api/meta.ts';
-import { APP_RELEASES, DEPLOYMENTS, REVISIONS, ROLLBACKS, SERVICES } from '../../src/controller/resources.ts';
+import { APP_RELEASES, DEPLOYMENTS, REVISIONS, ROLLBACKS, SERVICES } from '../../src/controller/kinds/resources.ts';
 import type { World } from './harness.ts';
 import { admin, exists, test } from './harness.ts';
 import type { Spec } from './release-objects.ts';
 import { oneStage, pool, release, stages, worker } from './release-objects.ts';
-import { objectName } from '../../src/release/names.ts';
+import { objectName } from '../../src/release/record/names.ts';
 
 const brief = { warmFor: '0s', drain: '100ms' };
 

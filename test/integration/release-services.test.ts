@@ -1,8 +1,8 @@
 // Claim 2.4: the Services of pools: their fields, shared ones, adopted ones, names that belong to somebody else.
 import { describe, expect } from 'vitest';
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
-import { APP_RELEASES, DEPLOYMENTS, SERVICES } from '../../src/controller/resources.ts';
-import { objectName } from '../../src/release/names.ts';
+import { APP_RELEASES, DEPLOYMENTS, SERVICES } from '../../src/controller/kinds/resources.ts';
+import { objectName } from '../../src/release/record/names.ts';
 import type { World } from './harness.ts';
 import { admin, endpointsOf, exists, test } from './harness.ts';
 import type { Spec } from './release-objects.ts';

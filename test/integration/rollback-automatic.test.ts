@@ -1,14 +1,14 @@
 // Claim 2.5: what answers a version that fails; and what is no failure of the version.
 import { describe, expect } from 'vitest';
-import { keepRevision, PODS, REVISIONS, ROLLBACKS } from '../../src/controller/resources.ts';
+import { keepRevision, PODS, REVISIONS, ROLLBACKS } from '../../src/controller/kinds/resources.ts';
 import type { Resource } from '../../src/kube/types.ts';
-import { parseRevision, poolFacts } from '../../src/release/revision.ts';
+import { parseRevision, poolFacts } from '../../src/release/record/revision.ts';
 import { addNodes, setNodeReady } from '../cluster/nodes.ts';
 import type { World } from './harness.ts';
 import { admin, cluster, test } from './harness.ts';
 import type { Rollback, Spec } from './release-objects.ts';
 import { behaving, oneStage, pool, release } from './release-objects.ts';
-import { objectName } from '../../src/release/names.ts';
+import { objectName } from '../../src/release/record/names.ts';
 
 const quotas: Resource = { apiVersion: 'v1', kind: 'ResourceQuota', plural: 'resourcequotas', namespaced: true };
 const nodes: Resource = { apiVersion: 'v1', kind: 'Node', plural: 'nodes', namespaced: false };

@@ -1,11 +1,11 @@
 // Claim 2.5: the operator dies after each of its writes, comes back, and ends where it would have ended.
 import { describe, expect } from 'vitest';
-import { PODS, REVISIONS, ROLLBACKS } from '../../src/controller/resources.ts';
+import { PODS, REVISIONS, ROLLBACKS } from '../../src/controller/kinds/resources.ts';
 import type { Images, World } from './harness.ts';
 import { test, withWorld } from './harness.ts';
 import type { Spec } from './release-objects.ts';
 import { pool, release } from './release-objects.ts';
-import { objectName } from '../../src/release/names.ts';
+import { objectName } from '../../src/release/record/names.ts';
 
 const oneStage: Spec['stages'] = [{ name: 'production', pools: [pool('prod-a', 1)] }];
 const twoStages: Spec['stages'] = [{ name: 'canary', pools: [pool('canary-vms', 1)] }, ...oneStage];

@@ -1,12 +1,12 @@
 // Claim 2.5: what a person's ReleaseRollback does, and how long it holds.
 import { describe, expect } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
-import { APP_RELEASES, PODS, ROLLBACKS } from '../../src/controller/resources.ts';
+import { APP_RELEASES, PODS, ROLLBACKS } from '../../src/controller/kinds/resources.ts';
 import type { World } from './harness.ts';
 import { admin, test, withWorld } from './harness.ts';
 import type { Spec } from './release-objects.ts';
 import { oneStage, pool, release } from './release-objects.ts';
-import { objectName } from '../../src/release/names.ts';
+import { objectName } from '../../src/release/record/names.ts';
 
 const both: Spec['stages'] = [{ name: 'production', pools: [pool('prod-a', 1), pool('prod-b', 1)] }];
 

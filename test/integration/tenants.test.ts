@@ -1,6 +1,6 @@
 // Who is no tenant of a pool does not get onto its VMs: by the API server alone, with no operator there.
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { POOL_LABELS } from '../../src/pool/select.ts';
+import { POOL_LABELS } from '../../src/scheduling/select.ts';
 import type { Fields, Manifest, Request, TenantsWorld } from './tenants-world.ts';
 import {
   appRelease,

@@ -1,7 +1,14 @@
 // An upgrade of the operator over everything that it may find running.
 import { afterAll, beforeAll, expect } from 'vitest';
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
-import { APP_RELEASES, AUTOSCALERS, BUDGETS, DEPLOYMENTS, PODS, SERVICES } from '../../src/controller/resources.ts';
+import {
+  APP_RELEASES,
+  AUTOSCALERS,
+  BUDGETS,
+  DEPLOYMENTS,
+  PODS,
+  SERVICES,
+} from '../../src/controller/kinds/resources.ts';
 import { installCrds } from '../cluster/kubectl.ts';
 import type { Images, World } from './harness.ts';
 import { admin, cluster, test, withWorld } from './harness.ts';

@@ -4,7 +4,7 @@ import { expect, test as base } from 'vitest';
 import type { Condition } from '../../src/api/common.ts';
 import { API_VERSION } from '../../src/api/meta.ts';
 import type { VmPoolSpec, VmPoolStatus } from '../../src/api/vm-pool.ts';
-import { PODS, VM_POOLS } from '../../src/controller/resources.ts';
+import { PODS, VM_POOLS } from '../../src/controller/kinds/resources.ts';
 import { isNotFound } from '../../src/kube/errors.ts';
 import type { Resource } from '../../src/kube/types.ts';
 import { addNodes } from '../cluster/nodes.ts';

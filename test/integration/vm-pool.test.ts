@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
 import type { VmPoolStatus } from '../../src/api/vm-pool.ts';
-import { APP_RELEASES, NODES, PODS, VM_POOLS } from '../../src/controller/resources.ts';
+import { APP_RELEASES, NODES, PODS, VM_POOLS } from '../../src/controller/kinds/resources.ts';
 import { isNotFound } from '../../src/kube/errors.ts';
 import type { Resource } from '../../src/kube/types.ts';
 import { statusOf } from '../../src/kube/types.ts';
-import { formatResource } from '../../src/pool/quantity.ts';
+import { formatResource } from '../../src/scheduling/quantity.ts';
 import { installCrds } from '../cluster/kubectl.ts';
 import { setNodeReady } from '../cluster/nodes.ts';
 import { startRegistry } from '../cluster/registry.ts';

@@ -1,5 +1,5 @@
 /** Scenarios of pools whose size follows their load. */
-import { AUTOSCALERS } from '../../src/controller/resources.ts';
+import { AUTOSCALERS } from '../../src/controller/kinds/resources.ts';
 import { deploymentSpec } from './pods.ts';
 import type { Scenario, UserStep } from './scenario.ts';
 import type { Scene } from './simulation.ts';
@@ -23,7 +23,7 @@ import {
   wait,
 } from './steps.ts';
 import { deploymentsOf, poolsOf, servedDeployment, specOf } from './truth.ts';
-import { objectName } from '../../src/release/names.ts';
+import { objectName } from '../../src/release/record/names.ts';
 
 /** Both pools of production follow their load. */
 function autoscaled(spec: SpecDraft, more: Partial<SpecDraft> = {}): SpecDraft {

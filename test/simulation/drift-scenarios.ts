@@ -1,5 +1,5 @@
 /** Scenarios of what others do to Deployments and may: scale and restart them, and what they may not: change what is ours. */
-import { objectName } from '../../src/release/names.ts';
+import { objectName } from '../../src/release/record/names.ts';
 import { deploymentSpec } from './pods.ts';
 import type { Scenario, UserStep } from './scenario.ts';
 import type { Scene } from './simulation.ts';

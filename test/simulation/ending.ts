@@ -2,7 +2,7 @@
 import type { AppReleaseSpec, AppReleaseStatus } from '../../src/api/app-release.ts';
 import { ANNOTATION } from '../../src/api/meta.ts';
 import type { VmPoolSpec } from '../../src/api/vm-pool.ts';
-import { placementKeys, topologyOf } from '../../src/release/revision.ts';
+import { placementKeys, topologyOf } from '../../src/release/record/revision.ts';
 import { checkAutoscaler } from './autoscaling-rules.ts';
 import type { Scenario } from './scenario.ts';
 import type { Scene } from './simulation.ts';

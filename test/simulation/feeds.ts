@@ -2,8 +2,14 @@
 import type { AppRelease } from '../../src/api/app-release.ts';
 import { LABEL } from '../../src/api/meta.ts';
 import type { ReleaseRollback } from '../../src/api/release-rollback.ts';
-import type { Cache, Caches } from '../../src/controller/caches.ts';
-import { FORMER_INDEX, formerIn, NAMESPACE_INDEX, NODE_INDEX, RELEASE_INDEX } from '../../src/controller/caches.ts';
+import type { Cache, Caches } from '../../src/controller/kinds/caches.ts';
+import {
+  FORMER_INDEX,
+  formerIn,
+  NAMESPACE_INDEX,
+  NODE_INDEX,
+  RELEASE_INDEX,
+} from '../../src/controller/kinds/caches.ts';
 import {
   APP_RELEASES,
   AUTOSCALERS,
@@ -32,12 +38,12 @@ import {
   ROLLBACKS,
   SERVICES,
   VM_POOLS,
-} from '../../src/controller/resources.ts';
+} from '../../src/controller/kinds/resources.ts';
 import type { Stored } from '../../src/kube/store.ts';
 import { createStore } from '../../src/kube/store.ts';
 import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
-import type { PlacedPod } from '../../src/pool/objects.ts';
-import type { ControllerRevision, Pod, Service } from '../../src/release/objects.ts';
+import type { PlacedPod } from '../../src/scheduling/objects.ts';
+import type { ControllerRevision, Pod, Service } from '../../src/release/record/kube-objects.ts';
 import type { World, WorldObject } from './world.ts';
 
 /** One kind's cache and how far it is. */

@@ -1,6 +1,6 @@
 /** Scenarios of what stands where the release's objects would. Nothing of it is touched: see ownership-rules. */
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
-import { objectName } from '../../src/release/names.ts';
+import { objectName } from '../../src/release/record/names.ts';
 import type { Scenario, UserStep } from './scenario.ts';
 import { eachPool, webSpec, workerSpec } from './specs.ts';
 import { HELD, RELEASED, act, create, everywhere, everywhereAt, is, ready, rollback, version } from './steps.ts';

@@ -6,7 +6,7 @@ import type { Scenario, UserStep } from './scenario.ts';
 import { eachPool, pool, rollingSharedSpec, rollingSpec, setPorts, sharedSpec, webSpec, workerSpec } from './specs.ts';
 import type { SpecDraft } from './specs.ts';
 import type { Scene } from './simulation.ts';
-import { objectName } from '../../src/release/names.ts';
+import { objectName } from '../../src/release/record/names.ts';
 import { addNodes } from './users.ts';
 import type { OwnedKind } from './users.ts';
 

@@ -4,7 +4,7 @@ import type { Scenario } from './scenario.ts';
 import { sharedSpec, webSpec } from './specs.ts';
 import { RELEASED, act, behaves, create, everywhereAt, is, ready, started, version } from './steps.ts';
 import { deploymentsOf, readyOf } from './truth.ts';
-import { objectName } from '../../src/release/names.ts';
+import { objectName } from '../../src/release/record/names.ts';
 
 export const BY_HAND: readonly Scenario[] = [
   {

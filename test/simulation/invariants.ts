@@ -3,7 +3,7 @@
  * because news is on its way, a write is judged by what its author could know: a pod whose readiness it has not been told
  * of yet counts in its favour, unless an operator's own write took the pod.
  */
-import { serviceName } from '../../src/release/names.ts';
+import { serviceName } from '../../src/release/record/names.ts';
 import type { Knowledge } from './feeds.ts';
 import { createAutoscalingRules } from './autoscaling-rules.ts';
 import { createKinshipRules } from './kinship-rules.ts';

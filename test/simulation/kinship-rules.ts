@@ -1,8 +1,8 @@
 /** What is made of a version that was taken back: it comes in by nobody's edit, only by a person's approval. */
 import type { ReleasePromotionSpec, ReleasePromotionStatus } from '../../src/api/release-promotion.ts';
-import { canonicalJson } from '../../src/release/names.ts';
-import type { Facts, RevisionData } from '../../src/release/revision.ts';
-import { revisionInput, sameInput } from '../../src/release/revision.ts';
+import { canonicalJson } from '../../src/release/record/names.ts';
+import type { Facts, RevisionData } from '../../src/release/record/revision.ts';
+import { revisionInput, sameInput } from '../../src/release/record/revision.ts';
 import type { Judge, Rule } from './invariants.ts';
 import { isOperator, keyOf } from './invariants.ts';
 import { factsOf, poolsOf, revisionOf, revisionsOf, rollbackStatus, servedDeployment, specOf } from './truth.ts';

@@ -1,12 +1,12 @@
 /** The operator as a process: the real reconciler, its caches fed through a lag, its queue, its requests one by one. */
-import { isStale } from '../../src/controller/conflicts.ts';
+import { isStale } from '../../src/controller/release/conflicts.ts';
 import { STALE_RETRY_MS } from '../../src/controller/controller.ts';
-import { createReconciler } from '../../src/controller/reconcile.ts';
-import type { ReconcileContext } from '../../src/controller/types.ts';
+import { createReconciler } from '../../src/controller/release/reconcile.ts';
+import type { ReconcileContext } from '../../src/controller/release/context.ts';
 import { isKubeError, KubeError } from '../../src/kube/errors.ts';
 import type { KubeClient, KubeObject, ListOptions, Live, ObjectList, Resource } from '../../src/kube/types.ts';
-import type { Notice } from '../../src/release/actions.ts';
-import type { DigestLookup } from '../../src/release/observed.ts';
+import type { Notice } from '../../src/release/record/actions.ts';
+import type { DigestLookup } from '../../src/release/state/observed.ts';
 import type { ApiServer, Sent, WriteAs } from './api-server.ts';
 import type { Feed } from './feeds.ts';
 import { createFeeds } from './feeds.ts';

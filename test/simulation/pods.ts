@@ -1,6 +1,6 @@
 /** Pods, as far as the controllers of the simulation look at them. */
-import { intOrPercentOf } from '../../src/release/quantity.ts';
-import type { DeploymentSpec } from '../../src/release/objects.ts';
+import { intOrPercentOf } from '../../src/release/record/quantity.ts';
+import type { DeploymentSpec } from '../../src/release/record/kube-objects.ts';
 import { LABEL } from '../../src/api/meta.ts';
 import type { World, WorldObject } from './world.ts';
 

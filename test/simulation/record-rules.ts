@@ -1,6 +1,6 @@
 /** The same digests everywhere, and a record that never changes. */
-import { canonicalJson } from '../../src/release/names.ts';
-import type { RevisionData } from '../../src/release/revision.ts';
+import { canonicalJson } from '../../src/release/record/names.ts';
+import type { RevisionData } from '../../src/release/record/revision.ts';
 import type { Judge, Rule } from './invariants.ts';
 import type { PodSpec } from './pods.ts';
 import type { WorldObject } from './world.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { DigestLookup } from '../../src/release/observed.ts';
+import type { DigestLookup } from '../../src/release/state/observed.ts';
 
 /** A registry whose tags can move, and that can be down. */
 export interface Registry {

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { Condition } from '../../src/api/common.ts';
 import type { ConditionInfo } from '../../src/api/reasons.ts';
 import { CONDITIONS, reasonsOf } from '../../src/api/reasons.ts';
-import { conditionIs } from '../../src/release/conditions.ts';
+import { conditionIs } from '../../src/api/conditions.ts';
 import { ORDERLY, SCENARIOS } from './history.ts';
 import { argoHealth } from './lua.ts';
 import type { Scene } from './simulation.ts';

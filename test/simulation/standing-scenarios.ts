@@ -21,7 +21,7 @@ import {
   wait,
 } from './steps.ts';
 import { deploymentsOf } from './truth.ts';
-import { objectName } from '../../src/release/names.ts';
+import { objectName } from '../../src/release/record/names.ts';
 
 const FAILED = { Ready: 'False/Failed', Stalled: 'True', Available: 'True' };
 

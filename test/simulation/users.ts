@@ -12,14 +12,14 @@ import {
   ROLLBACKS,
   SERVICES,
   VM_POOLS,
-} from '../../src/controller/resources.ts';
+} from '../../src/controller/kinds/resources.ts';
 import type { VmPoolSpec } from '../../src/api/vm-pool.ts';
 import type { Resource } from '../../src/kube/types.ts';
 import { statusOf } from '../../src/kube/types.ts';
 import type { ApiServer, WriteAs } from './api-server.ts';
 import type { Kubelet } from './kubelet.ts';
-import type { BudgetSpec } from '../../src/release/objects.ts';
-import { intOrPercentOf } from '../../src/release/quantity.ts';
+import type { BudgetSpec } from '../../src/release/record/kube-objects.ts';
+import { intOrPercentOf } from '../../src/release/record/quantity.ts';
 import type { Pod } from './pods.ts';
 import { deploymentSpec, isLeaving, isReady, matches, podsOf } from './pods.ts';
 import type { Registry } from './registry.ts';

@@ -1,7 +1,7 @@
 // Issue 5: pools of VMs with real kubelets: their numbers, drained and replaced under load.
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, onTestFinished } from 'vitest';
-import { addResources, parseResources } from '../../../src/pool/quantity.ts';
+import { addResources, parseResources } from '../../../src/scheduling/quantity.ts';
 import type { Spec } from '../../integration/release-objects.ts';
 import { errorsOf, runsOf, startAsker } from '../asker.ts';
 import { deploymentsOf, POOLS, SERVICES } from '../releases.ts';
@@ -17,7 +17,7 @@ import {
   vmsOf,
   type Vm,
 } from '../vms.ts';
-import { objectName } from '../../../src/release/names.ts';
+import { objectName } from '../../../src/release/record/names.ts';
 
 const PROMOTION: Spec['stages'] = [
   { name: 'canary', soak: '2s', pools: [{ name: 'canary-vms', replicas: 1 }] },

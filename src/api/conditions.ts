@@ -1,0 +1,33 @@
+import type { Condition } from './common.ts';
+import type { Reason } from './reasons.ts';
+
+export function findCondition(conditions: readonly Condition[] | undefined, type: string): Condition | undefined {
+  return conditions?.find((condition) => condition.type === type);
+}
+
+export function conditionIs(
+  conditions: readonly Condition[] | undefined,
+  type: string,
+  status: Condition['status'],
+): boolean {
+  return findCondition(conditions, type)?.status === status;
+}
+
+export type ConditionDraft = Pick<Condition, 'type' | 'status' | 'message'> & { reason: Reason };
+
+/** Sets conditions by type; lastTransitionTime moves only when the status does (API conventions). */
+export function withConditions(
+  existing: readonly Condition[] | undefined,
+  drafts: readonly ConditionDraft[],
+  now: number,
+  observedGeneration?: number,
+): Condition[] {
+  const kept = (existing ?? []).filter(({ type }) => !drafts.some((draft) => draft.type === type));
+  const changed = drafts.map((draft) => {
+    const before = findCondition(existing, draft.type);
+    const lastTransitionTime =
+      before?.status === draft.status ? before.lastTransitionTime : new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
+    return { ...draft, lastTransitionTime, ...(observedGeneration !== undefined && { observedGeneration }) };
+  });
+  return [...kept, ...changed];
+}

@@ -1,0 +1,146 @@
+import { afterEach, expect, test } from 'vitest';
+import { API_VERSION } from '../../api/meta.ts';
+import { KubeError } from '../../kube/errors.ts';
+import type { KubeClient, ListOptions, Live, ObjectList, Resource, WatchOptions } from '../../kube/types.ts';
+import type { RunningCaches } from './caches.ts';
+import { createCaches, isNewsOfAutoscaler, RELEASE_INDEX } from './caches.ts';
+
+/** `plural` or `plural in namespace` of every list and of every watch. */
+interface Asked {
+  lists: string[];
+  watches: string[];
+}
+
+const running: RunningCaches[] = [];
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((caches) => caches.stop()));
+});
+
+function rollback(namespace: string, name: string, resourceVersion = '1'): Live<object> {
+  return {
+    apiVersion: API_VERSION,
+    kind: 'ReleaseRollback',
+    metadata: {
+      namespace,
+      name,
+      uid: `${namespace}/${name}`,
+      resourceVersion,
+      creationTimestamp: '2026-01-01T00:00:00Z',
+    },
+    spec: { release: 'web' },
+  } as never;
+}
+
+/** A rollback called `first` in every namespace that is asked for; watches stay open and are silent. */
+function fakeClient(asked: Asked): KubeClient {
+  const name = ({ plural }: Resource, namespace?: string) =>
+    namespace === undefined ? plural : `${plural} in ${namespace}`;
+
+  function list(resource: Resource, { namespace }: ListOptions): Promise<ObjectList<object>> {
+    asked.lists.push(name(resource, namespace));
+    const isWanted = resource.plural === 'releaserollbacks' && namespace !== undefined;
+    return Promise.resolve({ resourceVersion: '1', items: isWanted ? [rollback(namespace, 'first')] : [] });
+  }
+
+  function watch(resource: Resource, { namespace, signal }: WatchOptions): AsyncIterable<never> {
+    asked.watches.push(name(resource, namespace));
+    const aborted = new KubeError({ code: 0, reason: 'Aborted', message: 'Aborted', verb: 'watch', path: '/' });
+    const next = () =>
+      new Promise<never>((_, reject) => {
+        signal?.addEventListener('abort', () => {
+          reject(aborted);
+        });
+      });
+    return { [Symbol.asyncIterator]: () => ({ next }) };
+  }
+
+  return { list, watch } as unknown as KubeClient;
+}
+
+async function start(namespaces?: string[]) {
+  const asked: Asked = { lists: [], watches: [] };
+  const keys: string[] = [];
+  const enqueue = (key: string) => keys.push(key);
+  const all = createCaches({
+    client: fakeClient(asked),
+    enqueue,
+    enqueueFirst: enqueue,
+    onError: (error) => {
+      throw error;
+    },
+    ...(namespaces && { namespaces }),
+  });
+  running.push(all);
+  all.start();
+  await all.synced;
+  return { ...all, asked, keys };
+}
+
+test('without a list of namespaces each kind is listed and watched once, everywhere', async () => {
+  const { asked, hasSynced } = await start();
+  expect(asked.lists).toHaveLength(13);
+  expect(asked.lists.filter((list) => list.includes(' in '))).toEqual([]);
+  expect(hasSynced()).toBe(true);
+});
+
+test('with one, each kind is listed and watched once for each of them, and the VMs and their pools once', async () => {
+  const { asked } = await start(['shop', 'bank']);
+  const kinds = ['appreleases', 'releaserollbacks', 'releasepromotions', 'controllerrevisions', 'deployments'];
+  const expected = [
+    ...kinds,
+    'services',
+    'pods',
+    'endpointslices',
+    'horizontalpodautoscalers',
+    'poddisruptionbudgets',
+  ].flatMap((plural) => [`${plural} in shop`, `${plural} in bank`]);
+  expect(asked.lists.toSorted()).toEqual([...expected, 'nodes', 'vmpools'].toSorted());
+  expect(asked.watches.toSorted()).toEqual(asked.lists.toSorted());
+});
+
+test('several namespaces read like one cache', async () => {
+  const { caches, keys } = await start(['shop', 'bank']);
+  const { rollbacks } = caches;
+  expect(keys.toSorted()).toEqual(['bank/web', 'shop/web']);
+  expect(rollbacks.list().map(({ metadata }) => metadata.namespace)).toEqual(['shop', 'bank']);
+  expect(rollbacks.byIndex(RELEASE_INDEX, 'bank/web').map(({ metadata }) => metadata.namespace)).toEqual(['bank']);
+  expect(rollbacks.get('bank', 'first')?.metadata.uid).toBe('bank/first');
+  expect(rollbacks.get('elsewhere', 'first')).toBeUndefined();
+});
+
+test('the answer of a write is stored in its own namespace, and nowhere when that is not looked after', async () => {
+  const { caches } = await start(['shop', 'bank']);
+  const { rollbacks } = caches;
+  for (const namespace of ['bank', 'elsewhere']) rollbacks.observeWrite(rollback(namespace, 'second', '2'));
+  expect(rollbacks.get('bank', 'second')).toBeDefined();
+  expect(rollbacks.get('shop', 'second')).toBeUndefined();
+  expect(rollbacks.get('elsewhere', 'second')).toBeUndefined();
+  rollbacks.observeDelete(rollback('bank', 'first'));
+  expect(rollbacks.get('bank', 'first')).toBeUndefined();
+  expect(rollbacks.get('shop', 'first')).toBeDefined();
+});
+
+test('to be stopped before they are filled is no failure', async () => {
+  const { promise: never } = Promise.withResolvers<never>();
+  const client = { ...fakeClient({ lists: [], watches: [] }), list: () => never };
+  const onError = () => undefined;
+  const caches = createCaches({ client, enqueue: onError, enqueueFirst: onError, onError });
+  await caches.stop();
+  // A standby that never led waits for nothing: by then a rejection that nobody handles would have ended the process.
+  await new Promise(setImmediate);
+  await expect(caches.synced).rejects.toThrow('stopped before its first list');
+});
+
+test('what an autoscaler measured is no news, what it made of it is', () => {
+  const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' };
+  const autoscaler = {
+    metadata: { name: 'web', namespace: 'shop', uid: '1', resourceVersion: '1', creationTimestamp: '' },
+    spec: { scaleTargetRef, maxReplicas: 3 },
+    desiredReplicas: 2,
+  };
+  const measured = { ...autoscaler, metadata: { ...autoscaler.metadata, resourceVersion: '2' } };
+  expect(isNewsOfAutoscaler(measured, autoscaler)).toBe(false);
+  expect(isNewsOfAutoscaler({ ...measured, desiredReplicas: 3 }, autoscaler)).toBe(true);
+  expect(isNewsOfAutoscaler({ ...measured, spec: { scaleTargetRef, maxReplicas: 4 } }, autoscaler)).toBe(true);
+});

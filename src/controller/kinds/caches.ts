@@ -1,0 +1,260 @@
+import type { AppRelease } from '../../api/app-release.ts';
+import { LABEL } from '../../api/meta.ts';
+import type { ReleasePromotion } from '../../api/release-promotion.ts';
+import type { ReleaseRollback } from '../../api/release-rollback.ts';
+import type { Reflector, ReflectorOptions, ReflectorStore } from '../../kube/reflector.ts';
+import { createReflector } from '../../kube/reflector.ts';
+import type { Stored } from '../../kube/store.ts';
+import type { KubeClient, KubeObject, Live, Resource } from '../../kube/types.ts';
+import { findCondition } from '../../api/conditions.ts';
+import { canonicalJson } from '../../release/record/names.ts';
+import type { VmPool } from '../../api/vm-pool.ts';
+import type { Node, PlacedPod } from '../../scheduling/objects.ts';
+import type {
+  Autoscaler,
+  Budget,
+  ControllerRevision,
+  Deployment,
+  EndpointSlice,
+  Pod,
+  Service,
+} from '../../release/record/kube-objects.ts';
+import {
+  APP_RELEASES,
+  AUTOSCALERS,
+  BUDGETS,
+  DEPLOYMENTS,
+  ENDPOINT_SLICES,
+  keepAutoscaler,
+  keepBudget,
+  keepDeployment,
+  keepNode,
+  keepPlacedPod,
+  keepPod,
+  keepPromotion,
+  keepRelease,
+  keepRevision,
+  keepRollback,
+  keepService,
+  keepSlice,
+  keepVmPool,
+  NODES,
+  PODS,
+  PROMOTIONS,
+  releaseOfLabel,
+  releaseOfSpec,
+  REVISIONS,
+  ROLLBACKS,
+  SERVICES,
+  VM_POOLS,
+} from './resources.ts';
+
+/** A cache that also takes the answers of writes, so that the next pass reads what the last one wrote. */
+export type Cache<S> = Pick<ReflectorStore<KubeObject, S>, 'get' | 'list' | 'byIndex'> & {
+  observeWrite: (object: Live<KubeObject>) => void;
+  observeDelete: (object: Stored) => void;
+};
+
+/** What a pass reads. Every cache but the nodes' has the index `release` (namespace/name). */
+export interface Caches {
+  releases: Cache<AppRelease>;
+  rollbacks: Cache<ReleaseRollback>;
+  promotions: Cache<ReleasePromotion>;
+  revisions: Cache<ControllerRevision>;
+  deployments: Cache<Deployment>;
+  /** Index `former` besides: by namespace, those that select by their track alone. */
+  services: Cache<Service>;
+  autoscalers: Cache<Autoscaler>;
+  /** Everybody’s; index `namespace` besides. */
+  budgets: Cache<Budget>;
+  pods: Cache<Pod>;
+  slices: Cache<EndpointSlice>;
+  nodes: Cache<Node>;
+  vmPools: Cache<VmPool>;
+  /** Everybody's pods that take room on a node; index `node`. Empty for an operator of some namespaces only. */
+  placed: Cache<PlacedPod>;
+}
+
+export const RELEASE_INDEX = 'release';
+export const NODE_INDEX = 'node';
+export const NAMESPACE_INDEX = 'namespace';
+export const FORMER_INDEX = 'former';
+
+/** The namespace of a Service that was made before Services selected their release alone: they get ever fewer. */
+export function formerIn({ metadata, spec }: Service): string[] {
+  return spec.selector?.[LABEL.release] === undefined ? [metadata.namespace] : [];
+}
+
+/** What changed; with `old` where it was there before. */
+export type PoolChange =
+  | { kind: 'VMPool'; object: VmPool; old?: VmPool }
+  | { kind: 'Node'; object: Node; old?: Node }
+  | { kind: 'Pod'; object: PlacedPod; old?: PlacedPod };
+
+interface CacheOptions<S> {
+  labelSelector?: string;
+  /** What must not wait. */
+  isUrgent?: (object: S) => boolean;
+  /** Whether a change tells a release anything. Left out: each does. */
+  isNews?: (object: S, old: S) => boolean;
+  indexes?: Readonly<Record<string, (object: S) => string[]>>;
+  /** Releases that it tells something besides those that it belongs to. */
+  concerns?: (object: S) => string[];
+}
+
+export interface RunningCaches {
+  caches: Caches;
+  start: () => void;
+  synced: Promise<unknown>;
+  hasSynced: () => boolean;
+  stop: () => Promise<void>;
+}
+
+export interface CachesOptions {
+  client: KubeClient;
+  /** A release's key (namespace/name): something about it changed. */
+  enqueue: (key: string) => void;
+  /** The same, for what must not wait: a rollback. */
+  enqueueFirst: (key: string) => void;
+  /** A VM, a pool of them, or what takes room on them changed. */
+  onPoolChange?: (change: PoolChange) => void;
+  onError: (error: unknown) => void;
+  /** Left out or empty: all of them. */
+  namespaces?: readonly string[];
+}
+
+/** The operator's caches: what carries our label, the three kinds, and the nodes. */
+export function createCaches(options: CachesOptions): RunningCaches {
+  const { client, enqueue, enqueueFirst, onError, namespaces = [] } = options;
+  const reflectors: Pick<Reflector<KubeObject, Stored>, 'start' | 'synced' | 'hasSynced' | 'stop'>[] = [];
+
+  function cache<T extends KubeObject, S extends Stored>(
+    resource: Resource<T>,
+    transform: (object: Live<T>) => S,
+    releaseOf?: (object: S) => string[],
+    { labelSelector, isUrgent, isNews, indexes, concerns }: CacheOptions<S> = {},
+  ): Cache<S> {
+    function reflect(namespace?: string): Cache<S> {
+      const reflector = createReflector({
+        client,
+        resource,
+        transform,
+        onError,
+        indexes: { ...indexes, ...(releaseOf && { [RELEASE_INDEX]: releaseOf }) },
+        ...(labelSelector !== undefined && { labelSelector }),
+        ...(namespace !== undefined && { namespace }),
+      });
+      reflector.onChange((change) => {
+        if (change.type === 'modified' && isNews?.(change.object, change.old) === false) return;
+        const add = isUrgent?.(change.object) ? enqueueFirst : enqueue;
+        for (const key of [...(releaseOf?.(change.object) ?? []), ...(concerns?.(change.object) ?? [])]) add(key);
+        if (change.type === 'modified') for (const key of releaseOf?.(change.old) ?? []) add(key);
+      });
+      reflectors.push(reflector);
+      return reflector.store as Cache<S>;
+    }
+    // One list and watch for each namespace: rights in all of them are not needed.
+    if (!resource.namespaced || namespaces.length === 0) return reflect();
+    return joinCaches(new Map(namespaces.map((namespace) => [namespace, reflect(namespace)])));
+  }
+
+  /** Of what belongs to VMs and not to a release. */
+  function poolCache<T extends KubeObject, S extends VmPool | Node | PlacedPod>(
+    resource: Resource<T>,
+    transform: (object: Live<T>) => S,
+    kind: PoolChange['kind'],
+    selection: Pick<ReflectorOptions<T, S>, 'fieldSelector' | 'indexes'> = {},
+  ): Cache<S> {
+    const reflector = createReflector({ client, resource, transform, onError, ...selection });
+    reflector.onChange((change) => {
+      const old = change.type === 'modified' && { old: change.old };
+      options.onPoolChange?.({ kind, object: change.object, ...old } as PoolChange);
+    });
+    reflectors.push(reflector);
+    return reflector.store as Cache<S>;
+  }
+
+  /** Somebody else's budget may select the pods of any release of its namespace. */
+  function neighboursOf(budget: Budget): string[] {
+    const { namespace } = budget.metadata;
+    if (releaseOfLabel(budget).length > 0) return [];
+    return caches.releases
+      .list()
+      .filter(({ metadata }) => metadata.namespace === namespace)
+      .map(({ metadata }) => `${namespace}/${metadata.name}`);
+  }
+
+  const ours = { labelSelector: LABEL.release };
+  const caches: Caches = {
+    releases: cache(APP_RELEASES, keepRelease, ({ metadata }) => [`${metadata.namespace}/${metadata.name}`]),
+    rollbacks: cache(ROLLBACKS, keepRollback, releaseOfSpec, { isUrgent: isUnanswered }),
+    promotions: cache(PROMOTIONS, keepPromotion, releaseOfSpec),
+    revisions: cache(REVISIONS, keepRevision, releaseOfLabel, ours),
+    deployments: cache(DEPLOYMENTS, keepDeployment, releaseOfLabel, ours),
+    services: cache(SERVICES, keepService, releaseOfLabel, {
+      ...ours,
+      indexes: { [FORMER_INDEX]: formerIn },
+    }),
+    autoscalers: cache(AUTOSCALERS, keepAutoscaler, releaseOfLabel, { ...ours, isNews: isNewsOfAutoscaler }),
+    budgets: cache(BUDGETS, keepBudget, releaseOfLabel, {
+      indexes: { [NAMESPACE_INDEX]: ({ metadata }) => [metadata.namespace] },
+      concerns: neighboursOf,
+    }),
+    pods: cache(PODS, keepPod, releaseOfLabel, ours),
+    slices: cache(ENDPOINT_SLICES, keepSlice, releaseOfLabel, ours),
+    nodes: poolCache(NODES, keepNode, 'Node'),
+    vmPools: poolCache(VM_POOLS, keepVmPool, 'VMPool'),
+    placed: namespaces.length === 0 ? poolCache(PODS, keepPlacedPod, 'Pod', PLACED) : EMPTY,
+  };
+  const synced = Promise.all(reflectors.map(({ synced }) => synced));
+  // Who never waits for it, as a standby that never leads, must not end by its failure.
+  synced.catch(() => undefined);
+  return {
+    caches,
+    start: () => {
+      for (const reflector of reflectors) reflector.start();
+    },
+    synced,
+    hasSynced: () => reflectors.every((reflector) => reflector.hasSynced()),
+    stop: async () => {
+      await Promise.all(reflectors.map((reflector) => reflector.stop()));
+    },
+  };
+}
+
+/** What the scheduler counts: bound, and not at its end. */
+const PLACED = {
+  fieldSelector: 'spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed',
+  indexes: { [NODE_INDEX]: ({ nodeName }: PlacedPod) => [nodeName] },
+};
+
+const EMPTY: Cache<PlacedPod> = {
+  get: () => undefined,
+  list: () => [],
+  byIndex: () => [],
+  observeWrite: () => undefined,
+  observeDelete: () => undefined,
+};
+
+/** The caches of several namespaces as one. */
+function joinCaches<S>(byNamespace: ReadonlyMap<string | undefined, Cache<S>>): Cache<S> {
+  const caches = [...byNamespace.values()];
+  return {
+    get: (namespace, name) => byNamespace.get(namespace)?.get(namespace, name),
+    list: () => caches.flatMap((cache) => cache.list()),
+    byIndex: (index, value) => caches.flatMap((cache) => cache.byIndex(index, value)),
+    observeWrite: (object) => byNamespace.get(object.metadata.namespace)?.observeWrite(object),
+    observeDelete: (object) => byNamespace.get(object.metadata.namespace)?.observeDelete(object),
+  };
+}
+
+/** Its controller writes what it measured every few seconds: nothing follows from that. */
+export function isNewsOfAutoscaler(object: Autoscaler, old: Autoscaler): boolean {
+  const { resourceVersion } = object.metadata;
+  return canonicalJson(object) !== canonicalJson({ ...old, metadata: { ...old.metadata, resourceVersion } });
+}
+
+/** Only the answer and the switch go before everything else: what follows from them has time. */
+function isUnanswered({ status }: ReleaseRollback): boolean {
+  return findCondition(status?.conditions, 'Accepted') === undefined;
+}

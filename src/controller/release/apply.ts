@@ -1,0 +1,378 @@
+/** The only writes of the operator besides status and events: one function for each kind of action. */
+import type { AppRelease } from '../../api/app-release.ts';
+import type { ObjectMeta } from '../../api/common.ts';
+import { API_VERSION, FIELD_MANAGER, LABEL } from '../../api/meta.ts';
+import type { KubeError } from '../../kube/errors.ts';
+import { isAlreadyExists, isInvalid, isNotFound, isRefusal } from '../../kube/errors.ts';
+import type { JsonPatchOperation, KubeObject, Resource } from '../../kube/types.ts';
+import { statusOf } from '../../kube/types.ts';
+import type { Action, Guard, Target } from '../../release/record/actions.ts';
+import { desiredHash } from '../../release/state/drift.ts';
+import type { DesiredAutoscaler, DesiredService } from '../../release/record/kube-objects.ts';
+import { canonicalJson } from '../../release/record/names.ts';
+import { ownerReference } from '../../release/record/desired.ts';
+import type { Cache } from '../kinds/caches.ts';
+import type { ReleaseMemory } from './memory.ts';
+import { readService } from './observe.ts';
+import type { Scope, Subject } from './contact.ts';
+import { forgetConflict, isStale, noteConflict } from './conflicts.ts';
+import { conflict, findOut, makeNew, noteTaken } from './contact.ts';
+import { applyOwned, liveObject } from './server-side-apply.ts';
+import {
+  AUTOSCALERS,
+  BUDGETS,
+  DEPLOYMENTS,
+  PODS,
+  PROMOTIONS,
+  REVISIONS,
+  ROLLBACKS,
+  SERVICES,
+} from '../kinds/resources.ts';
+import { askStored } from './stored-forms.ts';
+import type { ReconcileContext } from './context.ts';
+
+type Of<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
+
+/** Does one action. Fails with the API server's error; a conflict means that the plan was made on old news. */
+export async function applyAction(
+  context: ReconcileContext,
+  release: AppRelease,
+  memory: ReleaseMemory,
+  action: Action,
+): Promise<void> {
+  const scope = { context, release, memory };
+  try {
+    await write(scope, action);
+    forgetConflict(scope, action);
+  } catch (error) {
+    if (isStale(error)) await noteConflict(scope, action);
+    throw error;
+  }
+  context.log('info', { action: action.kind }, action.message);
+  for (const notice of action.notices ?? []) context.record(release, notice);
+}
+
+async function write(scope: Scope, action: Action): Promise<void> {
+  const { context } = scope;
+  context.assertLeading();
+  switch (action.kind) {
+    case 'DryRun':
+      await dryRun(scope, action);
+      break;
+    case 'DryRunApply':
+      await askStored(scope, action.desired);
+      break;
+    case 'CreateRevision':
+      await createRevision(scope, action.name, action.annotations, action.number, action.data);
+      break;
+    case 'CreateLedger':
+      await createRevision(scope, action.name, action.annotations, 0, {});
+      break;
+    case 'AnnotateRevision':
+      await annotateRevision(scope, action);
+      break;
+    case 'FindLost':
+      await findLost(scope, action);
+      break;
+    case 'DeleteRevision':
+      await remove(scope, REVISIONS, context.caches.revisions, action.target);
+      break;
+    case 'OwnRevision':
+      await ownRevision(scope, action.target);
+      break;
+    case 'ApplyDeployment':
+      await applyDeployment(scope, action);
+      break;
+    case 'DeleteDeployment':
+      await heed(scope, action.guard);
+      await remove(scope, DEPLOYMENTS, context.caches.deployments, action.target);
+      break;
+    case 'ApplyService':
+      await applyService(scope, action);
+      break;
+    case 'DeleteService':
+      await remove(scope, SERVICES, context.caches.services, action.target);
+      break;
+    case 'ApplyBudget':
+      await applyOwned(scope, BUDGETS, context.caches.budgets, action.budget, action.force);
+      break;
+    case 'DeleteBudget':
+      await remove(scope, BUDGETS, context.caches.budgets, action.target);
+      break;
+    case 'ApplyAutoscaler':
+      await applyAutoscaler(scope, action);
+      break;
+    case 'DeleteAutoscaler':
+      await remove(scope, AUTOSCALERS, context.caches.autoscalers, action.target);
+      break;
+    case 'AnnotatePod':
+      await annotatePod(scope, action);
+      break;
+    case 'CreatePull':
+      await makeNew(scope, { resource: PODS, cache: context.caches.pods, name: action.pod.metadata.name }, action.pod);
+      break;
+    case 'DeletePull':
+      await remove(scope, PODS, context.caches.pods, action.target);
+      break;
+    case 'CreateRollback':
+      await createRollback(scope, action);
+      break;
+    case 'PatchRollback':
+      await patchStatus(scope, ROLLBACKS, context.caches.rollbacks, action);
+      break;
+    case 'OwnRollback':
+      await ownRollback(scope, action.target);
+      break;
+    case 'PatchPromotion':
+      await patchStatus(scope, PROMOTIONS, context.caches.promotions, action);
+      break;
+  }
+}
+
+/** Nothing is stored: the API server, its admission policies and webhooks say whether they would take it. */
+async function dryRun({ context, memory }: Scope, { deployment, hash }: Of<'DryRun'>): Promise<void> {
+  try {
+    await context.client.apply(DEPLOYMENTS, deployment, { fieldManager: FIELD_MANAGER, force: true, dryRun: true });
+    memory.dryRuns.set(hash, { ok: true, at: context.now() });
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    const message = `Kubernetes refuses the template: ${causesOf(error)}. Correct spec.template; what runs stays as it is`;
+    memory.dryRuns.set(hash, { ok: false, message: message.slice(0, 2000), at: context.now() });
+  }
+}
+
+/** Names the field; the Deployment's path of a template's field is the AppRelease's too. */
+function causesOf(error: KubeError): string {
+  const causes = error.causes.map(({ field, message }) =>
+    field === undefined ? message : `${field}: ${message ?? ''}`,
+  );
+  return causes.length > 0 ? causes.join('; ') : error.message.replace(/^\S+ \S+: /, '');
+}
+
+async function createRevision(
+  scope: Scope,
+  name: string,
+  annotations: Record<string, string>,
+  revision: number,
+  data: object,
+): Promise<void> {
+  const { context, release } = scope;
+  const { namespace } = release.metadata;
+  await makeNew(
+    scope,
+    { resource: REVISIONS, cache: context.caches.revisions, name },
+    {
+      apiVersion: 'apps/v1',
+      kind: 'ControllerRevision',
+      metadata: {
+        name,
+        namespace,
+        labels: { [LABEL.release]: release.metadata.name, [LABEL.managedBy]: 'apprelease' },
+        annotations,
+        ownerReferences: [ownerReference(release.metadata)],
+      },
+      revision,
+      data: inOrder(data),
+    },
+  );
+}
+
+async function findLost(scope: Scope, { object, name }: Of<'FindLost'>): Promise<void> {
+  const { context, memory, release } = scope;
+  const { revisions, deployments } = context.caches;
+  const subject =
+    object === 'Deployment'
+      ? { resource: DEPLOYMENTS, cache: deployments, name }
+      : { resource: REVISIONS, cache: revisions, name };
+  const { found } = await findOut(scope, subject as Subject);
+  if (found === 'Ours' && subject.cache.get(release.metadata.namespace, name)) memory.lost.delete(`${object}/${name}`);
+  else memory.lost.set(`${object}/${name}`, context.now());
+}
+
+/** Keys in the order of Kubernetes, which refuses every patch of a ControllerRevision whose data it would write otherwise. */
+function inOrder(data: object): object {
+  return JSON.parse(canonicalJson(data)) as object;
+}
+
+async function annotateRevision(
+  { context, release }: Scope,
+  { target, annotations }: Of<'AnnotateRevision'>,
+): Promise<void> {
+  const body = { metadata: { resourceVersion: target.resourceVersion, annotations } };
+  const key = { namespace: release.metadata.namespace, name: target.name };
+  const patched = await context.client.patch(REVISIONS, key, { type: 'merge', body }, { fieldManager: FIELD_MANAGER });
+  context.caches.revisions.observeWrite(patched);
+}
+
+/** By its uid alone: a pod's version changes with each word of its kubelet. */
+async function annotatePod({ context, release }: Scope, { target, annotations }: Of<'AnnotatePod'>): Promise<void> {
+  const { name, uid } = target;
+  const body = { metadata: { uid, annotations } };
+  const key = { namespace: release.metadata.namespace, name };
+  const patched = await context.client.patch(PODS, key, { type: 'merge', body }, { fieldManager: FIELD_MANAGER });
+  context.caches.pods.observeWrite(patched);
+}
+
+async function ownRevision({ context, release }: Scope, { name, resourceVersion }: Target): Promise<void> {
+  const { namespace } = release.metadata;
+  const others = context.caches.revisions.get(namespace, name)?.metadata.ownerReferences ?? [];
+  const body = { metadata: { resourceVersion, ownerReferences: [...others, ownerReference(release.metadata)] } };
+  const key = { namespace, name };
+  const patched = await context.client.patch(REVISIONS, key, { type: 'merge', body }, { fieldManager: FIELD_MANAGER });
+  context.caches.revisions.observeWrite(patched);
+}
+
+async function applyDeployment(scope: Scope, { deployment, force, guard }: Of<'ApplyDeployment'>): Promise<void> {
+  await heed(scope, guard);
+  await applyOwned(scope, DEPLOYMENTS, scope.context.caches.deployments, deployment, force);
+}
+
+/**
+ * Server-side apply leaves ports that others added, and a Service with several ports where one has no name is invalid: it
+ * could not even be switched any more. Then selector and ports are replaced as a whole, in one write.
+ */
+async function applyService(scope: Scope, { service, force }: Of<'ApplyService'>): Promise<void> {
+  const { services } = scope.context.caches;
+  const before = liveObject(services, service);
+  try {
+    await applyOwned(scope, SERVICES, services, service, force);
+  } catch (error) {
+    if (!force || !isInvalid(error) || !service.spec.ports) throw error;
+    const { resourceVersion } = await replaceTraffic(scope, service);
+    const applied = { ...service, metadata: { ...service.metadata, resourceVersion } };
+    await applyOwned(scope, SERVICES, services, applied, force, before);
+  }
+}
+
+async function replaceTraffic({ context }: Scope, { metadata, spec }: DesiredService): Promise<ObjectMeta> {
+  const { namespace, name, resourceVersion } = metadata;
+  const live = context.caches.services.get(namespace, name)?.spec.ports ?? [];
+  const ports = (spec.ports ?? []).map((port) => {
+    const same = live.find((candidate) => candidate.port === port.port && candidate.protocol === port.protocol);
+    return { ...(same?.nodePort !== undefined && { nodePort: same.nodePort }), ...port };
+  });
+  const operations: JsonPatchOperation[] = [
+    { op: 'replace', path: '/metadata/resourceVersion', value: resourceVersion },
+    { op: 'replace', path: '/spec/selector', value: spec.selector },
+    { op: 'replace', path: '/spec/ports', value: ports },
+  ];
+  const patch = { type: 'json' as const, operations };
+  const replaced = await context.client.patch(SERVICES, { namespace, name }, patch, { fieldManager: FIELD_MANAGER });
+  context.caches.services.observeWrite(replaced);
+  return replaced.metadata as ObjectMeta;
+}
+
+/** One that is refused is told of, and keeps nothing else of the release back. */
+async function applyAutoscaler(scope: Scope, { autoscaler, force }: Of<'ApplyAutoscaler'>): Promise<void> {
+  const { context, memory } = scope;
+  const object = `${autoscaler.kind}/${autoscaler.metadata.name}`;
+  try {
+    await applyOwned(scope, AUTOSCALERS, context.caches.autoscalers, autoscaler, force);
+    memory.refused.delete(object);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    memory.refused.set(object, refusedAutoscaler(autoscaler, error, context.now()));
+  }
+}
+
+function refusedAutoscaler(desired: DesiredAutoscaler, error: KubeError, at: number) {
+  const pool = desired.metadata.labels?.[LABEL.pool] ?? '';
+  const message = `Kubernetes refuses the autoscaling of pool ${pool}: ${causesOf(error)}. Correct it in spec.stages; what runs stays as it is`;
+  return { hash: desiredHash(desired), message: message.slice(0, 2000), at };
+}
+
+/** Reads a pool's Service live: what it selects now is not removed or scaled down, whatever the cache said. */
+async function heed({ context, release }: Scope, guard: Guard | undefined): Promise<void> {
+  if (!guard) return;
+  const service = await readService(context, release.metadata.namespace, guard.service);
+  if (!service) return;
+  const isAsPlanned = service.metadata.resourceVersion === guard.resourceVersion;
+  if (isAsPlanned && service.spec.selector?.[LABEL.track] !== guard.track) return;
+  throw conflict(guard.service, `Service ${guard.service} ${isAsPlanned ? `selects ${guard.track}` : 'has changed'}`);
+}
+
+async function remove<T extends KubeObject, S>(
+  { context, memory, release }: Scope,
+  resource: Resource<T>,
+  cache: Cache<S>,
+  { name, uid, resourceVersion }: Target,
+): Promise<void> {
+  const key = { namespace: release.metadata.namespace, name };
+  // Its pods stay for a while, and tell of it.
+  if (resource.kind === 'Deployment') memory.lost.set(`${resource.kind}/${name}`, context.now());
+  try {
+    const preconditions = { uid, resourceVersion };
+    const left = await context.client.delete(resource, key, { preconditions, propagationPolicy: 'Background' });
+    if (left) cache.observeWrite(left);
+    else cache.observeDelete({ metadata: { ...key, uid, resourceVersion } });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    cache.observeDelete({ metadata: { ...key, uid, resourceVersion } });
+  }
+}
+
+async function createRollback(scope: Scope, { name, spec }: Of<'CreateRollback'>): Promise<void> {
+  const { context, release } = scope;
+  const { rollbacks } = context.caches;
+  const { name: owner, namespace, uid } = release.metadata;
+  try {
+    const created = await context.client.create(
+      ROLLBACKS,
+      {
+        apiVersion: API_VERSION,
+        kind: 'ReleaseRollback',
+        metadata: {
+          name,
+          namespace,
+          labels: { [LABEL.managedBy]: 'apprelease' },
+          ownerReferences: [{ apiVersion: API_VERSION, kind: 'AppRelease', name: owner, uid }],
+        },
+        spec,
+      },
+      { fieldManager: FIELD_MANAGER },
+    );
+    rollbacks.observeWrite(created);
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+    const live = await context.client.get(ROLLBACKS, { namespace, name });
+    rollbacks.observeWrite(live);
+    // Whoever made it: a record that names the release is one of its rollbacks.
+    if (live.spec.release === owner) return;
+    const message = `ReleaseRollback ${name} is of ${live.spec.release}: the release's own gets another name`;
+    noteTaken(scope, 'ReleaseRollback', message, name);
+  }
+}
+
+/** Non-controller: the record is the user's, it only goes with the release. */
+async function ownRollback({ context, release }: Scope, target: Target): Promise<void> {
+  const { name, namespace, uid } = release.metadata;
+  const current = context.caches.rollbacks.get(namespace, target.name)?.metadata.ownerReferences ?? [];
+  const ownerReferences = [...current, { apiVersion: API_VERSION, kind: 'AppRelease', name, uid }];
+  const body = { metadata: { resourceVersion: target.resourceVersion, ownerReferences } };
+  const key = { namespace, name: target.name };
+  const patched = await context.client.patch(ROLLBACKS, key, { type: 'merge', body }, { fieldManager: FIELD_MANAGER });
+  context.caches.rollbacks.observeWrite(patched);
+}
+
+async function patchStatus<T extends KubeObject, S>(
+  { context, release }: Scope,
+  resource: Resource<T>,
+  cache: Cache<S>,
+  { target, status }: { target: Target; status: object },
+): Promise<void> {
+  const key = { namespace: release.metadata.namespace, name: target.name };
+  const patched = await context.client.patch(
+    statusOf(resource),
+    key,
+    {
+      type: 'json',
+      operations: [
+        { op: 'test', path: '/metadata/uid', value: target.uid },
+        { op: 'replace', path: '/metadata/resourceVersion', value: target.resourceVersion },
+        { op: 'add', path: '/status', value: status },
+      ],
+    },
+    { fieldManager: FIELD_MANAGER },
+  );
+  cache.observeWrite(patched);
+}

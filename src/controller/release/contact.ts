@@ -1,0 +1,111 @@
+/**
+ * The first contact with a name, and every later one where the caches mislead. What exists is read live and judged by its
+ * owner: no conflict of an apply tells of a field that nobody owns.
+ */
+import type { AppRelease } from '../../api/app-release.ts';
+import { FIELD_MANAGER, LABEL } from '../../api/meta.ts';
+import { getIfThere } from '../../kube/client.ts';
+import { isAlreadyExists, KubeError } from '../../kube/errors.ts';
+import type { KubeObject, Live, Resource } from '../../kube/types.ts';
+import type { Stored } from '../../kube/store.ts';
+import { ownershipOf, takenMessage } from '../../release/record/ownership.ts';
+import type { Cache } from '../kinds/caches.ts';
+import type { ReleaseMemory } from './memory.ts';
+import type { ReconcileContext } from './context.ts';
+
+/** For whom an action is done. */
+export interface Scope {
+  context: ReconcileContext;
+  release: AppRelease;
+  memory: ReleaseMemory;
+}
+
+/** An object of a kind, by its name in the release's namespace. */
+export interface Subject<T extends KubeObject = KubeObject> {
+  resource: Resource<T>;
+  cache: Cache<Stored>;
+  name: string;
+  /** False for what users make: caches have all of it, and it carries no label of ours. */
+  isLabelled?: boolean;
+}
+
+/**
+ * Makes what is not there, as far as the caches tell. What is there all the same is judged; the caches know of it then, so
+ * that the next round of the pass does.
+ */
+export async function makeNew<T extends KubeObject>(scope: Scope, subject: Subject<T>, object: object): Promise<void> {
+  const { context, memory, release } = scope;
+  const { resource, cache, name } = subject;
+  try {
+    const options = { fieldManager: FIELD_MANAGER, fieldValidation: 'Strict' as const };
+    const made = await context.client.create(resource, object as never, options);
+    memory.taken.delete(`${resource.kind}/${name}`);
+    cache.observeWrite(made);
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+    const { found, live } = await findOut(scope, subject);
+    if (found === 'Foreign' && live)
+      noteTaken(scope, resource.kind, takenMessage(resource.kind, live.metadata, release.metadata.name), name);
+    if (found === 'LeftBehind')
+      throw conflict(name, `${resource.kind} ${name} of the release that was deleted is still there`);
+    if (found === 'Leaving') throw conflict(name, `${resource.kind} ${name} is on its way out`);
+    // Else the next round would be as blind as this one.
+    if (found === 'Nothing' || (found === 'Ours' && !cache.get(release.metadata.namespace, name))) throw error;
+  }
+}
+
+/** What stands where one of the release's is wanted. */
+type Found = 'Nothing' | 'Ours' | 'Leaving' | 'LeftBehind' | 'Foreign';
+
+/**
+ * Reads an object live and sets the caches right: what is the release's own is in them again, with its label; what is gone
+ * is not.
+ */
+export async function findOut<T extends KubeObject>(
+  scope: Scope,
+  subject: Subject<T>,
+): Promise<{ found: Found; live?: Live<T> }> {
+  const { context, release } = scope;
+  const { resource, cache, name, isLabelled = true } = subject;
+  const { namespace } = release.metadata;
+  const live = await getIfThere(context.client, resource, { namespace, name });
+  const known = cache.get(namespace, name);
+  if (known && known.metadata.uid !== live?.metadata.uid) cache.observeDelete(known);
+  if (!live) return { found: 'Nothing' };
+  const { labels, deletionTimestamp }: Labelled = live.metadata;
+  const ownership = ownershipOf(live.metadata, release.metadata);
+  const label = labels?.[LABEL.release];
+  if (isLabelled && ownership === 'Ours' && label !== release.metadata.name) await labelAgain(scope, subject, live);
+  else if (!isLabelled || label !== undefined) cache.observeWrite(live);
+  if (ownership === 'Foreign' || ownership === 'LeftBehind') return { found: ownership, live };
+  return { found: deletionTimestamp === undefined ? 'Ours' : 'Leaving', live };
+}
+
+interface Labelled {
+  labels?: Record<string, string>;
+  deletionTimestamp?: string;
+}
+
+/** What lost its label is in no cache. */
+async function labelAgain<T extends KubeObject>(
+  { context, release }: Scope,
+  { resource, cache, name }: Subject<T>,
+  { metadata: { resourceVersion } }: Live<T>,
+): Promise<void> {
+  const body = { metadata: { resourceVersion, labels: { [LABEL.release]: release.metadata.name } } };
+  const key = { namespace: release.metadata.namespace, name };
+  const labelled = await context.client.patch(resource, key, { type: 'merge', body }, { fieldManager: FIELD_MANAGER });
+  cache.observeWrite(labelled);
+}
+
+export function conflict(path: string, message: string): KubeError {
+  return new KubeError({ code: 409, reason: 'Conflict', message, verb: 'get', path });
+}
+
+/** Told once, for as long as it is so. */
+export function noteTaken({ context, release, memory }: Scope, kind: string, message: string, name: string): void {
+  const object = `${kind}/${name}`;
+  if (memory.taken.get(object)?.message !== message)
+    context.record(release, { type: 'Warning', reason: 'NameTaken', note: message });
+  memory.taken.set(object, { message, at: context.now() });
+}

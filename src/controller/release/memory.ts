@@ -1,0 +1,115 @@
+/** What the process remembers of a release between passes. To lose it costs a write that changes nothing, no more. */
+import type { DryRun, Memory, StoredState } from '../../release/state/observed.ts';
+
+const CONTESTED_AFTER = 3;
+const CONTESTED_WINDOW_MS = 600_000;
+const CONTESTED_FOR_MS = 300_000;
+/** How long a refusal is believed: what refused may have been changed. */
+export const REFUSAL_MS = 30_000;
+
+export interface ReleaseMemory {
+  dryRuns: Map<string, DryRun & { at: number }>;
+  /** What is older than a refusal is believed is kept, so that it is told once. */
+  taken: Map<string, { message: string; at: number }>;
+  /** Kind/name → when it was found, or made, to be gone (ms since the epoch). */
+  lost: Map<string, number>;
+  /** Kind/name → how often in a row a write to it was made on old news. */
+  conflicts: Map<string, number>;
+  /** Passes in a row that were made on old news. */
+  stale: number;
+  refused: Map<string, { hash: string; message: string; at: number }>;
+  stored: Map<string, StoredState>;
+  /** Kind/name → when which desired state was put back. */
+  putBacks: Map<string, { hash: string; at: number[] }>;
+  contested: Map<string, { hash: string; manager: string; until: number }>;
+  cleanSince: Map<string, { track: string; switchedAt: string | undefined; since: number }>;
+  leftSince: Map<string, number>;
+  /** Image → the digest that its tag was said to have moved to. */
+  moved: Map<string, string>;
+  /** What the last event of an internal error said. */
+  internalError?: string;
+  /** When the status was last written (ms since the epoch). */
+  toldAt: number;
+  /** What it was to be then. */
+  told?: string;
+}
+
+export function createMemory(): ReleaseMemory {
+  return {
+    dryRuns: new Map(),
+    taken: new Map(),
+    lost: new Map(),
+    conflicts: new Map(),
+    stale: 0,
+    refused: new Map(),
+    stored: new Map(),
+    putBacks: new Map(),
+    contested: new Map(),
+    cleanSince: new Map(),
+    leftSince: new Map(),
+    moved: new Map(),
+    toldAt: 0,
+  };
+}
+
+/** Forgets what is too old to be believed, and shows the rest to the planner. */
+export function recall(memory: ReleaseMemory, now: number): Memory {
+  for (const [hash, answer] of memory.dryRuns)
+    if (!answer.ok && now - answer.at > REFUSAL_MS) memory.dryRuns.delete(hash);
+  for (const [name, at] of memory.lost) if (now - at > REFUSAL_MS) memory.lost.delete(name);
+  for (const [name, { at }] of memory.refused) if (now - at > REFUSAL_MS) memory.refused.delete(name);
+  for (const [name, { until }] of memory.contested) if (until <= now) memory.contested.delete(name);
+  return {
+    dryRuns: memory.dryRuns,
+    taken: new Map(
+      [...memory.taken].flatMap(([name, { message, at }]) => (now - at > REFUSAL_MS ? [] : [[name, message]])),
+    ),
+    lost: new Set(memory.lost.keys()),
+    refused: memory.refused,
+    stored: memory.stored,
+    contested: memory.contested,
+    cleanSince: memory.cleanSince,
+    leftSince: memory.leftSince,
+  };
+}
+
+/** When what is remembered must be looked at again (ms since the epoch). */
+export function recallDue(memory: ReleaseMemory, now: number): number[] {
+  return [
+    ...[...memory.dryRuns.values()].flatMap((answer) => (answer.ok ? [] : [answer.at + REFUSAL_MS + 1])),
+    ...[...memory.taken.values(), ...memory.refused.values()]
+      .map(({ at }) => at)
+      .concat([...memory.lost.values()])
+      .map((at) => at + REFUSAL_MS + 1)
+      .filter((due) => due > now),
+    ...[...memory.contested.values()].map(({ until }) => until),
+  ];
+}
+
+/** What is remembered of an object goes with it. `objects`: those that are there. */
+export function forgetGone({ stored, putBacks, contested }: ReleaseMemory, objects: ReadonlySet<string>): void {
+  for (const remembered of [stored, putBacks, contested])
+    for (const object of remembered.keys()) if (!objects.has(object)) remembered.delete(object);
+}
+
+/** The newest state that is desired of an object: whoever contested another one contests nothing any more. */
+export function noteStored({ stored, contested }: ReleaseMemory, object: string, state: StoredState): void {
+  stored.set(object, state);
+  if (contested.get(object)?.hash !== state.hash) contested.delete(object);
+}
+
+/** Counts a put-back of the same desired state; true once it has been too many. */
+export function notePutBack(
+  memory: ReleaseMemory,
+  object: string,
+  { hash, manager, now }: { hash: string; manager: string; now: number },
+): boolean {
+  const before = memory.putBacks.get(object);
+  const recent = before?.hash === hash ? before.at.filter((at) => now - at < CONTESTED_WINDOW_MS) : [];
+  const at = [...recent, now];
+  memory.putBacks.set(object, { hash, at });
+  if (at.length < CONTESTED_AFTER) return false;
+  memory.putBacks.delete(object);
+  memory.contested.set(object, { hash, manager, until: now + CONTESTED_FOR_MS });
+  return true;
+}

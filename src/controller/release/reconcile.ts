@@ -1,0 +1,302 @@
+/** One pass over one release: observe → plan → apply, until nothing is left to do, then status. */
+import type { AppRelease, AppReleaseStatus } from '../../api/app-release.ts';
+import { FIELD_MANAGER, LABEL } from '../../api/meta.ts';
+import { listAll } from '../../kube/client.ts';
+import { isKubeError, isNotFound } from '../../kube/errors.ts';
+import { statusOf } from '../../kube/types.ts';
+import { conditionIs, findCondition } from '../../api/conditions.ts';
+import { canonicalJson } from '../../release/record/names.ts';
+import type { Action } from '../../release/record/actions.ts';
+import { internalProblem } from '../../release/record/internal-error.ts';
+import type { Observed } from '../../release/state/observed.ts';
+import type { Plan } from '../../release/plan.ts';
+import { plan } from '../../release/plan.ts';
+import { waitsForVms } from '../../release/status/ready.ts';
+import type { Claims } from '../../release/state/claim.ts';
+import { claimsOf } from '../../release/stages/reservation.ts';
+import { internalErrorStatus, releaseStatus } from '../../release/status/status.ts';
+import type { SpecProblem } from '../../release/state/valid-spec.ts';
+import { view } from '../../release/state/view.ts';
+import { applyAction } from './apply.ts';
+import { RELEASE_INDEX } from '../kinds/caches.ts';
+import { isStale } from './conflicts.ts';
+import type { ReleaseMemory } from './memory.ts';
+import { createMemory, recallDue } from './memory.ts';
+import { createClaimBook } from './claims.ts';
+import type { RoomLook } from './observe.ts';
+import { observe, observeCached } from './observe.ts';
+import { answerOrphans } from './unbound-requests.ts';
+import { APP_RELEASES, DEPLOYMENTS, PODS } from '../kinds/resources.ts';
+import { createRoomCounter, createRooms } from './rooms.ts';
+import type { Reconcile, ReconcileContext, ReconcileResult } from './context.ts';
+
+/** A write leads to the next at once, but a pass must end: what is left then comes with the next one. */
+const MAX_ROUNDS = 12;
+/** How often a status tells of progress; a condition that turns it tells at once. */
+const PROGRESS_MS = 1_000;
+/** Nothing is due: looked at again all the same. */
+const RESYNC_MS = 600_000;
+
+/** So many passes in a row that were made on old news are no accident. */
+const TELL_AFTER = 8;
+
+export function createReconciler(context: ReconcileContext): Reconcile {
+  const memories = new Map<string, ReleaseMemory>();
+  const room = { rooms: createRooms(context.caches), countRoom: createRoomCounter() };
+  const book = createClaimBook(
+    () => context.caches.releases.list().map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
+    lookUpClaims,
+  );
+
+  /** Of a release that this process has not looked at yet. What it throws is told by its own pass. */
+  function lookUpClaims(key: string): Claims | undefined {
+    const [namespace = '', name = ''] = key.split('/');
+    const release = context.caches.releases.get(namespace, name);
+    if (!release) return undefined;
+    const now = context.now();
+    try {
+      return claimsOf(view(observeCached(context, release, createMemory(), now, room), now));
+    } catch {
+      return undefined;
+    }
+  }
+
+  async function reconcile(key: string): Promise<ReconcileResult> {
+    const [namespace = '', name = ''] = key.split('/');
+    const release = context.caches.releases.get(namespace, name);
+    if (!release) {
+      memories.delete(key);
+      const freesRoom = book.forget(key);
+      await answerOrphans(context, key);
+      return { freesRoom };
+    }
+    const memory = memories.get(key) ?? createMemory();
+    memories.set(key, memory);
+    try {
+      const result = await pass(context, release, memory, { ...room, others: () => book.others(key) }, (claims) =>
+        book.note(key, claims),
+      );
+      memory.stale = 0;
+      return result;
+    } catch (error) {
+      memory.stale = isStale(error) ? memory.stale + 1 : 0;
+      if (memory.stale === TELL_AFTER) tellConflict(context, release, error);
+      throw error;
+    }
+  }
+  return reconcile;
+}
+
+/** Once: the tries go on, ever later. */
+function tellConflict(context: ReconcileContext, release: AppRelease, error: unknown): void {
+  const note = `a conflict does not go away, and is tried again: ${describe(error)}`.slice(0, 1000);
+  context.log('warn', { error }, 'a conflict does not go away');
+  context.record(release, { type: 'Warning', reason: 'ApiServerError', note });
+}
+
+/**
+ * A promotion lets in what is wanted when it is created, often right after the spec was changed. Its watch may be ahead of
+ * the release's, so the release is read live before a promotion is bound to a revision.
+ */
+async function newest(context: ReconcileContext, release: AppRelease): Promise<AppRelease> {
+  const { namespace, name } = release.metadata;
+  const promotions = context.caches.promotions.byIndex(RELEASE_INDEX, `${namespace}/${name}`);
+  if (promotions.every(({ status }) => findCondition(status?.conditions, 'Accepted') !== undefined)) return release;
+  context.caches.releases.observeWrite(await context.client.get(APP_RELEASES, { namespace, name }));
+  return context.caches.releases.get(namespace, name) ?? release;
+}
+
+/** A failure is answered everywhere, so it is judged by what runs now: a watch that lags may not know of pods that got ready. */
+async function readWorkloads({ client, caches }: ReconcileContext, { metadata }: AppRelease): Promise<void> {
+  const selection = { namespace: metadata.namespace, labelSelector: `${LABEL.release}=${metadata.name}`, limit: 500 };
+  const [deployments, pods] = await Promise.all([
+    listAll(client, DEPLOYMENTS, selection),
+    listAll(client, PODS, selection),
+  ]);
+  for (const deployment of deployments.items) caches.deployments.observeWrite(deployment);
+  for (const pod of pods.items) caches.pods.observeWrite(pod);
+}
+
+function findsFailure({ actions }: Plan): boolean {
+  return actions.some(({ notices = [] }) => notices.some(({ reason }) => reason === 'RevisionFailed'));
+}
+
+async function pass(
+  context: ReconcileContext,
+  cached: AppRelease,
+  memory: ReleaseMemory,
+  room: RoomLook,
+  note: (claims: Claims) => boolean,
+): Promise<ReconcileResult> {
+  let release = cached;
+  let failure: unknown;
+  let last: Plan | undefined;
+  let hurried = false;
+  let isRead = false;
+  let freesRoom = false;
+  for (let round = 0; round < MAX_ROUNDS; round += 1) {
+    release = await newest(context, release);
+    const now = context.now();
+    const observed = await observe(context, release, memory, now, room);
+    tellMovedTags(context, memory, observed);
+    last = await planOrTell(context, memory, observed, now);
+    if (!isRead && findsFailure(last)) {
+      await readWorkloads(context, release);
+      isRead = true;
+      continue;
+    }
+    freesRoom = note(last.claims) || freesRoom;
+    const first = last.actions.filter((action) => action.first);
+    // The traffic of this release is where it belongs: that of the others goes before what is left to do here.
+    if (hurried && first.length === 0) return { requeueAfterMs: 0, freesRoom };
+    if (last.actions.length === 0) break;
+    if (first.length > 0) {
+      failure = await applyAll(context, release, memory, first);
+      hurried = failure === undefined;
+      if (hurried) continue;
+    }
+    const rest = last.actions.filter((action) => !action.first);
+    failure = (await applyAll(context, release, memory, rest)) ?? failure;
+    if (failure !== undefined) break;
+  }
+  if (!last || release.metadata.deletionTimestamp !== undefined) return { freesRoom };
+  const untold = await writeStatus(context, memory, last, failure);
+  if (failure !== undefined) throw asError(failure);
+  const due = [last.due, untold].filter((time) => time !== undefined).concat(recallDue(memory, context.now()));
+  const soonest = Math.min(...due, context.now() + RESYNC_MS);
+  return {
+    requeueAfterMs: last.actions.length > 0 ? 0 : Math.max(1, soonest - context.now()),
+    freesRoom,
+    waitsForVms: waitsForVms(last.view),
+  };
+}
+
+/** A plan comes of whatever users write. Should there be none all the same, the status says so, and the pass fails. */
+async function planOrTell(
+  context: ReconcileContext,
+  memory: ReleaseMemory,
+  observed: Observed,
+  now: number,
+): Promise<Plan> {
+  const { release } = observed;
+  try {
+    const made = plan(observed, now);
+    const { wanted } = made.view;
+    tellInternalError(context, memory, release, wanted.state === 'Invalid' ? wanted : undefined);
+    return made;
+  } catch (error) {
+    const problem = internalProblem(error);
+    tellInternalError(context, memory, release, problem);
+    await putStatus(context, memory, release, internalErrorStatus(release, now, problem), error);
+    throw error;
+  }
+}
+
+/** Once for each message: an event, the metric that counts it, and where it was thrown. */
+function tellInternalError(
+  context: ReconcileContext,
+  memory: ReleaseMemory,
+  release: AppRelease,
+  problem: SpecProblem | undefined,
+): void {
+  if (problem?.reason !== 'InternalError') {
+    delete memory.internalError;
+    return;
+  }
+  if (memory.internalError === problem.message) return;
+  memory.internalError = problem.message;
+  context.record(release, { type: 'Warning', reason: 'InternalError', note: problem.message });
+  context.log('warn', { error: problem.cause }, 'a rule fails on what a user wrote');
+}
+
+/** Once for each digest that a tag moves to: nothing that runs changes. */
+function tellMovedTags(context: ReconcileContext, { moved }: ReleaseMemory, { release, movedTags }: Observed): void {
+  for (const { image, pinned, digest } of movedTags) {
+    if (moved.get(image) === digest) continue;
+    moved.set(image, digest);
+    const note = `${image} names ${digest} now: what runs stays at ${pinned}, a new version would get the new one`;
+    context.record(release, { type: 'Warning', reason: 'TagMoved', note });
+  }
+}
+
+/** Side by side: one that fails keeps no other back. Returns the first error that is no mere conflict, else a conflict. */
+async function applyAll(
+  context: ReconcileContext,
+  release: AppRelease,
+  memory: ReleaseMemory,
+  actions: readonly Action[],
+): Promise<unknown> {
+  const results = await Promise.allSettled(actions.map((action) => applyAction(context, release, memory, action)));
+  const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  return errors.find((error) => !isStale(error)) ?? errors[0];
+}
+
+/** By validation, a policy, a quota or a missing right. A patch is also refused where its object was made anew meanwhile. */
+function isRefused(error: unknown): boolean {
+  return isKubeError(error) && error.verb !== 'patch' && [400, 403, 422].includes(error.code);
+}
+
+/** Returns when the status is to be written, where that can wait (ms since the epoch). */
+async function writeStatus(
+  context: ReconcileContext,
+  memory: ReleaseMemory,
+  { view }: Plan,
+  failure: unknown,
+): Promise<number | undefined> {
+  const isNews = isStale(failure) && memory.stale < TELL_AFTER - 1;
+  const error = failure === undefined || isNews ? undefined : describe(failure);
+  const status = releaseStatus(view, error === undefined ? {} : { error, refused: isRefused(failure) });
+  return putStatus(context, memory, view.observed.release, status, failure);
+}
+
+async function putStatus(
+  context: ReconcileContext,
+  memory: ReleaseMemory,
+  release: AppRelease,
+  status: AppReleaseStatus,
+  failure: unknown,
+): Promise<number | undefined> {
+  if (canonicalJson(status) === canonicalJson(release.status ?? {})) return undefined;
+  const next = memory.toldAt + PROGRESS_MS;
+  // Two leaders for a while, each with a memory of its own, must not answer each other as fast as they can.
+  const isOthers = memory.told !== undefined && memory.told !== canonicalJson(release.status ?? {});
+  if (context.now() < next && (isOthers || !hasTurned(release.status, status))) return next;
+  context.assertLeading();
+  // Before it is sent: an answer that is lost makes it no other's.
+  memory.told = canonicalJson(status);
+  const { namespace, name, uid } = release.metadata;
+  try {
+    const written = await context.client.patch(
+      statusOf(APP_RELEASES),
+      { namespace, name },
+      {
+        type: 'json',
+        operations: [
+          { op: 'test', path: '/metadata/uid', value: uid },
+          { op: 'add', path: '/status', value: status },
+        ],
+      },
+      { fieldManager: FIELD_MANAGER },
+    );
+    context.caches.releases.observeWrite(written);
+    memory.toldAt = context.now();
+  } catch (problem) {
+    // The work is done and the first error is the one to tell; a status that was not written is written by the next pass.
+    if (failure === undefined && !isNotFound(problem)) throw problem;
+  }
+  return undefined;
+}
+
+/** More than progress: another spec is spoken of, or a condition is another. */
+function hasTurned(before: AppReleaseStatus | undefined, after: AppReleaseStatus): boolean {
+  if (before?.observedGeneration !== after.observedGeneration || before?.revision !== after.revision) return true;
+  return (after.conditions ?? []).some(({ type, status }) => !conditionIs(before?.conditions, type, status));
+}
+
+function asError(failure: unknown): Error {
+  return failure instanceof Error ? failure : new Error(String(failure));
+}
+
+function describe(failure: unknown): string {
+  return isKubeError(failure) ? `${failure.reason}: ${failure.message}` : 'an internal error: see the operator’s log';
+}

@@ -1,0 +1,69 @@
+/** The VMs and the pods on them, and what was counted of their room, kept as long as nothing of them changes. */
+import { LRUCache } from 'lru-cache';
+import type { CountRoom, Demand, Room, RoomCount } from '../../scheduling/fit.ts';
+import { countRoom } from '../../scheduling/fit.ts';
+import type { Node } from '../../scheduling/objects.ts';
+import { matchesSelector } from '../../scheduling/select.ts';
+import type { LookUpRooms } from '../../release/state/observed.ts';
+import type { Caches } from '../kinds/caches.ts';
+import { NODE_INDEX } from '../kinds/caches.ts';
+
+/** The same VMs with the same pods give the same array of the same objects: its identity is the version of the rooms. */
+export function createRooms({ nodes, placed }: Pick<Caches, 'nodes' | 'placed'>): LookUpRooms {
+  let seen: readonly Node[] = [];
+  const rooms = new Map<string, Room>();
+  const members = new Map<string, { nodes: readonly Node[]; rooms: readonly Room[] }>();
+
+  function roomOf(node: Node): Room {
+    const pods = placed.byIndex(NODE_INDEX, node.metadata.name);
+    const kept = rooms.get(node.metadata.name);
+    if (kept?.node === node && kept.pods === pods) return kept;
+    const room = { node, pods };
+    rooms.set(node.metadata.name, room);
+    return room;
+  }
+
+  return (nodeSelector) => {
+    const all = nodes.list();
+    if (all !== seen) {
+      const names = new Set(all.map(({ metadata }) => metadata.name));
+      for (const name of rooms.keys()) if (!names.has(name)) rooms.delete(name);
+      members.clear();
+      seen = all;
+    }
+    const key = JSON.stringify(Object.entries(nodeSelector).toSorted());
+    const known = members.get(key);
+    const own = known?.nodes ?? all.filter((node) => matchesSelector(node, nodeSelector));
+    const now = own.map(roomOf);
+    if (known && known.rooms.every((room, index) => room === now[index])) return known.rooms;
+    members.set(key, { nodes: own, rooms: now });
+    return now;
+  };
+}
+
+/** A release asks for the room of a stage or two, again in each pass while it waits. */
+const KEPT_COUNTS = 256;
+
+/** Counts once for the same demands on the same VMs. Rooms, labels and leaving pods are known by identity. */
+export function createRoomCounter(count: CountRoom = countRoom): CountRoom {
+  const counts = new LRUCache<string, RoomCount>({ max: KEPT_COUNTS });
+  const ids = new WeakMap<object, number>();
+  let last = 0;
+
+  function idOf(object: object): number {
+    const id = ids.get(object) ?? (last += 1);
+    ids.set(object, id);
+    return id;
+  }
+
+  function keyOf({ pool, shape, count: pods, rooms, leaving, labels }: Demand): string {
+    return JSON.stringify([pool, pods, idOf(rooms), idOf(leaving), idOf(labels), shape]);
+  }
+
+  return (demands, reserved = []) => {
+    const key = `${demands.map(keyOf).join()}|${reserved.map(keyOf).join()}`;
+    const found = counts.get(key) ?? count(demands, reserved);
+    counts.set(key, found);
+    return found;
+  };
+}

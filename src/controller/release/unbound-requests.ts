@@ -1,0 +1,41 @@
+/** Rollbacks and promotions that name a release that there is not. */
+import type { Condition } from '../../api/common.ts';
+import { FIELD_MANAGER } from '../../api/meta.ts';
+import { isNotFound } from '../../kube/errors.ts';
+import { statusOf } from '../../kube/types.ts';
+import { findCondition, withConditions } from '../../api/conditions.ts';
+import { RELEASE_INDEX } from '../kinds/caches.ts';
+import { PROMOTIONS, ROLLBACKS } from '../kinds/resources.ts';
+import type { ReconcileContext } from './context.ts';
+
+/** Says so in their conditions, without an end to it: the release may come. */
+export async function answerOrphans(context: ReconcileContext, key: string): Promise<void> {
+  const { rollbacks, promotions } = context.caches;
+  const kinds = [
+    { resource: ROLLBACKS, cache: rollbacks, objects: rollbacks.byIndex(RELEASE_INDEX, key) },
+    { resource: PROMOTIONS, cache: promotions, objects: promotions.byIndex(RELEASE_INDEX, key) },
+  ];
+  for (const { resource, cache, objects } of kinds) {
+    for (const { metadata, spec, status } of objects) {
+      const conditions: Condition[] | undefined = status?.conditions;
+      if (findCondition(conditions, 'Accepted')) continue;
+      const message = `spec.release: there is no AppRelease ${spec.release} in namespace ${metadata.namespace}`;
+      const drafts = [{ type: 'Waiting', status: 'True' as const, reason: 'ReleaseNotFound' as const, message }];
+      if (findCondition(conditions, 'Waiting')) continue;
+      context.assertLeading();
+      const { namespace, name } = metadata;
+      const value = { ...status, conditions: withConditions(conditions, drafts, context.now()) };
+      try {
+        const written = await context.client.patch(
+          statusOf(resource as typeof ROLLBACKS),
+          { namespace, name },
+          { type: 'json', operations: [{ op: 'add', path: '/status', value }] },
+          { fieldManager: FIELD_MANAGER },
+        );
+        cache.observeWrite(written);
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+      }
+    }
+  }
+}

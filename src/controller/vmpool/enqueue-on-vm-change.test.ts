@@ -1,0 +1,100 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { AppRelease } from '../../api/app-release.ts';
+import { vm, vmPool, placedPod } from '../../scheduling/testing.ts';
+import { release } from '../../release/testing.ts';
+import { createVmWaiters } from './enqueue-on-vm-change.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function watch(...releases: AppRelease[]) {
+  const woken: string[] = [];
+  const waiters = createVmWaiters(
+    (key) => woken.push(key),
+    () => (releases.length > 0 ? releases : [release()]),
+  );
+  return { woken, waiters };
+}
+
+it('wakes those that wait, once for many changes', () => {
+  const { woken, waiters } = watch();
+  waiters.note('shop/web', true);
+  waiters.note('shop/other', false);
+  for (let count = 0; count < 50; count += 1) waiters.onChange({ kind: 'Pod', object: placedPod('a', `pod-${count}`) });
+  waiters.onChange({ kind: 'Node', object: vm('a') });
+  expect(woken).toEqual([]);
+  vi.advanceTimersByTime(1_000);
+  expect(woken).toEqual(['shop/web']);
+});
+
+it('wakes nobody where nobody waits, or waits no more', () => {
+  const { woken, waiters } = watch();
+  waiters.onChange({ kind: 'Node', object: vm('a') });
+  waiters.note('shop/web', true);
+  waiters.note('shop/web', false);
+  waiters.onChange({ kind: 'Node', object: vm('a') });
+  vi.advanceTimersByTime(10_000);
+  expect(woken).toEqual([]);
+});
+
+it('tells a release at once of the pools that it names', () => {
+  const { woken, waiters } = watch();
+  waiters.onChange({ kind: 'VMPool', object: vmPool('a') });
+  waiters.onChange({ kind: 'VMPool', object: vmPool('unheard-of') });
+  waiters.onChange({ kind: 'VMPool', object: vmPool('a', {}, { pods: 3 }), old: vmPool('a') });
+  expect(woken).toEqual(['shop/web']);
+  waiters.onChange({
+    kind: 'VMPool',
+    object: vmPool('a', {}, { poolLabel: 'karpenter.sh/nodepool' }),
+    old: vmPool('a'),
+  });
+  expect(woken).toEqual(['shop/web', 'shop/web']);
+});
+
+/** Its pool is on VMs with the label pool=a. */
+function telling(name: string, readiness: 'Warm' | 'Cached' | 'Cold'): AppRelease {
+  const { metadata, spec, ...rest } = release();
+  const [stage] = spec.stages;
+  const pools = [{ name: 'a', replicas: 1, nodeSelector: { pool: 'a' } }];
+  const told = [{ name: 'a', stage: 'all', replicas: 1, readyReplicas: 1, rollback: { readiness } }];
+  return {
+    ...rest,
+    metadata: { ...metadata, name },
+    spec: { ...spec, stages: stage ? [{ ...stage, pools }] : [] },
+    status: { conditions: [], pools: told },
+  };
+}
+
+it('wakes those that tell how fast a rollback is, when a VM of theirs has other images', () => {
+  const { woken, waiters } = watch(telling('cached', 'Cached'), telling('warm', 'Warm'));
+  const labels = { pool: 'a' };
+  const before = vm('a', { images: ['web@sha256:1'], labels });
+  waiters.onChange({ kind: 'Node', object: vm('a', { images: ['web@sha256:1'], labels }), old: before });
+  const elsewhere = vm('b', { labels: { pool: 'b' } });
+  waiters.onChange({ kind: 'Node', object: elsewhere });
+  vi.advanceTimersByTime(10_000);
+  expect(woken).toEqual([]);
+  for (let count = 0; count < 5; count += 1) {
+    waiters.onChange({ kind: 'Node', object: vm('a', { images: [], labels }), old: before });
+  }
+  vi.advanceTimersByTime(10_000);
+  expect(woken).toEqual(['shop/cached']);
+  // Cordoned.
+  waiters.onChange({ kind: 'Node', object: vm('a', { images: [], labels, unschedulable: true }), old: before });
+  vi.advanceTimersByTime(10_000);
+  expect(woken).toEqual(['shop/cached', 'shop/cached']);
+});
+
+it('stops', () => {
+  const { woken, waiters } = watch(telling('cached', 'Cached'));
+  waiters.note('shop/web', true);
+  waiters.onChange({ kind: 'Node', object: vm('a') });
+  waiters.stop();
+  vi.advanceTimersByTime(10_000);
+  expect(woken).toEqual([]);
+});

@@ -1,0 +1,104 @@
+/** Wakes the releases that wait for VMs, or tell of them, when VMs, their pools or what takes room on them change. */
+import { isDeepStrictEqual } from 'node:util';
+import type { AppRelease } from '../../api/app-release.ts';
+import type { VmPool } from '../../api/vm-pool.ts';
+import { isOpen } from '../../scheduling/nodes.ts';
+import type { Node } from '../../scheduling/objects.ts';
+import { matchesSelector } from '../../scheduling/select.ts';
+import type { PoolChange } from '../kinds/caches.ts';
+
+export interface VmWaiters {
+  /** Whether a release waits for VMs, as its last pass has it. */
+  note: (key: string, waits: boolean) => void;
+  onChange: (change: PoolChange) => void;
+  /** A release holds less room back from the others than before. */
+  onRoom: () => void;
+  stop: () => void;
+}
+
+/** Many pods come and go: those that wait look again once in this time. */
+const PATIENCE_MS = 1_000;
+/** Each kubelet tells in its own time what images it has: nobody waits for it, but a rollback is told to be as fast as that. */
+const IMAGES_MS = 10_000;
+
+export function createVmWaiters(enqueue: (key: string) => void, releases: () => readonly AppRelease[]): VmWaiters {
+  const waiting = new Set<string>();
+  let timer: NodeJS.Timeout | undefined;
+  const turned = new Map<string, Node>();
+  let imagesTimer: NodeJS.Timeout | undefined;
+
+  function wake(): void {
+    timer = undefined;
+    for (const key of waiting) enqueue(key);
+  }
+
+  function wakeByImages(): void {
+    imagesTimer = undefined;
+    for (const release of releases()) {
+      if ([...turned.values()].some((node) => tellsOfImages(release, node))) enqueue(keyOf(release));
+    }
+    turned.clear();
+  }
+
+  return {
+    note: (key, waits) => {
+      if (waits) waiting.add(key);
+      else waiting.delete(key);
+    },
+    onRoom: () => {
+      if (waiting.size > 0) timer ??= setTimeout(wake, PATIENCE_MS);
+    },
+    onChange: (change) => {
+      if (change.kind === 'VMPool') {
+        if (change.old && isPlacedAlike(change.object, change.old)) return;
+        for (const release of releases()) {
+          if (usesPool(release, change.object.metadata.name)) enqueue(keyOf(release));
+        }
+        return;
+      }
+      if (waiting.size > 0) timer ??= setTimeout(wake, PATIENCE_MS);
+      if (change.kind === 'Node' && isNewsOfImages(change.object, change.old)) {
+        turned.set(change.object.metadata.name, change.object);
+        imagesTimer ??= setTimeout(wakeByImages, IMAGES_MS);
+      }
+    },
+    stop: () => {
+      clearTimeout(timer);
+      clearTimeout(imagesTimer);
+    },
+  };
+}
+
+function keyOf({ metadata: { namespace, name } }: AppRelease): string {
+  return `${namespace}/${name}`;
+}
+
+/** Its status tells of its VMs every few seconds; only what names them moves a release. */
+function isPlacedAlike({ metadata, status }: VmPool, old: VmPool): boolean {
+  return (
+    metadata.uid === old.metadata.uid &&
+    metadata.generation === old.metadata.generation &&
+    status?.poolLabel === old.status?.poolLabel
+  );
+}
+
+function usesPool({ spec }: AppRelease, name: string): boolean {
+  return spec.stages.some(({ pools }) => pools.some((pool) => pool.name === name));
+}
+
+/** A VM that comes, goes, or opens may make a rollback faster or slower too. */
+function isNewsOfImages(node: Node, old: Node | undefined): boolean {
+  return !old || isOpen(node) !== isOpen(old) || !isDeepStrictEqual(node.images, old.images);
+}
+
+/** Whether a release says of a pool, which may have the VM, how fast a rollback without running pods would be. */
+function tellsOfImages({ spec, status }: AppRelease, node: Node): boolean {
+  const counted = (status?.pools ?? [])
+    .filter(({ rollback }) => COUNTED.has(rollback?.readiness))
+    .map(({ name }) => name);
+  return spec.stages.some(({ pools }) =>
+    pools.some(({ name, nodeSelector = {} }) => counted.includes(name) && matchesSelector(node, nodeSelector)),
+  );
+}
+
+const COUNTED: ReadonlySet<string | undefined> = new Set(['Cached', 'Cold', 'Unknown']);

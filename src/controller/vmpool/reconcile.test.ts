@@ -1,0 +1,250 @@
+// Claim 5.1: a pool's status is kept with few writes, whatever happens to its VMs and their pods.
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { VmPool, VmPoolStatus } from '../../api/vm-pool.ts';
+import { KubeError } from '../../kube/errors.ts';
+import type { KubeClient } from '../../kube/types.ts';
+import type { Node, PlacedPod } from '../../scheduling/objects.ts';
+import { placedPod, vm, vmPool } from '../../scheduling/testing.ts';
+import type { Cache } from '../kinds/caches.ts';
+import type { PoolController } from './reconcile.ts';
+import { createPoolController } from './reconcile.ts';
+
+const labels = { pool: 'prod' };
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+interface World {
+  controller: PoolController;
+  writes: string[];
+  figures: (string | undefined)[];
+  /** Reads of pods by their node. */
+  podReads: string[];
+  status: (pool: string) => VmPoolStatus | undefined;
+  setPool: (pool: VmPool) => void;
+  setNode: (node: Node) => void;
+  removeNode: (name: string) => void;
+  setPod: (pod: PlacedPod) => void;
+  removePool: (name: string) => void;
+  failWith: (error: KubeError | undefined) => void;
+}
+
+function cacheOf<S>(list: () => S[], parts: Partial<Cache<S>>): Cache<S> {
+  const none = () => undefined;
+  return { get: none, list, byIndex: () => [], observeWrite: none, observeDelete: none, ...parts };
+}
+
+/** What the controller sees, and an API server that takes what it writes. */
+function makeWorld(seesAllPods = true): World {
+  const pools = new Map<string, VmPool>();
+  const nodes = new Map<string, Node>();
+  const pods = new Map<string, PlacedPod>();
+  const [writes, figures, podReads]: [string[], string[], string[]] = [[], [], []];
+  let failure: KubeError | undefined;
+
+  function byNode(_index: string, node: string): PlacedPod[] {
+    podReads.push(node);
+    return [...pods.values()].filter(({ nodeName }) => nodeName === node);
+  }
+
+  function setPool(pool: VmPool): void {
+    const old = pools.get(pool.metadata.name);
+    pools.set(pool.metadata.name, pool);
+    controller.onChange({ kind: 'VMPool', object: pool, ...(old && { old }) });
+  }
+
+  const patch = (
+    _resource: unknown,
+    { name }: { name: string },
+    { operations }: { operations: { value: unknown }[] },
+  ) => {
+    if (failure) return Promise.reject(failure);
+    writes.push(name);
+    const pool = pools.get(name);
+    expect(operations[0]).toEqual({ op: 'test', path: '/metadata/uid', value: pool?.metadata.uid });
+    return Promise.resolve({ ...pool, status: operations[1]?.value });
+  };
+  const controller = createPoolController({
+    client: { patch } as unknown as KubeClient,
+    caches: {
+      vmPools: cacheOf(() => [...pools.values()], {
+        get: (_namespace, name) => pools.get(name),
+        observeWrite: (object) => {
+          setPool(object as unknown as VmPool);
+        },
+      }),
+      nodes: cacheOf(() => [...nodes.values()], { get: (_namespace, name) => nodes.get(name) }),
+      placed: cacheOf(() => [...pods.values()], { byIndex: byNode }),
+    },
+    seesAllPods,
+    onFigures: (pool, outcome) => figures.push(`${pool}: ${outcome ? outcome.status.readyNodes : 'gone'}`),
+    assertLeading: () => undefined,
+    log: () => undefined,
+  });
+  controller.lead();
+  return {
+    controller,
+    writes,
+    figures,
+    podReads,
+    status: (pool) => pools.get(pool)?.status,
+    setPool,
+    setNode: (node) => {
+      const old = nodes.get(node.metadata.name);
+      nodes.set(node.metadata.name, node);
+      controller.onChange({ kind: 'Node', object: node, ...(old && { old }) });
+    },
+    removeNode: (name) => {
+      const object = nodes.get(name);
+      nodes.delete(name);
+      if (object) controller.onChange({ kind: 'Node', object });
+    },
+    setPod: (pod) => {
+      pods.set(pod.metadata.name, pod);
+      controller.onChange({ kind: 'Pod', object: pod });
+    },
+    removePool: (name) => {
+      const object = pools.get(name);
+      pools.delete(name);
+      if (object) controller.onChange({ kind: 'VMPool', object });
+    },
+    failWith: (error) => {
+      failure = error;
+    },
+  };
+}
+
+async function settled(): Promise<void> {
+  await vi.advanceTimersByTimeAsync(0);
+}
+
+/** A pool of one VM, as it is once its status has been written. */
+async function oneVm(): Promise<World> {
+  const world = makeWorld();
+  world.setNode(vm('a', { labels }));
+  world.setPool(vmPool('prod', { nodeSelector: labels }));
+  await settled();
+  expect(world.writes).toEqual(['prod']);
+  return world;
+}
+
+test('5.1 pods that come and go all the time cost one write in ten seconds', async () => {
+  const world = await oneVm();
+  for (let second = 0; second < 60; second += 1) {
+    for (let count = 0; count < 20; count += 1) world.setPod(placedPod('a', `${second}-${count}`));
+    await vi.advanceTimersByTimeAsync(1000);
+  }
+  expect(world.writes.length - 1).toBe(6);
+  expect(world.podReads.length).toBeLessThan(30);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(world.status('prod')?.pods).toBe(1200);
+});
+
+test('5.1 a VM that is cordoned is told at once, and what is equal is never written', async () => {
+  const world = await oneVm();
+  world.setNode(vm('a', { labels, unschedulable: true }));
+  await settled();
+  expect(world.writes).toHaveLength(2);
+  expect(world.status('prod')?.nodes).toMatchObject({ ready: 0, draining: 1 });
+  for (let count = 0; count < 5; count += 1) {
+    world.setNode(vm('a', { labels, unschedulable: true }));
+    await vi.advanceTimersByTimeAsync(60_000);
+  }
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(world.writes).toHaveLength(2);
+});
+
+test('5.1 a kubelet that reports what was so before costs no pass', async () => {
+  const world = await oneVm();
+  world.figures.length = 0;
+  for (let count = 0; count < 100; count += 1) {
+    const node = vm('a', { labels, images: [`image-${count}`] });
+    world.setNode({ ...node, metadata: { ...node.metadata, resourceVersion: `${count}` } });
+    await settled();
+  }
+  expect(world.figures).toEqual([]);
+});
+
+test('5.1 a VM that is deleted is told at once', async () => {
+  const world = await oneVm();
+  world.removeNode('a');
+  await settled();
+  expect(world.status('prod')?.readyNodes).toBe('0/0');
+});
+
+test('5.1 a VM that moves from one pool to another is told by both', async () => {
+  const world = await oneVm();
+  world.setPool(vmPool('next', { nodeSelector: { pool: 'next' } }));
+  await settled();
+  world.setNode(vm('a', { labels: { pool: 'next' } }));
+  await settled();
+  expect([world.status('prod')?.readyNodes, world.status('next')?.readyNodes]).toEqual(['0/0', '1/1']);
+});
+
+test('5.1 a pool that comes to share VMs, or ceases to, is told by the other too', async () => {
+  const world = await oneVm();
+  const isShared = () => world.status('prod')?.conditions?.find(({ type }) => type === 'Overlapping')?.status;
+  world.setPool(vmPool('twin', { nodeSelector: labels }));
+  await settled();
+  expect(isShared()).toBe('True');
+  world.removePool('twin');
+  await settled();
+  expect(isShared()).toBe('False');
+});
+
+test('5.1 a pod of another pool’s VM wakes no pool but that one', async () => {
+  const world = await oneVm();
+  world.setNode(vm('b', { labels: { pool: 'other' } }));
+  world.podReads.length = 0;
+  world.setPod(placedPod('b', 'x'));
+  world.setPod(placedPod('nowhere', 'y'));
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(world.podReads).toEqual([]);
+});
+
+test('5.1 a status that is erased comes back', async () => {
+  const world = await oneVm();
+  world.setPool(vmPool('prod', { nodeSelector: labels }));
+  await settled();
+  expect(world.status('prod')?.readyNodes).toBe('1/1');
+});
+
+test('5.1 a write that fails is made again; one for a pool that is gone is not', async () => {
+  const world = await oneVm();
+  const error = { reason: 'InternalError', message: 'no', verb: 'patch', path: '' };
+  world.failWith(new KubeError({ code: 500, ...error }));
+  world.setNode(vm('a', { labels, unschedulable: true }));
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(world.status('prod')?.nodes?.draining).toBe(0);
+  world.failWith(undefined);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(world.status('prod')?.nodes?.draining).toBe(1);
+  world.failWith(new KubeError({ code: 404, ...error, reason: 'NotFound' }));
+  world.setNode(vm('a', { labels }));
+  await settled();
+  world.removePool('prod');
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(world.figures.at(-1)).toBe('prod: gone');
+  expect(world.writes).toHaveLength(2);
+});
+
+test('5.1 an operator that does not see all pods says nothing of them', async () => {
+  const world = makeWorld(false);
+  world.setNode(vm('a', { labels }));
+  world.setPool(vmPool('prod', { nodeSelector: labels }));
+  await settled();
+  expect(world.status('prod')).not.toHaveProperty('pods');
+  expect(world.podReads).toEqual([]);
+});
+
+test('5.1 after its stop nothing is written any more', async () => {
+  const world = await oneVm();
+  await world.controller.stop();
+  world.setNode(vm('a', { labels, unschedulable: true }));
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(world.writes).toHaveLength(1);
+});

@@ -1,0 +1,180 @@
+/** The controller of VMPools: keeps each one's status true, with few writes. */
+import { isDeepStrictEqual } from 'node:util';
+import { FIELD_MANAGER } from '../../api/meta.ts';
+import type { VmPool } from '../../api/vm-pool.ts';
+import { isConflict, isNotFound } from '../../kube/errors.ts';
+import { statusOf } from '../../kube/types.ts';
+import type { HandlerResult } from '../../kube/work-queue.ts';
+import { createWorkQueue } from '../../kube/work-queue.ts';
+import type { PoolMembers } from '../../vmpool/members.ts';
+import { mayBelong, poolMembers } from '../../vmpool/members.ts';
+import type { Node, PlacedPod } from '../../scheduling/objects.ts';
+import type { PoolOutcome } from '../../vmpool/status.ts';
+import { hasTurned, poolOutcome } from '../../vmpool/status.ts';
+import { canonicalJson } from '../../release/record/names.ts';
+import type { Caches, PoolChange } from '../kinds/caches.ts';
+import { NODE_INDEX } from '../kinds/caches.ts';
+import { VM_POOLS } from '../kinds/resources.ts';
+import type { ReconcileContext } from '../release/context.ts';
+
+export interface PoolControllerOptions extends Pick<ReconcileContext, 'client' | 'assertLeading' | 'log'> {
+  caches: Pick<Caches, 'nodes' | 'vmPools' | 'placed'>;
+  /** Whether `placed` holds everybody's pods. */
+  seesAllPods: boolean;
+  /** After each pass; without an outcome: the pool is gone. */
+  onFigures?: (pool: string, outcome: PoolOutcome | undefined) => void;
+  /** Milliseconds since the epoch. */
+  now?: () => number;
+}
+
+export interface PoolController {
+  onChange: (change: PoolChange) => void;
+  /** Begins to write; the caches must be filled. */
+  lead: () => void;
+  /** Finishes what runs, begins nothing new. */
+  stop: () => Promise<void>;
+}
+
+/** Numbers that follow the pods are written this often at most. */
+const NUMBERS_MS = 10_000;
+/** Pods come and go in swarms: one pass for all of a second. */
+const SETTLING_MS = 1_000;
+/** Nothing is due: looked at again all the same. */
+const RESYNC_MS = 600_000;
+/** A pass is a matter of a few milliseconds, and waits for one write at most. */
+const WORKERS = 2;
+
+export function createPoolController(options: PoolControllerOptions): PoolController {
+  const { caches, now = Date.now } = options;
+  const queue = createWorkQueue({
+    maxDelayMs: 60_000,
+    onError: (pool, error) => {
+      const level = isConflict(error) ? 'debug' : 'warn';
+      options.log(level, { pool, error }, 'a status of a pool was not written: it is tried again');
+    },
+  });
+  /** When the last status was written, by the pool's name. */
+  const toldAt = new Map<string, number>();
+  /** Whose VMs are whose; made anew after a change of either. */
+  let members: ReadonlyMap<string, PoolMembers> | undefined;
+
+  function onChange(change: PoolChange): void {
+    switch (change.kind) {
+      case 'VMPool':
+        queue.add(change.object.metadata.name);
+        if (!isAnotherPool(change.object, change.old)) break;
+        members = undefined;
+        // Its VMs may be others' too.
+        addAll(caches.vmPools.list());
+        break;
+      case 'Node':
+        // Kubelets report every few minutes what has not changed.
+        if (change.old && isSameNode(change.object, change.old)) break;
+        if (!isDeepStrictEqual(change.object.metadata.labels, change.old?.metadata.labels)) members = undefined;
+        addAll(poolsOf(change.object));
+        if (change.old) addAll(poolsOf(change.old));
+        break;
+      case 'Pod': {
+        // A pod changes numbers only: those of its node's pools, when the next ones are due.
+        const node = nodeOf(change.object.nodeName);
+        for (const { metadata } of node ? poolsOf(node) : []) {
+          queue.addAfter(metadata.name, Math.max(SETTLING_MS, dueAt(metadata.name) - now()));
+        }
+      }
+    }
+  }
+
+  function addAll(pools: readonly VmPool[]): void {
+    for (const { metadata } of pools) queue.add(metadata.name);
+  }
+
+  function poolsOf(node: Node): VmPool[] {
+    return caches.vmPools.list().filter((pool) => mayBelong(pool, node));
+  }
+
+  function dueAt(pool: string): number {
+    return (toldAt.get(pool) ?? 0) + NUMBERS_MS;
+  }
+
+  function nodeOf(name: string): Node | undefined {
+    return caches.nodes.get(undefined, name);
+  }
+
+  function podsOn(node: string): readonly PlacedPod[] {
+    return caches.placed.byIndex(NODE_INDEX, node);
+  }
+
+  async function handle(name: string): Promise<HandlerResult> {
+    const pool = caches.vmPools.get(undefined, name);
+    if (!pool) {
+      toldAt.delete(name);
+      options.onFigures?.(name, undefined);
+      return {};
+    }
+    members ??= poolMembers(caches.vmPools.list(), caches.nodes.list());
+    const view = { pool, members, nodeOf, ...(options.seesAllPods && { podsOn }) };
+    const outcome = poolOutcome(view, now());
+    options.onFigures?.(name, outcome);
+    if (canonicalJson(outcome.status) === canonicalJson(pool.status ?? {})) return { requeueAfterMs: RESYNC_MS };
+    const wait = dueAt(name) - now();
+    if (wait > 0 && !hasTurned(pool.status, outcome.status)) return { requeueAfterMs: wait };
+    await write(pool, outcome);
+    return { requeueAfterMs: RESYNC_MS };
+  }
+
+  async function write({ metadata }: VmPool, { status }: PoolOutcome): Promise<void> {
+    options.assertLeading();
+    const { name, uid } = metadata;
+    const operations = [
+      { op: 'test', path: '/metadata/uid', value: uid },
+      { op: 'add', path: '/status', value: status },
+    ] as const;
+    try {
+      const written = await options.client.patch(
+        statusOf(VM_POOLS),
+        { name },
+        { type: 'json', operations: [...operations] },
+        { fieldManager: FIELD_MANAGER },
+      );
+      caches.vmPools.observeWrite(written);
+      toldAt.set(name, now());
+    } catch (error) {
+      // Gone meanwhile: the news of it is on its way.
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  return {
+    onChange,
+    lead: () => {
+      void queue.run(handle, { workers: WORKERS });
+    },
+    stop: () => queue.shutDown(),
+  };
+}
+
+/** Another selection of VMs, or a pool that came or went. */
+function isAnotherPool({ metadata, status }: VmPool, old: VmPool | undefined): boolean {
+  return (
+    !old ||
+    metadata.uid !== old.metadata.uid ||
+    metadata.generation !== old.metadata.generation ||
+    status?.poolLabel !== old.status?.poolLabel
+  );
+}
+
+/** As far as a pool's status tells of it. */
+function isSameNode(node: Node, old: Node): boolean {
+  return isDeepStrictEqual(toldOf(node), toldOf(old));
+}
+
+function toldOf({
+  metadata: { uid, labels, deletionTimestamp },
+  ready,
+  unschedulable,
+  taints,
+  ...rest
+}: Node): unknown {
+  const { capacity, allocatable, info } = rest;
+  return [uid, labels, deletionTimestamp, ready, unschedulable, taints, capacity, allocatable, info];
+}

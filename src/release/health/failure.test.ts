@@ -1,0 +1,193 @@
+import { describe, expect, test } from 'vitest';
+import { judge } from './failure.ts';
+import type { ContainerState, Deployment, Pod } from '../record/kube-objects.ts';
+import { makeDeployment } from '../record/desired.ts';
+import { placementOf, topologyOf } from '../record/revision.ts';
+import { live, NOW, podsFor, revision, spec } from '../testing.ts';
+import type { Workload } from '../state/view.ts';
+
+const wanted = spec();
+const [pool] = wanted.stages[0]?.pools ?? [];
+const started = new Date(NOW - 60_000).toISOString();
+const recorded = revision(1, wanted, { pools: { a: { clock: { start: started } } }, approvals: {} });
+const placement = placementOf(pool ?? { name: 'a', replicas: 1 });
+
+function workload(
+  pod: Partial<Pod>,
+  status: Deployment['status'] = {},
+  strategy: Workload['strategy'] = 'BlueGreen',
+): Workload {
+  const identity = { pool: 'a', revision: recorded, placement, strategy, key: 'k' };
+  const owner = { name: 'web', namespace: 'shop', uid: 'u' };
+  const deployment = live(
+    makeDeployment({ owner, identity, track: 't', replicas: 1, topology: topologyOf(wanted) }),
+    0,
+  );
+  deployment.status = { replicas: 1, ...status };
+  const pods = podsFor(deployment, 1, { ready: false, ...pod });
+  return {
+    deployment,
+    name: 'web-a-1',
+    pool: 'a',
+    revision: 1,
+    track: 't',
+    strategy,
+    placement,
+    key: 'k',
+    pods,
+    ownReady: 0,
+    ready: 0,
+  };
+}
+
+function waiting(reason: string, message = '', restartCount = 0): { containers: ContainerState[] } {
+  return { containers: [{ name: 'main', ready: false, restartCount, waiting: { reason, message } }] };
+}
+
+const notReady = [{ metadata: { name: 'node' }, ready: false, unschedulable: false, taints: [] }];
+const context = { nodes: [], deadlineSeconds: 600, now: NOW };
+
+describe('2.5 a failure of the version', () => {
+  test.each([
+    ['a crash loop', waiting('CrashLoopBackOff', '', 3), 'CrashLoop'],
+    ['a missing image', waiting('ImagePullBackOff', 'manifest for web:9 not found'), 'ImageMissing'],
+    ['an image without this platform', waiting('ErrImagePull', 'no match for platform in manifest'), 'ImageMissing'],
+  ])('%s is one at once', (_what, pod, reason) => {
+    expect(judge(workload(pod), recorded, context)).toMatchObject({ kind: 'Failed', reason });
+  });
+
+  test('readiness that is never reached is one when the deadline has passed, and not before', () => {
+    expect(judge(workload({}), recorded, context).kind).toBe('Progressing');
+    expect(judge(workload({}), recorded, { ...context, deadlineSeconds: 60 })).toMatchObject({
+      kind: 'Failed',
+      reason: 'ProgressDeadlineExceeded',
+      message: '0 of 1 pods are ready after 60 s',
+    });
+  });
+
+  test('a first crash or two may be a hiccup', () => {
+    expect(judge(workload(waiting('CrashLoopBackOff', '', 2)), recorded, context).kind).toBe('Progressing');
+  });
+});
+
+describe('2.5 what a pod did itself is judged', () => {
+  const crashing = waiting('CrashLoopBackOff', '', 3);
+
+  function among(others: Partial<Pod>, replicas = 2): Workload {
+    const found = workload(crashing, { replicas });
+    const [other] = podsFor(found.deployment, 1, { ready: false, ...others });
+    return { ...found, pods: [...(other ? [other] : []), ...found.pods] };
+  }
+
+  test.each([
+    ['finds no room', { unschedulable: '0/8 nodes are available' }],
+    ['is on a lost node', { nodeName: 'lost' }],
+    ['finds its registry down', waiting('ImagePullBackOff', '503 Service Unavailable')],
+  ])('also where another pod %s', (_what, other) => {
+    const nodes = [{ metadata: { name: 'lost' }, ready: false, unschedulable: false, taints: [] }];
+    expect(judge(among(other), recorded, { ...context, nodes })).toMatchObject({ kind: 'Failed', reason: 'CrashLoop' });
+  });
+
+  test('and one image that is missing, whatever keeps the others', () => {
+    const pods = [waiting('ErrImagePull', 'i/o timeout'), waiting('ErrImagePull', 'manifest unknown')];
+    const found = workload({}, { replicas: 2 });
+    const both = { ...found, pods: pods.flatMap((pod) => podsFor(found.deployment, 1, { ready: false, ...pod })) };
+    expect(judge(both, recorded, context)).toMatchObject({ kind: 'Failed', reason: 'ImageMissing' });
+  });
+
+  test('but not while pods of a deleted namesake are still about', () => {
+    expect(judge(among({}, 1), recorded, context).kind).toBe('Progressing');
+    expect(judge(among({}, 2), recorded, context).kind).toBe('Failed');
+  });
+
+  test('but not by a pod that is older than its Deployment', () => {
+    const found = workload(crashing);
+    expect(judge({ ...found, deployment: created(found.deployment, NOW) }, recorded, context).kind).toBe('Progressing');
+  });
+});
+
+describe('2.5 the deadline', () => {
+  const soon = { ...context, deadlineSeconds: 30 };
+
+  test('does not stand still for the record of an eviction whose pod was replaced', () => {
+    const found = workload({}, {});
+    const evicted = podsFor(found.deployment, 1, { ready: false, phase: 'Failed', reason: 'Evicted' });
+    const both = { ...found, pods: [...evicted, ...found.pods] };
+    expect(judge(both, recorded, soon)).toMatchObject({ kind: 'Failed', reason: 'ProgressDeadlineExceeded' });
+    expect(judge({ ...both, pods: evicted }, recorded, soon)).toMatchObject({ kind: 'Excused', reason: 'Evicted' });
+  });
+
+  test('is all of it for a pod that replaces one that was drained', () => {
+    const found = workload({});
+    const replaced = found.pods.map((pod) => ({ ...pod, startedAt: new Date(NOW - 20_000).toISOString() }));
+    expect(judge({ ...found, pods: replaced }, recorded, soon).kind).toBe('Progressing');
+    expect(judge({ ...found, pods: replaced }, recorded, { ...soon, now: NOW + 10_000 }).kind).toBe('Failed');
+  });
+
+  test('begins with the Deployment, however long before its revision was let in', () => {
+    const found = workload({});
+    const young = { ...found, deployment: created(found.deployment, NOW - 10_000) };
+    expect(judge(young, recorded, soon).kind).toBe('Progressing');
+    expect(judge(young, recorded, { ...soon, now: NOW + 20_000 }).kind).toBe('Failed');
+  });
+});
+
+describe('2.5 not a failure of the version: the clock stands still', () => {
+  test.each([
+    ['a lost node', {}, {}, notReady, 'NodeNotReady'],
+    ['a crash loop on a lost node', waiting('CrashLoopBackOff', '', 9), {}, notReady, 'NodeNotReady'],
+    ['an eviction', { phase: 'Failed', reason: 'Evicted' }, {}, [], 'Evicted'],
+    ['no room', { unschedulable: '0/8 nodes are available' }, {}, [], 'Unschedulable'],
+    ['a registry that is down', waiting('ImagePullBackOff', '503 Service Unavailable'), {}, [], 'RegistryUnavailable'],
+    ['a registry out of reach', waiting('ErrImagePull', 'dial tcp: i/o timeout'), {}, [], 'RegistryUnavailable'],
+    [
+      'a quota',
+      {},
+      { conditions: [{ type: 'ReplicaFailure', status: 'True', message: 'forbidden: exceeded quota: pods' }] },
+      [],
+      'QuotaExceeded',
+    ],
+  ])('%s', (_what, pod, status, nodes, reason) => {
+    const verdict = judge(workload(pod, status), recorded, { ...context, nodes, deadlineSeconds: 1 });
+    expect(verdict).toMatchObject({ kind: 'Excused', reason });
+  });
+});
+
+test('a rolling update that gets on begins its deadline anew, BlueGreen does not', () => {
+  const lastUpdateTime = new Date(NOW - 10_000).toISOString();
+  const status = { conditions: [{ type: 'Progressing', status: 'True', lastUpdateTime }] };
+  const soon = { ...context, deadlineSeconds: 30 };
+  expect(judge(workload({}, status, 'RollingUpdate'), recorded, soon).kind).toBe('Progressing');
+  expect(judge(workload({}, status, 'BlueGreen'), recorded, soon).kind).toBe('Failed');
+});
+
+describe('2.5 time in which nothing was started is not the version’s', () => {
+  const soon = { ...context, deadlineSeconds: 30 };
+  const stopped = { start: started, stopped: new Date(NOW - 20_000).toISOString() };
+
+  test.each([
+    ['the controllers made no pod', [], '0 of 1 pods exist'],
+    ['no kubelet took the pod', [{}], 'pod web-a-1-k-0: no kubelet has taken it yet'],
+  ])('%s', (_what, pods, message) => {
+    const found = workload({});
+    const untaken = found.pods.slice(0, pods.length).map(({ startedAt: _startedAt, ...pod }) => pod);
+    const judged = { ...found, pods: untaken };
+    expect(judge(judged, recorded, context).kind).toBe('Progressing');
+    expect(judge(judged, recorded, soon)).toEqual({ kind: 'Excused', reason: 'NotStarted', message });
+    expect(judge(judged, recorded, { ...context, clock: stopped })).toMatchObject({ reason: 'NotStarted' });
+    // It has all of its time from then on.
+    const taken = found.pods.map((pod) => ({ ...pod, startedAt: new Date(NOW).toISOString() }));
+    expect(judge({ ...found, pods: taken }, recorded, { ...soon, now: NOW + 29_000 }).kind).toBe('Progressing');
+    expect(judge({ ...found, pods: taken }, recorded, { ...soon, now: NOW + 30_000 }).kind).toBe('Failed');
+  });
+
+  test('but pods that are refused are', () => {
+    const status = { conditions: [{ type: 'ReplicaFailure', status: 'True', message: 'denied by a policy' }] };
+    const refused = { ...workload({}, status), pods: [] };
+    expect(judge(refused, recorded, soon)).toMatchObject({ kind: 'Failed', message: 'denied by a policy' });
+  });
+});
+
+function created<T extends { metadata: object }>(object: T, at: number): T {
+  return { ...object, metadata: { ...object.metadata, creationTimestamp: new Date(at).toISOString() } };
+}

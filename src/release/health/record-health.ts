@@ -1,0 +1,286 @@
+/** What is recorded of a revision in a pool: healthy since, good, failed. Pure. */
+import type { Reason } from '../../api/reasons.ts';
+import { ownOrNew } from '../../lib/own.ts';
+import type { Action } from '../record/actions.ts';
+import { findCondition } from '../../api/conditions.ts';
+import type { Revisions } from '../record/facts-draft.ts';
+import type { Verdict } from './failure.ts';
+import { deadlineOf, judge } from './failure.ts';
+import { poolsToEnter, soakedAt } from '../stages/gates.ts';
+import { isMoving } from '../stages/moves.ts';
+import { returnDeadline } from '../state/reachable.ts';
+import { automaticRollbackNames } from '../record/names.ts';
+import type { PoolFacts, Revision, Topology } from '../record/revision.ts';
+import { deadlineMs, poolFacts } from '../record/revision.ts';
+import {
+  barrierBetween,
+  hasFailed,
+  isEntered,
+  isHealthy,
+  isRevert,
+  lastGood,
+  podsOf,
+  poolTarget,
+  wantedReplicas,
+  wantedRevision,
+} from '../state/target.ts';
+import type { PoolView, View, Workload } from '../state/view.ts';
+
+/** Health, soak and failure of the revision that rolls; and when held or reverted pools came back. */
+export function markPools(view: View, drafts: Revisions): void {
+  const wanted = wantedRevision(view);
+  for (const pool of view.pools) {
+    if (pool.hold) markReturned(view, drafts, pool);
+    else if (wanted && isEntered(view, pool, wanted) && !hasFailed(wanted, pool.name))
+      markRolling(view, drafts, pool, wanted);
+    else if (pool.entered && pool.entered === pool.served && pool.entered !== wanted)
+      markJoined(view, drafts, pool, pool.entered);
+  }
+}
+
+function markRolling(view: View, drafts: Revisions, pool: PoolView, revision: Revision): void {
+  const { healthySince, good } = poolFacts(revision, pool.name);
+  if (isHealthy(view, pool, revision)) {
+    if (healthySince === undefined) {
+      change(drafts, pool, revision, (own) => {
+        own.healthySince = new Date(view.now).toISOString();
+        delete own.clock;
+      });
+      drafts.notice({
+        type: 'Normal',
+        reason: 'PoolPromoted',
+        note: `pool ${pool.name} serves revision ${revision.number} (${revision.data.input.version})`,
+      });
+      if (pool.stage.soak === '0s') markGood(view, drafts, pool, revision);
+    } else if (
+      (good === undefined || isRetried(revision, pool)) &&
+      (soakedAt(pool, revision) ?? Infinity) <= view.now
+    ) {
+      markGood(view, drafts, pool, revision);
+    }
+    return;
+  }
+  if (healthySince !== undefined) {
+    if (!isSoaking(view, pool, revision) || isMoving(view, pool)) return;
+    change(drafts, pool, revision, (own) => {
+      delete own.healthySince;
+      own.clock = { start: new Date(view.now).toISOString() };
+    });
+    drafts.notice({
+      type: 'Warning',
+      reason: 'SoakRestarted',
+      note: `pool ${pool.name} is no longer healthy: its soak begins anew`,
+    });
+    return;
+  }
+  if (good === undefined || isRetried(revision, pool) || !isRevert(view, pool, revision))
+    markFailure(view, drafts, pool, revision);
+}
+
+function isRetried(revision: Revision, pool: PoolView): boolean {
+  const { failed, rolledBack } = poolFacts(revision, pool.name);
+  return failed !== undefined || rolledBack !== undefined;
+}
+
+function markGood(view: View, drafts: Revisions, pool: PoolView, revision: Revision): void {
+  change(drafts, pool, revision, (own) => {
+    own.good = new Date(view.now).toISOString();
+    delete own.failed;
+    delete own.rolledBack;
+  });
+}
+
+/** Still within its own soak, or the stage behind it has yet to be entered. */
+function isSoaking(view: View, pool: PoolView, revision: Revision): boolean {
+  if ((soakedAt(pool, revision) ?? 0) > view.now) return true;
+  const stages = view.topology?.stages ?? [];
+  const next = stages[stages.findIndex(({ name }) => name === pool.stage.name) + 1];
+  return next !== undefined && poolsToEnter(view, next, revision).length > 0;
+}
+
+function markFailure(view: View, drafts: Revisions, pool: PoolView, revision: Revision): void {
+  const workload = judgedWorkload(view, pool, revision);
+  const { clock, entered } = poolFacts(revision, pool.name);
+  if (!workload || !entered || view.topology === undefined) return;
+  const nowText = new Date(view.now).toISOString();
+  const isEmpty = wantedReplicas(pool, workload) === 0;
+  if (isEmpty || !clock) {
+    // Without replicas there is nothing to judge: the clock starts when there are some.
+    change(drafts, pool, revision, (own) => {
+      if (isEmpty) delete own.clock;
+      else own.clock = { start: nowText };
+    });
+    return;
+  }
+  const judged = judge(workload, revision, {
+    nodes: view.observed.nodes,
+    deadlineSeconds: view.topology.progressDeadlineSeconds,
+    now: view.now,
+  });
+  const verdict = excusePause(view, judged);
+  if (verdict.kind === 'Failed') {
+    change(drafts, pool, revision, (own) => {
+      own.failed = { at: nowText, attempt: entered.attempt, reason: verdict.reason, message: verdict.message };
+      delete own.healthySince;
+      delete own.clock;
+    });
+    drafts.notice({
+      type: 'Warning',
+      reason: 'RevisionFailed',
+      note: `revision ${revision.number} (${revision.data.input.version}) failed in pool ${pool.name}: ${verdict.message}`,
+    });
+  } else if (verdict.kind === 'Excused' && clock.stopped === undefined) {
+    change(drafts, pool, revision, (own) => (own.clock = { ...clock, stopped: nowText }));
+    drafts.notice({
+      type: 'Warning',
+      reason: verdict.reason,
+      note: `pool ${pool.name}: ${verdict.message}; the deadline's clock stands still`,
+    });
+  } else if (verdict.kind === 'Progressing' && clock.stopped !== undefined) {
+    const start = Date.parse(clock.start) + view.now - Date.parse(clock.stopped);
+    change(drafts, pool, revision, (own) => (own.clock = { start: new Date(start).toISOString() }));
+  }
+}
+
+/** What answers for a revision: where it moves to other VMs, what serves until then. */
+function judgedWorkload(view: View, pool: PoolView, revision: Revision): Workload | undefined {
+  const target = poolTarget(view, pool);
+  if (target?.revision !== revision) return undefined;
+  return target.mode === 'Move' ? pool.current : target.workload;
+}
+
+/** While steps forward are stopped, time is no failure; a crash is. */
+function excusePause({ paused }: View, verdict: Verdict): Verdict {
+  const late = verdict.kind === 'Failed' && verdict.reason === 'ProgressDeadlineExceeded';
+  if (paused === undefined || (verdict.kind === 'Failed' && !late)) return verdict;
+  return { kind: 'Excused', reason: 'Paused', message: `paused: ${paused}` };
+}
+
+/** A pool that is back at its target counts as having run it last. */
+function markReturned(view: View, drafts: Revisions, pool: PoolView): void {
+  const { served, hold } = pool;
+  const since = hold?.pool.completedAt;
+  if (!served || since === undefined) return;
+  const left = view.revisions.find(({ number }) => number === hold?.rollback.status?.heldAgainst);
+  if (lastGood(view, pool, left) === served) return;
+  const { good, healthySince } = poolFacts(served, pool.name);
+  if (good === undefined || (healthySince !== undefined && Date.parse(healthySince) >= Date.parse(since))) return;
+  change(drafts, pool, served, (own) => {
+    own.healthySince = new Date(view.now).toISOString();
+  });
+}
+
+/** A pool that was added while its stage runs an older revision has shown that revision good once it is healthy. */
+function markJoined(view: View, drafts: Revisions, pool: PoolView, revision: Revision): void {
+  if (poolFacts(revision, pool.name).good !== undefined || !isHealthy(view, pool, revision)) return;
+  change(drafts, pool, revision, (own) => {
+    own.healthySince = new Date(view.now).toISOString();
+    own.good = own.healthySince;
+  });
+}
+
+function change(drafts: Revisions, pool: PoolView, revision: Revision, edit: (own: PoolFacts) => void): void {
+  const facts = drafts.change(revision);
+  edit(ownOrNew<PoolFacts>(facts.pools, pool.name, () => ({})));
+}
+
+export type FailureAnswer =
+  | { kind: 'Rollback'; action: Action }
+  /** Nothing goes back by itself: why. */
+  | { kind: 'Stay'; reason: Reason; message: string };
+
+/**
+ * What answers a failed revision: a rollback like a person's, once for each attempt; or a person is waited for. Of several
+ * pools where it failed, one that nothing answers keeps no other from going back.
+ */
+export function answerFailure(view: View): FailureAnswer | undefined {
+  const wanted = wantedRevision(view);
+  const { topology } = view;
+  if (!wanted || !topology) return undefined;
+  const failed = view.pools.filter((pool) => !pool.hold && hasFailed(wanted, pool.name));
+  const answers = failed.map((pool) => answerIn(view, topology, wanted, pool));
+  if (topology.rollback.onFailure === 'RollbackAll' && answers.includes(undefined)) return undefined;
+  return answers.find((answer) => answer?.kind === 'Rollback') ?? answers.find((answer) => answer !== undefined);
+}
+
+/** Undefined: a rollback that was made is not accepted yet. */
+function answerIn(view: View, topology: Topology, wanted: Revision, failed: PoolView): FailureAnswer | undefined {
+  const facts = poolFacts(wanted, failed.name).failed;
+  const what = `version ${wanted.data.input.version} (revision ${wanted.number}) failed in pool ${failed.name}: ${facts?.message ?? ''}`;
+  const wayOut = `release another version, or try again with a ReleasePromotion into stage ${failed.stage.name}`;
+  const { onFailure, barrier } = topology.rollback;
+  const group = view.groups.find(({ pools }) => pools.includes(failed));
+  const pools = onFailure === 'RollbackPool' ? (group?.pools ?? []) : view.pools;
+  const targets = pools.flatMap((pool) => {
+    const to = lastGood(view, pool, wanted);
+    return to && !(pool.served && to.number > pool.served.number) ? [{ pool, to }] : [];
+  });
+  if (onFailure === 'Pause')
+    return { kind: 'Stay', reason: 'Failed', message: `${what}; rollback.onFailure is Pause: ${wayOut}` };
+  if (targets.length === 0)
+    return { kind: 'Stay', reason: 'NothingToReturnTo', message: `${what}; no revision has been good yet: ${wayOut}` };
+  if (barrier || targets.some(({ pool, to }) => barrierBetween(view, pool, to))) {
+    return {
+      kind: 'Stay',
+      reason: 'Barrier',
+      message: `${what}; it is a barrier: go back with a ReleaseRollback with force: true`,
+    };
+  }
+  if (previousFailsToo(failed, wanted)) {
+    return {
+      kind: 'Stay',
+      reason: 'PreviousFailsToo',
+      message: `${what}; what runs there has no ready pod either: ${wayOut}`,
+    };
+  }
+  const onePool = onFailure === 'RollbackPool' ? failed.name : undefined;
+  const names = automaticRollbackNames(view.owner, wanted.number, facts?.attempt ?? 1, onePool);
+  const made = view.observed.rollbacks.find(({ metadata }) => names.includes(metadata.name));
+  const [plain, other] = names;
+  const name = view.observed.memory.taken.has(`ReleaseRollback/${plain}`) ? other : plain;
+  if (made) {
+    const message = `${what}; rollback ${made.metadata.name} did not take it back`;
+    return findCondition(made.status?.conditions, 'Accepted') && { kind: 'Stay', reason: 'RollbackRejected', message };
+  }
+  return {
+    kind: 'Rollback',
+    action: {
+      kind: 'CreateRollback',
+      message: `answer the failure: ${what}`,
+      name,
+      spec: {
+        release: view.owner.name,
+        force: false,
+        ...(onFailure === 'RollbackPool' && { pools: pools.map(({ name }) => name) }),
+        reason: what.slice(0, 1024),
+      },
+    },
+  };
+}
+
+function previousFailsToo(pool: PoolView, wanted: Revision): boolean {
+  const { served, current } = pool;
+  return served !== undefined && served !== wanted && current?.ready === 0 && pool.spec.replicas > 0;
+}
+
+/** When a soak or a deadline ends (ms since the epoch): the next time that a pass is due without any change. */
+export function nextDue(view: View): number[] {
+  const wanted = wantedRevision(view);
+  return view.pools.flatMap((pool) => {
+    if (pool.hold) {
+      const clock = { start: pool.hold.rollback.status?.acceptedAt ?? '' };
+      return [returnDeadline(view, pool), ...deadlineIn(view, pool, poolTarget(view, pool)?.revision, clock)];
+    }
+    if (!wanted || !isEntered(view, pool, wanted) || hasFailed(wanted, pool.name)) return [];
+    const soaked = soakedAt(pool, wanted);
+    if (soaked !== undefined) return soaked > view.now ? [soaked] : [];
+    return deadlineIn(view, pool, wanted, poolFacts(wanted, pool.name).clock);
+  });
+}
+
+function deadlineIn(view: View, pool: PoolView, revision: Revision | undefined, clock: PoolFacts['clock']): number[] {
+  const workload = revision && judgedWorkload(view, pool, revision);
+  if (!clock || clock.stopped !== undefined || !workload) return [];
+  const pods = podsOf(workload, revision);
+  return [deadlineOf(workload, pods, clock, deadlineMs(view.topology))];
+}

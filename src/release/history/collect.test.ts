@@ -1,0 +1,202 @@
+import { describe, expect, test } from 'vitest';
+import { ANNOTATION, LABEL } from '../../api/meta.ts';
+import type { Action } from '../record/actions.ts';
+import { collectRevisions, keepLedger } from './collect.ts';
+import type { ControllerRevision } from '../record/kube-objects.ts';
+import type { Facts, Ledger, PinnedImage, Revision } from '../record/revision.ts';
+import { parseLedger, topologyOf } from '../record/revision.ts';
+import { controllerRevision, meta, NOW, observed, release, revision, spec } from '../testing.ts';
+import { view } from '../state/view.ts';
+
+const GOOD: Facts = { pools: { a: { good: '2026-01-01T11:00:00Z' } }, approvals: {} };
+
+function digest(number: number): string {
+  return `sha256:${String(number).padStart(64, '0')}`;
+}
+
+function pinOf(image: string, number: number, more: Partial<PinnedImage> = {}): PinnedImage {
+  return { image: `${image}@${digest(number)}`, digest: digest(number), ...more };
+}
+
+/** A good revision of a version with these pins. */
+function record(number: number, version: string, images: Record<string, PinnedImage>): Revision {
+  const made = revision(number, spec({ version }), GOOD);
+  return { ...made, data: { ...made.data, images } };
+}
+
+function ledgerObject(ledger: Ledger): ControllerRevision {
+  return {
+    metadata: meta('web-ledger', {
+      labels: { [LABEL.release]: 'web', [LABEL.managedBy]: 'apprelease' },
+      annotations: { [ANNOTATION.ledger]: JSON.stringify(ledger) },
+    }),
+    revision: 0,
+    data: {},
+  };
+}
+
+/** What is collected where the newest of these revisions is wanted and one besides it is kept. */
+function collect(revisions: readonly Revision[], ledger: Ledger): readonly Action[] {
+  const version = revisions.at(-1)?.data.input.version ?? '';
+  const wanted = release(spec({ version, revisionHistoryLimit: 1 }));
+  const objects = [...revisions.map(controllerRevision), ledgerObject(ledger)];
+  return collectRevisions(view(observed({ release: wanted, revisions: objects }), NOW));
+}
+
+/** Does what is planned until nothing is left to do: the revisions that are left, and the ledger. */
+function settle(revisions: readonly Revision[], before: Ledger = {}): { left: number[]; ledger: Ledger } {
+  let [left, ledger] = [[...revisions], before];
+  for (let round = 0; round < 2 * revisions.length + 1; round += 1) {
+    const actions = collect(left, ledger);
+    if (actions.length === 0) return { left: left.map(({ number }) => number), ledger };
+    for (const action of actions) {
+      if (action.kind === 'DeleteRevision') left = left.filter(({ name }) => name !== action.target.name);
+      if (action.kind === 'AnnotateRevision') {
+        const { annotations } = action;
+        ledger = parseLedger({ ...ledgerObject({}), metadata: meta('web-ledger', { annotations }) }).ledger;
+      }
+    }
+  }
+  throw new Error('it never comes to an end');
+}
+
+describe('2.2 the ledger outlives the revisions', () => {
+  const pins = { 'web:1': pinOf('web:1', 1) };
+  const later = [record(8, '8', {}), record(9, '9', {})];
+
+  test('the digests are kept before their revision goes', () => {
+    const revisions = [record(1, '1', pins), ...later];
+    expect(collect(revisions, {}).map(({ kind }) => kind)).toEqual(['AnnotateRevision']);
+    expect(collect(revisions, { 1: pins }).map(({ kind }) => kind)).toEqual(['DeleteRevision']);
+    expect(settle(revisions)).toEqual({ left: [8, 9], ledger: { 1: pins } });
+  });
+
+  test('each revision of a version may know an image that no other knows', () => {
+    const side = { 'side:2': pinOf('side:2', 2) };
+    const init = { 'init:3': pinOf('init:3', 3) };
+    const revisions = [record(1, '1', pins), record(2, '1', { ...pins, ...side }), record(3, '1', init)];
+    expect(settle([...revisions, ...later]).ledger).toEqual({ 1: { ...pins, ...side, ...init } });
+  });
+
+  test('an image that came to a version after it was written down is added', () => {
+    const side = { 'side:2': pinOf('side:2', 2) };
+    expect(settle([record(4, '1', { ...pins, ...side }), ...later], { 1: pins }).ledger).toEqual({
+      1: { ...pins, ...side },
+    });
+  });
+
+  test('an image that the newer revision of the version lacks is kept, too', () => {
+    const revisions = [record(1, '9', pins), ...later];
+    expect(settle(revisions)).toEqual({ left: [8, 9], ledger: { 9: pins } });
+  });
+
+  test('nothing is written where a revision that stays has every pin', () => {
+    expect(settle([record(1, '9', pins), record(8, '8', {}), record(9, '9', pins)])).toEqual({
+      left: [8, 9],
+      ledger: {},
+    });
+  });
+
+  test('it never outgrows what the API server takes: the versions that stand in it longest go', () => {
+    const platforms = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`linux/arch${n}`, digest(n)]));
+    const many = Array.from({ length: 60 }, (_, n) =>
+      record(n + 1, `v${n + 1}`, { [`web:${n}`]: pinOf(`web:${n}`, n, { platforms }) }),
+    );
+    const { left, ledger } = settle(many);
+    expect(left).toEqual([59, 60]);
+    const versions = Object.keys(ledger);
+    expect(Buffer.byteLength(JSON.stringify(ledger))).toBeLessThan(255 * 1024);
+    expect(versions.length).toBeGreaterThan(20);
+    expect(versions).toEqual(Array.from({ length: versions.length }, (_, n) => `v${58 - versions.length + 1 + n}`));
+  });
+
+  test('build numbers as versions come to an end, too, though JSON puts them first', () => {
+    const platforms = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`linux/arch${n}`, digest(n)]));
+    const full = Object.fromEntries(
+      Array.from({ length: 26 }, (_, n) => [`v${n}`, { web: pinOf('web', n, { platforms }) }]),
+    );
+    const { left, ledger } = settle([record(1, '77', { web: pinOf('web', 77, { platforms }) }), ...later], full);
+    expect(left).toEqual([8, 9]);
+    expect(ledger['77']).toBeDefined();
+  });
+});
+
+describe('the history keeps bad marks', () => {
+  const at = '2026-01-01T11:00:00Z';
+  const LEFT: Facts = { pools: { a: { good: at, rolledBack: { at, by: 'back' } } }, approvals: {} };
+
+  /** Each with an image of its own. */
+  function version(number: number, name: string, facts = GOOD): Revision {
+    return { ...record(number, name, { [`web:${number}`]: pinOf(`web:${number}`, number) }), facts };
+  }
+
+  test('of the three newest revisions that have them, though they were good before', () => {
+    const bad = [1, 2, 3, 4].map((number) => version(number, `v${number}`, LEFT));
+    const good = [5, 6, 7].map((number) => version(number, `v${number}`));
+    expect(settle([...bad, ...good, version(8, 'v8')]).left).toEqual([2, 3, 4, 7, 8]);
+  });
+
+  test('of one that the wanted revision inherits from, however old it is', () => {
+    const bad = [1, 2, 3, 4].map((number) => version(number, `v${number}`, LEFT));
+    expect(settle([...bad, version(8, 'v8')]).left).toEqual([2, 3, 4, 8]);
+    expect(settle([...bad, version(8, 'v1', { pools: {}, approvals: {} })]).left).toEqual([1, 2, 3, 4, 8]);
+  });
+});
+
+describe('the topology and the ledger share one object', () => {
+  const large = { ...spec().stages[0], pools: [{ name: 'a', replicas: 1, nodeSelector: { pool: 'x'.repeat(63) } }] };
+
+  function objectWith(topologyBytes: number, ledger: Ledger): ControllerRevision {
+    const object = ledgerObject(ledger);
+    const metrics = [{ type: 'x'.repeat(topologyBytes) }];
+    const [pool] = large.pools;
+    const stages = [{ ...large, pools: [{ ...pool, autoscaling: { minReplicas: 1, maxReplicas: 2, metrics } }] }];
+    const topology = JSON.stringify(topologyOf(spec({ stages })));
+    return {
+      ...object,
+      metadata: {
+        ...object.metadata,
+        annotations: { ...object.metadata.annotations, [ANNOTATION.topology]: topology },
+      },
+    };
+  }
+  function bytesOf(annotations: Record<string, string>): number {
+    return Object.entries(annotations).reduce((sum, [key, value]) => sum + Buffer.byteLength(key + value), 0);
+  }
+  const long = Object.fromEntries(
+    Array.from({ length: 100 }, (_, number) => [
+      `1.0.${number}`,
+      { [`web:${number}`]: pinOf('x'.repeat(1000), number) },
+    ]),
+  );
+
+  test('a topology that grows takes the room of the oldest pins, in the same write', () => {
+    const stages = [
+      {
+        name: 'all',
+        pools: [
+          { name: 'a', nodeSelector: {}, autoscaling: { maxReplicas: 2, metrics: [{ type: 'x'.repeat(200_000) }] } },
+        ],
+      },
+    ];
+    const wanted = spec({ stages });
+    const object = objectWith(0, long);
+    const [action] = keepLedger(view(observed({ release: release(wanted), revisions: [object] }), NOW));
+    const annotations = action?.kind === 'AnnotateRevision' ? action.annotations : {};
+    expect(Object.keys(annotations).toSorted()).toEqual([ANNOTATION.ledger, ANNOTATION.topology].toSorted());
+    expect(bytesOf(annotations)).toBeLessThan(256 * 1024);
+    const kept = Object.keys(JSON.parse(annotations[ANNOTATION.ledger] ?? '') as Ledger);
+    expect(kept.length).toBeGreaterThan(10);
+    expect(kept).toEqual(Object.keys(long).slice(-kept.length));
+  });
+
+  test('where there is no room for pins at all, their revision goes all the same', () => {
+    const revisions = [1, 2, 3, 4].map((number) =>
+      record(number, `1.0.${number}`, { [`web:${number}`]: pinOf('x'.repeat(1000), number) }),
+    );
+    const wanted = release(spec({ version: '1.0.4', revisionHistoryLimit: 1 }));
+    const objects = [...revisions.map(controllerRevision), objectWith(254_500, {})];
+    const actions = collectRevisions(view(observed({ release: wanted, revisions: objects }), NOW));
+    expect(actions.map(({ kind }) => kind)).toEqual(['DeleteRevision']);
+  });
+});

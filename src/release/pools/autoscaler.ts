@@ -1,0 +1,162 @@
+/** One HorizontalPodAutoscaler for each pool that asks for one: it scales whatever version is served. Pure. */
+import type { Autoscaling } from '../../api/app-release.ts';
+import { LABEL } from '../../api/meta.ts';
+import type { Action } from '../record/actions.ts';
+import { targetOf } from '../record/actions.ts';
+import { desiredHash, objectKey, putRight } from '../state/drift.ts';
+import { joinName, objectName } from '../record/names.ts';
+import type { Autoscaler, DesiredAutoscaler } from '../record/kube-objects.ts';
+import type { Observed } from '../state/observed.ts';
+import type { Owner } from '../record/desired.ts';
+import { ownerReference } from '../record/desired.ts';
+import { scaleTo } from '../state/scale.ts';
+import type { PoolTarget } from '../state/target.ts';
+import type { PoolView, View, Workload } from '../state/view.ts';
+
+export interface AutoscalerOptions {
+  owner: Owner;
+  /** Where it is not that of a new one. */
+  name?: string;
+  pool: string;
+  autoscaling: Autoscaling;
+  /** The name of the Deployment that it scales. */
+  target: string;
+}
+
+/**
+ * Without a resourceVersion: the controller of Kubernetes writes its status every few seconds, and to move it must not
+ * fail for that.
+ */
+export function makeAutoscaler(options: AutoscalerOptions): DesiredAutoscaler {
+  const { owner, pool, name = objectName(owner.name, pool), autoscaling, target } = options;
+  const { minReplicas, maxReplicas, metrics, behavior } = autoscaling;
+  return {
+    apiVersion: 'autoscaling/v2',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: {
+      name,
+      namespace: owner.namespace,
+      labels: { [LABEL.managedBy]: 'apprelease', [LABEL.release]: owner.name, [LABEL.pool]: pool },
+      ownerReferences: [ownerReference(owner)],
+    },
+    spec: {
+      scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: target },
+      minReplicas,
+      maxReplicas,
+      ...(metrics && { metrics }),
+      ...(behavior && { behavior }),
+    },
+  };
+}
+
+/** By its label; where somebody took that away, by its name, also as it was before names were told apart by a hash. */
+export function autoscalerOf(
+  { release, autoscalers }: Pick<Observed, 'release' | 'autoscalers'>,
+  pool: string,
+): Autoscaler | undefined {
+  const { name } = release.metadata;
+  const ours = autoscalers.filter(({ metadata }) => metadata.labels?.[LABEL.managedBy] === 'apprelease');
+  return (
+    ours.find(({ metadata }) => metadata.labels?.[LABEL.pool] === pool) ??
+    [objectName(name, pool), joinName(name, pool)]
+      .map((candidate) => autoscalers.find(({ metadata }) => metadata.name === candidate))
+      .find((found) => found !== undefined)
+  );
+}
+
+/** What runs keeps its name. */
+export function autoscalerName(owner: Owner, { name, autoscaler }: PoolView): string {
+  return autoscaler?.metadata.name ?? objectName(owner.name, name);
+}
+
+interface Move {
+  pool: PoolView;
+  target: PoolTarget;
+}
+
+/** How the pools of a group move in this plan. */
+interface Switch {
+  /** Their Service goes to the targets. */
+  switches: boolean;
+  /** That goes before all else. */
+  first: boolean;
+}
+
+/** Makes the pools' autoscalers, moves them beside the switch of the Service, and takes those away that are not wanted. */
+export function keepAutoscalers(view: View, moves: readonly Move[], how: Switch): Action[] {
+  return moves.flatMap(({ pool, target }) => {
+    const { autoscaling } = pool.spec;
+    if (!autoscaling) return pool.autoscaler ? handBack(view, pool, target, pool.autoscaler) : [];
+    const workload = how.switches ? target.workload : scaledWorkload(pool, target);
+    return workload ? keepAutoscaler(view, pool, autoscaling, workload, how) : [];
+  });
+}
+
+/**
+ * What is served; but in a return what is left may have to give way to what comes, and an autoscaler would take the room
+ * again.
+ */
+function scaledWorkload(pool: PoolView, { mode, workload }: PoolTarget): Workload | undefined {
+  const givesWay =
+    workload?.pods.some(({ unschedulable }) => unschedulable !== undefined) === true ||
+    pool.autoscaler?.spec.scaleTargetRef.name === workload?.name;
+  return mode === 'Return' && workload && givesWay ? workload : pool.current;
+}
+
+function keepAutoscaler(
+  view: View,
+  pool: PoolView,
+  autoscaling: Autoscaling,
+  { name, revision }: Workload,
+  { first, switches }: Switch,
+): Action[] {
+  const { memory } = view.observed;
+  const autoscaler = makeAutoscaler({
+    owner: view.owner,
+    name: autoscalerName(view.owner, pool),
+    pool: pool.name,
+    autoscaling,
+    target: name,
+  });
+  const object = objectKey(autoscaler);
+  if (memory.taken.has(object) || memory.refused.get(object)?.hash === desiredHash(autoscaler)) return [];
+  const write: Action = {
+    kind: 'ApplyAutoscaler',
+    message: `scale revision ${revision} in pool ${pool.name} by its load`,
+    autoscaler,
+    force: pool.autoscaler !== undefined,
+    ...(first && switches && { first: true as const }),
+  };
+  if (!pool.autoscaler) return [write];
+  const moves = pool.autoscaler.spec.scaleTargetRef.name !== name;
+  return putRight(memory, autoscaler, pool.autoscaler, write, moves ? 'AtOnce' : 'AskFirst');
+}
+
+/** The scale is taken over while there is still something that tells whose it was; then the autoscaler goes. */
+function handBack(view: View, pool: PoolView, target: PoolTarget, autoscaler: Autoscaler): Action[] {
+  const scaled = pool.workloads.filter(
+    ({ deployment, revision }) =>
+      deployment.replicasOwner !== undefined && view.revisions.some(({ number }) => number === revision),
+  );
+  if (scaled.length === 0) return [remove(autoscaler, `pool ${pool.name} is not scaled by its load any more`)];
+  return scaled.map((workload) => {
+    const stays = workload === pool.current || workload === target.workload;
+    const replicas = stays ? pool.spec.replicas : (workload.deployment.spec.replicas ?? 0);
+    return scaleTo(view, workload, replicas, `take the scale of ${workload.name} back: ${replicas} pods`);
+  });
+}
+
+/** Those of pools that left go after their Deployments: what is served is scaled to the last. */
+export function collectAutoscalers(view: View): Action[] {
+  if (!view.valid || !view.topology) return [];
+  const pools = new Set([...view.pools.map(({ name }) => name), ...view.workloads.map(({ pool }) => pool)]);
+  const kept = new Set([...pools].map((pool) => autoscalerOf(view.observed, pool)));
+  return view.observed.autoscalers
+    .filter((autoscaler) => !kept.has(autoscaler) && autoscaler.metadata.deletionTimestamp === undefined)
+    .map((autoscaler) => remove(autoscaler, 'no pool has it any more'));
+}
+
+function remove(autoscaler: Autoscaler, why: string): Action {
+  const { name } = autoscaler.metadata;
+  return { kind: 'DeleteAutoscaler', message: `remove autoscaler ${name}: ${why}`, target: targetOf(autoscaler) };
+}

@@ -1,0 +1,45 @@
+/** `disruption.holdVMs`: asks those who take VMs away to wait while a version rolls in a pool. Pure. */
+import type { Action } from '../record/actions.ts';
+import { targetOf } from '../record/actions.ts';
+import type { Pod } from '../record/kube-objects.ts';
+import { moveOf } from '../stages/moves.ts';
+import { hasFailed, isServing, poolTarget } from '../state/target.ts';
+import type { PoolView, View } from '../state/view.ts';
+
+/** Karpenter (https://karpenter.sh/docs/concepts/disruption/#pod-level-controls), and the cluster autoscaler's FAQ. */
+export const HELD: Readonly<Record<string, string>> = {
+  'karpenter.sh/do-not-disrupt': 'true',
+  'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
+};
+
+/** On pods, not in their template: that would start all of them anew. */
+export function holdVms(view: View): Action[] {
+  const holds = view.topology?.disruption.holdVMs ?? false;
+  const held = new Set(
+    holds ? view.pools.filter((pool) => isRolling(view, pool)).flatMap((pool) => podsOf(view, pool)) : [],
+  );
+  return view.workloads.flatMap(({ pods }) =>
+    pods.filter((pod) => (pod.holdsVm ?? false) !== held.has(pod)).map((pod) => annotate(pod, held.has(pod))),
+  );
+}
+
+/** From the first pod of a version until it is what is served, in full. What failed, or waits for a person, rolls no more. */
+function isRolling(view: View, pool: PoolView): boolean {
+  const move = moveOf(view, pool);
+  if (move && move.state !== 'Waiting') return move.state === 'Moving';
+  const target = poolTarget(view, pool);
+  if (!target?.workload) return false;
+  if (view.paused !== undefined || hasFailed(target.revision, pool.name)) return false;
+  return target.workload !== pool.current || !isServing(view, pool, target.revision);
+}
+
+function podsOf(view: View, pool: PoolView): Pod[] {
+  const workloads = new Set([pool.current, poolTarget(view, pool)?.workload]);
+  return [...workloads].flatMap((workload) => workload?.pods ?? []);
+}
+
+function annotate(pod: Pod, hold: boolean): Action {
+  const annotations = Object.fromEntries(Object.entries(HELD).map(([key, value]) => [key, hold ? value : null]));
+  const message = `${hold ? 'hold the VM of' : 'let go of the VM of'} ${pod.metadata.name}`;
+  return { kind: 'AnnotatePod', message, target: targetOf(pod), annotations };
+}

@@ -1,0 +1,125 @@
+import { expect, test } from 'vitest';
+import { makeAdoptedService, makeDeployment, makeService, trackName, workloadName, workloadNames } from './desired.ts';
+import { placementOf, topologyOf } from './revision.ts';
+import { revision, spec } from '../testing.ts';
+
+const rich = spec({
+  template: {
+    metadata: { labels: { app: 'web', 'apprelease.dev/pool': 'forged' }, annotations: { note: 'x' } },
+    spec: {
+      initContainers: [{ name: 'init', image: 'web:1.0.0', imagePullPolicy: 'Always' }],
+      containers: [
+        {
+          name: 'main',
+          image: 'web:1.0.0',
+          env: [
+            { name: 'A', value: '1' },
+            { name: 'B', value: '2' },
+          ],
+          ports: [{ name: 'http', containerPort: 80 }],
+        },
+      ],
+      volumes: [{ name: 'data', image: { reference: 'web:1.0.0' } }],
+      nodeSelector: { disk: 'ssd' },
+      tolerations: [{ key: 'own', operator: 'Exists' }],
+    },
+  },
+  stages: [
+    {
+      name: 'all',
+      pools: [
+        {
+          name: 'a',
+          replicas: 2,
+          nodeSelector: { pool: 'a' },
+          tolerations: [{ key: 'pool', operator: 'Equal', value: 'a', effect: 'NoSchedule' }],
+          template: {
+            metadata: { labels: { tier: 'gold' } },
+            spec: {
+              serviceAccountName: 'web-a',
+              containers: [
+                { name: 'main', env: [{ name: 'B', value: 'two' }], resources: { limits: { memory: '1Gi' } } },
+              ],
+            },
+          },
+        },
+      ],
+    },
+  ],
+});
+const owner = { name: 'web', namespace: 'shop', uid: 'u1' };
+const recorded = revision(3, rich);
+const [pool] = rich.stages[0]?.pools ?? [];
+const placement = placementOf(pool ?? { name: 'a', replicas: 2 });
+const key = recorded.data.placements['a'] ?? '';
+const identity = { pool: 'a', revision: recorded, placement, strategy: 'BlueGreen' as const, key };
+
+// Golden: an upgrade of the operator restarts no pod. Another output of renderer 1 would restart every pod that runs.
+test('renderer 1 gives the same Deployment for ever', async () => {
+  const deployment = makeDeployment({ owner, identity, track: 'web-a-3', replicas: 2, topology: topologyOf(rich) });
+  await expect(`${JSON.stringify(deployment, null, 2)}\n`).toMatchFileSnapshot('golden/deployment-renderer-1.json');
+});
+
+test('what a label of the user claims to be ours is not taken over', () => {
+  const { spec: body } = makeDeployment({ owner, identity, track: 't', replicas: 1, topology: topologyOf(rich) });
+  expect(body.template.metadata?.labels?.['apprelease.dev/pool']).toBe('a');
+});
+
+test('the scale is left out where somebody else owns it', () => {
+  const { spec: body } = makeDeployment({
+    owner,
+    identity,
+    track: 't',
+    replicas: undefined,
+    topology: topologyOf(rich),
+  });
+  expect(body).not.toHaveProperty('replicas');
+});
+
+test('a Deployment is named after release, pool and revision; after its placement too once that has changed', () => {
+  expect(workloadName('web', identity)).toBe('web-a-3');
+  expect(workloadName('web', { ...identity, key: '12345678' })).toBe('web-a-3-12345');
+  expect(workloadName('web', { ...identity, strategy: 'RollingUpdate' })).toBe('web-a');
+  expect(trackName('web-a', identity)).toBe('web-a-3');
+  expect(trackName('web-a', { ...identity, strategy: 'RollingUpdate' })).toBe('web-a-rolling');
+});
+
+test.each([
+  ['web-a-rolling', 'web-a'],
+  ['shop-rolling', 'web-a'],
+  ['shop-2', 'web-a-2'],
+  ['shop-2-12345', 'web-a-2-12345'],
+])('with RollingUpdate a Deployment with the track %s is %s, whatever it runs', (track, name) => {
+  const rolling = { ...identity, strategy: 'RollingUpdate' as const };
+  const names = workloadNames('web', rolling, track);
+  expect(names).toEqual([name, expect.stringMatching(`^${name}-[0-9a-f]{5}$`)]);
+  const next = { ...rolling, revision: { ...recorded, number: 4 }, key: '12345678' };
+  expect(workloadNames('web', next, track)).toEqual(names);
+});
+
+test('a Service carries selector and ports of one revision', () => {
+  const template = { ...rich.service, type: 'ClusterIP' as const, ports: [] };
+  const service = makeService({
+    owner,
+    name: 'web-a',
+    pools: ['a'],
+    track: 'web-a-3',
+    revision: recorded,
+    template,
+    annotations: {},
+  });
+  expect(service.spec).toEqual({
+    type: 'ClusterIP',
+    selector: { 'apprelease.dev/track': 'web-a-3', 'apprelease.dev/release': 'web' },
+    ports: [{ port: 80, targetPort: 'http', protocol: 'TCP' }],
+  });
+  expect(service.metadata.ownerReferences).toEqual([
+    { apiVersion: 'apprelease.dev/v1alpha1', kind: 'AppRelease', name: 'web', uid: 'u1', controller: true },
+  ]);
+});
+
+test('of an adopted Service only the selector is owned, and it has no owner to be removed with', () => {
+  const service = makeAdoptedService({ owner, name: 'web', pools: ['a'], track: 't', annotations: {} });
+  expect(service.spec).toEqual({ selector: { 'apprelease.dev/track': 't', 'apprelease.dev/release': 'web' } });
+  expect(service.metadata).not.toHaveProperty('ownerReferences');
+});

@@ -1,0 +1,139 @@
+import { describe, expect, test } from 'vitest';
+import { readFacts, readIdentity, readPins, readRevisionData, readTopology, readWanted } from './recorded.ts';
+import type { Facts } from './revision.ts';
+import { topologyOf } from './revision.ts';
+import { DIGEST, revision, spec } from '../testing.ts';
+
+const AT = '2026-01-01T11:00:00.000Z';
+const PIN = { image: `web:1@${DIGEST}`, digest: DIGEST };
+
+/** As operators have written them since the first. */
+const FACTS: Facts = {
+  pools: {
+    a: {
+      entered: { at: AT, attempt: 2, key: '1a2b3c4d' },
+      placed: { at: AT, key: '1a2b3c4d', done: AT },
+      clock: { start: AT, stopped: AT },
+      healthySince: AT,
+      pulling: AT,
+      pulled: AT,
+      good: '2026-01-01T11:00:00Z',
+      failed: { at: AT, attempt: 1, reason: 'CrashLoop', message: 'again and again' },
+      rolledBack: { at: AT, by: 'web-r1-1' },
+    },
+    constructor: { clock: { start: AT } },
+  },
+  approvals: { production: { at: AT, promotion: 'go', skipSoak: true, by: 'somebody' } },
+  attempt: 2,
+};
+
+describe('facts', () => {
+  test('as they were written come back', () => {
+    expect(readFacts(JSON.stringify(FACTS))).toEqual(FACTS);
+    expect(readFacts(undefined)).toEqual({ pools: {}, approvals: {} });
+  });
+
+  test.each(['', 'x', 'null', '[]', '7', '{"pools":null,"approvals":[]}', '{"pools":{"a":null}}', '['.repeat(50_000)])(
+    'of another shape are none: %.40s',
+    (text) => {
+      expect(readFacts(text)).toEqual({ pools: {}, approvals: {} });
+    },
+  );
+
+  test('cost what cannot be read, and nothing else', () => {
+    const { a } = FACTS.pools;
+    const scribbled = { ...a, entered: 3, clock: { start: 'yesterday' }, healthySince: '2026-99-99', pulled: null };
+    const { entered: _entered, clock: _clock, healthySince: _since, pulled: _pulled, ...left } = a ?? {};
+    expect(readFacts(JSON.stringify({ pools: { a: scribbled, b: FACTS.pools.a }, attempt: 'x' }))).toEqual({
+      pools: { a: left, b: a },
+      approvals: {},
+    });
+    const approvals = { canary: { at: AT }, production: FACTS.approvals.production };
+    expect(readFacts(JSON.stringify({ approvals })).approvals).toEqual({ production: FACTS.approvals.production });
+  });
+
+  test.each(['failed', 'rolledBack'])('a bad mark stays one, though nobody can read it: %s', (mark) => {
+    const { a } = readFacts(JSON.stringify({ pools: { a: { good: AT, [mark]: 'no' } } })).pools;
+    expect(a).toEqual({ good: AT, rolledBack: { at: '1970-01-01T00:00:00.000Z', by: 'unknown' } });
+  });
+
+  test('that a newer operator wrote are left as they are', () => {
+    const newer = { pools: { a: { good: AT, later: { any: 1 } } }, approvals: {}, later: true };
+    expect(readFacts(JSON.stringify(newer))).toEqual(newer);
+  });
+});
+
+describe('the ledger', () => {
+  test('keeps each pin that can be read', () => {
+    const written = { '1': { 'web:1': { ...PIN, platforms: { 'linux/amd64': DIGEST } } }, constructor: { web: PIN } };
+    expect(readPins(JSON.stringify(written))).toEqual(written);
+    expect(readPins(JSON.stringify({ '1': { 'web:1': PIN, 'web:2': { image: 7 } }, '2': null }))).toEqual({
+      '1': { 'web:1': PIN },
+    });
+    expect(['null', '[]', 'x', '{"a":1}'].map(readPins)).toEqual([{}, {}, {}, {}]);
+  });
+
+  test('has a topology with the defaults of what an older operator did not have', () => {
+    const topology = topologyOf(spec());
+    const { capacity: _capacity, disruption: _disruption, revisionHistoryLimit: _limit, ...older } = topology;
+    const stages = older.stages.map(({ prepull: _prepull, ...stage }) => stage);
+    expect(readTopology(JSON.stringify({ ...older, stages }))).toEqual(topology);
+  });
+
+  test.each(['null', '{}', '{"stages":[]}', '{"stages":[{"name":"a"}]}', '{"stages":{}}'])(
+    'has no topology in %s',
+    (text) => {
+      expect(readTopology(text)).toBeUndefined();
+    },
+  );
+
+  test('tells what was wanted, by two numbers', () => {
+    expect(readWanted('{"revision":1,"newest":2}')).toEqual({ revision: 1, newest: 2 });
+    expect(['null', '{"revision":1}', '{"revision":"1","newest":2}'].map(readWanted)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+});
+
+describe('what a Deployment was frozen with', () => {
+  test('comes back, or is not known', () => {
+    const tolerations = [{ key: 'a', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 5 }];
+    const identity = {
+      placement: { nodeSelector: { pool: 'a' }, tolerations },
+      strategy: 'BlueGreen',
+      key: '1a2b3c4d',
+    };
+    expect(readIdentity(JSON.stringify(identity))).toEqual(identity);
+    const wrong = [
+      { ...identity, strategy: 'Canary' },
+      { ...identity, key: 7 },
+      { ...identity, placement: {} },
+      { ...identity, placement: { nodeSelector: { pool: 1 }, tolerations } },
+      { ...identity, placement: { nodeSelector: {}, tolerations: ['a'] } },
+    ];
+    expect(wrong.map((one) => readIdentity(JSON.stringify(one)))).toEqual(wrong.map(() => undefined));
+  });
+});
+
+describe('the data of a revision', () => {
+  const { data } = revision(1);
+
+  test('is handed on as it was recorded', () => {
+    expect(readRevisionData(data)).toBe(data);
+  });
+
+  test.each([
+    undefined,
+    null,
+    [],
+    'x',
+    {},
+    { renderer: 1 },
+    { ...data, images: [] },
+    { ...data, input: { ...data.input, template: {} } },
+  ])('that is another is somebody else’s: %j', (other) => {
+    expect(readRevisionData(other)).toBeUndefined();
+  });
+});

@@ -1,0 +1,183 @@
+/**
+ * Reads what the operator wrote to objects that others may write to as well: by schemas, so that no rule meets a shape
+ * that it does not know. What cannot be read was scribbled on, and counts as not written. Pure.
+ */
+import * as z from 'zod';
+import { appReleaseSpec } from '../../api/app-release.ts';
+import { podTemplate, poolTemplate } from '../../api/pod-template.ts';
+import { jsonFault, withoutNulls } from '../../lib/json.ts';
+import { own, setOwn } from '../../lib/own.ts';
+import type {
+  Facts,
+  Ledger,
+  LedgerRecord,
+  PinnedImage,
+  Placement,
+  PoolFacts,
+  RevisionData,
+  Topology,
+} from './revision.ts';
+
+/** The value of an annotation; undefined where it is none that could have been written. */
+function parseJson(text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return jsonFault(value) ? undefined : value;
+  } catch {
+    return undefined;
+  }
+}
+
+function read<Schema extends z.ZodType>(schema: Schema, text: string | undefined): z.infer<Schema> | undefined {
+  return schema.safeParse(parseJson(text)).data;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
+/** The entries that can be read. */
+function readEntries<Value>(value: unknown, readOne: (entry: unknown) => Value | undefined): Record<string, Value> {
+  const entries = isObject(value) ? Object.entries(value) : [];
+  return Object.fromEntries(
+    entries.flatMap(([key, entry]) => {
+      const one = readOne(entry);
+      return one === undefined ? [] : [[key, one] as const];
+    }),
+  );
+}
+
+const count = z.int().min(1);
+const time = z.string().refine((text) => !Number.isNaN(Date.parse(text)));
+
+const pinnedImage = z.looseObject({
+  image: z.string().min(1),
+  digest: z.string().min(1),
+  platforms: z.record(z.string(), z.string()).optional(),
+});
+
+const revisionData = z.looseObject({
+  renderer: count,
+  input: z.looseObject({
+    version: z.string().min(1),
+    template: podTemplate,
+    pools: z.record(z.string(), poolTemplate),
+    ports: z.array(z.looseObject({ port: z.int(), protocol: z.string() })),
+    barrier: z.boolean(),
+  }),
+  images: z.record(z.string(), pinnedImage),
+  placements: z.record(z.string(), z.string()),
+});
+
+const readData = new WeakMap<object, RevisionData | 'foreign'>();
+
+/** Once for each object that a cache holds. Only judged: what was recorded is handed on as it is, without its nulls. */
+export function readRevisionData(data: unknown): RevisionData | undefined {
+  if (!isObject(data)) return undefined;
+  const known = readData.get(data) ?? parseRevisionData(data) ?? 'foreign';
+  readData.set(data, known);
+  return known === 'foreign' ? undefined : known;
+}
+
+function parseRevisionData(data: object): RevisionData | undefined {
+  if (jsonFault(data)) return undefined;
+  const clean = withoutNulls(data);
+  return revisionData.safeParse(clean).success ? (clean as RevisionData) : undefined;
+}
+
+/** Each on its own: a field that cannot be read costs that field alone. */
+const POOL_FACTS: { [Field in keyof Required<PoolFacts>]: z.ZodType<Required<PoolFacts>[Field]> } = {
+  entered: z.object({ at: time, attempt: count, key: z.string() }),
+  placed: z.object({ at: time, key: z.string(), done: time.optional() }),
+  clock: z.object({ start: time, stopped: time.optional() }),
+  healthySince: time,
+  pulling: time,
+  gaveBack: time,
+  pulled: time,
+  good: time,
+  failed: z.object({ at: time, attempt: count, reason: z.string(), message: z.string() }),
+  rolledBack: z.object({ at: time, by: z.string() }),
+};
+
+/** A bad mark that nobody can read keeps a revision out all the same, until a person lets it in. */
+const UNREADABLE: Required<PoolFacts>['rolledBack'] = { at: new Date(0).toISOString(), by: 'unknown' };
+
+function readPoolFacts(value: unknown): PoolFacts | undefined {
+  if (!isObject(value)) return undefined;
+  const facts: Record<string, unknown> = {};
+  for (const [field, written] of Object.entries(value)) {
+    const schema = own<z.ZodType>(POOL_FACTS, field);
+    // What a newer operator wrote stays, though nothing here reads it.
+    if (!schema || schema.safeParse(written).success) setOwn(facts, field, written);
+    else if (field === 'failed' || field === 'rolledBack') facts.rolledBack ??= UNREADABLE;
+  }
+  return facts;
+}
+
+const approval = z.looseObject({
+  at: time,
+  promotion: z.string().min(1),
+  skipSoak: z.boolean(),
+  by: z.string().optional(),
+});
+
+export function readFacts(text: string | undefined): Facts {
+  const value = parseJson(text);
+  if (!isObject(value)) return { pools: {}, approvals: {} };
+  const { attempt, ...others } = value;
+  return {
+    ...others,
+    ...(count.safeParse(attempt).success && { attempt: attempt as number }),
+    pools: readEntries(value.pools, readPoolFacts),
+    approvals: readEntries(value.approvals, (entry) => approval.safeParse(entry).data),
+  };
+}
+
+const topology = appReleaseSpec.omit({ template: true, version: true, paused: true });
+const wantedRecord = z.object({ revision: count, newest: count });
+
+/** A pin that cannot be read is asked for again. */
+export function readPins(text: string | undefined): Ledger {
+  return readEntries(parseJson(text), (images) =>
+    isObject(images)
+      ? readEntries(images, (pin) => pinnedImage.safeParse(pin).data as PinnedImage | undefined)
+      : undefined,
+  );
+}
+
+/** With the defaults of what an older operator did not have. */
+export function readTopology(text: string | undefined): Topology | undefined {
+  return read(topology, text);
+}
+
+export function readWanted(text: string | undefined): LedgerRecord['wanted'] {
+  return read(wantedRecord, text);
+}
+
+const identity = z.object({
+  placement: z.object({
+    nodeSelector: z.record(z.string(), z.string()),
+    tolerations: z.array(
+      z.looseObject({
+        key: z.string().optional(),
+        operator: z.string().optional(),
+        value: z.string().optional(),
+        effect: z.string().optional(),
+      }),
+    ),
+  }),
+  strategy: z.enum(['BlueGreen', 'RollingUpdate']),
+  key: z.string(),
+});
+
+export interface RecordedIdentity {
+  placement: Placement;
+  strategy: Topology['strategy']['type'];
+  key: string;
+}
+
+/** What a Deployment was frozen with. */
+export function readIdentity(text: string | undefined): RecordedIdentity | undefined {
+  return read(identity, text) as RecordedIdentity | undefined;
+}

@@ -1,0 +1,268 @@
+import type {
+  AppReleaseSpec,
+  PodTemplate,
+  Pool,
+  PoolTemplate,
+  ServicePort,
+  Toleration,
+} from '../../api/app-release.ts';
+import { ANNOTATION } from '../../api/meta.ts';
+import { own } from '../../lib/own.ts';
+import { withoutNulls } from '../../lib/json.ts';
+import { canonicalJson, serviceName, shortHash } from './names.ts';
+import type { ControllerRevision } from './kube-objects.ts';
+import { readFacts, readPins, readRevisionData, readTopology, readWanted } from './recorded.ts';
+
+/** The renderer that new revisions record. Older ones stay in render.ts: an upgrade of the operator restarts no pod. */
+export const RENDERER = 1;
+
+/** What a revision is the record of, as the user gave it. Two specs want the same revision when this is equal. */
+export interface RevisionInput {
+  version: string;
+  template: PodTemplate;
+  /** The pools that differ. */
+  pools: Record<string, PoolTemplate>;
+  ports: ServicePort[];
+  barrier: boolean;
+}
+
+export interface PinnedImage {
+  /** repo[:tag]@digest: what the pods get. */
+  image: string;
+  digest: string;
+  /** os/arch[/variant] → the digest of that platform's manifest, where the image is an index. */
+  platforms?: Record<string, string>;
+}
+
+export interface RevisionData {
+  renderer: number;
+  input: RevisionInput;
+  /** By the image string as the user wrote it. */
+  images: Record<string, PinnedImage>;
+  /** The placement key that each pool had when this was recorded: those Deployments have the plain name. */
+  placements: Record<string, string>;
+}
+
+export interface PoolFacts {
+  /** When the pool was let in; `key` is the placement and strategy it was let in with. */
+  entered?: { at: string; attempt: number; key: string };
+  /**
+   * When what serves was last let go to other VMs, and the key of that placement; `done` once it serves from there. The
+   * other facts are those of the revision, wherever it runs.
+   */
+  placed?: { at: string; key: string; done?: string };
+  /** When the deadline's clock started, moved on by the time it stood still; and since when it stands still. */
+  clock?: { start: string; stopped?: string };
+  /** Since when the pool serves this revision, healthy. */
+  healthySince?: string;
+  /** When its VMs began to pull the images, and when all of them had them (see prepull). */
+  pulling?: string;
+  pulled?: string;
+  /** When it gave back the room of pods that found none in time: it was let in, and waits again. */
+  gaveBack?: string;
+  good?: string;
+  failed?: { at: string; attempt: number; reason: string; message: string };
+  rolledBack?: { at: string; by: string };
+}
+
+export interface Approval {
+  at: string;
+  promotion: string;
+  skipSoak: boolean;
+  by?: string;
+}
+
+export interface Facts {
+  pools: Record<string, PoolFacts>;
+  /** By stage. */
+  approvals: Record<string, Approval>;
+  /** Counts up with every rollback of this revision; absent means 1. */
+  attempt?: number;
+}
+
+export interface Revision {
+  name: string;
+  number: number;
+  uid: string;
+  resourceVersion: string;
+  createdAt: string;
+  data: RevisionData;
+  facts: Facts;
+}
+
+export interface Placement {
+  nodeSelector: Record<string, string>;
+  tolerations: Toleration[];
+}
+
+/**
+ * What Deployments are frozen with, besides the revision: the placements of the pools behind one Service (they share
+ * the label that it selects, so they change together) and the strategy.
+ */
+export function placementKey(placements: readonly Placement[], strategy: string): string {
+  return shortHash({ placements, strategy });
+}
+
+export function placementOf(pool: Pool): Placement {
+  return { nodeSelector: pool.nodeSelector ?? {}, tolerations: pool.tolerations ?? [] };
+}
+
+/** The placement key of each pool of a topology, under a strategy. */
+export function placementKeys(topology: Topology, release: string, strategy: string): Map<string, string> {
+  const pools = topology.stages.flatMap((stage) => stage.pools);
+  const groups = Map.groupBy(pools, (pool) => (topology.service ? serviceName(release, pool) : `/${pool.name}`));
+  return new Map(
+    [...groups.values()].flatMap((group) => {
+      const key = placementKey(group.map(placementOf), strategy);
+      return group.map(({ name }) => [name, key] as const);
+    }),
+  );
+}
+
+/** The tag of a reference, without registry and digest. */
+export function imageTag(image: string): string | undefined {
+  const [name = ''] = image.split('@');
+  return /:([A-Za-z0-9_][A-Za-z0-9_.-]*)$/.exec(name)?.[1];
+}
+
+export function wantedVersion(spec: Pick<AppReleaseSpec, 'version' | 'template'>): string | undefined {
+  return spec.version ?? imageTag(spec.template.spec.containers[0]?.image ?? '');
+}
+
+export function revisionInput(spec: AppReleaseSpec, version: string): RevisionInput {
+  const pools = spec.stages.flatMap((stage) => stage.pools);
+  return {
+    version,
+    template: spec.template,
+    pools: Object.fromEntries(pools.flatMap((pool) => (pool.template ? [[pool.name, pool.template]] : []))),
+    ports: spec.service?.ports ?? [],
+    barrier: spec.rollback.barrier,
+  };
+}
+
+/**
+ * Whether a recorded input is the one that is wanted. Pools that are gone from the topology do not count, so that to
+ * remove a pool makes no revision; nor do nulls, which say the same as nothing.
+ */
+export function sameInput(recorded: RevisionInput, wanted: RevisionInput, poolNames: ReadonlySet<string>): boolean {
+  const present = Object.fromEntries(Object.entries(recorded.pools).filter(([name]) => poolNames.has(name)));
+  return canonicalJson(withoutNulls({ ...recorded, pools: present })) === canonicalJson(withoutNulls(wanted));
+}
+
+/** The image strings of a template: containers, init containers, image volumes. */
+export function templateImages({ spec }: PodTemplate): string[] {
+  const { containers, initContainers = [], volumes = [] } = spec;
+  const references = volumes.flatMap((volume) => volume.image?.reference ?? []);
+  return [...new Set([...initContainers, ...containers].map(({ image }) => image).concat(references))];
+}
+
+/** The API server takes 256 KiB of annotations in all: the topology and the ledger share them. */
+export const LEDGER_BYTES = 250 * 1024;
+
+/** Version → image string → pin: what outlives the revisions. */
+export type Ledger = Record<string, Record<string, PinnedImage>>;
+
+/** The pins already known for a version: from its revisions, newest first, then from the ledger. */
+export function knownPins(
+  version: string,
+  revisions: readonly Revision[],
+  ledger: Ledger,
+): Record<string, PinnedImage> {
+  const recorded = revisions.filter(({ data }) => data.input.version === version).map(({ data }) => data.images);
+  return Object.fromEntries([own(ledger, version) ?? {}, ...recorded].flatMap((images) => Object.entries(images)));
+}
+
+/** The images that a spec needs from a registry: those that its version has no pin for yet. */
+export function imagesToResolve(spec: AppReleaseSpec, revisions: readonly Revision[], ledger: Ledger): string[] {
+  const version = wantedVersion(spec);
+  if (version === undefined) return [];
+  const known = knownPins(version, revisions, ledger);
+  return templateImages(spec.template).filter((image) => own(known, image) === undefined);
+}
+
+const readRevisions = new WeakMap<ControllerRevision, Revision>();
+
+/** Reads a ControllerRevision that the operator wrote, once; undefined for one that it did not (the ledger has no data). */
+export function parseRevision(object: ControllerRevision): Revision | undefined {
+  const known = readRevisions.get(object) ?? readRevision(object);
+  if (known) readRevisions.set(object, known);
+  return known;
+}
+
+function readRevision(object: ControllerRevision): Revision | undefined {
+  const data = readRevisionData(object.data);
+  if (!data) return undefined;
+  return {
+    name: object.metadata.name,
+    number: object.revision,
+    uid: object.metadata.uid,
+    resourceVersion: object.metadata.resourceVersion,
+    createdAt: object.metadata.creationTimestamp,
+    data,
+    facts: readFacts(object.metadata.annotations?.[ANNOTATION.facts]),
+  };
+}
+
+/** What the ledger object holds besides the pins. */
+export interface LedgerRecord {
+  ledger: Ledger;
+  topology?: Topology;
+  /** The wanted revision, while `newest` is the newest: where a revert made an older one wanted. */
+  wanted?: { revision: number; newest: number };
+}
+
+/** The last valid spec, but for what a revision holds. */
+export type Topology = Omit<AppReleaseSpec, 'template' | 'version' | 'paused'>;
+
+/** How long a version may take in a pool, and a move or a rollback to find VMs, in milliseconds. */
+export function deadlineMs(topology: Topology | undefined): number {
+  return (topology?.progressDeadlineSeconds ?? 0) * 1000;
+}
+
+export function topologyOf(spec: AppReleaseSpec): Topology {
+  const { template: _template, version: _version, paused: _paused, ...topology } = spec;
+  return {
+    ...topology,
+    stages: topology.stages.map((stage) => ({
+      ...stage,
+      pools: stage.pools.map(({ template: _poolTemplate, ...pool }) => pool),
+    })),
+  };
+}
+
+const readRecords = new WeakMap<ControllerRevision, LedgerRecord>();
+
+/** Once for each object that a cache holds. */
+export function parseLedger(object: ControllerRevision | undefined): LedgerRecord {
+  if (object === undefined) return { ledger: {} };
+  const { annotations } = object.metadata;
+  const known = readRecords.get(object);
+  if (known) return known;
+  const topology = readTopology(annotations?.[ANNOTATION.topology]);
+  const wanted = readWanted(annotations?.[ANNOTATION.wanted]);
+  const record = {
+    ledger: readPins(annotations?.[ANNOTATION.ledger]),
+    ...(topology && { topology }),
+    ...(wanted && { wanted }),
+  };
+  readRecords.set(object, record);
+  return record;
+}
+
+export function poolFacts(revision: Revision, pool: string): PoolFacts {
+  return own(revision.facts.pools, pool) ?? {};
+}
+
+export function isGood(revision: Revision, pool: string): boolean {
+  return poolFacts(revision, pool).good !== undefined;
+}
+
+/** Marked bad in this pool: it failed there or was taken back. */
+export function isBadIn(revision: Revision, pool: string): boolean {
+  const { failed, rolledBack } = poolFacts(revision, pool);
+  return failed !== undefined || rolledBack !== undefined;
+}
+
+export function isBad(revision: Revision): boolean {
+  return Object.keys(revision.facts.pools).some((pool) => isBadIn(revision, pool));
+}

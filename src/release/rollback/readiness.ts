@@ -1,0 +1,53 @@
+/** How fast a rollback of a pool would be. Pure. */
+import type { PoolStatus } from '../../api/app-release.ts';
+import { imagePresence } from '../../scheduling/images.ts';
+import { openVms } from '../state/pool-template.ts';
+import type { Revision } from '../record/revision.ts';
+import { barrierBetween, lastGood, wantedReplicas } from '../state/target.ts';
+import type { PoolView, View } from '../state/view.ts';
+
+type RollbackStatus = NonNullable<PoolStatus['rollback']>;
+
+export function rollbackReadiness(view: View, pool: PoolView): RollbackStatus | undefined {
+  const previous = lastGood(view, pool, pool.served);
+  if (!previous || !pool.served) return undefined;
+  const { number, data } = previous;
+  const base = { version: data.input.version, revision: number };
+  const barrier = barrierBetween(view, pool, previous);
+  if (barrier) {
+    return {
+      ...base,
+      readiness: 'Impossible',
+      message: `version ${barrier.data.input.version} is a barrier: only spec.force goes back behind it`,
+    };
+  }
+  const standby = pool.workloads.find((workload) => workload.revision === number && workload !== pool.current);
+  const needed = Math.max(1, Math.min(wantedReplicas(pool, pool.current), pool.current?.ready ?? 0));
+  if (standby && standby.ownReady >= needed) return { ...base, readiness: 'Warm' };
+  const found = standby ? `${standby.ownReady} of ${needed} pods are ready` : 'no pod runs any more';
+  const { readiness, message } = withoutPods(view, pool, previous);
+  return { ...base, readiness, message: `${found}: ${message}` };
+}
+
+/** Containers must be started: with or without a pull. */
+function withoutPods(
+  view: View,
+  pool: PoolView,
+  previous: Revision,
+): Pick<RollbackStatus, 'readiness'> & { message: string } {
+  const { data } = previous;
+  if (asksRegistry(data.input.template)) {
+    const message = 'a rollback starts containers and asks the registry: imagePullPolicy is Always';
+    return { readiness: 'Cold', message };
+  }
+  const digests = Object.values(data.images).map(({ digest }) => digest);
+  const { have, unknown, of } = imagePresence(openVms(view, pool, previous), digests);
+  if (of > 0 && have === of) return { readiness: 'Cached', message: 'a rollback starts containers from cached images' };
+  const some = `a rollback starts containers; ${have} of ${of} VMs have the images`;
+  if (have + unknown < of || of === 0) return { readiness: 'Cold', message: some };
+  return { readiness: 'Unknown', message: `${some}, ${unknown} report too few of theirs to tell` };
+}
+
+function asksRegistry({ spec: { containers, initContainers = [] } }: Revision['data']['input']['template']): boolean {
+  return [...containers, ...initContainers].some(({ imagePullPolicy }) => imagePullPolicy === 'Always');
+}

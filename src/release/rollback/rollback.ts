@@ -1,0 +1,371 @@
+/** What becomes of ReleaseRollbacks: accepted with their targets, completed, superseded, ended. Pure. */
+import type { Reason } from '../../api/reasons.ts';
+import type { ReleaseRollback, ReleaseRollbackStatus, RollbackPoolStatus } from '../../api/release-rollback.ts';
+import { ownOrNew } from '../../lib/own.ts';
+import type { Action, Notice } from '../record/actions.ts';
+import { targetOf } from '../record/actions.ts';
+import type { ConditionDraft } from '../../api/conditions.ts';
+import { conditionIs, findCondition, withConditions } from '../../api/conditions.ts';
+import type { Revisions } from '../record/facts-draft.ts';
+import { hasSameVersion, keepsOut } from '../state/kinship.ts';
+import { canonicalJson } from '../record/names.ts';
+import type { PoolFacts, Revision } from '../record/revision.ts';
+import { isGood, poolFacts } from '../record/revision.ts';
+import { barrierBetween, isAvailable, lastGood, wantedReplicas, wantedRevision } from '../state/target.ts';
+import { namesWanted } from '../stages/approvals.ts';
+import type { Hold, PoolView, View } from '../state/view.ts';
+import { inForce } from '../state/view.ts';
+
+/** Accepts or rejects what is new. The targets are stored before any workload is written and never computed again. */
+export function answerRollbacks(view: View): Action[] {
+  const open = view.observed.rollbacks
+    .filter(({ status, metadata }) => !findCondition(status?.conditions, 'Accepted') && !metadata.deletionTimestamp)
+    .toSorted((a, b) =>
+      a.metadata.creationTimestamp + a.metadata.name < b.metadata.creationTimestamp + b.metadata.name ? -1 : 1,
+    );
+  const [next] = open;
+  return next ? [{ ...answer(view, next), first: true }] : [];
+}
+
+/** For people: the targets are the pools' revisions. */
+function toVersionOf(view: View, pools: readonly RollbackPoolStatus[]): Pick<ReleaseRollbackStatus, 'toVersion'> {
+  const targets = view.revisions.filter(({ number }) => pools.some(({ to }) => to === number));
+  const versions = new Set(targets.map(({ data }) => data.input.version));
+  return versions.size > 0 ? { toVersion: [...versions].join(',') } : {};
+}
+
+type Verdict = { pools: RollbackPoolStatus[] } | { reason: Reason; message: string };
+
+function answer(view: View, rollback: ReleaseRollback): Action {
+  const verdict = decide(view, rollback);
+  const name = rollback.metadata.name;
+  if ('reason' in verdict) {
+    const drafts: ConditionDraft[] = [
+      { type: 'Accepted', status: 'False', reason: verdict.reason, message: verdict.message },
+      { type: 'Complete', status: 'False', reason: 'Rejected', message: verdict.message },
+      { type: 'InForce', status: 'False', reason: 'Rejected', message: verdict.message },
+    ];
+    return patch(rollback, { conditions: withConditions([], drafts, view.now) }, `reject rollback ${name}`, {
+      type: 'Warning',
+      reason: 'RollbackRejected',
+      note: `rollback ${name}: ${verdict.message}`,
+    });
+  }
+  const sequence = Math.max(0, ...view.observed.rollbacks.map(({ status }) => status?.sequence ?? 0)) + 1;
+  const moved = verdict.pools
+    .filter(({ from, to }) => from !== to)
+    .map(({ name: pool, from, to }) => `${pool} ${from ?? '-'} → ${to ?? '-'}`);
+  const message = moved.length > 0 ? `takes back ${moved.join(', ')}` : 'keeps every pool where it is';
+  const status: ReleaseRollbackStatus = {
+    releaseUID: view.owner.uid,
+    acceptedAt: new Date(view.now).toISOString(),
+    ...toVersionOf(view, verdict.pools),
+    sequence,
+    ...heldAgainst(view),
+    pools: verdict.pools,
+    conditions: withConditions(
+      [],
+      [
+        { type: 'Accepted', status: 'True', reason: 'Accepted', message },
+        { type: 'Complete', status: 'False', reason: 'InProgress', message },
+        { type: 'Superseded', status: 'False', reason: 'Latest', message: 'no later rollback took a pool over' },
+        { type: 'InForce', status: 'True', reason: 'Holding', message: holdMessage(view.lastWanted) },
+      ],
+      view.now,
+    ),
+  };
+  const why = rollback.spec.reason === undefined ? '' : `: ${rollback.spec.reason}`;
+  return patch(rollback, status, `accept rollback ${name}: ${message}`, {
+    type: 'Normal',
+    reason: 'RollbackAccepted',
+    note: `rollback ${name} ${message}${why}`,
+  });
+}
+
+/** What it keeps out: the revision that it is held against, or now a later one that was made of it. */
+function holdMessage(held: Revision | undefined, wanted = held): string {
+  if (!held || !wanted) return 'keeps the pools where they are';
+  const which =
+    wanted === held
+      ? 'and later ones with its version or its images,'
+      : `with the ${hasSameVersion(held, wanted) ? 'version' : 'images'} of revision ${held.number},`;
+  return `keeps out ${title(wanted)} ${which} until another version with other images is wanted, or a ReleasePromotion names it`;
+}
+
+function title({ number, data }: Revision): string {
+  return `revision ${number} (${data.input.version})`;
+}
+
+function decide(view: View, { spec }: ReleaseRollback): Verdict {
+  if (!view.topology)
+    return { reason: 'NothingRuns', message: 'the release has never had a valid spec: there is nothing to return to' };
+  const unknown = spec.pools?.find((name) => !view.pools.some((pool) => pool.name === name));
+  if (unknown !== undefined) {
+    const known = view.pools.map(({ name }) => name).join(', ');
+    return { reason: 'UnknownPool', message: `spec.pools: the release has no pool ${unknown}: it has ${known}` };
+  }
+  for (const group of view.groups) {
+    const named = group.pools.filter(({ name }) => spec.pools?.includes(name) ?? true);
+    if (named.length > 0 && named.length < group.pools.length) {
+      const all = group.pools.map(({ name }) => name).join(', ');
+      return {
+        reason: 'SharedService',
+        message: `spec.pools: ${all} share Service ${group.serviceName ?? ''} and go back together: name all of them`,
+      };
+    }
+  }
+  const choices = view.pools
+    .filter(({ name }) => spec.pools?.includes(name) ?? true)
+    .map((pool) => ({ pool, choice: choose(view, pool, spec) }));
+  if (choices.every(({ choice }) => 'stays' in choice)) {
+    const [first] = choices;
+    const why = first && 'stays' in first.choice ? first.choice.stays : '';
+    return { reason: 'NoTarget', message: `${why}. ${nameable(view)}` };
+  }
+  return {
+    pools: choices.map(({ pool, choice }) => ({
+      name: pool.name,
+      ...servedFrom(pool),
+      ...('stays' in choice
+        ? { ...(pool.served && { to: pool.served.number }), message: choice.stays }
+        : { to: choice.to.number }),
+    })),
+  };
+}
+
+function servedFrom({ served, lost }: PoolView): Pick<RollbackPoolStatus, 'from'> {
+  const from = served?.number ?? lost?.number;
+  return from === undefined ? {} : { from };
+}
+
+/** What it keeps out. Where that has no record any more, its version tells it from another. */
+function heldAgainst(view: View): Pick<ReleaseRollbackStatus, 'heldAgainst' | 'heldVersion'> {
+  const lost = view.wanted.state === 'Recorded' ? undefined : view.pools.find((pool) => pool.lost)?.lost;
+  if (lost) return { heldAgainst: lost.number, ...(lost.version !== undefined && { heldVersion: lost.version }) };
+  return view.lastWanted ? { heldAgainst: view.lastWanted.number } : {};
+}
+
+function choose(view: View, pool: PoolView, spec: ReleaseRollback['spec']): { to: Revision } | { stays: string } {
+  const explicit = spec.toRevision !== undefined || spec.toVersion !== undefined;
+  const named = view.revisions.filter(
+    ({ number, data }) =>
+      (spec.toRevision === undefined || number === spec.toRevision) &&
+      (spec.toVersion === undefined || data.input.version === spec.toVersion),
+  );
+  const asked = spec.toVersion === undefined ? `revision ${spec.toRevision ?? ''}` : `version ${spec.toVersion}`;
+  const to = explicit
+    ? named.findLast((revision) => isGood(revision, pool.name))
+    : lastGood(view, pool, pool.lost ? undefined : view.lastWanted);
+  if (!to) {
+    if (!explicit) return { stays: `pool ${pool.name} has run nothing good to return to` };
+    return {
+      stays: named.length === 0 ? `${asked} was never recorded` : `${asked} was never good in pool ${pool.name}`,
+    };
+  }
+  const serving = pool.served?.number ?? pool.lost?.number ?? Infinity;
+  if (spec.pools === undefined && to.number > serving) {
+    return {
+      stays: `pool ${pool.name} runs the older revision ${serving}: name it in spec.pools to move it forward`,
+    };
+  }
+  const barrier = barrierBetween(view, pool, to);
+  if (barrier && !spec.force) {
+    return {
+      stays: `version ${barrier.data.input.version} is a barrier: pool ${pool.name} goes back behind it only with spec.force: true`,
+    };
+  }
+  return { to };
+}
+
+function nameable(view: View): string {
+  const good = view.revisions.filter((revision) => view.pools.some(({ name }) => isGood(revision, name)));
+  if (good.length === 0) return 'No revision has been good in any pool yet';
+  return `What can be named: ${good.map(({ number, data }) => `${data.input.version} (revision ${number})`).join(', ')}`;
+}
+
+/** Keeps the statuses of accepted rollbacks: superseded pools, completed pools, the end of the hold. */
+export function followRollbacks(view: View): Action[] {
+  return view.observed.rollbacks.flatMap((rollback) => {
+    const { status } = rollback;
+    if (status?.acceptedAt === undefined || status.releaseUID !== view.owner.uid) return [];
+    const next = follow(view, rollback, status);
+    if (canonicalJson(next) === canonicalJson(status)) return [];
+    return [patch(rollback, next, `follow rollback ${rollback.metadata.name}`, ...followNotices(rollback, next))];
+  });
+}
+
+function follow(view: View, rollback: ReleaseRollback, status: ReleaseRollbackStatus): ReleaseRollbackStatus {
+  const name = rollback.metadata.name;
+  const pools = (status.pools ?? []).map((own) => followPool(view, rollback, own));
+  const left = pools.filter(({ supersededBy }) => supersededBy === undefined);
+  const drafts: ConditionDraft[] = [];
+  let end = status.endedAt === undefined ? undefined : status.endReason;
+  if (left.length === 0) {
+    const by = [...new Set(pools.map(({ supersededBy }) => supersededBy))].join(', ');
+    drafts.push({ type: 'Superseded', status: 'True', reason: 'LaterRollback', message: `superseded by ${by}` });
+    drafts.push({ type: 'InForce', status: 'False', reason: 'Superseded', message: `superseded by ${by}` });
+  } else {
+    end ??= endOfHold(view, rollback);
+    const held = view.revisions.find(({ number }) => number === status.heldAgainst);
+    if (end !== undefined) drafts.push({ type: 'InForce', status: 'False', reason: 'Ended', message: end });
+    else if (held) {
+      const message = holdMessage(held, wantedRevision(view));
+      drafts.push({ type: 'InForce', status: 'True', reason: 'Holding', message });
+    }
+  }
+  const open = left.filter(
+    (pool) => pool.completedAt === undefined && view.pools.some((own) => own.name === pool.name),
+  );
+  if (left.length > 0 && open.length === 0) {
+    drafts.push({ type: 'Complete', status: 'True', reason: 'Complete', message: completeMessage(left) });
+  } else if (!conditionIs(status.conditions, 'Complete', 'True') && (end !== undefined || left.length === 0)) {
+    drafts.push({
+      type: 'Complete',
+      status: 'False',
+      reason: end === undefined ? 'Superseded' : 'Ended',
+      message: `rollback ${name} ended before every pool was back`,
+    });
+  }
+  return {
+    ...status,
+    pools,
+    conditions: withConditions(status.conditions, drafts, view.now),
+    ...(end !== undefined && { endedAt: status.endedAt ?? new Date(view.now).toISOString(), endReason: end }),
+  };
+}
+
+function completeMessage(pools: readonly RollbackPoolStatus[]): string {
+  const back = pools.filter(({ message }) => message === undefined).map(({ name }) => name);
+  const stay = pools.filter(({ message }) => message !== undefined).map(({ name }) => name);
+  const parts = [
+    ...(back.length > 0 ? [`${back.join(', ')} ${back.length > 1 ? 'serve their targets' : 'serves its target'}`] : []),
+    ...(stay.length > 0 ? [`${stay.join(', ')} ${stay.length > 1 ? 'stay' : 'stays'}`] : []),
+  ];
+  return parts.join('; ');
+}
+
+function followPool(view: View, rollback: ReleaseRollback, own: RollbackPoolStatus): RollbackPoolStatus {
+  const pool = view.pools.find(({ name }) => name === own.name);
+  if (!pool || own.supersededBy !== undefined || rollback.status?.endedAt !== undefined) return own;
+  const holder = pool.hold?.rollback.metadata;
+  if (holder && holder.uid !== rollback.metadata.uid) return { ...own, supersededBy: holder.name };
+  if (own.completedAt !== undefined) return own;
+  // One that stays has nowhere to come back to, however it fares.
+  if (own.message === undefined && !(hasReturned(view, pool, own.to) && isMarked(view, pool, rollback))) return own;
+  return { ...own, completedAt: new Date(view.now).toISOString() };
+}
+
+/** The pool serves the target, with pods: for RollingUpdate all of them, since the old ones serve until then. */
+function hasReturned(view: View, pool: PoolView, to: number | undefined): boolean {
+  if (to === undefined) return true;
+  const { served, current } = pool;
+  if (served?.number !== to || !current) return false;
+  if (
+    view.groups.some(
+      (group) => group.pools.includes(pool) && group.service !== undefined && group.track !== current.track,
+    )
+  )
+    return false;
+  const replicas = wantedReplicas(pool, current);
+  return current.strategy === 'RollingUpdate'
+    ? isAvailable(current, served, replicas)
+    : current.ownReady > 0 || replicas === 0;
+}
+
+/** Only once it is recorded that the revision was taken back: whoever sees Complete may delete the rollback. */
+function isMarked(view: View, pool: PoolView, { status }: ReleaseRollback): boolean {
+  const left = view.revisions.find(({ number }) => number === status?.heldAgainst);
+  return !left || pool.hold?.pool.to === left.number || poolFacts(left, pool.name).entered === undefined;
+}
+
+function endOfHold(view: View, rollback: ReleaseRollback): string | undefined {
+  const wanted = wantedRevision(view);
+  if (!wanted) return undefined;
+  if (!keepsOut(view, rollback, wanted)) return `${title(wanted)} is wanted now`;
+  const retry = view.observed.promotions.find((promotion) => namesWanted(view, promotion));
+  return retry && `ReleasePromotion ${retry.metadata.name} names the held revision ${wanted.number}: retry`;
+}
+
+function followNotices({ metadata, status }: ReleaseRollback, next: ReleaseRollbackStatus): Notice[] {
+  const notices: Notice[] = [];
+  if (!conditionIs(status?.conditions, 'Complete', 'True') && conditionIs(next.conditions, 'Complete', 'True')) {
+    notices.push({
+      type: 'Normal',
+      reason: 'RollbackComplete',
+      note: `rollback ${metadata.name}: ${findCondition(next.conditions, 'Complete')?.message ?? ''}`,
+    });
+  }
+  if (status?.endedAt === undefined && next.endedAt !== undefined) {
+    notices.push({
+      type: 'Normal',
+      reason: 'HoldEnded',
+      note: `rollback ${metadata.name} holds no longer: ${next.endReason ?? ''}`,
+    });
+  }
+  return notices;
+}
+
+/** Marks what was taken back, so that it comes again only by hand, stage by stage; and what was passed over has left. */
+export function markRolledBack(view: View, drafts: Revisions): void {
+  for (const pool of view.pools) {
+    const { hold } = pool;
+    if (!hold) continue;
+    const { heldAgainst } = hold.rollback.status ?? {};
+    for (const revision of view.revisions) {
+      if (revision.number === hold.pool.to || poolFacts(revision, pool.name).entered === undefined) continue;
+      const isLater = revision.number >= (heldAgainst ?? Infinity);
+      if (isLater && keepsOut(view, hold.rollback, revision)) markLeft(drafts, pool, revision, hold);
+      else if (revision.number > (hold.pool.to ?? Infinity)) leave(drafts, pool, revision);
+    }
+  }
+}
+
+function markLeft(drafts: Revisions, pool: PoolView, left: Revision, { rollback }: Hold): void {
+  const by = rollback.metadata.name;
+  const draft = leave(drafts, pool, left);
+  const facts = drafts.change(left);
+  if (!Object.values(left.facts.pools).some(({ rolledBack }) => rolledBack?.by === by))
+    facts.attempt = (left.facts.attempt ?? 1) + 1;
+  facts.approvals = {};
+  draft.rolledBack = { at: rollback.status?.acceptedAt ?? '', by };
+  delete draft.healthySince;
+}
+
+/** It must be let in anew to come again. */
+function leave(drafts: Revisions, pool: PoolView, revision: Revision): PoolFacts {
+  const draft = ownOrNew<PoolFacts>(drafts.change(revision).pools, pool.name, () => ({}));
+  delete draft.entered;
+  delete draft.placed;
+  delete draft.gaveBack;
+  delete draft.clock;
+  return draft;
+}
+
+/** Makes the release an owner, so that its deletion takes the record along. */
+export function ownRollbacks(view: View): Action[] {
+  return view.observed.rollbacks
+    .filter(
+      ({ metadata, status }) =>
+        status?.acceptedAt !== undefined && !(metadata.ownerReferences ?? []).some(({ uid }) => uid === view.owner.uid),
+    )
+    .filter(({ status }) => status?.releaseUID === view.owner.uid)
+    .map((rollback) => ({
+      kind: 'OwnRollback',
+      message: `own rollback ${rollback.metadata.name}`,
+      target: targetOf(rollback),
+    }));
+}
+
+function patch(
+  rollback: ReleaseRollback,
+  status: ReleaseRollbackStatus,
+  message: string,
+  ...notices: Notice[]
+): Action {
+  return { kind: 'PatchRollback', message, target: targetOf(rollback), status, ...(notices.length > 0 && { notices }) };
+}
+
+/** Whether any rollback of the release is in force. */
+export function isHeld(view: View): boolean {
+  return view.observed.rollbacks.some((rollback) => inForce(rollback, view.owner.uid));
+}

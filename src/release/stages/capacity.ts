@@ -1,0 +1,244 @@
+/** What keeps a revision out of a stage because of the VMs of its pools: work on them, or too little room. Pure. */
+import { LABEL } from '../../api/meta.ts';
+import type { Demand, RoomCount } from '../../scheduling/fit.ts';
+import { countRoom } from '../../scheduling/fit.ts';
+import { isFor, podShape } from '../../scheduling/shape.ts';
+import { vmWork } from '../../scheduling/work.ts';
+import { intOrPercentOf } from '../record/quantity.ts';
+import { poolTemplate } from '../state/pool-template.ts';
+import type { WorkloadIdentity } from '../record/desired.ts';
+import type { Pod } from '../record/kube-objects.ts';
+import type { LookUpRooms } from '../state/observed.ts';
+import type { Claim, Claims } from '../state/claim.ts';
+import { waitingSince, withRooms } from '../state/claim.ts';
+import type { Revision } from '../record/revision.ts';
+import { effectiveStrategy, rollsBeside, wantedKey, wantedReplicas } from '../state/target.ts';
+import type { PoolView, View, Workload } from '../state/view.ts';
+
+/** Why a pool should be left alone for now. */
+export interface VmWait {
+  reason: 'VMsUnavailable' | 'NoCapacity';
+  message: string;
+  until?: number;
+}
+
+const WAY_OUT = 'spec.capacity: Proceed enters all the same';
+
+/** All of the pools are let in together, so they are judged together. */
+export function vmsKeepOut(view: View, pools: readonly PoolView[], revision: Revision): VmWait | undefined {
+  const { rooms } = view.observed;
+  if (view.topology?.capacity === 'Proceed' || !rooms) return undefined;
+  const demands = demandsOf(view, pools, revision, rooms);
+  for (const { pool, shape, rooms: own } of demands) {
+    const nodes = own.map(({ node }) => node).filter((node) => isFor(node, shape));
+    const work = vmWork(nodes, view.now);
+    if (work) {
+      const { message, ...until } = work;
+      return { reason: 'VMsUnavailable', message: `pool ${pool}: ${message}; ${WAY_OUT}`, ...until };
+    }
+  }
+  return shortageOf(view, demands, waitingSince(view, pools, revision));
+}
+
+/** What serves in a pool, and the VMs that it goes to. */
+export interface RoomForMove {
+  pool: PoolView;
+  revision: Revision;
+  placed: Placed;
+}
+
+/** Whether what serves finds room on other VMs, beside all that goes there too; work on them keeps nothing out. */
+export function roomKeepsOut(view: View, moves: readonly RoomForMove[]): VmWait | undefined {
+  const { rooms } = view.observed;
+  if (view.topology?.capacity === 'Proceed' || !rooms) return undefined;
+  const demands = moves.map(({ pool, revision, placed }) => withRooms(comingTo(view, pool, revision, placed), rooms));
+  // What serves stands in no row.
+  return shortageOf(view, demands, 0);
+}
+
+/** `since`: when it began to wait (ms since the epoch). */
+function shortageOf(view: View, demands: readonly Demand[], since: number): VmWait | undefined {
+  const others = view.observed.others?.() ?? [];
+  const reserved = reservedBy(view, others);
+  const found = count(view, demands, reserved);
+  if (found.kind === 'Short') {
+    const takers = count(view, demands, []).kind === 'Short' ? [] : takersOf(view, demands, others);
+    const beside = takers.length > 0 ? ` beside ${names(takers)}` : '';
+    const message = `${found.message}${beside}; ${WAY_OUT}, so that a cluster autoscaler brings VMs`;
+    return { reason: 'NoCapacity', message };
+  }
+  const first = firstInRow(view, { demands, since, reserved, others });
+  const message = `${names(first ? [first] : [])} has waited longer for the same room; ${WAY_OUT}`;
+  return first && { reason: 'NoCapacity', message };
+}
+
+/** Those that were let into VMs which the demands ask for, too. */
+function takersOf({ observed: { rooms } }: View, demands: readonly Demand[], others: readonly Claims[]): Claims[] {
+  const asked = new Set(demands.flatMap((demand) => demand.rooms.map(({ node }) => node.metadata.name)));
+  return others.filter(({ reserved }) =>
+    reserved.some(({ nodeSelector }) => rooms?.(nodeSelector).some(({ node }) => asked.has(node.metadata.name))),
+  );
+}
+
+function reservedBy({ observed: { rooms } }: View, others: readonly Claims[]): Demand[] {
+  if (!rooms) return [];
+  return others.flatMap(({ reserved }) => reserved.map((claim) => withRooms(claim, rooms)));
+}
+
+function names(claims: readonly Claims[]): string {
+  const [first] = claims;
+  const more = claims.length > 1 ? ` and ${claims.length - 1} more` : '';
+  return `release ${first?.release ?? ''}${more}`;
+}
+
+interface Row {
+  demands: readonly Demand[];
+  since: number;
+  reserved: readonly Demand[];
+  others: readonly Claims[];
+}
+
+/** Who has waited longer goes first, where there is room for it: what does not fit holds nobody back. */
+function firstInRow(view: View, { demands, since, reserved, others }: Row): Claims | undefined {
+  const { owner, observed } = view;
+  const own = `${owner.namespace}/${owner.name}`;
+  const before = others
+    .flatMap((other) => (other.waiting ? [{ other, ...other.waiting }] : []))
+    .filter((one) => one.since < since || (one.since === since && one.other.release < own))
+    .toSorted((a, b) => a.since - b.since || (a.other.release < b.other.release ? -1 : 1));
+  let taken = reserved;
+  for (const { other, claims } of before) {
+    const theirs = claims.flatMap((claim) => (observed.rooms ? [withRooms(claim, observed.rooms)] : []));
+    if (count(view, theirs, taken).kind !== 'Fits') continue;
+    taken = [...taken, ...theirs];
+    if (count(view, demands, taken).kind === 'Short') return other;
+  }
+  return undefined;
+}
+
+/** Why nobody knows whether there is room for pools that are let in all the same; undefined where it was counted. */
+export function roomUnknown(view: View, pools: readonly PoolView[], revision: Revision): string | undefined {
+  const { rooms } = view.observed;
+  if (view.topology?.capacity === 'Proceed' || !rooms) return undefined;
+  const found = count(view, demandsOf(view, pools, revision, rooms), []);
+  return found.kind === 'Unknown' ? found.message : undefined;
+}
+
+function count(view: View, demands: readonly Demand[], reserved: readonly Demand[]): RoomCount {
+  return (view.observed.countRoom ?? countRoom)(demands, reserved);
+}
+
+function demandsOf(view: View, pools: readonly PoolView[], revision: Revision, rooms: LookUpRooms): Demand[] {
+  return pools.map((pool) => withRooms(comingTo(view, pool, revision), rooms));
+}
+
+type Placed = Pick<WorkloadIdentity, 'strategy' | 'key'>;
+
+/** The pods of a revision that a pool has yet to get. */
+export function comingTo(
+  view: View,
+  pool: PoolView,
+  revision: Revision,
+  placed: Placed = { strategy: effectiveStrategy(view, pool), key: wantedKey(view, pool) },
+): Claim {
+  const shape = podShape(poolTemplate(view, pool, revision, placed));
+  return {
+    pool: pool.name,
+    shape,
+    nodeSelector: pool.placement.nodeSelector,
+    labels: shape.spreads.length > 0 ? labelsByPod(view) : NO_LABELS,
+    ...(rollsBeside(view, pool, { revision, ...placed })
+      ? beside(view, pool, revision, placed.key)
+      : instead(view, pool, revision)),
+  };
+}
+
+type Coming = Pick<Demand, 'count' | 'leaving'>;
+
+/** All pods beside those that serve, which stay as the standby; what stands by until now gives its room first. */
+function beside(view: View, pool: PoolView, revision: Revision, key: string): Coming {
+  const own = pool.workloads.find((workload) => workload.revision === revision.number && workload.key === key);
+  const leaving = pool.workloads.filter((workload) => workload !== own && workload !== pool.current);
+  const there = own?.pods.filter(({ nodeName }) => nodeName !== undefined).length ?? 0;
+  return { count: Math.max(0, wantedReplicas(pool, own) - there), leaving: uids(view, leaving) };
+}
+
+/** In the place of those that serve: the surge beside them where none may be missing, all of them in the end. */
+function instead(view: View, pool: PoolView, revision: Revision): Coming {
+  const { current } = pool;
+  const replicas = wantedReplicas(pool, current);
+  const { maxSurge = '25%', maxUnavailable = '25%' } = view.topology?.strategy ?? {};
+  const mayMiss = Math.floor(rawPods(maxUnavailable, replicas));
+  const others = pool.workloads.filter((workload) => workload !== current);
+  const bound = (current?.pods ?? []).filter(({ nodeName }) => nodeName !== undefined);
+  const there = current?.strategy === 'RollingUpdate' ? bound.filter(isOf(revision)) : [];
+  const left = Math.max(0, replicas - there.length);
+  if (current?.strategy === 'RollingUpdate' && mayMiss === 0) {
+    const surge = Math.max(1, intOrPercentOf(maxSurge, replicas)) - Math.max(0, bound.length - replicas);
+    return { count: Math.max(0, Math.min(left, surge)), leaving: uids(view, others) };
+  }
+  return { count: left, leaving: oldPods(view, pool, there) };
+}
+
+function isOf({ number }: Revision): (pod: Pod) => boolean {
+  return ({ metadata }) => metadata.labels?.[LABEL.revision] === String(number);
+}
+
+function oldPods(view: View, pool: PoolView, kept: readonly Pod[]): ReadonlySet<string> {
+  const all = uids(view, pool.workloads);
+  if (kept.length === 0) return all;
+  const staying = new Set(kept.map(({ metadata }) => metadata.uid));
+  return new Set([...all].filter((uid) => !staying.has(uid)));
+}
+
+/** A Deployment rounds maxUnavailable down. */
+function rawPods(value: number | string, replicas: number): number {
+  return typeof value === 'number' ? value : (Number(value.replace('%', '')) * replicas) / 100;
+}
+
+const NOBODY: ReadonlySet<string> = new Set();
+const knownUids = new WeakMap<View['observed']['pods'], Map<string, ReadonlySet<string>>>();
+
+/** The same set for the same pods, so that what was counted with it is found again. */
+function uids({ observed }: View, workloads: readonly Workload[]): ReadonlySet<string> {
+  if (workloads.every(({ pods }) => pods.length === 0)) return NOBODY;
+  const byNames = knownUids.get(observed.pods) ?? new Map<string, ReadonlySet<string>>();
+  const names = workloads.map(({ name }) => name).join();
+  const own = byNames.get(names) ?? new Set(workloads.flatMap(({ pods }) => pods.map(({ metadata }) => metadata.uid)));
+  knownUids.set(observed.pods, byNames.set(names, own));
+  return own;
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+const NO_LABELS: Demand['labels'] = new Map();
+/** Pods that agree in these have all labels in common. */
+const SHARED = [LABEL.workload, LABEL.revision, LABEL.track] as const;
+const knownLabels = new WeakMap<View['observed']['pods'], { revisions: string; labels: Demand['labels'] }>();
+
+/** Of this release's pods: those of others are of other labels, as a rule. Looked up once for the same pods. */
+function labelsByPod({ observed, revisions }: View): Demand['labels'] {
+  const numbers = revisions.map(({ number }) => number).join();
+  const known = knownLabels.get(observed.pods);
+  if (known?.revisions === numbers) return known.labels;
+  const byOwn = new Map<string, Labels>();
+  let [last, lastLabels]: [Labels?, Labels?] = [];
+  function labelsOf(own: Labels): Labels {
+    if (lastLabels && SHARED.every((label) => last?.[label] === own[label])) return lastLabels;
+    const key = SHARED.map((label) => own[label] ?? '').join(' ');
+    const labels = byOwn.get(key) ?? allLabelsOf(own, revisions);
+    byOwn.set(key, labels);
+    [last, lastLabels] = [own, labels];
+    return labels;
+  }
+  const labels = new Map(observed.pods.map(({ metadata }) => [metadata.uid, labelsOf(metadata.labels ?? {})]));
+  knownLabels.set(observed.pods, { revisions: numbers, labels });
+  return labels;
+}
+
+function allLabelsOf(own: Labels, revisions: readonly Revision[]): Labels {
+  const revision = revisions.find(({ number }) => String(number) === own[LABEL.revision]);
+  const { template, pools } = revision?.data.input ?? {};
+  const difference = pools?.[own[LABEL.pool] ?? ''];
+  return { ...template?.metadata?.labels, ...difference?.metadata?.labels, ...own };
+}

@@ -1,0 +1,300 @@
+/** When a stage may be entered: small named gates, each with what it waits for. Pure. */
+import { parseDuration } from '../../api/common.ts';
+import type { Stage } from '../../api/app-release.ts';
+import type { ReleasePromotion } from '../../api/release-promotion.ts';
+import { own, ownOrNew } from '../../lib/own.ts';
+import { conditionIs } from '../../api/conditions.ts';
+import type { Approval, Facts, PoolFacts, Revision } from '../record/revision.ts';
+import { isBad, poolFacts } from '../record/revision.ts';
+import { describeMark, inheritsFrom, keepsOut } from '../state/kinship.ts';
+import type { PullWait } from './prepull.ts';
+import { imagesKeepOut } from './prepull.ts';
+import type { VmWait } from './capacity.ts';
+import { roomUnknown, vmsKeepOut } from './capacity.ts';
+import type { Revisions } from '../record/facts-draft.ts';
+import {
+  hasFailed,
+  isEntered,
+  isHealthy,
+  isRevert,
+  wantedKey,
+  wantedReplicas,
+  wantedRevision,
+} from '../state/target.ts';
+import type { PoolView, View } from '../state/view.ts';
+import { inForce } from '../state/view.ts';
+
+export interface Wait {
+  reason:
+    | 'Paused'
+    | 'Failed'
+    | 'HeldByRollback'
+    | 'NameTaken'
+    | 'StageBefore'
+    | 'Soaking'
+    | 'WaitingForApproval'
+    | 'ProvesNothing'
+    | PullWait['reason']
+    | VmWait['reason'];
+  message: string;
+  /** When this may change by itself (ms since the epoch). */
+  until?: number;
+}
+
+interface Candidate {
+  view: View;
+  stage: Stage;
+  pools: readonly PoolView[];
+  before: readonly PoolView[];
+  revision: Revision;
+  approval?: Approval;
+}
+
+type Gate = (candidate: Candidate) => Wait | undefined;
+
+const GATES: readonly Gate[] = [
+  notPaused,
+  notKeptOut,
+  nothingFailed,
+  namesAreFree,
+  stageBeforeIsHealthy,
+  stageBeforeHasSoaked,
+  isApproved,
+  imagesAreThere,
+  vmsAreFree,
+];
+
+/** The pools of a stage that the wanted revision must still be let into. */
+export function poolsToEnter(view: View, stage: Stage, revision: Revision): PoolView[] {
+  return stagePools(view, stage).filter(
+    (pool) => !pool.hold && (!isEntered(view, pool, revision) || hasFailed(revision, pool.name)),
+  );
+}
+
+export function stagePools(view: View, stage: Stage): PoolView[] {
+  return view.pools.filter((pool) => pool.stage.name === stage.name);
+}
+
+const knownGates = new WeakMap<View, Map<string, Wait | undefined>>();
+
+/** What keeps the wanted revision out of a stage; undefined where it may enter. Judged once for each view: many rules ask. */
+export function gate(view: View, stage: Stage, revision: Revision): Wait | undefined {
+  const known = knownGates.get(view) ?? new Map<string, Wait | undefined>();
+  knownGates.set(view, known);
+  const key = `${revision.number} ${stage.name}`;
+  if (!known.has(key)) known.set(key, firstWait(view, stage, revision));
+  return known.get(key);
+}
+
+function firstWait(view: View, stage: Stage, revision: Revision): Wait | undefined {
+  const stages = view.topology?.stages ?? [];
+  const previous = stages[stages.findIndex(({ name }) => name === stage.name) - 1];
+  const approval = approvalFor(view, stage, revision);
+  const candidate: Candidate = {
+    view,
+    stage,
+    pools: stagePools(view, stage),
+    before: previous ? stagePools(view, previous) : [],
+    revision,
+    ...(approval && { approval }),
+  };
+  for (const rule of GATES) {
+    const wait = rule(candidate);
+    if (wait) return wait;
+  }
+  return undefined;
+}
+
+/** Lets pools in: by a revert at once, into an added pool what its stage runs, else by the gates. Returns those pools. */
+export function enterStages(view: View, drafts: Revisions): ReadonlySet<PoolView> {
+  const wanted = wantedRevision(view);
+  const entered = new Set<PoolView>();
+  if (!wanted) return entered;
+  function letIn(pool: PoolView, revision: Revision): void {
+    entered.add(pool);
+    enter(view, drafts, pool, revision);
+  }
+  for (const pool of view.pools) {
+    if (!pool.hold && isRevert(view, pool, wanted) && !isEntered(view, pool, wanted)) letIn(pool, wanted);
+  }
+  for (const stage of view.topology?.stages ?? []) {
+    const waiting = poolsToEnter(view, stage, wanted).filter((pool) => !isRevert(view, pool, wanted));
+    if (waiting.length === 0) continue;
+    const added = waiting.filter((pool) => !pool.served && !pool.lost && !pool.entered);
+    const mates = stagePools(view, stage).filter((pool) => !waiting.includes(pool));
+    const wait = gate(view, stage, wanted);
+    if (!wait) {
+      const approval = approvalFor(view, stage, wanted);
+      for (const pool of waiting) letIn(pool, wanted);
+      const note = roomUnknown(view, waiting, wanted);
+      if (note !== undefined) drafts.notice({ type: 'Warning', reason: 'RoomNotCounted', note });
+      if (approval) drafts.change(wanted).approvals[stage.name] = approval;
+    } else if (vmsKeepOut(view, added, wanted)) {
+      continue;
+    } else if (mates.some(({ entered }) => entered === wanted)) {
+      for (const pool of added) letIn(pool, wanted);
+    } else {
+      const running = stagePools(view, stage).find(({ served }) => served !== undefined)?.served;
+      for (const pool of running ? added : []) letIn(pool, running ?? wanted);
+    }
+  }
+  return entered;
+}
+
+function enter(view: View, drafts: Revisions, pool: PoolView, revision: Revision): void {
+  const facts: Facts = drafts.change(revision);
+  const own = ownOrNew<PoolFacts>(facts.pools, pool.name, () => ({}));
+  const at = new Date(view.now).toISOString();
+  if (hasFailed(revision, pool.name) && own.failed && (facts.attempt ?? 1) <= own.failed.attempt) {
+    facts.attempt = own.failed.attempt + 1;
+  }
+  own.entered = { at, attempt: facts.attempt ?? 1, key: wantedKey(view, pool) };
+  own.clock = { start: at };
+  delete own.healthySince;
+  delete own.placed;
+  delete own.gaveBack;
+  drafts.notice({
+    type: 'Normal',
+    reason: 'PoolEntered',
+    note: `revision ${revision.number} (${revision.data.input.version}) enters pool ${pool.name} of stage ${pool.stage.name}`,
+  });
+}
+
+/** Why a revision comes only by hand, stage by stage: it is marked bad or on a further attempt, or inherits such marks. */
+function whyByHand(view: View, revision: Revision): string | undefined {
+  if (isBad(revision) || (revision.facts.attempt ?? 1) > 1) return 'it was taken back or failed before';
+  const earlier = inheritsFrom(view, revision);
+  return earlier && describeMark(earlier, revision);
+}
+
+/** The approval that was spent on the stage, or the promotion that can be. */
+export function approvalFor(view: View, stage: Stage, revision: Revision): Approval | undefined {
+  const failedAt = stagePools(view, stage).map(({ name }) =>
+    hasFailed(revision, name) ? Date.parse(poolFacts(revision, name).failed?.at ?? '') : 0,
+  );
+  const usable = view.observed.promotions.find(
+    (promotion) =>
+      isUsable(promotion, view, revision) &&
+      promotion.spec.stage === stage.name &&
+      Date.parse(promotion.metadata.creationTimestamp) >= Math.floor(Math.max(...failedAt) / 1000) * 1000,
+  );
+  // Spent once: where the revision has left the stage meanwhile, a person must let it in again.
+  const isIn = stagePools(view, stage).some(
+    ({ name, entered }) => entered === revision || poolFacts(revision, name).gaveBack !== undefined,
+  );
+  if (!usable) return isIn && Math.max(...failedAt) === 0 ? own(revision.facts.approvals, stage.name) : undefined;
+  const { requestedBy } = usable.spec;
+  return {
+    at: new Date(view.now).toISOString(),
+    promotion: usable.metadata.name,
+    skipSoak: usable.spec.skipSoak,
+    ...(requestedBy !== undefined && { by: requestedBy }),
+  };
+}
+
+function isUsable({ metadata, status }: ReleasePromotion, view: View, revision: Revision): boolean {
+  return (
+    conditionIs(status?.conditions, 'Accepted', 'True') &&
+    status?.completedAt === undefined &&
+    status?.releaseUID === view.owner.uid &&
+    status.revision === revision.number &&
+    metadata.deletionTimestamp === undefined
+  );
+}
+
+function notPaused({ view }: Candidate): Wait | undefined {
+  return view.paused === undefined ? undefined : { reason: 'Paused', message: `paused: ${view.paused}` };
+}
+
+/** A rollback of the whole release also keeps what it holds out of pools that were added since. */
+function notKeptOut({ view, pools, revision }: Candidate): Wait | undefined {
+  const rollback = view.observed.rollbacks.find(
+    (candidate) =>
+      candidate.spec.pools === undefined &&
+      inForce(candidate, view.owner.uid) &&
+      pools.some(({ name }) => !candidate.status?.pools?.some((held) => held.name === name)) &&
+      keepsOut(view, candidate, revision),
+  );
+  if (!rollback) return undefined;
+  const message = `rollback ${rollback.metadata.name} keeps revision ${revision.number} out of every pool`;
+  return { reason: 'HeldByRollback', message };
+}
+
+function nothingFailed({ view, pools, revision, approval }: Candidate): Wait | undefined {
+  const failed = view.pools.find((pool) => hasFailed(revision, pool.name));
+  if (!failed || (approval && pools.includes(failed))) return undefined;
+  return {
+    reason: 'Failed',
+    message: `revision ${revision.number} failed in pool ${failed.name}: ${poolFacts(revision, failed.name).failed?.message ?? ''}`,
+  };
+}
+
+function namesAreFree({ view, pools }: Candidate): Wait | undefined {
+  const taken = view.groups.find(
+    (group) => group.taken !== undefined && group.pools.some((pool) => pools.includes(pool)),
+  );
+  return taken && { reason: 'NameTaken', message: taken.taken ?? '' };
+}
+
+function stageBeforeIsHealthy({ view, before, revision }: Candidate): Wait | undefined {
+  const counted = before.filter((pool) => wantedReplicas(pool, pool.current) > 0);
+  if (before.length > 0 && counted.length === 0) {
+    return {
+      reason: 'ProvesNothing',
+      message: `stage ${before[0]?.stage.name ?? ''} has no replicas, which proves nothing: scale it up or remove it`,
+    };
+  }
+  const held = counted.find(({ hold }) => hold);
+  if (held) {
+    return {
+      reason: 'HeldByRollback',
+      message: `pool ${held.name} of the stage before is held by ${held.hold?.rollback.metadata.name ?? ''}`,
+    };
+  }
+  const missing = counted.find((pool) => !isEntered(view, pool, revision) || !isHealthy(view, pool, revision));
+  return (
+    missing && {
+      reason: 'StageBefore',
+      message: `pool ${missing.name} of stage ${missing.stage.name} does not run it yet`,
+    }
+  );
+}
+
+function stageBeforeHasSoaked({ view, before, revision, approval }: Candidate): Wait | undefined {
+  if (approval?.skipSoak) return undefined;
+  const until = Math.max(
+    0,
+    ...before
+      .filter((pool) => wantedReplicas(pool, pool.current) > 0)
+      .map((pool) => soakedAt(pool, revision) ?? Number.POSITIVE_INFINITY),
+  );
+  if (until <= view.now) return undefined;
+  const stage = before[0]?.stage.name ?? '';
+  if (until === Number.POSITIVE_INFINITY) return { reason: 'Soaking', message: `stage ${stage} begins its soak` };
+  return { reason: 'Soaking', message: `stage ${stage} soaks until ${new Date(until).toISOString()}`, until };
+}
+
+/** When a pool will have soaked (ms since the epoch); undefined while it is not healthy. */
+export function soakedAt(pool: PoolView, revision: Revision): number | undefined {
+  const { healthySince } = poolFacts(revision, pool.name);
+  return healthySince === undefined ? undefined : Date.parse(healthySince) + (parseDuration(pool.stage.soak) ?? 0);
+}
+
+function isApproved({ view, stage, revision, approval }: Candidate): Wait | undefined {
+  const byHand = whyByHand(view, revision);
+  if (approval || (stage.approval === 'Automatic' && byHand === undefined)) return undefined;
+  const why = byHand === undefined ? '' : ` (${byHand})`;
+  return {
+    reason: 'WaitingForApproval',
+    message: `a ReleasePromotion must let version ${revision.data.input.version} (revision ${revision.number}) into stage ${stage.name}${why}`,
+  };
+}
+
+function imagesAreThere({ view, stage, revision }: Candidate): Wait | undefined {
+  return imagesKeepOut(view, poolsToEnter(view, stage, revision), revision);
+}
+
+/** Nothing is half-rolled for want of VMs: all the pools that are still to be entered are asked. */
+function vmsAreFree({ view, stage, revision }: Candidate): Wait | undefined {
+  return vmsKeepOut(view, poolsToEnter(view, stage, revision), revision);
+}

@@ -1,0 +1,235 @@
+import { describe, expect, test } from 'vitest';
+import type { Room } from '../../scheduling/fit.ts';
+import type { Node } from '../../scheduling/objects.ts';
+import { vm } from '../../scheduling/testing.ts';
+import { ANNOTATION } from '../../api/meta.ts';
+import { ago, heldAt, keyOn, onVms, placedWorld } from './moves-testing.ts';
+import type { Runs } from './moves-testing.ts';
+import { moveOf, placedAsWanted } from './moves.ts';
+import type { Observed } from '../state/observed.ts';
+import { plan } from '../plan.ts';
+import type { Facts, PoolFacts } from '../record/revision.ts';
+import { poolTarget } from '../state/target.ts';
+import { NOW, revision, spec } from '../testing.ts';
+import { view } from '../state/view.ts';
+
+/** It serves both pools on the VMs of their names; the spec names others for those of `moved`. */
+const ENTERED = { at: ago(90), attempt: 1, key: keyOn('a') };
+const SERVED: PoolFacts = { entered: ENTERED, healthySince: ago(80), good: ago(70) };
+const IN_B: PoolFacts = { ...SERVED, entered: { ...ENTERED, key: keyOn('b') } };
+const first = spec();
+
+function served(more: { a?: PoolFacts; b?: PoolFacts } = {}): ReturnType<typeof revision> {
+  return revision(1, first, { pools: { a: SERVED, b: IN_B, ...more }, approvals: {} });
+}
+
+const A: Omit<Runs, 'of'> = { pool: 'a', on: 'a', ready: 1, serves: true };
+const B: Omit<Runs, 'of'> = { pool: 'b', on: 'b', ready: 2, serves: true };
+const NEW = ['new-a', 'new-b'].map((name) => vm(name, { labels: { pool: name } }));
+
+function rooms(vms: readonly Node[], pods = 10): Observed['rooms'] {
+  return ({ pool }) =>
+    vms
+      .filter(({ metadata }) => metadata.labels['pool'] === pool)
+      .map((node): Room => ({ node: { ...node, allocatable: { ...node.allocatable, pods } }, pods: [] }));
+}
+
+function world(
+  moved: Record<string, string>,
+  {
+    of = served(),
+    runs = [A, B],
+    ...more
+  }: Partial<Observed> & { of?: ReturnType<typeof served>; runs?: Omit<Runs, 'of'>[] } = {},
+): Observed {
+  const wanted = onVms(first, moved);
+  const made = runs.map((one) => ({ ...one, of }));
+  return placedWorld(wanted, [of], made, { vms: NEW, rooms: rooms(NEW), ...more });
+}
+
+/** The facts of revision 1 that a pass writes. */
+function recorded(seen: Observed): Facts['pools'] | undefined {
+  const [action] = plan(seen, NOW).actions.filter(({ kind }) => kind === 'AnnotateRevision');
+  const text = action?.kind === 'AnnotateRevision' ? action.annotations[ANNOTATION.facts] : undefined;
+  return text === undefined ? undefined : (JSON.parse(text) as Facts).pools;
+}
+
+function states(seen: Observed): Record<string, string | undefined> {
+  const now = view(seen, NOW);
+  return Object.fromEntries(now.pools.map((pool) => [pool.name, moveOf(now, pool)?.state]));
+}
+
+const MOVED = { at: ago(1), key: keyOn('new-a') };
+const LATE = { at: ago(20), key: keyOn('new-a') };
+
+describe('what serves and the VMs that the spec names', () => {
+  test('are let go there in one write, which changes no other fact', () => {
+    expect(recorded(world({ a: 'new-a' }))).toEqual({
+      a: { ...SERVED, placed: { at: new Date(NOW).toISOString(), key: keyOn('new-a') } },
+      b: IN_B,
+    });
+  });
+
+  test('are the same: nothing is written', () => {
+    expect(
+      plan(world({}), NOW).actions.filter(({ kind }) => kind !== 'CreateLedger' && kind !== 'ApplyBudget'),
+    ).toEqual([]);
+  });
+
+  test.each<[string, Observed, Record<string, string | undefined>]>([
+    ['go stage by stage', world({ a: 'new-a', b: 'new-b' }), { a: 'Entering', b: 'Waiting' }],
+    ['ask for room', world({ a: 'new-a' }, { rooms: rooms(NEW, 0) }), { a: 'Waiting' }],
+    [
+      'pass over a stage that finds no room',
+      world({ a: 'new-a', b: 'new-b' }, { rooms: rooms(NEW.slice(1)) }),
+      { a: 'Waiting', b: 'Entering' },
+    ],
+    [
+      'pass over a stage that has no ready pod',
+      world({ a: 'new-a', b: 'new-b' }, { runs: [{ ...A, ready: 0, replicas: 1 }, B] }),
+      { a: 'Entering', b: 'Entering' },
+    ],
+    [
+      'wait for the stage before while its move is under way',
+      world({ a: 'new-a', b: 'new-b' }, { of: served({ a: { ...SERVED, placed: MOVED } }) }),
+      { a: 'Moving', b: 'Waiting' },
+    ],
+    [
+      'pass over a stage whose move is late',
+      world({ a: 'new-a', b: 'new-b' }, { of: served({ a: { ...SERVED, placed: LATE } }) }),
+      { a: 'Late', b: 'Entering' },
+    ],
+    [
+      'do not wait for work on VMs',
+      world(
+        { a: 'new-a' },
+        { rooms: rooms([...NEW, vm('new-2', { labels: { pool: 'new-a' }, unschedulable: true })]) },
+      ),
+      { a: 'Entering' },
+    ],
+  ])('%s', (_title, seen, expected) => {
+    expect(states(seen)).toMatchObject(expected);
+  });
+
+  test('are asked no room of where capacity is Proceed', () => {
+    const seen = world({ a: 'new-a' }, { rooms: rooms([]) });
+    expect(
+      states({ ...seen, release: { ...seen.release, spec: { ...seen.release.spec, capacity: 'Proceed' } } }),
+    ).toMatchObject({
+      a: 'Entering',
+    });
+  });
+
+  test('move under a hold, and beside a pause', () => {
+    const rollbacks = [heldAt(1, ago(5), 2, ['a'])];
+    expect(states(world({ a: 'new-a' }, { rollbacks }))).toMatchObject({ a: 'Entering' });
+    const seen = world({ a: 'new-a' });
+    const paused = { ...seen.release, spec: { ...seen.release.spec, paused: true } };
+    expect(states({ ...seen, release: paused })).toMatchObject({ a: 'Entering' });
+  });
+});
+
+describe('a move that is under way', () => {
+  const of = served({ a: { ...SERVED, placed: MOVED } });
+
+  test('is the target of its pool, and the old pods serve until the new ones are there', () => {
+    const seen = view(world({ a: 'new-a' }, { of }), NOW);
+    const [pool] = seen.pools;
+    expect(pool && poolTarget(seen, pool)).toMatchObject({ mode: 'Move', key: keyOn('new-a') });
+    const runs = [A, B, { pool: 'a', on: 'new-a', ready: 1 }];
+    const actions = plan(world({ a: 'new-a' }, { of, runs }), NOW).actions;
+    expect(actions.filter(({ kind }) => kind === 'ApplyService')).toMatchObject([
+      { service: { metadata: { name: 'web-a' } } },
+    ]);
+  });
+
+  test('is told, and told as late after the deadline', () => {
+    const waiting = { pool: 'a', on: 'new-a', ready: 0, replicas: 1, unschedulable: 'no VM' };
+    const runs = [A, B, waiting];
+    expect(placedAsWanted(view(world({ a: 'new-a' }, { of, runs }), NOW))).toMatchObject({
+      status: 'False',
+      reason: 'Moving',
+    });
+    const late = served({ a: { ...SERVED, placed: LATE } });
+    const seen = world({ a: 'new-a' }, { of: late, runs });
+    expect(placedAsWanted(view(seen, NOW))).toMatchObject({ reason: 'MoveNotReady' });
+    expect(placedAsWanted(view(seen, NOW)).message).toMatch(/0 of 1 pods are ready .*: pod web-a-1-.*: no VM; /);
+    expect(recorded(seen)).toBeUndefined();
+  });
+
+  test('is done once it serves from there', () => {
+    const runs = [{ ...A, on: 'new-a' }, B];
+    expect(recorded(world({ a: 'new-a' }, { of, runs }))?.['a']?.placed).toEqual({
+      ...MOVED,
+      done: new Date(NOW).toISOString(),
+    });
+  });
+
+  test('goes on where an operator of before let it in as a version', () => {
+    const before = served({ a: { ...SERVED, entered: { ...ENTERED, at: ago(1), key: keyOn('new-a') } } });
+    const seen = world({ a: 'new-a' }, { of: before, runs: [A, B, { pool: 'a', on: 'new-a', ready: 0, replicas: 1 }] });
+    expect(states(seen)).toMatchObject({ a: 'Moving' });
+    expect(recorded(seen)).toBeUndefined();
+    expect(plan(seen, NOW).actions.filter(({ kind }) => kind === 'DeleteDeployment')).toEqual([]);
+  });
+
+  test('is given up where the spec names the VMs before again', () => {
+    expect(states(world({}, { of }))).toMatchObject({ a: undefined });
+  });
+});
+
+describe('a soak', () => {
+  const since = new Date(NOW - 30_000).toISOString();
+  const soaking: PoolFacts = { entered: ENTERED, healthySince: since };
+
+  test('goes on while what serves waits for room elsewhere', () => {
+    const seen = world({ a: 'new-a' }, { of: served({ a: soaking }), rooms: rooms([]) });
+    expect(states(seen)).toMatchObject({ a: 'Waiting' });
+    expect(recorded(seen)).toBeUndefined();
+  });
+
+  test('goes on while pods are replaced in place by some on other VMs', () => {
+    const strategy = { type: 'RollingUpdate' } as const;
+    const wanted = onVms(spec({ strategy, service: undefined }), { a: 'new-a' });
+    const placed = { at: ago(1), key: keyOn('new-a', 'RollingUpdate') };
+    const of = revision(1, wanted, { pools: { a: { ...soaking, placed } }, approvals: {} });
+    const runs: Runs[] = [{ pool: 'a', of, on: 'new-a', ready: 0, replicas: 1, strategy: 'RollingUpdate' }];
+    const seen = placedWorld(wanted, [of], runs, { vms: NEW });
+    expect(states(seen)).toMatchObject({ a: 'Moving' });
+    expect(recorded(seen)).toBeUndefined();
+    const unmoved = revision(1, wanted, {
+      pools: { a: { ...soaking, placed: { ...placed, done: ago(1) } } },
+      approvals: {},
+    });
+    expect(recorded(placedWorld(wanted, [unmoved], runs, { vms: NEW }))?.['a']?.healthySince).toBeUndefined();
+  });
+});
+
+describe('a version that goes to other VMs with the same commit', () => {
+  const wanted = onVms(spec({ version: '2.0.0' }), { a: 'new-a' });
+
+  test('enters: there is one move', () => {
+    const next = revision(2, wanted);
+    const seen = placedWorld(
+      wanted,
+      [served(), next],
+      [A, B].map((one) => ({ ...one, of: served() })),
+      { vms: NEW, rooms: rooms(NEW) },
+    );
+    const written = plan(seen, NOW).actions.filter(({ kind }) => kind === 'AnnotateRevision');
+    expect(written).toMatchObject([{ target: { name: 'web-2' } }]);
+  });
+
+  test('failed: what serves goes alone', () => {
+    const entered = { at: ago(30), attempt: 1, key: keyOn('new-a') };
+    const failed = { at: ago(20), attempt: 1, reason: 'CrashLoop', message: 'crashes' };
+    const next = revision(2, wanted, { pools: { a: { entered, failed } }, approvals: {} });
+    const seen = placedWorld(
+      wanted,
+      [served(), next],
+      [A, B].map((one) => ({ ...one, of: served() })),
+      { vms: NEW, rooms: rooms(NEW) },
+    );
+    expect(states(seen)).toMatchObject({ a: 'Entering' });
+  });
+});

@@ -1,0 +1,73 @@
+/** The pod that pulls a version's images on one VM: it has them as its containers, and runs none. Pure. */
+import { LABEL } from '../../api/meta.ts';
+import type { Node } from '../../scheduling/objects.ts';
+import { objectName, shortHash } from '../record/names.ts';
+import type { DesiredPod } from '../record/kube-objects.ts';
+import { poolTemplate } from '../state/pool-template.ts';
+import { ownerReference } from '../record/desired.ts';
+import type { Revision } from '../record/revision.ts';
+import { templateImages } from '../record/revision.ts';
+import type { PoolView, View } from '../state/view.ts';
+
+/**
+ * No image has it, so that each container ends before anything of the image runs: images without a shell are pulled
+ * like all others, and no code of a version runs before its stage is entered.
+ */
+const NOTHING = '/apprelease-pulls-this-image-and-runs-nothing';
+
+export function makePull(view: View, pool: PoolView, revision: Revision, node: Node): DesiredPod {
+  const { owner } = view;
+  const template = poolTemplate(view, pool, revision);
+  const { imagePullSecrets, serviceAccountName, tolerations } = template.spec;
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: objectName(owner.name, pool.name, revision.number, 'pull', shortHash(node.metadata.uid)),
+      namespace: owner.namespace,
+      labels: {
+        [LABEL.release]: owner.name,
+        [LABEL.pool]: pool.name,
+        [LABEL.pull]: String(revision.number),
+        [LABEL.managedBy]: 'apprelease',
+      },
+      ownerReferences: [ownerReference(owner)],
+    },
+    spec: {
+      ...(imagePullSecrets !== undefined && { imagePullSecrets }),
+      ...(serviceAccountName !== undefined && { serviceAccountName }),
+      nodeSelector: pool.placement.nodeSelector,
+      tolerations,
+      affinity: onlyOn(node),
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      restartPolicy: 'Never',
+      terminationGracePeriodSeconds: 0,
+      securityContext: { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: 'RuntimeDefault' } },
+      containers: templateImages(template).map((image, index) => container(`image-${index + 1}`, image)),
+    },
+  };
+}
+
+function container(name: string, image: string): object {
+  return {
+    name,
+    image,
+    imagePullPolicy: 'IfNotPresent',
+    command: [NOTHING],
+    // A quota may ask for them. Starting a container costs the runtime some 50 ms of CPU, which its limit draws out.
+    resources: { requests: { cpu: '1m', memory: '16Mi' }, limits: { cpu: '500m', memory: '16Mi' } },
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    },
+  };
+}
+
+/** As the controller of DaemonSets does: the scheduler still sees to it that the VM takes it. */
+function onlyOn({ metadata }: Node): object {
+  const matchFields = [{ key: 'metadata.name', operator: 'In', values: [metadata.name] }];
+  const nodeSelectorTerms = [{ matchFields }];
+  return { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } };
+}

@@ -1,0 +1,93 @@
+/** Room that a release was let into and has not taken yet, or waits for: other releases leave it that. Pure. */
+import { ownOrNew } from '../../lib/own.ts';
+import type { Claim, Claims } from '../state/claim.ts';
+import { waitingSince } from '../state/claim.ts';
+import type { Revisions } from '../record/facts-draft.ts';
+import { gate, poolsToEnter } from './gates.ts';
+import type { PoolFacts, Revision } from '../record/revision.ts';
+import { deadlineMs, poolFacts } from '../record/revision.ts';
+import { comingTo } from './capacity.ts';
+import { isEntered, placedFact, poolTarget, wantedRevision } from '../state/target.ts';
+import type { PoolView, View } from '../state/view.ts';
+
+export function claimsOf(view: View): Claims {
+  const { namespace, name } = view.owner;
+  const reserved = view.pools.flatMap((pool) => reservedBy(view, pool) ?? []);
+  const waiting = waitingAtGate(view);
+  return { release: `${namespace}/${name}`, reserved, ...(waiting && { waiting }) };
+}
+
+/** A return waits for nobody and keeps nobody back. What has found no room by the deadline holds none any longer. */
+function reservedBy(view: View, pool: PoolView): Claim | undefined {
+  const target = pool.hold && !placedFact(view, pool) ? undefined : poolTarget(view, pool);
+  if (!target || target.mode !== 'Promote') return undefined;
+  const placed = placedFact(view, pool);
+  const moves = placed?.done === undefined && target.revision === pool.served ? placed?.at : undefined;
+  const entered = target.revision === pool.entered ? poolFacts(target.revision, pool.name).entered?.at : undefined;
+  const since = Math.max(Date.parse(moves ?? '') || 0, Date.parse(entered ?? '') || 0);
+  if (since + deadlineMs(view.topology) <= view.now) return undefined;
+  const claim = comingTo(view, pool, target.revision, target);
+  return claim.count > 0 ? claim : undefined;
+}
+
+function waitingAtGate(view: View): Claims['waiting'] {
+  const wanted = wantedRevision(view);
+  if (!wanted) return undefined;
+  const stage = view.topology?.stages.find((one) => gate(view, one, wanted)?.reason === 'NoCapacity');
+  if (!stage) return undefined;
+  const pools = poolsToEnter(view, stage, wanted);
+  return { since: waitingSince(view, pools, wanted), claims: pools.map((pool) => comingTo(view, pool, wanted)) };
+}
+
+/** Until when pods that were let in may look for room (ms since the epoch). */
+function roomDeadline(view: View, { name }: PoolView, revision: Revision): number {
+  return Date.parse(poolFacts(revision, name).entered?.at ?? '') + deadlineMs(view.topology);
+}
+
+/** A new version whose pods still find no room by the deadline gives back those that do not serve, and waits at the gate. */
+export function giveRoomBack(view: View, drafts: Revisions): void {
+  for (const { pools, pool, revision } of lookingForRoom(view)) {
+    if (roomDeadline(view, pool, revision) > view.now) continue;
+    for (const { name } of pools) {
+      const own = ownOrNew<PoolFacts>(drafts.change(revision).pools, name, () => ({}));
+      delete own.entered;
+      delete own.clock;
+      own.gaveBack = new Date(view.now).toISOString();
+    }
+    drafts.notice({
+      type: 'Warning',
+      reason: 'RoomGivenBack',
+      note: `revision ${revision.number} (${revision.data.input.version}) found no room in pool ${pool.name} in time: its pods go, and it waits until there is room`,
+    });
+  }
+}
+
+/** When a pass is due for it (ms since the epoch). */
+export function roomDeadlines(view: View): number[] {
+  return lookingForRoom(view).map(({ pool, revision }) => roomDeadline(view, pool, revision));
+}
+
+/**
+ * Pools whose new pods find no room beside a version that serves, with those behind the same Service. A rolling update holds
+ * no room that it does not serve with: it is left to go on.
+ */
+function lookingForRoom(view: View): { pool: PoolView; pools: readonly PoolView[]; revision: Revision }[] {
+  const wanted = wantedRevision(view);
+  if (!wanted || view.topology?.capacity !== 'Wait' || !view.observed.rooms) return [];
+  return view.groups.flatMap(({ pools }) => {
+    const pool = pools.find((one) => findsNoRoom(view, one, wanted));
+    const isBeside = pools.every(({ served, hold }) => served !== undefined && served !== wanted && !hold);
+    return pool && isBeside ? [{ pool, pools, revision: wanted }] : [];
+  });
+}
+
+function findsNoRoom(view: View, pool: PoolView, wanted: Revision): boolean {
+  const target = isEntered(view, pool, wanted) ? poolTarget(view, pool) : undefined;
+  if (target?.mode !== 'Promote' || target.strategy !== 'BlueGreen') return false;
+  const { workload } = target;
+  return (
+    workload !== undefined &&
+    workload !== pool.current &&
+    workload.pods.some(({ unschedulable, nodeName }) => unschedulable !== undefined && nodeName === undefined)
+  );
+}

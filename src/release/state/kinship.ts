@@ -1,0 +1,101 @@
+/** What a revision passes on to those that are recorded after it: the hold against it, and its bad marks. Pure. */
+import type { ReleaseRollback } from '../../api/release-rollback.ts';
+import type { Revision } from '../record/revision.ts';
+import { isBad, isBadIn, isGood, poolFacts } from '../record/revision.ts';
+import type { View } from './view.ts';
+
+type Seen = Pick<View, 'revisions' | 'pools'>;
+
+/** Revisions that neither a hold nor a bad mark tells apart, whatever else was edited. */
+export function isKin(one: Revision, other: Revision): boolean {
+  return hasSameVersion(one, other) || hasSameImages(one, other);
+}
+
+export function hasSameVersion(one: Revision, other: Revision): boolean {
+  return one.data.input.version === other.data.input.version;
+}
+
+/** The whole set of digests: an image that both have says nothing. */
+function hasSameImages(one: Revision, other: Revision): boolean {
+  const [digests, others] = [digestsOf(one), digestsOf(other)];
+  return digests.size === others.size && [...digests].every((digest) => others.has(digest));
+}
+
+function digestsOf({ data }: Revision): Set<string> {
+  return new Set(Object.values(data.images).map(({ digest }) => digest));
+}
+
+/** Good in this pool, and neither taken back nor failed there. */
+function isProven(revision: Revision, pool: string): boolean {
+  return isGood(revision, pool) && !isBadIn(revision, pool);
+}
+
+/** Marked bad, or on a further attempt that has not proven it in every pool that it was recorded for. */
+function isInDoubt(revision: Revision, pools: readonly string[]): boolean {
+  if (isBad(revision)) return true;
+  const isRetried = (revision.facts.attempt ?? 1) > 1;
+  return isRetried && pools.some((pool) => Object.hasOwn(revision.data.placements, pool) && !isProven(revision, pool));
+}
+
+/**
+ * The newest earlier revision whose bad marks this one inherits. It inherits none in a pool where it is good itself, nor
+ * where a revision between the two was let in and has been good since the marks were made.
+ */
+export function inheritsFrom({ revisions, pools }: Seen, heir: Revision): Revision | undefined {
+  const names = pools.map(({ name }) => name);
+  const open = names.filter((name) => !isProven(heir, name));
+  return revisions.findLast(
+    (earlier) =>
+      earlier.number < heir.number &&
+      isKin(earlier, heir) &&
+      isInDoubt(earlier, names) &&
+      open.some((pool) => !isProven(earlier, pool) && !isClearedIn(pool, revisions, earlier, heir)),
+  );
+}
+
+/** A revision between the two that has all that the heir has of the earlier one is good in the pool. */
+function isClearedIn(pool: string, revisions: readonly Revision[], earlier: Revision, heir: Revision): boolean {
+  return revisions.some(
+    (between) =>
+      between.number > earlier.number &&
+      between.number < heir.number &&
+      isProven(between, pool) &&
+      Date.parse(poolFacts(between, pool).good ?? '') > lastMarkOf(earlier) &&
+      (!hasSameVersion(earlier, heir) || hasSameVersion(between, heir)) &&
+      (!hasSameImages(earlier, heir) || hasSameImages(between, heir)),
+  );
+}
+
+/** Which mark of an earlier revision its heir inherits. */
+export function describeMark(earlier: Revision, heir: Revision): string {
+  const shares = hasSameVersion(earlier, heir) ? 'the same version' : 'the same images';
+  const [pool] = Object.entries(earlier.facts.pools).find(([, { failed }]) => failed) ?? [];
+  const by = Object.values(earlier.facts.pools).find(({ rolledBack }) => rolledBack)?.rolledBack?.by;
+  const what =
+    pool !== undefined
+      ? `failed in pool ${pool}`
+      : by !== undefined
+        ? `was taken back by rollback ${by}`
+        : 'was taken back before';
+  return `revision ${earlier.number} (${earlier.data.input.version}), which has ${shares}, ${what}`;
+}
+
+/** When a revision was last marked bad (ms since the epoch). */
+function lastMarkOf({ facts }: Revision): number {
+  const marks = Object.values(facts.pools).flatMap(({ failed, rolledBack }) => [failed?.at, rolledBack?.at]);
+  return Math.max(0, ...marks.map((at) => (at === undefined ? 0 : Date.parse(at))));
+}
+
+/**
+ * Whether a rollback keeps a revision out: the one that it is held against, and its kin. Of these a later one gets in where
+ * each pool of the rollback serves it or has proven it, an older one where any pool has: that is a revert.
+ */
+export function keepsOut({ revisions, pools }: Seen, { status }: ReleaseRollback, revision: Revision): boolean {
+  if (revision.number === status?.heldAgainst) return true;
+  const held = revisions.find(({ number }) => number === status?.heldAgainst);
+  if (!held || !isKin(held, revision)) return false;
+  const kept = (status?.pools ?? []).filter(({ supersededBy }) => supersededBy === undefined);
+  const served = new Set(pools.filter((pool) => pool.served === revision).map(({ name }) => name));
+  const isHome = ({ name }: { name: string }) => served.has(name) || isProven(revision, name);
+  return revision.number > held.number ? !kept.every(isHome) : !pools.some(isHome);
+}

@@ -1,0 +1,87 @@
+import { describe, expect, test } from 'vitest';
+import type { Node } from '../../scheduling/objects.ts';
+import { vm } from '../../scheduling/testing.ts';
+import { ago, heldAt, keyOn, onVms, placedOn, placedWorld } from '../stages/moves-testing.ts';
+import type { Runs } from '../stages/moves-testing.ts';
+import { plan } from '../plan.ts';
+import { capacityAvailable, stalled } from '../status/ready.ts';
+import { poolTarget } from './target.ts';
+import { NOW, revision, spec } from '../testing.ts';
+import { view } from './view.ts';
+
+const first = spec();
+const next = onVms(spec({ version: '2.0.0' }), { b: 'new' });
+const good = { good: ago(60) };
+const old = revision(1, first, { pools: { a: good, b: good }, approvals: {} });
+const left = revision(2, next, { pools: {}, approvals: {} });
+const serving: Runs = { pool: 'b', of: left, on: 'new', ready: 2, serves: true };
+const COME = [vm('new-1', { labels: { pool: 'new' } })];
+const THERE = [vm('old-1', { labels: { pool: 'b' } })];
+const CORDONED = [vm('old-1', { labels: { pool: 'b' }, unschedulable: true })];
+
+/** A pool that is being rolled back, once its target ran on the VMs of label b and the spec names those of label new. */
+function returning(standby: Omit<Runs, 'pool' | 'of' | 'on'>, vms: readonly Node[], minutes: number) {
+  const rollbacks = [heldAt(1, ago(minutes), 2, ['b'])];
+  const runs = [serving, { pool: 'b', of: old, on: 'b', ...standby }];
+  return placedWorld(next, [old, left], runs, { rollbacks, vms });
+}
+
+const NO_VM = { replicas: 2, ready: 0, unschedulable: '0/1 nodes are available' };
+
+describe('the VMs that a rollback goes to', () => {
+  test.each<[string, Omit<Runs, 'pool' | 'of' | 'on'>, Node[], number, string]>([
+    ['those of its standby that has ready pods', { ready: 2 }, COME, 1, 'b'],
+    ['those of its standby, which take pods', NO_VM, [...THERE, ...COME], 1, 'b'],
+    ['those of the spec, where those of its standby are gone', NO_VM, COME, 1, 'new'],
+    ['those of the spec, where those of its standby are cordoned', NO_VM, [...CORDONED, ...COME], 1, 'new'],
+    ['those of its standby until the deadline, where an autoscaler may bring VMs', NO_VM, CORDONED, 1, 'b'],
+    ['those of the spec after the deadline', NO_VM, CORDONED, 11, 'new'],
+  ])('%s', (_title, standby, vms, minutes, label) => {
+    const seen = view(returning(standby, vms, minutes), NOW);
+    const [, pool] = seen.pools;
+    const target = pool && poolTarget(seen, pool);
+    expect(target).toMatchObject({ mode: 'Return', placement: placedOn(label), key: keyOn(label) });
+    expect(target?.revision.number).toBe(1);
+  });
+
+  test('are those of the spec for a RollingUpdate without ready pods too', () => {
+    const inPlace = onVms(spec({ version: '2.0.0', strategy: { type: 'RollingUpdate' }, service: undefined }), {
+      b: 'new',
+    });
+    const of = revision(2, inPlace);
+    const runs: Runs[] = [{ pool: 'b', of, on: 'b', strategy: 'RollingUpdate', ...NO_VM }];
+    const rollbacks = [heldAt(1, ago(1), 2, ['b'])];
+    const seen = view(placedWorld(inPlace, [old, of], runs, { rollbacks, vms: COME }), NOW);
+    const [, pool] = seen.pools;
+    expect(pool && poolTarget(seen, pool)).toMatchObject({ placement: placedOn('new'), workload: { name: 'web-b' } });
+  });
+});
+
+describe('a rollback that no VM takes', () => {
+  function waiting(minutes: number) {
+    const rollbacks = [heldAt(1, ago(minutes), 2, ['b'])];
+    return placedWorld(next, [old, left], [serving, { pool: 'b', of: old, on: 'new', ...NO_VM }], { rollbacks });
+  }
+
+  test('has failed after the deadline, and says why', () => {
+    expect(stalled(view(waiting(9), NOW))).toBeUndefined();
+    const found = stalled(view(waiting(11), NOW));
+    expect(found?.reason).toBe('RollbackFailed');
+    expect(found?.message).toMatch(
+      /in pool b: no VM takes its pods in time: pod web-b-1-.*: 0\/1 nodes are available$/,
+    );
+  });
+
+  test('is looked at again at the deadline', () => {
+    expect(plan(waiting(9), NOW).due).toBe(NOW + 60_000);
+  });
+});
+
+describe('a standby that no VM takes', () => {
+  test('leaves CapacityAvailable as it is, and goes', () => {
+    const seen = placedWorld(next, [old, left], [serving, { pool: 'b', of: old, on: 'b', ...NO_VM }], { vms: COME });
+    expect(capacityAvailable(view(seen, NOW)).status).toBe('True');
+    const removed = plan(seen, NOW).actions.filter(({ kind }) => kind === 'DeleteDeployment');
+    expect(removed).toMatchObject([{ target: { name: 'web-b-1' } }]);
+  });
+});

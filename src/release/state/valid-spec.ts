@@ -1,0 +1,75 @@
+/** The spec as rules may use it: parsed, placed and valid. Nothing of a spec is rendered or asked for before. Pure. */
+import type { AppReleaseSpec } from '../../api/app-release.ts';
+import { appReleaseSpec } from '../../api/app-release.ts';
+import type { Reason } from '../../api/reasons.ts';
+import { jsonFault, withoutNulls } from '../../lib/json.ts';
+import { internalProblem, reading } from '../record/internal-error.ts';
+import type { Observed } from './observed.ts';
+import { placePools } from './placement.ts';
+import { wantedVersion } from '../record/revision.ts';
+import { validateSpec } from './validation.ts';
+
+export interface SpecProblem {
+  reason: Reason;
+  message: string;
+  /** What was thrown, where that is the reason. */
+  cause?: unknown;
+}
+
+export interface ValidSpec {
+  spec: AppReleaseSpec;
+  version: string;
+}
+
+/** The spec with its defaults and the VMs of its pools, or what is wrong with it. */
+export function readSpec({
+  release,
+  ...known
+}: Pick<Observed, 'release' | 'vmPools' | 'vms'>): ValidSpec | { problem: SpecProblem } {
+  try {
+    const parsed = parseSpec(release.spec);
+    if ('problem' in parsed) return parsed;
+    const spec = reading('spec.stages', () => placePools(parsed.spec, known));
+    const problem = validateSpec(spec, release.metadata.name);
+    if (problem) return { problem };
+    const version = wantedVersion(spec);
+    if (version !== undefined) return { spec, version };
+    const message = 'spec.version: give it, as the first container’s image has no tag to take it from';
+    return { problem: { reason: 'InvalidSpec', message } };
+  } catch (error) {
+    return { problem: internalProblem(error) };
+  }
+}
+
+type Parsed = { spec: AppReleaseSpec } | { problem: SpecProblem };
+
+const parsedSpecs = new WeakMap<object, Parsed>();
+
+/** Once for each object that a cache holds. */
+function parseSpec(spec: AppReleaseSpec): Parsed {
+  const parsed = parsedSpecs.get(spec) ?? parse(spec);
+  parsedSpecs.set(spec, parsed);
+  return parsed;
+}
+
+function parse(spec: AppReleaseSpec): Parsed {
+  const fault = jsonFault(spec);
+  if (fault) return invalid(fault);
+  const parsed = appReleaseSpec.safeParse(withoutNulls(spec));
+  return parsed.success ? { spec: parsed.data } : invalid(parsed.error.issues[0]);
+}
+
+function invalid(fault: { path: readonly PropertyKey[]; message: string } | undefined): Parsed {
+  const message = `${fieldPath(fault?.path ?? [])}: ${fault?.message ?? 'is not valid'}`;
+  return { problem: { reason: 'InvalidSpec', message } };
+}
+
+const SHOWN_PARTS = 12;
+
+/** As the API server writes it: spec.service.ports[0].targetPort. */
+function fieldPath(path: readonly PropertyKey[]): string {
+  const parts = path
+    .slice(0, SHOWN_PARTS)
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part).slice(0, 63)}`));
+  return `spec${parts.join('')}${path.length > SHOWN_PARTS ? '…' : ''}`;
+}

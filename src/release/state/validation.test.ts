@@ -1,0 +1,224 @@
+import { describe, expect, test } from 'vitest';
+import { spec } from '../testing.ts';
+import { validateSpec } from './validation.ts';
+
+const containers = [{ name: 'main', image: 'web:1', ports: [{ name: 'http', containerPort: 80 }] }];
+const nodeSelector = { pool: 'a' };
+
+test.each([
+  [
+    'a pool without nodes',
+    { stages: [{ name: 's', pools: [{ name: 'a' }] }] },
+    'UnknownPool',
+    /^spec\.stages\[0\]\.pools\[0\] \(a\): .*give nodeSelector/,
+  ],
+  [
+    'a port that fits nothing',
+    { service: { ports: [{ port: 80, targetPort: 'web' }] }, template: { spec: { containers } } },
+    'InvalidPort',
+    /^spec\.service\.ports\[0\]\.targetPort: .*"web": name one of http/,
+  ],
+  [
+    'a port in quotes',
+    { service: { ports: [{ port: 80, targetPort: '80' }] }, template: { spec: { containers } } },
+    'InvalidPort',
+    /^spec\.service\.ports\[0\]\.targetPort: .*"80": .*or give a number \(without quotes\)/,
+  ],
+  [
+    'a port of another protocol',
+    { service: { ports: [{ port: 80, targetPort: 'http', protocol: 'UDP' }] }, template: { spec: { containers } } },
+    'InvalidPort',
+    /^spec\.service\.ports\[0\]\.targetPort: the port named "http" is TCP, not UDP: /,
+  ],
+  [
+    'a port of an init container that ends before the containers start',
+    { template: { spec: { containers: [{ name: 'main', image: 'web:1' }], initContainers: containers } } },
+    'InvalidPort',
+    /name one of \(none is named\)/,
+  ],
+  [
+    'BlueGreen without a Service',
+    { service: undefined },
+    'InvalidService',
+    /^spec\.service: .*or strategy\.type RollingUpdate/,
+  ],
+  [
+    'a node selector that no node can have',
+    {
+      stages: [
+        {
+          name: 's',
+          pools: [
+            { name: 'a', nodeSelector },
+            { name: 'b', nodeSelector: { pool: 'two words' } },
+          ],
+        },
+      ],
+    },
+    'InvalidNodeSelector',
+    /^spec\.stages\[0\]\.pools\[1\] \(b\)\.nodeSelector: pool: "two words" is not the value of a label: at most 63/,
+  ],
+  [
+    'a label of the Services that no label can be',
+    { service: { ports: [{ port: 80 }], metadata: { labels: { 'Team/x': 'a' } } } },
+    'InvalidService',
+    /^spec\.service\.metadata\.labels: "Team\/x" is not the key of a label: write \[prefix\/\]name/,
+  ],
+  [
+    'a template that no revision can hold',
+    { template: { metadata: { annotations: { page: 'x'.repeat(256 * 1024) } }, spec: { containers } } },
+    'InvalidTemplate',
+    /^spec\.template: .* it has 257 KiB, .* 256 KiB at most: move .* to a ConfigMap/,
+  ],
+  [
+    'a difference of a container that there is not',
+    {
+      stages: [
+        { name: 's', pools: [{ name: 'a', nodeSelector, template: { spec: { containers: [{ name: 'x' }] } } }] },
+      ],
+    },
+    'UnknownContainer',
+    /pools\[0\] \(a\)\.template\.spec\.containers: .*named x: it has main/,
+  ],
+  [
+    'a restart policy that a Deployment cannot have',
+    { template: { spec: { containers, restartPolicy: 'Never' } } },
+    'InvalidTemplate',
+    /^spec\.template\.spec\.restartPolicy: .*remove the field/,
+  ],
+  [
+    'a Service shared by stages',
+    {
+      stages: [
+        { name: 's', pools: [{ name: 'a', nodeSelector, serviceName: 'web' }] },
+        { name: 't', pools: [{ name: 'b', nodeSelector, serviceName: 'web' }] },
+      ],
+    },
+    'InvalidService',
+    /web is used in the stages s and t/,
+  ],
+])('2.1 %s is named with its field and the way out', (_what, more, reason, message) => {
+  expect(validateSpec(spec(more), 'web')).toMatchObject({ reason, message: expect.stringMatching(message) as unknown });
+});
+
+test.each([
+  ['the least', {}],
+  ['a port by number', { service: { ports: [{ port: 80, targetPort: 8080 }] } }],
+  [
+    'a port of a sidecar',
+    {
+      template: {
+        spec: {
+          containers: [{ name: 'main', image: 'web:1' }],
+          initContainers: [{ name: 'proxy', image: 'proxy:1', restartPolicy: 'Always', ports: containers[0]?.ports }],
+        },
+      },
+    },
+  ],
+  [
+    'ports of one name in two protocols',
+    {
+      service: { ports: [{ port: 53, targetPort: 'dns', protocol: 'UDP' }] },
+      template: {
+        spec: {
+          containers: [
+            {
+              name: 'main',
+              image: 'dns:1',
+              ports: [
+                { name: 'dns', containerPort: 53 },
+                { name: 'dns', containerPort: 53, protocol: 'UDP' },
+              ],
+            },
+          ],
+        },
+      },
+    },
+  ],
+  [
+    'labels with prefixes, empty values and 63 characters',
+    {
+      stages: [
+        {
+          name: 's',
+          pools: [
+            { name: 'a', nodeSelector: { 'node.example.com/pool_A.1': '', [`k${'a'.repeat(62)}`]: 'b'.repeat(63) } },
+          ],
+        },
+      ],
+    },
+  ],
+  [
+    'a template of 255 KiB',
+    { template: { metadata: { annotations: { page: 'x'.repeat(255 * 1024) } }, spec: { containers } } },
+  ],
+])('2.1 %s that is right is no problem', (_what, more) => {
+  expect(validateSpec(spec(more), 'web')).toBeUndefined();
+});
+
+describe('what a spec may take', () => {
+  function stagesOf(pools: object[]) {
+    const stages = Array.from({ length: Math.ceil(pools.length / 16) }, (_, index) => ({
+      name: `s${index}`,
+      pools: pools.slice(index * 16, index * 16 + 16),
+    }));
+    return { stages };
+  }
+  function poolsOf(count: number, more: object) {
+    return stagesOf(Array.from({ length: count }, (_, index) => ({ name: `p${index}`, nodeSelector: {}, ...more })));
+  }
+  function problemOf(more: Record<string, unknown>) {
+    return validateSpec(spec(more), 'web');
+  }
+  function imagesOf(count: number) {
+    const volumes = Array.from({ length: count - 2 }, (_, index) => ({
+      name: `v${index}`,
+      image: { reference: `data:${index}` },
+    }));
+    const initContainers = [{ name: 'init', image: 'init:1' }];
+    return { template: { spec: { containers, initContainers, volumes } } };
+  }
+
+  test('64 images, those of volumes among them, each counted once', () => {
+    expect(problemOf(imagesOf(64))).toBeUndefined();
+    const twice = imagesOf(64);
+    twice.template.spec.volumes.push({ name: 'again', image: { reference: 'data:0' } });
+    expect(problemOf(twice)).toBeUndefined();
+    expect(problemOf(imagesOf(65))).toMatchObject({
+      reason: 'InvalidTemplate',
+      message: expect.stringMatching(
+        /^spec\.template\.spec: .* name 65 images, and a version has 64 at most/,
+      ) as string,
+    });
+  });
+
+  test('8 MiB of rendered templates, whether they differ in much or in little', () => {
+    const args = ['x'.repeat(100 * 1024)];
+    const template = { spec: { containers: [{ ...containers[0], args }] } };
+    const little = { template: { spec: { serviceAccountName: 'own' } } };
+    expect(problemOf({ template, ...poolsOf(80, little) })).toBeUndefined();
+    expect(problemOf({ template, ...poolsOf(256, {}) })).toBeUndefined();
+    expect(problemOf({ template, ...poolsOf(90, little) })).toMatchObject({
+      reason: 'InvalidTemplate',
+      message: expect.stringMatching(
+        /^spec\.stages: the templates of the 90 pools that differ have 9\d\d\d KiB in all, and 8192/,
+      ) as string,
+    });
+  });
+
+  test('a topology that can be recorded', () => {
+    function labelled(count: number) {
+      const nodeSelector = Object.fromEntries(
+        Array.from({ length: count }, (_, key) => [`key-${key}`, 'v'.repeat(50)]),
+      );
+      return poolsOf(256, { nodeSelector });
+    }
+    expect(problemOf(labelled(10))).toBeUndefined();
+    expect(problemOf(labelled(20))).toMatchObject({
+      reason: 'InvalidSpec',
+      message: expect.stringMatching(
+        /^spec\.stages: with all of the spec but its templates it has \d+ KiB, and 250 KiB can be recorded/,
+      ) as string,
+    });
+  });
+});

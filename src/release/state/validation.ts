@@ -1,0 +1,228 @@
+/** What the CRD's schema cannot say of a spec. A spec that fails here is Stalled, and nothing that runs is touched. */
+import type { AppReleaseSpec, Container } from '../../api/app-release.ts';
+import { reading } from '../record/internal-error.ts';
+import { serviceName } from '../record/names.ts';
+import { LEDGER_BYTES, templateImages, topologyOf } from '../record/revision.ts';
+
+export interface SpecProblem {
+  reason:
+    | 'InvalidSpec'
+    | 'UnknownPool'
+    | 'InvalidNodeSelector'
+    | 'InvalidPort'
+    | 'UnknownContainer'
+    | 'InvalidService'
+    | 'InvalidTemplate';
+  message: string;
+}
+
+type Rule = (spec: AppReleaseSpec, release: string) => SpecProblem | undefined;
+
+const KIB = 1024;
+/** Of the template and the pools' differences: a revision is one object, and etcd takes 1.5 MiB. */
+const TEMPLATE_BYTES = 256 * KIB;
+/** Of the templates of all pools that differ, each of which is rendered and tried in a dry run. */
+const RENDERED_BYTES = 8192 * KIB;
+/** Each is asked of a registry, and its pin is recorded with every version. */
+const IMAGES = 64;
+
+/** Each with the field that it reads most of. */
+const RULES: readonly (readonly [field: string, rule: Rule])[] = [
+  ['spec.template', templateIsSmall],
+  ['spec.stages', renderedIsSmall],
+  ['spec.stages', topologyIsSmall],
+  ['spec.template.spec', imagesAreFew],
+  ['spec.stages', poolsHaveNodes],
+  ['spec.stages', nodeSelectorsAreLabels],
+  ['spec.template.spec.containers', targetPortsExist],
+  ['spec.stages', containersExist],
+  ['spec.template.spec.restartPolicy', templateHasNoForeignFields],
+  ['spec.service', blueGreenHasService],
+  ['spec.service', servicesFit],
+  ['spec.service', serviceLabelsAreLabels],
+];
+
+/** The first problem, or undefined. */
+export function validateSpec(spec: AppReleaseSpec, release: string): SpecProblem | undefined {
+  for (const [field, rule] of RULES) {
+    const problem = reading(field, () => rule(spec, release));
+    if (problem) return problem;
+  }
+  return undefined;
+}
+
+function poolsHaveNodes(spec: AppReleaseSpec): SpecProblem | undefined {
+  const unknown = allPools(spec).find(({ pool }) => pool.nodeSelector === undefined);
+  return (
+    unknown && {
+      reason: 'UnknownPool',
+      message: `${unknown.path}: no VMPool named ${unknown.pool.name} is there, or none of its VMs is known yet: create it, give it spec.nodeSelector, or give nodeSelector (and tolerations) here; {} means any node`,
+    }
+  );
+}
+
+/** The dry run tries the first pool and those that differ: a wrong selector of another would come out in the rollout. */
+function nodeSelectorsAreLabels(spec: AppReleaseSpec): SpecProblem | undefined {
+  for (const { pool, path } of allPools(spec)) {
+    const fault = labelFault(pool.nodeSelector);
+    if (fault !== undefined) return { reason: 'InvalidNodeSelector', message: `${path}.nodeSelector: ${fault}` };
+  }
+  return undefined;
+}
+
+function serviceLabelsAreLabels({ service }: AppReleaseSpec): SpecProblem | undefined {
+  const fault = labelFault(service?.metadata?.labels);
+  return fault === undefined
+    ? undefined
+    : { reason: 'InvalidService', message: `spec.service.metadata.labels: ${fault}` };
+}
+
+type ContainerPort = NonNullable<Container['ports']>[number];
+
+/** Of the containers and, as Kubernetes has it, of the sidecars among the init containers. */
+function namedPorts({ template }: AppReleaseSpec): ContainerPort[] {
+  const { containers, initContainers = [] } = template.spec;
+  const sidecars = initContainers.filter(({ restartPolicy }) => restartPolicy === 'Always');
+  return [...containers, ...sidecars].flatMap(({ ports = [] }) => ports).filter(({ name }) => name !== undefined);
+}
+
+function targetPortsExist(spec: AppReleaseSpec): SpecProblem | undefined {
+  const ports = namedPorts(spec);
+  for (const [index, { targetPort, protocol }] of (spec.service?.ports ?? []).entries()) {
+    if (typeof targetPort !== 'string') continue;
+    const namesakes = ports.filter(({ name }) => name === targetPort);
+    if (namesakes.some((port) => (port.protocol ?? 'TCP') === protocol)) continue;
+    const path = `spec.service.ports[${index}].targetPort`;
+    const quoted = JSON.stringify(targetPort);
+    const names = ports.map(({ name }) => name).join(', ') || '(none is named)';
+    const message =
+      namesakes.length === 0
+        ? `${path}: no container of spec.template has a port named ${quoted}: name one of ${names}, or give a number (without quotes)`
+        : `${path}: the port named ${quoted} is ${namesakes[0]?.protocol ?? 'TCP'}, not ${protocol}: give both the same protocol`;
+    return { reason: 'InvalidPort', message };
+  }
+  return undefined;
+}
+
+function containersExist(spec: AppReleaseSpec): SpecProblem | undefined {
+  const { containers, initContainers = [] } = spec.template.spec;
+  const known = new Set([...containers, ...initContainers].map(({ name }) => name));
+  for (const { pool, path } of allPools(spec)) {
+    const unknown = pool.template?.spec?.containers?.find(({ name }) => !known.has(name));
+    if (unknown) {
+      return {
+        reason: 'UnknownContainer',
+        message: `${path}.template.spec.containers: the template has no container named ${unknown.name}: it has ${[...known].join(', ')}`,
+      };
+    }
+  }
+  return undefined;
+}
+
+function templateHasNoForeignFields(spec: AppReleaseSpec): SpecProblem | undefined {
+  const { restartPolicy } = spec.template.spec;
+  if (restartPolicy === undefined || restartPolicy === 'Always') return undefined;
+  return {
+    reason: 'InvalidTemplate',
+    message: `spec.template.spec.restartPolicy: a Deployment needs Always, not ${restartPolicy}: remove the field`,
+  };
+}
+
+function templateIsSmall(spec: AppReleaseSpec): SpecProblem | undefined {
+  const differences = allPools(spec).map(({ pool }) => pool.template);
+  const bytes = bytesOf([spec.template, differences]);
+  if (bytes <= TEMPLATE_BYTES) return undefined;
+  return {
+    reason: 'InvalidTemplate',
+    message: `spec.template: with the pools' differences it has ${Math.ceil(bytes / 1024)} KiB, and a revision records 256 KiB at most: move files and long values to a ConfigMap`,
+  };
+}
+
+/** Counted before anything is rendered. */
+function renderedIsSmall(spec: AppReleaseSpec): SpecProblem | undefined {
+  const differences = allPools(spec).flatMap(({ pool }) => pool.template ?? []);
+  const bytes = differences.length * bytesOf(spec.template) + bytesOf(differences);
+  if (bytes <= RENDERED_BYTES) return undefined;
+  return {
+    reason: 'InvalidTemplate',
+    message: `spec.stages: the templates of the ${differences.length} pools that differ have ${Math.ceil(bytes / KIB)} KiB in all, and 8192 KiB are rendered at most: let fewer pools have a template, or make spec.template smaller`,
+  };
+}
+
+/** What a rollback needs while the spec is not valid: the ledger holds it, and with it the pins of older versions. */
+function topologyIsSmall(spec: AppReleaseSpec): SpecProblem | undefined {
+  const bytes = bytesOf(topologyOf(spec));
+  if (bytes <= LEDGER_BYTES) return undefined;
+  return {
+    reason: 'InvalidSpec',
+    message: `spec.stages: with all of the spec but its templates it has ${Math.ceil(bytes / KIB)} KiB, and ${LEDGER_BYTES / KIB} KiB can be recorded: give the pools fewer or shorter labels, tolerations and metrics`,
+  };
+}
+
+function imagesAreFew({ template }: AppReleaseSpec): SpecProblem | undefined {
+  const { length } = templateImages(template);
+  if (length <= IMAGES) return undefined;
+  return {
+    reason: 'InvalidTemplate',
+    message: `spec.template.spec: containers, init containers and volumes name ${length} images, and a version has ${IMAGES} at most`,
+  };
+}
+
+function bytesOf(value: object): number {
+  return Buffer.byteLength(JSON.stringify(value));
+}
+
+/** The CRD asks for it; an object that was stored before it did, or with null, may lack it. */
+function blueGreenHasService({ strategy, service }: AppReleaseSpec): SpecProblem | undefined {
+  if (service || strategy.type === 'RollingUpdate') return undefined;
+  const message =
+    'spec.service: strategy BlueGreen switches a Service: give it, or strategy.type RollingUpdate for workers without one';
+  return { reason: 'InvalidService', message };
+}
+
+function servicesFit(spec: AppReleaseSpec, release: string): SpecProblem | undefined {
+  if (!spec.service) return undefined;
+  const stageOf = new Map<string, string>();
+  for (const { pool, stage, path } of allPools(spec)) {
+    const name = serviceName(release, pool);
+    if (name.length > 63) {
+      return {
+        reason: 'InvalidService',
+        message: `${path}: the Service's name ${name} would be longer than 63 characters: give the pool a serviceName`,
+      };
+    }
+    const other = stageOf.get(name);
+    if (other !== undefined && other !== stage) {
+      return {
+        reason: 'InvalidService',
+        message: `${path}.serviceName: ${name} is used in the stages ${other} and ${stage}: only pools of one stage may share a Service`,
+      };
+    }
+    stageOf.set(name, stage);
+  }
+  return undefined;
+}
+
+function allPools(spec: AppReleaseSpec) {
+  return spec.stages.flatMap((stage, s) =>
+    stage.pools.map((pool, p) => ({ pool, stage: stage.name, path: `spec.stages[${s}].pools[${p}] (${pool.name})` })),
+  );
+}
+
+const LABEL_NAME = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+const LABEL_PREFIX = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+
+/** What is wrong with labels (https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/). */
+function labelFault(labels: Record<string, string> = {}): string | undefined {
+  for (const [key, value] of Object.entries(labels)) {
+    const slash = key.lastIndexOf('/');
+    const prefix = key.slice(0, Math.max(slash, 0));
+    const isKey =
+      LABEL_NAME.test(key.slice(slash + 1)) && (slash < 0 || (LABEL_PREFIX.test(prefix) && prefix.length <= 253));
+    if (!isKey) return `${JSON.stringify(key)} is not the key of a label: write [prefix/]name`;
+    if (value !== '' && !LABEL_NAME.test(value)) {
+      return `${key}: ${JSON.stringify(value)} is not the value of a label: at most 63 letters, digits and - _ . between them`;
+    }
+  }
+  return undefined;
+}

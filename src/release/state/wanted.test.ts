@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'vitest';
+import type { AppReleaseSpec } from '../../api/app-release.ts';
+import type { DigestLookup, DryRun, Observed } from './observed.ts';
+import type { Ledger, Revision } from '../record/revision.ts';
+import { revisionInput } from '../record/revision.ts';
+import { DIGEST, observed, release, revision, spec } from '../testing.ts';
+import type { SpecView } from './wanted.ts';
+import { viewSpec } from './wanted.ts';
+
+interface Given {
+  revisions?: readonly Revision[];
+  ledger?: Ledger;
+  digests?: Record<string, DigestLookup>;
+}
+
+const PIN = { image: `web:1.0.0@${DIGEST}`, digest: DIGEST };
+const resolved: DigestLookup = { state: 'resolved', ...PIN };
+
+function view(given: AppReleaseSpec, more: Given = {}, dryRuns = new Map<string, DryRun>()): SpecView {
+  const { revisions = [], ledger = {}, digests = {} } = more;
+  const seen: Observed = observed({ release: release(given), digests });
+  return viewSpec({ ...seen, memory: { ...seen.memory, dryRuns } }, revisions, { ledger });
+}
+
+/** Answers the dry runs until there is no further one; the names of the Deployments' pools that were tried. */
+function prove(given: AppReleaseSpec, more: Given, answer: (pool: string) => DryRun) {
+  const dryRuns = new Map<string, DryRun>();
+  const tried: string[] = [];
+  for (;;) {
+    const { wanted } = view(given, more, dryRuns);
+    if (wanted.state !== 'Unproven') return { wanted, tried };
+    const pool = wanted.deployment.metadata.labels?.['apprelease.dev/pool'] ?? '';
+    expect(dryRuns.has(wanted.hash)).toBe(false);
+    tried.push(pool);
+    dryRuns.set(wanted.hash, answer(pool));
+  }
+}
+
+describe('2.1 a spec that cannot be', () => {
+  test.each([
+    [{ targetPort: 70_000 }, 'spec.service.ports[0].targetPort: must be a port from 1 to 65535'],
+    [{ targetPort: 0 }, 'spec.service.ports[0].targetPort: must be a port from 1 to 65535'],
+  ])('%j is named with its field', (port, message) => {
+    const wrong = { ...spec(), service: { type: 'ClusterIP', ports: [{ port: 80, protocol: 'TCP', ...port }] } };
+    expect(view(wrong as AppReleaseSpec)).toEqual({
+      wanted: { state: 'Invalid', reason: 'InvalidSpec', message: expect.stringContaining(message) as string },
+    });
+  });
+
+  test('no version and no tag', () => {
+    const untagged = spec({ template: { spec: { containers: [{ name: 'main', image: 'localhost:5000/web' }] } } });
+    const { version: _version, service: _service, ...wrong } = untagged;
+    expect(view({ ...wrong, service: undefined, strategy: { type: 'RollingUpdate' } }).wanted).toMatchObject({
+      state: 'Invalid',
+      reason: 'InvalidSpec',
+      message: expect.stringContaining('spec.version: give it') as string,
+    });
+  });
+
+  test('a template that Kubernetes rejects in one of the pools that differ', () => {
+    const stages = ['a', 'b', 'c'].map((name) => ({
+      name,
+      pools: [
+        {
+          name,
+          nodeSelector: { pool: name },
+          ...(name === 'c' && { template: { metadata: { labels: { 'not valid': '' } } } }),
+        },
+      ],
+    }));
+    const { wanted, tried } = prove(spec({ stages }), { digests: { 'web:1.0.0': resolved } }, (pool) =>
+      pool === 'c' ? { ok: false, message: 'Kubernetes refuses the template' } : { ok: true },
+    );
+    expect(tried).toEqual(['a', 'c']);
+    expect(wanted).toEqual({
+      state: 'Invalid',
+      reason: 'TemplateRejected',
+      message: 'Kubernetes refuses the template',
+    });
+  });
+});
+
+describe('2.2 the wanted revision', () => {
+  test('waits for the registry, and tells what it failed with', () => {
+    expect(view(spec()).wanted).toEqual({ state: 'Resolving' });
+    const failed: DigestLookup = { state: 'failed', reason: 'NotFound', message: 'push it', retryable: true };
+    expect(view(spec(), { digests: { 'web:1.0.0': failed } }).wanted).toEqual({ state: 'Resolving', failed });
+  });
+
+  test('is recorded with every pin once all are known and Kubernetes takes the template', () => {
+    const { wanted } = prove(spec(), { digests: { 'web:1.0.0': resolved } }, () => ({ ok: true }));
+    expect(wanted).toMatchObject({
+      state: 'New',
+      number: 1,
+      data: { renderer: 1, input: revisionInput(spec(), '1.0.0'), images: { 'web:1.0.0': PIN } },
+    });
+  });
+
+  test.each<[string, Given]>([
+    ['a revision', { revisions: [revision(1)] }],
+    ['the ledger', { ledger: { '1.0.0': { 'web:1.0.0': PIN } } }],
+  ])('takes the pins of its version from %s, whatever the registry says now', (_, known) => {
+    const other = `sha256:${'b'.repeat(64)}`;
+    const moved: DigestLookup = { state: 'resolved', image: `web:1.0.0@${other}`, digest: other };
+    const changed = spec({
+      template: {
+        metadata: { labels: { changed: 'yes' } },
+        spec: { containers: [{ name: 'main', image: 'web:1.0.0', ports: [{ name: 'http', containerPort: 80 }] }] },
+      },
+    });
+    const { wanted } = prove(changed, { ...known, digests: { 'web:1.0.0': moved } }, () => ({ ok: true }));
+    expect(wanted).toMatchObject({ state: 'New', data: { images: { 'web:1.0.0': PIN } } });
+  });
+
+  test('is an older one where the spec is what that recorded', () => {
+    const revisions = [revision(1), revision(2, spec({ version: '2.0.0' }))];
+    expect(view(spec(), { revisions }).wanted).toEqual({ state: 'Recorded', revision: revisions[0] });
+  });
+});

@@ -1,0 +1,139 @@
+/** Which revision the spec wants, and what is missing to have it recorded. */
+import type { AppReleaseSpec } from '../../api/app-release.ts';
+import type { Reason } from '../../api/reasons.ts';
+import { own } from '../../lib/own.ts';
+import { internalProblem, reading } from '../record/internal-error.ts';
+import { usedNumbers } from './lost.ts';
+import { revisionName, shortHash } from '../record/names.ts';
+import type { DesiredDeployment } from '../record/kube-objects.ts';
+import type { DigestLookup, Observed } from './observed.ts';
+import { makeDeployment } from '../record/desired.ts';
+import type { Ledger, Revision, RevisionData, Topology } from '../record/revision.ts';
+import {
+  imagesToResolve,
+  knownPins,
+  placementKeys,
+  placementOf,
+  RENDERER,
+  revisionInput,
+  sameInput,
+  templateImages,
+  topologyOf,
+} from '../record/revision.ts';
+import type { SpecProblem, ValidSpec } from './valid-spec.ts';
+import { readSpec } from './valid-spec.ts';
+
+export type Wanted =
+  | { state: 'Recorded'; revision: Revision }
+  /** The spec says what cannot be: what runs stays as it is. */
+  | ({ state: 'Invalid' } & SpecProblem)
+  /** A registry is being asked; `failed` where it answered in a way that a person should know. */
+  | { state: 'Resolving'; failed?: { reason: Reason; message: string; retryable: boolean } }
+  /** Everything is pinned; the API server must say whether it takes the template. */
+  | { state: 'Unproven'; hash: string; deployment: DesiredDeployment }
+  | { state: 'New'; number: number; data: RevisionData };
+
+export interface SpecView {
+  spec?: AppReleaseSpec;
+  /** From the spec where it is valid, else the last valid one. */
+  topology?: Topology;
+  wanted: Wanted;
+}
+
+/** `problem`: of a rule that threw; the spec counts as not valid then, so that all else goes on. */
+export function viewSpec(
+  observed: Observed,
+  revisions: readonly Revision[],
+  record: { ledger: Ledger; topology?: Topology },
+  problem?: SpecProblem,
+): SpecView {
+  const last = record.topology && { topology: record.topology };
+  const read = problem ? { problem } : readSpec(observed);
+  if ('problem' in read) return { ...last, wanted: { state: 'Invalid', ...read.problem } };
+  const { spec } = read;
+  try {
+    return { spec, topology: topologyOf(spec), wanted: wantedRevision(observed, read, revisions, record.ledger) };
+  } catch (error) {
+    return { ...last, wanted: { state: 'Invalid', ...internalProblem(error) } };
+  }
+}
+
+function wantedRevision(
+  observed: Observed,
+  { spec, version }: ValidSpec,
+  revisions: readonly Revision[],
+  ledger: Ledger,
+): Wanted {
+  const pools = spec.stages.flatMap((stage) => stage.pools);
+  const input = revisionInput(spec, version);
+  const names = new Set(pools.map(({ name }) => name));
+  const recorded = revisions.findLast(({ data }) => sameInput(data.input, input, names));
+  if (recorded) return { state: 'Recorded', revision: recorded };
+
+  const missing = reading('spec.template.spec', () => imagesToResolve(spec, revisions, ledger));
+  const unresolved = missing.map((image) => own(observed.digests, image) ?? { state: 'pending' as const });
+  const failed = unresolved.find((lookup): lookup is DigestLookup & { state: 'failed' } => lookup.state === 'failed');
+  if (failed) return { state: 'Resolving', failed };
+  if (unresolved.some(({ state }) => state !== 'resolved')) return { state: 'Resolving' };
+
+  const known = knownPins(version, revisions, ledger);
+  const images = templateImages(spec.template).map((image) => {
+    const { state: _state, ...pin } = { state: '', ...(own(known, image) ?? own(observed.digests, image)) };
+    return [image, pin];
+  });
+  const number = nextNumber(observed, revisions);
+  const data: RevisionData = {
+    renderer: RENDERER,
+    input,
+    images: Object.fromEntries(images) as RevisionData['images'],
+    placements: Object.fromEntries(placementKeys(topologyOf(spec), observed.release.metadata.name, spec.strategy.type)),
+  };
+  return proveTemplate(observed, spec, number, data);
+}
+
+/** One whose name is somebody else's is passed over. */
+function nextNumber(observed: Observed, revisions: readonly Revision[]): number {
+  const { release, memory } = observed;
+  let number = Math.max(0, ...revisions.map((revision) => revision.number), ...usedNumbers(observed)) + 1;
+  while (memory.taken.has(`ControllerRevision/${revisionName(release.metadata.name, number)}`)) number += 1;
+  return number;
+}
+
+/** Has the API server judge the Deployments of a new revision, one for each pool that differs, before it is recorded. */
+function proveTemplate(observed: Observed, spec: AppReleaseSpec, number: number, data: RevisionData): Wanted {
+  const { name, namespace, uid } = observed.release.metadata;
+  const revision: Revision = {
+    name: revisionName(name, number),
+    number,
+    uid: '',
+    resourceVersion: '',
+    createdAt: '',
+    data,
+    facts: { pools: {}, approvals: {} },
+  };
+  const pools = spec.stages.flatMap((stage) => stage.pools);
+  for (const pool of pools.filter((candidate, index) => index === 0 || candidate.template !== undefined)) {
+    const identity = {
+      pool: pool.name,
+      revision,
+      placement: placementOf(pool),
+      strategy: spec.strategy.type,
+      key: own(data.placements, pool.name) ?? '',
+    };
+    const deployment = reading(`spec.template with what differs in pool ${pool.name}`, () =>
+      makeDeployment({
+        owner: { name, namespace, uid },
+        identity,
+        track: 'dry-run',
+        replicas: 0,
+        topology: topologyOf(spec),
+      }),
+    );
+    deployment.metadata.name = `${revision.name}-dry-run`;
+    const hash = shortHash(deployment);
+    const answer = observed.memory.dryRuns.get(hash);
+    if (answer === undefined) return { state: 'Unproven', hash, deployment };
+    if (!answer.ok) return { state: 'Invalid', reason: 'TemplateRejected', message: answer.message };
+  }
+  return { state: 'New', number, data };
+}

@@ -1,0 +1,345 @@
+/** Where a release stands, in one reason and one sentence: what the conditions of its status say. Pure. */
+import type { Reason } from '../../api/reasons.ts';
+import { autoscalerName } from '../pools/autoscaler.ts';
+import { waitsForTheOld } from '../pools/blue-green-obstacles.ts';
+import type { ConditionDraft } from '../../api/conditions.ts';
+import type { Verdict } from '../health/failure.ts';
+import { judge } from '../health/failure.ts';
+import { gate, poolsToEnter, stagePools } from '../stages/gates.ts';
+import { answerFailure } from '../health/record-health.ts';
+import { moveOf } from '../stages/moves.ts';
+import { returnDeadline } from '../state/reachable.ts';
+import type { Pod } from '../record/kube-objects.ts';
+import { ledgerName } from '../record/names.ts';
+import { recordIsLost } from '../history/find-lost.ts';
+import type { Revision } from '../record/revision.ts';
+import {
+  contradictingImage,
+  hasFailed,
+  isHealthy,
+  isSettled,
+  podsOf,
+  poolTarget,
+  wantedReplicas,
+  wantedRevision,
+} from '../state/target.ts';
+import type { PoolView, View } from '../state/view.ts';
+
+export interface Situation {
+  reason: Reason;
+  message: string;
+}
+
+/** An error of the API server that the pass ended with; `refused`: it will be the same however often it is tried. */
+export interface Outcome {
+  error?: string;
+  refused?: boolean;
+}
+
+type Rule = (view: View) => Situation | undefined;
+
+/** What needs a person: nothing goes on by itself. */
+const STALLED: readonly Rule[] = [
+  specIsInvalid,
+  nameIsTaken,
+  recordIsLost,
+  autoscalingIsRefused,
+  digestNeedsAPerson,
+  rollbackFails,
+  revisionFailed,
+];
+
+/** What keeps the wanted revision from being everywhere. The first that applies speaks. */
+const UNREADY: readonly Rule[] = [held, ...STALLED, paused, resolving, recording, progressing, moving, leaving];
+
+export function stalled(view: View): Situation | undefined {
+  return firstOf(STALLED, view);
+}
+
+export function unready(view: View): Situation | undefined {
+  return firstOf(UNREADY, view);
+}
+
+/** What a change of the VMs may cure. */
+const VM_REASONS: ReadonlySet<Reason | undefined> = new Set(['NoCapacity', 'VMsUnavailable', 'UnknownPool']);
+
+/** Whether a change of the VMs may take the release further: it looks again then. */
+export function waitsForVms(view: View): boolean {
+  return VM_REASONS.has(unready(view)?.reason) || view.pools.some((pool) => returns(pool) || moveOf(view, pool));
+}
+
+/** A rollback that is not complete goes to those VMs that exist. */
+function returns({ hold }: PoolView): boolean {
+  return hold !== undefined && hold.pool.completedAt === undefined;
+}
+
+function firstOf(rules: readonly Rule[], view: View): Situation | undefined {
+  for (const rule of rules) {
+    const situation = rule(view);
+    if (situation) return situation;
+  }
+  return undefined;
+}
+
+function title({ number, data }: Revision): string {
+  return `version ${data.input.version} (revision ${number})`;
+}
+
+function specIsInvalid({ wanted }: View): Situation | undefined {
+  return wanted.state === 'Invalid' ? { reason: wanted.reason, message: wanted.message } : undefined;
+}
+
+function nameIsTaken(view: View): Situation | undefined {
+  const group = view.groups.find(({ taken }) => taken !== undefined);
+  // What has another name beside it: a rollback, and a revision but for the ledger.
+  const ledger = `ControllerRevision/${ledgerName(view.owner.name)}`;
+  const other = [...view.observed.memory.taken].find(
+    ([object]) => object === ledger || !/^(Service|ControllerRevision|ReleaseRollback|Pod)\//.test(object),
+  );
+  const message = group?.taken ?? other?.[1];
+  return message === undefined ? undefined : { reason: 'NameTaken', message };
+}
+
+function autoscalingIsRefused({ pools, owner, observed }: View): Situation | undefined {
+  const refused = pools
+    .filter(({ spec }) => spec.autoscaling)
+    .map((pool) => observed.memory.refused.get(`HorizontalPodAutoscaler/${autoscalerName(owner, pool)}`))
+    .find((answer) => answer !== undefined);
+  return refused && { reason: 'Refused', message: refused.message };
+}
+
+const NEEDS_A_PERSON = new Set(['NotFound', 'Unauthorized', 'Forbidden', 'InvalidPullSecret', 'TLS']);
+
+function digestNeedsAPerson({ wanted }: View): Situation | undefined {
+  if (wanted.state !== 'Resolving' || !wanted.failed) return undefined;
+  // Time heals a registry that is down. The others are asked again too, but a person must push, permit or correct something.
+  if (wanted.failed.retryable && !NEEDS_A_PERSON.has(wanted.failed.reason)) return undefined;
+  return { reason: wanted.failed.reason, message: wanted.failed.message };
+}
+
+function rollbackFails(view: View): Situation | undefined {
+  for (const pool of view.pools) {
+    const target = poolTarget(view, pool);
+    const { hold } = pool;
+    if (!hold || hold.pool.completedAt !== undefined || !target?.workload || !view.topology) continue;
+    const verdict = judge(target.workload, target.revision, {
+      nodes: view.observed.nodes,
+      deadlineSeconds: view.topology.progressDeadlineSeconds,
+      now: view.now,
+      clock: { start: hold.rollback.status?.acceptedAt ?? '' },
+    });
+    const why = verdict.kind === 'Failed' ? verdict.message : noVmTakes(view, pool, verdict);
+    if (why !== undefined) {
+      const name = hold.rollback.metadata.name;
+      return {
+        reason: 'RollbackFailed',
+        message: `rollback ${name} to ${title(target.revision)} fails in pool ${pool.name}: ${why}`,
+      };
+    }
+  }
+  return undefined;
+}
+
+/** Not the version's fault, but after the deadline a person must bring VMs, or make room. */
+function noVmTakes(view: View, pool: PoolView, verdict: Verdict): string | undefined {
+  if (verdict.kind !== 'Excused' || verdict.reason !== 'Unschedulable') return undefined;
+  return view.now < returnDeadline(view, pool) ? undefined : `no VM takes its pods in time: ${verdict.message}`;
+}
+
+function revisionFailed(view: View): Situation | undefined {
+  const answer = answerFailure(view);
+  return answer?.kind === 'Stay' ? { reason: answer.reason, message: answer.message } : undefined;
+}
+
+/** "wants 1.5.0, runs 1.4.2 by web-x7k2p: too many errors" */
+export function held(view: View): Situation | undefined {
+  const pool = view.pools.find(({ hold }) => hold);
+  if (!pool?.hold) return undefined;
+  const { metadata, spec, status } = pool.hold.rollback;
+  const against = view.revisions.find(({ number }) => number === status?.heldAgainst);
+  const at = view.revisions.find(({ number }) => number === pool.hold?.pool.to);
+  const wants = (wantedRevision(view) ?? against)?.data.input.version ?? '?';
+  const why = spec.reason === undefined ? '' : `: ${spec.reason}`;
+  return {
+    reason: 'RolledBack',
+    message: `wants ${wants}, runs ${at?.data.input.version ?? 'nothing'} by ${metadata.name}${why}`,
+  };
+}
+
+function paused(view: View): Situation | undefined {
+  const wanted = wantedRevision(view);
+  if (view.paused === undefined || (wanted && view.pools.every((pool) => isSettled(view, pool, wanted))))
+    return undefined;
+  return { reason: 'Paused', message: `paused: ${view.paused}` };
+}
+
+function resolving({ wanted }: View): Situation | undefined {
+  if (wanted.state !== 'Resolving') return undefined;
+  return {
+    reason: 'ResolvingDigests',
+    message: wanted.failed?.message ?? 'asks the registry for the digests of the images',
+  };
+}
+
+function recording({ wanted }: View): Situation | undefined {
+  return wanted.state === 'Recorded'
+    ? undefined
+    : { reason: 'RecordingRevision', message: 'records the wanted revision' };
+}
+
+/** The first stage that the wanted revision has not come through. */
+export function progressing(view: View): Situation | undefined {
+  const wanted = wantedRevision(view);
+  // Also where it was let in nowhere, as after a rollback that was deleted before it got anywhere.
+  if (!wanted || view.pools.every((pool) => isSettled(view, pool, wanted))) return undefined;
+  for (const stage of view.topology?.stages ?? []) {
+    const pools = stagePools(view, stage);
+    const rolling = pools.find(
+      (pool) => !poolsToEnter(view, stage, wanted).includes(pool) && !isSettled(view, pool, wanted),
+    );
+    if (rolling)
+      return {
+        reason: moveReason(view, rolling) ?? 'Progressing',
+        message: `${title(wanted)} in pool ${rolling.name}: ${poolProgress(view, rolling)}`,
+      };
+    const wait = poolsToEnter(view, stage, wanted).length > 0 ? gate(view, stage, wanted) : undefined;
+    if (wait) return { reason: wait.reason, message: wait.message };
+    if (poolsToEnter(view, stage, wanted).length > 0) {
+      return { reason: 'Progressing', message: `${title(wanted)} enters stage ${stage.name}` };
+    }
+  }
+  return undefined;
+}
+
+function moving(view: View): Situation | undefined {
+  const wanted = wantedRevision(view);
+  const pool = wanted && view.pools.find((candidate) => !isSettled(view, candidate, wanted));
+  if (!pool) return undefined;
+  const reason = moveReason(view, pool) ?? 'Progressing';
+  return { reason, message: `pool ${pool.name}: ${poolProgress(view, pool)}` };
+}
+
+/** Why what serves stays on VMs that the spec names no more; undefined while it is on its way. */
+function moveReason(view: View, pool: PoolView): Reason | undefined {
+  const reason = moveOf(view, pool)?.reason;
+  return reason === 'Moving' ? undefined : reason;
+}
+
+function leaving(view: View): Situation | undefined {
+  const names = new Set(view.pools.map(({ name }) => name));
+  const left = view.workloads.find(({ pool }) => !names.has(pool));
+  return left && { reason: 'Progressing', message: `pool ${left.pool} left: ${left.name} is being removed` };
+}
+
+/** How far a pool is, or what keeps it. */
+export function poolProgress(view: View, pool: PoolView): string {
+  const move = moveOf(view, pool);
+  if (move) return move.message;
+  const target = poolTarget(view, pool);
+  if (!target) return 'nothing was let in yet';
+  if (hasFailed(target.revision, pool.name) && !pool.hold) return `revision ${target.revision.number} failed`;
+  if (!target.workload) {
+    const before = pool.workloads.find((workload) => workload !== pool.current);
+    return before ? `makes room: revision ${before.revision} drains first` : 'starts its Deployment';
+  }
+  const ready = podsOf(target.workload, target.revision).filter((pod) => pod.ready).length;
+  const replicas = wantedReplicas(pool, target.workload);
+  const verdict = judge(target.workload, target.revision, {
+    nodes: view.observed.nodes,
+    deadlineSeconds: Infinity,
+    now: view.now,
+  });
+  const wrong = contradictingImage(target.workload, target.revision);
+  if (wrong !== undefined) return wrong;
+  const why = [verdict.kind === 'Progressing' ? undefined : verdict.message, besideTheOld(view, pool)]
+    .flatMap((text) => (text === undefined ? [] : `; ${text}`))
+    .join('');
+  if (ready >= replicas && target.workload !== pool.current)
+    return `${ready} of ${replicas} pods are ready, its Service switches next`;
+  return `${ready} of ${replicas} pods are ready${why}`;
+}
+
+/** What may keep the new pods of a pool from starting while the version before serves, with the way out. */
+function besideTheOld(view: View, pool: PoolView): string | undefined {
+  const { current } = pool;
+  const target = poolTarget(view, pool);
+  if (!current || !target?.workload || target.workload === current) return undefined;
+  const pods = podsOf(target.workload, target.revision);
+  const { template } = target.revision.data.input;
+  if (pods.some(({ unschedulable }) => unschedulable !== undefined))
+    return waitsForTheOld(template, 'Scheduling', target.strategy);
+  const starts = pods.some(({ containers }) => containers.some((own) => own.waiting?.reason === 'ContainerCreating'));
+  return starts ? waitsForTheOld(template, 'Starting', target.strategy) : undefined;
+}
+
+export function available(view: View): ConditionDraft {
+  const type = 'Available';
+  if (view.pools.length === 0)
+    return { type, status: 'False', reason: 'NothingServed', message: 'nothing was released yet' };
+  const dark = view.pools.filter((pool) => wantedReplicas(pool, pool.current) > 0 && (pool.current?.ready ?? 0) === 0);
+  if (dark.length === 0)
+    return { type, status: 'True', reason: 'Available', message: 'every pool serves a version that works' };
+  return {
+    type,
+    status: 'False',
+    reason: 'PoolsUnavailable',
+    message: `no ready pod in ${dark.map(({ name }) => name).join(', ')}`,
+  };
+}
+
+export function digestsPinned({ wanted, observed, lastWanted }: View): ConditionDraft {
+  const type = 'DigestsPinned';
+  const moved = observed.movedTags.at(0);
+  if (wanted.state === 'Resolving') {
+    const { failed } = wanted;
+    return failed
+      ? { type, status: 'False', reason: failed.reason, message: failed.message }
+      : { type, status: 'Unknown', reason: 'Resolving', message: 'asks the registry' };
+  }
+  if (wanted.state === 'Invalid')
+    return { type, status: 'Unknown', reason: wanted.reason, message: 'the spec is not valid' };
+  if (moved) {
+    return {
+      type,
+      status: 'True',
+      reason: 'TagMoved',
+      message: `${moved.image} names ${moved.digest} now; what runs stays ${moved.pinned}`,
+    };
+  }
+  const images = Object.values(lastWanted?.data.images ?? {}).map(({ image }) => image);
+  return { type, status: 'True', reason: 'Pinned', message: images.join(', ').slice(0, 1000) };
+}
+
+export function capacityAvailable(view: View): ConditionDraft {
+  const type = 'CapacityAvailable';
+  const [first] = view.pools.flatMap((pool) =>
+    waitingPods(view, pool).map(({ unschedulable }) => ({ pool, unschedulable })),
+  );
+  const kept = keptOut(view);
+  if (!first && kept) return { type, status: 'False', reason: 'NoCapacity', message: kept.message };
+  if (!first) return { type, status: 'True', reason: 'Fits', message: 'no pod waits for room' };
+  const wayOut = besideTheOld(view, first.pool);
+  const message = `pool ${first.pool.name}: ${first.unschedulable ?? ''}${wayOut === undefined ? '' : `; ${wayOut}`}`;
+  return { type, status: 'False', reason: 'Unschedulable', message };
+}
+
+/** Pods that find no VM, of what serves and of what comes: nobody needs those of a standby, or of what goes. */
+function waitingPods(view: View, pool: PoolView): Pod[] {
+  const workloads = new Set([pool.current, poolTarget(view, pool)?.workload]);
+  return [...workloads].flatMap(
+    (workload) => workload?.pods.filter(({ unschedulable }) => unschedulable !== undefined) ?? [],
+  );
+}
+
+/** The stage that the wanted revision is at finds too little room, or what serves on the VMs that the spec names. */
+function keptOut(view: View): { message: string } | undefined {
+  const situation = progressing(view);
+  if (situation?.reason === 'NoCapacity') return situation;
+  return view.pools.map((pool) => moveOf(view, pool)).find((move) => move?.reason === 'NoCapacity');
+}
+
+/** Pools that serve the wanted revision, healthy or with no pod to be. */
+export function arrivedPools(view: View): PoolView[] {
+  const wanted = wantedRevision(view) ?? view.lastWanted;
+  return wanted ? view.pools.filter((pool) => isSettled(view, pool, wanted) || isHealthy(view, pool, wanted)) : [];
+}

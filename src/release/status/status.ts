@@ -1,0 +1,226 @@
+/** status(view, outcome): the whole status of an AppRelease, a projection of what was seen. Pure. */
+import type { AppRelease, AppReleaseStatus, HistoryEntry, PoolStatus } from '../../api/app-release.ts';
+import type { Reason } from '../../api/reasons.ts';
+import { own } from '../../lib/own.ts';
+import { disruptionLimited } from '../pools/disruption-budget.ts';
+import type { ConditionDraft } from '../../api/conditions.ts';
+import { withConditions } from '../../api/conditions.ts';
+import { gate, poolsToEnter } from '../stages/gates.ts';
+import type { InternalProblem } from '../record/internal-error.ts';
+import { internalProblem } from '../record/internal-error.ts';
+import { moveOf, placedAsWanted } from '../stages/moves.ts';
+import { rollbackReadiness } from '../rollback/readiness.ts';
+import type { Revision } from '../record/revision.ts';
+import { isBadIn, isGood, poolFacts } from '../record/revision.ts';
+import type { Outcome, Situation } from './ready.ts';
+import {
+  arrivedPools,
+  available,
+  capacityAvailable,
+  digestsPinned,
+  held,
+  poolProgress,
+  stalled,
+  unready,
+} from './ready.ts';
+import { isSettled, poolTarget, wantedReplicas, wantedRevision } from '../state/target.ts';
+import type { PoolView, View } from '../state/view.ts';
+import { wantedVersion } from '../record/revision.ts';
+
+const HISTORY_LIMIT = 20;
+
+export function releaseStatus(view: View, outcome: Outcome): AppReleaseStatus {
+  try {
+    return statusOf(view, outcome);
+  } catch (error) {
+    return internalErrorStatus(view.observed.release, view.now, internalProblem(error));
+  }
+}
+
+/** What was said before, and that no more can be said. */
+export function internalErrorStatus(
+  { metadata, status }: AppRelease,
+  now: number,
+  { reason, message }: InternalProblem,
+): AppReleaseStatus {
+  const drafts: ConditionDraft[] = [
+    { type: 'Ready', status: 'False', reason, message },
+    flag('Reconciling', undefined, 'Idle', 'nothing is under way'),
+    { type: 'Stalled', status: 'True', reason, message },
+  ];
+  return {
+    ...status,
+    ...(metadata.generation !== undefined && { observedGeneration: metadata.generation }),
+    conditions: withConditions(status?.conditions, drafts, now, metadata.generation),
+  };
+}
+
+function statusOf(view: View, outcome: Outcome): AppReleaseStatus {
+  const { metadata, status, spec } = view.observed.release;
+  const wanted = wantedRevision(view);
+  const version = wanted?.data.input.version ?? (view.valid ? wantedVersion(spec) : undefined);
+  const stage = stageReached(view, wanted);
+  return {
+    ...(metadata.generation !== undefined && { observedGeneration: metadata.generation }),
+    ...(version !== undefined && { version }),
+    ...(wanted && { revision: wanted.number }),
+    ...(stage !== undefined && { stage }),
+    readyPools: `${arrivedPools(view).length}/${view.pools.length}`,
+    conditions: withConditions(status?.conditions, conditionsOf(view, outcome), view.now, metadata.generation),
+    pools: view.pools.map((pool) => poolStatus(view, pool, wanted)),
+    history: view.revisions
+      .slice(-HISTORY_LIMIT)
+      .toReversed()
+      .map((revision) => historyEntry(view, revision)),
+  };
+}
+
+/** The last stage with a pool that the wanted revision was let into. */
+function stageReached(view: View, wanted: Revision | undefined): string | undefined {
+  return view.pools.findLast(({ entered }) => entered !== undefined && entered === wanted)?.stage.name;
+}
+
+function conditionsOf(view: View, outcome: Outcome): ConditionDraft[] {
+  const refused = refusal(outcome);
+  const stuck = stalled(view) ?? refused;
+  const rolledBack = held(view);
+  const missing = (rolledBack ? unready(view) : stuck) ?? unready(view) ?? troubled(outcome);
+  const contested = [...view.observed.memory.contested].map(
+    ([object, { manager }]) => `${object} is kept otherwise by ${manager}`,
+  );
+  const reconciling = stuck || rolledBackAndThere(view) || !missing ? undefined : missing;
+  return [
+    missing
+      ? { type: 'Ready', status: 'False', ...missing }
+      : {
+          type: 'Ready',
+          status: 'True',
+          reason: 'Released',
+          message: `version ${view.lastWanted?.data.input.version ?? ''} is in every pool`,
+        },
+    available(view),
+    flag('Reconciling', reconciling, 'Idle', 'nothing is under way'),
+    flag('Stalled', stuck, 'NotStalled', 'no person is needed'),
+    digestsPinned(view),
+    capacityAvailable(view),
+    disruptionLimited(view),
+    placedAsWanted(view),
+    flag(
+      'RolledBack',
+      rolledBack && { ...rolledBack, reason: 'HeldByRollback' },
+      'NotRolledBack',
+      'no rollback is in force',
+    ),
+    flag(
+      'Paused',
+      view.paused === undefined ? undefined : { reason: 'Paused', message: view.paused },
+      'NotPaused',
+      'steps forward are taken',
+    ),
+    flag(
+      'Contested',
+      contested[0] === undefined ? undefined : { reason: 'FieldsContested', message: contested.join('; ') },
+      'NotContested',
+      'nobody else changes what the operator owns',
+    ),
+  ];
+}
+
+/** What the API server refuses it refuses again: a person must change the spec, a policy, a quota or a right. */
+function refusal({ error, refused }: Outcome): Situation | undefined {
+  if (!refused || error === undefined) return undefined;
+  return { reason: 'Refused', message: `the API server refuses the next step, which is tried again: ${error}` };
+}
+
+function troubled({ error }: Outcome): Situation | undefined {
+  return error === undefined ? undefined : { reason: 'ApiServerError', message: error };
+}
+
+/** Held, every held pool is where the rollback put it, and none goes to other VMs: nothing is under way. */
+function rolledBackAndThere(view: View): boolean {
+  return (
+    held(view) !== undefined &&
+    view.pools.every(({ hold }) => hold === undefined || hold.pool.completedAt !== undefined) &&
+    !view.pools.some((pool) => moveOf(view, pool))
+  );
+}
+
+function flag(type: string, situation: Situation | undefined, off: Reason, message: string): ConditionDraft {
+  return situation ? { type, status: 'True', ...situation } : { type, status: 'False', reason: off, message };
+}
+
+function poolStatus(view: View, pool: PoolView, wanted: Revision | undefined): PoolStatus {
+  const { served, current, stage } = pool;
+  const group = view.groups.find(({ pools }) => pools.includes(pool));
+  const target = poolTarget(view, pool)?.revision;
+  const waitingFor = waiting(view, pool, wanted);
+  const readiness = rollbackReadiness(view, pool);
+  const digest = served && servedDigest(served);
+  return {
+    name: pool.name,
+    stage: stage.name,
+    ...(group?.serviceName !== undefined && { service: group.serviceName }),
+    ...(served ? { version: served.data.input.version, revision: served.number } : lostStatus(pool)),
+    ...(target && { wantedRevision: target.number }),
+    replicas: wantedReplicas(pool, current),
+    readyReplicas: current?.ready ?? 0,
+    ...(digest !== undefined && { digest }),
+    ...(pool.hold && { heldBy: pool.hold.rollback.metadata.name }),
+    ...(waitingFor !== undefined && { waitingFor }),
+    ...(readiness && { rollback: readiness }),
+  };
+}
+
+function lostStatus({ lost }: PoolView): Pick<PoolStatus, 'version' | 'revision'> {
+  return lost ? { revision: lost.number, ...(lost.version !== undefined && { version: lost.version }) } : {};
+}
+
+export function servedDigest({ data }: Revision): string | undefined {
+  return own(data.images, data.input.template.spec.containers[0]?.image ?? '')?.digest;
+}
+
+function waiting(view: View, pool: PoolView, wanted: Revision | undefined): string | undefined {
+  const own = versionWait(view, pool, wanted);
+  const move = moveOf(view, pool)?.message;
+  return own === undefined || move === undefined || own === move ? (own ?? move) : `${own}; ${move}`;
+}
+
+/** What the wanted version, or a rollback, waits for in a pool. */
+function versionWait(view: View, pool: PoolView, wanted: Revision | undefined): string | undefined {
+  if (pool.hold)
+    return pool.hold.pool.completedAt === undefined
+      ? poolProgress(view, pool)
+      : `held by rollback ${pool.hold.rollback.metadata.name}`;
+  if (!wanted || isSettled(view, pool, wanted)) return undefined;
+  return poolsToEnter(view, pool.stage, wanted).includes(pool)
+    ? gate(view, pool.stage, wanted)?.message
+    : poolProgress(view, pool);
+}
+
+function historyEntry(view: View, revision: Revision): HistoryEntry {
+  const { number, data, createdAt, facts } = revision;
+  const pools = Object.keys(facts.pools);
+  const undone = pools.map((pool) => poolFacts(revision, pool).rolledBack?.by).find((by) => by !== undefined);
+  const rollback = view.observed.rollbacks.find(({ metadata }) => metadata.name === undone);
+  const by = rollback?.spec.requestedBy ?? undone ?? Object.values(facts.approvals).find((approval) => approval.by)?.by;
+  return {
+    revision: number,
+    version: data.input.version,
+    images: Object.values(data.images)
+      .map(({ image }) => image)
+      .slice(0, 64),
+    createdAt,
+    outcome: outcomeOf(view, revision),
+    ...(by !== undefined && { by }),
+  };
+}
+
+function outcomeOf(view: View, revision: Revision): HistoryEntry['outcome'] {
+  const pools = Object.keys(revision.facts.pools);
+  if (pools.some((pool) => poolFacts(revision, pool).failed)) return 'Failed';
+  if (pools.some((pool) => isBadIn(revision, pool))) return 'RolledBack';
+  const good = pools.some((pool) => isGood(revision, pool));
+  if (revision !== view.lastWanted) return good ? 'Good' : 'Superseded';
+  if (view.pools.every(({ name }) => isGood(revision, name))) return 'Good';
+  return pools.length > 0 ? 'Progressing' : 'Pending';
+}

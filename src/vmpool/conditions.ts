@@ -1,0 +1,96 @@
+/** The conditions of a pool (see CONDITIONS for what each means). Pure. */
+import type { ConditionDraft } from '../api/conditions.ts';
+import type { NodeCounts } from './figures.ts';
+import type { PoolMembers } from './members.ts';
+import { isDraining, isOpen, isSkewed } from '../scheduling/nodes.ts';
+import type { Node } from '../scheduling/objects.ts';
+import { countBy } from './versions.ts';
+
+const MAX_NAMES = 5;
+
+export interface PoolSituation {
+  name: string;
+  selector: PoolMembers['selector'];
+  nodes: readonly Node[];
+  counts: NodeCounts;
+  /** The other pools that match the same VMs. */
+  shared: readonly { pool: string; nodes: number }[];
+}
+
+export function poolConditions(situation: PoolSituation): ConditionDraft[] {
+  const { nodes, shared } = situation;
+  return [ready(situation), draining(nodes), skewed(nodes), overlapping(shared), empty(situation)];
+}
+
+function ready(situation: PoolSituation): ConditionDraft {
+  const type = 'Ready';
+  const { nodes, counts } = situation;
+  if (counts.total === 0) return { type, status: 'False', reason: 'NoNodes', message: whyEmpty(situation) };
+  if (counts.ready === counts.total) {
+    return { type, status: 'True', reason: 'NodesReady', message: `${vms(counts.total)} ready for pods` };
+  }
+  const closed = nodes.filter((node) => !isOpen(node));
+  const message = `${counts.ready} of ${vms(counts.total)} ready for pods; not ready: ${listed(closed.map(closedNode))}`;
+  return { type, status: 'False', reason: 'NodesNotReady', message };
+}
+
+function closedNode(node: Node): string {
+  return isDraining(node) ? `${node.metadata.name} (draining)` : node.metadata.name;
+}
+
+function draining(nodes: readonly Node[]): ConditionDraft {
+  const leaving = nodes.filter(isDraining).map((node) => node.metadata.name);
+  if (leaving.length === 0) {
+    return { type: 'Draining', status: 'False', reason: 'NotDraining', message: 'no VM is cordoned or on its way out' };
+  }
+  const message = `cordoned or on their way out: ${listed(leaving)}`;
+  return { type: 'Draining', status: 'True', reason: 'NodesDraining', message };
+}
+
+function skewed(nodes: readonly Node[]): ConditionDraft {
+  if (!isSkewed(nodes)) {
+    return { type: 'Skewed', status: 'False', reason: 'NotSkewed', message: 'all VMs run the same' };
+  }
+  const kinds = [
+    ['operating systems', countBy(nodes, 'osImage')],
+    ['kernels', countBy(nodes, 'kernelVersion')],
+    ['kubelets', countBy(nodes, 'kubeletVersion')],
+  ] as const;
+  const message = kinds
+    .filter(([, versions]) => versions.length > 1)
+    .map(([kind, versions]) => `${kind}: ${listed(versions.map(({ name, nodes: count }) => `${name} on ${count}`))}`)
+    .join('; ');
+  return { type: 'Skewed', status: 'True', reason: 'VersionsDiffer', message };
+}
+
+function overlapping(shared: PoolSituation['shared']): ConditionDraft {
+  if (shared.length === 0) {
+    return { type: 'Overlapping', status: 'False', reason: 'NotOverlapping', message: 'no other pool has these VMs' };
+  }
+  const pools = listed(shared.map(({ pool, nodes }) => `${pool} (${nodes === 1 ? '1 VM' : `${nodes} VMs`})`));
+  return { type: 'Overlapping', status: 'True', reason: 'SharedNodes', message: `shared with ${pools}` };
+}
+
+function empty(situation: PoolSituation): ConditionDraft {
+  const { counts } = situation;
+  return counts.total === 0
+    ? { type: 'Empty', status: 'True', reason: 'NoNodes', message: whyEmpty(situation) }
+    : { type: 'Empty', status: 'False', reason: 'NotEmpty', message: `${vms(counts.total)} matched` };
+}
+
+function whyEmpty({ name, selector }: PoolSituation): string {
+  if (!selector) return `no VM carries a cloud’s label that names the pool ${name}: give spec.nodeSelector`;
+  const labels = Object.entries(selector).map(([key, value]) => `${key}=${value}`);
+  return `no VM carries ${labels.toSorted().join(', ')}`;
+}
+
+function vms(count: number): string {
+  return count === 1 ? '1 VM is' : `${count} VMs are`;
+}
+
+/** Bounded, and the same in whatever order the VMs come. */
+function listed(names: readonly string[]): string {
+  const shown = names.toSorted().slice(0, MAX_NAMES);
+  const more = names.length - shown.length;
+  return more > 0 ? `${shown.join(', ')} and ${more} more` : shown.join(', ');
+}

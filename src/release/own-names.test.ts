@@ -4,7 +4,7 @@ import type { Action } from './record/actions.ts';
 import type { DigestLookup } from './state/observed.ts';
 import { plan } from './plan.ts';
 import { makeDeployment } from './record/desired.ts';
-import type { Facts } from './record/revision.ts';
+import type { Facts } from './record/recorded-data.ts';
 import { imagesToResolve, knownPins } from './record/revision.ts';
 import { controllerRevision, DIGEST, NOW, observed, release, revision, spec } from './testing.ts';
 

@@ -5,7 +5,8 @@ import type { ObjectMeta } from '../api/common.ts';
 import { ANNOTATION, LABEL } from '../api/meta.ts';
 import type { ControllerRevision, Deployment, Pod, Service } from './record/kube-objects.ts';
 import type { Observed } from './state/observed.ts';
-import type { Facts, Revision, RevisionData } from './record/revision.ts';
+import type { Revision } from './record/revision.ts';
+import type { Facts, RevisionData } from './record/recorded-data.ts';
 import { placementKeys, revisionInput, topologyOf, wantedVersion } from './record/revision.ts';
 
 export const NOW = Date.parse('2026-01-01T12:00:00Z');

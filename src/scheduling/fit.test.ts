@@ -1,6 +1,6 @@
 // What the real scheduler does in random pools is in test/integration/fit.test.ts.
 import { describe, expect, it } from 'vitest';
-import type { Demand, Room } from './fit.ts';
+import type { Demand, Room } from './demand.ts';
 import { amountText, countRoom } from './fit.ts';
 import type { Node, PlacedPod } from './objects.ts';
 import { podShape } from './shape.ts';

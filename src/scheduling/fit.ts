@@ -2,33 +2,13 @@
  * Whether pods that are not there yet will find room: by the filters of the scheduler, counted before a pool is touched.
  * What fits here the scheduler places, unless somebody else takes the room first. Pure.
  */
+import type { Demand, Room } from './demand.ts';
 import { isOpen } from './nodes.ts';
-import type { Node, PlacedPod } from './objects.ts';
-import type { PodShape } from './shape.ts';
+import type { Node } from './objects.ts';
 import { admits } from './shape.ts';
 import { placesBySpread, takeTurns } from './spread.ts';
 import type { Budget, VmCopy } from './vm-copy.ts';
 import { amountsOf, anew, copyVms, freeOf, openRows, place, placeEvenly, placesOn, spend } from './vm-copy.ts';
-
-/** A VM and the pods that take room on it. The same object as long as it is the same VM with the same pods. */
-export interface Room {
-  node: Node;
-  pods: readonly PlacedPod[];
-}
-
-/** Pods of one shape that are to come. */
-export interface Demand {
-  /** Whose they are, for messages. */
-  pool: string;
-  shape: PodShape;
-  count: number;
-  /** All VMs of the pool. */
-  rooms: readonly Room[];
-  /** Pods that will be gone before these come, by uid. */
-  leaving: ReadonlySet<string>;
-  /** Labels of the pods that a spread constraint may count, by uid. */
-  labels: ReadonlyMap<string, Readonly<Record<string, string>>>;
-}
 
 export interface Shortage {
   pool: string;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { PodTemplate } from '../api/app-release.ts';
-import type { Demand, Room } from './fit.ts';
+import type { Demand, Room } from './demand.ts';
 import type { Spread } from './shape.ts';
 import { podShape, toleratesTaints } from './shape.ts';
 import { placedPod, vm, shortage } from './testing.ts';

@@ -1,5 +1,5 @@
 /** Pods that find a place by topology spread: counted by domain, not pod by pod. Pure. */
-import type { Demand, Room } from './fit.ts';
+import type { Demand, Room } from './demand.ts';
 import type { Node } from './objects.ts';
 import type { LabelSelector, PodShape, Spread } from './shape.ts';
 import { isSelected, selects, toleratesTaints } from './shape.ts';

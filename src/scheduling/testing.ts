@@ -1,6 +1,7 @@
 /** What unit tests of pools build their worlds from. */
 import type { VmPool, VmPoolSpec, VmPoolStatus } from '../api/vm-pool.ts';
-import type { Demand, Shortage } from './fit.ts';
+import type { Shortage } from './fit.ts';
+import type { Demand } from './demand.ts';
 import { countRoom } from './fit.ts';
 import type { Node, NodeInfo, PlacedPod } from './objects.ts';
 

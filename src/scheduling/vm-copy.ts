@@ -1,5 +1,5 @@
 /** One copy of the VMs, on which the pods that are to come are placed one after the other. Pure. */
-import type { Demand, Room } from './fit.ts';
+import type { Demand, Room } from './demand.ts';
 import { isOpen } from './nodes.ts';
 import type { Node } from './objects.ts';
 import type { Resources } from './quantity.ts';

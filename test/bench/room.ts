@@ -11,7 +11,8 @@ import type { Deployment, Pod } from '../../src/release/record/kube-objects.ts';
 import type { Observed } from '../../src/release/state/observed.ts';
 import { plan } from '../../src/release/plan.ts';
 import { makeDeployment, makeService } from '../../src/release/record/desired.ts';
-import type { Facts, Revision } from '../../src/release/record/revision.ts';
+import type { Revision } from '../../src/release/record/revision.ts';
+import type { Facts } from '../../src/release/record/recorded-data.ts';
 import { placementKeys, placementOf, topologyOf } from '../../src/release/record/revision.ts';
 import { releaseStatus } from '../../src/release/status/status.ts';
 import {

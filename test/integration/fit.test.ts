@@ -4,7 +4,7 @@ import { afterAll, expect, test } from 'vitest';
 import type { Toleration } from '../../src/api/app-release.ts';
 import { keepNode, keepPlacedPod, NODES, PODS } from '../../src/controller/kinds/resources.ts';
 import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
-import type { Demand, Room } from '../../src/scheduling/fit.ts';
+import type { Demand, Room } from '../../src/scheduling/demand.ts';
 import { shortage } from '../../src/scheduling/testing.ts';
 import { podShape } from '../../src/scheduling/shape.ts';
 import { addNodes } from '../cluster/nodes.ts';

@@ -3,7 +3,7 @@ import { KubeError } from '../../src/kube/errors.ts';
 import type { StatusCause } from '../../src/kube/errors.ts';
 import type { DeleteOptions, JsonPatchOperation, Patch, Resource } from '../../src/kube/types.ts';
 import type { OwnerReference } from '../../src/api/common.ts';
-import { canonicalJson } from '../../src/release/record/names.ts';
+import { canonicalJson } from '../../src/lib/canonical-json.ts';
 import { complete } from './complete.ts';
 import type { Manager, Managers } from './fields.ts';
 import {

@@ -1,5 +1,5 @@
 /** The Deployment controller: ReplicaSets are left out, a template's hash on the pods stands for them. */
-import { shortHash } from '../../src/release/record/names.ts';
+import { shortHash } from '../../src/lib/canonical-json.ts';
 import { endPod } from './api-server.ts';
 import type { Pod } from './pods.ts';
 import {

@@ -1,7 +1,7 @@
 /** Writes as lines that a person reads. */
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import type { Condition } from '../../src/api/common.ts';
-import type { PoolFacts } from '../../src/release/record/revision.ts';
+import type { PoolFacts } from '../../src/release/record/recorded-data.ts';
 import { autoscalerSpec } from './autoscalers.ts';
 import { isOperator } from './invariants.ts';
 import type { Pod } from './pods.ts';

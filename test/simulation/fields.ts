@@ -1,5 +1,5 @@
 /** Field ownership as server-side apply keeps it: good enough for Deployments and Services. */
-import { canonicalJson } from '../../src/release/record/names.ts';
+import { canonicalJson } from '../../src/lib/canonical-json.ts';
 
 /** A field's path; a map's key is one part. */
 type Path = readonly string[];

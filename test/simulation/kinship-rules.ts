@@ -1,7 +1,7 @@
 /** What is made of a version that was taken back: it comes in by nobody's edit, only by a person's approval. */
 import type { ReleasePromotionSpec, ReleasePromotionStatus } from '../../src/api/release-promotion.ts';
-import { canonicalJson } from '../../src/release/record/names.ts';
-import type { Facts, RevisionData } from '../../src/release/record/revision.ts';
+import { canonicalJson } from '../../src/lib/canonical-json.ts';
+import type { Facts, RevisionData } from '../../src/release/record/recorded-data.ts';
 import { revisionInput, sameInput } from '../../src/release/record/revision.ts';
 import type { Judge, Rule } from './invariants.ts';
 import { isOperator, keyOf } from './invariants.ts';

@@ -2,7 +2,7 @@
 import type { AppReleaseSpec, Stage } from '../../src/api/app-release.ts';
 import { parseDuration } from '../../src/api/common.ts';
 import type { ReleasePromotionSpec, ReleasePromotionStatus } from '../../src/api/release-promotion.ts';
-import type { Facts, PoolFacts } from '../../src/release/record/revision.ts';
+import type { Facts, PoolFacts } from '../../src/release/record/recorded-data.ts';
 import type { Judge, Rule } from './invariants.ts';
 import { isOperator, keyOf, pausedFor } from './invariants.ts';
 import { poolOf } from './pods.ts';

@@ -1,6 +1,6 @@
 /** The same digests everywhere, and a record that never changes. */
-import { canonicalJson } from '../../src/release/record/names.ts';
-import type { RevisionData } from '../../src/release/record/revision.ts';
+import { canonicalJson } from '../../src/lib/canonical-json.ts';
+import type { RevisionData } from '../../src/release/record/recorded-data.ts';
 import type { Judge, Rule } from './invariants.ts';
 import type { PodSpec } from './pods.ts';
 import type { WorldObject } from './world.ts';

@@ -1,5 +1,5 @@
 /** What a rollback promises: its targets stay, what it holds is held, what ended never returns, no loops. */
-import { canonicalJson } from '../../src/release/record/names.ts';
+import { canonicalJson } from '../../src/lib/canonical-json.ts';
 import type { Judge, Rule } from './invariants.ts';
 import { isOperator, keyOf } from './invariants.ts';
 import { poolOf } from './pods.ts';

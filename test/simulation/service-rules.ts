@@ -1,6 +1,6 @@
 /** A Service leads to pods of its own release alone, by ports that they have. */
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
-import { canonicalJson } from '../../src/release/record/names.ts';
+import { canonicalJson } from '../../src/lib/canonical-json.ts';
 import type { Judge, Rule } from './invariants.ts';
 import { isOperator } from './invariants.ts';
 import type { Pod } from './pods.ts';

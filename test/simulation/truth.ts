@@ -5,7 +5,7 @@ import type { Condition } from '../../src/api/common.ts';
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import type { ReleaseRollbackStatus, RollbackPoolStatus } from '../../src/api/release-rollback.ts';
 import { serviceName } from '../../src/release/record/names.ts';
-import type { Facts, RevisionData } from '../../src/release/record/revision.ts';
+import type { Facts, RevisionData } from '../../src/release/record/recorded-data.ts';
 import type { Pod } from './pods.ts';
 import { deploymentSpec, isLeaving, matches, poolOf, podsOf, serves } from './pods.ts';
 import type { World, WorldObject } from './world.ts';

@@ -7,7 +7,7 @@ import { createReflector } from '../../kube/reflector.ts';
 import type { Stored } from '../../kube/store.ts';
 import type { KubeClient, KubeObject, Live, Resource } from '../../kube/types.ts';
 import { findCondition } from '../../api/conditions.ts';
-import { canonicalJson } from '../../release/record/names.ts';
+import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { VmPool } from '../../api/vm-pool.ts';
 import type { Node, PlacedPod } from '../../scheduling/objects.ts';
 import type {

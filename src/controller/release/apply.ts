@@ -9,7 +9,7 @@ import { statusOf } from '../../kube/types.ts';
 import type { Action, Guard, Target } from '../../release/record/actions.ts';
 import { desiredHash } from '../../release/state/drift.ts';
 import type { DesiredAutoscaler, DesiredService } from '../../release/record/kube-objects.ts';
-import { canonicalJson } from '../../release/record/names.ts';
+import { canonicalJson } from '../../lib/canonical-json.ts';
 import { ownerReference } from '../../release/record/desired.ts';
 import type { Cache } from '../kinds/caches.ts';
 import type { ReleaseMemory } from './memory.ts';

@@ -5,7 +5,7 @@ import { listAll } from '../../kube/client.ts';
 import { isKubeError, isNotFound } from '../../kube/errors.ts';
 import { statusOf } from '../../kube/types.ts';
 import { conditionIs, findCondition } from '../../api/conditions.ts';
-import { canonicalJson } from '../../release/record/names.ts';
+import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { Action } from '../../release/record/actions.ts';
 import { internalProblem } from '../../release/record/internal-error.ts';
 import type { Observed } from '../../release/state/observed.ts';

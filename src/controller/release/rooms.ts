@@ -1,6 +1,7 @@
 /** The VMs and the pods on them, and what was counted of their room, kept as long as nothing of them changes. */
 import { LRUCache } from 'lru-cache';
-import type { CountRoom, Demand, Room, RoomCount } from '../../scheduling/fit.ts';
+import type { CountRoom, RoomCount } from '../../scheduling/fit.ts';
+import type { Demand, Room } from '../../scheduling/demand.ts';
 import { countRoom } from '../../scheduling/fit.ts';
 import type { Node } from '../../scheduling/objects.ts';
 import { matchesSelector } from '../../scheduling/select.ts';

@@ -11,7 +11,7 @@ import { mayBelong, poolMembers } from '../../vmpool/members.ts';
 import type { Node, PlacedPod } from '../../scheduling/objects.ts';
 import type { PoolOutcome } from '../../vmpool/status.ts';
 import { hasTurned, poolOutcome } from '../../vmpool/status.ts';
-import { canonicalJson } from '../../release/record/names.ts';
+import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { Caches, PoolChange } from '../kinds/caches.ts';
 import { NODE_INDEX } from '../kinds/caches.ts';
 import { VM_POOLS } from '../kinds/resources.ts';

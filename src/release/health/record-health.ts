@@ -6,11 +6,13 @@ import { findCondition } from '../../api/conditions.ts';
 import type { Revisions } from '../record/facts-draft.ts';
 import type { Verdict } from './failure.ts';
 import { deadlineOf, judge } from './failure.ts';
-import { poolsToEnter, soakedAt } from '../stages/gates.ts';
+import { soakedAt } from '../stages/gates.ts';
+import { poolsToEnter } from '../stages/stage-pools.ts';
 import { isMoving } from '../stages/moves.ts';
 import { returnDeadline } from '../state/reachable.ts';
 import { automaticRollbackNames } from '../record/names.ts';
-import type { PoolFacts, Revision, Topology } from '../record/revision.ts';
+import type { Revision } from '../record/revision.ts';
+import type { PoolFacts, Topology } from '../record/recorded-data.ts';
 import { deadlineMs, poolFacts } from '../record/revision.ts';
 import {
   barrierBetween,

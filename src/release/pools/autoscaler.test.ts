@@ -8,7 +8,8 @@ import type { Autoscaler, Deployment, Pod } from '../record/kube-objects.ts';
 import type { Memory, Observed } from '../state/observed.ts';
 import { plan } from '../plan.ts';
 import { makeDeployment, makeService, trackName } from '../record/desired.ts';
-import type { Facts, Revision } from '../record/revision.ts';
+import type { Revision } from '../record/revision.ts';
+import type { Facts } from '../record/recorded-data.ts';
 import { placementKeys, placementOf, topologyOf } from '../record/revision.ts';
 import { isSettled } from '../state/target.ts';
 import {

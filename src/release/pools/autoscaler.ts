@@ -3,12 +3,12 @@ import type { Autoscaling } from '../../api/app-release.ts';
 import { LABEL } from '../../api/meta.ts';
 import type { Action } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
-import { desiredHash, objectKey, putRight } from '../state/drift.ts';
-import { joinName, objectName } from '../record/names.ts';
-import type { Autoscaler, DesiredAutoscaler } from '../record/kube-objects.ts';
-import type { Observed } from '../state/observed.ts';
 import type { Owner } from '../record/desired.ts';
 import { ownerReference } from '../record/desired.ts';
+import type { Autoscaler, DesiredAutoscaler } from '../record/kube-objects.ts';
+import { objectName } from '../record/names.ts';
+import { autoscalerOf } from '../state/autoscaler.ts';
+import { desiredHash, objectKey, putRight } from '../state/drift.ts';
 import { scaleTo } from '../state/scale.ts';
 import type { PoolTarget } from '../state/target.ts';
 import type { PoolView, View, Workload } from '../state/view.ts';
@@ -47,21 +47,6 @@ export function makeAutoscaler(options: AutoscalerOptions): DesiredAutoscaler {
       ...(behavior && { behavior }),
     },
   };
-}
-
-/** By its label; where somebody took that away, by its name, also as it was before names were told apart by a hash. */
-export function autoscalerOf(
-  { release, autoscalers }: Pick<Observed, 'release' | 'autoscalers'>,
-  pool: string,
-): Autoscaler | undefined {
-  const { name } = release.metadata;
-  const ours = autoscalers.filter(({ metadata }) => metadata.labels?.[LABEL.managedBy] === 'apprelease');
-  return (
-    ours.find(({ metadata }) => metadata.labels?.[LABEL.pool] === pool) ??
-    [objectName(name, pool), joinName(name, pool)]
-      .map((candidate) => autoscalers.find(({ metadata }) => metadata.name === candidate))
-      .find((found) => found !== undefined)
-  );
 }
 
 /** What runs keeps its name. */

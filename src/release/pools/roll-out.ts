@@ -6,7 +6,7 @@ import { targetOf } from '../record/actions.ts';
 import { keepAutoscalers } from './autoscaler.ts';
 import type { Haste } from '../state/drift.ts';
 import { putRight } from '../state/drift.ts';
-import { canonicalJson } from '../record/names.ts';
+import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { DesiredService } from '../record/kube-objects.ts';
 import { makeAdoptedService, makeDeployment, makeService } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';

@@ -9,7 +9,7 @@ import type {
   DesiredPod,
   DesiredService,
 } from './kube-objects.ts';
-import type { RevisionData } from './revision.ts';
+import type { RevisionData } from './recorded-data.ts';
 
 /** An event on the AppRelease (events.k8s.io/v1). */
 export interface Notice {

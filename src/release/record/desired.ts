@@ -3,9 +3,11 @@ import type { Container, PodTemplate, PoolTemplate, ServicePort, ServiceTemplate
 import type { OwnerReference } from '../../api/common.ts';
 import { ANNOTATION, API_VERSION, GROUP, LABEL } from '../../api/meta.ts';
 import { own } from '../../lib/own.ts';
-import { joinName, objectName, shortHash, versionLabel } from './names.ts';
+import { joinName, objectName, versionLabel } from './names.ts';
+import { shortHash } from '../../lib/canonical-json.ts';
 import type { DesiredDeployment, DesiredService } from './kube-objects.ts';
-import type { PinnedImage, Placement, Revision, Topology } from './revision.ts';
+import type { Revision } from './revision.ts';
+import type { PinnedImage, Placement, Topology } from './recorded-data.ts';
 
 export interface Owner {
   name: string;

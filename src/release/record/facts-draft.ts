@@ -2,8 +2,9 @@
 import { ANNOTATION } from '../../api/meta.ts';
 import type { Action, Notice } from './actions.ts';
 import { targetOf } from './actions.ts';
-import { canonicalJson } from './names.ts';
-import type { Facts, Revision } from './revision.ts';
+import { canonicalJson } from '../../lib/canonical-json.ts';
+import type { Revision } from './revision.ts';
+import type { Facts } from './recorded-data.ts';
 
 export interface Revisions {
   /** The draft of a revision's facts, to be changed in place. */

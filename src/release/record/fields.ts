@@ -1,5 +1,5 @@
 /** The fields of an object that one manager owns, as the API server lists them in managedFields. Pure. */
-import { canonicalJson } from './names.ts';
+import { canonicalJson } from '../../lib/canonical-json.ts';
 
 /**
  * `fieldsV1` of a managedFields entry. The first letter of a part says what it names: `f` a field, `k` the item of a list

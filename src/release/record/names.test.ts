@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { canonicalJson, joinName, objectName, shortHash, versionLabel } from './names.ts';
+import { joinName, objectName, versionLabel } from './names.ts';
+import { canonicalJson, shortHash } from '../../lib/canonical-json.ts';
 
 test('canonical JSON does not depend on the order of keys, but on that of lists', () => {
   expect(canonicalJson({ b: 1, a: { d: [2, 1], c: 3 } })).toBe('{"a":{"c":3,"d":[2,1]},"b":1}');

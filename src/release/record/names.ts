@@ -1,28 +1,6 @@
-import { createHash } from 'node:crypto';
+import { shortHash } from '../../lib/canonical-json.ts';
 
 const LABEL_LENGTH = 63;
-
-/** JSON with sorted keys: equal values give equal text whatever the order of their keys. */
-export function canonicalJson(value: unknown): string {
-  return sorted(value) ?? 'null';
-}
-
-/** Written out, as it runs in every pass: a replacer for JSON.stringify takes several times as long. */
-function sorted(value: unknown): string | undefined {
-  if (value === null || typeof value !== 'object') return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map((item) => sorted(item) ?? 'null').join(',')}]`;
-  const parts: string[] = [];
-  for (const key of Object.keys(value).sort()) {
-    const text = sorted((value as Record<string, unknown>)[key]);
-    if (text !== undefined) parts.push(`${JSON.stringify(key)}:${text}`);
-  }
-  return `{${parts.join(',')}}`;
-}
-
-/** Eight characters of a value's SHA-256: for names, never for deciding whether two inputs are equal. */
-export function shortHash(value: unknown): string {
-  return createHash('sha256').update(canonicalJson(value)).digest('hex').slice(0, 8);
-}
 
 /** Joins parts to a DNS label; what is too long is cut and carries a hash of the whole. */
 export function joinName(...parts: (string | number)[]): string {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readFacts, readIdentity, readPins, readRevisionData, readTopology, readWanted } from './recorded.ts';
-import type { Facts } from './revision.ts';
+import type { Facts } from './recorded-data.ts';
 import { topologyOf } from './revision.ts';
 import { DIGEST, revision, spec } from '../testing.ts';
 

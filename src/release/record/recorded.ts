@@ -16,7 +16,7 @@ import type {
   PoolFacts,
   RevisionData,
   Topology,
-} from './revision.ts';
+} from './recorded-data.ts';
 
 /** The value of an annotation; undefined where it is none that could have been written. */
 function parseJson(text: string | undefined): unknown {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { canonicalJson } from './names.ts';
+import { canonicalJson } from '../../lib/canonical-json.ts';
 import {
   imagesToResolve,
   imageTag,

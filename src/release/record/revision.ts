@@ -1,84 +1,25 @@
-import type {
-  AppReleaseSpec,
-  PodTemplate,
-  Pool,
-  PoolTemplate,
-  ServicePort,
-  Toleration,
-} from '../../api/app-release.ts';
+import type { AppReleaseSpec, PodTemplate, Pool } from '../../api/app-release.ts';
 import { ANNOTATION } from '../../api/meta.ts';
-import { own } from '../../lib/own.ts';
+import { canonicalJson, shortHash } from '../../lib/canonical-json.ts';
 import { withoutNulls } from '../../lib/json.ts';
-import { canonicalJson, serviceName, shortHash } from './names.ts';
+import { own } from '../../lib/own.ts';
 import type { ControllerRevision } from './kube-objects.ts';
+import { serviceName } from './names.ts';
+import type {
+  Facts,
+  Ledger,
+  LedgerRecord,
+  PinnedImage,
+  Placement,
+  PoolFacts,
+  RevisionData,
+  RevisionInput,
+  Topology,
+} from './recorded-data.ts';
 import { readFacts, readPins, readRevisionData, readTopology, readWanted } from './recorded.ts';
 
 /** The renderer that new revisions record. Older ones stay in render.ts: an upgrade of the operator restarts no pod. */
 export const RENDERER = 1;
-
-/** What a revision is the record of, as the user gave it. Two specs want the same revision when this is equal. */
-export interface RevisionInput {
-  version: string;
-  template: PodTemplate;
-  /** The pools that differ. */
-  pools: Record<string, PoolTemplate>;
-  ports: ServicePort[];
-  barrier: boolean;
-}
-
-export interface PinnedImage {
-  /** repo[:tag]@digest: what the pods get. */
-  image: string;
-  digest: string;
-  /** os/arch[/variant] → the digest of that platform's manifest, where the image is an index. */
-  platforms?: Record<string, string>;
-}
-
-export interface RevisionData {
-  renderer: number;
-  input: RevisionInput;
-  /** By the image string as the user wrote it. */
-  images: Record<string, PinnedImage>;
-  /** The placement key that each pool had when this was recorded: those Deployments have the plain name. */
-  placements: Record<string, string>;
-}
-
-export interface PoolFacts {
-  /** When the pool was let in; `key` is the placement and strategy it was let in with. */
-  entered?: { at: string; attempt: number; key: string };
-  /**
-   * When what serves was last let go to other VMs, and the key of that placement; `done` once it serves from there. The
-   * other facts are those of the revision, wherever it runs.
-   */
-  placed?: { at: string; key: string; done?: string };
-  /** When the deadline's clock started, moved on by the time it stood still; and since when it stands still. */
-  clock?: { start: string; stopped?: string };
-  /** Since when the pool serves this revision, healthy. */
-  healthySince?: string;
-  /** When its VMs began to pull the images, and when all of them had them (see prepull). */
-  pulling?: string;
-  pulled?: string;
-  /** When it gave back the room of pods that found none in time: it was let in, and waits again. */
-  gaveBack?: string;
-  good?: string;
-  failed?: { at: string; attempt: number; reason: string; message: string };
-  rolledBack?: { at: string; by: string };
-}
-
-export interface Approval {
-  at: string;
-  promotion: string;
-  skipSoak: boolean;
-  by?: string;
-}
-
-export interface Facts {
-  pools: Record<string, PoolFacts>;
-  /** By stage. */
-  approvals: Record<string, Approval>;
-  /** Counts up with every rollback of this revision; absent means 1. */
-  attempt?: number;
-}
 
 export interface Revision {
   name: string;
@@ -88,11 +29,6 @@ export interface Revision {
   createdAt: string;
   data: RevisionData;
   facts: Facts;
-}
-
-export interface Placement {
-  nodeSelector: Record<string, string>;
-  tolerations: Toleration[];
 }
 
 /**
@@ -159,9 +95,6 @@ export function templateImages({ spec }: PodTemplate): string[] {
 /** The API server takes 256 KiB of annotations in all: the topology and the ledger share them. */
 export const LEDGER_BYTES = 250 * 1024;
 
-/** Version → image string → pin: what outlives the revisions. */
-export type Ledger = Record<string, Record<string, PinnedImage>>;
-
 /** The pins already known for a version: from its revisions, newest first, then from the ledger. */
 export function knownPins(
   version: string,
@@ -202,17 +135,6 @@ function readRevision(object: ControllerRevision): Revision | undefined {
     facts: readFacts(object.metadata.annotations?.[ANNOTATION.facts]),
   };
 }
-
-/** What the ledger object holds besides the pins. */
-export interface LedgerRecord {
-  ledger: Ledger;
-  topology?: Topology;
-  /** The wanted revision, while `newest` is the newest: where a revert made an older one wanted. */
-  wanted?: { revision: number; newest: number };
-}
-
-/** The last valid spec, but for what a revision holds. */
-export type Topology = Omit<AppReleaseSpec, 'template' | 'version' | 'paused'>;
 
 /** How long a version may take in a pool, and a move or a rollback to find VMs, in milliseconds. */
 export function deadlineMs(topology: Topology | undefined): number {

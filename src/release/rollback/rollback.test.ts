@@ -8,7 +8,8 @@ import { gate } from '../stages/gates.ts';
 import type { Observed } from '../state/observed.ts';
 import type { Plan } from '../plan.ts';
 import { plan } from '../plan.ts';
-import type { Facts, PoolFacts, Revision } from '../record/revision.ts';
+import type { Revision } from '../record/revision.ts';
+import type { Facts, PoolFacts } from '../record/recorded-data.ts';
 import { unready } from '../status/ready.ts';
 import { controllerRevision, meta, NOW, observed, release, revision, spec } from '../testing.ts';
 

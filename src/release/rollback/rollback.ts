@@ -8,11 +8,12 @@ import type { ConditionDraft } from '../../api/conditions.ts';
 import { conditionIs, findCondition, withConditions } from '../../api/conditions.ts';
 import type { Revisions } from '../record/facts-draft.ts';
 import { hasSameVersion, keepsOut } from '../state/kinship.ts';
-import { canonicalJson } from '../record/names.ts';
-import type { PoolFacts, Revision } from '../record/revision.ts';
+import { canonicalJson } from '../../lib/canonical-json.ts';
+import type { Revision } from '../record/revision.ts';
+import type { PoolFacts } from '../record/recorded-data.ts';
 import { isGood, poolFacts } from '../record/revision.ts';
 import { barrierBetween, isAvailable, lastGood, wantedReplicas, wantedRevision } from '../state/target.ts';
-import { namesWanted } from '../stages/approvals.ts';
+import { namesWanted } from '../stages/promotions.ts';
 import type { Hold, PoolView, View } from '../state/view.ts';
 import { inForce } from '../state/view.ts';
 

@@ -1,6 +1,7 @@
 /** What keeps a revision out of a stage because of the VMs of its pools: work on them, or too little room. Pure. */
 import { LABEL } from '../../api/meta.ts';
-import type { Demand, RoomCount } from '../../scheduling/fit.ts';
+import type { RoomCount } from '../../scheduling/fit.ts';
+import type { Demand } from '../../scheduling/demand.ts';
 import { countRoom } from '../../scheduling/fit.ts';
 import { isFor, podShape } from '../../scheduling/shape.ts';
 import { vmWork } from '../../scheduling/work.ts';
@@ -10,7 +11,7 @@ import type { WorkloadIdentity } from '../record/desired.ts';
 import type { Pod } from '../record/kube-objects.ts';
 import type { LookUpRooms } from '../state/observed.ts';
 import type { Claim, Claims } from '../state/claim.ts';
-import { waitingSince, withRooms } from '../state/claim.ts';
+import { waitingSince, withRooms } from './claims.ts';
 import type { Revision } from '../record/revision.ts';
 import { effectiveStrategy, rollsBeside, wantedKey, wantedReplicas } from '../state/target.ts';
 import type { PoolView, View, Workload } from '../state/view.ts';

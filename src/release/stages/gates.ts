@@ -1,28 +1,19 @@
 /** When a stage may be entered: small named gates, each with what it waits for. Pure. */
-import { parseDuration } from '../../api/common.ts';
 import type { Stage } from '../../api/app-release.ts';
-import type { ReleasePromotion } from '../../api/release-promotion.ts';
-import { own, ownOrNew } from '../../lib/own.ts';
-import { conditionIs } from '../../api/conditions.ts';
-import type { Approval, Facts, PoolFacts, Revision } from '../record/revision.ts';
+import { parseDuration } from '../../api/common.ts';
+import type { Revision } from '../record/revision.ts';
+import type { Approval } from '../record/recorded-data.ts';
 import { isBad, poolFacts } from '../record/revision.ts';
 import { describeMark, inheritsFrom, keepsOut } from '../state/kinship.ts';
-import type { PullWait } from './prepull.ts';
-import { imagesKeepOut } from './prepull.ts';
-import type { VmWait } from './capacity.ts';
-import { roomUnknown, vmsKeepOut } from './capacity.ts';
-import type { Revisions } from '../record/facts-draft.ts';
-import {
-  hasFailed,
-  isEntered,
-  isHealthy,
-  isRevert,
-  wantedKey,
-  wantedReplicas,
-  wantedRevision,
-} from '../state/target.ts';
+import { hasFailed, isEntered, isHealthy, wantedReplicas } from '../state/target.ts';
 import type { PoolView, View } from '../state/view.ts';
 import { inForce } from '../state/view.ts';
+import { approvalFor } from './approvals.ts';
+import type { VmWait } from './capacity.ts';
+import { vmsKeepOut } from './capacity.ts';
+import type { PullWait } from './prepull.ts';
+import { imagesKeepOut } from './prepull.ts';
+import { poolsToEnter, stagePools } from './stage-pools.ts';
 
 export interface Wait {
   reason:
@@ -64,17 +55,6 @@ const GATES: readonly Gate[] = [
   vmsAreFree,
 ];
 
-/** The pools of a stage that the wanted revision must still be let into. */
-export function poolsToEnter(view: View, stage: Stage, revision: Revision): PoolView[] {
-  return stagePools(view, stage).filter(
-    (pool) => !pool.hold && (!isEntered(view, pool, revision) || hasFailed(revision, pool.name)),
-  );
-}
-
-export function stagePools(view: View, stage: Stage): PoolView[] {
-  return view.pools.filter((pool) => pool.stage.name === stage.name);
-}
-
 const knownGates = new WeakMap<View, Map<string, Wait | undefined>>();
 
 /** What keeps the wanted revision out of a stage; undefined where it may enter. Judged once for each view: many rules ask. */
@@ -105,101 +85,11 @@ function firstWait(view: View, stage: Stage, revision: Revision): Wait | undefin
   return undefined;
 }
 
-/** Lets pools in: by a revert at once, into an added pool what its stage runs, else by the gates. Returns those pools. */
-export function enterStages(view: View, drafts: Revisions): ReadonlySet<PoolView> {
-  const wanted = wantedRevision(view);
-  const entered = new Set<PoolView>();
-  if (!wanted) return entered;
-  function letIn(pool: PoolView, revision: Revision): void {
-    entered.add(pool);
-    enter(view, drafts, pool, revision);
-  }
-  for (const pool of view.pools) {
-    if (!pool.hold && isRevert(view, pool, wanted) && !isEntered(view, pool, wanted)) letIn(pool, wanted);
-  }
-  for (const stage of view.topology?.stages ?? []) {
-    const waiting = poolsToEnter(view, stage, wanted).filter((pool) => !isRevert(view, pool, wanted));
-    if (waiting.length === 0) continue;
-    const added = waiting.filter((pool) => !pool.served && !pool.lost && !pool.entered);
-    const mates = stagePools(view, stage).filter((pool) => !waiting.includes(pool));
-    const wait = gate(view, stage, wanted);
-    if (!wait) {
-      const approval = approvalFor(view, stage, wanted);
-      for (const pool of waiting) letIn(pool, wanted);
-      const note = roomUnknown(view, waiting, wanted);
-      if (note !== undefined) drafts.notice({ type: 'Warning', reason: 'RoomNotCounted', note });
-      if (approval) drafts.change(wanted).approvals[stage.name] = approval;
-    } else if (vmsKeepOut(view, added, wanted)) {
-      continue;
-    } else if (mates.some(({ entered }) => entered === wanted)) {
-      for (const pool of added) letIn(pool, wanted);
-    } else {
-      const running = stagePools(view, stage).find(({ served }) => served !== undefined)?.served;
-      for (const pool of running ? added : []) letIn(pool, running ?? wanted);
-    }
-  }
-  return entered;
-}
-
-function enter(view: View, drafts: Revisions, pool: PoolView, revision: Revision): void {
-  const facts: Facts = drafts.change(revision);
-  const own = ownOrNew<PoolFacts>(facts.pools, pool.name, () => ({}));
-  const at = new Date(view.now).toISOString();
-  if (hasFailed(revision, pool.name) && own.failed && (facts.attempt ?? 1) <= own.failed.attempt) {
-    facts.attempt = own.failed.attempt + 1;
-  }
-  own.entered = { at, attempt: facts.attempt ?? 1, key: wantedKey(view, pool) };
-  own.clock = { start: at };
-  delete own.healthySince;
-  delete own.placed;
-  delete own.gaveBack;
-  drafts.notice({
-    type: 'Normal',
-    reason: 'PoolEntered',
-    note: `revision ${revision.number} (${revision.data.input.version}) enters pool ${pool.name} of stage ${pool.stage.name}`,
-  });
-}
-
 /** Why a revision comes only by hand, stage by stage: it is marked bad or on a further attempt, or inherits such marks. */
 function whyByHand(view: View, revision: Revision): string | undefined {
   if (isBad(revision) || (revision.facts.attempt ?? 1) > 1) return 'it was taken back or failed before';
   const earlier = inheritsFrom(view, revision);
   return earlier && describeMark(earlier, revision);
-}
-
-/** The approval that was spent on the stage, or the promotion that can be. */
-export function approvalFor(view: View, stage: Stage, revision: Revision): Approval | undefined {
-  const failedAt = stagePools(view, stage).map(({ name }) =>
-    hasFailed(revision, name) ? Date.parse(poolFacts(revision, name).failed?.at ?? '') : 0,
-  );
-  const usable = view.observed.promotions.find(
-    (promotion) =>
-      isUsable(promotion, view, revision) &&
-      promotion.spec.stage === stage.name &&
-      Date.parse(promotion.metadata.creationTimestamp) >= Math.floor(Math.max(...failedAt) / 1000) * 1000,
-  );
-  // Spent once: where the revision has left the stage meanwhile, a person must let it in again.
-  const isIn = stagePools(view, stage).some(
-    ({ name, entered }) => entered === revision || poolFacts(revision, name).gaveBack !== undefined,
-  );
-  if (!usable) return isIn && Math.max(...failedAt) === 0 ? own(revision.facts.approvals, stage.name) : undefined;
-  const { requestedBy } = usable.spec;
-  return {
-    at: new Date(view.now).toISOString(),
-    promotion: usable.metadata.name,
-    skipSoak: usable.spec.skipSoak,
-    ...(requestedBy !== undefined && { by: requestedBy }),
-  };
-}
-
-function isUsable({ metadata, status }: ReleasePromotion, view: View, revision: Revision): boolean {
-  return (
-    conditionIs(status?.conditions, 'Accepted', 'True') &&
-    status?.completedAt === undefined &&
-    status?.releaseUID === view.owner.uid &&
-    status.revision === revision.number &&
-    metadata.deletionTimestamp === undefined
-  );
 }
 
 function notPaused({ view }: Candidate): Wait | undefined {

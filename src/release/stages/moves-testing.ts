@@ -5,7 +5,8 @@ import type { Pod } from '../record/kube-objects.ts';
 import type { Observed } from '../state/observed.ts';
 import type { StrategyType } from '../record/desired.ts';
 import { makeDeployment, makeService, trackName } from '../record/desired.ts';
-import type { Placement, Revision } from '../record/revision.ts';
+import type { Revision } from '../record/revision.ts';
+import type { Placement } from '../record/recorded-data.ts';
 import { placementKey, topologyOf } from '../record/revision.ts';
 import { controllerRevision, live, liveService, meta, NOW, observed, podsFor, release } from '../testing.ts';
 

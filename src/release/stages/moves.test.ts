@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Room } from '../../scheduling/fit.ts';
+import type { Room } from '../../scheduling/demand.ts';
 import type { Node } from '../../scheduling/objects.ts';
 import { vm } from '../../scheduling/testing.ts';
 import { ANNOTATION } from '../../api/meta.ts';
@@ -8,7 +8,7 @@ import type { Runs } from './moves-testing.ts';
 import { moveOf, placedAsWanted } from './moves.ts';
 import type { Observed } from '../state/observed.ts';
 import { plan } from '../plan.ts';
-import type { Facts, PoolFacts } from '../record/revision.ts';
+import type { Facts, PoolFacts } from '../record/recorded-data.ts';
 import { poolTarget } from '../state/target.ts';
 import { NOW, revision, spec } from '../testing.ts';
 import { view } from '../state/view.ts';

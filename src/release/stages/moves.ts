@@ -8,7 +8,7 @@ import type { ConditionDraft } from '../../api/conditions.ts';
 import type { Revisions } from '../record/facts-draft.ts';
 import { judge } from '../health/failure.ts';
 import { mayReturn } from '../state/reachable.ts';
-import type { PoolFacts } from '../record/revision.ts';
+import type { PoolFacts } from '../record/recorded-data.ts';
 import { deadlineMs, poolFacts } from '../record/revision.ts';
 import type { RoomForMove } from './capacity.ts';
 import { roomKeepsOut } from './capacity.ts';

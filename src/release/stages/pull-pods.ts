@@ -1,7 +1,8 @@
 /** The pod that pulls a version's images on one VM: it has them as its containers, and runs none. Pure. */
 import { LABEL } from '../../api/meta.ts';
 import type { Node } from '../../scheduling/objects.ts';
-import { objectName, shortHash } from '../record/names.ts';
+import { objectName } from '../record/names.ts';
+import { shortHash } from '../../lib/canonical-json.ts';
 import type { DesiredPod } from '../record/kube-objects.ts';
 import { poolTemplate } from '../state/pool-template.ts';
 import { ownerReference } from '../record/desired.ts';

@@ -7,7 +7,8 @@ import type { Observed } from '../state/observed.ts';
 import { plan } from '../plan.ts';
 import { makeDeployment, makeService, trackName } from '../record/desired.ts';
 import { claimsOf, giveRoomBack } from './reservation.ts';
-import type { Facts, Revision } from '../record/revision.ts';
+import type { Revision } from '../record/revision.ts';
+import type { Facts } from '../record/recorded-data.ts';
 import { placementKeys, placementOf, topologyOf } from '../record/revision.ts';
 import {
   controllerRevision,

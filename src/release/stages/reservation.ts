@@ -1,10 +1,12 @@
 /** Room that a release was let into and has not taken yet, or waits for: other releases leave it that. Pure. */
 import { ownOrNew } from '../../lib/own.ts';
 import type { Claim, Claims } from '../state/claim.ts';
-import { waitingSince } from '../state/claim.ts';
+import { waitingSince } from './claims.ts';
 import type { Revisions } from '../record/facts-draft.ts';
-import { gate, poolsToEnter } from './gates.ts';
-import type { PoolFacts, Revision } from '../record/revision.ts';
+import { gate } from './gates.ts';
+import { poolsToEnter } from './stage-pools.ts';
+import type { Revision } from '../record/revision.ts';
+import type { PoolFacts } from '../record/recorded-data.ts';
 import { deadlineMs, poolFacts } from '../record/revision.ts';
 import { comingTo } from './capacity.ts';
 import { isEntered, placedFact, poolTarget, wantedRevision } from '../state/target.ts';

@@ -3,7 +3,7 @@ import type { ObjectMeta } from '../../api/common.ts';
 import type { Action } from '../record/actions.ts';
 import type { FieldSet } from '../record/fields.ts';
 import { pickFields } from '../record/fields.ts';
-import { canonicalJson, shortHash } from '../record/names.ts';
+import { canonicalJson, shortHash } from '../../lib/canonical-json.ts';
 import type { Desired } from '../record/kube-objects.ts';
 import type { Memory, StoredForm } from './observed.ts';
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { ReleaseRollback } from '../../api/release-rollback.ts';
 import { describeMark, inheritsFrom, isKin, keepsOut } from './kinship.ts';
-import type { Facts, PoolFacts, Revision } from '../record/revision.ts';
+import type { Revision } from '../record/revision.ts';
+import type { Facts, PoolFacts } from '../record/recorded-data.ts';
 import { controllerRevision, meta, NOW, observed, release, revision, spec } from '../testing.ts';
 import { view } from './view.ts';
 

@@ -4,7 +4,8 @@ import type { Reason } from '../../api/reasons.ts';
 import type { ReleasePromotion } from '../../api/release-promotion.ts';
 import type { ReleaseRollback } from '../../api/release-rollback.ts';
 import type { VmPool } from '../../api/vm-pool.ts';
-import type { CountRoom, Room } from '../../scheduling/fit.ts';
+import type { CountRoom } from '../../scheduling/fit.ts';
+import type { Room } from '../../scheduling/demand.ts';
 import type { Node as PoolNode } from '../../scheduling/objects.ts';
 import type { FieldSet } from '../record/fields.ts';
 import type {
@@ -18,7 +19,7 @@ import type {
   Service,
 } from '../record/kube-objects.ts';
 import type { Claims } from './claim.ts';
-import type { PinnedImage } from '../record/revision.ts';
+import type { PinnedImage } from '../record/recorded-data.ts';
 
 /** What the resolver knows of an image now. */
 export type DigestLookup =

@@ -12,7 +12,8 @@ import {
   workloadName,
   workloadNames,
 } from '../record/desired.ts';
-import type { Facts, Revision } from '../record/revision.ts';
+import type { Revision } from '../record/revision.ts';
+import type { Facts } from '../record/recorded-data.ts';
 import { placementKeys, placementOf, topologyOf } from '../record/revision.ts';
 import {
   controllerRevision,

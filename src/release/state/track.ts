@@ -1,6 +1,7 @@
 /** What leads to the pods of a revision, one track for all pools behind a Service; names of what is still to be made. Pure. */
 import { LABEL } from '../../api/meta.ts';
-import { canonicalJson, joinName, shortHash } from '../record/names.ts';
+import { joinName } from '../record/names.ts';
+import { canonicalJson, shortHash } from '../../lib/canonical-json.ts';
 import type { Distinction, WorkloadIdentity } from '../record/desired.ts';
 import { renderPods, servicePorts, trackName, workloadNames } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { AppReleaseSpec } from '../../api/app-release.ts';
 import type { DigestLookup, DryRun, Observed } from './observed.ts';
-import type { Ledger, Revision } from '../record/revision.ts';
+import type { Revision } from '../record/revision.ts';
+import type { Ledger } from '../record/recorded-data.ts';
 import { revisionInput } from '../record/revision.ts';
 import { DIGEST, observed, release, revision, spec } from '../testing.ts';
 import type { SpecView } from './wanted.ts';

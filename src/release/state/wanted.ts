@@ -4,11 +4,13 @@ import type { Reason } from '../../api/reasons.ts';
 import { own } from '../../lib/own.ts';
 import { internalProblem, reading } from '../record/internal-error.ts';
 import { usedNumbers } from './lost.ts';
-import { revisionName, shortHash } from '../record/names.ts';
+import { revisionName } from '../record/names.ts';
+import { shortHash } from '../../lib/canonical-json.ts';
 import type { DesiredDeployment } from '../record/kube-objects.ts';
 import type { DigestLookup, Observed } from './observed.ts';
 import { makeDeployment } from '../record/desired.ts';
-import type { Ledger, Revision, RevisionData, Topology } from '../record/revision.ts';
+import type { Revision } from '../record/revision.ts';
+import type { Ledger, RevisionData, Topology } from '../record/recorded-data.ts';
 import {
   imagesToResolve,
   knownPins,

@@ -1,18 +1,18 @@
 /** Where a release stands, in one reason and one sentence: what the conditions of its status say. Pure. */
-import type { Reason } from '../../api/reasons.ts';
-import { autoscalerName } from '../pools/autoscaler.ts';
-import { waitsForTheOld } from '../pools/blue-green-obstacles.ts';
 import type { ConditionDraft } from '../../api/conditions.ts';
+import type { Reason } from '../../api/reasons.ts';
 import type { Verdict } from '../health/failure.ts';
 import { judge } from '../health/failure.ts';
-import { gate, poolsToEnter, stagePools } from '../stages/gates.ts';
 import { answerFailure } from '../health/record-health.ts';
-import { moveOf } from '../stages/moves.ts';
-import { returnDeadline } from '../state/reachable.ts';
+import { autoscalerName } from '../pools/autoscaler.ts';
+import { waitsForTheOld } from '../pools/blue-green-obstacles.ts';
 import type { Pod } from '../record/kube-objects.ts';
 import { ledgerName } from '../record/names.ts';
-import { recordIsLost } from '../history/find-lost.ts';
 import type { Revision } from '../record/revision.ts';
+import { gate } from '../stages/gates.ts';
+import { moveOf } from '../stages/moves.ts';
+import { poolsToEnter, stagePools } from '../stages/stage-pools.ts';
+import { returnDeadline } from '../state/reachable.ts';
 import {
   contradictingImage,
   hasFailed,
@@ -24,11 +24,8 @@ import {
   wantedRevision,
 } from '../state/target.ts';
 import type { PoolView, View } from '../state/view.ts';
-
-export interface Situation {
-  reason: Reason;
-  message: string;
-}
+import type { ReadyReason } from './ready-reason.ts';
+import { recordIsLost } from './record-lost.ts';
 
 /** An error of the API server that the pass ended with; `refused`: it will be the same however often it is tried. */
 export interface Outcome {
@@ -36,7 +33,7 @@ export interface Outcome {
   refused?: boolean;
 }
 
-type Rule = (view: View) => Situation | undefined;
+type Rule = (view: View) => ReadyReason | undefined;
 
 /** What needs a person: nothing goes on by itself. */
 const STALLED: readonly Rule[] = [
@@ -52,11 +49,11 @@ const STALLED: readonly Rule[] = [
 /** What keeps the wanted revision from being everywhere. The first that applies speaks. */
 const UNREADY: readonly Rule[] = [held, ...STALLED, paused, resolving, recording, progressing, moving, leaving];
 
-export function stalled(view: View): Situation | undefined {
+export function stalled(view: View): ReadyReason | undefined {
   return firstOf(STALLED, view);
 }
 
-export function unready(view: View): Situation | undefined {
+export function unready(view: View): ReadyReason | undefined {
   return firstOf(UNREADY, view);
 }
 
@@ -73,10 +70,10 @@ function returns({ hold }: PoolView): boolean {
   return hold !== undefined && hold.pool.completedAt === undefined;
 }
 
-function firstOf(rules: readonly Rule[], view: View): Situation | undefined {
+function firstOf(rules: readonly Rule[], view: View): ReadyReason | undefined {
   for (const rule of rules) {
-    const situation = rule(view);
-    if (situation) return situation;
+    const reason = rule(view);
+    if (reason) return reason;
   }
   return undefined;
 }
@@ -85,11 +82,11 @@ function title({ number, data }: Revision): string {
   return `version ${data.input.version} (revision ${number})`;
 }
 
-function specIsInvalid({ wanted }: View): Situation | undefined {
+function specIsInvalid({ wanted }: View): ReadyReason | undefined {
   return wanted.state === 'Invalid' ? { reason: wanted.reason, message: wanted.message } : undefined;
 }
 
-function nameIsTaken(view: View): Situation | undefined {
+function nameIsTaken(view: View): ReadyReason | undefined {
   const group = view.groups.find(({ taken }) => taken !== undefined);
   // What has another name beside it: a rollback, and a revision but for the ledger.
   const ledger = `ControllerRevision/${ledgerName(view.owner.name)}`;
@@ -100,7 +97,7 @@ function nameIsTaken(view: View): Situation | undefined {
   return message === undefined ? undefined : { reason: 'NameTaken', message };
 }
 
-function autoscalingIsRefused({ pools, owner, observed }: View): Situation | undefined {
+function autoscalingIsRefused({ pools, owner, observed }: View): ReadyReason | undefined {
   const refused = pools
     .filter(({ spec }) => spec.autoscaling)
     .map((pool) => observed.memory.refused.get(`HorizontalPodAutoscaler/${autoscalerName(owner, pool)}`))
@@ -110,14 +107,14 @@ function autoscalingIsRefused({ pools, owner, observed }: View): Situation | und
 
 const NEEDS_A_PERSON = new Set(['NotFound', 'Unauthorized', 'Forbidden', 'InvalidPullSecret', 'TLS']);
 
-function digestNeedsAPerson({ wanted }: View): Situation | undefined {
+function digestNeedsAPerson({ wanted }: View): ReadyReason | undefined {
   if (wanted.state !== 'Resolving' || !wanted.failed) return undefined;
   // Time heals a registry that is down. The others are asked again too, but a person must push, permit or correct something.
   if (wanted.failed.retryable && !NEEDS_A_PERSON.has(wanted.failed.reason)) return undefined;
   return { reason: wanted.failed.reason, message: wanted.failed.message };
 }
 
-function rollbackFails(view: View): Situation | undefined {
+function rollbackFails(view: View): ReadyReason | undefined {
   for (const pool of view.pools) {
     const target = poolTarget(view, pool);
     const { hold } = pool;
@@ -146,13 +143,13 @@ function noVmTakes(view: View, pool: PoolView, verdict: Verdict): string | undef
   return view.now < returnDeadline(view, pool) ? undefined : `no VM takes its pods in time: ${verdict.message}`;
 }
 
-function revisionFailed(view: View): Situation | undefined {
+function revisionFailed(view: View): ReadyReason | undefined {
   const answer = answerFailure(view);
   return answer?.kind === 'Stay' ? { reason: answer.reason, message: answer.message } : undefined;
 }
 
 /** "wants 1.5.0, runs 1.4.2 by web-x7k2p: too many errors" */
-export function held(view: View): Situation | undefined {
+export function held(view: View): ReadyReason | undefined {
   const pool = view.pools.find(({ hold }) => hold);
   if (!pool?.hold) return undefined;
   const { metadata, spec, status } = pool.hold.rollback;
@@ -166,14 +163,14 @@ export function held(view: View): Situation | undefined {
   };
 }
 
-function paused(view: View): Situation | undefined {
+function paused(view: View): ReadyReason | undefined {
   const wanted = wantedRevision(view);
   if (view.paused === undefined || (wanted && view.pools.every((pool) => isSettled(view, pool, wanted))))
     return undefined;
   return { reason: 'Paused', message: `paused: ${view.paused}` };
 }
 
-function resolving({ wanted }: View): Situation | undefined {
+function resolving({ wanted }: View): ReadyReason | undefined {
   if (wanted.state !== 'Resolving') return undefined;
   return {
     reason: 'ResolvingDigests',
@@ -181,14 +178,14 @@ function resolving({ wanted }: View): Situation | undefined {
   };
 }
 
-function recording({ wanted }: View): Situation | undefined {
+function recording({ wanted }: View): ReadyReason | undefined {
   return wanted.state === 'Recorded'
     ? undefined
     : { reason: 'RecordingRevision', message: 'records the wanted revision' };
 }
 
 /** The first stage that the wanted revision has not come through. */
-export function progressing(view: View): Situation | undefined {
+export function progressing(view: View): ReadyReason | undefined {
   const wanted = wantedRevision(view);
   // Also where it was let in nowhere, as after a rollback that was deleted before it got anywhere.
   if (!wanted || view.pools.every((pool) => isSettled(view, pool, wanted))) return undefined;
@@ -211,7 +208,7 @@ export function progressing(view: View): Situation | undefined {
   return undefined;
 }
 
-function moving(view: View): Situation | undefined {
+function moving(view: View): ReadyReason | undefined {
   const wanted = wantedRevision(view);
   const pool = wanted && view.pools.find((candidate) => !isSettled(view, candidate, wanted));
   if (!pool) return undefined;
@@ -225,7 +222,7 @@ function moveReason(view: View, pool: PoolView): Reason | undefined {
   return reason === 'Moving' ? undefined : reason;
 }
 
-function leaving(view: View): Situation | undefined {
+function leaving(view: View): ReadyReason | undefined {
   const names = new Set(view.pools.map(({ name }) => name));
   const left = view.workloads.find(({ pool }) => !names.has(pool));
   return left && { reason: 'Progressing', message: `pool ${left.pool} left: ${left.name} is being removed` };
@@ -333,8 +330,8 @@ function waitingPods(view: View, pool: PoolView): Pod[] {
 
 /** The stage that the wanted revision is at finds too little room, or what serves on the VMs that the spec names. */
 function keptOut(view: View): { message: string } | undefined {
-  const situation = progressing(view);
-  if (situation?.reason === 'NoCapacity') return situation;
+  const reason = progressing(view);
+  if (reason?.reason === 'NoCapacity') return reason;
   return view.pools.map((pool) => moveOf(view, pool)).find((move) => move?.reason === 'NoCapacity');
 }
 

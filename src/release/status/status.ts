@@ -5,14 +5,16 @@ import { own } from '../../lib/own.ts';
 import { disruptionLimited } from '../pools/disruption-budget.ts';
 import type { ConditionDraft } from '../../api/conditions.ts';
 import { withConditions } from '../../api/conditions.ts';
-import { gate, poolsToEnter } from '../stages/gates.ts';
+import { gate } from '../stages/gates.ts';
+import { poolsToEnter } from '../stages/stage-pools.ts';
 import type { InternalProblem } from '../record/internal-error.ts';
 import { internalProblem } from '../record/internal-error.ts';
 import { moveOf, placedAsWanted } from '../stages/moves.ts';
 import { rollbackReadiness } from '../rollback/readiness.ts';
 import type { Revision } from '../record/revision.ts';
-import { isBadIn, isGood, poolFacts } from '../record/revision.ts';
-import type { Outcome, Situation } from './ready.ts';
+import { isBadIn, isGood, poolFacts, wantedVersion } from '../record/revision.ts';
+import type { Outcome } from './ready.ts';
+import type { ReadyReason } from './ready-reason.ts';
 import {
   arrivedPools,
   available,
@@ -25,7 +27,6 @@ import {
 } from './ready.ts';
 import { isSettled, poolTarget, wantedReplicas, wantedRevision } from '../state/target.ts';
 import type { PoolView, View } from '../state/view.ts';
-import { wantedVersion } from '../record/revision.ts';
 
 const HISTORY_LIMIT = 20;
 
@@ -127,12 +128,12 @@ function conditionsOf(view: View, outcome: Outcome): ConditionDraft[] {
 }
 
 /** What the API server refuses it refuses again: a person must change the spec, a policy, a quota or a right. */
-function refusal({ error, refused }: Outcome): Situation | undefined {
+function refusal({ error, refused }: Outcome): ReadyReason | undefined {
   if (!refused || error === undefined) return undefined;
   return { reason: 'Refused', message: `the API server refuses the next step, which is tried again: ${error}` };
 }
 
-function troubled({ error }: Outcome): Situation | undefined {
+function troubled({ error }: Outcome): ReadyReason | undefined {
   return error === undefined ? undefined : { reason: 'ApiServerError', message: error };
 }
 
@@ -145,8 +146,8 @@ function rolledBackAndThere(view: View): boolean {
   );
 }
 
-function flag(type: string, situation: Situation | undefined, off: Reason, message: string): ConditionDraft {
-  return situation ? { type, status: 'True', ...situation } : { type, status: 'False', reason: off, message };
+function flag(type: string, reason: ReadyReason | undefined, off: Reason, message: string): ConditionDraft {
+  return reason ? { type, status: 'True', ...reason } : { type, status: 'False', reason: off, message };
 }
 
 function poolStatus(view: View, pool: PoolView, wanted: Revision | undefined): PoolStatus {

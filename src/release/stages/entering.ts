@@ -1,0 +1,66 @@
+/** Lets pools in, stage by stage. Pure. */
+import { ownOrNew } from '../../lib/own.ts';
+import type { Revisions } from '../record/facts-draft.ts';
+import type { Revision } from '../record/revision.ts';
+import type { Facts, PoolFacts } from '../record/recorded-data.ts';
+import { hasFailed, isEntered, isRevert, wantedKey, wantedRevision } from '../state/target.ts';
+import type { PoolView, View } from '../state/view.ts';
+import { approvalFor } from './approvals.ts';
+import { roomUnknown, vmsKeepOut } from './capacity.ts';
+import { gate } from './gates.ts';
+import { poolsToEnter, stagePools } from './stage-pools.ts';
+
+/** Lets pools in: by a revert at once, into an added pool what its stage runs, else by the gates. Returns those pools. */
+export function enterStages(view: View, drafts: Revisions): ReadonlySet<PoolView> {
+  const wanted = wantedRevision(view);
+  const entered = new Set<PoolView>();
+  if (!wanted) return entered;
+  function letIn(pool: PoolView, revision: Revision): void {
+    entered.add(pool);
+    enter(view, drafts, pool, revision);
+  }
+  for (const pool of view.pools) {
+    if (!pool.hold && isRevert(view, pool, wanted) && !isEntered(view, pool, wanted)) letIn(pool, wanted);
+  }
+  for (const stage of view.topology?.stages ?? []) {
+    const waiting = poolsToEnter(view, stage, wanted).filter((pool) => !isRevert(view, pool, wanted));
+    if (waiting.length === 0) continue;
+    const added = waiting.filter((pool) => !pool.served && !pool.lost && !pool.entered);
+    const mates = stagePools(view, stage).filter((pool) => !waiting.includes(pool));
+    const wait = gate(view, stage, wanted);
+    if (!wait) {
+      const approval = approvalFor(view, stage, wanted);
+      for (const pool of waiting) letIn(pool, wanted);
+      const note = roomUnknown(view, waiting, wanted);
+      if (note !== undefined) drafts.notice({ type: 'Warning', reason: 'RoomNotCounted', note });
+      if (approval) drafts.change(wanted).approvals[stage.name] = approval;
+    } else if (vmsKeepOut(view, added, wanted)) {
+      continue;
+    } else if (mates.some(({ entered }) => entered === wanted)) {
+      for (const pool of added) letIn(pool, wanted);
+    } else {
+      const running = stagePools(view, stage).find(({ served }) => served !== undefined)?.served;
+      for (const pool of running ? added : []) letIn(pool, running ?? wanted);
+    }
+  }
+  return entered;
+}
+
+function enter(view: View, drafts: Revisions, pool: PoolView, revision: Revision): void {
+  const facts: Facts = drafts.change(revision);
+  const own = ownOrNew<PoolFacts>(facts.pools, pool.name, () => ({}));
+  const at = new Date(view.now).toISOString();
+  if (hasFailed(revision, pool.name) && own.failed && (facts.attempt ?? 1) <= own.failed.attempt) {
+    facts.attempt = own.failed.attempt + 1;
+  }
+  own.entered = { at, attempt: facts.attempt ?? 1, key: wantedKey(view, pool) };
+  own.clock = { start: at };
+  delete own.healthySince;
+  delete own.placed;
+  delete own.gaveBack;
+  drafts.notice({
+    type: 'Normal',
+    reason: 'PoolEntered',
+    note: `revision ${revision.number} (${revision.data.input.version}) enters pool ${pool.name} of stage ${pool.stage.name}`,
+  });
+}

@@ -1,0 +1,166 @@
+/** What becomes of ReleasePromotions: bound on first sight, spent when their stage is entered. Pure. */
+import type { Stage } from '../../api/app-release.ts';
+import type { ReleasePromotion, ReleasePromotionStatus } from '../../api/release-promotion.ts';
+import type { Reason } from '../../api/reasons.ts';
+import { own } from '../../lib/own.ts';
+import type { Action, Notice } from '../record/actions.ts';
+import { targetOf } from '../record/actions.ts';
+import type { ConditionDraft } from '../../api/conditions.ts';
+import { conditionIs, withConditions } from '../../api/conditions.ts';
+import { gate } from './gates.ts';
+import { poolsToEnter } from './stage-pools.ts';
+import { keepsOut } from '../state/kinship.ts';
+import { canonicalJson } from '../../lib/canonical-json.ts';
+import type { Revision } from '../record/revision.ts';
+import { wantedRevision } from '../state/target.ts';
+import type { View } from '../state/view.ts';
+
+export function answerPromotions(view: View): Action[] {
+  return view.observed.promotions.flatMap((promotion) => {
+    const { status, metadata } = promotion;
+    if (status?.completedAt !== undefined || metadata.deletionTimestamp !== undefined) return [];
+    if (conditionIs(status?.conditions, 'Accepted', 'False')) return [];
+    const next = judge(view, promotion);
+    if (canonicalJson(next) === canonicalJson(status ?? {})) return [];
+    const notices = promotionNotices(promotion, next);
+    const message = `promotion ${metadata.name}: ${next.conditions?.map(({ type, status: is, reason }) => `${type}=${is}/${reason}`).join(' ') ?? ''}`;
+    return [
+      {
+        kind: 'PatchPromotion',
+        message,
+        target: targetOf(promotion),
+        status: next,
+        ...(notices.length > 0 && { notices }),
+      },
+    ];
+  });
+}
+
+/** The revision that a promotion speaks of: bound once, by number, by version, or the wanted one. */
+export function promotionBinding(view: View, { spec, status }: ReleasePromotion): Revision | undefined {
+  const bound = status?.revision ?? spec.revision;
+  if (bound !== undefined) return view.revisions.find(({ number }) => number === bound);
+  const wanted = wantedRevision(view);
+  if (spec.version === undefined) return wanted;
+  if (wanted?.data.input.version === spec.version) return wanted;
+  return view.revisions.findLast(({ data }) => data.input.version === spec.version);
+}
+
+/** Whether a new promotion names the wanted revision by version or number: the retry, where a rollback keeps it out. */
+export function namesWanted(view: View, promotion: ReleasePromotion): boolean {
+  const { spec, status, metadata } = promotion;
+  return (
+    (spec.version !== undefined || spec.revision !== undefined) &&
+    status?.completedAt === undefined &&
+    !conditionIs(status?.conditions, 'Accepted', 'False') &&
+    !wasAccepted(promotion) &&
+    metadata.deletionTimestamp === undefined &&
+    stageExists(view, spec.stage) &&
+    promotionBinding(view, promotion) === wantedRevision(view)
+  );
+}
+
+function wasAccepted({ status }: ReleasePromotion): boolean {
+  return conditionIs(status?.conditions, 'Accepted', 'True');
+}
+
+function stageExists(view: View, name: string): boolean {
+  return view.topology?.stages.some((stage) => stage.name === name) ?? false;
+}
+
+function judge(view: View, promotion: ReleasePromotion): ReleasePromotionStatus {
+  const { spec, metadata } = promotion;
+  const status = promotion.status ?? {};
+  const wanted = wantedRevision(view);
+  const revision = promotionBinding(view, promotion);
+  const stage = view.topology?.stages.find(({ name }) => name === spec.stage);
+
+  function set(drafts: ConditionDraft[], more: Partial<ReleasePromotionStatus> = {}): ReleasePromotionStatus {
+    return {
+      ...status,
+      releaseUID: view.owner.uid,
+      ...(revision && { revision: revision.number }),
+      ...more,
+      conditions: withConditions(status.conditions, drafts, view.now),
+    };
+  }
+  function reject(reason: Reason, message: string): ReleasePromotionStatus {
+    return set([
+      { type: 'Accepted', status: 'False', reason, message },
+      { type: 'Complete', status: 'False', reason, message },
+    ]);
+  }
+  function wait(reason: Reason, message: string): ReleasePromotionStatus {
+    return set([
+      { type: 'Accepted', status: wasAccepted(promotion) ? 'True' : 'Unknown', reason, message },
+      { type: 'Complete', status: 'False', reason, message },
+    ]);
+  }
+
+  function complete({ name }: Stage, { number }: Revision): ReleasePromotionStatus {
+    const message = `stage ${name} was entered by revision ${number}`;
+    return set(
+      [
+        { type: 'Accepted', status: 'True', reason: 'Accepted', message },
+        { type: 'Complete', status: 'True', reason: 'StageEntered', message },
+      ],
+      { completedAt: new Date(view.now).toISOString() },
+    );
+  }
+
+  if (!wanted) return wait('WaitingForRevision', 'the wanted revision is not recorded yet');
+  if (!stage) {
+    const stages = view.topology?.stages.map(({ name }) => name).join(', ') ?? '';
+    return reject('UnknownStage', `spec.stage: the release has no stage ${spec.stage}: it has ${stages}`);
+  }
+  if (!revision) return reject('UnknownRevision', `spec: ${spec.version ?? spec.revision ?? ''} was never recorded`);
+  if (revision !== wanted) {
+    return reject(
+      'Superseded',
+      `revision ${revision.number} (${revision.data.input.version}) is not wanted: revision ${wanted.number} (${wanted.data.input.version}) is`,
+    );
+  }
+  if (own(revision.facts.approvals, stage.name)?.promotion === metadata.name) return complete(stage, revision);
+  const held = view.pools.find(({ hold }) => hold && keepsOut(view, hold.rollback, revision));
+  if (held?.hold) {
+    const by = held.hold.rollback.metadata.name;
+    if (wasAccepted(promotion))
+      return reject('RolledBack', `rollback ${by} made this approval void: create a new one to retry`);
+    return wait(
+      'HeldByRollback',
+      `rollback ${by} keeps it out: name version or revision ${revision.number} to retry it`,
+    );
+  }
+  if (poolsToEnter(view, stage, revision).length === 0) {
+    // Of two approvals for one stage the other one was spent; this one has what it asked for.
+    if (wasAccepted(promotion)) return complete(stage, revision);
+    return reject('AlreadyEntered', `stage ${stage.name} was already entered by revision ${revision.number}`);
+  }
+  const waiting = wasAccepted(promotion) ? gate(view, stage, revision) : undefined;
+  // The stage is entered by the same pass, and to say so is the next write.
+  if (wasAccepted(promotion) && !waiting) return status;
+  const message = waiting?.message ?? `lets revision ${revision.number} into stage ${stage.name}`;
+  return set([
+    {
+      type: 'Accepted',
+      status: 'True',
+      reason: 'Accepted',
+      message: `lets revision ${revision.number} into stage ${stage.name}`,
+    },
+    { type: 'Complete', status: 'False', reason: waiting?.reason ?? 'Entering', message },
+  ]);
+}
+
+function promotionNotices({ metadata, status }: ReleasePromotion, next: ReleasePromotionStatus): Notice[] {
+  const accepted = next.conditions?.find(({ type }) => type === 'Accepted');
+  if (!accepted || status?.conditions?.some(({ type, status: is }) => type === 'Accepted' && is === accepted.status))
+    return [];
+  if (accepted.status === 'Unknown') return [];
+  return [
+    {
+      type: accepted.status === 'True' ? 'Normal' : 'Warning',
+      reason: accepted.status === 'True' ? 'PromotionAccepted' : 'PromotionRejected',
+      note: `promotion ${metadata.name}: ${accepted.message}`,
+    },
+  ];
+}

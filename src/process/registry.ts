@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { getIfThere } from '../kube/client.ts';
 import type { KubeClient, KubeObject, Resource } from '../kube/types.ts';
-import { createDigestResolver } from '../registry/background.ts';
+import { createDigestResolver } from '../registry/digest-resolver.ts';
 import { createDockerConfigFile } from '../registry/credentials.ts';
 import type { GetObject, PullSecret, PullServiceAccount } from '../registry/pull-secrets.ts';
 import { createCredentialLoader, createOwnCredentialLoader } from '../registry/pull-secrets.ts';

@@ -1,6 +1,6 @@
 // What the resolver keeps for a release, and for how long: what its images ask for, and no more.
 import { describe, expect, it, vi } from 'vitest';
-import { failed, flush, request, resolved, useResolvers } from './background-testing.ts';
+import { failed, flush, request, resolved, useResolvers } from './digest-resolver-testing.ts';
 import { createKeyring } from './credentials.ts';
 import type { DigestRequest } from './types.ts';
 

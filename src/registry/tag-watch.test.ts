@@ -1,6 +1,6 @@
 // Claim 2.2: a tag that has moved is noticed.
 import { describe, expect, it, vi } from 'vitest';
-import { DIGEST, failed, OTHER, request, resolved, useResolvers } from './background-testing.ts';
+import { DIGEST, failed, OTHER, request, resolved, useResolvers } from './digest-resolver-testing.ts';
 
 const start = useResolvers();
 

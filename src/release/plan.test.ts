@@ -186,7 +186,7 @@ test('2.4 a Deployment’s name that is taken is said beside a Service’s that 
     ['Service/gone', 'Service gone belongs to somebody else'],
     ['Deployment/web-a-1', 'Deployment web-a-1 belongs to somebody else'],
   ]);
-  const seen = observed({ memory: { ...observed().memory, taken } });
+  const seen = observed({ memory: { ...observed().memory, nameConflicts: taken } });
   expect(stalled(plan(seen, NOW).view)).toMatchObject({
     reason: 'NameTaken',
     message: 'Deployment web-a-1 belongs to somebody else',

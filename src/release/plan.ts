@@ -2,12 +2,12 @@
 import { ANNOTATION } from '../api/meta.ts';
 import type { Action } from './record/actions.ts';
 import { collectAutoscalers } from './pools/autoscaler.ts';
-import { keepBudgets } from './pools/disruption-budget.ts';
-import { collectPools, collectRevisions, keepLedger, ownRevisions, recordRevision } from './history/collect.ts';
+import { reconcileBudgets } from './pools/disruption-budget.ts';
+import { collectPools, collectRevisions, reconcileLedger, ownRevisions, recordRevision } from './history/collect.ts';
 import { draftFacts } from './record/facts-draft.ts';
 import { gate } from './stages/gates.ts';
 import { enterStages } from './stages/entering.ts';
-import { holdVms } from './pools/do-not-disrupt.ts';
+import { reconcileDoNotDisrupt } from './pools/do-not-disrupt.ts';
 import { internalProblem, orElse } from './record/internal-error.ts';
 import { answerFailure, markPools, nextDue } from './health/record-health.ts';
 import { enterMoves, moveDue } from './stages/moves.ts';
@@ -19,7 +19,7 @@ import { answerRollbacks, followRollbacks, markRolledBack, ownRollbacks } from '
 import type { Claims } from './state/claim.ts';
 import { claimsOf, giveRoomBack, roomDeadlines } from './stages/reservation.ts';
 import { wantedRevision } from './state/target.ts';
-import { moveGroup } from './pools/roll-out.ts';
+import { rollOutGroup } from './pools/roll-out.ts';
 import type { View } from './state/view.ts';
 import { view } from './state/view.ts';
 
@@ -36,12 +36,12 @@ export interface Plan {
 type Rule = (view: View) => Action[];
 
 /** What must be stored before anything else is decided: the plan ends there, and is made anew after the write. */
-const FIRST: readonly Rule[] = [findLost, answerRollbacks, endHolds];
+const STORE_FIRST: readonly Rule[] = [findLost, answerRollbacks, endHolds];
 
 /** All that follows from what is stored. */
-const THEN: readonly Rule[] = [
-  keepRollbacks,
-  keepLedger,
+const RULES: readonly Rule[] = [
+  reconcileRollbacks,
+  reconcileLedger,
   recordWanted,
   answerPromotions,
   recordFacts,
@@ -49,13 +49,13 @@ const THEN: readonly Rule[] = [
   pullImages,
   collectPools,
   collectAutoscalers,
-  keepBudgets,
-  holdVms,
+  reconcileBudgets,
+  reconcileDoNotDisrupt,
   collectRevisions,
 ];
 
 /** Nothing else waits for it, and what else is written to the same objects goes first. */
-const LAST: readonly Rule[] = [ownRevisions];
+const WHEN_IDLE: readonly Rule[] = [ownRevisions];
 
 /**
  * Where a rule throws, the spec counts as not valid, and the plan is made of the rules that do not: rollbacks go on, and
@@ -78,16 +78,16 @@ function planOf(seen: View, now: number, run: Run): Plan {
     return rules.flatMap((rule) => run([], () => rule(seen)));
   }
   if (metadata.deletionTimestamp !== undefined) return { actions: [], view: seen, claims: NO_CLAIMS };
-  for (const rule of FIRST) {
+  for (const rule of STORE_FIRST) {
     const actions = actionsOf([rule]);
     if (actions.length > 0) return { actions, view: seen, claims: run(NO_CLAIMS, () => claimsOf(seen)) };
   }
-  const groups = seen.groups.map((group) => run({ actions: [], due: [] }, () => moveGroup(seen, group)));
+  const groups = seen.groups.map((group) => run({ actions: [], due: [] }, () => rollOutGroup(seen, group)));
   const times = run([], () => nextTimes(seen));
   const due = [...times, ...groups.flatMap((group) => group.due)].filter((time) => time > now);
-  const actions = [...actionsOf(THEN), ...groups.flatMap((group) => group.actions)];
+  const actions = [...actionsOf(RULES), ...groups.flatMap((group) => group.actions)];
   return {
-    actions: actions.length > 0 ? actions : actionsOf(LAST),
+    actions: actions.length > 0 ? actions : actionsOf(WHEN_IDLE),
     ...(due.length > 0 && { due: Math.min(...due) }),
     view: seen,
     claims: run(NO_CLAIMS, () => claimsOf(afterwards(seen, actions))),
@@ -129,7 +129,7 @@ function endHolds(seen: View): Action[] {
 }
 
 /** One write for each rollback at a time: two would be made on the same version of it, and one of them refused. */
-function keepRollbacks(seen: View): Action[] {
+function reconcileRollbacks(seen: View): Action[] {
   const followed = followRollbacks(seen);
   const names = new Set(followed.map((action) => action.kind === 'PatchRollback' && action.target.name));
   const owned = ownRollbacks(seen).filter((action) => action.kind === 'OwnRollback' && !names.has(action.target.name));

@@ -14,7 +14,7 @@ import type { Resources } from '../scheduling/quantity.ts';
 import { formatResource } from '../scheduling/quantity.ts';
 import { countBy, shortForm } from './versions.ts';
 
-export interface PoolView {
+export interface VmPoolView {
   pool: VmPool;
   /** Of all pools (poolMembers). */
   members: ReadonlyMap<string, PoolMembers>;
@@ -38,11 +38,11 @@ const MAX_VERSIONS = 8;
 /** In the column: the first ones tell enough. */
 const MAX_TENANTS = 4;
 
-export function poolStatus(view: PoolView, now: number): VmPoolStatus {
+export function poolStatus(view: VmPoolView, now: number): VmPoolStatus {
   return poolOutcome(view, now).status;
 }
 
-export function poolOutcome({ pool, members, nodeOf, podsOn }: PoolView, now: number): PoolOutcome {
+export function poolOutcome({ pool, members, nodeOf, podsOn }: VmPoolView, now: number): PoolOutcome {
   const { metadata, spec, status: before } = pool;
   const { selector, nodes: names = [] } = members.get(metadata.name) ?? {};
   const nodes = names.map(nodeOf).filter((node) => node !== undefined);

@@ -8,12 +8,12 @@ import type { ReleaseRollback } from '../../src/api/release-rollback.ts';
 import {
   APP_RELEASES,
   ENDPOINT_SLICES,
-  keepPod,
-  keepPromotion,
-  keepRelease,
-  keepRollback,
-  keepService,
-  keepSlice,
+  toCachedPod,
+  toCachedPromotion,
+  toCachedRelease,
+  toCachedRollback,
+  toCachedService,
+  toCachedSlice,
   PODS,
   PROMOTIONS,
   ROLLBACKS,
@@ -80,14 +80,14 @@ export async function watchWorld(
     return reflector.store.list;
   }
 
-  const releases = follow(APP_RELEASES, keepRelease);
+  const releases = follow(APP_RELEASES, toCachedRelease);
   const world: World = {
     release: () => releases().find(({ metadata }) => metadata.name === name),
-    services: follow(SERVICES, keepService, LABEL.release),
-    pods: follow(PODS, keepPod, LABEL.release),
-    slices: follow(ENDPOINT_SLICES, keepSlice),
-    rollbacks: follow(ROLLBACKS, keepRollback),
-    promotions: follow(PROMOTIONS, keepPromotion),
+    services: follow(SERVICES, toCachedService, LABEL.release),
+    pods: follow(PODS, toCachedPod, LABEL.release),
+    slices: follow(ENDPOINT_SLICES, toCachedSlice),
+    rollbacks: follow(ROLLBACKS, toCachedRollback),
+    promotions: follow(PROMOTIONS, toCachedPromotion),
     onChange: (listener) => void listeners.add(listener),
     until: (what, condition, timeoutSeconds = patienceSeconds) =>
       new Promise((resolve, reject) => {

@@ -2,7 +2,7 @@
 import { describe, expect } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
 import { BUDGETS, PODS } from '../../src/controller/kinds/resources.ts';
-import { HELD } from '../../src/release/pools/do-not-disrupt.ts';
+import { DO_NOT_DISRUPT } from '../../src/release/pools/do-not-disrupt.ts';
 import { addNodes } from '../cluster/nodes.ts';
 import type { World } from './harness.ts';
 import { cluster, test } from './harness.ts';
@@ -37,7 +37,7 @@ async function holds(world: World): Promise<string[]> {
         labels?: Record<string, string>;
         annotations?: Record<string, string>;
       };
-      const asked = Object.keys(HELD).flatMap((key) =>
+      const asked = Object.keys(DO_NOT_DISRUPT).flatMap((key) =>
         annotations[key] === undefined ? [] : `${key}=${annotations[key]}`,
       );
       return [labels[LABEL.revision], ...asked].join(' ');

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import type { Toleration } from '../../src/api/app-release.ts';
-import { keepNode, keepPlacedPod, NODES, PODS } from '../../src/controller/kinds/resources.ts';
+import { toCachedNode, toCachedPlacedPod, NODES, PODS } from '../../src/controller/kinds/resources.ts';
 import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
 import type { Demand, Room } from '../../src/scheduling/demand.ts';
 import { shortage } from '../../src/scheduling/testing.ts';
@@ -150,9 +150,9 @@ async function createPod(name: string, { metadata, spec }: { metadata: object; s
 async function look(index: number): Promise<{ rooms: Room[]; labels: Demand['labels'] }> {
   const nodes = await admin.list(NODES, { labelSelector: `example.com/fit=${index}` });
   const { items } = await admin.list(PODS, { namespace });
-  const pods = items.map(keepPlacedPod);
+  const pods = items.map(toCachedPlacedPod);
   const rooms = nodes.items.map((object) => {
-    const node = keepNode(object);
+    const node = toCachedNode(object);
     return { node, pods: pods.filter(({ nodeName }) => nodeName === node.metadata.name) };
   });
   const labels = new Map(items.map(({ metadata }) => [(metadata as { uid: string }).uid, labelsOf(metadata)]));

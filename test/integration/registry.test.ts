@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { createDigestResolver } from '../../src/registry/background.ts';
+import { createDigestResolver } from '../../src/registry/digest-resolver.ts';
 import { createDockerConfigFile, createKeyring } from '../../src/registry/credentials.ts';
 import { createCredentialLoader } from '../../src/registry/pull-secrets.ts';
 import type { PullSecret, PullServiceAccount } from '../../src/registry/pull-secrets.ts';

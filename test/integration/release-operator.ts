@@ -7,7 +7,7 @@ import { createClient } from '../../src/kube/client.ts';
 import { createEventRecorder } from '../../src/kube/events.ts';
 import { KubeError } from '../../src/kube/errors.ts';
 import type { KubeClient, Resource } from '../../src/kube/types.ts';
-import { createDigestResolver } from '../../src/registry/background.ts';
+import { createDigestResolver } from '../../src/registry/digest-resolver.ts';
 import { createCredentialLoader } from '../../src/registry/pull-secrets.ts';
 import { createRegistryClient } from '../../src/registry/resolver.ts';
 import type { Notice } from '../../src/release/record/actions.ts';

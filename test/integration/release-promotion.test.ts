@@ -1,6 +1,6 @@
 // Claim 2.5: a version goes from stage to stage when the stage before has soaked and, where asked, a person let it in.
 import { describe, expect } from 'vitest';
-import { keepRevision, REVISIONS } from '../../src/controller/kinds/resources.ts';
+import { toCachedRevision, REVISIONS } from '../../src/controller/kinds/resources.ts';
 import { parseRevision, poolFacts } from '../../src/release/record/revision.ts';
 import type { World } from './harness.ts';
 import { admin, test } from './harness.ts';
@@ -32,7 +32,7 @@ async function waitsFor(world: World, reason: string): Promise<void> {
 /** From the pool's being healthy with a revision to another pool's being let in, in milliseconds. */
 async function soaked(world: World, number: number, from: string, to: string): Promise<number> {
   const object = await admin.get(REVISIONS, { namespace: world.namespace, name: `web-${number}` });
-  const revision = parseRevision(keepRevision(object));
+  const revision = parseRevision(toCachedRevision(object));
   if (!revision) throw new Error(`web-${number} is no revision`);
   const entered = Date.parse(poolFacts(revision, to).entered?.at ?? '');
   return entered - Date.parse(poolFacts(revision, from).healthySince ?? '');

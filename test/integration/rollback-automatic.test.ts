@@ -1,6 +1,6 @@
 // Claim 2.5: what answers a version that fails; and what is no failure of the version.
 import { describe, expect } from 'vitest';
-import { keepRevision, PODS, REVISIONS, ROLLBACKS } from '../../src/controller/kinds/resources.ts';
+import { toCachedRevision, PODS, REVISIONS, ROLLBACKS } from '../../src/controller/kinds/resources.ts';
 import type { Resource } from '../../src/kube/types.ts';
 import { parseRevision, poolFacts } from '../../src/release/record/revision.ts';
 import { addNodes, setNodeReady } from '../cluster/nodes.ts';
@@ -41,7 +41,7 @@ async function failInOnePool(world: World, onFailure: Rollback['onFailure']): Pr
 async function deadlineIsOver(world: World, poolName: string, number: number): Promise<void> {
   await world.until(async () => {
     const object = await admin.get(REVISIONS, { namespace: world.namespace, name: `web-${number}` });
-    const revision = parseRevision(keepRevision(object));
+    const revision = parseRevision(toCachedRevision(object));
     const entered = revision && poolFacts(revision, poolName).entered?.at;
     expect(Date.now()).toBeGreaterThan(Date.parse(entered ?? '') + DEADLINE_S * 1000 + 1000);
   });

@@ -16,19 +16,19 @@ import {
   BUDGETS,
   DEPLOYMENTS,
   ENDPOINT_SLICES,
-  keepAutoscaler,
-  keepBudget,
-  keepDeployment,
-  keepNode,
-  keepPlacedPod,
-  keepPod,
-  keepPromotion,
-  keepRelease,
-  keepRevision,
-  keepRollback,
-  keepService,
-  keepSlice,
-  keepVmPool,
+  toCachedAutoscaler,
+  toCachedBudget,
+  toCachedDeployment,
+  toCachedNode,
+  toCachedPlacedPod,
+  toCachedPod,
+  toCachedPromotion,
+  toCachedRelease,
+  toCachedRevision,
+  toCachedRollback,
+  toCachedService,
+  toCachedSlice,
+  toCachedVmPool,
   NODES,
   PODS,
   PROMOTIONS,
@@ -131,23 +131,23 @@ export function createFeeds(world: World, notify: (key: string) => void, onVmCha
   }
 
   const caches: Caches = {
-    releases: cache(APP_RELEASES, keepRelease, ({ metadata }) => [`${metadata.namespace}/${metadata.name}`]),
-    rollbacks: cache(ROLLBACKS, keepRollback, releaseOfSpec),
-    promotions: cache(PROMOTIONS, keepPromotion, releaseOfSpec),
-    revisions: cache(REVISIONS, keepRevision, releaseOfLabel, isOurs),
-    deployments: cache(DEPLOYMENTS, keepDeployment, releaseOfLabel, isOurs),
-    services: cache(SERVICES, keepService, releaseOfLabel, isOurs),
-    autoscalers: cache(AUTOSCALERS, keepAutoscaler, releaseOfLabel, isOurs),
-    budgets: cache(BUDGETS, keepBudget, releaseOfLabel),
-    pods: cache(PODS, keepPod, releaseOfLabel, isOurs),
-    slices: cache(ENDPOINT_SLICES, keepSlice, releaseOfLabel, isOurs),
-    nodes: cache(NODES, keepNode, undefined, undefined, () => {
+    releases: cache(APP_RELEASES, toCachedRelease, ({ metadata }) => [`${metadata.namespace}/${metadata.name}`]),
+    rollbacks: cache(ROLLBACKS, toCachedRollback, releaseOfSpec),
+    promotions: cache(PROMOTIONS, toCachedPromotion, releaseOfSpec),
+    revisions: cache(REVISIONS, toCachedRevision, releaseOfLabel, isOurs),
+    deployments: cache(DEPLOYMENTS, toCachedDeployment, releaseOfLabel, isOurs),
+    services: cache(SERVICES, toCachedService, releaseOfLabel, isOurs),
+    autoscalers: cache(AUTOSCALERS, toCachedAutoscaler, releaseOfLabel, isOurs),
+    budgets: cache(BUDGETS, toCachedBudget, releaseOfLabel),
+    pods: cache(PODS, toCachedPod, releaseOfLabel, isOurs),
+    slices: cache(ENDPOINT_SLICES, toCachedSlice, releaseOfLabel, isOurs),
+    nodes: cache(NODES, toCachedNode, undefined, undefined, () => {
       onVmChange();
     }),
-    vmPools: cache(VM_POOLS, keepVmPool, undefined, undefined, ({ metadata }) => {
+    vmPools: cache(VM_POOLS, toCachedVmPool, undefined, undefined, ({ metadata }) => {
       onVmChange(metadata.name);
     }),
-    placed: cache(PODS, keepPlacedPod, undefined, isPlaced, () => {
+    placed: cache(PODS, toCachedPlacedPod, undefined, isPlaced, () => {
       onVmChange();
     }),
   };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { keepDeployment, keepNode, keepService } from './resources.ts';
+import { toCachedDeployment, toCachedNode, toCachedService } from './resources.ts';
 
 test.each([
   [['kube-controller-manager'], 'kube-controller-manager'],
@@ -11,14 +11,14 @@ test.each([
   const managedFields = managers.map((manager) => ({ manager, fieldsV1: { 'f:spec': { 'f:replicas': {} } } }));
   const metadata = { name: 'web', uid: '1', resourceVersion: '1', creationTimestamp: '', managedFields };
   const spec = { selector: { matchLabels: {} }, template: { spec: { containers: [] } } };
-  const kept = keepDeployment({ apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec });
+  const kept = toCachedDeployment({ apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec });
   expect(kept.replicasOwner).toBe(owner);
 });
 
 test('an image of a VM that has lost its names to another one is nobody’s', () => {
   const metadata = { name: 'vm-1', uid: '1', resourceVersion: '1', creationTimestamp: '' };
   const images = [{ names: null }, {}, { names: ['registry.example.com/web@sha256:1', 'registry.example.com/web:1'] }];
-  const kept = keepNode({ apiVersion: 'v1', kind: 'Node', metadata, status: { images } });
+  const kept = toCachedNode({ apiVersion: 'v1', kind: 'Node', metadata, status: { images } });
   expect(kept.images).toEqual(['registry.example.com/web@sha256:1', 'registry.example.com/web:1']);
 });
 
@@ -29,5 +29,5 @@ test.each([
 ])('the selector that %j own is %s’s', (managers, owner) => {
   const managedFields = managers.map((manager) => ({ manager, fieldsV1: { 'f:spec': { 'f:selector': {} } } }));
   const metadata = { name: 'web', uid: '1', resourceVersion: '1', creationTimestamp: '', managedFields };
-  expect(keepService({ apiVersion: 'v1', kind: 'Service', metadata, spec: {} }).selectorOwner).toBe(owner);
+  expect(toCachedService({ apiVersion: 'v1', kind: 'Service', metadata, spec: {} }).selectorOwner).toBe(owner);
 });

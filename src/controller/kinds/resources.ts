@@ -11,7 +11,7 @@ import { parseResources } from '../../scheduling/quantity.ts';
 import type { RequestingPodSpec } from '../../scheduling/requests.ts';
 import { podLimits, podRequests } from '../../scheduling/requests.ts';
 import { ownsByUpdate } from '../../kube/managed-fields.ts';
-import { HELD } from '../../release/pools/do-not-disrupt.ts';
+import { DO_NOT_DISRUPT } from '../../release/pools/do-not-disrupt.ts';
 import type {
   Autoscaler,
   AutoscalerSpec,
@@ -124,7 +124,7 @@ interface WireNode {
   };
 }
 
-function keepMetadata({ metadata }: Live<KubeObject>): ObjectMeta {
+function toCachedMetadata({ metadata }: Live<KubeObject>): ObjectMeta {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata as ObjectMeta;
   const { generation, deletionTimestamp, labels, annotations, ownerReferences } = metadata as ObjectMeta;
   return {
@@ -169,7 +169,7 @@ function otherManager(entries: readonly ManagedFieldsEntry[] = []): string | und
 }
 
 /** Of the fields' owners, what is asked of them. */
-function keepOwners({ metadata }: Live<KubeObject>): FieldOwners {
+function toCachedOwners({ metadata }: Live<KubeObject>): FieldOwners {
   const { managedFields } = metadata as { managedFields?: ManagedFieldsEntry[] };
   const other = otherManager(managedFields);
   return {
@@ -178,42 +178,44 @@ function keepOwners({ metadata }: Live<KubeObject>): FieldOwners {
   };
 }
 
-export function keepRelease(object: Live<Wire<Pick<AppRelease, 'spec' | 'status'>>>): AppRelease {
-  return { metadata: keepMetadata(object), spec: object.spec, ...(object.status && { status: object.status }) };
+export function toCachedRelease(object: Live<Wire<Pick<AppRelease, 'spec' | 'status'>>>): AppRelease {
+  return { metadata: toCachedMetadata(object), spec: object.spec, ...(object.status && { status: object.status }) };
 }
 
-export function keepRollback(object: Live<Wire<Pick<ReleaseRollback, 'spec' | 'status'>>>): ReleaseRollback {
-  return { metadata: keepMetadata(object), spec: object.spec, ...(object.status && { status: object.status }) };
+export function toCachedRollback(object: Live<Wire<Pick<ReleaseRollback, 'spec' | 'status'>>>): ReleaseRollback {
+  return { metadata: toCachedMetadata(object), spec: object.spec, ...(object.status && { status: object.status }) };
 }
 
-export function keepPromotion(object: Live<Wire<Pick<ReleasePromotion, 'spec' | 'status'>>>): ReleasePromotion {
-  return { metadata: keepMetadata(object), spec: object.spec, ...(object.status && { status: object.status }) };
+export function toCachedPromotion(object: Live<Wire<Pick<ReleasePromotion, 'spec' | 'status'>>>): ReleasePromotion {
+  return { metadata: toCachedMetadata(object), spec: object.spec, ...(object.status && { status: object.status }) };
 }
 
-export function keepRevision(object: Live<Wire<{ revision: number; data?: unknown }>>): ControllerRevision {
+export function toCachedRevision(object: Live<Wire<{ revision: number; data?: unknown }>>): ControllerRevision {
   return {
-    metadata: keepMetadata(object),
+    metadata: toCachedMetadata(object),
     revision: object.revision,
     ...(object.data !== undefined && { data: object.data }),
   };
 }
 
-export function keepDeployment(object: Live<Wire<{ spec: DeploymentSpec; status?: DeploymentStatus }>>): Deployment {
+export function toCachedDeployment(
+  object: Live<Wire<{ spec: DeploymentSpec; status?: DeploymentStatus }>>,
+): Deployment {
   const scaler = ownerOf('replicas', object.metadata.managedFields);
   return {
-    metadata: keepMetadata(object),
+    metadata: toCachedMetadata(object),
     spec: object.spec,
     ...(object.status && { status: object.status }),
     ...(scaler !== undefined && { replicasOwner: scaler }),
-    ...keepOwners(object),
+    ...toCachedOwners(object),
   };
 }
 
-export function keepService(object: Live<Wire<{ spec: Service['spec'] }>>): Service {
+export function toCachedService(object: Live<Wire<{ spec: Service['spec'] }>>): Service {
   const { type, clusterIP, selector, ports, sessionAffinity, trafficDistribution } = object.spec;
   const owner = ownerOf('selector', object.metadata.managedFields);
   return {
-    metadata: keepMetadata(object),
+    metadata: toCachedMetadata(object),
     spec: {
       ...(type !== undefined && { type }),
       ...(clusterIP !== undefined && { clusterIP }),
@@ -223,23 +225,23 @@ export function keepService(object: Live<Wire<{ spec: Service['spec'] }>>): Serv
       ...(trafficDistribution !== undefined && { trafficDistribution }),
     },
     ...(owner !== undefined && { selectorOwner: owner }),
-    ...keepOwners(object),
+    ...toCachedOwners(object),
   };
 }
 
-export function keepBudget(object: Live<Wire<{ spec: BudgetSpec }>>): Budget {
-  return { metadata: keepMetadata(object), spec: object.spec, ...keepOwners(object) };
+export function toCachedBudget(object: Live<Wire<{ spec: BudgetSpec }>>): Budget {
+  return { metadata: toCachedMetadata(object), spec: object.spec, ...toCachedOwners(object) };
 }
 
-export function keepAutoscaler(
+export function toCachedAutoscaler(
   object: Live<Wire<{ spec: AutoscalerSpec; status?: { desiredReplicas?: number } }>>,
 ): Autoscaler {
   const { desiredReplicas } = object.status ?? {};
   return {
-    metadata: keepMetadata(object),
+    metadata: toCachedMetadata(object),
     spec: object.spec,
     ...(desiredReplicas !== undefined && { desiredReplicas }),
-    ...keepOwners(object),
+    ...toCachedOwners(object),
   };
 }
 
@@ -257,7 +259,7 @@ function keptLabels(labels: Readonly<Record<string, string>>): Record<string, st
   return Object.fromEntries(POD_LABELS.flatMap((key) => (labels[key] === undefined ? [] : [[key, labels[key]]])));
 }
 
-export function keepPod({ metadata, spec, status }: Live<Wire<WirePod>>): Pod {
+export function toCachedPod({ metadata, spec, status }: Live<Wire<WirePod>>): Pod {
   const {
     name,
     namespace,
@@ -273,7 +275,7 @@ export function keepPod({ metadata, spec, status }: Live<Wire<WirePod>>): Pod {
   const scheduled = status?.conditions?.find(({ type }) => type === 'PodScheduled');
   const unschedulable = scheduled?.status === 'False' && scheduled.reason === 'Unschedulable';
   const containers = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].map(
-    keepContainer,
+    toCachedContainer,
   );
   return {
     metadata: {
@@ -294,12 +296,14 @@ export function keepPod({ metadata, spec, status }: Live<Wire<WirePod>>): Pod {
     ...(status?.phase !== undefined && { phase: status.phase }),
     ...(status?.reason !== undefined && { reason: status.reason }),
     ...(unschedulable && { unschedulable: scheduled.message ?? 'no node fits' }),
-    ...(Object.keys(HELD).every((key) => annotations[key] === HELD[key]) && { holdsVm: true as const }),
+    ...(Object.keys(DO_NOT_DISRUPT).every((key) => annotations[key] === DO_NOT_DISRUPT[key]) && {
+      holdsVm: true as const,
+    }),
     containers,
   };
 }
 
-function keepContainer({ name, ready, restartCount, imageID, state }: WireContainerStatus): ContainerState {
+function toCachedContainer({ name, ready, restartCount, imageID, state }: WireContainerStatus): ContainerState {
   return {
     name,
     ready: ready ?? false,
@@ -312,7 +316,7 @@ function keepContainer({ name, ready, restartCount, imageID, state }: WireContai
   };
 }
 
-export function keepSlice(object: Live<Wire<WireSlice>>): EndpointSlice {
+export function toCachedSlice(object: Live<Wire<WireSlice>>): EndpointSlice {
   const { name, namespace, uid, resourceVersion, creationTimestamp, labels = {} } = object.metadata as ObjectMeta;
   const release = labels[LABEL.release];
   return {
@@ -337,7 +341,7 @@ export function keepSlice(object: Live<Wire<WireSlice>>): EndpointSlice {
 /** What a kubelet reports of its images unless it was told otherwise (nodeStatusMaxImages). */
 const REPORTED_IMAGES = 50;
 
-export function keepNode({ metadata, spec, status }: Live<Wire<WireNode>>): Node {
+export function toCachedNode({ metadata, spec, status }: Live<Wire<WireNode>>): Node {
   const { name, uid, resourceVersion, creationTimestamp, labels = {}, deletionTimestamp } = metadata as ObjectMeta;
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   const images = status?.images ?? [];
@@ -371,7 +375,7 @@ export function keepNode({ metadata, spec, status }: Live<Wire<WireNode>>): Node
   };
 }
 
-export function keepVmPool({ metadata, spec, status }: Live<Wire<Pick<VmPool, 'spec' | 'status'>>>): VmPool {
+export function toCachedVmPool({ metadata, spec, status }: Live<Wire<Pick<VmPool, 'spec' | 'status'>>>): VmPool {
   const { name, uid, resourceVersion, creationTimestamp, generation, deletionTimestamp } = metadata as ObjectMeta;
   return {
     metadata: {
@@ -388,7 +392,7 @@ export function keepVmPool({ metadata, spec, status }: Live<Wire<Pick<VmPool, 's
 }
 
 /** Of every pod, whosever: only what it takes of its node. */
-export function keepPlacedPod({ metadata, spec }: Live<Wire<WirePod>>): PlacedPod {
+export function toCachedPlacedPod({ metadata, spec }: Live<Wire<WirePod>>): PlacedPod {
   const { name, namespace, uid, resourceVersion, labels = {}, deletionTimestamp } = metadata as ObjectMeta;
   return {
     metadata: {

@@ -84,7 +84,7 @@ async function write(scope: Scope, action: Action): Promise<void> {
       await applyDeployment(scope, action);
       break;
     case 'DeleteDeployment':
-      await heed(scope, action.guard);
+      await assertGuard(scope, action.guard);
       await remove(scope, DEPLOYMENTS, context.caches.deployments, action.target);
       break;
     case 'ApplyService':
@@ -223,7 +223,7 @@ async function ownRevision({ context, release }: Scope, { name, resourceVersion 
 }
 
 async function applyDeployment(scope: Scope, { deployment, force, guard }: Of<'ApplyDeployment'>): Promise<void> {
-  await heed(scope, guard);
+  await assertGuard(scope, guard);
   await applyOwned(scope, DEPLOYMENTS, scope.context.caches.deployments, deployment, force);
 }
 
@@ -282,7 +282,7 @@ function refusedAutoscaler(desired: DesiredAutoscaler, error: KubeError, at: num
 }
 
 /** Reads a pool's Service live: what it selects now is not removed or scaled down, whatever the cache said. */
-async function heed({ context, release }: Scope, guard: Guard | undefined): Promise<void> {
+async function assertGuard({ context, release }: Scope, guard: Guard | undefined): Promise<void> {
   if (!guard) return;
   const service = await readService(context, release.metadata.namespace, guard.service);
   if (!service) return;

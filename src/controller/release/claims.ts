@@ -43,12 +43,12 @@ export function createClaimBook(
       const before = claims.get(release);
       if (!isComplete) noted.add(release);
       keep(release, own);
-      return podsOf(before) > podsOf(own) || (before?.waiting !== undefined && own.waiting === undefined);
+      return podCount(before) > podCount(own) || (before?.waiting !== undefined && own.waiting === undefined);
     },
     forget: (release) => claims.delete(release),
   };
 }
 
-function podsOf(claims: Claims | undefined): number {
+function podCount(claims: Claims | undefined): number {
   return (claims?.reserved ?? []).reduce((sum, { count }) => sum + count, 0);
 }

@@ -39,7 +39,7 @@ export async function makeNew<T extends KubeObject>(scope: Scope, subject: Subje
   try {
     const options = { fieldManager: FIELD_MANAGER, fieldValidation: 'Strict' as const };
     const made = await context.client.create(resource, object as never, options);
-    memory.taken.delete(`${resource.kind}/${name}`);
+    memory.nameConflicts.delete(`${resource.kind}/${name}`);
     cache.observeWrite(made);
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
@@ -105,7 +105,7 @@ export function conflict(path: string, message: string): KubeError {
 /** Told once, for as long as it is so. */
 export function noteTaken({ context, release, memory }: Scope, kind: string, message: string, name: string): void {
   const object = `${kind}/${name}`;
-  if (memory.taken.get(object)?.message !== message)
+  if (memory.nameConflicts.get(object)?.message !== message)
     context.record(release, { type: 'Warning', reason: 'NameTaken', note: message });
-  memory.taken.set(object, { message, at: context.now() });
+  memory.nameConflicts.set(object, { message, at: context.now() });
 }

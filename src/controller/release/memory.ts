@@ -10,7 +10,7 @@ export const REFUSAL_MS = 30_000;
 export interface ReleaseMemory {
   dryRuns: Map<string, DryRun & { at: number }>;
   /** What is older than a refusal is believed is kept, so that it is told once. */
-  taken: Map<string, { message: string; at: number }>;
+  nameConflicts: Map<string, { message: string; at: number }>;
   /** Kind/name → when it was found, or made, to be gone (ms since the epoch). */
   lost: Map<string, number>;
   /** Kind/name → how often in a row a write to it was made on old news. */
@@ -20,40 +20,40 @@ export interface ReleaseMemory {
   refused: Map<string, { hash: string; message: string; at: number }>;
   stored: Map<string, StoredState>;
   /** Kind/name → when which desired state was put back. */
-  putBacks: Map<string, { hash: string; at: number[] }>;
+  driftReverts: Map<string, { hash: string; at: number[] }>;
   contested: Map<string, { hash: string; manager: string; until: number }>;
-  cleanSince: Map<string, { track: string; switchedAt: string | undefined; since: number }>;
+  drainedSince: Map<string, { track: string; switchedAt: string | undefined; since: number }>;
   leftSince: Map<string, number>;
   /** Image → the digest that its tag was said to have moved to. */
   moved: Map<string, string>;
   /** What the last event of an internal error said. */
   internalError?: string;
   /** When the status was last written (ms since the epoch). */
-  toldAt: number;
+  lastStatusAt: number;
   /** What it was to be then. */
-  told?: string;
+  lastStatus?: string;
 }
 
 export function createMemory(): ReleaseMemory {
   return {
     dryRuns: new Map(),
-    taken: new Map(),
+    nameConflicts: new Map(),
     lost: new Map(),
     conflicts: new Map(),
     stale: 0,
     refused: new Map(),
     stored: new Map(),
-    putBacks: new Map(),
+    driftReverts: new Map(),
     contested: new Map(),
-    cleanSince: new Map(),
+    drainedSince: new Map(),
     leftSince: new Map(),
     moved: new Map(),
-    toldAt: 0,
+    lastStatusAt: 0,
   };
 }
 
 /** Forgets what is too old to be believed, and shows the rest to the planner. */
-export function recall(memory: ReleaseMemory, now: number): Memory {
+export function expire(memory: ReleaseMemory, now: number): Memory {
   for (const [hash, answer] of memory.dryRuns)
     if (!answer.ok && now - answer.at > REFUSAL_MS) memory.dryRuns.delete(hash);
   for (const [name, at] of memory.lost) if (now - at > REFUSAL_MS) memory.lost.delete(name);
@@ -61,23 +61,23 @@ export function recall(memory: ReleaseMemory, now: number): Memory {
   for (const [name, { until }] of memory.contested) if (until <= now) memory.contested.delete(name);
   return {
     dryRuns: memory.dryRuns,
-    taken: new Map(
-      [...memory.taken].flatMap(([name, { message, at }]) => (now - at > REFUSAL_MS ? [] : [[name, message]])),
+    nameConflicts: new Map(
+      [...memory.nameConflicts].flatMap(([name, { message, at }]) => (now - at > REFUSAL_MS ? [] : [[name, message]])),
     ),
     lost: new Set(memory.lost.keys()),
     refused: memory.refused,
     stored: memory.stored,
     contested: memory.contested,
-    cleanSince: memory.cleanSince,
+    drainedSince: memory.drainedSince,
     leftSince: memory.leftSince,
   };
 }
 
 /** When what is remembered must be looked at again (ms since the epoch). */
-export function recallDue(memory: ReleaseMemory, now: number): number[] {
+export function expiryDue(memory: ReleaseMemory, now: number): number[] {
   return [
     ...[...memory.dryRuns.values()].flatMap((answer) => (answer.ok ? [] : [answer.at + REFUSAL_MS + 1])),
-    ...[...memory.taken.values(), ...memory.refused.values()]
+    ...[...memory.nameConflicts.values(), ...memory.refused.values()]
       .map(({ at }) => at)
       .concat([...memory.lost.values()])
       .map((at) => at + REFUSAL_MS + 1)
@@ -87,7 +87,10 @@ export function recallDue(memory: ReleaseMemory, now: number): number[] {
 }
 
 /** What is remembered of an object goes with it. `objects`: those that are there. */
-export function forgetGone({ stored, putBacks, contested }: ReleaseMemory, objects: ReadonlySet<string>): void {
+export function forgetGone(
+  { stored, driftReverts: putBacks, contested }: ReleaseMemory,
+  objects: ReadonlySet<string>,
+): void {
   for (const remembered of [stored, putBacks, contested])
     for (const object of remembered.keys()) if (!objects.has(object)) remembered.delete(object);
 }
@@ -99,17 +102,17 @@ export function noteStored({ stored, contested }: ReleaseMemory, object: string,
 }
 
 /** Counts a put-back of the same desired state; true once it has been too many. */
-export function notePutBack(
+export function noteRevert(
   memory: ReleaseMemory,
   object: string,
   { hash, manager, now }: { hash: string; manager: string; now: number },
 ): boolean {
-  const before = memory.putBacks.get(object);
+  const before = memory.driftReverts.get(object);
   const recent = before?.hash === hash ? before.at.filter((at) => now - at < CONTESTED_WINDOW_MS) : [];
   const at = [...recent, now];
-  memory.putBacks.set(object, { hash, at });
+  memory.driftReverts.set(object, { hash, at });
   if (at.length < CONTESTED_AFTER) return false;
-  memory.putBacks.delete(object);
+  memory.driftReverts.delete(object);
   memory.contested.set(object, { hash, manager, until: now + CONTESTED_FOR_MS });
   return true;
 }

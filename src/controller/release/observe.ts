@@ -18,8 +18,8 @@ import {
 import { readSpec } from '../../release/state/valid-spec.ts';
 import { FORMER_INDEX, NAMESPACE_INDEX, RELEASE_INDEX } from '../kinds/caches.ts';
 import type { ReleaseMemory } from './memory.ts';
-import { forgetGone, recall } from './memory.ts';
-import { keepService, SERVICES } from '../kinds/resources.ts';
+import { forgetGone, expire } from './memory.ts';
+import { toCachedService, SERVICES } from '../kinds/resources.ts';
 import type { ReconcileContext } from './context.ts';
 
 /** What is asked of the room on VMs. */
@@ -100,7 +100,7 @@ export function observeCached(
       .byIndex(FORMER_INDEX, namespace)
       .filter(({ metadata }) => metadata.labels?.[LABEL.release] !== name),
     foreignServices: [],
-    memory: recall(memory, now),
+    memory: expire(memory, now),
   };
 }
 
@@ -114,7 +114,7 @@ function namesOf(byKind: Readonly<Record<string, readonly { metadata: ObjectMeta
 
 /** A name is ours by now, whoever made the object: another leader may have. */
 function forgetTaken(
-  { taken }: ReleaseMemory,
+  { nameConflicts: taken }: ReleaseMemory,
   kind: string,
   objects: readonly { metadata: ObjectMeta }[],
   owner: ObjectMeta,
@@ -165,12 +165,12 @@ function noteClean(
   const clean = slices.every(({ endpoints }) =>
     endpoints.every(({ pod }) => pod !== undefined && tracks.get(pod) === track),
   );
-  const known = memory.cleanSince.get(name);
+  const known = memory.drainedSince.get(name);
   // A switch and back again, seen as one: the slices may be those from before.
   const switchedAt = service.metadata.annotations?.[ANNOTATION.switchedAt];
-  if (track === undefined || !clean) memory.cleanSince.delete(name);
+  if (track === undefined || !clean) memory.drainedSince.delete(name);
   else if (known?.track !== track || known.switchedAt !== switchedAt)
-    memory.cleanSince.set(name, { track, switchedAt, since: now });
+    memory.drainedSince.set(name, { track, switchedAt, since: now });
 }
 
 /** A pool may have had another Service before: its clients need the time to leave, too. */
@@ -191,12 +191,12 @@ function noteLeft(
 
 /** The Services that stand where ours would. One that is gone frees the name. */
 async function readForeign(context: ReconcileContext, namespace: string, memory: ReleaseMemory): Promise<Service[]> {
-  const names = [...memory.taken.keys()].flatMap((key) =>
+  const names = [...memory.nameConflicts.keys()].flatMap((key) =>
     key.startsWith('Service/') ? [key.slice('Service/'.length)] : [],
   );
   const found = await Promise.all(names.map((name) => readService(context, namespace, name)));
   names.forEach((name, index) => {
-    if (found[index] === undefined) memory.taken.delete(`Service/${name}`);
+    if (found[index] === undefined) memory.nameConflicts.delete(`Service/${name}`);
   });
   return found.flatMap((service) => service ?? []);
 }
@@ -207,5 +207,5 @@ export async function readService(
   name: string,
 ): Promise<Service | undefined> {
   const live = await getIfThere(context.client, SERVICES, { namespace, name });
-  return live && keepService(live);
+  return live && toCachedService(live);
 }

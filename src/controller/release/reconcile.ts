@@ -21,7 +21,7 @@ import { applyAction } from './apply.ts';
 import { RELEASE_INDEX } from '../kinds/caches.ts';
 import { isStale } from './conflicts.ts';
 import type { ReleaseMemory } from './memory.ts';
-import { createMemory, recallDue } from './memory.ts';
+import { createMemory, expiryDue } from './memory.ts';
 import { createClaimBook } from './claims.ts';
 import type { RoomLook } from './observe.ts';
 import { observe, observeCached } from './observe.ts';
@@ -146,7 +146,7 @@ async function pass(
       continue;
     }
     freesRoom = note(last.claims) || freesRoom;
-    const first = last.actions.filter((action) => action.first);
+    const first = last.actions.filter((action) => action.takesTrafficBack);
     // The traffic of this release is where it belongs: that of the others goes before what is left to do here.
     if (hurried && first.length === 0) return { requeueAfterMs: 0, freesRoom };
     if (last.actions.length === 0) break;
@@ -155,14 +155,14 @@ async function pass(
       hurried = failure === undefined;
       if (hurried) continue;
     }
-    const rest = last.actions.filter((action) => !action.first);
+    const rest = last.actions.filter((action) => !action.takesTrafficBack);
     failure = (await applyAll(context, release, memory, rest)) ?? failure;
     if (failure !== undefined) break;
   }
   if (!last || release.metadata.deletionTimestamp !== undefined) return { freesRoom };
   const untold = await writeStatus(context, memory, last, failure);
   if (failure !== undefined) throw asError(failure);
-  const due = [last.due, untold].filter((time) => time !== undefined).concat(recallDue(memory, context.now()));
+  const due = [last.due, untold].filter((time) => time !== undefined).concat(expiryDue(memory, context.now()));
   const soonest = Math.min(...due, context.now() + RESYNC_MS);
   return {
     requeueAfterMs: last.actions.length > 0 ? 0 : Math.max(1, soonest - context.now()),
@@ -257,13 +257,13 @@ async function putStatus(
   failure: unknown,
 ): Promise<number | undefined> {
   if (canonicalJson(status) === canonicalJson(release.status ?? {})) return undefined;
-  const next = memory.toldAt + PROGRESS_MS;
+  const next = memory.lastStatusAt + PROGRESS_MS;
   // Two leaders for a while, each with a memory of its own, must not answer each other as fast as they can.
-  const isOthers = memory.told !== undefined && memory.told !== canonicalJson(release.status ?? {});
+  const isOthers = memory.lastStatus !== undefined && memory.lastStatus !== canonicalJson(release.status ?? {});
   if (context.now() < next && (isOthers || !hasTurned(release.status, status))) return next;
   context.assertLeading();
   // Before it is sent: an answer that is lost makes it no other's.
-  memory.told = canonicalJson(status);
+  memory.lastStatus = canonicalJson(status);
   const { namespace, name, uid } = release.metadata;
   try {
     const written = await context.client.patch(
@@ -279,7 +279,7 @@ async function putStatus(
       { fieldManager: FIELD_MANAGER },
     );
     context.caches.releases.observeWrite(written);
-    memory.toldAt = context.now();
+    memory.lastStatusAt = context.now();
   } catch (problem) {
     // The work is done and the first error is the one to tell; a status that was not written is written by the next pass.
     if (failure === undefined && !isNotFound(problem)) throw problem;

@@ -11,7 +11,7 @@ import type { Desired, FieldOwners } from '../../release/record/kube-objects.ts'
 import type { Cache } from '../kinds/caches.ts';
 import type { Scope } from './contact.ts';
 import { conflict, makeNew } from './contact.ts';
-import { notePutBack, noteStored } from './memory.ts';
+import { noteRevert, noteStored } from './memory.ts';
 import { formOf } from './stored-forms.ts';
 
 type Cached = Stored & FieldOwners;
@@ -113,7 +113,7 @@ function remember(
 }
 
 function putBack({ context, release, memory }: Scope, object: string, hash: string, manager: string): void {
-  const gaveUp = notePutBack(memory, object, { hash, manager, now: context.now() });
+  const gaveUp = noteRevert(memory, object, { hash, manager, now: context.now() });
   context.record(release, {
     type: 'Warning',
     reason: gaveUp ? 'Contested' : 'DriftPutBack',

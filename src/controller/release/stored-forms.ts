@@ -16,10 +16,10 @@ import {
   AUTOSCALERS,
   BUDGETS,
   DEPLOYMENTS,
-  keepAutoscaler,
-  keepBudget,
-  keepDeployment,
-  keepService,
+  toCachedAutoscaler,
+  toCachedBudget,
+  toCachedDeployment,
+  toCachedService,
   SERVICES,
 } from '../kinds/resources.ts';
 
@@ -31,10 +31,14 @@ interface Kind {
 }
 
 const KINDS: Readonly<Record<string, Kind>> = {
-  Deployment: { resource: DEPLOYMENTS, cacheOf: ({ deployments }) => deployments, keep: keepDeployment },
-  Service: { resource: SERVICES, cacheOf: ({ services }) => services, keep: keepService },
-  HorizontalPodAutoscaler: { resource: AUTOSCALERS, cacheOf: ({ autoscalers }) => autoscalers, keep: keepAutoscaler },
-  PodDisruptionBudget: { resource: BUDGETS, cacheOf: ({ budgets }) => budgets, keep: keepBudget },
+  Deployment: { resource: DEPLOYMENTS, cacheOf: ({ deployments }) => deployments, keep: toCachedDeployment },
+  Service: { resource: SERVICES, cacheOf: ({ services }) => services, keep: toCachedService },
+  HorizontalPodAutoscaler: {
+    resource: AUTOSCALERS,
+    cacheOf: ({ autoscalers }) => autoscalers,
+    keep: toCachedAutoscaler,
+  },
+  PodDisruptionBudget: { resource: BUDGETS, cacheOf: ({ budgets }) => budgets, keep: toCachedBudget },
 };
 
 function kindOf({ kind }: Desired<unknown>): Kind {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { judge } from './failure.ts';
+import { judgeHealth } from './failure.ts';
 import type { ContainerState, Deployment, Pod } from '../record/kube-objects.ts';
 import { makeDeployment } from '../record/desired.ts';
 import { placementOf, topologyOf } from '../record/revision.ts';
@@ -53,12 +53,12 @@ describe('2.5 a failure of the version', () => {
     ['a missing image', waiting('ImagePullBackOff', 'manifest for web:9 not found'), 'ImageMissing'],
     ['an image without this platform', waiting('ErrImagePull', 'no match for platform in manifest'), 'ImageMissing'],
   ])('%s is one at once', (_what, pod, reason) => {
-    expect(judge(workload(pod), recorded, context)).toMatchObject({ kind: 'Failed', reason });
+    expect(judgeHealth(workload(pod), recorded, context)).toMatchObject({ kind: 'Failed', reason });
   });
 
   test('readiness that is never reached is one when the deadline has passed, and not before', () => {
-    expect(judge(workload({}), recorded, context).kind).toBe('Progressing');
-    expect(judge(workload({}), recorded, { ...context, deadlineSeconds: 60 })).toMatchObject({
+    expect(judgeHealth(workload({}), recorded, context).kind).toBe('Progressing');
+    expect(judgeHealth(workload({}), recorded, { ...context, deadlineSeconds: 60 })).toMatchObject({
       kind: 'Failed',
       reason: 'ProgressDeadlineExceeded',
       message: '0 of 1 pods are ready after 60 s',
@@ -66,7 +66,7 @@ describe('2.5 a failure of the version', () => {
   });
 
   test('a first crash or two may be a hiccup', () => {
-    expect(judge(workload(waiting('CrashLoopBackOff', '', 2)), recorded, context).kind).toBe('Progressing');
+    expect(judgeHealth(workload(waiting('CrashLoopBackOff', '', 2)), recorded, context).kind).toBe('Progressing');
   });
 });
 
@@ -85,24 +85,29 @@ describe('2.5 what a pod did itself is judged', () => {
     ['finds its registry down', waiting('ImagePullBackOff', '503 Service Unavailable')],
   ])('also where another pod %s', (_what, other) => {
     const nodes = [{ metadata: { name: 'lost' }, ready: false, unschedulable: false, taints: [] }];
-    expect(judge(among(other), recorded, { ...context, nodes })).toMatchObject({ kind: 'Failed', reason: 'CrashLoop' });
+    expect(judgeHealth(among(other), recorded, { ...context, nodes })).toMatchObject({
+      kind: 'Failed',
+      reason: 'CrashLoop',
+    });
   });
 
   test('and one image that is missing, whatever keeps the others', () => {
     const pods = [waiting('ErrImagePull', 'i/o timeout'), waiting('ErrImagePull', 'manifest unknown')];
     const found = workload({}, { replicas: 2 });
     const both = { ...found, pods: pods.flatMap((pod) => podsFor(found.deployment, 1, { ready: false, ...pod })) };
-    expect(judge(both, recorded, context)).toMatchObject({ kind: 'Failed', reason: 'ImageMissing' });
+    expect(judgeHealth(both, recorded, context)).toMatchObject({ kind: 'Failed', reason: 'ImageMissing' });
   });
 
   test('but not while pods of a deleted namesake are still about', () => {
-    expect(judge(among({}, 1), recorded, context).kind).toBe('Progressing');
-    expect(judge(among({}, 2), recorded, context).kind).toBe('Failed');
+    expect(judgeHealth(among({}, 1), recorded, context).kind).toBe('Progressing');
+    expect(judgeHealth(among({}, 2), recorded, context).kind).toBe('Failed');
   });
 
   test('but not by a pod that is older than its Deployment', () => {
     const found = workload(crashing);
-    expect(judge({ ...found, deployment: created(found.deployment, NOW) }, recorded, context).kind).toBe('Progressing');
+    expect(judgeHealth({ ...found, deployment: created(found.deployment, NOW) }, recorded, context).kind).toBe(
+      'Progressing',
+    );
   });
 });
 
@@ -113,22 +118,25 @@ describe('2.5 the deadline', () => {
     const found = workload({}, {});
     const evicted = podsFor(found.deployment, 1, { ready: false, phase: 'Failed', reason: 'Evicted' });
     const both = { ...found, pods: [...evicted, ...found.pods] };
-    expect(judge(both, recorded, soon)).toMatchObject({ kind: 'Failed', reason: 'ProgressDeadlineExceeded' });
-    expect(judge({ ...both, pods: evicted }, recorded, soon)).toMatchObject({ kind: 'Excused', reason: 'Evicted' });
+    expect(judgeHealth(both, recorded, soon)).toMatchObject({ kind: 'Failed', reason: 'ProgressDeadlineExceeded' });
+    expect(judgeHealth({ ...both, pods: evicted }, recorded, soon)).toMatchObject({
+      kind: 'Excused',
+      reason: 'Evicted',
+    });
   });
 
   test('is all of it for a pod that replaces one that was drained', () => {
     const found = workload({});
     const replaced = found.pods.map((pod) => ({ ...pod, startedAt: new Date(NOW - 20_000).toISOString() }));
-    expect(judge({ ...found, pods: replaced }, recorded, soon).kind).toBe('Progressing');
-    expect(judge({ ...found, pods: replaced }, recorded, { ...soon, now: NOW + 10_000 }).kind).toBe('Failed');
+    expect(judgeHealth({ ...found, pods: replaced }, recorded, soon).kind).toBe('Progressing');
+    expect(judgeHealth({ ...found, pods: replaced }, recorded, { ...soon, now: NOW + 10_000 }).kind).toBe('Failed');
   });
 
   test('begins with the Deployment, however long before its revision was let in', () => {
     const found = workload({});
     const young = { ...found, deployment: created(found.deployment, NOW - 10_000) };
-    expect(judge(young, recorded, soon).kind).toBe('Progressing');
-    expect(judge(young, recorded, { ...soon, now: NOW + 20_000 }).kind).toBe('Failed');
+    expect(judgeHealth(young, recorded, soon).kind).toBe('Progressing');
+    expect(judgeHealth(young, recorded, { ...soon, now: NOW + 20_000 }).kind).toBe('Failed');
   });
 });
 
@@ -148,7 +156,7 @@ describe('2.5 not a failure of the version: the clock stands still', () => {
       'QuotaExceeded',
     ],
   ])('%s', (_what, pod, status, nodes, reason) => {
-    const verdict = judge(workload(pod, status), recorded, { ...context, nodes, deadlineSeconds: 1 });
+    const verdict = judgeHealth(workload(pod, status), recorded, { ...context, nodes, deadlineSeconds: 1 });
     expect(verdict).toMatchObject({ kind: 'Excused', reason });
   });
 });
@@ -157,8 +165,8 @@ test('a rolling update that gets on begins its deadline anew, BlueGreen does not
   const lastUpdateTime = new Date(NOW - 10_000).toISOString();
   const status = { conditions: [{ type: 'Progressing', status: 'True', lastUpdateTime }] };
   const soon = { ...context, deadlineSeconds: 30 };
-  expect(judge(workload({}, status, 'RollingUpdate'), recorded, soon).kind).toBe('Progressing');
-  expect(judge(workload({}, status, 'BlueGreen'), recorded, soon).kind).toBe('Failed');
+  expect(judgeHealth(workload({}, status, 'RollingUpdate'), recorded, soon).kind).toBe('Progressing');
+  expect(judgeHealth(workload({}, status, 'BlueGreen'), recorded, soon).kind).toBe('Failed');
 });
 
 describe('2.5 time in which nothing was started is not the version’s', () => {
@@ -172,19 +180,19 @@ describe('2.5 time in which nothing was started is not the version’s', () => {
     const found = workload({});
     const untaken = found.pods.slice(0, pods.length).map(({ startedAt: _startedAt, ...pod }) => pod);
     const judged = { ...found, pods: untaken };
-    expect(judge(judged, recorded, context).kind).toBe('Progressing');
-    expect(judge(judged, recorded, soon)).toEqual({ kind: 'Excused', reason: 'NotStarted', message });
-    expect(judge(judged, recorded, { ...context, clock: stopped })).toMatchObject({ reason: 'NotStarted' });
+    expect(judgeHealth(judged, recorded, context).kind).toBe('Progressing');
+    expect(judgeHealth(judged, recorded, soon)).toEqual({ kind: 'Excused', reason: 'NotStarted', message });
+    expect(judgeHealth(judged, recorded, { ...context, clock: stopped })).toMatchObject({ reason: 'NotStarted' });
     // It has all of its time from then on.
     const taken = found.pods.map((pod) => ({ ...pod, startedAt: new Date(NOW).toISOString() }));
-    expect(judge({ ...found, pods: taken }, recorded, { ...soon, now: NOW + 29_000 }).kind).toBe('Progressing');
-    expect(judge({ ...found, pods: taken }, recorded, { ...soon, now: NOW + 30_000 }).kind).toBe('Failed');
+    expect(judgeHealth({ ...found, pods: taken }, recorded, { ...soon, now: NOW + 29_000 }).kind).toBe('Progressing');
+    expect(judgeHealth({ ...found, pods: taken }, recorded, { ...soon, now: NOW + 30_000 }).kind).toBe('Failed');
   });
 
   test('but pods that are refused are', () => {
     const status = { conditions: [{ type: 'ReplicaFailure', status: 'True', message: 'denied by a policy' }] };
     const refused = { ...workload({}, status), pods: [] };
-    expect(judge(refused, recorded, soon)).toMatchObject({ kind: 'Failed', message: 'denied by a policy' });
+    expect(judgeHealth(refused, recorded, soon)).toMatchObject({ kind: 'Failed', message: 'denied by a policy' });
   });
 });
 

@@ -1,12 +1,12 @@
 /** Whether a revision has failed in a pool, or something else is to blame. Pure. */
 import { isDraining } from '../../scheduling/nodes.ts';
-import type { Deployment, Node, Pod } from '../record/kube-objects.ts';
+import type { Deployment, ReleaseNode, Pod } from '../record/kube-objects.ts';
 import type { Revision } from '../record/revision.ts';
 import { poolFacts } from '../record/revision.ts';
 import type { Workload } from '../state/view.ts';
 import { podsOf } from '../state/target.ts';
 
-export type Verdict =
+export type HealthVerdict =
   | { kind: 'Progressing' }
   /** Not the version's fault: the deadline's clock stands still. */
   | { kind: 'Excused'; reason: string; message: string }
@@ -21,16 +21,16 @@ interface Case {
   pods: readonly Pod[];
   /** Those of them that answer for what they do. */
   own: readonly Pod[];
-  nodes: ReadonlyMap<string, Node>;
+  nodes: ReadonlyMap<string, ReleaseNode>;
   deadline: number;
   clock: { start: string; stopped?: string } | undefined;
   now: number;
 }
 
-type Rule = (judged: Case) => Verdict | undefined;
+type HealthRule = (judged: Case) => HealthVerdict | undefined;
 
 /** The first that applies decides: what a pod did itself, then what no version could help, then the time. */
-const RULES: readonly Rule[] = [
+const RULES: readonly HealthRule[] = [
   crashLoop,
   imageMissing,
   nodeLost,
@@ -43,11 +43,11 @@ const RULES: readonly Rule[] = [
   deadlinePassed,
 ];
 
-export function judge(
+export function judgeHealth(
   workload: Workload,
   revision: Revision,
-  context: { nodes: readonly Node[]; deadlineSeconds: number; now: number; clock?: Case['clock'] },
-): Verdict {
+  context: { nodes: readonly ReleaseNode[]; deadlineSeconds: number; now: number; clock?: Case['clock'] },
+): HealthVerdict {
   const nodes = new Map(context.nodes.map((node) => [node.metadata.name, node]));
   const pods = podsOf(workload, revision);
   const judged: Case = {
@@ -85,7 +85,7 @@ function isLost({ ready, nodeName }: Pod, nodes: Case['nodes']): boolean {
   return !ready && nodeName !== undefined && nodes.get(nodeName)?.ready === false;
 }
 
-function nodeLost({ pods, nodes }: Case): Verdict | undefined {
+function nodeLost({ pods, nodes }: Case): HealthVerdict | undefined {
   const pod = pods.find((candidate) => isLost(candidate, nodes));
   return (
     pod && {
@@ -97,7 +97,7 @@ function nodeLost({ pods, nodes }: Case): Verdict | undefined {
 }
 
 /** It will be evicted in a moment: on another node it has all of its time. */
-function nodeDraining({ pods, nodes }: Case): Verdict | undefined {
+function nodeDraining({ pods, nodes }: Case): HealthVerdict | undefined {
   const pod = pods.find(({ ready, nodeName = '' }) => {
     const node = nodes.get(nodeName);
     return !ready && node !== undefined && isDraining(node);
@@ -111,7 +111,7 @@ function nodeDraining({ pods, nodes }: Case): Verdict | undefined {
   );
 }
 
-function evicted({ pods, workload }: Case): Verdict | undefined {
+function evicted({ pods, workload }: Case): HealthVerdict | undefined {
   const running = workload.pods.filter((pod) => !hasEnded(pod)).length;
   if (running >= (workload.deployment.spec.replicas ?? 0)) return undefined;
   const pod = pods.find(({ phase, reason }) => phase === 'Failed' && reason === 'Evicted');
@@ -124,14 +124,14 @@ function evicted({ pods, workload }: Case): Verdict | undefined {
   );
 }
 
-function unschedulable({ pods }: Case): Verdict | undefined {
+function unschedulable({ pods }: Case): HealthVerdict | undefined {
   const pod = pods.find((candidate) => candidate.unschedulable !== undefined);
   return (
     pod && { kind: 'Excused', reason: 'Unschedulable', message: `pod ${pod.metadata.name}: ${pod.unschedulable ?? ''}` }
   );
 }
 
-function quotaExceeded({ workload }: Case): Verdict | undefined {
+function quotaExceeded({ workload }: Case): HealthVerdict | undefined {
   const failure = replicaFailure(workload.deployment);
   return failure?.includes('exceeded quota')
     ? { kind: 'Excused', reason: 'QuotaExceeded', message: failure }
@@ -157,12 +157,12 @@ function pullProblems(pods: readonly Pod[]): string[] {
   );
 }
 
-function registryDown({ pods }: Case): Verdict | undefined {
+function registryDown({ pods }: Case): HealthVerdict | undefined {
   const message = pullProblems(pods).find((problem) => !MISSING.test(problem) && REGISTRY_DOWN.test(problem));
   return message === undefined ? undefined : { kind: 'Excused', reason: 'RegistryUnavailable', message };
 }
 
-function crashLoop({ own }: Case): Verdict | undefined {
+function crashLoop({ own }: Case): HealthVerdict | undefined {
   for (const pod of own) {
     const container = pod.containers.find(
       ({ waiting, restartCount }) => waiting?.reason === 'CrashLoopBackOff' && restartCount >= CRASH_LOOP_RESTARTS,
@@ -178,13 +178,13 @@ function crashLoop({ own }: Case): Verdict | undefined {
   return undefined;
 }
 
-function imageMissing({ own }: Case): Verdict | undefined {
+function imageMissing({ own }: Case): HealthVerdict | undefined {
   const message = pullProblems(own).find((problem) => MISSING.test(problem));
   return message === undefined ? undefined : { kind: 'Failed', reason: 'ImageMissing', message };
 }
 
 /** Time is up, but nothing has run that could have used it: controllers, scheduler or kubelets are late. */
-function notStarted(judged: Case): Verdict | undefined {
+function notStarted(judged: Case): HealthVerdict | undefined {
   const { workload, pods } = judged;
   if (!isLate(judged) || allReady(judged) || replicaFailure(workload.deployment) !== undefined) return undefined;
   if (pods.some(({ ready, startedAt }) => !ready && startedAt !== undefined)) return undefined;
@@ -198,7 +198,7 @@ function notStarted(judged: Case): Verdict | undefined {
   };
 }
 
-function deadlinePassed(judged: Case): Verdict | undefined {
+function deadlinePassed(judged: Case): HealthVerdict | undefined {
   const { workload, pods, deadline, clock } = judged;
   if (!isLate(judged) || clock?.stopped !== undefined || allReady(judged)) return undefined;
   const replicas = workload.deployment.spec.replicas ?? 0;

@@ -3,9 +3,9 @@ import type { Reason } from '../../api/reasons.ts';
 import { ownOrNew } from '../../lib/own.ts';
 import type { Action } from '../record/actions.ts';
 import { findCondition } from '../../api/conditions.ts';
-import type { Revisions } from '../record/facts-draft.ts';
-import type { Verdict } from './failure.ts';
-import { deadlineOf, judge } from './failure.ts';
+import type { FactsDraft } from '../record/facts-draft.ts';
+import type { HealthVerdict } from './failure.ts';
+import { deadlineOf, judgeHealth } from './failure.ts';
 import { soakedAt } from '../stages/gates.ts';
 import { poolsToEnter } from '../stages/stage-pools.ts';
 import { isMoving } from '../stages/moves.ts';
@@ -29,7 +29,7 @@ import {
 import type { PoolView, View, Workload } from '../state/view.ts';
 
 /** Health, soak and failure of the revision that rolls; and when held or reverted pools came back. */
-export function markPools(view: View, drafts: Revisions): void {
+export function markPools(view: View, drafts: FactsDraft): void {
   const wanted = wantedRevision(view);
   for (const pool of view.pools) {
     if (pool.hold) markReturned(view, drafts, pool);
@@ -40,7 +40,7 @@ export function markPools(view: View, drafts: Revisions): void {
   }
 }
 
-function markRolling(view: View, drafts: Revisions, pool: PoolView, revision: Revision): void {
+function markRolling(view: View, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
   const { healthySince, good } = poolFacts(revision, pool.name);
   if (isHealthy(view, pool, revision)) {
     if (healthySince === undefined) {
@@ -84,7 +84,7 @@ function isRetried(revision: Revision, pool: PoolView): boolean {
   return failed !== undefined || rolledBack !== undefined;
 }
 
-function markGood(view: View, drafts: Revisions, pool: PoolView, revision: Revision): void {
+function markGood(view: View, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
   change(drafts, pool, revision, (own) => {
     own.good = new Date(view.now).toISOString();
     delete own.failed;
@@ -100,7 +100,7 @@ function isSoaking(view: View, pool: PoolView, revision: Revision): boolean {
   return next !== undefined && poolsToEnter(view, next, revision).length > 0;
 }
 
-function markFailure(view: View, drafts: Revisions, pool: PoolView, revision: Revision): void {
+function markFailure(view: View, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
   const workload = judgedWorkload(view, pool, revision);
   const { clock, entered } = poolFacts(revision, pool.name);
   if (!workload || !entered || view.topology === undefined) return;
@@ -114,7 +114,7 @@ function markFailure(view: View, drafts: Revisions, pool: PoolView, revision: Re
     });
     return;
   }
-  const judged = judge(workload, revision, {
+  const judged = judgeHealth(workload, revision, {
     nodes: view.observed.nodes,
     deadlineSeconds: view.topology.progressDeadlineSeconds,
     now: view.now,
@@ -152,14 +152,14 @@ function judgedWorkload(view: View, pool: PoolView, revision: Revision): Workloa
 }
 
 /** While steps forward are stopped, time is no failure; a crash is. */
-function excusePause({ paused }: View, verdict: Verdict): Verdict {
+function excusePause({ paused }: View, verdict: HealthVerdict): HealthVerdict {
   const late = verdict.kind === 'Failed' && verdict.reason === 'ProgressDeadlineExceeded';
   if (paused === undefined || (verdict.kind === 'Failed' && !late)) return verdict;
   return { kind: 'Excused', reason: 'Paused', message: `paused: ${paused}` };
 }
 
 /** A pool that is back at its target counts as having run it last. */
-function markReturned(view: View, drafts: Revisions, pool: PoolView): void {
+function markReturned(view: View, drafts: FactsDraft, pool: PoolView): void {
   const { served, hold } = pool;
   const since = hold?.pool.completedAt;
   if (!served || since === undefined) return;
@@ -173,7 +173,7 @@ function markReturned(view: View, drafts: Revisions, pool: PoolView): void {
 }
 
 /** A pool that was added while its stage runs an older revision has shown that revision good once it is healthy. */
-function markJoined(view: View, drafts: Revisions, pool: PoolView, revision: Revision): void {
+function markJoined(view: View, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
   if (poolFacts(revision, pool.name).good !== undefined || !isHealthy(view, pool, revision)) return;
   change(drafts, pool, revision, (own) => {
     own.healthySince = new Date(view.now).toISOString();
@@ -181,7 +181,7 @@ function markJoined(view: View, drafts: Revisions, pool: PoolView, revision: Rev
   });
 }
 
-function change(drafts: Revisions, pool: PoolView, revision: Revision, edit: (own: PoolFacts) => void): void {
+function change(drafts: FactsDraft, pool: PoolView, revision: Revision, edit: (own: PoolFacts) => void): void {
   const facts = drafts.change(revision);
   edit(ownOrNew<PoolFacts>(facts.pools, pool.name, () => ({})));
 }
@@ -239,7 +239,7 @@ function answerIn(view: View, topology: Topology, wanted: Revision, failed: Pool
   const names = automaticRollbackNames(view.owner, wanted.number, facts?.attempt ?? 1, onePool);
   const made = view.observed.rollbacks.find(({ metadata }) => names.includes(metadata.name));
   const [plain, other] = names;
-  const name = view.observed.memory.taken.has(`ReleaseRollback/${plain}`) ? other : plain;
+  const name = view.observed.memory.nameConflicts.has(`ReleaseRollback/${plain}`) ? other : plain;
   if (made) {
     const message = `${what}; rollback ${made.metadata.name} did not take it back`;
     return findCondition(made.status?.conditions, 'Accepted') && { kind: 'Stay', reason: 'RollbackRejected', message };

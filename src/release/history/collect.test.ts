@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import type { Action } from '../record/actions.ts';
-import { collectRevisions, keepLedger } from './collect.ts';
+import { collectRevisions, reconcileLedger } from './collect.ts';
 import type { ControllerRevision } from '../record/kube-objects.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Facts, Ledger, PinnedImage } from '../record/recorded-data.ts';
@@ -182,7 +182,7 @@ describe('the topology and the ledger share one object', () => {
     ];
     const wanted = spec({ stages });
     const object = objectWith(0, long);
-    const [action] = keepLedger(view(observed({ release: release(wanted), revisions: [object] }), NOW));
+    const [action] = reconcileLedger(view(observed({ release: release(wanted), revisions: [object] }), NOW));
     const annotations = action?.kind === 'AnnotateRevision' ? action.annotations : {};
     expect(Object.keys(annotations).toSorted()).toEqual([ANNOTATION.ledger, ANNOTATION.topology].toSorted());
     expect(bytesOf(annotations)).toBeLessThan(256 * 1024);

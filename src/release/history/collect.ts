@@ -49,7 +49,7 @@ export function recordRevision(view: View): Action[] {
 }
 
 /** Keeps the ledger: the topology to roll back in while the spec is not valid, and which revision is wanted. */
-export function keepLedger(view: View): Action[] {
+export function reconcileLedger(view: View): Action[] {
   const { ledgerObject, record, topology } = view;
   const annotations: Record<string, string> = {};
   if (view.valid && topology && canonicalJson(topology) !== canonicalJson(record.topology)) {
@@ -76,7 +76,8 @@ function lastWantedNumber({ record, revisions }: View): number | undefined {
 function writeLedger(view: View, annotations: Record<string, string>, message: string): Action[] {
   const { ledgerObject, observed } = view;
   if (Object.keys(annotations).length === 0) return [];
-  if (!ledgerObject && observed.memory.taken.has(`ControllerRevision/${ledgerName(view.owner.name)}`)) return [];
+  if (!ledgerObject && observed.memory.nameConflicts.has(`ControllerRevision/${ledgerName(view.owner.name)}`))
+    return [];
   return ledgerObject
     ? [{ kind: 'AnnotateRevision', message, target: targetOf(ledgerObject), annotations }]
     : [{ kind: 'CreateLedger', message, name: ledgerName(view.owner.name), annotations }];

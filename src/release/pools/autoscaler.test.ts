@@ -113,7 +113,7 @@ function changing(...objects: string[]): Partial<Memory> {
 function actions(world: World): string[] {
   return plan(seen(world), NOW).actions.flatMap((action) => {
     const said = describeAction(action);
-    return said === undefined ? [] : [`${action.first ? 'first: ' : ''}${said}`];
+    return said === undefined ? [] : [`${action.takesTrafficBack ? 'first: ' : ''}${said}`];
   });
 }
 
@@ -173,7 +173,7 @@ describe('the autoscaler of a pool', () => {
     ],
     [
       'is not made where its name is taken',
-      { deployments: one, memory: { taken: new Map([['HorizontalPodAutoscaler/web-b', 'taken']]) } },
+      { deployments: one, memory: { nameConflicts: new Map([['HorizontalPodAutoscaler/web-b', 'taken']]) } },
       [],
     ],
     [
@@ -304,7 +304,7 @@ describe('the size', () => {
       spec: next,
       deployments: [running(first, from, HPA), running(second, to, HPA)],
       autoscaler: scaling('web-b-2'),
-      memory: { cleanSince: new Map([['web-b', { track: 'web-b-2', since: 0 }]]) },
+      memory: { drainedSince: new Map([['web-b', { track: 'web-b-2', since: 0 }]]) },
       more: { services: [serving(second, switched)] },
     };
     expect(actions(world)).toEqual([`web-b-1 to ${to}`]);

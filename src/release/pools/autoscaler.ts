@@ -68,12 +68,12 @@ interface Switch {
 }
 
 /** Makes the pools' autoscalers, moves them beside the switch of the Service, and takes those away that are not wanted. */
-export function keepAutoscalers(view: View, moves: readonly Move[], how: Switch): Action[] {
+export function reconcileAutoscalers(view: View, moves: readonly Move[], how: Switch): Action[] {
   return moves.flatMap(({ pool, target }) => {
     const { autoscaling } = pool.spec;
     if (!autoscaling) return pool.autoscaler ? handBack(view, pool, target, pool.autoscaler) : [];
     const workload = how.switches ? target.workload : scaledWorkload(pool, target);
-    return workload ? keepAutoscaler(view, pool, autoscaling, workload, how) : [];
+    return workload ? reconcileAutoscaler(view, pool, autoscaling, workload, how) : [];
   });
 }
 
@@ -88,7 +88,7 @@ function scaledWorkload(pool: PoolView, { mode, workload }: PoolTarget): Workloa
   return mode === 'Return' && workload && givesWay ? workload : pool.current;
 }
 
-function keepAutoscaler(
+function reconcileAutoscaler(
   view: View,
   pool: PoolView,
   autoscaling: Autoscaling,
@@ -104,13 +104,13 @@ function keepAutoscaler(
     target: name,
   });
   const object = objectKey(autoscaler);
-  if (memory.taken.has(object) || memory.refused.get(object)?.hash === desiredHash(autoscaler)) return [];
+  if (memory.nameConflicts.has(object) || memory.refused.get(object)?.hash === desiredHash(autoscaler)) return [];
   const write: Action = {
     kind: 'ApplyAutoscaler',
     message: `scale revision ${revision} in pool ${pool.name} by its load`,
     autoscaler,
     force: pool.autoscaler !== undefined,
-    ...(first && switches && { first: true as const }),
+    ...(first && switches && { takesTrafficBack: true as const }),
   };
   if (!pool.autoscaler) return [write];
   const moves = pool.autoscaler.spec.scaleTargetRef.name !== name;

@@ -4,7 +4,7 @@ import type { PodTemplate } from '../../api/pod-template.ts';
 import { podTemplate } from '../../api/pod-template.ts';
 import { LABEL } from '../../api/meta.ts';
 import type { Stuck } from './blue-green-obstacles.ts';
-import { waitsForTheOld } from './blue-green-obstacles.ts';
+import { surgeObstacle } from './blue-green-obstacles.ts';
 import { plan } from '../plan.ts';
 import { makeDeployment, makeService, trackName } from '../record/desired.ts';
 import { placementKeys, placementOf, topologyOf } from '../record/revision.ts';
@@ -37,7 +37,7 @@ test.each<[string, Stuck, PodTemplate]>([
   ['a claim', 'Starting', template({ volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }] })],
   ['anti-affinity against itself', 'Scheduling', template(antiAffinity({ app: 'web' }))],
 ])('6.1 %s keeps pods apart', (_what, stuck, given) => {
-  expect(waitsForTheOld(given, stuck)).toContain('use');
+  expect(surgeObstacle(given, stuck)).toContain('use');
 });
 
 test.each([
@@ -45,7 +45,7 @@ test.each([
   ['a volume of its own', template({ volumes: [{ name: 'scratch', emptyDir: {} }] })],
   ['anti-affinity within a revision', template(antiAffinity({ app: 'web', [LABEL.revision]: '1' }))],
 ])('6.1 %s does not', (_what, given) => {
-  expect(waitsForTheOld(given, 'Scheduling') ?? waitsForTheOld(given, 'Starting')).toBeUndefined();
+  expect(surgeObstacle(given, 'Scheduling') ?? surgeObstacle(given, 'Starting')).toBeUndefined();
 });
 
 test('6.1 pods that wait beside those that serve are told with the way out', () => {

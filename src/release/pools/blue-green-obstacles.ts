@@ -36,7 +36,7 @@ const OBSTACLES: readonly Obstacle[] = [
 ];
 
 /** Why pods of a template may wait until those of the version before are gone, which are kept; and the way out. */
-export function waitsForTheOld(
+export function surgeObstacle(
   { spec }: PodTemplate,
   stuck: Stuck,
   strategy: StrategyType = 'BlueGreen',

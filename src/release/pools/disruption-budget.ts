@@ -15,7 +15,7 @@ import type { PoolView, View, Workload } from '../state/view.ts';
  * Two budgets on one pod make its eviction fail, so each selects the pods of one Deployment alone, and there is none
  * where somebody else's selects them. A standby has none: it may go.
  */
-export function keepBudgets(view: View): Action[] {
+export function reconcileBudgets(view: View): Action[] {
   if (!view.topology) return [];
   const workloads = view.pools.flatMap((pool) => protectedWorkloads(view, pool));
   const names = new Set(workloads.map(({ name }) => name));
@@ -26,14 +26,14 @@ export function keepBudgets(view: View): Action[] {
       message: `remove PodDisruptionBudget ${budget.metadata.name}`,
       target: targetOf(budget),
     }));
-  return [...removed, ...workloads.flatMap((workload) => keepBudget(view, workload))];
+  return [...removed, ...workloads.flatMap((workload) => reconcileBudget(view, workload))];
 }
 
-function keepBudget(view: View, workload: Workload): Action[] {
+function reconcileBudget(view: View, workload: Workload): Action[] {
   const { memory } = view.observed;
   const budget = makeBudget(view, workload);
   const live = view.observed.budgets.find(({ metadata }) => metadata.name === workload.name);
-  if (memory.taken.has(objectKey(budget))) return [];
+  if (memory.nameConflicts.has(objectKey(budget))) return [];
   const message = `let a drain take ${limitOf(view)} of ${workload.name} at most`;
   const write: Action = { kind: 'ApplyBudget', message, budget, force: live !== undefined };
   return live ? putRight(memory, budget, live, write) : [write];

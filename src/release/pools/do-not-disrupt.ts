@@ -7,16 +7,16 @@ import { hasFailed, isServing, poolTarget } from '../state/target.ts';
 import type { PoolView, View } from '../state/view.ts';
 
 /** Karpenter (https://karpenter.sh/docs/concepts/disruption/#pod-level-controls), and the cluster autoscaler's FAQ. */
-export const HELD: Readonly<Record<string, string>> = {
+export const DO_NOT_DISRUPT: Readonly<Record<string, string>> = {
   'karpenter.sh/do-not-disrupt': 'true',
   'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
 };
 
 /** On pods, not in their template: that would start all of them anew. */
-export function holdVms(view: View): Action[] {
+export function reconcileDoNotDisrupt(view: View): Action[] {
   const holds = view.topology?.disruption.holdVMs ?? false;
   const held = new Set(
-    holds ? view.pools.filter((pool) => isRolling(view, pool)).flatMap((pool) => podsOf(view, pool)) : [],
+    holds ? view.pools.filter((pool) => isRolling(view, pool)).flatMap((pool) => poolPods(view, pool)) : [],
   );
   return view.workloads.flatMap(({ pods }) =>
     pods.filter((pod) => (pod.holdsVm ?? false) !== held.has(pod)).map((pod) => annotate(pod, held.has(pod))),
@@ -33,13 +33,15 @@ function isRolling(view: View, pool: PoolView): boolean {
   return target.workload !== pool.current || !isServing(view, pool, target.revision);
 }
 
-function podsOf(view: View, pool: PoolView): Pod[] {
+function poolPods(view: View, pool: PoolView): Pod[] {
   const workloads = new Set([pool.current, poolTarget(view, pool)?.workload]);
   return [...workloads].flatMap((workload) => workload?.pods ?? []);
 }
 
 function annotate(pod: Pod, hold: boolean): Action {
-  const annotations = Object.fromEntries(Object.entries(HELD).map(([key, value]) => [key, hold ? value : null]));
+  const annotations = Object.fromEntries(
+    Object.entries(DO_NOT_DISRUPT).map(([key, value]) => [key, hold ? value : null]),
+  );
   const message = `${hold ? 'hold the VM of' : 'let go of the VM of'} ${pod.metadata.name}`;
   return { kind: 'AnnotatePod', message, target: targetOf(pod), annotations };
 }

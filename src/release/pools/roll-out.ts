@@ -3,7 +3,7 @@ import { parseDuration } from '../../api/common.ts';
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import type { Action, Guard } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
-import { keepAutoscalers } from './autoscaler.ts';
+import { reconcileAutoscalers } from './autoscaler.ts';
 import type { Haste } from '../state/drift.ts';
 import { putRight } from '../state/drift.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
@@ -40,7 +40,7 @@ export interface GroupPlan {
   due: number[];
 }
 
-export function moveGroup(view: View, group: Group): GroupPlan {
+export function rollOutGroup(view: View, group: Group): GroupPlan {
   const moves = movesOf(view, group);
   const [first] = moves;
   // Pools behind one Service go together; an added one joins once it was let in.
@@ -49,14 +49,14 @@ export function moveGroup(view: View, group: Group): GroupPlan {
   if (!first || !together || group.taken !== undefined) return { actions: [], due: [] };
   const { track } = first.target;
   const frozen = moves.some((move) => isFrozen(view, move));
-  const kept = keepTargets(view, group, moves, frozen);
-  const service = keepService(view, group, moves, track, frozen);
+  const kept = reconcileTargets(view, group, moves, frozen);
+  const service = reconcileService(view, group, moves, track, frozen);
   // What a switch leaves behind drains, however small its pool is to be.
   const stays = service.every((action) => selectedBy(action) === group.track);
-  const served = stays ? moves.flatMap((move) => keepServed(view, group, move)) : [];
-  const autoscalers = keepAutoscalers(view, moves, {
+  const served = stays ? moves.flatMap((move) => reconcileServed(view, group, move)) : [];
+  const autoscalers = reconcileAutoscalers(view, moves, {
     switches: !stays && selectedBy(service[0]) === track,
-    first: service.some(({ first }) => first),
+    first: service.some(({ takesTrafficBack: first }) => first),
   });
   const cleaned = cleanUp(view, group, moves, frozen);
   return { actions: [...served, ...kept, ...service, ...autoscalers, ...cleaned.actions], due: cleaned.due };
@@ -90,13 +90,13 @@ function isFrozen(view: View, { pool, target }: Move): boolean {
 }
 
 /** Makes the targets' Deployments, and puts back what drifted. */
-function keepTargets(view: View, group: Group, moves: readonly Move[], frozen: boolean): Action[] {
+function reconcileTargets(view: View, group: Group, moves: readonly Move[], frozen: boolean): Action[] {
   return moves.flatMap(({ pool, target }) => {
     const { workload, revision, mode } = target;
     if (frozen && (workload !== pool.current || pool.served !== revision)) return [];
     // The standby gives its room before other pods start; in a return it is the room that matters least.
     if (!workload && mode !== 'Return' && yieldsFirst(pool).length > 0) return [];
-    return keepDeployment(view, group, pool, target);
+    return reconcileDeployment(view, group, pool, target);
   });
 }
 
@@ -104,16 +104,16 @@ function keepTargets(view: View, group: Group, moves: readonly Move[], frozen: b
  * What is served while something else gets ready, or does not: put back, scaled, and made anew where somebody removed it.
  * Not in a return, where it gives way.
  */
-function keepServed(view: View, group: Group, { pool, target }: Move): Action[] {
+function reconcileServed(view: View, group: Group, { pool, target }: Move): Action[] {
   const standing = servedTarget(view, pool);
   if (!standing || target.mode === 'Return' || standing.workload !== pool.current) return [];
   if (pool.current ? pool.current === target.workload : standing.revision === target.revision) return [];
   // Made with another placement than the one that went, it would not be what the Service selects.
   if (!pool.current && standing.track !== group.track) return [];
-  return keepDeployment(view, group, pool, standing);
+  return reconcileDeployment(view, group, pool, standing);
 }
 
-function keepDeployment(view: View, group: Group, pool: PoolView, target: PoolTarget): Action[] {
+function reconcileDeployment(view: View, group: Group, pool: PoolView, target: PoolTarget): Action[] {
   const { workload, revision } = target;
   // No pod runs for a Service whose name may be somebody else's.
   if (!workload && group.serviceName !== undefined && !group.service) return [];
@@ -126,7 +126,7 @@ function keepDeployment(view: View, group: Group, pool: PoolView, target: PoolTa
     topology: view.topology ?? impossible(),
     ...(workload && { resourceVersion: workload.deployment.metadata.resourceVersion }),
   });
-  if (view.observed.memory.taken.has(`Deployment/${deployment.metadata.name}`)) return [];
+  if (view.observed.memory.nameConflicts.has(`Deployment/${deployment.metadata.name}`)) return [];
   const verb = workload ? (workload === pool.current ? 'keep' : 'change') : 'start';
   const message = `${verb} revision ${revision.number} in pool ${pool.name}`;
   const write: Action = { kind: 'ApplyDeployment', message, deployment, force: workload !== undefined };
@@ -160,7 +160,7 @@ function mayGo(pool: PoolView, workload: Workload): boolean {
 }
 
 /** The Service selects the target's track as soon as that loses nothing; until then it is kept for what it serves. */
-function keepService(view: View, group: Group, moves: readonly Move[], track: string, frozen: boolean): Action[] {
+function reconcileService(view: View, group: Group, moves: readonly Move[], track: string, frozen: boolean): Action[] {
   const { serviceName, service } = group;
   const template = view.topology?.service;
   const [first] = moves;
@@ -197,7 +197,7 @@ function keepService(view: View, group: Group, moves: readonly Move[], track: st
   const action = applyService(group, desiredService(view, group, revision, track, true), `switch ${what}`);
   const returns = moves.every(({ target }) => target.mode === 'Return');
   const notices = [{ type: 'Normal' as const, reason: 'Switched', note: `switched ${what}` }];
-  return [{ ...action, notices, ...(returns && { first: true as const }) }];
+  return [{ ...action, notices, ...(returns && { takesTrafficBack: true as const }) }];
 }
 
 /** A promotion or a move needs all its pods, or any where none serves; a return as many as serve now, and at least one. */
@@ -286,7 +286,7 @@ function cleanUp(view: View, group: Group, moves: readonly Move[], frozen: boole
     const strays = pool.strays.filter(({ track }) => track !== group.track && pool.current === target.workload);
     for (const workload of [...pool.workloads, ...strays]) {
       if (workload === target.workload || workload === pool.current) continue;
-      const step = retire(view, group, { pool, target }, workload, frozen);
+      const step = scaleDownOld(view, group, { pool, target }, workload, frozen);
       if (step.action) plan.actions.push(step.action);
       if (step.due !== undefined) plan.due.push(step.due);
     }
@@ -298,7 +298,7 @@ function cleanUp(view: View, group: Group, moves: readonly Move[], frozen: boole
   return plan;
 }
 
-function retire(
+function scaleDownOld(
   view: View,
   group: Group,
   { pool, target }: Move,
@@ -368,7 +368,7 @@ function drained(view: View, group: Group, workload: Workload): number {
   // Not only what was served last: two switches may follow each other within one drain.
   if (!service || (workload.ready === 0 && service.metadata.annotations?.[ANNOTATION.previousTrack] !== workload.track))
     return 0;
-  const clean = view.observed.memory.cleanSince.get(service.metadata.name);
+  const clean = view.observed.memory.drainedSince.get(service.metadata.name);
   if (clean === undefined || clean.track !== group.track) return Number.POSITIVE_INFINITY;
   const since = Math.max(clean.since, view.observed.memory.leftSince.get(workload.track) ?? 0);
   return since + (parseDuration(view.topology?.rollback.drain ?? '30s') ?? 0);

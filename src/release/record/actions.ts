@@ -36,7 +36,7 @@ export type Action = {
   message: string;
   notices?: readonly Notice[];
   /** Takes traffic back: it goes before all else, of every release. */
-  first?: true;
+  takesTrafficBack?: true;
 } & (
   | { kind: 'DryRun'; hash: string; deployment: DesiredDeployment }
   /** Asks how the API server stores what is desired of an object that is there. */

@@ -6,7 +6,7 @@ import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { Revision } from './revision.ts';
 import type { Facts } from './recorded-data.ts';
 
-export interface Revisions {
+export interface FactsDraft {
   /** The draft of a revision's facts, to be changed in place. */
   change(revision: Revision): Facts;
   /** An event to go with the write. */
@@ -14,7 +14,7 @@ export interface Revisions {
   actions(): Action[];
 }
 
-export function draftFacts(): Revisions {
+export function draftFacts(): FactsDraft {
   const drafts = new Map<Revision, Facts>();
   const notices: Notice[] = [];
   return {

@@ -122,7 +122,7 @@ export interface ControllerRevision {
 }
 
 /** A node, as far as a failure may be its fault. */
-export type Node = Pick<PoolNode, 'ready' | 'unschedulable' | 'taints'> & {
+export type ReleaseNode = Pick<PoolNode, 'ready' | 'unschedulable' | 'taints'> & {
   metadata: Pick<PoolNode['metadata'], 'name' | 'deletionTimestamp'>;
 };
 

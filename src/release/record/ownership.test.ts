@@ -150,14 +150,17 @@ describe('a release whose pool serves', () => {
     const taken = new Map(['ControllerRevision/web-2', 'ControllerRevision/web-3'].map((name) => [name, 'theirs']));
     const [image = ''] = Object.keys(old.data.images);
     const digests = { [image]: { state: 'resolved' as const, image, digest: old.data.images[image]?.digest ?? '' } };
-    const seen = world({ labels: BOTH }, { release: release(next), digests, memory: { ...observed().memory, taken } });
+    const seen = world(
+      { labels: BOTH },
+      { release: release(next), digests, memory: { ...observed().memory, nameConflicts: taken } },
+    );
     expect(writes(seen, 'DryRun')).toMatchObject([{ deployment: { metadata: { name: 'web-4-dry-run' } } }]);
     expect(stalled(plan(seen, NOW).view)).toBeUndefined();
   });
 
   test('is stalled where the ledger’s name is somebody else’s, and tries no more', () => {
     const taken = new Map([['ControllerRevision/web-ledger', 'theirs']]);
-    const seen = world({ labels: BOTH }, { memory: { ...observed().memory, taken } });
+    const seen = world({ labels: BOTH }, { memory: { ...observed().memory, nameConflicts: taken } });
     expect(writes(seen, 'CreateLedger')).toEqual([]);
     expect(stalled(plan(seen, NOW).view)).toEqual({ reason: 'NameTaken', message: 'theirs' });
   });

@@ -6,7 +6,7 @@ import type { Action, Notice } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
 import type { ConditionDraft } from '../../api/conditions.ts';
 import { conditionIs, findCondition, withConditions } from '../../api/conditions.ts';
-import type { Revisions } from '../record/facts-draft.ts';
+import type { FactsDraft } from '../record/facts-draft.ts';
 import { hasSameVersion, keepsOut } from '../state/kinship.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { Revision } from '../record/revision.ts';
@@ -25,7 +25,7 @@ export function answerRollbacks(view: View): Action[] {
       a.metadata.creationTimestamp + a.metadata.name < b.metadata.creationTimestamp + b.metadata.name ? -1 : 1,
     );
   const [next] = open;
-  return next ? [{ ...answer(view, next), first: true }] : [];
+  return next ? [{ ...answer(view, next), takesTrafficBack: true }] : [];
 }
 
 /** For people: the targets are the pools' revisions. */
@@ -35,7 +35,7 @@ function toVersionOf(view: View, pools: readonly RollbackPoolStatus[]): Pick<Rel
   return versions.size > 0 ? { toVersion: [...versions].join(',') } : {};
 }
 
-type Verdict = { pools: RollbackPoolStatus[] } | { reason: Reason; message: string };
+type Answer = { pools: RollbackPoolStatus[] } | { reason: Reason; message: string };
 
 function answer(view: View, rollback: ReleaseRollback): Action {
   const verdict = decide(view, rollback);
@@ -97,7 +97,7 @@ function title({ number, data }: Revision): string {
   return `revision ${number} (${data.input.version})`;
 }
 
-function decide(view: View, { spec }: ReleaseRollback): Verdict {
+function decide(view: View, { spec }: ReleaseRollback): Answer {
   if (!view.topology)
     return { reason: 'NothingRuns', message: 'the release has never had a valid spec: there is nothing to return to' };
   const unknown = spec.pools?.find((name) => !view.pools.some((pool) => pool.name === name));
@@ -307,7 +307,7 @@ function followNotices({ metadata, status }: ReleaseRollback, next: ReleaseRollb
 }
 
 /** Marks what was taken back, so that it comes again only by hand, stage by stage; and what was passed over has left. */
-export function markRolledBack(view: View, drafts: Revisions): void {
+export function markRolledBack(view: View, drafts: FactsDraft): void {
   for (const pool of view.pools) {
     const { hold } = pool;
     if (!hold) continue;
@@ -321,7 +321,7 @@ export function markRolledBack(view: View, drafts: Revisions): void {
   }
 }
 
-function markLeft(drafts: Revisions, pool: PoolView, left: Revision, { rollback }: Hold): void {
+function markLeft(drafts: FactsDraft, pool: PoolView, left: Revision, { rollback }: Hold): void {
   const by = rollback.metadata.name;
   const draft = leave(drafts, pool, left);
   const facts = drafts.change(left);
@@ -333,7 +333,7 @@ function markLeft(drafts: Revisions, pool: PoolView, left: Revision, { rollback 
 }
 
 /** It must be let in anew to come again. */
-function leave(drafts: Revisions, pool: PoolView, revision: Revision): PoolFacts {
+function leave(drafts: FactsDraft, pool: PoolView, revision: Revision): PoolFacts {
   const draft = ownOrNew<PoolFacts>(drafts.change(revision).pools, pool.name, () => ({}));
   delete draft.entered;
   delete draft.placed;

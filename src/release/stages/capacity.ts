@@ -26,7 +26,7 @@ export interface VmWait {
 const WAY_OUT = 'spec.capacity: Proceed enters all the same';
 
 /** All of the pools are let in together, so they are judged together. */
-export function vmsKeepOut(view: View, pools: readonly PoolView[], revision: Revision): VmWait | undefined {
+export function capacityWait(view: View, pools: readonly PoolView[], revision: Revision): VmWait | undefined {
   const { rooms } = view.observed;
   if (view.topology?.capacity === 'Proceed' || !rooms) return undefined;
   const demands = demandsOf(view, pools, revision, rooms);
@@ -49,7 +49,7 @@ export interface RoomForMove {
 }
 
 /** Whether what serves finds room on other VMs, beside all that goes there too; work on them keeps nothing out. */
-export function roomKeepsOut(view: View, moves: readonly RoomForMove[]): VmWait | undefined {
+export function moveCapacityWait(view: View, moves: readonly RoomForMove[]): VmWait | undefined {
   const { rooms } = view.observed;
   if (view.topology?.capacity === 'Proceed' || !rooms) return undefined;
   const demands = moves.map(({ pool, revision, placed }) => withRooms(comingTo(view, pool, revision, placed), rooms));

@@ -1,17 +1,17 @@
 /** Lets pools in, stage by stage. Pure. */
 import { ownOrNew } from '../../lib/own.ts';
-import type { Revisions } from '../record/facts-draft.ts';
+import type { FactsDraft } from '../record/facts-draft.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Facts, PoolFacts } from '../record/recorded-data.ts';
 import { hasFailed, isEntered, isRevert, wantedKey, wantedRevision } from '../state/target.ts';
 import type { PoolView, View } from '../state/view.ts';
 import { approvalFor } from './approvals.ts';
-import { roomUnknown, vmsKeepOut } from './capacity.ts';
+import { roomUnknown, capacityWait } from './capacity.ts';
 import { gate } from './gates.ts';
 import { poolsToEnter, stagePools } from './stage-pools.ts';
 
 /** Lets pools in: by a revert at once, into an added pool what its stage runs, else by the gates. Returns those pools. */
-export function enterStages(view: View, drafts: Revisions): ReadonlySet<PoolView> {
+export function enterStages(view: View, drafts: FactsDraft): ReadonlySet<PoolView> {
   const wanted = wantedRevision(view);
   const entered = new Set<PoolView>();
   if (!wanted) return entered;
@@ -34,7 +34,7 @@ export function enterStages(view: View, drafts: Revisions): ReadonlySet<PoolView
       const note = roomUnknown(view, waiting, wanted);
       if (note !== undefined) drafts.notice({ type: 'Warning', reason: 'RoomNotCounted', note });
       if (approval) drafts.change(wanted).approvals[stage.name] = approval;
-    } else if (vmsKeepOut(view, added, wanted)) {
+    } else if (capacityWait(view, added, wanted)) {
       continue;
     } else if (mates.some(({ entered }) => entered === wanted)) {
       for (const pool of added) letIn(pool, wanted);
@@ -46,7 +46,7 @@ export function enterStages(view: View, drafts: Revisions): ReadonlySet<PoolView
   return entered;
 }
 
-function enter(view: View, drafts: Revisions, pool: PoolView, revision: Revision): void {
+function enter(view: View, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
   const facts: Facts = drafts.change(revision);
   const own = ownOrNew<PoolFacts>(facts.pools, pool.name, () => ({}));
   const at = new Date(view.now).toISOString();

@@ -10,9 +10,9 @@ import type { PoolView, View } from '../state/view.ts';
 import { inForce } from '../state/view.ts';
 import { approvalFor } from './approvals.ts';
 import type { VmWait } from './capacity.ts';
-import { vmsKeepOut } from './capacity.ts';
+import { capacityWait } from './capacity.ts';
 import type { PullWait } from './prepull.ts';
-import { imagesKeepOut } from './prepull.ts';
+import { prepullWait } from './prepull.ts';
 import { poolsToEnter, stagePools } from './stage-pools.ts';
 
 export interface Wait {
@@ -181,10 +181,10 @@ function isApproved({ view, stage, revision, approval }: Candidate): Wait | unde
 }
 
 function imagesAreThere({ view, stage, revision }: Candidate): Wait | undefined {
-  return imagesKeepOut(view, poolsToEnter(view, stage, revision), revision);
+  return prepullWait(view, poolsToEnter(view, stage, revision), revision);
 }
 
 /** Nothing is half-rolled for want of VMs: all the pools that are still to be entered are asked. */
 function vmsAreFree({ view, stage, revision }: Candidate): Wait | undefined {
-  return vmsKeepOut(view, poolsToEnter(view, stage, revision), revision);
+  return capacityWait(view, poolsToEnter(view, stage, revision), revision);
 }

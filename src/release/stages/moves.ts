@@ -5,13 +5,13 @@
 import type { Stage } from '../../api/app-release.ts';
 import { own, ownOrNew } from '../../lib/own.ts';
 import type { ConditionDraft } from '../../api/conditions.ts';
-import type { Revisions } from '../record/facts-draft.ts';
-import { judge } from '../health/failure.ts';
+import type { FactsDraft } from '../record/facts-draft.ts';
+import { judgeHealth } from '../health/failure.ts';
 import { mayReturn } from '../state/reachable.ts';
 import type { PoolFacts } from '../record/recorded-data.ts';
 import { deadlineMs, poolFacts } from '../record/revision.ts';
 import type { RoomForMove } from './capacity.ts';
-import { roomKeepsOut } from './capacity.ts';
+import { moveCapacityWait } from './capacity.ts';
 import {
   isAvailable,
   isPlaced,
@@ -44,7 +44,7 @@ export function moveOf(view: View, pool: PoolView): PoolMove | undefined {
 }
 
 /** Records which pools go to other VMs now, and which have come there. One that a version enters goes with the version. */
-export function enterMoves(view: View, drafts: Revisions, entered: ReadonlySet<PoolView>): void {
+export function enterMoves(view: View, drafts: FactsDraft, entered: ReadonlySet<PoolView>): void {
   const at = new Date(view.now).toISOString();
   for (const pool of view.pools) {
     const { served } = pool;
@@ -111,7 +111,7 @@ function waitOf(
   const waiting = { state: 'Waiting', reason: 'Moving' } as const;
   if (isUndecided(view)) return { ...waiting, message: 'waits until the wanted version is recorded, to go with it' };
   if (taken !== undefined) return { ...waiting, message: taken };
-  const room = roomKeepsOut(view, claims);
+  const room = moveCapacityWait(view, claims);
   if (room) return { state: 'Waiting', reason: 'NoCapacity', message: room.message };
   return before && { ...waiting, message: `waits until stage ${before.name} is on the VMs that the spec names` };
 }
@@ -148,7 +148,8 @@ function progressOf(view: View, pool: PoolView): PoolMove | undefined {
   const until = deadlineAfter(view, placedFact(view, pool)?.at);
   const ready = workload ? podsOf(workload, revision).filter((pod) => pod.ready).length : 0;
   const verdict =
-    workload && judge(workload, revision, { nodes: view.observed.nodes, deadlineSeconds: Infinity, now: view.now });
+    workload &&
+    judgeHealth(workload, revision, { nodes: view.observed.nodes, deadlineSeconds: Infinity, now: view.now });
   const why = verdict && verdict.kind !== 'Progressing' ? `: ${verdict.message}` : '';
   const found = `${ready} of ${wantedReplicas(pool, workload)} pods are ready on the VMs that the spec names now${why}`;
   if (view.now < until) return { state: 'Moving', reason: 'Moving', message: found, until };

@@ -6,7 +6,7 @@ import { hasImages } from '../../scheduling/images.ts';
 import type { Node } from '../../scheduling/objects.ts';
 import type { Action } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
-import type { Revisions } from '../record/facts-draft.ts';
+import type { FactsDraft } from '../record/facts-draft.ts';
 import { poolsToEnter } from './stage-pools.ts';
 import type { Pod } from '../record/kube-objects.ts';
 import { openVms } from '../state/pool-template.ts';
@@ -27,7 +27,7 @@ export interface PullWait {
 }
 
 /** Keeps a stage shut until the VMs have the images; no longer than a version may take to get ready. */
-export function imagesKeepOut(view: View, pools: readonly PoolView[], revision: Revision): PullWait | undefined {
+export function prepullWait(view: View, pools: readonly PoolView[], revision: Revision): PullWait | undefined {
   for (const pool of pools) {
     if (!isPulling(view, pool, revision)) continue;
     const { have, of } = progressOf(view, pool, revision);
@@ -62,14 +62,14 @@ function startPulls(view: View, pool: PoolView, revision: Revision): Action[] {
       .map((node) => makePull(view, pool, revision, node))
       // Not yet bound, it tells by its name which VM it is for.
       .filter(({ metadata }) => !pods.some((pod) => pod.metadata.name === metadata.name))
-      .filter(({ metadata }) => !view.observed.memory.taken.has(`Pod/${metadata.name}`))
+      .filter(({ metadata }) => !view.observed.memory.nameConflicts.has(`Pod/${metadata.name}`))
       .slice(0, Math.max(0, free))
       .map((pod) => ({ kind: 'CreatePull', message: `pull revision ${revision.number} in pool ${pool.name}`, pod }))
   );
 }
 
 /** Records that a pool's VMs begin to pull, and that all have pulled. */
-export function markPulls(view: View, drafts: Revisions): void {
+export function markPulls(view: View, drafts: FactsDraft): void {
   const wanted = wantedRevision(view);
   if (!wanted) return;
   for (const pool of poolsToPull(view, wanted)) {

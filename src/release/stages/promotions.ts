@@ -20,7 +20,7 @@ export function answerPromotions(view: View): Action[] {
     const { status, metadata } = promotion;
     if (status?.completedAt !== undefined || metadata.deletionTimestamp !== undefined) return [];
     if (conditionIs(status?.conditions, 'Accepted', 'False')) return [];
-    const next = judge(view, promotion);
+    const next = answerPromotion(view, promotion);
     if (canonicalJson(next) === canonicalJson(status ?? {})) return [];
     const notices = promotionNotices(promotion, next);
     const message = `promotion ${metadata.name}: ${next.conditions?.map(({ type, status: is, reason }) => `${type}=${is}/${reason}`).join(' ') ?? ''}`;
@@ -68,7 +68,7 @@ function stageExists(view: View, name: string): boolean {
   return view.topology?.stages.some((stage) => stage.name === name) ?? false;
 }
 
-function judge(view: View, promotion: ReleasePromotion): ReleasePromotionStatus {
+function answerPromotion(view: View, promotion: ReleasePromotion): ReleasePromotionStatus {
   const { spec, metadata } = promotion;
   const status = promotion.status ?? {};
   const wanted = wantedRevision(view);

@@ -2,7 +2,7 @@
 import { ownOrNew } from '../../lib/own.ts';
 import type { Claim, Claims } from '../state/claim.ts';
 import { waitingSince } from './claims.ts';
-import type { Revisions } from '../record/facts-draft.ts';
+import type { FactsDraft } from '../record/facts-draft.ts';
 import { gate } from './gates.ts';
 import { poolsToEnter } from './stage-pools.ts';
 import type { Revision } from '../record/revision.ts';
@@ -47,7 +47,7 @@ function roomDeadline(view: View, { name }: PoolView, revision: Revision): numbe
 }
 
 /** A new version whose pods still find no room by the deadline gives back those that do not serve, and waits at the gate. */
-export function giveRoomBack(view: View, drafts: Revisions): void {
+export function giveRoomBack(view: View, drafts: FactsDraft): void {
   for (const { pools, pool, revision } of lookingForRoom(view)) {
     if (roomDeadline(view, pool, revision) > view.now) continue;
     for (const { name } of pools) {

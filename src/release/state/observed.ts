@@ -14,7 +14,7 @@ import type {
   ControllerRevision,
   Deployment,
   EndpointSlice,
-  Node,
+  ReleaseNode,
   Pod,
   Service,
 } from '../record/kube-objects.ts';
@@ -54,7 +54,7 @@ export interface Memory {
   /** By the hash of the Deployment that was tried. */
   dryRuns: ReadonlyMap<string, DryRun>;
   /** Kind/name → why the first apply was refused: the name belongs to somebody else. */
-  taken: ReadonlyMap<string, string>;
+  nameConflicts: ReadonlyMap<string, string>;
   /** Kind/name of what is gone, though something says that it was made. */
   lost: ReadonlySet<string>;
   /** Kind/name → what the API server would not take, by its hash, and why. */
@@ -64,7 +64,7 @@ export interface Memory {
   /** Kind/name of what somebody else keeps changing → which desired state, by its hash, and who. */
   contested: ReadonlyMap<string, { hash: string; manager: string }>;
   /** Service → since when this process sees its EndpointSlices name the selected track alone (ms since the epoch). */
-  cleanSince: ReadonlyMap<string, { track: string; since: number }>;
+  drainedSince: ReadonlyMap<string, { track: string; since: number }>;
   /** Track → since when no endpoint of any Service of the release names it, after one did: infinite while one does. */
   leftSince: ReadonlyMap<string, number>;
 }
@@ -84,7 +84,7 @@ export interface Observed {
   slices: readonly EndpointSlice[];
   pods: readonly Pod[];
   /** Those that its pods run on which are not ready. */
-  nodes: readonly Node[];
+  nodes: readonly ReleaseNode[];
   vmPools: readonly VmPool[];
   /** Whom a cloud's label says a VM belongs to is asked of all of them. */
   vms: readonly PoolNode[];

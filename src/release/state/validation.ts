@@ -16,7 +16,7 @@ export interface SpecProblem {
   message: string;
 }
 
-type Rule = (spec: AppReleaseSpec, release: string) => SpecProblem | undefined;
+type ValidationRule = (spec: AppReleaseSpec, release: string) => SpecProblem | undefined;
 
 const KIB = 1024;
 /** Of the template and the pools' differences: a revision is one object, and etcd takes 1.5 MiB. */
@@ -27,7 +27,7 @@ const RENDERED_BYTES = 8192 * KIB;
 const IMAGES = 64;
 
 /** Each with the field that it reads most of. */
-const RULES: readonly (readonly [field: string, rule: Rule])[] = [
+const RULES: readonly (readonly [field: string, rule: ValidationRule])[] = [
   ['spec.template', templateIsSmall],
   ['spec.stages', renderedIsSmall],
   ['spec.stages', topologyIsSmall],

@@ -237,7 +237,7 @@ function viewGroups(
     const adopted = own === undefined && foreign !== undefined && isHandedOver(foreign, release);
     const taken = foreign
       ? takenMessage('Service', foreign.metadata, release.name)
-      : observed.memory.taken.get(`Service/${name}`);
+      : observed.memory.nameConflicts.get(`Service/${name}`);
     const track = service?.spec.selector?.[LABEL.track];
     return {
       ...(topology.service && { serviceName: name }),

@@ -54,13 +54,13 @@ export function viewSpec(
   if ('problem' in read) return { ...last, wanted: { state: 'Invalid', ...read.problem } };
   const { spec } = read;
   try {
-    return { spec, topology: topologyOf(spec), wanted: wantedRevision(observed, read, revisions, record.ledger) };
+    return { spec, topology: topologyOf(spec), wanted: findWanted(observed, read, revisions, record.ledger) };
   } catch (error) {
     return { ...last, wanted: { state: 'Invalid', ...internalProblem(error) } };
   }
 }
 
-function wantedRevision(
+function findWanted(
   observed: Observed,
   { spec, version }: ValidSpec,
   revisions: readonly Revision[],
@@ -97,7 +97,7 @@ function wantedRevision(
 function nextNumber(observed: Observed, revisions: readonly Revision[]): number {
   const { release, memory } = observed;
   let number = Math.max(0, ...revisions.map((revision) => revision.number), ...usedNumbers(observed)) + 1;
-  while (memory.taken.has(`ControllerRevision/${revisionName(release.metadata.name, number)}`)) number += 1;
+  while (memory.nameConflicts.has(`ControllerRevision/${revisionName(release.metadata.name, number)}`)) number += 1;
   return number;
 }
 

@@ -1,11 +1,11 @@
 /** Where a release stands, in one reason and one sentence: what the conditions of its status say. Pure. */
 import type { ConditionDraft } from '../../api/conditions.ts';
 import type { Reason } from '../../api/reasons.ts';
-import type { Verdict } from '../health/failure.ts';
-import { judge } from '../health/failure.ts';
+import type { HealthVerdict } from '../health/failure.ts';
+import { judgeHealth } from '../health/failure.ts';
 import { answerFailure } from '../health/record-health.ts';
 import { autoscalerName } from '../pools/autoscaler.ts';
-import { waitsForTheOld } from '../pools/blue-green-obstacles.ts';
+import { surgeObstacle } from '../pools/blue-green-obstacles.ts';
 import type { Pod } from '../record/kube-objects.ts';
 import { ledgerName } from '../record/names.ts';
 import type { Revision } from '../record/revision.ts';
@@ -33,10 +33,10 @@ export interface Outcome {
   refused?: boolean;
 }
 
-type Rule = (view: View) => ReadyReason | undefined;
+type ReadyRule = (view: View) => ReadyReason | undefined;
 
 /** What needs a person: nothing goes on by itself. */
-const STALLED: readonly Rule[] = [
+const STALLED: readonly ReadyRule[] = [
   specIsInvalid,
   nameIsTaken,
   recordIsLost,
@@ -47,7 +47,7 @@ const STALLED: readonly Rule[] = [
 ];
 
 /** What keeps the wanted revision from being everywhere. The first that applies speaks. */
-const UNREADY: readonly Rule[] = [held, ...STALLED, paused, resolving, recording, progressing, moving, leaving];
+const UNREADY: readonly ReadyRule[] = [held, ...STALLED, paused, resolving, recording, progressing, moving, leaving];
 
 export function stalled(view: View): ReadyReason | undefined {
   return firstOf(STALLED, view);
@@ -70,7 +70,7 @@ function returns({ hold }: PoolView): boolean {
   return hold !== undefined && hold.pool.completedAt === undefined;
 }
 
-function firstOf(rules: readonly Rule[], view: View): ReadyReason | undefined {
+function firstOf(rules: readonly ReadyRule[], view: View): ReadyReason | undefined {
   for (const rule of rules) {
     const reason = rule(view);
     if (reason) return reason;
@@ -90,7 +90,7 @@ function nameIsTaken(view: View): ReadyReason | undefined {
   const group = view.groups.find(({ taken }) => taken !== undefined);
   // What has another name beside it: a rollback, and a revision but for the ledger.
   const ledger = `ControllerRevision/${ledgerName(view.owner.name)}`;
-  const other = [...view.observed.memory.taken].find(
+  const other = [...view.observed.memory.nameConflicts].find(
     ([object]) => object === ledger || !/^(Service|ControllerRevision|ReleaseRollback|Pod)\//.test(object),
   );
   const message = group?.taken ?? other?.[1];
@@ -119,7 +119,7 @@ function rollbackFails(view: View): ReadyReason | undefined {
     const target = poolTarget(view, pool);
     const { hold } = pool;
     if (!hold || hold.pool.completedAt !== undefined || !target?.workload || !view.topology) continue;
-    const verdict = judge(target.workload, target.revision, {
+    const verdict = judgeHealth(target.workload, target.revision, {
       nodes: view.observed.nodes,
       deadlineSeconds: view.topology.progressDeadlineSeconds,
       now: view.now,
@@ -138,7 +138,7 @@ function rollbackFails(view: View): ReadyReason | undefined {
 }
 
 /** Not the version's fault, but after the deadline a person must bring VMs, or make room. */
-function noVmTakes(view: View, pool: PoolView, verdict: Verdict): string | undefined {
+function noVmTakes(view: View, pool: PoolView, verdict: HealthVerdict): string | undefined {
   if (verdict.kind !== 'Excused' || verdict.reason !== 'Unschedulable') return undefined;
   return view.now < returnDeadline(view, pool) ? undefined : `no VM takes its pods in time: ${verdict.message}`;
 }
@@ -241,7 +241,7 @@ export function poolProgress(view: View, pool: PoolView): string {
   }
   const ready = podsOf(target.workload, target.revision).filter((pod) => pod.ready).length;
   const replicas = wantedReplicas(pool, target.workload);
-  const verdict = judge(target.workload, target.revision, {
+  const verdict = judgeHealth(target.workload, target.revision, {
     nodes: view.observed.nodes,
     deadlineSeconds: Infinity,
     now: view.now,
@@ -264,9 +264,9 @@ function besideTheOld(view: View, pool: PoolView): string | undefined {
   const pods = podsOf(target.workload, target.revision);
   const { template } = target.revision.data.input;
   if (pods.some(({ unschedulable }) => unschedulable !== undefined))
-    return waitsForTheOld(template, 'Scheduling', target.strategy);
+    return surgeObstacle(template, 'Scheduling', target.strategy);
   const starts = pods.some(({ containers }) => containers.some((own) => own.waiting?.reason === 'ContainerCreating'));
-  return starts ? waitsForTheOld(template, 'Starting', target.strategy) : undefined;
+  return starts ? surgeObstacle(template, 'Starting', target.strategy) : undefined;
 }
 
 export function available(view: View): ConditionDraft {

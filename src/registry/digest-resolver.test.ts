@@ -1,6 +1,6 @@
 // Claim 2.3: beside the workers, with backoff, never in them.
 import { describe, expect, it, vi } from 'vitest';
-import { DIGEST, failed, flush, request, resolved, useResolvers } from './background-testing.ts';
+import { DIGEST, failed, flush, request, resolved, useResolvers } from './digest-resolver-testing.ts';
 import { createKeyring } from './credentials.ts';
 import { basicCredential } from './testing.ts';
 import type { DigestRequest, Keyring } from './types.ts';

@@ -1,8 +1,8 @@
 /** For tests only: background resolvers under fake time, whose registry answers when the test says so. */
 
 import { afterEach, beforeEach, vi } from 'vitest';
-import { createDigestResolver } from './background.ts';
-import type { DigestResolverConfig } from './background.ts';
+import { createDigestResolver } from './digest-resolver.ts';
+import type { DigestResolverConfig } from './digest-resolver.ts';
 import { createKeyring } from './credentials.ts';
 import type { ResolveOptions } from './resolver.ts';
 import type { DigestRequest, DigestResolver, Reference, Resolution, ResolutionFailure } from './types.ts';

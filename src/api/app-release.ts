@@ -284,8 +284,7 @@ export const appReleaseSpec = z
   });
 export type AppReleaseSpec = z.infer<typeof appReleaseSpec>;
 
-export const READINESS = ['Warm', 'Cached', 'Cold', 'Unknown', 'Impossible'] as const;
-export type Readiness = (typeof READINESS)[number];
+const READINESS = ['Warm', 'Cached', 'Cold', 'Unknown', 'Impossible'] as const;
 
 const poolStatus = z.object({
   name: z.string().meta({ description: 'The pool.' }),

@@ -78,7 +78,7 @@ export function isRefusal(error: unknown): error is KubeError {
   );
 }
 
-export function isForbidden(error: unknown): error is KubeError {
+function isForbidden(error: unknown): error is KubeError {
   return isKubeError(error) && error.code === 403;
 }
 

@@ -178,7 +178,7 @@ export function createStore<S extends Stored>({ indexes = {}, onChange }: StoreO
 }
 
 /** `namespace/name`, or the name alone for cluster-scoped kinds. */
-export function objectKey({ namespace, name }: ObjectKey): string {
+function objectKey({ namespace, name }: ObjectKey): string {
   return namespace === undefined ? name : `${namespace}/${name}`;
 }
 

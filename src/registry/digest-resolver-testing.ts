@@ -55,7 +55,7 @@ export async function flush(): Promise<void> {
   await vi.advanceTimersByTimeAsync(0);
 }
 
-export function nth<T>(items: readonly T[], at: number): T {
+function nth<T>(items: readonly T[], at: number): T {
   const item = items.at(at);
   if (item === undefined) throw new Error(`there is no item ${at} of ${items.length}`);
   return item;

@@ -228,7 +228,7 @@ function toResponse({ status, headers, body }: Answer, sameOrigin: boolean): Htt
 }
 
 /** Retry-After (RFC 9110 §10.2.3), seconds or a date, as seconds from `now` (ms since the epoch). */
-export function parseRetryAfter(value: string | undefined, now: number): number | undefined {
+function parseRetryAfter(value: string | undefined, now: number): number | undefined {
   if (value === undefined) return undefined;
   if (/^\d+$/.test(value)) return Number(value);
   const date = Date.parse(value);

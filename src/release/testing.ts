@@ -46,7 +46,7 @@ export function release(wanted = spec(), more: Partial<ObjectMeta> = {}): AppRel
   return { metadata: meta('web', { generation: 1, ...more }), spec: wanted };
 }
 
-export function revisionData(from: AppReleaseSpec): RevisionData {
+function revisionData(from: AppReleaseSpec): RevisionData {
   const input = revisionInput(from, wantedVersion(from) ?? '');
   const image = from.template.spec.containers[0]?.image ?? '';
   return {

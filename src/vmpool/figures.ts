@@ -49,7 +49,7 @@ function poolUse(allocatable: Resources, pods: readonly PlacedPod[]): PoolUse {
   return { pods: pods.length, requested, limits, waste: subtractResources(allocatable, requested) };
 }
 
-export function countNodes(nodes: readonly Node[]): NodeCounts {
+function countNodes(nodes: readonly Node[]): NodeCounts {
   const total = nodes.length;
   const ready = nodes.filter(isOpen).length;
   const draining = nodes.filter(isDraining).length;

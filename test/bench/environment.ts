@@ -1,5 +1,5 @@
 // One control plane, with the operator installed on it, and clients to measure with.
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -131,10 +131,4 @@ export async function settledRequests({ requests }: Pick<Environment, 'requests'
     if (more.some((request) => !isStanding(request))) quietSince = performance.now();
   }
   return all.filter((request) => !isStanding(request));
-}
-
-/** The end of a component's log, for what went wrong. */
-export async function logTail(dir: string, component: string): Promise<string> {
-  const log = await readFile(join(dir, `${component}.log`), 'utf8').catch(() => '');
-  return log.trimEnd().split('\n').slice(-20).join('\n');
 }

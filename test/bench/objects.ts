@@ -67,7 +67,7 @@ function podSpec(version: Version) {
   return { containers: [{ name: 'app', image: images[version], ports: [{ containerPort: 8080 }] }] };
 }
 
-export function poolOf(index: number): string {
+function poolOf(index: number): string {
   return POOLS[index % POOLS.length] ?? POOLS[0];
 }
 

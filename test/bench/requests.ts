@@ -102,7 +102,7 @@ export function countRequests(requests: readonly Request[]): Record<string, numb
   return Object.fromEntries([...counts].sort((a, b) => b[1] - a[1]));
 }
 
-export const FLOW_SCHEMA = 'bench-operator';
+const FLOW_SCHEMA = 'bench-operator';
 
 /** The flow that the operator's requests would be in anyhow, under a name of its own. */
 export function flowSchema(namespace: string, name: string): object {

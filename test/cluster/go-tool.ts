@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import { isAlive, withLock } from './lock.ts';
 import { onceOrRethrow, startProgress } from './progress.ts';
 
-export const cache = join(import.meta.dirname, '../../.cache/bin');
+const cache = join(import.meta.dirname, '../../.cache/bin');
 const lifeline = join(import.meta.dirname, 'lifeline/lifeline.go');
 
 /** One Go module that becomes one executable, or several where it has `tool` directives in place of a main.go. */

@@ -15,10 +15,10 @@ export const imageAnnotationPrefix = `image.${prefix}/`;
 export const behaviourAnnotation = `${prefix}/behaviour`;
 
 /** A Go duration from the scheduling of a pod to its containers running. */
-export const startDelayAnnotation = `${prefix}/start-delay`;
+const startDelayAnnotation = `${prefix}/start-delay`;
 
 /** A Go duration from the deletion of a pod until it is gone. */
-export const terminationDelayAnnotation = `${prefix}/termination-delay`;
+const terminationDelayAnnotation = `${prefix}/termination-delay`;
 
 /** A kubelet reports at most so many images (KubeletConfiguration.nodeStatusMaxImages). */
 const maxImages = 50;

@@ -273,6 +273,6 @@ function lines(operations: readonly object[]): string[] {
 }
 
 /** The image's name without tag or digest. */
-export function nameOf(image: string): string {
+function nameOf(image: string): string {
   return image.replace(/@.*$/, '').replace(/:[^:/]*$/, '');
 }

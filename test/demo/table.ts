@@ -99,7 +99,7 @@ export function renderRow(row: PoolRow, { paint, versions }: Pick<TableOptions, 
 }
 
 /** The colour that a version has wherever it is written. */
-export function versionFormat(version: string, versions: readonly string[]): Format {
+function versionFormat(version: string, versions: readonly string[]): Format {
   const index = Math.max(0, versions.indexOf(version));
   return VERSION_COLOURS[index % VERSION_COLOURS.length] ?? 'cyan';
 }

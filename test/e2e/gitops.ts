@@ -103,7 +103,7 @@ export function blockOf(language: string, text: string): string {
 }
 
 /** Runs the commands of a block, on the Application and the namespace in place of the page's. */
-export async function runBlock({ env }: ArgoCD, text: string, name = 'shop'): Promise<void> {
+async function runBlock({ env }: ArgoCD, text: string, name = 'shop'): Promise<void> {
   const script = blockOf('sh', text).replaceAll(/\bshop\b/g, name);
   await execute('bash', ['-euo', 'pipefail', '-c', script], { env, cwd: root });
 }

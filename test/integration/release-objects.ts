@@ -38,7 +38,7 @@ export const stages: Spec['stages'] = [
 
 export const oneStage: Spec['stages'] = [{ name: 'production', pools: [pool('prod-a', 2)] }];
 
-export const quickRollback: Rollback = { warmFor: '5m', drain: '1s' };
+const quickRollback: Rollback = { warmFor: '5m', drain: '1s' };
 
 /** A release of an image; the version is its tag's first part (1.0-crash-loop is 1.0). */
 export function release(image: string, changes: Partial<Spec> = {}): Spec {

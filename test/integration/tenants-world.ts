@@ -149,7 +149,7 @@ export function podsOf(namespace: string): string {
   return `/api/v1/namespaces/${namespace}/pods`;
 }
 
-export function podSpec(spec: Fields = {}): Fields {
+function podSpec(spec: Fields = {}): Fields {
   return { containers: [{ name: 'app', image: 'registry.example.com/app:1' }], ...spec };
 }
 

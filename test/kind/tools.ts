@@ -12,7 +12,7 @@ export const kubelet: GoTool = {
   versionVariables: kubernetesVersion,
   links: ['kubeadm', 'kube-proxy'],
 };
-export const coredns = tool('coredns', 'CoreDNS (about 2 minutes the first time)', 'github.com/coredns/coredns');
+const coredns = tool('coredns', 'CoreDNS (about 2 minutes the first time)', 'github.com/coredns/coredns');
 const containerd = {
   ...tool('containerd', 'containerd', 'github.com/containerd/containerd/v2'),
   versionVariables: ['github.com/containerd/containerd/v2/version.Version'],

@@ -50,7 +50,7 @@ const IMMUTABLE: Record<string, string[]> = {
 };
 
 /** How long a pod takes to end. */
-export const GRACE_MS = 5000;
+const GRACE_MS = 5000;
 
 export function createApiServer(world: World): ApiServer {
   /** By uid. */

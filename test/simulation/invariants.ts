@@ -3,7 +3,6 @@
  * because news is on its way, a write is judged by what its author could know: a pod whose readiness it has not been told
  * of yet counts in its favour, unless an operator's own write took the pod.
  */
-import { serviceName } from '../../src/release/record/names.ts';
 import type { Knowledge } from './feeds.ts';
 import { createAutoscalingRules } from './autoscaling-rules.ts';
 import { createKinshipRules } from './kinship-rules.ts';
@@ -221,8 +220,4 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): Rule[] {
 export function pausedFor(judge: Judge, actor: string, release: WorldObject): boolean {
   const seen = judge.knows(actor)?.release.get(keyOf(release.metadata.name));
   return isPaused(release) && seen !== undefined && isPaused(seen);
-}
-
-export function poolService(release: string, pool: { name: string; serviceName?: string }): string {
-  return serviceName(release, pool);
 }

@@ -266,7 +266,7 @@ function tagOf(image: string): string {
   return /:([^:@]+)@/.exec(image)?.[1] ?? '';
 }
 
-export function isNodeReady({ status }: WorldObject): boolean {
+function isNodeReady({ status }: WorldObject): boolean {
   const { conditions } = status as PodStatus;
   return isReady({ status: { phase: '', conditions } } as Pod);
 }

@@ -9,7 +9,7 @@ import { conditionOf } from './truth.ts';
 const RELEASES = ['web', 'api', 'jobs'];
 
 /** Two pools of a pod each behind one Service, which switches when both are ready, on VMs that other releases use too. */
-export function neighbour(name: string, version: string): SpecDraft {
+function neighbour(name: string, version: string): SpecDraft {
   const spec = webSpec(version);
   const pools = ['prod-a', 'prod-b'].map((own) => ({
     ...pool(own, 1),

@@ -16,14 +16,6 @@ export interface WorldObject {
   [field: string]: unknown;
 }
 
-/** An object to store: the server adds the rest of its metadata. */
-export interface Draft {
-  apiVersion: string;
-  kind: string;
-  metadata: Partial<ObjectMeta> & { name: string };
-  [field: string]: unknown;
-}
-
 export interface Change {
   type: 'ADDED' | 'MODIFIED' | 'DELETED';
   object: WorldObject;

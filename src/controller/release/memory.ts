@@ -5,7 +5,7 @@ const CONTESTED_AFTER = 3;
 const CONTESTED_WINDOW_MS = 600_000;
 const CONTESTED_FOR_MS = 300_000;
 /** How long a refusal is believed: what refused may have been changed. */
-export const REFUSAL_MS = 30_000;
+const REFUSAL_MS = 30_000;
 
 export interface ReleaseMemory {
   dryRuns: Map<string, DryRun & { at: number }>;

@@ -138,7 +138,7 @@ function quotaExceeded({ workload }: Case): HealthVerdict | undefined {
     : undefined;
 }
 
-export function replicaFailure({ status }: Deployment): string | undefined {
+function replicaFailure({ status }: Deployment): string | undefined {
   return status?.conditions?.find(({ type, status: is }) => type === 'ReplicaFailure' && is === 'True')?.message;
 }
 

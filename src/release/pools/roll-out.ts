@@ -394,7 +394,7 @@ function outOfPatienceAt({ pods }: Workload): number {
 }
 
 /** Until when a revision stays as the pool's standby (ms since the epoch); 0 where it is none. */
-export function standbyUntil(view: View, group: Group, pool: PoolView, workload: Workload): number {
+function standbyUntil(view: View, group: Group, pool: PoolView, workload: Workload): number {
   const annotations = group.service?.metadata.annotations ?? {};
   const revision = view.revisions.find(({ number }) => number === workload.revision);
   if (!revision || annotations[ANNOTATION.previousTrack] !== workload.track) return 0;

@@ -15,7 +15,6 @@ import { isGood, poolFacts } from '../record/revision.ts';
 import { barrierBetween, isAvailable, lastGood, wantedReplicas, wantedRevision } from '../state/target.ts';
 import { namesWanted } from '../stages/promotions.ts';
 import type { Hold, PoolView, View } from '../state/view.ts';
-import { inForce } from '../state/view.ts';
 
 /** Accepts or rejects what is new. The targets are stored before any workload is written and never computed again. */
 export function answerRollbacks(view: View): Action[] {
@@ -364,9 +363,4 @@ function patch(
   ...notices: Notice[]
 ): Action {
   return { kind: 'PatchRollback', message, target: targetOf(rollback), status, ...(notices.length > 0 && { notices }) };
-}
-
-/** Whether any rollback of the release is in force. */
-export function isHeld(view: View): boolean {
-  return view.observed.rollbacks.some((rollback) => inForce(rollback, view.owner.uid));
 }

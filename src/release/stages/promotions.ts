@@ -37,7 +37,7 @@ export function answerPromotions(view: View): Action[] {
 }
 
 /** The revision that a promotion speaks of: bound once, by number, by version, or the wanted one. */
-export function promotionBinding(view: View, { spec, status }: ReleasePromotion): Revision | undefined {
+function promotionBinding(view: View, { spec, status }: ReleasePromotion): Revision | undefined {
   const bound = status?.revision ?? spec.revision;
   if (bound !== undefined) return view.revisions.find(({ number }) => number === bound);
   const wanted = wantedRevision(view);

@@ -185,7 +185,7 @@ function recording({ wanted }: View): ReadyReason | undefined {
 }
 
 /** The first stage that the wanted revision has not come through. */
-export function progressing(view: View): ReadyReason | undefined {
+function progressing(view: View): ReadyReason | undefined {
   const wanted = wantedRevision(view);
   // Also where it was let in nowhere, as after a rollback that was deleted before it got anywhere.
   if (!wanted || view.pools.every((pool) => isSettled(view, pool, wanted))) return undefined;

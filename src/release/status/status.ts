@@ -176,7 +176,7 @@ function lostStatus({ lost }: PoolView): Pick<PoolStatus, 'version' | 'revision'
   return lost ? { revision: lost.number, ...(lost.version !== undefined && { version: lost.version }) } : {};
 }
 
-export function servedDigest({ data }: Revision): string | undefined {
+function servedDigest({ data }: Revision): string | undefined {
   return own(data.images, data.input.template.spec.containers[0]?.image ?? '')?.digest;
 }
 

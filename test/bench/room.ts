@@ -106,12 +106,14 @@ function world(vms: readonly Node[]): { seen: Observed; placed: PlacedPod[] } {
     return { deployment: live(desired, REPLICAS), track };
   });
   let turn = 0;
-  const pods = runs.flatMap(({ deployment }) =>
+  const made = runs.flatMap(({ deployment }) =>
     podsFor(deployment, REPLICAS).map((pod): Pod & { nodeName: string } => {
       turn += 1;
       return { ...pod, nodeName: vms[turn % vms.length]?.metadata.name ?? '' };
     }),
   );
+  // As they come from the API server: a string that was just put together is copied when it is first looked at.
+  const pods = JSON.parse(JSON.stringify(made)) as typeof made;
   const template = topology.service;
   const services = pools.flatMap(({ name }, index) => {
     const track = runs[index]?.track ?? '';

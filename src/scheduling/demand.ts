@@ -8,6 +8,12 @@ export interface Room {
   pods: readonly PlacedPod[];
 }
 
+/** Pods that have all labels in common. */
+export interface LabelledPods {
+  labels: Readonly<Record<string, string>>;
+  pods: readonly { metadata: Pick<PlacedPod['metadata'], 'uid' | 'deletionTimestamp'>; nodeName?: string }[];
+}
+
 /** Pods of one shape that are to come. */
 export interface Demand {
   /** Whose they are, for messages. */
@@ -18,6 +24,6 @@ export interface Demand {
   rooms: readonly Room[];
   /** Pods that will be gone before these come, by uid. */
   leaving: ReadonlySet<string>;
-  /** Labels of the pods that a spread constraint may count, by uid. */
-  labels: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** The pods that a spread constraint may count. The same array as long as they are the same. */
+  labelled: readonly LabelledPods[];
 }

@@ -19,7 +19,7 @@ function demand(count: number, own: Room[], more: Partial<Demand> & { cpu?: stri
     count,
     rooms: own,
     leaving: new Set(),
-    labels: new Map(),
+    labelled: [],
     ...rest,
   };
 }
@@ -168,10 +168,10 @@ describe('topology spread', () => {
 
   it('counts pods of the same labels that are there', () => {
     const there = placedPod('b-1', 'there');
-    const labels = new Map([['uid-there', { app: 'web' }]]);
+    const labelled = [{ labels: { app: 'web' }, pods: [there] }];
     const full = [zoned[0], zoned[1]].filter((node) => node !== undefined);
     const blocked = full.map((node) => (node.metadata.name === 'a-1' ? { ...node, unschedulable: true } : node));
-    expect(shortage([demand(1, rooms(blocked, [there]), { spec: spread(), labels })])).toMatchObject({ fits: 0 });
+    expect(shortage([demand(1, rooms(blocked, [there]), { spec: spread(), labelled })])).toMatchObject({ fits: 0 });
     expect(shortage([demand(1, rooms(blocked, [there]), { spec: spread() })])).toBeUndefined();
   });
 

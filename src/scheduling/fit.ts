@@ -43,9 +43,10 @@ export function countRoom(
   const toBatches = batcher(copy, budget);
   const batches = toBatches(demands);
   const promised = toBatches(reserved);
+  const placed: PlacedOthers = new Map();
   for (const last of batches) {
     const others = [...promised, ...batches.filter((other) => other !== last)];
-    const fits = placesBeside(copy, last, others, budget);
+    const fits = placesBeside(copy, last, others, placed, budget);
     if (fits === undefined || budget.left < 0) return { kind: 'Unknown', message: unknownMessage(last) };
     const short = firstShort(last, fits);
     if (short) return { kind: 'Short', ...short };
@@ -99,7 +100,13 @@ function batcher(copy: VmCopy, budget: Budget): (demands: readonly Demand[]) => 
 }
 
 /** Places that are left for the last batch once the others are placed; undefined where the budget ends before that is known. */
-function placesBeside(copy: VmCopy, last: Batch, others: readonly Batch[], budget: Budget): number | undefined {
+function placesBeside(
+  copy: VmCopy,
+  last: Batch,
+  others: readonly Batch[],
+  placed: PlacedOthers,
+  budget: Budget,
+): number | undefined {
   const { rows, amounts } = last;
   const [demand] = last.demands;
   if (!demand || !spend(budget, rows.length)) return undefined;
@@ -107,8 +114,41 @@ function placesBeside(copy: VmCopy, last: Batch, others: readonly Batch[], budge
   const there = rows.reduce((sum, row) => sum + placesOn(copy, row, amounts), 0);
   const lost = others.reduce((sum, { count, amounts: own }) => sum + count * lostByOne(own, amounts), 0);
   if (!isSpread && there - lost >= last.count) return there - lost;
+  const left = placesLeft(copy, last, others, placed, budget);
+  if (!left) return undefined;
+  return isSpread ? placesBySpread(demand, left, budget) : [...left.values()].reduce((sum, places) => sum + places, 0);
+}
+
+type Places = ReadonlyMap<Node, number>;
+
+/** By the VMs and the kind of the last batch: those of one kind have others that are alike. */
+type PlacedOthers = Map<readonly number[], Map<string, Places>>;
+
+/** What each VM takes of the last batch once the others are placed; undefined where the budget ends. */
+function placesLeft(
+  copy: VmCopy,
+  last: Batch,
+  others: readonly Batch[],
+  placed: PlacedOthers,
+  budget: Budget,
+): Places | undefined {
+  const byKind = placed.get(last.rows) ?? new Map<string, Places>();
+  placed.set(last.rows, byKind);
+  const kind = `${keyOf(last)} ${last.count}`;
+  const known = byKind.get(kind);
+  if (known) return known;
+  const vms = placeOthers(copy, last, others, budget);
+  if (!vms) return undefined;
+  const places = new Map(last.rows.map((row) => [vms.nodes[row] as Node, placesOn(vms, row, last.amounts)]));
+  byKind.set(kind, places);
+  return places;
+}
+
+/** Undefined where the budget ends. */
+function placeOthers(copy: VmCopy, last: Batch, others: readonly Batch[], budget: Budget): VmCopy | undefined {
+  const { rows, amounts } = last;
   const vms = anew(copy);
-  const rank = isSpread ? rankByDomain(vms, last) : () => 0;
+  const rank = last.spreadBy.length > 0 ? rankByDomain(vms, last) : () => 0;
   const own = new Set(rows);
   for (const other of sumAlike(others)) {
     const shared = other.rows === rows ? rows : other.rows.filter((row) => own.has(row));
@@ -118,9 +158,7 @@ function placesBeside(copy: VmCopy, last: Batch, others: readonly Batch[], budge
         : place(vms, { ...other, rows: shared }, amounts, rank, budget);
     if (!isPlaced) return undefined;
   }
-  if (!isSpread) return rows.reduce((sum, row) => sum + placesOn(vms, row, amounts), 0);
-  const places = rows.map((row) => [vms.nodes[row] as Node, placesOn(vms, row, amounts)] as const);
-  return placesBySpread(demand, new Map(places), budget);
+  return vms;
 }
 
 /** Places that one pod costs at most, wherever it comes to. */

@@ -32,12 +32,12 @@ function demandOf(
   spreads: Spread[],
   count: number,
 ) {
-  const labels = new Map<string, Record<string, string>>();
+  const labelled: Demand['labelled'][number][] = [];
   const rooms = vms.map(({ zone, rack, takes, cordoned, running }, index): Room => {
     const name = `vm-${index}`;
     const pods = running.map((app, number) => {
       const pod = placedPod(name, `${name}-${number}`);
-      labels.set(pod.metadata.uid, { app });
+      labelled.push({ labels: { app }, pods: [pod] });
       return pod;
     });
     const allocatable = { pods: takes + pods.length };
@@ -47,17 +47,17 @@ function demandOf(
   const topologySpreadConstraints = spreads.map((one) => ({ whenUnsatisfiable: 'DoNotSchedule', ...one }));
   const spec = { containers: [{ name: 'main', image: 'web' }], topologySpreadConstraints };
   const shape = podShape({ metadata: { labels: { app: 'web' } }, spec: spec as PodTemplate['spec'] });
-  return { pool: 'a', shape, count, rooms, leaving: new Set<string>(), labels } satisfies Demand;
+  return { pool: 'a', shape, count, rooms, leaving: new Set<string>(), labelled } satisfies Demand;
 }
 
 /** One pod after the other, as the scheduler does: where every constraint lets it, in the emptiest domains first. */
-function podByPod({ shape, rooms, labels, count }: Demand): number {
+function podByPod({ shape, rooms, labelled, count }: Demand): number {
   const keys = shape.spreads.map(({ topologyKey }) => topologyKey);
   const vms = rooms
     .filter(({ node }) => keys.every((key) => node.metadata.labels[key] !== undefined))
     .map(({ node, pods }) => ({
       node,
-      own: pods.map(({ metadata }) => labels.get(metadata.uid)?.app),
+      own: pods.map((pod) => labelled.find((group) => group.pods.includes(pod))?.labels.app),
       left: (node.allocatable.pods ?? 0) - pods.length,
     }));
   function skewsOn(candidate: (typeof vms)[number]): number[] {

@@ -1,5 +1,5 @@
 /** Pods that find a place by topology spread: counted by domain, not pod by pod. Pure. */
-import type { Demand, Room } from './demand.ts';
+import type { Demand } from './demand.ts';
 import type { Node } from './objects.ts';
 import type { LabelSelector, PodShape, Spread } from './shape.ts';
 import { isSelected, selects, toleratesTaints } from './shape.ts';
@@ -28,11 +28,15 @@ export function placesBySpread(demand: Demand, places: ReadonlyMap<Node, number>
   const { shape, rooms } = demand;
   if (!spend(budget, rooms.length)) return undefined;
   const topology = topologyOf(demand, budget);
+  const counted = new Map<string, Int32Array | undefined>();
   const constraints = shape.spreads.map((spread, index): Constraint => {
     const selector = selectorOf(spread, shape.labels);
     const { domains, size } = topology.domains[index] ?? NO_DOMAINS;
-    const pods = Array.from({ length: size }, () => 0);
-    podsByVm(demand, selector).forEach((more, vm) => {
+    const pods = new Array<number>(size).fill(0);
+    // As a rule constraints differ in their topologyKey alone.
+    const key = JSON.stringify(selector);
+    if (!counted.has(key)) counted.set(key, podsByVm(demand, selector));
+    counted.get(key)?.forEach((more, vm) => {
       const at = domains[vm] ?? NONE;
       if (at !== NONE) pods[at] = (pods[at] ?? 0) + more;
     });
@@ -146,59 +150,27 @@ function selectorOf({ labelSelector = {}, matchLabelKeys = [] }: Spread, own: De
   return { ...labelSelector, matchLabels } satisfies LabelSelector;
 }
 
-type Labels = Readonly<Record<string, string>>;
+const rowsByName = new WeakMap<Demand['rooms'], ReadonlyMap<string, number>>();
 
-/** How many pods with the same labels each VM has, in the order of the rooms, of those whose labels are known. */
-type LabelledPods = ReadonlyMap<Labels, Int32Array>;
-
-const known = new WeakMap<Demand['labels'], { rooms: Demand['rooms']; pods: LabelledPods }>();
-
-/** Added up for the demands of one release once, and for VMs whose pods have changed: most have not since the last count. */
-function labelledPods(rooms: Demand['rooms'], labels: Demand['labels']): LabelledPods {
-  const kept = known.get(labels);
-  if (kept?.rooms === rooms) return kept.pods;
-  const before = kept?.rooms.length === rooms.length ? kept.rooms : [];
-  const counts = new Map(before.length > 0 ? kept?.pods : undefined);
-  const changed = new Set<Labels>();
-  function add({ pods }: Room, vm: number, more: number): void {
-    for (const { metadata } of pods) {
-      const own = labels.get(metadata.uid);
-      // The scheduler does not count those that are on their way out.
-      if (!own || metadata.deletionTimestamp !== undefined) continue;
-      if (!changed.has(own)) counts.set(own, counts.get(own)?.slice() ?? new Int32Array(rooms.length));
-      changed.add(own);
-      const byVm = counts.get(own);
-      if (byVm) byVm[vm] = (byVm[vm] ?? 0) + more;
-    }
-  }
-  for (const [vm, room] of labels.size > 0 ? rooms.entries() : []) {
-    const old = before[vm];
-    if (old === room) continue;
-    if (old) add(old, vm, -1);
-    add(room, vm, 1);
-  }
-  known.set(labels, { rooms, pods: counts });
-  return counts;
+/** VM → its place among the rooms. */
+function rowsOf(rooms: Demand['rooms']): ReadonlyMap<string, number> {
+  const rows = rowsByName.get(rooms) ?? new Map(rooms.map(({ node }, row) => [node.metadata.name, row]));
+  rowsByName.set(rooms, rows);
+  return rows;
 }
 
-/** The pods that a selector counts on each VM, but for those that leave. */
-function podsByVm({ rooms, labels, leaving }: Demand, selector: LabelSelector): Int32Array {
-  const all = labelledPods(rooms, labels);
-  const selected = new Set([...all.keys()].filter((own) => selects(selector, own)));
+/** How many pods a selector counts on each VM, in the order of the rooms, but for those that leave; undefined: none. */
+function podsByVm({ rooms, labelled, leaving }: Demand, selector: LabelSelector): Int32Array | undefined {
+  const selected = labelled.filter(({ labels }) => selects(selector, labels));
+  if (selected.length === 0) return undefined;
   const counted = new Int32Array(rooms.length);
-  for (const own of selected) {
-    all.get(own)?.forEach((pods, vm) => {
-      counted[vm] = (counted[vm] ?? 0) + pods;
-    });
+  const rows = rowsOf(rooms);
+  for (const { metadata, nodeName } of selected.flatMap(({ pods }) => pods)) {
+    // The scheduler does not count those that are on their way out.
+    if (metadata.deletionTimestamp !== undefined || leaving.has(metadata.uid)) continue;
+    const row = nodeName === undefined ? undefined : rows.get(nodeName);
+    if (row !== undefined) counted[row] = (counted[row] ?? 0) + 1;
   }
-  if (selected.size === 0 || leaving.size === 0) return counted;
-  rooms.forEach(({ pods }, vm) => {
-    for (const { metadata } of pods) {
-      if (!leaving.has(metadata.uid) || metadata.deletionTimestamp !== undefined) continue;
-      const own = labels.get(metadata.uid);
-      if (own && selected.has(own)) counted[vm] = (counted[vm] ?? 0) - 1;
-    }
-  });
   return counted;
 }
 

@@ -40,7 +40,7 @@ export interface RoomCost {
 const STAGES = 16;
 const POOLS = 16;
 const REPLICAS = 200;
-const PASSES = 10;
+const PASSES = 30;
 const LABELS = { zone: 'topology.kubernetes.io/zone', host: 'kubernetes.io/hostname' };
 
 /** As many stages and pools as the schema lets in, on the same VMs, spread over zones and VMs. */

@@ -147,7 +147,7 @@ async function createPod(name: string, { metadata, spec }: { metadata: object; s
 }
 
 /** What the plan sees of the VMs of a case. */
-async function look(index: number): Promise<{ rooms: Room[]; labels: Demand['labels'] }> {
+async function look(index: number): Promise<{ rooms: Room[]; labelled: Demand['labelled'] }> {
   const nodes = await admin.list(NODES, { labelSelector: `example.com/fit=${index}` });
   const { items } = await admin.list(PODS, { namespace });
   const pods = items.map(toCachedPlacedPod);
@@ -155,12 +155,12 @@ async function look(index: number): Promise<{ rooms: Room[]; labels: Demand['lab
     const node = toCachedNode(object);
     return { node, pods: pods.filter(({ nodeName }) => nodeName === node.metadata.name) };
   });
-  const labels = new Map(items.map(({ metadata }) => [(metadata as { uid: string }).uid, labelsOf(metadata)]));
-  return { rooms, labels };
+  const labelled = pods.map((pod, at) => ({ labels: labelsOf(items[at]?.metadata), pods: [pod] }));
+  return { rooms, labelled };
 }
 
-function labelsOf(metadata: Live<KubeObject>['metadata']): Record<string, string> {
-  return (metadata as { labels?: Record<string, string> }).labels ?? {};
+function labelsOf(metadata: Live<KubeObject>['metadata'] | undefined): Record<string, string> {
+  return (metadata as { labels?: Record<string, string> } | undefined)?.labels ?? {};
 }
 
 /**
@@ -212,7 +212,7 @@ async function prepare(): Promise<void> {
 }
 
 async function compare(own: Case, index: number): Promise<string | undefined> {
-  const { rooms, labels } = await look(index);
+  const { rooms, labelled } = await look(index);
   const demands = own.shapes.map((one, number): Demand => {
     const template = templateOf(one, index);
     return {
@@ -221,7 +221,7 @@ async function compare(own: Case, index: number): Promise<string | undefined> {
       count: one.count,
       rooms,
       leaving: new Set(),
-      labels,
+      labelled,
     };
   });
   const found = shortage(demands);

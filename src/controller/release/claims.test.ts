@@ -5,7 +5,7 @@ import { createClaimBook } from './claims.ts';
 
 function claim(count: number): Claim {
   const shape = podShape({ spec: { containers: [{ name: 'main', image: 'web' }] } });
-  return { pool: 'a', shape, count, nodeSelector: {}, leaving: new Set(), labels: new Map() };
+  return { pool: 'a', shape, count, nodeSelector: {}, leaving: new Set(), labelled: [] };
 }
 
 function claims(release: string, pods: number, since?: number): Claims {

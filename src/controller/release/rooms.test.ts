@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { createStore } from '../../kube/store.ts';
+import type { Demand } from '../../scheduling/demand.ts';
 import type { CountRoom } from '../../scheduling/fit.ts';
 import { countRoom } from '../../scheduling/fit.ts';
 import type { Node, PlacedPod } from '../../scheduling/objects.ts';
@@ -51,9 +52,9 @@ test('the same demands on the same rooms are counted once', () => {
   const count = createRoomCounter(counted);
   const shape = podShape({ spec: { containers: [{ name: 'main', image: 'web' }] } });
   const leaving = new Set<string>();
-  const labels = new Map<string, Record<string, string>>();
+  const labelled: Demand['labelled'] = [];
   function ask(pods: number) {
-    return count([{ pool: 'a', shape, count: pods, rooms: rooms({ vms: 'a' }), leaving, labels }]);
+    return count([{ pool: 'a', shape, count: pods, rooms: rooms({ vms: 'a' }), leaving, labelled }]);
   }
   expect(ask(220)).toEqual({ kind: 'Fits' });
   expect(ask(220)).toEqual({ kind: 'Fits' });

@@ -57,8 +57,8 @@ export function createRoomCounter(count: CountRoom = countRoom): CountRoom {
     return id;
   }
 
-  function keyOf({ pool, shape, count: pods, rooms, leaving, labels }: Demand): string {
-    return JSON.stringify([pool, pods, idOf(rooms), idOf(leaving), idOf(labels), shape]);
+  function keyOf({ pool, shape, count: pods, rooms, leaving, labelled }: Demand): string {
+    return JSON.stringify([pool, pods, idOf(rooms), idOf(leaving), idOf(labelled), shape]);
   }
 
   return (demands, reserved = []) => {

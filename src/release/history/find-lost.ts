@@ -30,11 +30,11 @@ function missingRecords(view: View): string[] {
 
 /** Pods tell of the Deployment that they are of. */
 function missingDeployments({ observed }: View): string[] {
-  const names = new Set(
-    observed.pods.flatMap(({ metadata }) =>
-      metadata.deletionTimestamp === undefined ? (metadata.labels?.[LABEL.workload] ?? []) : [],
-    ),
-  );
+  const names = new Set<string>();
+  for (const { metadata } of observed.pods) {
+    const name = metadata.labels?.[LABEL.workload];
+    if (name !== undefined && metadata.deletionTimestamp === undefined) names.add(name);
+  }
   for (const { metadata } of observed.deployments) names.delete(metadata.name);
   return [...names];
 }

@@ -1,7 +1,7 @@
 /** What keeps a revision out of a stage because of the VMs of its pools: work on them, or too little room. Pure. */
 import { LABEL } from '../../api/meta.ts';
 import type { RoomCount } from '../../scheduling/fit.ts';
-import type { Demand } from '../../scheduling/demand.ts';
+import type { Demand, LabelledPods } from '../../scheduling/demand.ts';
 import { countRoom } from '../../scheduling/fit.ts';
 import { isFor, podShape } from '../../scheduling/shape.ts';
 import { vmWork } from '../../scheduling/work.ts';
@@ -147,7 +147,7 @@ export function comingTo(
     pool: pool.name,
     shape,
     nodeSelector: pool.placement.nodeSelector,
-    labels: shape.spreads.length > 0 ? labelsByPod(view) : NO_LABELS,
+    labelled: shape.spreads.length > 0 ? labelledPods(view) : NO_PODS,
     ...(rollsBeside(view, pool, { revision, ...placed })
       ? beside(view, pool, revision, placed.key)
       : instead(view, pool, revision)),
@@ -210,31 +210,34 @@ function uids({ observed }: View, workloads: readonly Workload[]): ReadonlySet<s
   return own;
 }
 
-type Labels = Readonly<Record<string, string>>;
+type Labels = LabelledPods['labels'];
 
-const NO_LABELS: Demand['labels'] = new Map();
+const NO_PODS: Demand['labelled'] = [];
 /** Pods that agree in these have all labels in common. */
 const SHARED = [LABEL.workload, LABEL.revision, LABEL.track] as const;
-const knownLabels = new WeakMap<View['observed']['pods'], { revisions: string; labels: Demand['labels'] }>();
+const knownPods = new WeakMap<View['observed']['pods'], { revisions: string; labelled: Demand['labelled'] }>();
 
-/** Of this release's pods: those of others are of other labels, as a rule. Looked up once for the same pods. */
-function labelsByPod({ observed, revisions }: View): Demand['labels'] {
+/** This release's pods: those of others are of other labels, as a rule. Put together once for the same pods. */
+function labelledPods({ observed, revisions }: View): Demand['labelled'] {
   const numbers = revisions.map(({ number }) => number).join();
-  const known = knownLabels.get(observed.pods);
-  if (known?.revisions === numbers) return known.labels;
-  const byOwn = new Map<string, Labels>();
-  let [last, lastLabels]: [Labels?, Labels?] = [];
-  function labelsOf(own: Labels): Labels {
-    if (lastLabels && SHARED.every((label) => last?.[label] === own[label])) return lastLabels;
-    const key = SHARED.map((label) => own[label] ?? '').join(' ');
-    const labels = byOwn.get(key) ?? allLabelsOf(own, revisions);
-    byOwn.set(key, labels);
-    [last, lastLabels] = [own, labels];
-    return labels;
+  const known = knownPods.get(observed.pods);
+  if (known?.revisions === numbers) return known.labelled;
+  const groups = new Map<string, { labels: Labels; pods: Pod[] }>();
+  let [last, group]: [Labels?, { pods: Pod[] }?] = [];
+  for (const pod of observed.pods) {
+    const own = pod.metadata.labels ?? {};
+    // Those of one Deployment come one after the other, as a rule.
+    if (!group || !SHARED.every((label) => last?.[label] === own[label])) {
+      const key = SHARED.map((label) => own[label] ?? '').join(' ');
+      const found = groups.get(key) ?? { labels: allLabelsOf(own, revisions), pods: [] };
+      groups.set(key, found);
+      [last, group] = [own, found];
+    }
+    group.pods.push(pod);
   }
-  const labels = new Map(observed.pods.map(({ metadata }) => [metadata.uid, labelsOf(metadata.labels ?? {})]));
-  knownLabels.set(observed.pods, { revisions: numbers, labels });
-  return labels;
+  const labelled = [...groups.values()];
+  knownPods.set(observed.pods, { revisions: numbers, labelled });
+  return labelled;
 }
 
 function allLabelsOf(own: Labels, revisions: readonly Revision[]): Labels {

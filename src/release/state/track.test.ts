@@ -144,7 +144,7 @@ describe('before a pod starts', () => {
   });
 
   test('its Service must be no other’s', () => {
-    const memory = { ...observed().memory, taken: new Map([['Service/shop', 'it is another’s']]) };
+    const memory = { ...observed().memory, nameConflicts: new Map([['Service/shop', 'it is another’s']]) };
     expect(actions({ deployments: [], services: [], memory })).toEqual([]);
   });
 

@@ -42,8 +42,10 @@ test: check unit chart simulation integration ## All checks and tests but the en
 check: lint format-check typecheck verify ## Lint, formatting, types, generated files
 
 .PHONY: lint
-lint: $(INSTALLED) ## Lint
+lint: $(INSTALLED) ## Lint; the layers of src/, circles, dead exports
 	@eslint .
+	@depcruise --config .dependency-cruiser.mjs --output-type err src scripts
+	@knip
 
 .PHONY: format
 format: $(INSTALLED) ## Format every file

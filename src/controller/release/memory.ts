@@ -87,11 +87,8 @@ export function expiryDue(memory: ReleaseMemory, now: number): number[] {
 }
 
 /** What is remembered of an object goes with it. `objects`: those that are there. */
-export function forgetGone(
-  { stored, driftReverts: putBacks, contested }: ReleaseMemory,
-  objects: ReadonlySet<string>,
-): void {
-  for (const remembered of [stored, putBacks, contested])
+export function forgetGone({ stored, driftReverts, contested }: ReleaseMemory, objects: ReadonlySet<string>): void {
+  for (const remembered of [stored, driftReverts, contested])
     for (const object of remembered.keys()) if (!objects.has(object)) remembered.delete(object);
 }
 

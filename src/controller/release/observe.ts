@@ -114,13 +114,13 @@ function namesOf(byKind: Readonly<Record<string, readonly { metadata: ObjectMeta
 
 /** A name is ours by now, whoever made the object: another leader may have. */
 function forgetTaken(
-  { nameConflicts: taken }: ReleaseMemory,
+  { nameConflicts }: ReleaseMemory,
   kind: string,
   objects: readonly { metadata: ObjectMeta }[],
   owner: ObjectMeta,
 ): void {
   for (const object of objects)
-    if (isOurs(object, owner) || isHandedOver(object, owner)) taken.delete(`${kind}/${object.metadata.name}`);
+    if (isOurs(object, owner) || isHandedOver(object, owner)) nameConflicts.delete(`${kind}/${object.metadata.name}`);
 }
 
 /**

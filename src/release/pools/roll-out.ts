@@ -56,7 +56,7 @@ export function rollOutGroup(view: View, group: Group): GroupPlan {
   const served = stays ? moves.flatMap((move) => reconcileServed(view, group, move)) : [];
   const autoscalers = reconcileAutoscalers(view, moves, {
     switches: !stays && selectedBy(service[0]) === track,
-    first: service.some(({ takesTrafficBack: first }) => first),
+    first: service.some(({ takesTrafficBack }) => takesTrafficBack),
   });
   const cleaned = cleanUp(view, group, moves, frozen);
   return { actions: [...served, ...kept, ...service, ...autoscalers, ...cleaned.actions], due: cleaned.due };

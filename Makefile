@@ -35,6 +35,10 @@ cluster-down: $(INSTALLED) ## Stop what `make cluster` started
 run: $(INSTALLED) ## Run the operator against the current kubectl context: ARGS="--log-level=debug"
 	@node scripts/run.ts $(ARGS)
 
+.PHONY: explain
+explain: $(INSTALLED) ## Say why nothing happens to a release of the current kubectl context: RELEASE=NAMESPACE/NAME
+	@node scripts/explain.ts $(RELEASE)
+
 .PHONY: test
 test: check unit chart simulation integration ## All checks and tests but the end-to-end ones
 
@@ -71,8 +75,12 @@ verify: $(INSTALLED) ## Fail where a generated file is not up to date
 	@node scripts/generate.ts --check
 
 .PHONY: unit
-unit: $(INSTALLED) ## Unit tests
-	@vitest run --project unit $(call report,unit)
+unit: $(INSTALLED) ## Unit tests: FILE='gates traffic' for some files
+	@vitest run --project unit $(FILE) $(call report,unit)
+
+.PHONY: watch
+watch: $(INSTALLED) ## Unit tests again after each change: FILE=gates
+	@vitest watch --project unit $(FILE)
 
 .PHONY: chart
 chart: $(INSTALLED) ## Tests of the Helm chart, by the real Helm

@@ -27,6 +27,7 @@ import { createMetrics } from './process/metrics.ts';
 import { createRegistries } from './process/registry.ts';
 import type { Pages } from './process/server.ts';
 import { servePages } from './process/server.ts';
+import { explain } from './release/explain.ts';
 
 const USAGE_ERROR = 2;
 /** Kubernetes waits 30 s before it kills; a running request waits 10 s at most. */
@@ -120,13 +121,18 @@ async function operate(config: Config, log: Log): Promise<void> {
 
 type Reporting = Pick<
   Parameters<typeof createController>[0],
-  'record' | 'log' | 'within' | 'queueMetrics' | 'onPoolFigures' | 'onReconcile' | 'onCacheError'
+  'record' | 'log' | 'onPlan' | 'within' | 'queueMetrics' | 'onPoolFigures' | 'onReconcile' | 'onCacheError'
 >;
 
 /** Everything that the controller tells: to the log, the metrics and, as events, to people. */
-function reporting({ log, within }: Log, metrics: Metrics, recorder: EventRecorder, health: Health): Reporting {
+function reporting({ debugs, log, within }: Log, metrics: Metrics, recorder: EventRecorder, health: Health): Reporting {
   return {
     log,
+    ...(debugs && {
+      onPlan: (last, actions) => {
+        log('debug', { ...explain({ ...last, actions: [...actions] }) }, 'a pass ended');
+      },
+    }),
     within: (key, pass) => within(key, () => health.watch(key, pass)),
     queueMetrics: metrics.queue,
     onPoolFigures: metrics.pool,

@@ -14,7 +14,7 @@ import { createReconciler } from './release/reconcile.ts';
 import type { ReconcileContext, ReconcileResult } from './release/context.ts';
 import { createVmWaiters } from './vmpool/enqueue-on-vm-change.ts';
 
-export interface ControllerOptions extends Pick<ReconcileContext, 'record' | 'assertLeading' | 'log'> {
+export interface ControllerOptions extends Pick<ReconcileContext, 'record' | 'assertLeading' | 'log' | 'onPlan'> {
   client: KubeClient;
   /** Made with the callback that enqueues a release when an answer changes. */
   createResolver: (onChange: (key: string) => void) => DigestResolver;
@@ -97,6 +97,7 @@ export function createController(options: ControllerOptions): Controller {
     record: options.record,
     assertLeading: options.assertLeading,
     log: options.log,
+    ...(options.onPlan && { onPlan: options.onPlan }),
   });
 
   const pools = createPoolController({

@@ -7,6 +7,8 @@ import { isKubeError } from '../kube/errors.ts';
 import type { LogLevel } from './config.ts';
 
 export interface Log {
+  /** Whether lines of level debug are written: what only they need is not made otherwise. */
+  debugs: boolean;
   /** Lines of a pass carry its `release` and `reconcileID`. */
   log: (level: LogLevel, fields: Record<string, unknown>, message: string) => void;
   /** Runs a pass over the release `key` in a context of its own. */
@@ -32,6 +34,7 @@ export function createLog({ level, destination }: LogOptions): Log {
   );
   const passes = new AsyncLocalStorage<Logger>();
   return {
+    debugs: root.isLevelEnabled('debug'),
     log: (lineLevel, fields, message) => {
       (passes.getStore() ?? root)[lineLevel](fields, message);
     },

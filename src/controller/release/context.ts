@@ -1,4 +1,5 @@
-import type { Notice } from '../../release/record/actions.ts';
+import type { Plan } from '../../release/plan.ts';
+import type { Action, Notice } from '../../release/record/actions.ts';
 import type { DigestLookup } from '../../release/state/observed.ts';
 import type { PodTemplate } from '../../api/app-release.ts';
 import type { KubeClient } from '../../kube/types.ts';
@@ -23,6 +24,8 @@ export interface ReconcileContext {
   record: (release: AppRelease, notice: Notice) => void;
   /** Refuses writes once leadership may be lost; throws. */
   assertLeading: () => void;
+  /** At the end of a pass: its last plan, and what all of its plans did. Left out: nobody asks. */
+  onPlan?: (last: Plan, actions: readonly Action[]) => void;
   log: (level: 'debug' | 'info' | 'warn', fields: Record<string, unknown>, message: string) => void;
 }
 

@@ -134,6 +134,7 @@ async function pass(
   let hurried = false;
   let isRead = false;
   let freesRoom = false;
+  const done: Action[] = [];
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     release = await newest(context, release);
     const now = context.now();
@@ -151,15 +152,18 @@ async function pass(
     if (hurried && first.length === 0) return { requeueAfterMs: 0, freesRoom };
     if (last.actions.length === 0) break;
     if (first.length > 0) {
+      done.push(...first);
       failure = await applyAll(context, release, memory, first);
       hurried = failure === undefined;
       if (hurried) continue;
     }
     const rest = last.actions.filter((action) => !action.takesTrafficBack);
+    done.push(...rest);
     failure = (await applyAll(context, release, memory, rest)) ?? failure;
     if (failure !== undefined) break;
   }
   if (!last || release.metadata.deletionTimestamp !== undefined) return { freesRoom };
+  context.onPlan?.(last, done);
   const untold = await writeStatus(context, memory, last, failure);
   if (failure !== undefined) throw asError(failure);
   const due = [last.due, untold].filter((time) => time !== undefined).concat(expiryDue(memory, context.now()));

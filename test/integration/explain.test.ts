@@ -1,0 +1,34 @@
+// `make explain`: a person asks why nothing happens to a release.
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect } from 'vitest';
+import { cluster, test } from './harness.ts';
+import { pool, release } from './release-objects.ts';
+
+const script = join(import.meta.dirname, '../../scripts/explain.ts');
+
+function explain(...args: string[]): Promise<{ stdout: string }> {
+  const env = { ...process.env, KUBECONFIG: cluster.kubeconfigPath };
+  return promisify(execFile)(process.execPath, [script, ...args], { env });
+}
+
+test('what a release waits for is told, pool by pool', async ({ world }) => {
+  const stages = [{ name: 'production', approval: 'Manual' as const, pools: [pool('prod-a', 2)] }];
+  await world.apply(release(await world.image('1.0'), { stages }));
+  await world.conditionIs('Ready', { reason: 'WaitingForApproval' });
+  const { stdout } = await explain(`${world.namespace}/web`);
+  expect(stdout).toContain(`${world.namespace}/web wants 1.0 (revision 1)`);
+  expect(stdout).toMatch(
+    /^ {2}production\/prod-a: serves nothing, 0 of 2 pods ready; .*waits for: a ReleasePromotion must let version 1\.0/m,
+  );
+  expect(stdout).toMatch(/^The operator would do now\n {2}nothing$/m);
+});
+
+test('a name that is none gets those that there are', async ({ world }) => {
+  await world.apply(release(await world.image('1.0')));
+  await expect(explain(`${world.namespace}/wbe`)).rejects.toThrow(
+    new RegExp(`no AppRelease ${world.namespace}/wbe\\. There are: .*${world.namespace}/web`),
+  );
+  await expect(explain('web')).rejects.toThrow('make explain RELEASE=NAMESPACE/NAME');
+});

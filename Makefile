@@ -82,6 +82,10 @@ unit: $(INSTALLED) ## Unit tests: FILE='gates traffic' for some files
 watch: $(INSTALLED) ## Unit tests again after each change: FILE=gates
 	@vitest watch --project unit $(FILE)
 
+.PHONY: coverage
+coverage: $(INSTALLED) ## Which lines of src/ the unit tests run
+	@vitest run --project unit --coverage.enabled --coverage.include='src/**' --coverage.reporter=text-summary --coverage.reporter=html
+
 .PHONY: chart
 chart: $(INSTALLED) ## Tests of the Helm chart, by the real Helm
 	@vitest run --project chart $(call report,chart)

@@ -3,7 +3,7 @@ import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig(
-  { ignores: ['node_modules', 'dist', '.cache'] },
+  { ignores: ['node_modules', 'dist', '.cache', 'coverage'] },
   eslint.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {

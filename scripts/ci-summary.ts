@@ -1,4 +1,5 @@
-// Sums the counts of vitest's JSON reports in a folder: ci-summary.ts FOLDER FAILED. Fails where a test or the run failed.
+// Sums the counts of vitest's JSON reports in a folder and names the tests that needed a second try: ci-summary.ts FOLDER
+// FAILED. Fails where a test or the run failed.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -8,6 +9,10 @@ interface Report {
   numPendingTests: number;
   numTodoTests: number;
   numFailedTestSuites: number;
+  testResults: {
+    /** One that passed has those of its first try, where it needed a second. */
+    assertionResults: { fullName: string; status: string; failureMessages: string[] }[];
+  }[];
 }
 
 const [folder = '.', runFailed = '0'] = process.argv.slice(2);
@@ -18,6 +23,12 @@ const reports = await Promise.all(
 const passed = sum(({ numPassedTests }) => numPassedTests);
 const skipped = sum(({ numPendingTests, numTodoTests }) => numPendingTests + numTodoTests);
 const failedTests = sum(({ numFailedTests }) => numFailedTests);
+const triedTwice = reports
+  .flatMap(({ testResults }) => testResults.flatMap(({ assertionResults }) => assertionResults))
+  .filter(({ status, failureMessages }) => status === 'passed' && failureMessages.length > 0);
+console.log(`needed a second try: ${triedTwice.length}`);
+for (const { fullName, failureMessages } of triedTwice)
+  console.log(`  ${fullName}: ${failureMessages[0]?.split('\n')[0] ?? ''}`);
 // A check, a set-up or the demo that failed is no test, but must not look like a success.
 const failed = Math.max(failedTests, runFailed === '0' && passed > 0 ? 0 : 1);
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);

@@ -1,4 +1,5 @@
-// Claim 4.6: what the pages of docs/ link to is there.
+// What the pages of docs/ link to, and the files that the pages for contributors name, are there.
+import { existsSync, readdirSync } from 'node:fs';
 import { access, glob, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -38,4 +39,28 @@ it.each(pages)('every link of %s leads somewhere', async (page) => {
   const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link);
   const faults = await Promise.all(links.filter((link) => !/^\w+:/.test(link)).map((link) => fault(page, link)));
   expect(faults.filter((found) => found !== undefined)).toEqual([]);
+});
+
+it.each(['docs/architecture.md', 'docs/releasing.md', 'CONTRIBUTING.md'])(
+  'every file that %s names is there',
+  async (page) => {
+    const text = await readFile(join(root, page), 'utf8');
+    const named = [...text.matchAll(/`((?:src|test|scripts|docs|manifests|charts)\/[\w./-]+)`/g)].map(
+      ([, file = '']) => file,
+    );
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.filter((file) => !existsSync(join(root, file)))).toEqual([]);
+  },
+);
+
+it('the layers of docs/architecture.md are those of src/', async () => {
+  const text = await readFile(join(root, 'docs/architecture.md'), 'utf8');
+  const [, layers = ''] = text.split(/^## Layers$/m);
+  const inDocs = [...layers.matchAll(/^\|(.*?)\|/gm)].flatMap(([, cell = '']) =>
+    [...cell.matchAll(/`(?:src\/)?(\w+)\/?`/g)].map(([, name]) => name),
+  );
+  const folders = ['src', 'src/release'].flatMap((path) =>
+    readdirSync(join(root, path), { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? entry.name : [])),
+  );
+  expect(inDocs.toSorted()).toEqual(folders.toSorted());
 });

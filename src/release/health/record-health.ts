@@ -1,21 +1,14 @@
 /** What is recorded of a revision in a pool: healthy since, good, failed. Pure. */
-import type { Reason } from '../../api/reasons.ts';
 import { ownOrNew } from '../../lib/own.ts';
-import type { Action } from '../record/actions.ts';
-import { findCondition } from '../../api/conditions.ts';
 import type { FactsDraft } from '../record/facts-draft.ts';
-import type { HealthVerdict } from './failure.ts';
-import { deadlineOf, judgeHealth } from './failure.ts';
-import { soakedAt } from '../stages/gates.ts';
-import { poolsToEnter } from '../stages/stage-pools.ts';
-import { isMoving } from '../stages/moves.ts';
-import { returnDeadline } from '../state/reachable.ts';
-import { automaticRollbackNames } from '../record/names.ts';
+import type { PoolFacts } from '../record/recorded-data.ts';
 import type { Revision } from '../record/revision.ts';
-import type { PoolFacts, Topology } from '../record/recorded-data.ts';
 import { deadlineMs, poolFacts } from '../record/revision.ts';
+import { soakedAt } from '../stages/gates.ts';
+import { isMoving } from '../stages/moves.ts';
+import { poolsToEnter } from '../stages/stage-pools.ts';
+import { returnDeadline } from '../state/reachable.ts';
 import {
-  barrierBetween,
   hasFailed,
   isEntered,
   isHealthy,
@@ -27,6 +20,8 @@ import {
   wantedRevision,
 } from '../state/target.ts';
 import type { PoolView, View, Workload } from '../state/view.ts';
+import type { HealthVerdict } from './failure.ts';
+import { deadlineOf, judgeHealth } from './failure.ts';
 
 /** Health, soak and failure of the revision that rolls; and when held or reverted pools came back. */
 export function markPools(view: View, drafts: FactsDraft): void {
@@ -184,85 +179,6 @@ function markJoined(view: View, drafts: FactsDraft, pool: PoolView, revision: Re
 function change(drafts: FactsDraft, pool: PoolView, revision: Revision, edit: (own: PoolFacts) => void): void {
   const facts = drafts.change(revision);
   edit(ownOrNew<PoolFacts>(facts.pools, pool.name, () => ({})));
-}
-
-export type FailureAnswer =
-  | { kind: 'Rollback'; action: Action }
-  /** Nothing goes back by itself: why. */
-  | { kind: 'Stay'; reason: Reason; message: string };
-
-/**
- * What answers a failed revision: a rollback like a person's, once for each attempt; or a person is waited for. Of several
- * pools where it failed, one that nothing answers keeps no other from going back.
- */
-export function answerFailure(view: View): FailureAnswer | undefined {
-  const wanted = wantedRevision(view);
-  const { topology } = view;
-  if (!wanted || !topology) return undefined;
-  const failed = view.pools.filter((pool) => !pool.hold && hasFailed(wanted, pool.name));
-  const answers = failed.map((pool) => answerIn(view, topology, wanted, pool));
-  if (topology.rollback.onFailure === 'RollbackAll' && answers.includes(undefined)) return undefined;
-  return answers.find((answer) => answer?.kind === 'Rollback') ?? answers.find((answer) => answer !== undefined);
-}
-
-/** Undefined: a rollback that was made is not accepted yet. */
-function answerIn(view: View, topology: Topology, wanted: Revision, failed: PoolView): FailureAnswer | undefined {
-  const facts = poolFacts(wanted, failed.name).failed;
-  const what = `version ${wanted.data.input.version} (revision ${wanted.number}) failed in pool ${failed.name}: ${facts?.message ?? ''}`;
-  const wayOut = `release another version, or try again with a ReleasePromotion into stage ${failed.stage.name}`;
-  const { onFailure, barrier } = topology.rollback;
-  const group = view.groups.find(({ pools }) => pools.includes(failed));
-  const pools = onFailure === 'RollbackPool' ? (group?.pools ?? []) : view.pools;
-  const targets = pools.flatMap((pool) => {
-    const to = lastGood(view, pool, wanted);
-    return to && !(pool.served && to.number > pool.served.number) ? [{ pool, to }] : [];
-  });
-  if (onFailure === 'Pause')
-    return { kind: 'Stay', reason: 'Failed', message: `${what}; rollback.onFailure is Pause: ${wayOut}` };
-  if (targets.length === 0)
-    return { kind: 'Stay', reason: 'NothingToReturnTo', message: `${what}; no revision has been good yet: ${wayOut}` };
-  if (barrier || targets.some(({ pool, to }) => barrierBetween(view, pool, to))) {
-    return {
-      kind: 'Stay',
-      reason: 'Barrier',
-      message: `${what}; it is a barrier: go back with a ReleaseRollback with force: true`,
-    };
-  }
-  if (previousFailsToo(failed, wanted)) {
-    return {
-      kind: 'Stay',
-      reason: 'PreviousFailsToo',
-      message: `${what}; what runs there has no ready pod either: ${wayOut}`,
-    };
-  }
-  const onePool = onFailure === 'RollbackPool' ? failed.name : undefined;
-  const names = automaticRollbackNames(view.owner, wanted.number, facts?.attempt ?? 1, onePool);
-  const made = view.observed.rollbacks.find(({ metadata }) => names.includes(metadata.name));
-  const [plain, other] = names;
-  const name = view.observed.memory.nameConflicts.has(`ReleaseRollback/${plain}`) ? other : plain;
-  if (made) {
-    const message = `${what}; rollback ${made.metadata.name} did not take it back`;
-    return findCondition(made.status?.conditions, 'Accepted') && { kind: 'Stay', reason: 'RollbackRejected', message };
-  }
-  return {
-    kind: 'Rollback',
-    action: {
-      kind: 'CreateRollback',
-      message: `answer the failure: ${what}`,
-      name,
-      spec: {
-        release: view.owner.name,
-        force: false,
-        ...(onFailure === 'RollbackPool' && { pools: pools.map(({ name }) => name) }),
-        reason: what.slice(0, 1024),
-      },
-    },
-  };
-}
-
-function previousFailsToo(pool: PoolView, wanted: Revision): boolean {
-  const { served, current } = pool;
-  return served !== undefined && served !== wanted && current?.ready === 0 && pool.spec.replicas > 0;
 }
 
 /** When a soak or a deadline ends (ms since the epoch): the next time that a pass is due without any change. */

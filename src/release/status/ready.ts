@@ -3,7 +3,7 @@ import type { ConditionDraft } from '../../api/conditions.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { HealthVerdict } from '../health/failure.ts';
 import { judgeHealth } from '../health/failure.ts';
-import { answerFailure } from '../health/record-health.ts';
+import { answerFailure } from '../rollback/automatic.ts';
 import { autoscalerName } from '../pools/autoscaler.ts';
 import { surgeObstacle } from '../pools/blue-green-obstacles.ts';
 import type { Pod } from '../record/kube-objects.ts';

@@ -1,0 +1,79 @@
+/** Removes revisions beyond the limits; their digests go to the ledger first. Pure. */
+import { ANNOTATION } from '../../api/meta.ts';
+import type { Action } from '../record/actions.ts';
+import { targetOf } from '../record/actions.ts';
+import type { Revision } from '../record/revision.ts';
+import { isBad, isGood } from '../record/revision.ts';
+import { inheritsFrom } from '../state/kinship.ts';
+import { lastGood } from '../state/target.ts';
+import type { View } from '../state/view.ts';
+import { inForce } from '../state/view.ts';
+import { ledgerWith, lostPins, writeLedger } from './ledger.ts';
+
+const FAILED_LIMIT = 3;
+
+/** Removes revisions beyond the limits; pins that only they know are written to the ledger first. */
+export function collectRevisions(view: View): Action[] {
+  const gone = revisionsBeyondLimits(view);
+  const left = view.revisions.filter((revision) => !gone.includes(revision));
+  const done = gone.filter((revision) => Object.keys(lostPins(view, revision, left)).length === 0);
+  if (done.length > 0) return done.map(deleteRevision);
+  const oldest = gone.toSorted((a, b) => a.number - b.number).at(0);
+  if (!oldest) return [];
+  const ledger = ledgerWith(view, oldest.data.input.version, lostPins(view, oldest, left));
+  // To keep it for ever would not keep its pins: those of its version are asked for again.
+  if (!ledger) return [deleteRevision(oldest)];
+  return writeLedger(
+    view,
+    { [ANNOTATION.ledger]: JSON.stringify(ledger) },
+    'keep the digests of versions whose revisions go',
+  );
+}
+
+function revisionsBeyondLimits(view: View): Revision[] {
+  if (!view.topology || view.wanted.state !== 'Recorded') return [];
+  const kept = neededRevisions(view);
+  const spare = view.revisions.filter((revision) => !kept.has(revision)).toReversed();
+  // What a rollback would go back to now takes the first places, however old it is, and goes in no case.
+  const back = new Set(
+    view.pools.flatMap((pool) => [pool.served, view.lastWanted].map((left) => lastGood(view, pool, left))),
+  );
+  // So that a version that comes again later inherits their marks, good as they may have been before.
+  const bad = new Set(spare.filter(isBad).slice(0, FAILED_LIMIT));
+  const good = spare
+    .filter((revision) => isGoodAnywhere(revision))
+    .toSorted((a, b) => Number(back.has(b)) - Number(back.has(a)))
+    .slice(view.topology.revisionHistoryLimit)
+    .filter((revision) => !back.has(revision) && !bad.has(revision));
+  const others = spare
+    .filter((revision) => !isGoodAnywhere(revision))
+    .toSorted((a, b) => Number(bad.has(b)) - Number(bad.has(a)))
+    .slice(FAILED_LIMIT);
+  return [...good, ...others];
+}
+
+function deleteRevision(revision: Revision): Action {
+  return {
+    kind: 'DeleteRevision',
+    message: `remove revision ${revision.number}: beyond the history limit`,
+    target: targetOf(revision),
+  };
+}
+
+function isGoodAnywhere(revision: Revision): boolean {
+  return Object.keys(revision.facts.pools).some((pool) => isGood(revision, pool));
+}
+
+/** Served, standby, wanted, entered, the newest (its number must not come again), a rollback's target, or the source of marks. */
+function neededRevisions(view: View): Set<Revision> {
+  const numbers = new Set<number | undefined>([view.lastWanted?.number, view.revisions.at(-1)?.number]);
+  for (const { revision } of view.workloads) numbers.add(revision);
+  for (const pool of view.pools) numbers.add(pool.served?.number).add(pool.entered?.number).add(pool.hold?.pool.to);
+  for (const { status, ...rollback } of view.observed.rollbacks) {
+    if (!inForce({ status, ...rollback }, view.owner.uid)) continue;
+    numbers.add(status?.heldAgainst);
+    for (const { to, from } of status?.pools ?? []) numbers.add(to).add(from);
+  }
+  const needed = view.revisions.filter(({ number }) => numbers.has(number));
+  return new Set(needed.flatMap((revision) => [revision, inheritsFrom(view, revision) ?? revision]));
+}

@@ -1,0 +1,77 @@
+/** The ledger: version → digests, and what was wanted last. It outlives the revisions. Pure. */
+import { ANNOTATION } from '../../api/meta.ts';
+import { canonicalJson } from '../../lib/canonical-json.ts';
+import { own } from '../../lib/own.ts';
+import type { Action } from '../record/actions.ts';
+import { targetOf } from '../record/actions.ts';
+import { ledgerName } from '../record/names.ts';
+import type { Ledger, PinnedImage } from '../record/recorded-data.ts';
+import type { Revision } from '../record/revision.ts';
+import { knownPins, LEDGER_BYTES } from '../record/revision.ts';
+import { wantedRevision } from '../state/target.ts';
+import type { View } from '../state/view.ts';
+
+/** Keeps the ledger: the topology to roll back in while the spec is not valid, and which revision is wanted. */
+export function reconcileLedger(view: View): Action[] {
+  const { ledgerObject, record, topology } = view;
+  const annotations: Record<string, string> = {};
+  if (view.valid && topology && canonicalJson(topology) !== canonicalJson(record.topology)) {
+    annotations[ANNOTATION.topology] = JSON.stringify(topology);
+    const left = newestOf(record.ledger, LEDGER_BYTES - sizeOf(topology));
+    if (sizeOf(left) < sizeOf(record.ledger)) annotations[ANNOTATION.ledger] = JSON.stringify(left);
+  }
+  const last = view.revisions.at(-1);
+  const wanted = wantedRevision(view);
+  if (
+    wanted &&
+    last &&
+    wanted !== view.revisions.find(({ number }) => number === (lastWantedNumber(view) ?? last.number))
+  ) {
+    annotations[ANNOTATION.wanted] = JSON.stringify({ revision: wanted.number, newest: last.number });
+  }
+  return writeLedger(view, annotations, ledgerObject ? 'keep the ledger' : 'begin the ledger');
+}
+
+function lastWantedNumber({ record, revisions }: View): number | undefined {
+  return record.wanted?.newest === revisions.at(-1)?.number ? record.wanted?.revision : undefined;
+}
+
+export function writeLedger(view: View, annotations: Record<string, string>, message: string): Action[] {
+  const { ledgerObject, observed } = view;
+  if (Object.keys(annotations).length === 0) return [];
+  if (!ledgerObject && observed.memory.nameConflicts.has(`ControllerRevision/${ledgerName(view.owner.name)}`))
+    return [];
+  return ledgerObject
+    ? [{ kind: 'AnnotateRevision', message, target: targetOf(ledgerObject), annotations }]
+    : [{ kind: 'CreateLedger', message, name: ledgerName(view.owner.name), annotations }];
+}
+
+/** The ledger with these pins, too; undefined where there is no room for them, even without all other versions. */
+export function ledgerWith({ record }: View, version: string, pins: Record<string, PinnedImage>): Ledger | undefined {
+  const { [version]: _earlier, ...others } = record.ledger;
+  const added: Ledger = { [version]: { ...own(record.ledger, version), ...pins } };
+  const room = LEDGER_BYTES - sizeOf(record.topology ?? {}) - sizeOf(added);
+  return room < 0 ? undefined : { ...newestOf(others, room), ...added };
+}
+
+/** Without the versions that stand in it longest, where it would grow too large. */
+function newestOf(ledger: Ledger, bytes: number): Ledger {
+  let room = bytes;
+  const kept = Object.entries(ledger)
+    .toReversed()
+    .filter(([name, images]) => {
+      room -= sizeOf({ [name]: images });
+      return room >= 0;
+    });
+  return Object.fromEntries(kept.toReversed());
+}
+
+function sizeOf(value: object): number {
+  return Buffer.byteLength(JSON.stringify(value));
+}
+
+/** The pins of a revision that neither the ledger nor a revision of its version that stays has. */
+export function lostPins(view: View, { data }: Revision, left: readonly Revision[]): Record<string, PinnedImage> {
+  const known = knownPins(data.input.version, left, view.record.ledger);
+  return Object.fromEntries(Object.entries(data.images).filter(([image]) => own(known, image) === undefined));
+}

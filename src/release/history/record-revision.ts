@@ -1,0 +1,46 @@
+/** Records what the spec wants as a ControllerRevision, and keeps the release its owner. Pure. */
+import { ANNOTATION } from '../../api/meta.ts';
+import type { Action } from '../record/actions.ts';
+import { targetOf } from '../record/actions.ts';
+import { revisionName } from '../record/names.ts';
+import { ownershipOf } from '../record/ownership.ts';
+import { wantsTheLost } from '../state/lost-record.ts';
+import type { View } from '../state/view.ts';
+
+/** Records the wanted revision once everything about it is known. */
+export function recordRevision(view: View): Action[] {
+  const { wanted } = view;
+  if (wantsTheLost(view)) return [];
+  if (wanted.state === 'Unproven') {
+    const { hash, deployment } = wanted;
+    return [{ kind: 'DryRun', message: 'ask the API server whether it takes the template', hash, deployment }];
+  }
+  if (wanted.state !== 'New') return [];
+  const { version } = wanted.data.input;
+  return [
+    {
+      kind: 'CreateRevision',
+      message: `record revision ${wanted.number} of version ${version}`,
+      name: revisionName(view.owner.name, wanted.number),
+      number: wanted.number,
+      data: wanted.data,
+      annotations: { [ANNOTATION.version]: version },
+      notices: [
+        {
+          type: 'Normal',
+          reason: 'RevisionRecorded',
+          note: `revision ${wanted.number} pins version ${version}: ${Object.values(wanted.data.images)
+            .map(({ image }) => image)
+            .join(', ')}`.slice(0, 1000),
+        },
+      ],
+    },
+  ];
+}
+
+/** Records that lost their owner, as by a restore from a backup: else they would outlive the release. */
+export function ownRevisions({ observed, owner }: View): Action[] {
+  return observed.revisions
+    .filter(({ metadata }) => ownershipOf(metadata, owner) === 'Orphan')
+    .map((object) => ({ kind: 'OwnRevision', message: `own ${object.metadata.name}`, target: targetOf(object) }));
+}

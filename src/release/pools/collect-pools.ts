@@ -1,0 +1,34 @@
+/** Removes what is left of pools that the spec no longer has. Pure. */
+import type { Action } from '../record/actions.ts';
+import { targetOf } from '../record/actions.ts';
+import { isServing, poolTarget } from '../state/target.ts';
+import type { View } from '../state/view.ts';
+
+/** Removes the Deployments and Services of pools that left the spec: last, when every other pool has arrived. */
+export function collectPools(view: View): Action[] {
+  if (!view.valid || !view.topology) return [];
+  const names = new Set(view.pools.map(({ name }) => name));
+  const services = new Set(view.groups.map(({ serviceName }) => serviceName));
+  const workloads = view.workloads.filter(({ pool }) => !names.has(pool));
+  const orphans = view.observed.services.filter(
+    ({ metadata }) => !services.has(metadata.name) && metadata.deletionTimestamp === undefined,
+  );
+  if (workloads.length + orphans.length === 0) return [];
+  const arrived = view.pools.every((pool) => {
+    const target = poolTarget(view, pool);
+    return target !== undefined && isServing(view, pool, target.revision);
+  });
+  if (!arrived) return [];
+  return [
+    ...orphans.map((service): Action => ({
+      kind: 'DeleteService',
+      message: `remove Service ${service.metadata.name}: no pool has it any more`,
+      target: targetOf(service),
+    })),
+    ...workloads.map((workload): Action => ({
+      kind: 'DeleteDeployment',
+      message: `remove ${workload.name}: pool ${workload.pool} left the release`,
+      target: targetOf(workload.deployment),
+    })),
+  ];
+}

@@ -1,0 +1,139 @@
+/** When a Service selects another track, and what it is kept at until then. Pure. */
+import { ANNOTATION, LABEL } from '../../api/meta.ts';
+import { canonicalJson } from '../../lib/canonical-json.ts';
+import type { Action } from '../record/actions.ts';
+import { makeAdoptedService, makeService } from '../record/desired.ts';
+import type { DesiredService } from '../record/kube-objects.ts';
+import type { Revision } from '../record/revision.ts';
+import { putRight } from '../state/drift.ts';
+import { contradictingImage, isAvailable, podsOf, wantedReplicas } from '../state/target.ts';
+import { mayLead } from '../state/track.ts';
+import type { Group, PoolView, View } from '../state/view.ts';
+import type { Move } from './pool-move.ts';
+import { hasteOf, impossible } from './pool-move.ts';
+
+/** The Service selects the target's track as soon as that loses nothing; until then it is kept for what it serves. */
+export function reconcileService(
+  view: View,
+  group: Group,
+  moves: readonly Move[],
+  track: string,
+  frozen: boolean,
+): Action[] {
+  const { serviceName, service } = group;
+  const template = view.topology?.service;
+  const [first] = moves;
+  if (serviceName === undefined || !template || !first) return [];
+  const may = !frozen && moves.every((move) => maySwitch(view, group, move));
+  const standing = moves.flatMap(({ pool }) => pool.current ?? []).at(0);
+  const served = view.revisions.find(({ number }) => number === standing?.revision);
+  const leads = standing !== undefined && mayLead(view, group, standing.track);
+  if (service === undefined) {
+    // Nobody is served by a new Service yet, so it may come before its pods; one that was deleted serves what works.
+    // One that was released without a Service has no ports to lead to it.
+    const works = leads && served !== undefined && served.data.input.ports.length > 0;
+    const working = may || !works ? undefined : standing;
+    if (frozen && !working) return [];
+    const revision = working && served ? served : first.target.revision;
+    const desired = desiredService(view, group, revision, working?.track ?? track, false);
+    return [applyService(group, desired, `make Service ${serviceName} for revision ${revision.number}`)];
+  }
+  if (group.track === track || !may) {
+    // An adopted Service that selects nothing of ours serves somebody else's pods.
+    if (group.track !== track && (!standing || !served || (group.adopted && group.track === undefined))) return [];
+    if (group.track !== track && standing && moves.some(({ pool }) => leadsToMore(view, group, pool, standing.track)))
+      return [];
+    const desired =
+      group.track === track || !leads
+        ? desiredService(view, group, (frozen ? served : undefined) ?? first.target.revision, track, false)
+        : desiredService(view, group, served ?? first.target.revision, standing.track, false);
+    const write = applyService(group, desired, `keep Service ${serviceName}`);
+    const [noted, wanted] = [service, desired].map(({ metadata }) => metadata.annotations?.[ANNOTATION.revision]);
+    return putRight(view.observed.memory, desired, service, write, hasteOf(moves, noted !== wanted));
+  }
+  const { revision } = first.target;
+  const what = `Service ${serviceName} of ${moves.map(({ pool }) => pool.name).join(', ')} to revision ${revision.number} (${revision.data.input.version})`;
+  const action = applyService(group, desiredService(view, group, revision, track, true), `switch ${what}`);
+  const returns = moves.every(({ target }) => target.mode === 'Return');
+  const notices = [{ type: 'Normal' as const, reason: 'Switched', note: `switched ${what}` }];
+  return [{ ...action, notices, ...(returns && { takesTrafficBack: true as const }) }];
+}
+
+/** A promotion or a move needs all its pods, or any where none serves; a return as many as serve now, and at least one. */
+function maySwitch(view: View, group: Group, { pool, target }: Move): boolean {
+  const { workload, revision, mode } = target;
+  if (!workload) return false;
+  const replicas = wantedReplicas(pool, workload);
+  const serving = servingPods(view, group, pool);
+  if (mode === 'Promote' || (mode === 'Move' && serving > 0)) {
+    return isAvailable(workload, revision, replicas) && contradictingImage(workload, revision) === undefined;
+  }
+  const ready = Math.min(podsOf(workload, revision).filter((pod) => pod.ready).length, workload.ownReady);
+  return replicas === 0 || ready >= Math.max(1, Math.min(replicas, serving));
+}
+
+/** Ready pods of the pool behind its Service now. */
+function servingPods(view: View, group: Group, pool: PoolView): number {
+  return pool.current ? pool.current.ready : readyPods(view, pool, group.service?.spec.selector ?? {});
+}
+
+function readyPods({ observed }: View, { name }: PoolView, selector: Record<string, string>): number {
+  return observed.pods.filter(
+    ({ ready, metadata }) =>
+      ready &&
+      metadata.labels?.[LABEL.pool] === name &&
+      Object.entries(selector).every(([key, value]) => metadata.labels?.[key] === value),
+  ).length;
+}
+
+/** The Service leads to more ready pods of the pool than it would by this track. */
+function leadsToMore(view: View, group: Group, pool: PoolView, track: string): boolean {
+  const selector = group.service?.spec.selector ?? {};
+  if (selector[LABEL.track] === undefined) return false;
+  const own = { [LABEL.release]: view.owner.name };
+  return readyPods(view, pool, { ...selector, ...own }) > readyPods(view, pool, { [LABEL.track]: track, ...own });
+}
+
+function desiredService(
+  view: View,
+  group: Group,
+  revision: Revision,
+  track: string,
+  switched: boolean,
+): DesiredService {
+  const { service } = group;
+  const live = service?.metadata.annotations ?? {};
+  const annotations: Record<string, string> = {};
+  const switchedAt = switched ? new Date(view.now).toISOString() : live[ANNOTATION.switchedAt];
+  const previous = switched ? group.track : live[ANNOTATION.previousTrack];
+  if (switchedAt !== undefined) annotations[ANNOTATION.switchedAt] = switchedAt;
+  if (previous !== undefined) annotations[ANNOTATION.previousTrack] = previous;
+  const options = {
+    owner: view.owner,
+    name: group.serviceName ?? '',
+    pools: group.pools.map(({ name }) => name),
+    track,
+    byTrackAlone: keepsSelector(group, revision, track),
+    revision,
+    annotations,
+    ...(service && { resourceVersion: service.metadata.resourceVersion }),
+  };
+  if (group.adopted) return makeAdoptedService(options);
+  return makeService({ ...options, template: view.topology?.service ?? impossible() });
+}
+
+/**
+ * One that was made before Services selected their release alone keeps its selector for what it serves already, so that an
+ * upgrade of the operator writes to none. Not one whose selector somebody else wrote.
+ */
+function keepsSelector({ service, pools }: Group, { number }: Revision, track: string): boolean {
+  const { metadata, spec, selectorOwner } = service ?? {};
+  if (selectorOwner !== undefined || canonicalJson(spec?.selector) !== canonicalJson({ [LABEL.track]: track }))
+    return false;
+  const noted = metadata?.annotations?.[ANNOTATION.revision] ?? String(number);
+  return noted === String(number) && pools.every(({ current }) => !current || current.revision === number);
+}
+
+function applyService(group: Group, service: DesiredService, message: string): Action & { kind: 'ApplyService' } {
+  return { kind: 'ApplyService', message, service, force: group.service !== undefined };
+}

@@ -1,0 +1,336 @@
+/** Worlds of table tests in few words. What a row does not mention is as in a release that rolls from revision 1 to 2. */
+import type { AppReleaseSpec, Stage } from '../api/app-release.ts';
+import type { ReleasePromotion } from '../api/release-promotion.ts';
+import type { ReleaseRollback } from '../api/release-rollback.ts';
+import { ANNOTATION } from '../api/meta.ts';
+import { makeDeployment, makeService, trackName } from './record/desired.ts';
+import type { Deployment, Pod, Service } from './record/kube-objects.ts';
+import { serviceName } from './record/names.ts';
+import type { Facts, PoolFacts } from './record/recorded-data.ts';
+import type { Revision } from './record/revision.ts';
+import { placementKeys, placementOf, topologyOf } from './record/revision.ts';
+import { ago } from './stages/moves-testing.ts';
+import type { Memory, Observed } from './state/observed.ts';
+import type { View } from './state/view.ts';
+import { view } from './state/view.ts';
+import {
+  controllerRevision,
+  live,
+  liveService,
+  meta,
+  NOW,
+  observed,
+  podsFor,
+  release,
+  revision,
+  spec,
+} from './testing.ts';
+
+/** Facts of a revision in a pool; all times are in minutes before now. */
+export interface FactWords {
+  entered?: number;
+  /** Of the entry. Default 1. */
+  attempt?: number;
+  /** What it was let in with. Default: the placement and strategy of the spec. */
+  key?: string;
+  clock?: number;
+  stopped?: number;
+  healthySince?: number;
+  pulling?: number;
+  pulled?: number;
+  gaveBack?: number;
+  good?: number;
+  failed?: number;
+  /** The attempt that failed. Default: that of the entry. */
+  failedAttempt?: number;
+  rolledBack?: number;
+}
+
+export interface RevisionWords {
+  /** By pool. */
+  in?: Record<string, FactWords>;
+  /** Default: the number, as in 2.0.0. */
+  version?: string;
+  /** The revision whose images it has. Default: its own. */
+  imagesOf?: number;
+  attempt?: number;
+  /** Stages that an approval was spent on. */
+  approved?: string[];
+  /** What its spec has besides. */
+  spec?: Record<string, unknown>;
+}
+
+export interface PoolWords {
+  /** Default 2. */
+  replicas?: number;
+  /** The revision that its Service leads to. Default 1; with 0 the pool has nothing yet. */
+  serves?: number;
+  /** The ready pods of that revision. Default: all. */
+  ready?: number;
+  /** Other Deployments: revision → ready pods. */
+  beside?: Record<number, number>;
+  /** What the pods have that are not ready. */
+  unready?: Partial<Pod>;
+  /** What the spec has of the pool besides. */
+  spec?: Record<string, unknown>;
+}
+
+export interface RollbackWords {
+  against: number;
+  /** Pool → revision. */
+  to: Record<string, number>;
+  /** It names its pools; else it is of the whole release. */
+  names?: true;
+  /** Minutes ago. Default 5. */
+  accepted?: number;
+  /** The pools are back since so many minutes. */
+  completed?: number;
+  ended?: true;
+}
+
+export interface PromotionWords {
+  stage: string;
+  skipSoak?: true;
+  by?: string;
+  /** Made so many minutes ago. Default 1. */
+  made?: number;
+  /** Bound to this revision. Default: the wanted one. */
+  of?: number;
+  status?: Partial<ReleasePromotion['status']>;
+  deleted?: true;
+}
+
+export interface Words {
+  /** By name, beside a stage canary with pool a that soaks a minute, and a stage production with pool b. */
+  stages?: Record<string, Partial<Omit<Stage, 'pools'>> & { pools?: string[] }>;
+  /** By name. */
+  pools?: Record<string, PoolWords>;
+  /** By number, beside 1, which is good in all pools that serve, and 2. */
+  revisions?: Record<number, RevisionWords>;
+  /** Default: the newest. One that is not there is not recorded yet. */
+  wants?: number;
+  /** The reason in the annotation. */
+  paused?: string;
+  rollback?: RollbackWords;
+  promotion?: PromotionWords;
+  /** What the spec has besides. */
+  spec?: Record<string, unknown>;
+  memory?: Partial<Memory>;
+  more?: Partial<Observed>;
+}
+
+/** Good in a pool since long ago. */
+export const GOOD: FactWords = { entered: 60, healthySince: 59, good: 58 };
+
+const STAGES: NonNullable<Words['stages']> = {
+  canary: { soak: '1m', pools: ['a'] },
+  production: { pools: ['b'] },
+};
+
+export function world(words: Words = {}): Observed {
+  const revisions = revisionsOf(words);
+  const wanted = wantedNumber(words);
+  const wantedSpec = specOf(words, wanted);
+  const made = poolsOf(words).map((pool) => poolObjects(words, pool, wantedSpec, revisions));
+  const services = new Map(made.flatMap(({ service }) => (service ? [[service.metadata.name, service]] : [])));
+  const annotations = { ...(words.paused !== undefined && { [ANNOTATION.paused]: words.paused }) };
+  const base = observed();
+  return {
+    ...base,
+    release: release(wantedSpec, { annotations }),
+    revisions: revisions.map(controllerRevision),
+    deployments: made.flatMap(({ deployments }) => deployments),
+    pods: made.flatMap(({ pods }) => pods),
+    services: [...services.values()],
+    rollbacks: words.rollback ? [rollbackOf(words.rollback)] : [],
+    promotions: words.promotion ? [promotionOf(words.promotion, wanted)] : [],
+    ...words.more,
+    memory: { ...base.memory, ...words.memory },
+  };
+}
+
+export function viewOf(words: Words = {}): View {
+  return view(world(words), NOW);
+}
+
+export function stageNamed(seen: View, name: string): Stage {
+  return seen.topology?.stages.find((stage) => stage.name === name) ?? missing(`stage ${name}`);
+}
+
+export function revisionNumbered(seen: View, number: number): Revision {
+  return seen.revisions.find((candidate) => candidate.number === number) ?? missing(`revision ${number}`);
+}
+
+/** The facts that words of a row stand for, as they are recorded. */
+export function factsIn(words: Words, pool: string, facts: FactWords): PoolFacts {
+  return factsWith(facts, keyOf(specOf(words, wantedNumber(words)), pool));
+}
+
+function missing(what: string): never {
+  throw new Error(`the world has no ${what}`);
+}
+
+function wantedNumber({ wants, revisions }: Words): number {
+  return wants ?? Math.max(2, ...Object.keys(revisions ?? {}).map(Number));
+}
+
+function stagesOf({ stages = {} }: Words) {
+  const names = [...new Set([...Object.keys(STAGES), ...Object.keys(stages)])];
+  return names.map((name) => ({ name, pools: [], ...STAGES[name], ...stages[name] }));
+}
+
+function poolsOf(words: Words): string[] {
+  return stagesOf(words).flatMap(({ pools }) => pools);
+}
+
+/** What the spec says when it wants a revision. */
+function specOf(words: Words, number: number): AppReleaseSpec {
+  const { version = `${number}.0.0`, imagesOf = number, spec: own } = words.revisions?.[number] ?? {};
+  const ports = [{ name: 'http', containerPort: 80 }];
+  return spec({
+    version,
+    template: { spec: { containers: [{ name: 'main', image: `web:${imagesOf}`, ports }] } },
+    stages: stagesOf(words).map((stage) => ({
+      ...stage,
+      pools: stage.pools.map((name) => {
+        const { replicas = 2, spec: more } = words.pools?.[name] ?? {};
+        return { name, replicas, nodeSelector: { pool: name }, ...more };
+      }),
+    })),
+    ...words.spec,
+    ...own,
+  });
+}
+
+/** An image is told by its name. */
+function digestOf(image: string): string {
+  return `sha256:${image.replace('web:', '').padStart(64, '0')}`;
+}
+
+function revisionsOf(words: Words): Revision[] {
+  const served = poolsOf(words).filter((name) => words.pools?.[name]?.serves !== 0);
+  const first: RevisionWords = { in: Object.fromEntries(served.map((name) => [name, GOOD])) };
+  const all: Record<number, RevisionWords> = { 1: first, 2: {}, ...words.revisions };
+  return Object.entries(all).map(([key, one]) => {
+    const number = Number(key);
+    const own = specOf(words, number);
+    const made = revision(number, own, factsOf(words, one));
+    const image = own.template.spec.containers[0]?.image ?? '';
+    const digest = digestOf(image);
+    return { ...made, data: { ...made.data, images: { [image]: { image: `${image}@${digest}`, digest } } } };
+  });
+}
+
+function factsOf(words: Words, { in: pools = {}, attempt, approved = [] }: RevisionWords): Facts {
+  const approval = { at: ago(5), promotion: 'before', skipSoak: false };
+  return {
+    pools: Object.fromEntries(Object.entries(pools).map(([name, facts]) => [name, factsIn(words, name, facts)])),
+    approvals: Object.fromEntries(approved.map((stage) => [stage, approval])),
+    ...(attempt !== undefined && { attempt }),
+  };
+}
+
+function factsWith({ attempt = 1, ...facts }: FactWords, key: string): PoolFacts {
+  const { entered, clock, stopped, failed, failedAttempt = attempt, rolledBack } = facts;
+  const { healthySince, pulling, pulled, gaveBack, good } = facts;
+  const failure = { attempt: failedAttempt, reason: 'CrashLoop', message: 'crashes' };
+  return {
+    ...(entered !== undefined && { entered: { at: ago(entered), attempt, key: facts.key ?? key } }),
+    ...(clock !== undefined && {
+      clock: { start: ago(clock), ...(stopped !== undefined && { stopped: ago(stopped) }) },
+    }),
+    ...(healthySince !== undefined && { healthySince: ago(healthySince) }),
+    ...(pulling !== undefined && { pulling: ago(pulling) }),
+    ...(pulled !== undefined && { pulled: ago(pulled) }),
+    ...(gaveBack !== undefined && { gaveBack: ago(gaveBack) }),
+    ...(good !== undefined && { good: ago(good) }),
+    ...(failed !== undefined && { failed: { at: ago(failed), ...failure } }),
+    ...(rolledBack !== undefined && { rolledBack: { at: ago(rolledBack), by: 'back' } }),
+  };
+}
+
+function keyOf(from: AppReleaseSpec, pool: string): string {
+  return placementKeys(topologyOf(from), 'web', from.strategy.type).get(pool) ?? '';
+}
+
+interface PoolObjects {
+  deployments: Deployment[];
+  pods: Pod[];
+  service?: Service;
+}
+
+function poolObjects(words: Words, name: string, wanted: AppReleaseSpec, revisions: readonly Revision[]): PoolObjects {
+  const { replicas = 2, serves = 1, ready = replicas, beside = {}, unready = {} } = words.pools?.[name] ?? {};
+  const topology = topologyOf(wanted);
+  const pool = topology.stages.flatMap(({ pools }) => pools).find((one) => one.name === name) ?? missing(name);
+  const service = serviceName('web', pool);
+  const owner = meta('web');
+  const others = Object.entries(beside).map(([number, count]) => [Number(number), count] as const);
+  const runs = serves === 0 ? others : [[serves, ready] as const, ...others];
+  const made = runs.map(([number, count]) => {
+    const of = revisions.find((one) => one.number === number) ?? missing(`revision ${number}`);
+    const strategy = wanted.strategy.type;
+    const identity = { pool: name, revision: of, placement: placementOf(pool), strategy, key: keyOf(wanted, name) };
+    const track = trackName(service, identity);
+    const deployment = live(makeDeployment({ owner, identity, track, replicas, topology }), count);
+    deployment.status = { ...deployment.status, replicas, updatedReplicas: replicas };
+    return { of, track, deployment, pods: podsOf(deployment, of, count, replicas, unready) };
+  });
+  const [served] = serves === 0 ? [] : made;
+  const objects = {
+    deployments: made.map(({ deployment }) => deployment),
+    pods: made.flatMap(({ pods }) => pods),
+  };
+  if (!served || !wanted.service) return objects;
+  const mates = topology.stages.flatMap(({ pools }) => pools).filter((one) => serviceName('web', one) === service);
+  const { of, track } = served;
+  const options = { owner, name: service, pools: mates.map((one) => one.name), track, revision: of, annotations: {} };
+  return { ...objects, service: liveService(makeService({ ...options, template: wanted.service })) };
+}
+
+function podsOf(deployment: Deployment, of: Revision, ready: number, replicas: number, unready: Partial<Pod>): Pod[] {
+  const [pin] = Object.values(of.data.images);
+  const main = { name: 'main', ready: true, restartCount: 0, imageID: `web@${pin?.digest ?? ''}` };
+  return podsFor(deployment, Math.max(ready, replicas), { containers: [main] }).map((pod, index) =>
+    index < ready ? pod : { ...pod, ready: false, containers: [{ ...main, ready: false }], ...unready },
+  );
+}
+
+function rollbackOf({ against, to, names, accepted = 5, completed, ended }: RollbackWords): ReleaseRollback {
+  const since = ago(accepted);
+  const pools = Object.entries(to).map(([name, number]) => ({
+    name,
+    from: against,
+    to: number,
+    ...(completed !== undefined && { completedAt: ago(completed) }),
+  }));
+  return {
+    metadata: meta('back'),
+    spec: { release: 'web', force: false, ...(names && { pools: Object.keys(to) }) },
+    status: {
+      releaseUID: 'uid-web',
+      acceptedAt: since,
+      sequence: 1,
+      heldAgainst: against,
+      pools,
+      conditions: [{ type: 'Accepted', status: 'True', reason: 'Accepted', message: '', lastTransitionTime: since }],
+      ...(ended && { endedAt: ago(0) }),
+    },
+  };
+}
+
+function promotionOf(words: PromotionWords, wanted: number): ReleasePromotion {
+  const { stage, skipSoak = false, by, made = 1, of = wanted, status, deleted } = words;
+  const accepted = { type: 'Accepted', status: 'True' as const, reason: 'Accepted', message: '' };
+  const created = { creationTimestamp: ago(made), ...(deleted && { deletionTimestamp: ago(0) }) };
+  return {
+    metadata: meta('go', created),
+    spec: { release: 'web', stage, skipSoak, ...(by !== undefined && { requestedBy: by }) },
+    status: {
+      releaseUID: 'uid-web',
+      revision: of,
+      conditions: [{ ...accepted, lastTransitionTime: ago(made) }],
+      ...status,
+    },
+  };
+}

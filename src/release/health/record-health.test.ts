@@ -1,0 +1,257 @@
+import { describe, expect, test } from 'vitest';
+import { draftFacts } from '../record/facts-draft.ts';
+import type { ContainerState, Pod } from '../record/kube-objects.ts';
+import { poolFacts } from '../record/revision.ts';
+import type { FactWords, PoolWords, Words } from '../world-testing.ts';
+import { factsIn, GOOD, revisionNumbered, viewOf } from '../world-testing.ts';
+import { markPools } from './record-health.ts';
+
+/** What is recorded of a revision in a pool, and the reasons of the events. */
+function marked(words: Words, number: number, pool: string) {
+  const seen = viewOf(words);
+  const drafts = draftFacts();
+  markPools(seen, drafts);
+  const events = drafts.actions().flatMap(({ notices = [] }) => notices);
+  const facts = drafts.change(revisionNumbered(seen, number)).pools[pool] ?? {};
+  return { facts, events, before: poolFacts(revisionNumbered(seen, number), pool) };
+}
+
+/** `after`: left out where nothing is to be recorded. */
+interface Case {
+  before: FactWords;
+  after?: FactWords;
+  /** Of the pool. Default: it serves revision 2. */
+  pool?: PoolWords;
+  /** Default: a, in a stage that soaks a minute. */
+  name?: string;
+  event?: string;
+  words?: Words;
+  /** Default 2. */
+  number?: number;
+}
+
+function showEach(cases: Record<string, Case>): void {
+  test.each(Object.entries(cases))('%s', (_what, one) => {
+    const { before, after = before, pool = { serves: 2 }, name = 'a', event, words, number = 2 } = one;
+    const revisions = { ...words?.revisions };
+    const own = revisions[number];
+    const world: Words = {
+      ...words,
+      pools: { ...words?.pools, [name]: pool },
+      revisions: { ...revisions, [number]: { ...own, in: { ...own?.in, [name]: before } } },
+    };
+    const { facts, events } = marked(world, number, name);
+    expect(facts).toEqual(factsIn(world, name, after));
+    expect(events.map(({ reason }) => reason)).toEqual(event === undefined ? [] : [event]);
+  });
+}
+
+describe('what serves and is healthy', () => {
+  const b = { entered: 1 };
+  showEach({
+    'has its soak begin, and no deadline any more': {
+      before: { entered: 5, clock: 5 },
+      after: { entered: 5, healthySince: 0 },
+      event: 'PoolPromoted',
+    },
+    'is good at once where its stage has no soak': {
+      before: { entered: 5, clock: 5 },
+      after: { entered: 5, healthySince: 0, good: 0 },
+      name: 'b',
+      event: 'PoolPromoted',
+    },
+    'is not good while it soaks': { before: { entered: 5, healthySince: 0.99 } },
+    'is good when it has soaked': {
+      before: { entered: 5, healthySince: 1 },
+      after: { entered: 5, healthySince: 1, good: 0 },
+    },
+    'stays good since when it was': { before: GOOD },
+    'is good anew after a failure that it was let in again after': {
+      before: { entered: 5, attempt: 2, healthySince: 1, good: 30, failed: 20, failedAttempt: 1 },
+      after: { entered: 5, attempt: 2, healthySince: 1, good: 0 },
+    },
+    'is good anew after a rollback that it was let in again after': {
+      before: { entered: 5, attempt: 2, healthySince: 1, good: 30, rolledBack: 20 },
+      after: { entered: 5, attempt: 2, healthySince: 1, good: 0 },
+    },
+    'stays bad until it has soaked again': {
+      before: { entered: 5, attempt: 2, healthySince: 0.5, good: 30, rolledBack: 20 },
+    },
+    'is nothing without replicas': { before: { entered: 5 }, pool: { serves: 2, replicas: 0 } },
+    'is not marked where it was not let in': { before: {} },
+    'is not marked in a pool where this attempt failed': { before: { entered: 5, failed: 2 } },
+  });
+
+  const broken: PoolWords = { serves: 2, ready: 1 };
+  describe('and is so no longer', () => {
+    showEach({
+      'begins its soak anew, with a new deadline': {
+        before: { entered: 5, healthySince: 0.5 },
+        after: { entered: 5, clock: 0 },
+        pool: broken,
+        event: 'SoakRestarted',
+      },
+      'does so after its soak, too, until the next stage is entered': {
+        before: { entered: 5, healthySince: 3, good: 2 },
+        after: { entered: 5, clock: 0, good: 2 },
+        pool: broken,
+        event: 'SoakRestarted',
+      },
+      'keeps its marks once the next stage is entered': {
+        before: { entered: 5, healthySince: 3, good: 2 },
+        pool: broken,
+        words: { revisions: { 2: { in: { b } } } },
+      },
+      'keeps its marks in the last stage': {
+        before: { entered: 5, healthySince: 3, good: 3 },
+        pool: broken,
+        name: 'b',
+      },
+    });
+  });
+});
+
+/** Revision 1 serves, and the pods of revision 2 come beside it. */
+function coming(ready: number, unready: Partial<Pod> = {}): PoolWords {
+  return { beside: { 2: ready }, unready };
+}
+
+function container(reason: string, restartCount = 0): { containers: ContainerState[] } {
+  return { containers: [{ name: 'main', ready: false, restartCount, waiting: { reason } }] };
+}
+
+const unschedulable: Partial<Pod> = { unschedulable: '0/3 nodes are available' };
+const crashing = container('CrashLoopBackOff', 3);
+
+describe('what was let in and does not serve yet', () => {
+  showEach({
+    'has time': { before: { entered: 5, clock: 5 }, pool: coming(1) },
+    'has its deadline begin, where that did not': {
+      before: { entered: 5 },
+      after: { entered: 5, clock: 0 },
+      pool: coming(0),
+    },
+    'has no deadline without replicas': {
+      before: { entered: 5, clock: 5 },
+      after: { entered: 5 },
+      pool: { ...coming(0), replicas: 0 },
+    },
+    'is not judged before it has a Deployment': { before: { entered: 15, clock: 15 }, pool: {} },
+    'has its clock stand still for what no version could help': {
+      before: { entered: 5, clock: 5 },
+      after: { entered: 5, clock: 5, stopped: 0 },
+      pool: coming(1, unschedulable),
+      event: 'Unschedulable',
+    },
+    'is told of once': { before: { entered: 5, clock: 5, stopped: 2 }, pool: coming(1, unschedulable) },
+    'has its clock go on when that is over, later by the time it stood still': {
+      before: { entered: 9, clock: 9, stopped: 4 },
+      after: { entered: 9, clock: 5 },
+      pool: coming(1),
+    },
+    'has time while the release is paused': {
+      before: { entered: 11, clock: 11 },
+      after: { entered: 11, clock: 11, stopped: 0 },
+      pool: coming(1),
+      words: { paused: 'holidays' },
+      event: 'Paused',
+    },
+    'does not fail twice': { before: { entered: 15, clock: 15, failed: 2 }, pool: coming(1, crashing) },
+    'does not fail where it is a revert': {
+      before: { ...GOOD, entered: 11, healthySince: undefined, clock: 11 },
+      pool: { serves: 2, beside: { 1: 0 } },
+      words: { wants: 1 },
+      number: 1,
+    },
+  });
+});
+
+describe('what fails', () => {
+  const late = '1 of 2 pods are ready after 600 s';
+  test.each<[what: string, before: FactWords, pod: Partial<Pod>, reason: string, message: string, more?: Words]>([
+    ['has passed its deadline', { entered: 11, clock: 11 }, {}, 'ProgressDeadlineExceeded', late],
+    ['crashes', { entered: 5, clock: 5 }, crashing, 'CrashLoop', 'crashes again and again'],
+    ['crashes while the clock stands still', { entered: 5, clock: 5, stopped: 2 }, crashing, 'CrashLoop', 'crashes'],
+    [
+      'crashes while the release is paused',
+      { entered: 5, clock: 5 },
+      crashing,
+      'CrashLoop',
+      'crashes',
+      { paused: 'x' },
+    ],
+    ['was good before, and is no revert', { entered: 11, clock: 11, good: 40 }, {}, 'ProgressDeadlineExceeded', late],
+    [
+      'is on a further attempt',
+      { entered: 11, attempt: 2, clock: 11, good: 40, rolledBack: 20 },
+      {},
+      'ProgressDeadlineExceeded',
+      late,
+    ],
+  ])('%s', (_what, before, pod, reason, message, more) => {
+    const words: Words = { ...more, pools: { a: coming(1, pod) }, revisions: { 2: { in: { a: before } } } };
+    const { facts, events } = marked(words, 2, 'a');
+    const failed = { at: '2026-01-01T12:00:00.000Z', attempt: before.attempt ?? 1, reason };
+    expect(facts).toMatchObject({ failed: { ...failed, message: expect.stringContaining(message) as string } });
+    expect(facts).not.toHaveProperty('clock');
+    expect(events).toMatchObject([
+      {
+        type: 'Warning',
+        reason: 'RevisionFailed',
+        note: expect.stringContaining('revision 2 (2.0.0) failed in pool a') as string,
+      },
+    ]);
+  });
+});
+
+describe('a pool that a rollback took back', () => {
+  /** Revision 3 was left for 1; revision 2 was the last good one. */
+  function back(completed?: number, two: FactWords = { ...GOOD, healthySince: 20 }): Words {
+    const rollback = { against: 3, to: { a: 1 }, ...(completed !== undefined && { completed }) };
+    return { rollback, revisions: { 2: { in: { a: two } }, 3: { in: { a: { entered: 9 } } } } };
+  }
+  const pool: PoolWords = { serves: 1 };
+  showEach({
+    'counts as having run its revision last': {
+      before: GOOD,
+      after: { ...GOOD, healthySince: 0 },
+      pool,
+      words: back(3),
+      number: 1,
+    },
+    'does not while it is on its way': { before: GOOD, pool, words: back(), number: 1 },
+    'does not where that was the last good one': { before: GOOD, pool, words: back(3, {}), number: 1 },
+    'is marked once': {
+      before: { ...GOOD, healthySince: 2 },
+      pool,
+      words: back(3, { ...GOOD, healthySince: 1 }),
+      number: 1,
+    },
+    'does not where its revision was never good': { before: { entered: 60 }, pool, words: back(3), number: 1 },
+    'has its revision fail no more': {
+      before: { entered: 15, clock: 15 },
+      pool: { serves: 1, beside: { 2: 0 }, unready: crashing },
+      words: { rollback: { against: 2, to: { a: 1 } } },
+    },
+  });
+});
+
+describe('a pool that was added while its stage runs an older revision', () => {
+  const pool: PoolWords = { serves: 1 };
+  const entered: FactWords = { entered: 5 };
+  const added: Omit<Case, 'before'> = {
+    pool,
+    name: 'c',
+    number: 1,
+    words: { stages: { production: { pools: ['b', 'c'] } } },
+  };
+  showEach({
+    'shows that revision good once it is healthy': {
+      ...added,
+      before: entered,
+      after: { ...entered, healthySince: 0, good: 0 },
+    },
+    'does not before': { ...added, before: entered, pool: { serves: 1, ready: 1 } },
+    'is marked once': { ...added, before: { ...entered, healthySince: 3, good: 3 } },
+  });
+});

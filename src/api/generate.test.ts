@@ -1,4 +1,4 @@
-// Claim 2.1: `make verify` fails where a generated file is not what the schemas say.
+// `make verify` fails where a generated file is not what the schemas say.
 import { execFile } from 'node:child_process';
 import { appendFile, cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// Claim 4.6: the list of reasons is what the source gives, and the troubleshooting page says what each of them means.
+// The list of reasons is what the source gives, and the troubleshooting page says what each of them means.
 import { glob, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-// Claim 5.7: Prometheus is told of every pool, and of none that is gone.
+// Prometheus is told of every pool, and of none that is gone.
 import { expect, test } from 'vitest';
 import { poolMembers } from '../vmpool/members.ts';
 import type { PoolOutcome } from '../vmpool/status.ts';
@@ -34,7 +34,7 @@ async function samples(metrics: ReturnType<typeof createMetrics>): Promise<Recor
   );
 }
 
-test('5.7 the numbers of a pool in base units', async () => {
+test('the numbers of a pool in base units', async () => {
   const metrics = createMetrics('1');
   metrics.pool('prod', outcome('6.12'));
   expect(await samples(metrics)).toMatchObject({
@@ -54,7 +54,7 @@ test('5.7 the numbers of a pool in base units', async () => {
   });
 });
 
-test('5.7 a version that nothing runs any more, and a pool that is gone, are gone', async () => {
+test('a version that nothing runs any more, and a pool that is gone, are gone', async () => {
   const metrics = createMetrics('1');
   metrics.pool('prod', outcome('6.12'));
   await samples(metrics);

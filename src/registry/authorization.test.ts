@@ -1,4 +1,4 @@
-// Claim 2.3: anonymous, basic and bearer-token authentication.
+// Anonymous, basic and bearer-token authentication.
 import { afterEach, describe, expect, it } from 'vitest';
 import { createRegistryClient } from './resolver.ts';
 import type { RegistryClient } from './resolver.ts';

@@ -1,4 +1,4 @@
-// Claim 2.3: what registries write into WWW-Authenticate.
+// What registries write into WWW-Authenticate.
 import { describe, expect, it } from 'vitest';
 import { parseChallenges } from './challenge.ts';
 

@@ -1,4 +1,4 @@
-// Claim 2.3: docker configs, matched by the rules of the kubelet.
+// Docker configs, matched by the rules of the kubelet.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Claim 2.3: beside the workers, with backoff, never in them.
+// Beside the workers, with backoff, never in them.
 import { describe, expect, it, vi } from 'vitest';
 import { DIGEST, failed, flush, request, resolved, useResolvers } from './digest-resolver-testing.ts';
 import { createKeyring } from './credentials.ts';

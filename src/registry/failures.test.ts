@@ -1,4 +1,4 @@
-// Claim 2.3: each failure says what to do.
+// Each failure says what to do.
 import { expect, it } from 'vitest';
 import { helpText } from '../process/config.ts';
 import { failFromError, failFromStatus, failPaused, failPlainHttp, failTimeout } from './failures.ts';

@@ -1,4 +1,4 @@
-// Claim 2.3: the pull secrets of the template, else of its service account, then the operator's docker config.
+// The pull secrets of the template, else of its service account, then the operator's docker config.
 import { describe, expect, it } from 'vitest';
 import { collectPullSecrets, createCredentialLoader, createOwnCredentialLoader } from './pull-secrets.ts';
 import type { PullSecret, PullServiceAccount } from './pull-secrets.ts';

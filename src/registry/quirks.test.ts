@@ -1,4 +1,4 @@
-// Claim 2.3: what registries out there do, as their users report it.
+// What registries out there do, as their users report it.
 import { describe, expect, it } from 'vitest';
 import {
   basicCredential,

@@ -1,4 +1,4 @@
-// Claim 2.3: image references as the kubelet reads them.
+// Image references as the kubelet reads them.
 import { describe, expect, it } from 'vitest';
 import { apiHost, canonicalName, isDigest, manifestName, parseReference, pinReference } from './reference.ts';
 import type { Reference } from './types.ts';

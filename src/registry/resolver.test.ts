@@ -1,4 +1,4 @@
-// Claim 2.3: a reference becomes a digest, or a failure that says what to do.
+// A reference becomes a digest, or a failure that says what to do.
 import { describe, expect, it } from 'vitest';
 import { createKeyring } from './credentials.ts';
 import {

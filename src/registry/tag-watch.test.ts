@@ -1,4 +1,4 @@
-// Claim 2.2: a tag that has moved is noticed.
+// A tag that has moved is noticed.
 import { describe, expect, it, vi } from 'vitest';
 import { DIGEST, failed, OTHER, request, resolved, useResolvers } from './digest-resolver-testing.ts';
 

@@ -1,4 +1,4 @@
-// Claim 2.3: extra CA, plain http only where it is allowed, HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
+// Extra CA, plain http only where it is allowed, HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';

@@ -73,7 +73,7 @@ function serviceOf(name: string, of: Revision) {
   );
 }
 
-describe('2.5 a version that failed in two pools', () => {
+describe('a version that failed in two pools', () => {
   const failed = { at: EARLIER, attempt: 1, reason: 'CrashLoop', message: 'crashes' };
   const entered = { at: EARLIER, attempt: 1, key: 'k' };
   const old = revision(1, first, facts({ a: { good: EARLIER }, b: { good: EARLIER } }));
@@ -98,7 +98,7 @@ describe('2.5 a version that failed in two pools', () => {
   });
 });
 
-describe('2.5 two rollbacks that two leaders gave the same place', () => {
+describe('two rollbacks that two leaders gave the same place', () => {
   const [old, left] = [revision(1, first, facts({ a: { good: EARLIER }, b: { good: EARLIER } })), revision(2, next)];
 
   function rollback(name: string): ReleaseRollback {
@@ -121,7 +121,7 @@ describe('2.5 two rollbacks that two leaders gave the same place', () => {
   });
 });
 
-describe('2.5 a rollback whose pools are back', () => {
+describe('a rollback whose pools are back', () => {
   const entered = { at: EARLIER, attempt: 1, key: 'k' };
   const back = { a: { good: EARLIER, entered }, b: { good: EARLIER, entered } };
   const to = revision(1, first, facts(back));
@@ -160,7 +160,7 @@ describe('2.5 a rollback whose pools are back', () => {
   });
 });
 
-test('2.4 a pool whose Service does not lead to its ready pods has not arrived', () => {
+test('a pool whose Service does not lead to its ready pods has not arrived', () => {
   const only = revision(1, next);
   const deployment = running('a', only, 1);
   function arrives(services: Observed['services']): boolean {
@@ -181,7 +181,7 @@ test('2.4 a pool whose Service does not lead to its ready pods has not arrived',
   expect(arrives([])).toBe(false);
 });
 
-test('2.4 a Deployment’s name that is taken is said beside a Service’s that no pool wants any more', () => {
+test('a Deployment’s name that is taken is said beside a Service’s that no pool wants any more', () => {
   const taken = new Map([
     ['Service/gone', 'Service gone belongs to somebody else'],
     ['Deployment/web-a-1', 'Deployment web-a-1 belongs to somebody else'],
@@ -193,7 +193,7 @@ test('2.4 a Deployment’s name that is taken is said beside a Service’s that 
   });
 });
 
-test('2.4 a Deployment that others scribbled over stops no pass, and is known by its name', () => {
+test('a Deployment that others scribbled over stops no pass, and is known by its name', () => {
   const old = revision(1, first);
   const deployment = running('a', old, 1);
   const [known] = plan(observed({ revisions: [controllerRevision(old)], deployments: [deployment] }), NOW).view

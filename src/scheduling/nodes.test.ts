@@ -1,4 +1,4 @@
-// Claim 5.1: which VMs are open, on their way out, or unlike the others of their pool.
+// Which VMs are open, on their way out, or unlike the others of their pool.
 import { expect, test } from 'vitest';
 import { isDraining, isOpen, isSkewed } from './nodes.ts';
 import { vm } from './testing.ts';
@@ -12,11 +12,11 @@ test.each([
   ['taken by Karpenter', vm('a', { taints: [{ key: 'karpenter.sh/disrupted', ...NO_SCHEDULE }] })],
   ['taken by an older Karpenter', vm('a', { taints: [{ key: 'karpenter.sh/disruption', ...NO_SCHEDULE }] })],
   ['taken by the autoscaler', vm('a', { taints: [{ key: 'ToBeDeletedByClusterAutoscaler', ...NO_SCHEDULE }] })],
-])('5.1 a VM that is %s is draining and not open', (_what, node) => {
+])('a VM that is %s is draining and not open', (_what, node) => {
   expect([isDraining(node), isOpen(node)]).toEqual([true, false]);
 });
 
-test('5.1 a pool’s own taint, or a kubelet that is silent, is no drain', () => {
+test('a pool’s own taint, or a kubelet that is silent, is no drain', () => {
   const taints = [{ key: 'example.com/pool', value: 'a', effect: 'NoSchedule' }];
   expect([isDraining(vm('a', { taints })), isOpen(vm('a', { taints }))]).toEqual([false, true]);
   expect([isDraining(vm('a', { ready: false })), isOpen(vm('a', { ready: false }))]).toEqual([false, false]);
@@ -26,11 +26,11 @@ test.each([
   ['osImage', 'Debian GNU/Linux 13 (trixie)'],
   ['kernelVersion', '6.12.1'],
   ['kubeletVersion', 'v1.36.4'],
-] as const)('5.1 another %s makes a pool skewed', (field, value) => {
+] as const)('another %s makes a pool skewed', (field, value) => {
   expect(isSkewed([vm('a'), vm('b', { info: { [field]: value } })])).toBe(true);
 });
 
-test('5.1 a pool of one kind is not skewed, and a VM that has not reported does not make it so', () => {
+test('a pool of one kind is not skewed, and a VM that has not reported does not make it so', () => {
   const silent = { osImage: '', kernelVersion: '', kubeletVersion: '' };
   expect(isSkewed([vm('a'), vm('b'), vm('c', { info: silent })])).toBe(false);
   expect(isSkewed([])).toBe(false);

@@ -1,4 +1,4 @@
-// Claim 5.1: amounts are read and printed as Kubernetes does.
+// Amounts are read and printed as Kubernetes does.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { formatResource, parseQuantity, parseResources } from './quantity.ts';
@@ -19,15 +19,15 @@ test.each([
   ['3Ei', 3 * 2 ** 60],
   ['10n', 1e-8],
   [4, 4],
-])('5.1 reads %s', (text, value) => {
+])('reads %s', (text, value) => {
   expect(parseQuantity(text)).toBeCloseTo(value, 12);
 });
 
-test.each(['', 'x', '1 Gi', 'Gi', '1gi', '1.2.3', '--1', null, undefined, {}])('5.1 %j is no quantity', (text) => {
+test.each(['', 'x', '1 Gi', 'Gi', '1gi', '1.2.3', '--1', null, undefined, {}])('%j is no quantity', (text) => {
   expect(parseQuantity(text)).toBeUndefined();
 });
 
-test('5.1 what is not whole is rounded up, as the scheduler does, and only that', () => {
+test('what is not whole is rounded up, as the scheduler does, and only that', () => {
   expect(parseResources({ cpu: '0.0001', memory: '1500m' })).toEqual({ cpu: 1, memory: 2 });
   expect(parseResources({ cpu: '1.001', memory: '1.1Gi' })).toEqual({ cpu: 1001, memory: 1181116007 });
   expect(parseResources({ cpu: 2, 'nvidia.com/gpu': '1' })).toEqual({ cpu: 2000, 'nvidia.com/gpu': 1 });
@@ -52,11 +52,11 @@ test.each([
   ['memory', -(2 ** 30), '-1Gi'],
   ['pods', 110, '110'],
   ['pods', 3000, '3k'],
-])('5.1 prints %s of %i as %s', (name, value, text) => {
+])('prints %s of %i as %s', (name, value, text) => {
   expect(formatResource(name, value)).toBe(text);
 });
 
-test('5.1 what is printed is what is read again', () => {
+test('what is printed is what is read again', () => {
   const amounts = fc.integer({ min: -(2 ** 49), max: 2 ** 49 });
   fc.assert(
     fc.property(fc.constantFrom('cpu', 'memory', 'pods'), amounts, (name, value) => {

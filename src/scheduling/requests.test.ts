@@ -1,4 +1,4 @@
-// Claim 5.1: what a pod asks for is what the scheduler counts.
+// What a pod asks for is what the scheduler counts.
 import { describe, expect, test } from 'vitest';
 import type { RequestingPodSpec } from './requests.ts';
 import { podLimits, podRequests } from './requests.ts';
@@ -101,7 +101,7 @@ describe('requests', () => {
       },
       { cpu: 1250, memory: 128 },
     ],
-  ])('5.1 of a pod are %s', (_what, spec, expected) => {
+  ])('of a pod are %s', (_what, spec, expected) => {
     expect(podRequests(spec)).toEqual(expected);
   });
 });
@@ -119,7 +119,7 @@ describe('limits', () => {
       },
       { cpu: 2000 },
     ],
-  ])('5.1 of a pod are %s', (_what, spec, expected) => {
+  ])('of a pod are %s', (_what, spec, expected) => {
     expect(podLimits(spec)).toEqual(expected);
   });
 });

@@ -1,4 +1,4 @@
-// Claim 5.1: a pool's status is made of its VMs and of what runs on them, and its numbers add up.
+// A pool's status is made of its VMs and of what runs on them, and its numbers add up.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { LABEL } from '../api/meta.ts';
@@ -46,7 +46,7 @@ function ofRelease(name: string, version: string, namespace = 'shop'): Partial<P
 }
 
 describe('numbers', () => {
-  test('5.1 are those of the pool’s VMs and of the pods on them', () => {
+  test('are those of the pool’s VMs and of the pods on them', () => {
     const nodes = [
       vm('a', { labels, allocatable: { cpu: 3920, memory: 15 * GIB, pods: 110 } }),
       vm('b', { labels, allocatable: { cpu: 3920, memory: 15 * GIB, pods: 110 } }),
@@ -74,7 +74,7 @@ describe('numbers', () => {
     });
   });
 
-  test('5.1 add up, whatever the VMs and the pods', () => {
+  test('add up, whatever the VMs and the pods', () => {
     const amounts = fc.record({ cpu: fc.nat(200_000), memory: fc.nat(2 ** 42), pods: fc.nat(1000) });
     const anyNode = fc.record({
       capacity: amounts,
@@ -110,7 +110,7 @@ describe('numbers', () => {
     );
   });
 
-  test('5.1 of pods are left out where not all pods are known', () => {
+  test('of pods are left out where not all pods are known', () => {
     const nodes = [vm('a', { labels })];
     const status = poolStatus({ pool: prod, members: poolMembers([prod], nodes), nodeOf: nodeOf(nodes) }, NOW);
     const ofPods = ['pods', 'requested', 'limits', 'waste', 'density', 'releases', 'cpuRequested', 'memoryRequested'];
@@ -118,7 +118,7 @@ describe('numbers', () => {
     expect(status).toMatchObject({ readyNodes: '1/1', allocatable: { cpu: '4' } });
   });
 
-  test('5.1 of an empty pool are zero, and nothing is divided by it', () => {
+  test('of an empty pool are zero, and nothing is divided by it', () => {
     const status = statusOf({});
     expect(status).toMatchObject({ readyNodes: '0/0', pods: 0, capacity: { cpu: '0', memory: '0', pods: '0' } });
     for (const field of ['density', 'cpuRequested', 'os', 'kubelet']) expect(status).not.toHaveProperty(field);
@@ -126,7 +126,7 @@ describe('numbers', () => {
 });
 
 describe('the VMs', () => {
-  test('5.1 are each ready, draining or neither, in their zones', () => {
+  test('are each ready, draining or neither, in their zones', () => {
     const zone = (name: string) => ({ ...labels, 'topology.kubernetes.io/zone': name });
     const nodes = [
       vm('a', { labels: zone('west') }),
@@ -147,7 +147,7 @@ describe('the VMs', () => {
     });
   });
 
-  test('5.1 are counted by what they run, the most frequent first', () => {
+  test('are counted by what they run, the most frequent first', () => {
     const trixie = { osImage: 'Debian GNU/Linux 13 (trixie)', kernelVersion: '6.12.1', kubeletVersion: 'v1.36.4' };
     const nodes = [
       vm('a', { labels, info: { ...trixie, architecture: 'arm64' } }),
@@ -175,7 +175,7 @@ describe('the VMs', () => {
     });
   });
 
-  test('5.1 lists stay bounded in a pool of any size', () => {
+  test('lists stay bounded in a pool of any size', () => {
     const nodes = Array.from({ length: 200 }, (_, index) => {
       const zoned = { ...labels, 'topology.kubernetes.io/zone': `zone-${index}` };
       return vm(`n${index}`, { labels: zoned, info: { kernelVersion: `6.${index}`, bootID: `boot-${index}` } });
@@ -186,7 +186,7 @@ describe('the VMs', () => {
     expect(JSON.stringify(status).length).toBeLessThan(20_000);
   });
 
-  test('5.1 a boot is remembered from when it was first seen, and another boot begins anew', () => {
+  test('a boot is remembered from when it was first seen, and another boot begins anew', () => {
     const nodes = (...boots: string[]) => boots.map((bootID, index) => vm(`n${index}`, { labels, info: { bootID } }));
     const first = statusOf({ nodes: nodes('1', '1', '') });
     expect(first.oldestBoots).toEqual([
@@ -203,7 +203,7 @@ describe('the VMs', () => {
 });
 
 describe('what runs on them', () => {
-  test('5.1 is told by release and version', () => {
+  test('is told by release and version', () => {
     const pods = [
       placedPod('a', '1', ofRelease('web', '1.1')),
       placedPod('a', '2', ofRelease('web', '1.0')),
@@ -224,7 +224,7 @@ describe('what runs on them', () => {
     [{ namespaces: ['shop'], namespaceSelector: {} }, 'shop,selected'],
     [{ namespaces: [] }, 'nobody'],
     [{ namespaces: ['a', 'b', 'c', 'd', 'e', 'f'] }, 'a,b,c,d,+2'],
-  ])('5.1 tenants %j are %s', (tenants, text) => {
+  ])('tenants %j are %s', (tenants, text) => {
     expect(statusOf({ pool: vmPool('prod', { ...(tenants && { tenants }) }) }).tenants).toBe(text);
   });
 });
@@ -232,7 +232,7 @@ describe('what runs on them', () => {
 describe('the label of a cloud', () => {
   const key = 'karpenter.sh/nodepool';
 
-  test('5.1 that was found is kept when the pool is scaled to zero, and said to be missed', () => {
+  test('that was found is kept when the pool is scaled to zero, and said to be missed', () => {
     const pool = vmPool('prod');
     const found = statusOf({ pool, nodes: [vm('a', { labels: { [key]: 'prod' } })] });
     expect(found.poolLabel).toBe(key);
@@ -241,7 +241,7 @@ describe('the label of a cloud', () => {
     expect(condition(empty, 'Empty')).toEqual(['True', 'NoNodes', 'no VM carries karpenter.sh/nodepool=prod']);
   });
 
-  test('5.1 is not spoken of where a selector is given or none is found', () => {
+  test('is not spoken of where a selector is given or none is found', () => {
     expect(statusOf({ nodes: [vm('a', { labels })] })).not.toHaveProperty('poolLabel');
     const unknown = statusOf({ pool: vmPool('prod') });
     expect(unknown).not.toHaveProperty('poolLabel');
@@ -252,7 +252,7 @@ describe('the label of a cloud', () => {
 });
 
 describe('conditions', () => {
-  test('5.1 of a pool that is well', () => {
+  test('of a pool that is well', () => {
     const status = statusOf({ nodes: [vm('a', { labels }), vm('b', { labels })] });
     expect(status.conditions?.map(({ type, status: is, reason }) => [type, is, reason])).toEqual([
       ['Ready', 'True', 'NodesReady'],
@@ -264,13 +264,13 @@ describe('conditions', () => {
     expect(status.conditions?.every(({ observedGeneration }) => observedGeneration === 1)).toBe(true);
   });
 
-  test('5.1 of a pool without VMs', () => {
+  test('of a pool without VMs', () => {
     const status = statusOf({});
     expect(condition(status, 'Ready')).toEqual(['False', 'NoNodes', 'no VM carries pool=prod']);
     expect(condition(status, 'Empty')).toEqual(['True', 'NoNodes', 'no VM carries pool=prod']);
   });
 
-  test('5.1 name the VMs that are not ready or draining, a few of them', () => {
+  test('name the VMs that are not ready or draining, a few of them', () => {
     const down = Array.from({ length: 7 }, (_, index) => vm(`n${index}`, { labels, ready: false }));
     const status = statusOf({ nodes: [...down, vm('a', { labels }), vm('b', { labels, unschedulable: true })] });
     expect(condition(status, 'Ready')).toEqual([
@@ -281,7 +281,7 @@ describe('conditions', () => {
     expect(condition(status, 'Draining')).toEqual(['True', 'NodesDraining', 'cordoned or on their way out: b']);
   });
 
-  test('5.1 say what the VMs differ in', () => {
+  test('say what the VMs differ in', () => {
     const info = { kernelVersion: '6.12.1', kubeletVersion: 'v1.36.4' };
     const status = statusOf({ nodes: [vm('a', { labels }), vm('b', { labels }), vm('c', { labels, info })] });
     expect(condition(status, 'Skewed')).toEqual([
@@ -291,7 +291,7 @@ describe('conditions', () => {
     ]);
   });
 
-  test('5.1 tell both of two pools that they share VMs', () => {
+  test('tell both of two pools that they share VMs', () => {
     const nodes = [vm('a', { labels: { ...labels, app: 'x' } }), vm('b', { labels: { ...labels, app: 'x' } })];
     const other = vmPool('apps', { nodeSelector: { app: 'x' } });
     expect(condition(statusOf({ nodes, others: [other] }), 'Overlapping')).toEqual([
@@ -306,7 +306,7 @@ describe('conditions', () => {
     ]);
   });
 
-  test('5.1 keep the time of their last turn', () => {
+  test('keep the time of their last turn', () => {
     const nodes = [vm('a', { labels })];
     const first = statusOf({ nodes });
     const pool = { ...prod, status: first };
@@ -331,11 +331,11 @@ describe('what may not wait to be written', () => {
     ['a drain', true, { nodes: [...nodes.slice(1), vm('a', { labels, unschedulable: true })] }],
     ['a kernel that differs', true, { nodes: [...nodes.slice(1), vm('a', { labels, info: { kernelVersion: '7' } })] }],
     ['another spec', true, { pool: { ...pool, metadata: { ...pool.metadata, generation: 2 } }, nodes }],
-  ])('5.1 %s: %s', (_what, expected, world) => {
+  ])('%s: %s', (_what, expected, world) => {
     expect(hasTurned(before, statusOf({ pool, ...world }))).toBe(expected);
   });
 
-  test('5.1 a status that was erased', () => {
+  test('a status that was erased', () => {
     expect(hasTurned(undefined, before)).toBe(true);
   });
 });

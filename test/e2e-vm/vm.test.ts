@@ -1,4 +1,4 @@
-// Issue 5, item 8: a pool of two real virtual machines, with a kernel of their own, as the machines of one customer.
+// A pool of two real virtual machines, with a kernel of their own, as the machines of one customer.
 import { expect, inject, onTestFinished } from 'vitest';
 import { errorsOf, runsOf, startAsker } from '../e2e/asker.ts';
 import { pool } from '../integration/release-objects.ts';

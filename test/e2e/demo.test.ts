@@ -1,4 +1,4 @@
-// Issue 4, item 3: `make demo CLUSTER=current` on a cluster with real nodes, beside the operator that it has.
+// `make demo CLUSTER=current` on a cluster with real nodes, beside the operator that it has.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { dirname, join } from 'node:path';

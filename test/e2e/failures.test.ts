@@ -1,4 +1,4 @@
-// Issue 4, item 4: versions that do not work, digests, registries that are down or ask who pulls.
+// Versions that do not work, digests, registries that are down or ask who pulls.
 import { describe, expect } from 'vitest';
 import type { Behaviour } from './world.ts';
 import { e2e, startImages, test } from './world.ts';

@@ -1,4 +1,4 @@
-// Issue 4, item 5: releases by commits, which a real Argo CD syncs with self-heal and prune on.
+// Releases by commits, which a real Argo CD syncs with self-heal and prune on.
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect } from 'vitest';
 import { pool, type Spec } from '../integration/release-objects.ts';

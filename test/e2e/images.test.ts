@@ -1,4 +1,4 @@
-// Issue 5, claim 5.4: images before traffic, by real kubelets.
+// Images before traffic, by real kubelets.
 import { expect } from 'vitest';
 import { trustRegistry } from '../kind/cluster.ts';
 import type { Spec } from '../integration/release-objects.ts';
@@ -24,7 +24,7 @@ async function poolOf(world: World, name: string) {
 }
 
 test.concurrent(
-  '5.4 images come to every VM of a stage before its Deployment is there, without a shell in them',
+  'images come to every VM of a stage before its Deployment is there, without a shell in them',
   async ({ world, onTestFinished }) => {
     await makeVmPools(onTestFinished, { 'prod-a': {} });
     const [version] = fresh(world);
@@ -58,7 +58,7 @@ test.concurrent(
 );
 
 test.concurrent(
-  '5.4 images that the kubelets still have make a rollback Cached, those that they lost Cold',
+  'images that the kubelets still have make a rollback Cached, those that they lost Cold',
   async ({ world, onTestFinished }) => {
     await makeVmPools(onTestFinished, { 'prod-b': {} });
     const versions = fresh(world);

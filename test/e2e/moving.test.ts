@@ -1,4 +1,4 @@
-// Issue 4, item 6: docs/moving.md under load: what clients of a Service see while it moves to an AppRelease, and away again.
+// Docs/moving.md under load: what clients of a Service see while it moves to an AppRelease, and away again.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
 import { pool } from '../integration/release-objects.ts';

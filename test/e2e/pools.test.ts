@@ -1,4 +1,4 @@
-// Issue 4, item 4: pools of a release come and go.
+// Pools of a release come and go.
 import { expect } from 'vitest';
 import { pool } from '../integration/release-objects.ts';
 import { errorsOf, startAsker } from './asker.ts';

@@ -1,4 +1,4 @@
-// The bench measures every part, here with little of everything (claim 5.1). Whether its aims are met is for `make bench`.
+// The bench measures every part, here with little of everything. Whether its aims are met is for `make bench`.
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { ownCluster } from './own-cluster.ts';
 
 const bench = join(import.meta.dirname, '../bench/bench.ts');
 
-test('5.1 prints a table, and the same as JSON', async () => {
+test('prints a table, and the same as JSON', async () => {
   const folder = await mkdtemp(join(ownCluster().dir, 'bench-'));
   const file = join(folder, 'figures.json');
   const little = ['--rollbacks=2', '--releases=3', '--most=3', '--idle=2'];

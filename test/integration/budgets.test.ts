@@ -1,4 +1,4 @@
-// Claim 5.3: what a drain may take: one PodDisruptionBudget for each pool and revision that serves, moved around the switch.
+// What a drain may take: one PodDisruptionBudget for each pool and revision that serves, moved around the switch.
 import { describe, expect } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
 import { BUDGETS, PODS } from '../../src/controller/kinds/resources.ts';
@@ -63,7 +63,7 @@ async function fewestReady(world: World, work: () => Promise<void>): Promise<num
 }
 
 describe.concurrent('PodDisruptionBudgets', () => {
-  test('5.3 are of what serves, before and after a switch and a rollback; no pod ever has two', async ({ world }) => {
+  test('are of what serves, before and after a switch and a rollback; no pod ever has two', async ({ world }) => {
     const changes = { stages: oneStage, rollback: { warmFor: '5m', drain: '100ms' } };
     await world.apply(release(await world.image('1.0'), changes));
     await world.released('1.0');
@@ -84,7 +84,7 @@ describe.concurrent('PodDisruptionBudgets', () => {
       expect(spec).toMatchObject({ maxUnavailable: '25%', unhealthyPodEvictionPolicy: 'AlwaysAllow' });
   });
 
-  test('5.3 let one pod go at a time, and all that are not ready', async ({ world }) => {
+  test('let one pod go at a time, and all that are not ready', async ({ world }) => {
     const stages = [{ name: 'production', pools: [pool('prod-a', 3)] }];
     const image = await world.image('1.0');
     // What replaces an evicted pod is not ready before the second eviction is answered.
@@ -108,7 +108,7 @@ describe.concurrent('PodDisruptionBudgets', () => {
     expect(await evict(world, third?.name ?? '')).toBe('evicted');
   });
 
-  test('5.3 are not made where a drain would wait for ever, or where a user has one', async ({ world }) => {
+  test('are not made where a drain would wait for ever, or where a user has one', async ({ world }) => {
     await world.apply(
       release(await world.image('1.0'), { stages: [{ name: 'production', pools: [pool('prod-a', 1)] }] }),
     );
@@ -127,7 +127,7 @@ describe.concurrent('PodDisruptionBudgets', () => {
     await budgetsAre(world, [objectName('web', 'prod-a', 1)]);
   });
 
-  test('5.3 are put back, and go with the release', async ({ world }) => {
+  test('are put back, and go with the release', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     await budgetsAre(world, [objectName('web', 'prod-a', 1)]);
@@ -143,7 +143,7 @@ describe.concurrent('PodDisruptionBudgets', () => {
     await budgetsAre(world, [], 90_000);
   });
 
-  test('5.3 those who take VMs away are asked to wait while a version rolls, and no longer', async ({ world }) => {
+  test('those who take VMs away are asked to wait while a version rolls, and no longer', async ({ world }) => {
     const changes = { stages: oneStage, disruption: { holdVMs: true } };
     await world.apply(release(await world.image('1.0'), changes));
     await world.released('1.0');
@@ -162,7 +162,7 @@ describe.concurrent('PodDisruptionBudgets', () => {
     });
   });
 
-  test('5.3 VMs that are replaced one by one end with every pod on the new ones, and never with too few', async ({
+  test('VMs that are replaced one by one end with every pod on the new ones, and never with too few', async ({
     world,
     onTestFinished,
   }) => {

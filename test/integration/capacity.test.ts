@@ -1,4 +1,4 @@
-// Claims 5.2 and 5.3: a pool is entered when its VMs have room and nobody works on them; else it waits, and says for what.
+// A pool is entered when its VMs have room and nobody works on them; else it waits, and says for what.
 import { expect, onTestFinished } from 'vitest';
 import { DEPLOYMENTS, NODES, VM_POOLS } from '../../src/controller/kinds/resources.ts';
 import { API_VERSION } from '../../src/api/meta.ts';
@@ -51,7 +51,7 @@ async function makePool(name: string, spec: VmPoolSpec): Promise<void> {
   );
 }
 
-test('5.2 a version that finds no room waits before anything is touched, and goes on when a VM comes', async ({
+test('a version that finds no room waits before anything is touched, and goes on when a VM comes', async ({
   wide: world,
 }) => {
   await makeVms(world, 1);
@@ -71,7 +71,7 @@ test('5.2 a version that finds no room waits before anything is touched, and goe
   expect(await deployments(world)).toEqual([objectName('web', 'prod-a', 1), objectName('web', 'prod-a', 2)]);
 });
 
-test('5.2 capacity: Proceed enters at once, for a cluster autoscaler to see the pods', async ({ wide: world }) => {
+test('capacity: Proceed enters at once, for a cluster autoscaler to see the pods', async ({ wide: world }) => {
   await makeVms(world, 1);
   await world.apply(await big(world, '1.0', 2));
   await world.released('1.0');
@@ -82,7 +82,7 @@ test('5.2 capacity: Proceed enters at once, for a cluster autoscaler to see the 
   await world.released('2.0');
 });
 
-test('5.2 a rollback never waits for room', async ({ wide: world }) => {
+test('a rollback never waits for room', async ({ wide: world }) => {
   await makeVms(world, 1);
   const cold = { rollback: { warmFor: '0s', drain: '100ms' } };
   await world.apply(await big(world, '1.0', 1, cold));
@@ -101,9 +101,7 @@ test('5.2 a rollback never waits for room', async ({ wide: world }) => {
   await world.rollbackIs('back', 'Complete', 'True');
 });
 
-test('5.2 the standby gives way when what is served needs the room, as when a VM is drained', async ({
-  wide: world,
-}) => {
+test('the standby gives way when what is served needs the room, as when a VM is drained', async ({ wide: world }) => {
   const [first = ''] = await makeVms(world, 2);
   await world.apply(await big(world, '1.0', 2));
   await world.released('1.0');
@@ -120,7 +118,7 @@ test('5.2 the standby gives way when what is served needs the room, as when a VM
   await world.poolIs('prod-a', { rollback: expect.objectContaining({ readiness: 'Cached' }) as never });
 });
 
-test('5.3 a VM that is being drained keeps versions out until it is back, and no rollback comes of it', async ({
+test('a VM that is being drained keeps versions out until it is back, and no rollback comes of it', async ({
   wide: world,
 }) => {
   const [first = ''] = await makeVms(world, 2);
@@ -135,7 +133,7 @@ test('5.3 a VM that is being drained keeps versions out until it is back, and no
   await world.released('2.0');
 });
 
-test('5.3 so does one that is not ready', async ({ wide: world }) => {
+test('so does one that is not ready', async ({ wide: world }) => {
   const [first = ''] = await makeVms(world, 2);
   await world.apply(await big(world, '1.0', 1));
   await world.released('1.0');
@@ -147,7 +145,7 @@ test('5.3 so does one that is not ready', async ({ wide: world }) => {
   await world.released('2.0');
 });
 
-test('5.1 a pool without a nodeSelector is the VMPool of its name; until there is one nothing runs', async ({
+test('a pool without a nodeSelector is the VMPool of its name; until there is one nothing runs', async ({
   wide: world,
 }) => {
   const name = world.namespace;

@@ -1,4 +1,4 @@
-// The Helm chart on a real API server: installed, upgraded, uninstalled with releases left, installed again (claim 4.3).
+// The Helm chart on a real API server: installed, upgraded, uninstalled with releases left, installed again.
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

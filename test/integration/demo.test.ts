@@ -1,4 +1,4 @@
-// However the demo ends, it leaves nothing behind (claim 1.1). That it ends well is for CI to see, which runs it.
+// However the demo ends, it leaves nothing behind. That it ends well is for CI to see, which runs it.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// Claim 4.6: the commands of docs/install.md, one after the other, on a cluster that has none of this at first.
+// The commands of docs/install.md, one after the other, on a cluster that has none of this at first.
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -54,7 +54,7 @@ async function crds(): Promise<number> {
     .length;
 }
 
-test('4.6 by kubectl: installed, changed, upgraded, uninstalled with the releases left, and removed', async () => {
+test('by kubectl: installed, changed, upgraded, uninstalled with the releases left, and removed', async () => {
   const [install = '', overlay = ''] = commandsOf(page, 'With kubectl and kustomize');
   await run(install);
   await run(overlay);
@@ -70,7 +70,7 @@ test('4.6 by kubectl: installed, changed, upgraded, uninstalled with the release
   expect(await crds()).toBe(0);
 }, 300_000);
 
-test('4.6 by Helm: installed, upgraded, uninstalled; some namespaces alone', async () => {
+test('by Helm: installed, upgraded, uninstalled; some namespaces alone', async () => {
   const [first = ''] = commandsOf(page, 'With Helm');
   await run(first);
   expect(await crds()).toBe(4);
@@ -78,7 +78,7 @@ test('4.6 by Helm: installed, upgraded, uninstalled; some namespaces alone', asy
   expect(await configOf('shop-operator', 'shop-operator')).toMatchObject({ namespace: ['shop', 'shop-staging'] });
 }, 300_000);
 
-test('4.6 private registries: credentials, a CA, and plain http', async () => {
+test('private registries: credentials, a CA, and plain http', async () => {
   await run('helm uninstall shop-operator --namespace shop-operator');
   await cluster.kubectl(['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--wait=true']);
   await runAll('Private registries');

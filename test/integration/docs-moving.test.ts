@@ -1,4 +1,4 @@
-// Claim 4.6: docs/moving.md, from top to bottom: moved to an AppRelease, switched by hand while the operator is down, left again.
+// Docs/moving.md, from top to bottom: moved to an AppRelease, switched by hand while the operator is down, left again.
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -114,14 +114,14 @@ describe('moving', () => {
     await waitFor('endpoints', async () => (await endpoints()) === 3, { timeoutSeconds: 60 });
   });
 
-  test('4.6 the Service has all of its pods all along', async () => {
+  test('the Service has all of its pods all along', async () => {
     await runAll('Before: what else selects these pods');
     expect(await leastEndpoints(() => runAll('Move'))).toBeGreaterThanOrEqual(3);
     expect(await selector()).toBe(selects('web-1'));
     expect(await get('deployments', '--output name')).toBe(`deployment.apps/${FIRST}\n`);
   }, 300_000);
 
-  test('4.6 a client-side apply takes the selector away, until the operator puts it back', async () => {
+  test('a client-side apply takes the selector away, until the operator puts it back', async () => {
     const [manifest = ''] = commandsOf(page, 'In Git');
     await operator.stop();
     await run(manifest.replace('apply --server-side --force-conflicts', 'apply'));
@@ -130,7 +130,7 @@ describe('moving', () => {
     await until('the operator’s selector', selects('web-1'), selector);
   });
 
-  test('4.6 the Service in Git has no selector any more, and versions come and go', async () => {
+  test('the Service in Git has no selector any more, and versions come and go', async () => {
     const least = await leastEndpoints(() => runAll('In Git'));
     expect(least).toBeGreaterThanOrEqual(3);
     expect(await selector()).toBe(selects('web-2'));
@@ -138,14 +138,14 @@ describe('moving', () => {
     expect(await allowed()).toBe('1');
   }, 300_000);
 
-  test('4.6 minAvailable counts the standby: every pod that serves may go at once', async () => {
+  test('minAvailable counts the standby: every pod that serves may go at once', async () => {
     await run('kubectl create poddisruptionbudget counts --namespace shop --selector app=web --min-available 2');
     await until('the pods that it lets go', '4', () => allowed('counts'));
     expect(await endpoints()).toBe(3);
     await run('kubectl delete poddisruptionbudget counts --namespace shop');
   });
 
-  test('4.6 what is behind the Service, and so what a ServiceMonitor scrapes, is no standby', async () => {
+  test('what is behind the Service, and so what a ServiceMonitor scrapes, is no standby', async () => {
     const { items } = await admin.list(ENDPOINT_SLICES, { namespace: 'shop' });
     const behind = items.flatMap(({ endpoints: all }) => all ?? []).map(({ targetRef }) => targetRef?.name);
     const revisions = (label: string) => `--selector app=web,apprelease.dev/revision=${label} --output name`;
@@ -155,7 +155,7 @@ describe('moving', () => {
     expect((await get('pods', revisions('1'))).trim().split('\n')).toHaveLength(3);
   });
 
-  test('4.6 a selector that an old manifest brings back is put back, and what serves goes on serving', async () => {
+  test('a selector that an old manifest brings back is put back, and what serves goes on serving', async () => {
     const stale = `kubectl patch service web --namespace shop --patch '{"spec":{"selector":{"app":"web"}}}'`;
     expect(await leastEndpoints(() => run(stale))).toBeGreaterThanOrEqual(3);
     await until('the operator’s selector', selects('web-2'), selector);
@@ -165,7 +165,7 @@ describe('moving', () => {
 /** Once it is over a standby has the size that the operator gives it. */
 const DRAIN = 's/^  service:/  rollback: { drain: 5m }\\n  service:/';
 
-test('4.6 an HPA stays at the Deployment of one version, and does not follow to the next', async () => {
+test('an HPA stays at the Deployment of one version, and does not follow to the next', async () => {
   const hpa = (script: string) => run(script.replaceAll('shop', 'hpa'));
   const replicas = (revision: number) => () =>
     hpa(
@@ -189,7 +189,7 @@ test('4.6 an HPA stays at the Deployment of one version, and does not follow to 
 }, 180_000);
 
 test.each(['situations.md', 'troubleshooting.md'])(
-  '4.6 the commands of docs/%s work on such a release',
+  'the commands of docs/%s work on such a release',
   async (name) => {
     const vmPool = {
       apiVersion: API_VERSION,
@@ -207,7 +207,7 @@ test.each(['situations.md', 'troubleshooting.md'])(
 describe('with the operator down', () => {
   const [rollback = '', byHand = '', cold = ''] = commandsOf(page, 'With the operator down');
 
-  test('4.6 what was switched by hand alone is current, and is promoted from', async () => {
+  test('what was switched by hand alone is current, and is promoted from', async () => {
     await operator.stop();
     await run(byHand);
     expect(await selector()).toBe(selects('web-1'));
@@ -215,7 +215,7 @@ describe('with the operator down', () => {
     await until('the wanted version', selects('web-2'), selector);
   }, 120_000);
 
-  test('4.6 what is written down as a rollback too is kept', async () => {
+  test('what is written down as a rollback too is kept', async () => {
     await operator.stop();
     await run(rollback);
     expect(await leastEndpoints(() => run(byHand))).toBeGreaterThanOrEqual(3);
@@ -225,7 +225,7 @@ describe('with the operator down', () => {
     expect(await selector()).toBe(selects('web-1'));
   }, 120_000);
 
-  test('4.6 a version that does not run any more comes back by its image, then by the operator', async () => {
+  test('a version that does not run any more comes back by its image, then by the operator', async () => {
     await run(`sed -i.before 's/web:1.1.0/web:1.2.0/' apprelease.yaml && kubectl apply -f apprelease.yaml`);
     await until('the next version', selects('web-3'), selector);
     await run('kubectl wait --namespace shop apprelease/web --for=condition=Ready --timeout=60s');
@@ -247,7 +247,7 @@ describe('with the operator down', () => {
 describe('leaving', () => {
   const [orphan = '', rest = '', own = ''] = commandsOf(page, 'Leave AppRelease');
 
-  test('4.6 an AppRelease that is created again takes over what was left, without a restart', async () => {
+  test('an AppRelease that is created again takes over what was left, without a restart', async () => {
     // Those of the version that was taken back may still be on their way out.
     await waitFor('the pods that serve alone', async () => (await pods()).length === 3, { timeoutSeconds: 60 });
     const before = await pods();
@@ -259,7 +259,7 @@ describe('leaving', () => {
     expect(await pods()).toEqual(before);
   }, 120_000);
 
-  test('4.6 what is left is a plain app, and another Deployment can follow it', async () => {
+  test('what is left is a plain app, and another Deployment can follow it', async () => {
     await run(orphan);
     await run(rest);
     expect(await endpoints()).toBe(3);

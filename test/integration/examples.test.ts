@@ -1,4 +1,4 @@
-// Claim 6.1: the examples are what a real API server takes.
+// The examples are what a real API server takes.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';

@@ -1,5 +1,5 @@
-// An API server that misbehaves through a release, a promotion and a rollback (claim 3.2), or is slow while the operator
-// is to stop (claim 3.1). What broke the invariant is
+// An API server that misbehaves through a release, a promotion and a rollback, or is slow while the operator
+// is to stop. What broke the invariant is
 // judged by a watcher of the API server itself, past the proxy.
 import { afterEach, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
 import { DEPLOYMENTS, PODS, ROLLBACKS } from '../../src/controller/kinds/resources.ts';

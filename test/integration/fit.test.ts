@@ -1,4 +1,4 @@
-// Claim 5.2: what the plan says of room is what the real scheduler does, for random pools and pods.
+// What the plan says of room is what the real scheduler does, for random pools and pods.
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import type { Toleration } from '../../src/api/app-release.ts';
@@ -238,7 +238,7 @@ async function compare(own: Case, index: number): Promise<string | undefined> {
     : `case ${index}: counted ${found?.fits ?? 'all'} of ${count}, placed ${placed}: ${JSON.stringify(own)}`;
 }
 
-test(`5.2 what fits by the plan the scheduler places, in ${CASES} random pools`, { timeout: 300_000 }, async () => {
+test(`what fits by the plan the scheduler places, in ${CASES} random pools`, { timeout: 300_000 }, async () => {
   await prepare();
   const wrong = await Promise.all(cases.map(compare));
   expect(wrong.filter((text) => text !== undefined).join('\n'), `FIT_SEED=${seed}`).toBe('');

@@ -1,4 +1,4 @@
-// What a person does with `make cluster`, `make run` and `make cluster-down` (claim 1.4).
+// What a person does with `make cluster`, `make run` and `make cluster-down`.
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -53,7 +53,7 @@ async function inCluster(script: string): Promise<string> {
   return (await shell(`${setUp}; kubectl() { "$kubectl" "$@"; }; ${script}`)).stdout.trim();
 }
 
-test('1.4 the cluster stays up and says how to reach it', async () => {
+test('the cluster stays up and says how to reach it', async () => {
   const first = await shell('make cluster');
   expect(first.stdout).toMatch(new RegExp(`^export KUBECONFIG='${dir}/.+'$`, 'm'));
   expect((await inCluster('kubectl get nodes --output name')).split('\n')).toHaveLength(8);
@@ -62,7 +62,7 @@ test('1.4 the cluster stays up and says how to reach it', async () => {
   expect(second.stdout).toBe(first.stdout);
 });
 
-test('1.4 the operator runs against the current context, once the CRDs are there', async () => {
+test('the operator runs against the current context, once the CRDs are there', async () => {
   // What a try that failed has left.
   await inCluster('kubectl delete --ignore-not-found -k crds');
   await expect(inCluster('make run')).rejects.toThrow('kubectl apply --server-side -k crds');
@@ -94,7 +94,7 @@ test('1.4 the operator runs against the current context, once the CRDs are there
   expect(lines.at(-1)).toContain('"msg":"stopped"');
 });
 
-test('1.4 the cluster goes down whole', async () => {
+test('the cluster goes down whole', async () => {
   expect(await findDetached(dir)).toHaveLength(6);
   expect((await shell('make cluster-down')).stderr).toContain('is down');
   expect(await findDetached(dir)).toEqual([]);

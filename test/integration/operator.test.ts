@@ -1,4 +1,4 @@
-// The operator as a process: the real bundle, under its service account's rights (claim 3.1).
+// The operator as a process: the real bundle, under its service account's rights.
 import { readFile } from 'node:fs/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';

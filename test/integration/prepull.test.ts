@@ -1,4 +1,4 @@
-// Claim 5.4: the images of a version are on every VM of a stage before it is entered.
+// The images of a version are on every VM of a stage before it is entered.
 import { describe, expect } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
 import { NODES, PODS } from '../../src/controller/kinds/resources.ts';
@@ -48,10 +48,7 @@ async function removeVms(names: readonly string[]): Promise<void> {
 }
 
 describe.concurrent('a stage with prepull', () => {
-  test('5.4 is entered when every VM has the images; what pulled them is removed', async ({
-    world,
-    onTestFinished,
-  }) => {
+  test('is entered when every VM has the images; what pulled them is removed', async ({ world, onTestFinished }) => {
     const names = await makeVms(world);
     onTestFinished(() => removeVms(names));
     await world.apply(await makeSpec(world, '1.0'));
@@ -76,7 +73,7 @@ describe.concurrent('a stage with prepull', () => {
     await world.poolIs('prod-a', { rollback: expect.objectContaining({ readiness: 'Cached' }) as never });
   });
 
-  test('5.4 says how far it is, and waits no longer than a version may take to get ready', async ({
+  test('says how far it is, and waits no longer than a version may take to get ready', async ({
     world,
     onTestFinished,
   }) => {
@@ -102,7 +99,7 @@ describe.concurrent('a stage with prepull', () => {
   });
 });
 
-test('5.4 a pod that pulls may do nothing: Pod Security "restricted" takes it', async ({ world, onTestFinished }) => {
+test('a pod that pulls may do nothing: Pod Security "restricted" takes it', async ({ world, onTestFinished }) => {
   const names = await makeVms(world);
   onTestFinished(() => removeVms(names));
   const label = 'pod-security.kubernetes.io/enforce=restricted';

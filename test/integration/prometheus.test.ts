@@ -1,4 +1,4 @@
-// Issue 4, item 1: a real Prometheus scrapes the operator and evaluates the chart's alerts.
+// A real Prometheus scrapes the operator and evaluates the chart's alerts.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, test } from 'vitest';

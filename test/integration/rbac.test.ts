@@ -1,5 +1,5 @@
 // The roles in manifests/ allow what the operator does, and nothing else: by the API server's audit log, not by its own
-// word (claim 3.1).
+// word.
 import { readFileSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

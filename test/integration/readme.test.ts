@@ -36,12 +36,12 @@ function run(script: string): Promise<{ stdout: string; stderr: string }> {
   });
 }
 
-test('6.1 the AppRelease in the README is the example', async () => {
+test('the AppRelease in the README is the example', async () => {
   const [, shown] = /<!-- examples\/web.yaml -->\n+```yaml\n(.*?)^```$/ms.exec(readme) ?? [];
   expect(shown).toBe(await readFile(join(root, 'examples/web.yaml'), 'utf8'));
 });
 
-test('6.1 every command of the README works, in its order', async () => {
+test('every command of the README works, in its order', async () => {
   // The images are in the test's own registry, and nobody waits ten minutes for the canary.
   const { stdout: example } = await run('kubectl kustomize .');
   const patient = example.replace(/progressDeadlineSeconds: \d+/, 'progressDeadlineSeconds: 120');
@@ -56,7 +56,7 @@ test('6.1 every command of the README works, in its order', async () => {
   expect(stdout).toBe('Accepted');
 }, 300_000);
 
-test('6.1 every target and file that the README names is there', async () => {
+test('every target and file that the README names is there', async () => {
   const makefile = await readFile(join(root, 'Makefile'), 'utf8');
   const targets = [...readme.matchAll(/(?:`|^)make ([a-z0-9-]+)/gm)].map(([, target = '']) => target);
   for (const target of targets) expect(makefile).toMatch(new RegExp(`^${target}:.* ## `, 'm'));

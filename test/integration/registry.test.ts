@@ -1,4 +1,4 @@
-// Claim 2.3: digests are resolved by the real registry, with every kind of authentication, and while it is away.
+// Digests are resolved by the real registry, with every kind of authentication, and while it is away.
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';

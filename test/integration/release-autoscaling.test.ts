@@ -1,4 +1,4 @@
-// Claim 5.6: a pool's size follows its load by one autoscaler that always scales what is served, with the real controller
+// A pool's size follows its load by one autoscaler that always scales what is served, with the real controller
 // of Kubernetes. There are no metrics here: it keeps the size within its bounds, which the tests move.
 import { describe, expect } from 'vitest';
 import { parse } from 'yaml';
@@ -76,7 +76,7 @@ function moves({ operator }: World, from: number): string[] {
 }
 
 describe.concurrent('a pool that follows its load', () => {
-  test('5.6 is scaled through a switch and a rollback, and nobody fights', async ({ world }) => {
+  test('is scaled through a switch and a rollback, and nobody fights', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), autoscaled(3, 5)));
     await world.released('1.0');
     expect(await sizeOf(world, objectName('web', 'prod-a', 1))).toBe(3);
@@ -121,7 +121,7 @@ describe.concurrent('a pool that follows its load', () => {
     await noWar(world);
   }, 300_000);
 
-  test('5.6 is what docs/autoscaling.md makes of it', async ({ world }) => {
+  test('is what docs/autoscaling.md makes of it', async ({ world }) => {
     const [, text = ''] = /^```yaml\n(.*?)^```$/ms.exec(await readPage('autoscaling.md')) ?? [];
     const { spec } = parse(text) as { spec: Spec };
     const [container] = spec.template.spec.containers;
@@ -144,7 +144,7 @@ describe.concurrent('a pool that follows its load', () => {
     });
   });
 
-  test('5.6 has the size of the spec again without autoscaling, and the autoscaler goes', async ({ world }) => {
+  test('has the size of the spec again without autoscaling, and the autoscaler goes', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), autoscaled(2, 5)));
     await world.released('1.0');
     await world.apply(release(await world.image('1.0'), autoscaled(3, 5)));
@@ -160,9 +160,7 @@ describe.concurrent('a pool that follows its load', () => {
     await noWar(world);
   }, 200_000);
 
-  test('5.6 of workers is updated in place at the live size; the autoscaler goes with the release', async ({
-    world,
-  }) => {
+  test('of workers is updated in place at the live size; the autoscaler goes with the release', async ({ world }) => {
     await world.apply(worker(await world.image('1.0'), autoscaled(2, 5)));
     await world.released('1.0');
     await world.apply(worker(await world.image('1.0'), autoscaled(4, 5)));
@@ -178,7 +176,7 @@ describe.concurrent('a pool that follows its load', () => {
     });
   }, 200_000);
 
-  test('5.6 by metrics that Kubernetes refuses is told of, and runs all the same', async ({ world }) => {
+  test('by metrics that Kubernetes refuses is told of, and runs all the same', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), autoscaled(1, 3, { metrics: [{ type: 'Resource' }] })));
     await world.stalled('Refused');
     expect((await world.condition('Stalled')).message).toMatch(/refuses the autoscaling of pool prod-a: spec.metrics/);
@@ -203,7 +201,7 @@ describe.concurrent('a pool that follows its load', () => {
     await noWar(world);
   }, 200_000);
 
-  test('5.6 leaves an autoscaler alone that has its name, and puts its own back', async ({ world }) => {
+  test('leaves an autoscaler alone that has its name, and puts its own back', async ({ world }) => {
     const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'other' };
     await world.applyAs('somebody', AUTOSCALERS, {
       metadata: { name: objectName('web', 'prod-a') },

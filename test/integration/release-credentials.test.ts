@@ -1,4 +1,4 @@
-// Claim 2.3: the operator's process resolves private images with what the pods, their service account or it itself has.
+// The operator's process resolves private images with what the pods, their service account or it itself has.
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -77,7 +77,7 @@ describe('basic authentication', () => {
   });
   afterAll(() => registry.stop());
 
-  test("2.3 the template's pull secret: what is missing stalls the release with the ways out, until it is there", async () => {
+  test("the template's pull secret: what is missing stalls the release with the ways out, until it is there", async () => {
     await start(`--insecure-registry=${registry.host}`);
     await world.apply(releaseOf(pushed.image, { imagePullSecrets: [{ name: 'regcred' }] }));
     await world.until('Stalled', () => isStalled('Unauthorized'));
@@ -102,7 +102,7 @@ describe('basic authentication', () => {
     expect(JSON.stringify(operator?.log())).not.toContain(password);
   });
 
-  test("2.3 the operator's own docker config, without a right to Secrets", async () => {
+  test("the operator's own docker config, without a right to Secrets", async () => {
     const file = join(cluster.dir, 'docker-config.json');
     const auth = Buffer.from(`${user}:${password}`).toString('base64');
     await writeFile(file, JSON.stringify({ auths: { [registry.host]: { auth } } }));
@@ -138,7 +138,7 @@ describe('bearer tokens, over TLS', () => {
     await cluster.kubectl(['create', '-f', '-'], { input: JSON.stringify(account) });
   }
 
-  test("2.3 the service account's pull secret, and the CA that the operator is given", async () => {
+  test("the service account's pull secret, and the CA that the operator is given", async () => {
     await createPullSecret(registry.host, tokens);
     await createServiceAccount();
     await start(`--insecure-registry=${new URL(tokens.realm).host}`, `--registry-ca-file=${registry.caFile ?? ''}`);
@@ -147,7 +147,7 @@ describe('bearer tokens, over TLS', () => {
     await expectPinned(pushed);
   });
 
-  test('2.3 a certificate that is not trusted stalls the release, and names the flag', async () => {
+  test('a certificate that is not trusted stalls the release, and names the flag', async () => {
     await start();
     await world.apply(releaseOf(pushed.image, {}));
     await world.until('Stalled', () => isStalled('TLS'));

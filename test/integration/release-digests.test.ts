@@ -1,4 +1,4 @@
-// Claims 2.2, 2.3: a version is pinned to digests once; after that no registry is asked, whatever happens to its tags.
+// A version is pinned to digests once; after that no registry is asked, whatever happens to its tags.
 import { describe, expect } from 'vitest';
 import { APP_RELEASES, REVISIONS } from '../../src/controller/kinds/resources.ts';
 import { statusOf } from '../../src/kube/types.ts';
@@ -17,7 +17,7 @@ async function uids(world: World): Promise<string[]> {
 }
 
 describe.concurrent('a pinned version', () => {
-  test('2.2 keeps the digests when the tag moves and the registry is gone: scale, roll back, revert, restart, erased status', async ({
+  test('keeps the digests when the tag moves and the registry is gone: scale, roll back, revert, restart, erased status', async ({
     apart: { world, images },
   }) => {
     const [first, second] = [await images.push('1.0'), await images.push('2.0')];
@@ -64,7 +64,7 @@ describe.concurrent('a pinned version', () => {
     expect(await digestsIn(world)).toEqual([first.digest]);
   });
 
-  test('2.2 keeps the digests when its template changes, and is a new revision that goes through the stages', async ({
+  test('keeps the digests when its template changes, and is a new revision that goes through the stages', async ({
     apart: { world, images },
   }) => {
     const { image, digest } = await images.push('1.0');
@@ -80,7 +80,7 @@ describe.concurrent('a pinned version', () => {
     expect(await digestsIn(world)).toEqual([digest]);
   });
 
-  test('2.2 returns by the ledger to a version whose revision was collected, with the registry down', async ({
+  test('returns by the ledger to a version whose revision was collected, with the registry down', async ({
     apart: { world, images },
   }) => {
     const { image: first, digest } = await images.push('1.0');
@@ -104,7 +104,7 @@ describe.concurrent('a pinned version', () => {
     });
   });
 
-  test('2.2 keeps every object and asks for nothing when only the status was erased', async ({ world }) => {
+  test('keeps every object and asks for nothing when only the status was erased', async ({ world }) => {
     await world.apply(release(await world.image('1.0')));
     await world.released('1.0');
     await world.apply(release(await world.image('2.0')));
@@ -125,7 +125,7 @@ describe.concurrent('a pinned version', () => {
     await world.poolIs('prod-a', { rollback: { readiness: 'Warm', version: '1.0' } });
   });
 
-  test('2.2 pins init containers too, and pulls by digest without asking again', async ({ world, images }) => {
+  test('pins init containers too, and pulls by digest without asking again', async ({ world, images }) => {
     const [app, init] = [await images.push('1.0'), await images.push('2.0')];
     const spec = release(app.image, { stages: oneStage });
     const withInit = { ...spec.template.spec, initContainers: [{ name: 'init', image: init.image }] };
@@ -139,7 +139,7 @@ describe.concurrent('a pinned version', () => {
     ]);
   });
 
-  test('2.2 waits with what runs for an image that is not there yet', async ({ apart: { world, images } }) => {
+  test('waits with what runs for an image that is not there yet', async ({ apart: { world, images } }) => {
     const { image } = await images.push('1.0');
     await world.apply(release(image, { stages: oneStage }));
     await world.released('1.0');
@@ -154,7 +154,7 @@ describe.concurrent('a pinned version', () => {
     await world.released('2.0');
   });
 
-  test('2.2 waits with what runs while the registry is down, and goes on when it is back', async ({
+  test('waits with what runs while the registry is down, and goes on when it is back', async ({
     apart: { world, images },
   }) => {
     await world.apply(release((await images.push('1.0')).image, { stages: oneStage }));
@@ -172,7 +172,7 @@ describe.concurrent('a pinned version', () => {
     await world.released('2.0');
   });
 
-  test('2.3 is released while a registry hangs that others wait for; the timeout is told, and is over when it answers', async ({
+  test('is released while a registry hangs that others wait for; the timeout is told, and is over when it answers', async ({
     apart: { world, images },
   }) => {
     const pushed = await images.push('1.0');

@@ -1,4 +1,4 @@
-// Claim 2.7: what others change is put back, without a war; what is theirs is left alone; and a quiet release is quiet.
+// What others change is put back, without a war; what is theirs is left alone; and a quiet release is quiet.
 import { describe, expect } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
 import { DEPLOYMENTS, SERVICES } from '../../src/controller/kinds/resources.ts';
@@ -48,7 +48,7 @@ async function staysQuiet(world: World): Promise<void> {
 }
 
 describe.concurrent('what others change', () => {
-  test('2.7 in a Deployment is put back, and told with the name of who did it', async ({ world }) => {
+  test('in a Deployment is put back, and told with the name of who did it', async ({ world }) => {
     await releaseOne(world);
     const before = await deployment(world, objectName('web', 'prod-a', 1));
     const [container] = before.spec.template.spec.containers;
@@ -70,7 +70,7 @@ describe.concurrent('what others change', () => {
     await world.released('1.0');
   });
 
-  test('2.7 in a Service is put back: selector, ports, labels', async ({ world }) => {
+  test('in a Service is put back: selector, ports, labels', async ({ world }) => {
     const spec = release(await world.image('1.0'), { stages: oneStage });
     await world.apply({ ...spec, service: { type: 'NodePort', ports: [{ port: 80, targetPort: 'http' }] } });
     await world.released('1.0');
@@ -90,7 +90,7 @@ describe.concurrent('what others change', () => {
     await world.released('1.0');
   });
 
-  test('2.7 in the ports of a Service hinders no switch, and costs no port of a node', async ({ world }) => {
+  test('in the ports of a Service hinders no switch, and costs no port of a node', async ({ world }) => {
     const service1 = { type: 'NodePort' as const, ports: [{ port: 80, targetPort: 'http' }] };
     await world.apply(release(await world.image('1.0'), { stages: oneStage, service: service1 }));
     await world.released('1.0');
@@ -110,7 +110,7 @@ describe.concurrent('what others change', () => {
     expect(world.timeline('web-prod-a')).toEqual([1, 2]);
   });
 
-  test('2.7 over and over is left alone for a while, and said: Contested', async ({ world }) => {
+  test('over and over is left alone for a while, and said: Contested', async ({ world }) => {
     await releaseOne(world);
     const changed = { spec: { revisionHistoryLimit: 7 } };
     await world.until(async () => {
@@ -135,7 +135,7 @@ describe.concurrent('what others change', () => {
     expect(putBack.length).toBeLessThanOrEqual(4);
   });
 
-  test('2.7 by deleting a Deployment is made anew', async ({ world }) => {
+  test('by deleting a Deployment is made anew', async ({ world }) => {
     await releaseOne(world);
     world.excuse(/Deployment web-prod-a-1-\w+ deleted/);
     await world.remove(DEPLOYMENTS, objectName('web', 'prod-a', 1));
@@ -146,7 +146,7 @@ describe.concurrent('what others change', () => {
     await world.released('1.0');
   });
 
-  test('2.7 beside our fields is theirs', async ({ world }) => {
+  test('beside our fields is theirs', async ({ world }) => {
     await releaseOne(world);
     await world.merge(DEPLOYMENTS, objectName('web', 'prod-a', 1), { metadata: { labels: { team: 'shop' } } });
     await world.merge(SERVICES, 'web-prod-a', { metadata: { annotations: { 'example.com/dns': 'shop' } } });
@@ -204,7 +204,7 @@ async function endMutation(world: World): Promise<void> {
 }
 
 describe.concurrent('a mutating admission policy', () => {
-  test('2.7 that adds a label and a variable starts no war', async ({ world }) => {
+  test('that adds a label and a variable starts no war', async ({ world }) => {
     await mutate(
       world,
       `Object{spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{
@@ -225,7 +225,7 @@ describe.concurrent('a mutating admission policy', () => {
     await endMutation(world);
   });
 
-  test('2.7 that changes a field of ours starts no war', async ({ world }) => {
+  test('that changes a field of ours starts no war', async ({ world }) => {
     await mutate(world, 'Object{spec: Object.spec{minReadySeconds: 1}}');
     await releaseOne(world);
     await staysQuiet(world);
@@ -238,7 +238,7 @@ describe.concurrent('a mutating admission policy', () => {
 });
 
 describe.concurrent('a quiet release', () => {
-  test('2.7 is not written to: released, with a standby, and held', async ({ world }) => {
+  test('is not written to: released, with a standby, and held', async ({ world }) => {
     await releaseOne(world);
     await staysQuiet(world);
     await world.apply(release(await world.image('2.0'), { stages: oneStage }));
@@ -251,7 +251,7 @@ describe.concurrent('a quiet release', () => {
     await staysQuiet(world);
   });
 
-  test('2.7 is not written to while it waits for an approval, or is stalled', async ({ world }) => {
+  test('is not written to while it waits for an approval, or is stalled', async ({ world }) => {
     const manual = oneStage.map((stage) => ({ ...stage, approval: 'Manual' as const }));
     await world.apply(release(await world.image('1.0'), { stages: manual }));
     await world.conditionIs('Ready', { reason: 'WaitingForApproval' });
@@ -263,7 +263,7 @@ describe.concurrent('a quiet release', () => {
 });
 
 describe.concurrent('the scale', () => {
-  test('2.7 that a person set is left alone, and the next revision starts with it', async ({ world }) => {
+  test('that a person set is left alone, and the next revision starts with it', async ({ world }) => {
     await releaseOne(world);
     await world.kubectl('scale', `deployment/${objectName('web', 'prod-a', 1)}`, '--replicas=4');
     await world.poolIs('prod-a', { replicas: 4, readyReplicas: 4 });
@@ -277,7 +277,7 @@ describe.concurrent('the scale', () => {
     await world.released('2.0');
   });
 
-  test('2.7 that an autoscaler owns is left alone, over a new revision too', async ({ world }) => {
+  test('that an autoscaler owns is left alone, over a new revision too', async ({ world }) => {
     const one = [{ name: 'production', pools: [pool('prod-a', 1)] }];
     await world.apply(worker(await world.image('1.0'), { stages: one }));
     await world.released('1.0');

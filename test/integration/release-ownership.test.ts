@@ -1,4 +1,4 @@
-// Claim 2.4: what exists is left alone, whoever owns its fields; and what a release made by POST is kept as by apply.
+// What exists is left alone, whoever owns its fields; and what a release made by POST is kept as by apply.
 import { describe, expect } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
 import {
@@ -34,7 +34,7 @@ interface Container {
 }
 
 describe.concurrent('a name that is in use', () => {
-  test('2.4 stays as it is where nobody owns its fields, also when the release is deleted', async ({ world }) => {
+  test('stays as it is where nobody owns its fields, also when the release is deleted', async ({ world }) => {
     const image = await world.image('1.0');
     const labels = { [LABEL.release]: 'web' };
     const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'theirs' };
@@ -81,7 +81,7 @@ describe.concurrent('a name that is in use', () => {
 });
 
 describe.concurrent('what was made by a POST', () => {
-  test('2.4 loses a container, a port and annotations when the spec does', async ({ world }) => {
+  test('loses a container, a port and annotations when the spec does', async ({ world }) => {
     const image = await world.image('1.0');
     const both = template(image, { 'example.com/note': 'x' });
     both.spec.containers.push({ name: 'sidecar', image });

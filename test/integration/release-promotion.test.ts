@@ -1,4 +1,4 @@
-// Claim 2.5: a version goes from stage to stage when the stage before has soaked and, where asked, a person let it in.
+// A version goes from stage to stage when the stage before has soaked and, where asked, a person let it in.
 import { describe, expect } from 'vitest';
 import { toCachedRevision, REVISIONS } from '../../src/controller/kinds/resources.ts';
 import { parseRevision, poolFacts } from '../../src/release/record/revision.ts';
@@ -39,14 +39,14 @@ async function soaked(world: World, number: number, from: string, to: string): P
 }
 
 describe.concurrent('the soak', () => {
-  test('2.5 keeps the next stage waiting', async ({ world }) => {
+  test('keeps the next stage waiting', async ({ world }) => {
     await begin(world, withSoak('2s'));
     await world.apply(release(await world.image('2.0'), { stages: withSoak('2s') }));
     await world.released('2.0');
     expect(await soaked(world, 2, 'canary-vms', 'prod-a')).toBeGreaterThanOrEqual(2000);
   });
 
-  test('2.5 begins anew when a pool of its stage gets unready', async ({ world }) => {
+  test('begins anew when a pool of its stage gets unready', async ({ world }) => {
     const stages = withSoak('10s');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
@@ -63,7 +63,7 @@ describe.concurrent('the soak', () => {
     expect(promoted).toHaveLength(2);
   });
 
-  test('2.5 goes on over a restart of the operator', async ({ world }) => {
+  test('goes on over a restart of the operator', async ({ world }) => {
     const stages = withSoak('10s');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
@@ -75,7 +75,7 @@ describe.concurrent('the soak', () => {
     expect(await soaked(world, 2, 'canary-vms', 'prod-a')).toBeGreaterThanOrEqual(10_000);
   });
 
-  test('2.5 is skipped where a promotion says so', async ({ world }) => {
+  test('is skipped where a promotion says so', async ({ world }) => {
     const stages = withSoak('1h');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
@@ -85,7 +85,7 @@ describe.concurrent('the soak', () => {
     await world.promotionIs('now', 'Complete', 'True', 'StageEntered');
   });
 
-  test('2.5 of a stage with no replicas proves nothing', async ({ world }) => {
+  test('of a stage with no replicas proves nothing', async ({ world }) => {
     const stages: Spec['stages'] = [
       { name: 'canary', pools: [pool('canary-vms', 0)] },
       { name: 'production', pools: [pool('prod-a', 1)] },
@@ -99,7 +99,7 @@ describe.concurrent('the soak', () => {
 });
 
 describe.concurrent('an approval', () => {
-  test('2.5 lets the wanted revision in, once', async ({ world }) => {
+  test('lets the wanted revision in, once', async ({ world }) => {
     const stages = withSoak('100ms', 'Manual');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
@@ -117,7 +117,7 @@ describe.concurrent('an approval', () => {
     expect(await world.selected()).toEqual({ 'web-canary-vms': 3, 'web-prod-a': 2 });
   });
 
-  test('2.5 that comes too early waits until its stage may be entered', async ({ world }) => {
+  test('that comes too early waits until its stage may be entered', async ({ world }) => {
     const stages = withSoak('10s', 'Manual');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
@@ -129,7 +129,7 @@ describe.concurrent('an approval', () => {
     await world.promotionIs('early', 'Complete', 'True');
   });
 
-  test('2.5 of a version that was replaced is rejected', async ({ world }) => {
+  test('of a version that was replaced is rejected', async ({ world }) => {
     const stages = withSoak('1h', 'Manual');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
@@ -140,7 +140,7 @@ describe.concurrent('an approval', () => {
     await world.promotionIs('for-two', 'Accepted', 'False', 'Superseded');
   });
 
-  test('2.5 that fits nothing is rejected', async ({ world }) => {
+  test('that fits nothing is rejected', async ({ world }) => {
     const stages = withSoak('1h', 'Manual');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
@@ -159,7 +159,7 @@ describe.concurrent('an approval', () => {
     expect(await world.selected()).toEqual({ 'web-canary-vms': 2, 'web-prod-a': 1 });
   });
 
-  test('2.5 given twice is complete twice', async ({ world }) => {
+  test('given twice is complete twice', async ({ world }) => {
     const stages = withSoak('1h', 'Manual');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
@@ -174,7 +174,7 @@ describe.concurrent('an approval', () => {
     await world.promotionIs('two', 'Complete', 'True', 'StageEntered');
   });
 
-  test('2.5 made void by a rollback does not come back', async ({ world }) => {
+  test('made void by a rollback does not come back', async ({ world }) => {
     const stages = withSoak('1h', 'Manual');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
@@ -189,7 +189,7 @@ describe.concurrent('an approval', () => {
 });
 
 describe.concurrent('a revert in the spec', () => {
-  test('2.5 goes back at once, past every gate', async ({ world }) => {
+  test('goes back at once, past every gate', async ({ world }) => {
     const stages = withSoak('1h', 'Manual');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages: withSoak('0s') }));
@@ -199,7 +199,7 @@ describe.concurrent('a revert in the spec', () => {
     expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
   });
 
-  test('2.5 in the middle of a rollout takes back only what had moved', async ({ world }) => {
+  test('in the middle of a rollout takes back only what had moved', async ({ world }) => {
     const stages = withSoak('1h');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
@@ -210,7 +210,7 @@ describe.concurrent('a revert in the spec', () => {
     expect(world.timeline('web-prod-a')).toEqual([1]);
   });
 
-  test('2.5 to a version that was taken back before goes through the stages, each by hand', async ({ world }) => {
+  test('to a version that was taken back before goes through the stages, each by hand', async ({ world }) => {
     const stages = withSoak('0s');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));

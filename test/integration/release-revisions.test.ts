@@ -1,4 +1,4 @@
-// Claim 4.6: the records of a release are plain objects, which others may label, patch and orphan.
+// The records of a release are plain objects, which others may label, patch and orphan.
 import { expect } from 'vitest';
 import { REVISIONS } from '../../src/controller/kinds/resources.ts';
 import { test } from './harness.ts';
@@ -7,7 +7,7 @@ import { oneStage, release } from './release-objects.ts';
 /** What Kubernetes writes otherwise than JavaScript: the order of keys, and these characters. */
 const AWKWARD = ['sh', '-c', 'test 1 < 2 && echo "ü \u2028" > out'];
 
-test('4.6 Kubernetes takes a patch of a revision, whatever its template holds', async ({ world }) => {
+test('Kubernetes takes a patch of a revision, whatever its template holds', async ({ world }) => {
   const spec = release(await world.image('1.0'), { stages: oneStage });
   const [container = { name: 'web', image: '' }] = spec.template.spec.containers;
   spec.template.spec.containers = [{ ...container, command: AWKWARD }];

@@ -1,4 +1,4 @@
-// Claim 2.4: how a pool goes from one revision to the next, and what may change meanwhile.
+// How a pool goes from one revision to the next, and what may change meanwhile.
 import { describe, expect } from 'vitest';
 import { ANNOTATION } from '../../src/api/meta.ts';
 import { APP_RELEASES, DEPLOYMENTS, REVISIONS, ROLLBACKS, SERVICES } from '../../src/controller/kinds/resources.ts';
@@ -35,9 +35,7 @@ async function serviceAnnotation(world: World, name: string, annotation: string)
 }
 
 describe.concurrent('BlueGreen', () => {
-  test('2.4 switches pool by pool, keeps a standby of warmReplicas, and lets it go after warmFor', async ({
-    world,
-  }) => {
+  test('switches pool by pool, keeps a standby of warmReplicas, and lets it go after warmFor', async ({ world }) => {
     const rollback = { warmFor: '15s', warmReplicas: '50%', drain: '500ms' };
     const changes = { stages: [{ name: 'production', pools: [pool('prod-a', 3)] }], rollback };
     await world.apply(release(await world.image('1.0'), changes));
@@ -59,7 +57,7 @@ describe.concurrent('BlueGreen', () => {
     expect(world.timeline('web-prod-a')).toEqual([1, 2]);
   });
 
-  test('2.4 leaves the old pods running until the drain is over', async ({ world }) => {
+  test('leaves the old pods running until the drain is over', async ({ world }) => {
     const changes = { stages: oneStage, rollback: { warmFor: '0s', drain: '3s' } };
     await world.apply(release(await world.image('1.0'), changes));
     await world.released('1.0');
@@ -74,7 +72,7 @@ describe.concurrent('BlueGreen', () => {
     expect(left - switchedAt).toBeGreaterThanOrEqual(3000);
   });
 
-  test('2.4 waits for minReadySeconds before it switches', async ({ world }) => {
+  test('waits for minReadySeconds before it switches', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     await world.apply(release(await world.image('2.0'), { stages: oneStage, minReadySeconds: 3 }));
@@ -87,7 +85,7 @@ describe.concurrent('BlueGreen', () => {
     expect(switchedAt - Date.parse(metadata.creationTimestamp)).toBeGreaterThanOrEqual(3000);
   });
 
-  test('2.4 gives up after progressDeadlineSeconds', async ({ world }) => {
+  test('gives up after progressDeadlineSeconds', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     const changes: Partial<Spec> = {
@@ -104,7 +102,7 @@ describe.concurrent('BlueGreen', () => {
 });
 
 describe.concurrent('RollingUpdate', () => {
-  test('2.4 updates one Deployment in place, without a Service', async ({ world }) => {
+  test('updates one Deployment in place, without a Service', async ({ world }) => {
     await world.apply(worker(await world.image('1.0')));
     await world.released('1.0');
     const before = (await world.deployments()).map(({ metadata }) => metadata.uid);
@@ -115,7 +113,7 @@ describe.concurrent('RollingUpdate', () => {
     expect((await world.pods()).map(({ revision }) => revision)).toEqual([2, 2, 2]);
   });
 
-  test('2.4 never has fewer pods ready than maxUnavailable allows, behind a Service that stays', async ({ world }) => {
+  test('never has fewer pods ready than maxUnavailable allows, behind a Service that stays', async ({ world }) => {
     const changes: Partial<Spec> = {
       stages: [{ name: 'production', pools: [pool('prod-a', 3)] }],
       strategy: { type: 'RollingUpdate', maxSurge: 1, maxUnavailable: 0 },
@@ -129,7 +127,7 @@ describe.concurrent('RollingUpdate', () => {
     expect(world.timeline('web-prod-a').at(-1)).toBe(2);
   });
 
-  test('2.4 goes back in place', async ({ world }) => {
+  test('goes back in place', async ({ world }) => {
     await world.apply(worker(await world.image('1.0')));
     await world.released('1.0');
     await world.apply(worker(await world.image('2.0')));
@@ -146,44 +144,41 @@ describe.concurrent('RollingUpdate', () => {
 });
 
 describe.concurrent('a pause', () => {
-  test.for(['spec', 'annotation'] as const)(
-    '2.4 stops steps forward, never a rollback: by %s',
-    async (by, { world }) => {
-      await world.apply(release(await world.image('1.0')));
-      await world.released('1.0');
-      await world.apply(release(await world.image('2.0')));
-      await world.released('2.0');
-      const third = release(await world.image('3.0'));
-      if (by === 'annotation') {
-        await world.merge(APP_RELEASES, 'web', { metadata: { annotations: { [ANNOTATION.paused]: 'an audit' } } });
-        await world.apply(third);
-      } else {
-        await world.apply({ ...third, paused: true });
-      }
-      await world.until(async () => {
-        expect(await exists(world, REVISIONS, 'web-3')).toBe(true);
-        expect(await world.condition('Paused')).toMatchObject({ status: 'True' });
-        expect(await world.condition('Ready')).toMatchObject({ status: 'False', reason: 'Paused' });
-      });
-      expect(await world.selected()).toEqual({ 'web-canary-vms': 2, 'web-prod-a': 2 });
+  test.for(['spec', 'annotation'] as const)('stops steps forward, never a rollback: by %s', async (by, { world }) => {
+    await world.apply(release(await world.image('1.0')));
+    await world.released('1.0');
+    await world.apply(release(await world.image('2.0')));
+    await world.released('2.0');
+    const third = release(await world.image('3.0'));
+    if (by === 'annotation') {
+      await world.merge(APP_RELEASES, 'web', { metadata: { annotations: { [ANNOTATION.paused]: 'an audit' } } });
+      await world.apply(third);
+    } else {
+      await world.apply({ ...third, paused: true });
+    }
+    await world.until(async () => {
+      expect(await exists(world, REVISIONS, 'web-3')).toBe(true);
+      expect(await world.condition('Paused')).toMatchObject({ status: 'True' });
+      expect(await world.condition('Ready')).toMatchObject({ status: 'False', reason: 'Paused' });
+    });
+    expect(await world.selected()).toEqual({ 'web-canary-vms': 2, 'web-prod-a': 2 });
 
-      await world.rollback('back', { toVersion: '1.0' });
-      await world.rollbackIs('back', 'Complete', 'True');
-      expect(await world.selected()).toEqual({ 'web-canary-vms': 1, 'web-prod-a': 1 });
-      await world.remove(ROLLBACKS, 'back');
+    await world.rollback('back', { toVersion: '1.0' });
+    await world.rollbackIs('back', 'Complete', 'True');
+    expect(await world.selected()).toEqual({ 'web-canary-vms': 1, 'web-prod-a': 1 });
+    await world.remove(ROLLBACKS, 'back');
 
-      if (by === 'annotation') {
-        await world.merge(APP_RELEASES, 'web', { metadata: { annotations: { [ANNOTATION.paused]: null } } });
-      } else {
-        await world.apply(third);
-      }
-      await world.released('3.0');
-    },
-  );
+    if (by === 'annotation') {
+      await world.merge(APP_RELEASES, 'web', { metadata: { annotations: { [ANNOTATION.paused]: null } } });
+    } else {
+      await world.apply(third);
+    }
+    await world.released('3.0');
+  });
 });
 
 describe.concurrent('a change in the middle of a rollout', () => {
-  test('2.4 of replicas scales what each pool serves', async ({ world }) => {
+  test('of replicas scales what each pool serves', async ({ world }) => {
     const second = await inTheMiddle(world);
     const changed: Spec['stages'] = [
       { name: 'canary', soak: '1h', pools: [pool('canary-vms', 2)] },
@@ -198,7 +193,7 @@ describe.concurrent('a change in the middle of a rollout', () => {
     await world.released('2.0');
   });
 
-  test('2.4 of the version begins again at the first stage', async ({ world }) => {
+  test('of the version begins again at the first stage', async ({ world }) => {
     await inTheMiddle(world);
     await world.apply(release(await world.image('3.0')));
     await world.released('3.0');
@@ -206,7 +201,7 @@ describe.concurrent('a change in the middle of a rollout', () => {
     expect(world.timeline('web-prod-a')).toEqual([1, 3]);
   });
 
-  test('2.4 of the pools: one more gets what its stage runs, one that left is removed last', async ({ world }) => {
+  test('of the pools: one more gets what its stage runs, one that left is removed last', async ({ world }) => {
     const second = await inTheMiddle(world);
     const changed: Spec['stages'] = [
       { name: 'canary', soak: '1h', pools: [pool('canary-vms', 1)] },
@@ -229,7 +224,7 @@ describe.concurrent('a change in the middle of a rollout', () => {
     expect(left.filter((name) => name.startsWith('web-prod-a'))).toEqual([]);
   });
 
-  test('2.4 of the order of the stages moves nothing that runs', async ({ world }) => {
+  test('of the order of the stages moves nothing that runs', async ({ world }) => {
     const second = await inTheMiddle(world);
     const reversed: Spec['stages'] = [
       { name: 'production', approval: 'Manual', pools: [pool('prod-a', 2)] },
@@ -280,7 +275,7 @@ describe.concurrent('a change of a settled release', () => {
     });
   });
 
-  test('2.4 of the strategy, there and back, loses no ready pod', async ({ world }) => {
+  test('of the strategy, there and back, loses no ready pod', async ({ world }) => {
     const changes = { stages: oneStage, rollback: brief };
     await world.apply(release(await world.image('1.0'), changes));
     await world.released('1.0');
@@ -300,7 +295,7 @@ describe.concurrent('a change of a settled release', () => {
     await world.released('3.0');
   });
 
-  test('2.4 of the pools rolls nothing that stays', async ({ world }) => {
+  test('of the pools rolls nothing that stays', async ({ world }) => {
     const spec = release(await world.image('1.0'), { stages: oneStage });
     await world.apply(spec);
     await world.released('1.0');
@@ -319,7 +314,7 @@ describe.concurrent('a change of a settled release', () => {
 });
 
 describe.concurrent('the deletion', () => {
-  test.for(['background', 'foreground'] as const)('2.4 takes everything along: %s', async (cascade, { world }) => {
+  test.for(['background', 'foreground'] as const)('takes everything along: %s', async (cascade, { world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     await world.apply(release(await world.image('2.0'), { stages: oneStage }));

@@ -1,4 +1,4 @@
-// Claim 2.4: the Services of pools: their fields, shared ones, adopted ones, names that belong to somebody else.
+// The Services of pools: their fields, shared ones, adopted ones, names that belong to somebody else.
 import { describe, expect } from 'vitest';
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import { APP_RELEASES, DEPLOYMENTS, SERVICES } from '../../src/controller/kinds/resources.ts';
@@ -42,7 +42,7 @@ async function runOldWay(world: World, image: string, annotations: Record<string
 }
 
 describe.concurrent('the Service of a pool', () => {
-  test('2.4 takes type and metadata at once, without a new revision', async ({ world }) => {
+  test('takes type and metadata at once, without a new revision', async ({ world }) => {
     const spec = release(await world.image('1.0'), { stages: oneStage });
     await world.apply(spec);
     await world.released('1.0');
@@ -73,7 +73,7 @@ describe.concurrent('the Service of a pool', () => {
     });
   });
 
-  test('2.4 switches selector and ports in one write', async ({ world }) => {
+  test('switches selector and ports in one write', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     await world.apply(
@@ -90,7 +90,7 @@ describe.concurrent('the Service of a pool', () => {
     ]);
   });
 
-  test('2.4 shared by the pools of a stage switches once, when all of them are ready', async ({ world }) => {
+  test('shared by the pools of a stage switches once, when all of them are ready', async ({ world }) => {
     const shared = (b: object): Spec['stages'] => [
       {
         name: 'production',
@@ -124,7 +124,7 @@ describe.concurrent('the Service of a pool', () => {
     });
   });
 
-  test('2.4 that was deleted by hand comes back with what works', async ({ world }) => {
+  test('that was deleted by hand comes back with what works', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     world.excuse(/ deleted: Service web-prod-a went from 2/);
@@ -139,7 +139,7 @@ describe.concurrent('the Service of a pool', () => {
 });
 
 describe.concurrent('a name that belongs to somebody else', () => {
-  test('2.4 is left alone: NameTaken, until it is free', async ({ world }) => {
+  test('is left alone: NameTaken, until it is free', async ({ world }) => {
     const image = await world.image('1.0');
     await runOldWay(world, image);
     const before = await service(world, 'web-prod-a');
@@ -155,7 +155,7 @@ describe.concurrent('a name that belongs to somebody else', () => {
     });
   });
 
-  test('2.4 is adopted where its Service says so: only its selector, once pods are ready', async ({ world }) => {
+  test('is adopted where its Service says so: only its selector, once pods are ready', async ({ world }) => {
     const image = await world.image('1.0');
     await runOldWay(world, image);
     const before = await service(world, 'web-prod-a');
@@ -181,7 +181,7 @@ describe.concurrent('a name that belongs to somebody else', () => {
     });
   });
 
-  test('2.4 adopted from the start never loses an endpoint', async ({ world }) => {
+  test('adopted from the start never loses an endpoint', async ({ world }) => {
     const image = await world.image('1.0');
     await runOldWay(world, image, { [ANNOTATION.adopt]: 'true' });
     await world.apply(release(image, { stages: oneStage }));
@@ -192,7 +192,7 @@ describe.concurrent('a name that belongs to somebody else', () => {
     });
   });
 
-  test('2.4 two AppReleases want one Service: the second is stalled, the first untouched', async ({ world }) => {
+  test('two AppReleases want one Service: the second is stalled, the first untouched', async ({ world }) => {
     const first = release(await world.image('1.0'), { stages: oneStage });
     await world.apply(first);
     await world.released('1.0');
@@ -210,7 +210,7 @@ describe.concurrent('a name that belongs to somebody else', () => {
     await world.released('1.0');
   });
 
-  test('2.4 of a Deployment is left alone too', async ({ world }) => {
+  test('of a Deployment is left alone too', async ({ world }) => {
     const image = await world.image('1.0');
     const labels = { app: 'old' };
     const name = objectName('web', 'prod-a');
@@ -233,7 +233,7 @@ describe.concurrent('a name that belongs to somebody else', () => {
     await world.released('1.0');
   });
 
-  test('2.4 of a deleted release is free for the next of that name', async ({ world }) => {
+  test('of a deleted release is free for the next of that name', async ({ world }) => {
     const image = await world.image('1.0');
     await world.apply(release(image, { stages: oneStage }));
     await world.released('1.0');

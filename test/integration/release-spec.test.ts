@@ -1,4 +1,4 @@
-// Claim 2.1: what no schema can say becomes Stalled with the reason, the field and the way out, and what runs is untouched.
+// What no schema can say becomes Stalled with the reason, the field and the way out, and what runs is untouched.
 import { describe, expect } from 'vitest';
 import type { World } from './harness.ts';
 import { test } from './harness.ts';
@@ -93,7 +93,7 @@ async function running(world: World): Promise<string[]> {
 }
 
 describe.concurrent('a spec that cannot be', () => {
-  test('2.1 says why it is stalled and what to do, changes nothing, goes on when corrected', async ({ world }) => {
+  test('says why it is stalled and what to do, changes nothing, goes on when corrected', async ({ world }) => {
     const first = release(await world.image('1.0'), { stages: oneStage });
     await world.apply(first);
     await world.released('1.0');
@@ -120,7 +120,7 @@ describe.concurrent('a spec that cannot be', () => {
     expect(world.timeline('web-prod-a')).toEqual([1, 2]);
   });
 
-  test('2.1 is stalled at its first visit, with every condition set', async ({ world }) => {
+  test('is stalled at its first visit, with every condition set', async ({ world }) => {
     const stages = [{ name: 'production', pools: [{ name: 'prod-x' }] }];
     await world.apply(release(await world.image('1.0'), { stages }));
     await world.stalled('UnknownPool');
@@ -142,7 +142,7 @@ describe.concurrent('a spec that cannot be', () => {
     expect(await world.deployments()).toEqual([]);
   });
 
-  test('2.1 keeps a wrong spec out of the pools in the middle of a rollout', async ({ world }) => {
+  test('keeps a wrong spec out of the pools in the middle of a rollout', async ({ world }) => {
     const stages: Spec['stages'] = [
       { name: 'canary', soak: '1h', pools: [pool('canary-vms', 1)] },
       { name: 'production', pools: [pool('prod-a', 2)] },

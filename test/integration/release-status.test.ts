@@ -1,4 +1,4 @@
-// Claim 2.8: what a release says of itself: rollback readiness, events, conditions that tools can wait for.
+// What a release says of itself: rollback readiness, events, conditions that tools can wait for.
 import type { TestContext } from 'vitest';
 import { describe, expect } from 'vitest';
 import type { Resource } from '../../src/kube/types.ts';
@@ -51,7 +51,7 @@ async function ownVms(
 }
 
 describe.concurrent('rollback readiness', () => {
-  test('2.8 is none at first, then Warm, and Cached when the standby is gone', async ({ world, onTestFinished }) => {
+  test('is none at first, then Warm, and Cached when the standby is gone', async ({ world, onTestFinished }) => {
     const stages: Spec['stages'] = [
       { name: 'production', pools: [pool('prod-a', 2, await ownVms(world, onTestFinished))] },
     ];
@@ -70,7 +70,7 @@ describe.concurrent('rollback readiness', () => {
     });
   });
 
-  test('2.8 is not Warm while the standby is smaller than what serves', async ({ world, onTestFinished }) => {
+  test('is not Warm while the standby is smaller than what serves', async ({ world, onTestFinished }) => {
     const changes: Partial<Spec> = {
       stages: [{ name: 'production', pools: [pool('prod-a', 3, await ownVms(world, onTestFinished))] }],
       rollback: { warmFor: '5m', warmReplicas: 1, drain: '100ms' },
@@ -90,7 +90,7 @@ describe.concurrent('rollback readiness', () => {
     expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
   });
 
-  test('2.8 is Impossible behind a barrier, and says why', async ({ world }) => {
+  test('is Impossible behind a barrier, and says why', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     const rollback = { warmFor: '5m', drain: '100ms', barrier: true };
@@ -100,7 +100,7 @@ describe.concurrent('rollback readiness', () => {
     await world.poolIs('prod-a', { rollback: { readiness: 'Impossible', version: '1.0', message } });
   });
 
-  test('2.8 says where a cold one needs the registry', async ({ world }) => {
+  test('says where a cold one needs the registry', async ({ world }) => {
     const changes = { stages: oneStage, rollback: { warmFor: '0s', drain: '100ms' } };
     const first = release(await world.image('1.0'), changes);
     const [container] = first.template.spec.containers;
@@ -119,7 +119,7 @@ describe.concurrent('rollback readiness', () => {
 });
 
 describe.concurrent('events', () => {
-  test('2.8 tell every step of a release once', async ({ world, images }) => {
+  test('tell every step of a release once', async ({ world, images }) => {
     const stages: Spec['stages'] = [
       { name: 'canary', pools: [pool('canary-vms', 1)] },
       { name: 'production', approval: 'Manual', pools: [pool('prod-a', 1)] },
@@ -167,7 +167,7 @@ describe.concurrent('events', () => {
     );
   });
 
-  test('2.8 do not repeat what goes on', async ({ world }) => {
+  test('do not repeat what goes on', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: [{ name: 'production', pools: [{ name: 'x' }] }] }));
     await world.stalled('UnknownPool');
     for (let count = 0; count < 3; count += 1) {
@@ -185,7 +185,7 @@ describe.concurrent('events', () => {
 });
 
 describe.concurrent('conditions', () => {
-  test('2.8 can be waited for with kubectl: Ready, Available, Complete', async ({ world }) => {
+  test('can be waited for with kubectl: Ready, Available, Complete', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     expect(await waitFor(world, 'apprelease/web', 'Ready')).toMatch(/condition met/);
     expect(await waitFor(world, 'apprelease/web', 'Available')).toMatch(/condition met/);
@@ -200,7 +200,7 @@ describe.concurrent('conditions', () => {
     expect(await waitFor(world, 'apprelease/web', 'Ready=False')).toMatch(/condition met/);
   });
 
-  test('2.8 of a version just applied are not those of the one before', async ({ world }) => {
+  test('of a version just applied are not those of the one before', async ({ world }) => {
     const manual = oneStage.map((stage) => ({ ...stage, approval: 'Manual' as const }));
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
@@ -213,7 +213,7 @@ describe.concurrent('conditions', () => {
     await world.conditionIs('Available', { status: 'True' });
   });
 
-  test('2.8 say when nothing serves', async ({ world }) => {
+  test('say when nothing serves', async ({ world }) => {
     await world.apply(release(await world.image('1.0-never-ready'), { stages: oneStage }));
     await world.conditionIs('Available', { status: 'False', reason: 'PoolsUnavailable' });
     await world.conditionIs('Ready', { status: 'False', reason: 'Progressing' });

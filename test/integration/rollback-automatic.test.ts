@@ -1,4 +1,4 @@
-// Claim 2.5: what answers a version that fails; and what is no failure of the version.
+// What answers a version that fails; and what is no failure of the version.
 import { describe, expect } from 'vitest';
 import { toCachedRevision, PODS, REVISIONS, ROLLBACKS } from '../../src/controller/kinds/resources.ts';
 import type { Resource } from '../../src/kube/types.ts';
@@ -48,7 +48,7 @@ async function deadlineIsOver(world: World, poolName: string, number: number): P
 }
 
 describe.concurrent('a version that fails', () => {
-  test('2.5 is taken back everywhere by RollbackAll: once, by a rollback like a person’s', async ({ world }) => {
+  test('is taken back everywhere by RollbackAll: once, by a rollback like a person’s', async ({ world }) => {
     const bad = await failInOnePool(world, 'RollbackAll');
     await world.rollbackIs('web-r2-1', 'Complete', 'True');
     expect(await world.selected()).toEqual({ 'web-canary-vms': 1, 'web-prod-a': 1, 'web-prod-b': 1 });
@@ -66,7 +66,7 @@ describe.concurrent('a version that fails', () => {
     await world.newestIs({ version: '2.0', outcome: 'Failed' });
   });
 
-  test('2.5 is taken back in its pool alone by RollbackPool', async ({ world }) => {
+  test('is taken back in its pool alone by RollbackPool', async ({ world }) => {
     await failInOnePool(world, 'RollbackPool');
     await world.until(async () => {
       expect(await rollbacks(world)).toHaveLength(1);
@@ -78,7 +78,7 @@ describe.concurrent('a version that fails', () => {
     expect(await world.selected()).toEqual({ 'web-canary-vms': 2, 'web-prod-a': 2, 'web-prod-b': 1 });
   });
 
-  test('2.5 stays where it is by Pause, and a person is waited for', async ({ world }) => {
+  test('stays where it is by Pause, and a person is waited for', async ({ world }) => {
     await failInOnePool(world, 'Pause');
     const { message } = await world.stalled('Failed');
     expect(message).toMatch(/2\.0 \(revision 2\) failed in pool prod-b.*onFailure is Pause/);
@@ -91,7 +91,7 @@ describe.concurrent('a version that fails', () => {
     { tag: '2.0-crash-loop', says: /crashes again and again/ },
     { tag: '2.0-never-ready', says: new RegExp(`0 of 2 pods are ready after ${DEADLINE_S} s`) },
     { tag: '2.0-missing', says: /not found/ },
-  ])('2.5 fails by $tag', async ({ tag, says }, { world }) => {
+  ])('fails by $tag', async ({ tag, says }, { world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     const deadline = tag.endsWith('never-ready') ? answering('RollbackAll') : {};
@@ -107,7 +107,7 @@ describe.concurrent('a version that fails', () => {
     });
   });
 
-  test('2.5 again after a retry is answered again, by a rollback of its own', async ({ world }) => {
+  test('again after a retry is answered again, by a rollback of its own', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     await world.apply(release(await world.image('2.0-crash-loop'), { stages: oneStage, ...answering('RollbackAll') }));
@@ -118,7 +118,7 @@ describe.concurrent('a version that fails', () => {
     expect(world.timeline('web-prod-a')).toEqual([1]);
   });
 
-  test('2.5 with nothing good to return to is left for a person', async ({ world }) => {
+  test('with nothing good to return to is left for a person', async ({ world }) => {
     await world.apply(release(await world.image('1.0-crash-loop'), { stages: oneStage, ...answering('RollbackAll') }));
     await world.stalled('NothingToReturnTo');
     expect(await rollbacks(world)).toEqual([]);
@@ -126,7 +126,7 @@ describe.concurrent('a version that fails', () => {
     await world.released('2.0');
   });
 
-  test('2.5 while the previous one fails too is left for a person', async ({ world }) => {
+  test('while the previous one fails too is left for a person', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     await world.behave(1, 'unready');
@@ -136,7 +136,7 @@ describe.concurrent('a version that fails', () => {
     expect(await rollbacks(world)).toEqual([]);
   });
 
-  test('2.5 behind a barrier is left for a person', async ({ world }) => {
+  test('behind a barrier is left for a person', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     const { rollback, ...rest } = answering('RollbackAll');
@@ -147,7 +147,7 @@ describe.concurrent('a version that fails', () => {
     expect(await world.selected()).toEqual({ 'web-prod-a': 1 });
   });
 
-  test('2.5 as does the rollback of it: no other follows, and what is served stays', async ({ world }) => {
+  test('as does the rollback of it: no other follows, and what is served stays', async ({ world }) => {
     const slow = { 'sim.apprelease.dev/start-delay': '6s' };
     const changes: Partial<Spec> = {
       stages: oneStage,
@@ -182,7 +182,7 @@ describe.concurrent('a version that fails', () => {
 });
 
 describe.concurrent('no failure of the version', () => {
-  test('2.5 is a pod that finds no room', async ({ world }) => {
+  test('is a pod that finds no room', async ({ world }) => {
     const vms = { nodeSelector: { 'example.com/vms': world.namespace }, tolerations: [] };
     const stages: Spec['stages'] = [{ name: 'production', pools: [pool('prod-a', 1, vms)] }];
     await world.apply(release(await world.image('1.0'), { stages, ...answering('RollbackAll') }));
@@ -198,7 +198,7 @@ describe.concurrent('no failure of the version', () => {
     await admin.delete(nodes, { name: node });
   });
 
-  test('2.5 is a quota', async ({ world }) => {
+  test('is a quota', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     await world.applyAs('somebody', quotas, { metadata: { name: 'pods' }, spec: { hard: { pods: '2' } } } as never);
@@ -218,7 +218,7 @@ describe.concurrent('no failure of the version', () => {
     await world.released('2.0');
   });
 
-  test('2.5 is a node that is not ready', async ({ world }) => {
+  test('is a node that is not ready', async ({ world }) => {
     const vms = { nodeSelector: { 'example.com/vms': world.namespace }, tolerations: [] };
     const [node = ''] = await addNodes(cluster, {
       name: world.namespace,
@@ -244,7 +244,7 @@ describe.concurrent('no failure of the version', () => {
     await admin.delete(nodes, { name: node });
   });
 
-  test('2.5 is a registry that is down', async ({ world }) => {
+  test('is a registry that is down', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     await world.apply(
@@ -260,7 +260,7 @@ describe.concurrent('no failure of the version', () => {
     await world.released('2.0');
   });
 
-  test('2.5 but another digest than the recorded one never counts as done', async ({ world }) => {
+  test('but another digest than the recorded one never counts as done', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     await world.apply(

@@ -1,4 +1,4 @@
-// Claim 2.5: the operator dies after each of its writes, comes back, and ends where it would have ended.
+// The operator dies after each of its writes, comes back, and ends where it would have ended.
 import { describe, expect } from 'vitest';
 import { PODS, REVISIONS, ROLLBACKS } from '../../src/controller/kinds/resources.ts';
 import type { Images, World } from './harness.ts';
@@ -74,7 +74,7 @@ async function objects(world: World, resource: typeof REVISIONS | typeof ROLLBAC
 }
 
 describe.concurrent('a crash after each write', () => {
-  test('2.5 of a promotion', { timeout: 300_000 }, async ({ images }) => {
+  test('of a promotion', { timeout: 300_000 }, async ({ images }) => {
     const changes = { stages: twoStages, rollback: { warmFor: '0s', drain: '100ms' } };
     await dieAfterEach(images, {
       prepare: (world) => releaseVersion(world, '1.0', changes),
@@ -90,7 +90,7 @@ describe.concurrent('a crash after each write', () => {
     });
   });
 
-  test('5.4 of a promotion that pulls the images first', { timeout: 300_000 }, async ({ images }) => {
+  test('of a promotion that pulls the images first', { timeout: 300_000 }, async ({ images }) => {
     const stages = oneStage.map((stage) => ({ ...stage, prepull: true }));
     const changes = { stages, rollback: { warmFor: '0s', drain: '100ms' } };
     await dieAfterEach(images, {
@@ -110,7 +110,7 @@ describe.concurrent('a crash after each write', () => {
     });
   });
 
-  test.for(['5m', '0s'])('2.5 of a rollback, warm for %s', { timeout: 300_000 }, async (warmFor, { images }) => {
+  test.for(['5m', '0s'])('of a rollback, warm for %s', { timeout: 300_000 }, async (warmFor, { images }) => {
     const changes = { stages: oneStage, rollback: { warmFor, drain: '100ms' } };
     await dieAfterEach(images, {
       prepare: async (world) => {
@@ -129,7 +129,7 @@ describe.concurrent('a crash after each write', () => {
     });
   });
 
-  test('2.5 of an automatic rollback', { timeout: 300_000 }, async ({ images }) => {
+  test('of an automatic rollback', { timeout: 300_000 }, async ({ images }) => {
     const changes = { stages: oneStage, rollback: { drain: '100ms' } };
     await dieAfterEach(images, {
       prepare: (world) => releaseVersion(world, '1.0', changes),

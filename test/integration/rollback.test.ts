@@ -1,4 +1,4 @@
-// Claim 2.5: what a person's ReleaseRollback does, and how long it holds.
+// What a person's ReleaseRollback does, and how long it holds.
 import { describe, expect } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
 import { APP_RELEASES, PODS, ROLLBACKS } from '../../src/controller/kinds/resources.ts';
@@ -28,7 +28,7 @@ async function observed(world: World): Promise<void> {
 }
 
 describe.concurrent('the hold of a rollback', () => {
-  test('2.5 keeps the pools although the spec names the newer version, applied over and over', async ({ world }) => {
+  test('keeps the pools although the spec names the newer version, applied over and over', async ({ world }) => {
     const second = await releaseAll(world, ['1.0', '2.0']);
     await world.rollback('back', { reason: 'too many errors' });
     await world.rollbackIs('back', 'Complete', 'True');
@@ -50,7 +50,7 @@ describe.concurrent('the hold of a rollback', () => {
     await world.newestIs({ version: '2.0', outcome: 'RolledBack' });
   });
 
-  test('2.5 touches no field of the AppRelease, and the record is owned by it without blocking', async ({ world }) => {
+  test('touches no field of the AppRelease, and the record is owned by it without blocking', async ({ world }) => {
     await releaseAll(world, ['1.0', '2.0']);
     const key = { namespace: world.namespace, name: 'web' };
     const before = await admin.get(APP_RELEASES, key);
@@ -67,7 +67,7 @@ describe.concurrent('the hold of a rollback', () => {
     expect(metadata.name).toBe('back');
   });
 
-  test('2.5 outlives a restart of the operator and an erased status', async ({ world }) => {
+  test('outlives a restart of the operator and an erased status', async ({ world }) => {
     const second = await releaseAll(world, ['1.0', '2.0']);
     await world.rollback('back');
     await world.rollbackIs('back', 'Complete', 'True');
@@ -85,7 +85,7 @@ describe.concurrent('the hold of a rollback', () => {
     expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
   });
 
-  test('2.5 ends when another revision is wanted', async ({ world }) => {
+  test('ends when another revision is wanted', async ({ world }) => {
     await releaseAll(world, ['1.0', '2.0']);
     await world.rollback('back');
     await world.rollbackIs('back', 'Complete', 'True');
@@ -98,7 +98,7 @@ describe.concurrent('the hold of a rollback', () => {
     await world.conditionIs('RolledBack', { status: 'False' });
   });
 
-  test('2.5 keeps the version out whatever else is edited, until it is named', async ({ world }) => {
+  test('keeps the version out whatever else is edited, until it is named', async ({ world }) => {
     const second = await releaseAll(world, ['1.0', '2.0']);
     const [container] = second.template.spec.containers;
     await world.rollback('back');
@@ -141,7 +141,7 @@ describe.concurrent('the hold of a rollback', () => {
     expect(world.timeline('web-prod-a')).toEqual([1, 2, 1, 6]);
   });
 
-  test('2.5 never returns once it has ended, though the version it kept out is wanted again', async ({ world }) => {
+  test('never returns once it has ended, though the version it kept out is wanted again', async ({ world }) => {
     const second = await releaseAll(world, ['1.0', '2.0']);
     await world.rollback('back');
     await world.rollbackIs('back', 'Complete', 'True');
@@ -154,7 +154,7 @@ describe.concurrent('the hold of a rollback', () => {
     expect(world.timeline('web-prod-a')).toEqual([1, 2, 1, 3, 2]);
   });
 
-  test('2.5 ends by a promotion that names the held revision: the retry', async ({ world }) => {
+  test('ends by a promotion that names the held revision: the retry', async ({ world }) => {
     await releaseAll(world, ['1.0', '2.0']);
     await world.rollback('back');
     await world.rollbackIs('back', 'Complete', 'True');
@@ -168,7 +168,7 @@ describe.concurrent('the hold of a rollback', () => {
     await world.promotionIs('retry', 'Complete', 'True');
   });
 
-  test('2.5 ends by its deletion, which only reopens promotion by the gates', async ({ world }) => {
+  test('ends by its deletion, which only reopens promotion by the gates', async ({ world }) => {
     await releaseAll(world, ['1.0', '2.0']);
     await world.rollback('back');
     await world.rollbackIs('back', 'Complete', 'True');
@@ -182,7 +182,7 @@ describe.concurrent('the hold of a rollback', () => {
     await world.released('2.0');
   });
 
-  test('2.5 is taken over by a later rollback, and does not come back when that one goes', async ({ world }) => {
+  test('is taken over by a later rollback, and does not come back when that one goes', async ({ world }) => {
     await releaseAll(world, ['1.0', '2.0', '3.0']);
     await world.rollback('first', { toVersion: '2.0' });
     await world.rollbackIs('first', 'Complete', 'True');
@@ -198,7 +198,7 @@ describe.concurrent('the hold of a rollback', () => {
 });
 
 describe.concurrent('the pools of a rollback', () => {
-  test('2.5 may be one: the others go on', async ({ world }) => {
+  test('may be one: the others go on', async ({ world }) => {
     const second = await releaseAll(world, ['1.0', '2.0'], { stages: both });
     await world.rollback('back', { pools: ['prod-b'] });
     await world.rollbackIs('back', 'Complete', 'True');
@@ -209,7 +209,7 @@ describe.concurrent('the pools of a rollback', () => {
     await world.poolIs('prod-b', { version: '1.0', heldBy: 'back' });
   });
 
-  test('2.5 are held each by the last rollback that names them', async ({ world }) => {
+  test('are held each by the last rollback that names them', async ({ world }) => {
     await releaseAll(world, ['1.0', '2.0', '3.0'], { stages: both });
     await world.rollback('all', { toVersion: '2.0' });
     await world.rollbackIs('all', 'Complete', 'True');
@@ -227,7 +227,7 @@ describe.concurrent('the pools of a rollback', () => {
     await world.rollbackIs('all', 'InForce', 'True');
   });
 
-  test('2.5 go to what each last ran good', async ({ world }) => {
+  test('go to what each last ran good', async ({ world }) => {
     const stages = (pools: Spec['stages'][number]['pools']): Spec['stages'] => [{ name: 'production', pools }];
     await world.apply(release(await world.image('1.0'), { stages: stages([pool('prod-a', 1)]) }));
     await world.released('1.0');
@@ -242,7 +242,7 @@ describe.concurrent('the pools of a rollback', () => {
     expect(await world.selected()).toEqual({ 'web-prod-a': 1, 'web-prod-b': 2 });
   });
 
-  test('2.5 are never moved forward, but where they are named', async ({ world }) => {
+  test('are never moved forward, but where they are named', async ({ world }) => {
     await releaseAll(world, ['1.0', '2.0', '3.0'], { stages: both });
     await world.rollback('first', { toVersion: '1.0', pools: ['prod-a'] });
     await world.rollbackIs('first', 'Complete', 'True');
@@ -254,7 +254,7 @@ describe.concurrent('the pools of a rollback', () => {
     expect(await world.selected()).toEqual({ 'web-prod-a': 2, 'web-prod-b': 2 });
   });
 
-  test('2.5 that share a Service go back together', async ({ world }) => {
+  test('that share a Service go back together', async ({ world }) => {
     const stages: Spec['stages'] = [
       {
         name: 'production',
@@ -271,7 +271,7 @@ describe.concurrent('the pools of a rollback', () => {
 });
 
 describe.concurrent('the target of a rollback', () => {
-  test('2.5 that does not exist is rejected, with what can be named', async ({ world }) => {
+  test('that does not exist is rejected, with what can be named', async ({ world }) => {
     await releaseAll(world, ['1.0']);
     const wrong = [
       { spec: { toVersion: '9.9' }, reason: 'NoTarget', says: /9\.9 was never recorded.*1\.0 \(revision 1\)/ },
@@ -288,7 +288,7 @@ describe.concurrent('the target of a rollback', () => {
     expect(world.timeline('web-prod-a')).toEqual([1]);
   });
 
-  test('2.5 must have been good in the pool', async ({ world }) => {
+  test('must have been good in the pool', async ({ world }) => {
     const failing = { rollback: { drain: '100ms', onFailure: 'Pause' as const } };
     await releaseAll(world, ['1.0']);
     await world.apply(release(await world.image('2.0-crash-loop'), { stages: oneStage, ...failing }));
@@ -298,7 +298,7 @@ describe.concurrent('the target of a rollback', () => {
     expect(conditions[0]?.message).toMatch(/2\.0 was never good in pool prod-a\. What can be named: 1\.0/);
   });
 
-  test('2.5 by version is its newest revision that is good there', async ({ world }) => {
+  test('by version is its newest revision that is good there', async ({ world }) => {
     const image = await world.image('1.0');
     const spec = release(image, { stages: oneStage });
     await world.apply(spec);
@@ -314,7 +314,7 @@ describe.concurrent('the target of a rollback', () => {
     expect(await world.selected()).toEqual({ 'web-prod-a': 2 });
   });
 
-  test('2.5 behind a barrier needs force', async ({ world }) => {
+  test('behind a barrier needs force', async ({ world }) => {
     await releaseAll(world, ['1.0']);
     const rollback = { warmFor: '5m', drain: '100ms', barrier: true };
     await releaseAll(world, ['2.0'], { rollback });
@@ -327,7 +327,7 @@ describe.concurrent('the target of a rollback', () => {
     expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
   });
 
-  test('2.5 is not computed again: a pool stays where it was put although better is there', async ({ world }) => {
+  test('is not computed again: a pool stays where it was put although better is there', async ({ world }) => {
     await releaseAll(world, ['1.0', '2.0', '3.0']);
     await world.operator.stop();
     await world.rollback('back', { toVersion: '1.0' });
@@ -342,7 +342,7 @@ describe.concurrent('the target of a rollback', () => {
 });
 
 describe.concurrent('a rollback meets', () => {
-  test('2.5 a promotion under way: what has not moved stays, what moved goes back', async ({ world }) => {
+  test('a promotion under way: what has not moved stays, what moved goes back', async ({ world }) => {
     const stages: Spec['stages'] = [
       { name: 'canary', soak: '1h', pools: [pool('canary-vms', 1)] },
       { name: 'production', pools: [pool('prod-a', 1)] },
@@ -356,7 +356,7 @@ describe.concurrent('a rollback meets', () => {
     expect(world.timeline('web-prod-a')).toEqual([1]);
   });
 
-  test('2.5 a pool that is about to switch: nothing switches to the version that is left', async ({ world }) => {
+  test('a pool that is about to switch: nothing switches to the version that is left', async ({ world }) => {
     await releaseAll(world, ['1.0']);
     const annotations = { 'sim.apprelease.dev/start-delay': '30s' };
     const slow = [{ name: 'production', pools: [pool('prod-a', 2, { template: { metadata: { annotations } } })] }];
@@ -374,7 +374,7 @@ describe.concurrent('a rollback meets', () => {
     expect(world.timeline('web-prod-a')).toEqual([1]);
   });
 
-  test('2.5 another rollback under way: the later one decides', async ({ world }) => {
+  test('another rollback under way: the later one decides', async ({ world }) => {
     await releaseAll(world, ['1.0', '2.0', '3.0'], { rollback: { warmFor: '0s', drain: '100ms' } });
     await world.until(async () => {
       expect(await world.deployments()).toHaveLength(1);
@@ -392,7 +392,7 @@ describe.concurrent('a rollback meets', () => {
     });
   });
 
-  test('2.5 a stalled spec: it goes back all the same', async ({ world }) => {
+  test('a stalled spec: it goes back all the same', async ({ world }) => {
     const second = await releaseAll(world, ['1.0', '2.0']);
     await world.apply({ ...second, service: { ports: [{ port: 80, targetPort: 'admin' }] } });
     await world.stalled('InvalidPort');
@@ -407,7 +407,7 @@ describe.concurrent('a rollback meets', () => {
     expect(await world.selected()).toEqual({ 'web-prod-a': 1 });
   });
 
-  test('2.5 a failed version that nothing answered', async ({ world }) => {
+  test('a failed version that nothing answered', async ({ world }) => {
     await releaseAll(world, ['1.0', '2.0']);
     const rollback = { warmFor: '5m', drain: '100ms', onFailure: 'Pause' as const };
     await world.apply(release(await world.image('3.0-crash-loop'), { stages: oneStage, rollback }));
@@ -418,7 +418,7 @@ describe.concurrent('a rollback meets', () => {
     await world.conditionIs('Stalled', { status: 'False' });
   });
 
-  test('2.5 a version that stopped working: cold, as soon as it is no worse', async ({ world }) => {
+  test('a version that stopped working: cold, as soon as it is no worse', async ({ world }) => {
     await releaseAll(world, ['1.0', '2.0'], { rollback: { warmFor: '0s', drain: '100ms' } });
     await world.until(async () => {
       expect(await world.deployments()).toHaveLength(1);
@@ -455,7 +455,7 @@ describe.concurrent('a rollback meets', () => {
   }
 
   // One after the other: they need the same node.
-  test('2.5 a pool without room: the version that is left gives way, first what is not ready', async ({ images }) => {
+  test('a pool without room: the version that is left gives way, first what is not ready', async ({ images }) => {
     await withWorld(images, async (world) => {
       await fillNode(world);
       const [first] = await world.pods();
@@ -486,7 +486,7 @@ describe.concurrent('a rollback meets', () => {
     });
   });
 
-  test('2.5 a release that is not there yet: it waits and says so', async ({ world }) => {
+  test('a release that is not there yet: it waits and says so', async ({ world }) => {
     await world.rollback('early', { release: 'later' });
     await world.rollbackIs('early', 'Waiting', 'True', 'ReleaseNotFound');
   });

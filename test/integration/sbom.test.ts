@@ -1,4 +1,4 @@
-// Issue 4, item 2: what the operator's image is made of, besides Node.
+// What the operator's image is made of, besides Node.
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Claim 4.6: the table of docs/situations.md is what real statuses say, and conditions have the reasons that are listed.
+// The table of docs/situations.md is what real statuses say, and conditions have the reasons that are listed.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-// Claim 5.1: a pool's status is kept with few writes, whatever happens to its VMs and their pods.
+// A pool's status is kept with few writes, whatever happens to its VMs and their pods.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { VmPool, VmPoolStatus } from '../../api/vm-pool.ts';
 import { KubeError } from '../../kube/errors.ts';
@@ -132,7 +132,7 @@ async function oneVm(): Promise<World> {
   return world;
 }
 
-test('5.1 pods that come and go all the time cost one write in ten seconds', async () => {
+test('pods that come and go all the time cost one write in ten seconds', async () => {
   const world = await oneVm();
   for (let second = 0; second < 60; second += 1) {
     for (let count = 0; count < 20; count += 1) world.setPod(placedPod('a', `${second}-${count}`));
@@ -144,7 +144,7 @@ test('5.1 pods that come and go all the time cost one write in ten seconds', asy
   expect(world.status('prod')?.pods).toBe(1200);
 });
 
-test('5.1 a VM that is cordoned is told at once, and what is equal is never written', async () => {
+test('a VM that is cordoned is told at once, and what is equal is never written', async () => {
   const world = await oneVm();
   world.setNode(vm('a', { labels, unschedulable: true }));
   await settled();
@@ -158,7 +158,7 @@ test('5.1 a VM that is cordoned is told at once, and what is equal is never writ
   expect(world.writes).toHaveLength(2);
 });
 
-test('5.1 a kubelet that reports what was so before costs no pass', async () => {
+test('a kubelet that reports what was so before costs no pass', async () => {
   const world = await oneVm();
   world.figures.length = 0;
   for (let count = 0; count < 100; count += 1) {
@@ -169,14 +169,14 @@ test('5.1 a kubelet that reports what was so before costs no pass', async () => 
   expect(world.figures).toEqual([]);
 });
 
-test('5.1 a VM that is deleted is told at once', async () => {
+test('a VM that is deleted is told at once', async () => {
   const world = await oneVm();
   world.removeNode('a');
   await settled();
   expect(world.status('prod')?.readyNodes).toBe('0/0');
 });
 
-test('5.1 a VM that moves from one pool to another is told by both', async () => {
+test('a VM that moves from one pool to another is told by both', async () => {
   const world = await oneVm();
   world.setPool(vmPool('next', { nodeSelector: { pool: 'next' } }));
   await settled();
@@ -185,7 +185,7 @@ test('5.1 a VM that moves from one pool to another is told by both', async () =>
   expect([world.status('prod')?.readyNodes, world.status('next')?.readyNodes]).toEqual(['0/0', '1/1']);
 });
 
-test('5.1 a pool that comes to share VMs, or ceases to, is told by the other too', async () => {
+test('a pool that comes to share VMs, or ceases to, is told by the other too', async () => {
   const world = await oneVm();
   const isShared = () => world.status('prod')?.conditions?.find(({ type }) => type === 'Overlapping')?.status;
   world.setPool(vmPool('twin', { nodeSelector: labels }));
@@ -196,7 +196,7 @@ test('5.1 a pool that comes to share VMs, or ceases to, is told by the other too
   expect(isShared()).toBe('False');
 });
 
-test('5.1 a pod of another pool’s VM wakes no pool but that one', async () => {
+test('a pod of another pool’s VM wakes no pool but that one', async () => {
   const world = await oneVm();
   world.setNode(vm('b', { labels: { pool: 'other' } }));
   world.podReads.length = 0;
@@ -206,14 +206,14 @@ test('5.1 a pod of another pool’s VM wakes no pool but that one', async () => 
   expect(world.podReads).toEqual([]);
 });
 
-test('5.1 a status that is erased comes back', async () => {
+test('a status that is erased comes back', async () => {
   const world = await oneVm();
   world.setPool(vmPool('prod', { nodeSelector: labels }));
   await settled();
   expect(world.status('prod')?.readyNodes).toBe('1/1');
 });
 
-test('5.1 a write that fails is made again; one for a pool that is gone is not', async () => {
+test('a write that fails is made again; one for a pool that is gone is not', async () => {
   const world = await oneVm();
   const error = { reason: 'InternalError', message: 'no', verb: 'patch', path: '' };
   world.failWith(new KubeError({ code: 500, ...error }));
@@ -232,7 +232,7 @@ test('5.1 a write that fails is made again; one for a pool that is gone is not',
   expect(world.writes).toHaveLength(2);
 });
 
-test('5.1 an operator that does not see all pods says nothing of them', async () => {
+test('an operator that does not see all pods says nothing of them', async () => {
   const world = makeWorld(false);
   world.setNode(vm('a', { labels }));
   world.setPool(vmPool('prod', { nodeSelector: labels }));
@@ -241,7 +241,7 @@ test('5.1 an operator that does not see all pods says nothing of them', async ()
   expect(world.podReads).toEqual([]);
 });
 
-test('5.1 after its stop nothing is written any more', async () => {
+test('after its stop nothing is written any more', async () => {
   const world = await oneVm();
   await world.controller.stop();
   world.setNode(vm('a', { labels, unschedulable: true }));

@@ -47,7 +47,7 @@ function waiting(reason: string, message = '', restartCount = 0): { containers: 
 const notReady = [{ metadata: { name: 'node' }, ready: false, unschedulable: false, taints: [] }];
 const context = { nodes: [], deadlineSeconds: 600, now: NOW };
 
-describe('2.5 a failure of the version', () => {
+describe('a failure of the version', () => {
   test.each([
     ['a crash loop', waiting('CrashLoopBackOff', '', 3), 'CrashLoop'],
     ['a missing image', waiting('ImagePullBackOff', 'manifest for web:9 not found'), 'ImageMissing'],
@@ -70,7 +70,7 @@ describe('2.5 a failure of the version', () => {
   });
 });
 
-describe('2.5 what a pod did itself is judged', () => {
+describe('what a pod did itself is judged', () => {
   const crashing = waiting('CrashLoopBackOff', '', 3);
 
   function among(others: Partial<Pod>, replicas = 2): Workload {
@@ -111,7 +111,7 @@ describe('2.5 what a pod did itself is judged', () => {
   });
 });
 
-describe('2.5 the deadline', () => {
+describe('the deadline', () => {
   const soon = { ...context, deadlineSeconds: 30 };
 
   test('does not stand still for the record of an eviction whose pod was replaced', () => {
@@ -140,7 +140,7 @@ describe('2.5 the deadline', () => {
   });
 });
 
-describe('2.5 not a failure of the version: the clock stands still', () => {
+describe('not a failure of the version: the clock stands still', () => {
   test.each([
     ['a lost node', {}, {}, notReady, 'NodeNotReady'],
     ['a crash loop on a lost node', waiting('CrashLoopBackOff', '', 9), {}, notReady, 'NodeNotReady'],
@@ -169,7 +169,7 @@ test('a rolling update that gets on begins its deadline anew, BlueGreen does not
   expect(judgeHealth(workload({}, status, 'BlueGreen'), recorded, soon).kind).toBe('Failed');
 });
 
-describe('2.5 time in which nothing was started is not the version’s', () => {
+describe('time in which nothing was started is not the version’s', () => {
   const soon = { ...context, deadlineSeconds: 30 };
   const stopped = { start: started, stopped: new Date(NOW - 20_000).toISOString() };
 

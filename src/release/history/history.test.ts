@@ -62,7 +62,7 @@ function settle(revisions: readonly Revision[], before: Ledger = {}): { left: nu
   throw new Error('it never comes to an end');
 }
 
-describe('2.2 the ledger outlives the revisions', () => {
+describe('the ledger outlives the revisions', () => {
   const pins = { 'web:1': pinOf('web:1', 1) };
   const later = [record(8, '8', {}), record(9, '9', {})];
 

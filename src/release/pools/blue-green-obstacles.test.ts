@@ -36,7 +36,7 @@ test.each<[string, Stuck, PodTemplate]>([
   ['the network of the host', 'Scheduling', template({ hostNetwork: true })],
   ['a claim', 'Starting', template({ volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }] })],
   ['anti-affinity against itself', 'Scheduling', template(antiAffinity({ app: 'web' }))],
-])('6.1 %s keeps pods apart', (_what, stuck, given) => {
+])('%s keeps pods apart', (_what, stuck, given) => {
   expect(surgeObstacle(given, stuck)).toContain('use');
 });
 
@@ -44,11 +44,11 @@ test.each([
   ['a port of the pod', template({}, { ports: [{ containerPort: 80 }] })],
   ['a volume of its own', template({ volumes: [{ name: 'scratch', emptyDir: {} }] })],
   ['anti-affinity within a revision', template(antiAffinity({ app: 'web', [LABEL.revision]: '1' }))],
-])('6.1 %s does not', (_what, given) => {
+])('%s does not', (_what, given) => {
   expect(surgeObstacle(given, 'Scheduling') ?? surgeObstacle(given, 'Starting')).toBeUndefined();
 });
 
-test('6.1 pods that wait beside those that serve are told with the way out', () => {
+test('pods that wait beside those that serve are told with the way out', () => {
   const [container] = spec().template.spec.containers;
   const hostPort = { ...container, ports: [{ name: 'http', containerPort: 80, hostPort: 80 }] };
   const first = spec();

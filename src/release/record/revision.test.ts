@@ -51,7 +51,7 @@ describe('what is one revision', () => {
   });
 });
 
-describe('2.2 the ledger', () => {
+describe('the ledger', () => {
   test('init containers and image volumes are pinned too, each once', () => {
     const { template } = spec({
       template: {

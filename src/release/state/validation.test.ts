@@ -97,7 +97,7 @@ test.each([
     'InvalidService',
     /web is used in the stages s and t/,
   ],
-])('2.1 %s is named with its field and the way out', (_what, more, reason, message) => {
+])('%s is named with its field and the way out', (_what, more, reason, message) => {
   expect(validateSpec(spec(more), 'web')).toMatchObject({ reason, message: expect.stringMatching(message) as unknown });
 });
 
@@ -152,7 +152,7 @@ test.each([
     'a template of 255 KiB',
     { template: { metadata: { annotations: { page: 'x'.repeat(255 * 1024) } }, spec: { containers } } },
   ],
-])('2.1 %s that is right is no problem', (_what, more) => {
+])('%s that is right is no problem', (_what, more) => {
   expect(validateSpec(spec(more), 'web')).toBeUndefined();
 });
 

@@ -37,7 +37,7 @@ function prove(given: AppReleaseSpec, more: Given, answer: (pool: string) => Dry
   }
 }
 
-describe('2.1 a spec that cannot be', () => {
+describe('a spec that cannot be', () => {
   test.each([
     [{ targetPort: 70_000 }, 'spec.service.ports[0].targetPort: must be a port from 1 to 65535'],
     [{ targetPort: 0 }, 'spec.service.ports[0].targetPort: must be a port from 1 to 65535'],
@@ -81,7 +81,7 @@ describe('2.1 a spec that cannot be', () => {
   });
 });
 
-describe('2.2 the wanted revision', () => {
+describe('the wanted revision', () => {
   test('waits for the registry, and tells what it failed with', () => {
     expect(view(spec()).wanted).toEqual({ state: 'Resolving' });
     const failed: DigestLookup = { state: 'failed', reason: 'NotFound', message: 'push it', retryable: true };

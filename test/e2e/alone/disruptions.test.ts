@@ -1,4 +1,4 @@
-// Issue 4, item 4: machines, the operator and the API server go away in the middle of a promotion.
+// Machines, the operator and the API server go away in the middle of a promotion.
 import { describe, expect } from 'vitest';
 import { pool, type PoolSpec, type Spec } from '../../integration/release-objects.ts';
 import { errorsOf, runsOf, startAsker } from '../asker.ts';

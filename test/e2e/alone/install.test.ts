@@ -1,4 +1,4 @@
-// Issue 4, items 3 to 5: the operator by Helm, while an app is served: installed, upgraded, uninstalled, installed again;
+// The operator by Helm, while an app is served: installed, upgraded, uninstalled, installed again;
 // and by one Application of Argo CD with its CRDs and a release, into a cluster with none of them.
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

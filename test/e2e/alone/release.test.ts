@@ -1,4 +1,4 @@
-// Issue 4, item 4: what clients of the app see while it is released, promoted and taken back, and how soon.
+// What clients of the app see while it is released, promoted and taken back, and how soon.
 import { afterAll, describe, expect } from 'vitest';
 import { pool } from '../../integration/release-objects.ts';
 import { errorsOf, runsOf, startAsker, timesTo, type Answer } from '../asker.ts';

@@ -1,4 +1,4 @@
-// Issue 4, item 4: the operator, as users run it, may do what it does and no more: the API server's audit log tells what it
+// The operator, as users run it, may do what it does and no more: the API server's audit log tells what it
 // asked for from its start on, beside the roles of manifests/.
 import { expect } from 'vitest';
 import { API_VERSION } from '../../../src/api/meta.ts';

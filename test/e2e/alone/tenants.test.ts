@@ -1,4 +1,4 @@
-// Issue 5, claim 5.5: nobody but its tenants gets onto a pool's VMs, by the real scheduler and real kubelets.
+// Nobody but its tenants gets onto a pool's VMs, by the real scheduler and real kubelets.
 import { randomBytes } from 'node:crypto';
 import { expect, onTestFinished } from 'vitest';
 import { API_VERSION } from '../../../src/api/meta.ts';
@@ -84,7 +84,7 @@ async function kubeProxies(node: string): Promise<string[]> {
   return names.split('\n').filter((name) => name !== '');
 }
 
-test('5.5 a pool is closed to everybody but its tenants, by whatever way, and agents of the system keep running', async ({
+test('a pool is closed to everybody but its tenants, by whatever way, and agents of the system keep running', async ({
   world,
 }) => {
   const guest = await makeGuest(world);
@@ -134,7 +134,7 @@ test('5.5 a pool is closed to everybody but its tenants, by whatever way, and ag
   expect(await namespacesOn(vms)).not.toContain(guest.namespace);
 });
 
-test('5.5 an AppRelease that names the pool of another tenant is refused, the tenant’s own is released', async ({
+test('an AppRelease that names the pool of another tenant is refused, the tenant’s own is released', async ({
   world,
 }) => {
   const guest = await makeGuest(world);

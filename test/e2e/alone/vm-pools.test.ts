@@ -1,4 +1,4 @@
-// Issue 5: pools of VMs with real kubelets: their numbers, drained and replaced under load.
+// Pools of VMs with real kubelets: their numbers, drained and replaced under load.
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, onTestFinished } from 'vitest';
 import { addResources, parseResources } from '../../../src/scheduling/quantity.ts';
@@ -41,7 +41,7 @@ function commonOf(vms: readonly Vm[], field: keyof Vm['status']['nodeInfo']): st
 }
 
 describe('a pool', () => {
-  test('5.1 that is named by its VMPool alone is released to, and its numbers are those of kubectl describe', async ({
+  test('that is named by its VMPool alone is released to, and its numbers are those of kubectl describe', async ({
     world,
   }) => {
     await makeVmPools(onTestFinished);
@@ -79,9 +79,7 @@ describe('a pool', () => {
     expect(releases).toContainEqual({ namespace: world.namespace, name: 'web', versions: ['1.0.0'], pods: 2 });
   });
 
-  test('5.3 of which a VM is drained: no request fails, and a version waits until the VM is back', async ({
-    world,
-  }) => {
+  test('of which a VM is drained: no request fails, and a version waits until the VM is back', async ({ world }) => {
     await makeVmPools(onTestFinished);
     await world.apply(await onVmPools(world, '1.0.0', THREE_ON_PROD_A));
     await world.released('1.0.0');
@@ -117,7 +115,7 @@ describe('a pool', () => {
     expect(runsOf(answers, 'prod-a').map(({ version }) => version)).toEqual(['1.0.0', '2.0.0']);
   });
 
-  test('5.3 of which every VM is replaced in the middle of a promotion: no request fails, nothing is rolled back', async ({
+  test('of which every VM is replaced in the middle of a promotion: no request fails, nothing is rolled back', async ({
     world,
   }) => {
     await makeVmPools(onTestFinished);

@@ -1,6 +1,7 @@
 /** A plan in words: where each pool is to go, what it waits for, and what is done now. Pure. */
 import { findCondition } from '../api/conditions.ts';
 import type { Plan } from './plan.ts';
+import { orElse } from './record/internal-error.ts';
 import { poolTarget } from './state/target.ts';
 import type { Wanted } from './state/wanted.ts';
 import { releaseStatus } from './status/status.ts';
@@ -44,7 +45,8 @@ export function explain({ view, actions, due }: Plan): Explanation {
       return condition ? `${type}=${condition.status} (${condition.reason}): ${condition.message}` : [];
     }),
     pools: view.pools.map((pool) => {
-      const target = poolTarget(view, pool);
+      // A plan is made where a rule throws, too.
+      const target = orElse(undefined, () => poolTarget(view, pool));
       const status = pools.find(({ name }) => name === pool.name);
       const serves = pool.served ? `serves revision ${pool.served.number}` : 'serves nothing';
       const goal = target ? `${target.mode} of revision ${target.revision.number} (${target.strategy})` : 'no target';

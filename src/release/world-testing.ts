@@ -8,7 +8,7 @@ import type { Deployment, Pod, Service } from './record/kube-objects.ts';
 import { serviceName } from './record/names.ts';
 import type { Facts, PoolFacts } from './record/recorded-data.ts';
 import type { Revision } from './record/revision.ts';
-import { placementKeys, placementOf, topologyOf } from './record/revision.ts';
+import { placementKey, placementKeys, placementOf, topologyOf } from './record/revision.ts';
 import { ago } from './stages/moves-testing.ts';
 import type { Memory, Observed } from './state/observed.ts';
 import type { View } from './state/view.ts';
@@ -44,6 +44,8 @@ export interface FactWords {
   /** The attempt that failed. Default: that of the entry. */
   failedAttempt?: number;
   rolledBack?: number;
+  /** Let go to the VMs that the spec names. */
+  placed?: number;
 }
 
 export interface RevisionWords {
@@ -69,6 +71,8 @@ export interface PoolWords {
   ready?: number;
   /** Other Deployments: revision → ready pods. */
   beside?: Record<number, number>;
+  /** What serves runs on other VMs than the spec names, where so many pods of it are ready by now. */
+  moved?: number;
   /** What the pods have that are not ready. */
   unready?: Partial<Pod>;
   /** What the spec has of the pool besides. */
@@ -232,7 +236,7 @@ function factsOf(words: Words, { in: pools = {}, attempt, approved = [] }: Revis
 
 function factsWith({ attempt = 1, ...facts }: FactWords, key: string): PoolFacts {
   const { entered, clock, stopped, failed, failedAttempt = attempt, rolledBack } = facts;
-  const { healthySince, pulling, pulled, gaveBack, good } = facts;
+  const { healthySince, pulling, pulled, gaveBack, good, placed } = facts;
   const failure = { attempt: failedAttempt, reason: 'CrashLoop', message: 'crashes' };
   return {
     ...(entered !== undefined && { entered: { at: ago(entered), attempt, key: facts.key ?? key } }),
@@ -245,6 +249,7 @@ function factsWith({ attempt = 1, ...facts }: FactWords, key: string): PoolFacts
     ...(gaveBack !== undefined && { gaveBack: ago(gaveBack) }),
     ...(good !== undefined && { good: ago(good) }),
     ...(failed !== undefined && { failed: { at: ago(failed), ...failure } }),
+    ...(placed !== undefined && { placed: { at: ago(placed), key } }),
     ...(rolledBack !== undefined && { rolledBack: { at: ago(rolledBack), by: 'back' } }),
   };
 }
@@ -260,17 +265,20 @@ interface PoolObjects {
 }
 
 function poolObjects(words: Words, name: string, wanted: AppReleaseSpec, revisions: readonly Revision[]): PoolObjects {
-  const { replicas = 2, serves = 1, ready = replicas, beside = {}, unready = {} } = words.pools?.[name] ?? {};
+  const { replicas = 2, serves = 1, ready = replicas, beside = {}, moved, unready = {} } = words.pools?.[name] ?? {};
   const topology = topologyOf(wanted);
   const pool = topology.stages.flatMap(({ pools }) => pools).find((one) => one.name === name) ?? missing(name);
   const service = serviceName('web', pool);
   const owner = meta('web');
-  const others = Object.entries(beside).map(([number, count]) => [Number(number), count] as const);
-  const runs = serves === 0 ? others : [[serves, ready] as const, ...others];
-  const made = runs.map(([number, count]) => {
+  const specified = { placement: placementOf(pool), key: keyOf(wanted, name) };
+  const before = { nodeSelector: { pool: 'before' }, tolerations: [] };
+  const former = { placement: before, key: placementKey([before], wanted.strategy.type) };
+  const others = Object.entries(beside).map(([number, count]) => [Number(number), count, specified] as const);
+  if (moved !== undefined) others.push([serves, moved, specified]);
+  const runs = serves === 0 ? others : [[serves, ready, moved === undefined ? specified : former] as const, ...others];
+  const made = runs.map(([number, count, placed]) => {
     const of = revisions.find((one) => one.number === number) ?? missing(`revision ${number}`);
-    const strategy = wanted.strategy.type;
-    const identity = { pool: name, revision: of, placement: placementOf(pool), strategy, key: keyOf(wanted, name) };
+    const identity = { pool: name, revision: of, strategy: wanted.strategy.type, ...placed };
     const track = trackName(service, identity);
     const deployment = live(makeDeployment({ owner, identity, track, replicas, topology }), count);
     deployment.status = { ...deployment.status, replicas, updatedReplicas: replicas };

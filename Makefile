@@ -124,8 +124,7 @@ image: build ## Build the operator's image with Docker or Podman: TAG=NAME BASE=
 
 .PHONY: sbom
 sbom: build ## Write what the operator is bundled from to dist/sbom.cdx.json (CycloneDX)
-	@npm sbom --sbom-format=cyclonedx --omit=dev --package-lock-only >dist/sbom.cdx.json
-	@echo dist/sbom.cdx.json
+	@node scripts/sbom.ts
 
 .PHONY: bench
 bench: build ## Measure; JSON=FILE writes the figures too

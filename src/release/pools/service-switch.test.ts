@@ -1,0 +1,202 @@
+import { describe, expect, test } from 'vitest';
+import { ANNOTATION, LABEL } from '../../api/meta.ts';
+import type { Deployment, DesiredService, Service } from '../record/kube-objects.ts';
+import type { Observed } from '../state/observed.ts';
+import { view } from '../state/view.ts';
+import { DIGEST, meta, NOW } from '../testing.ts';
+import type { FactWords, PoolWords, Words } from '../world-testing.ts';
+import { GOOD, world } from '../world-testing.ts';
+import { rollOutGroup } from './roll-out.ts';
+
+type Change = (seen: Observed) => Partial<Observed>;
+
+/** What is written to the Service of the first stage, or asked about it. */
+function serviceActions(words: Words, change: Change = () => ({})) {
+  const base = world(words);
+  const seen = view({ ...base, ...change(base) }, NOW);
+  const [group] = seen.groups;
+  return (group ? rollOutGroup(seen, group).actions : []).flatMap((action) => {
+    if (action.kind === 'DryRunApply' && action.desired.kind === 'Service')
+      return [{ said: 'ask', desired: action.desired as DesiredService }];
+    if (action.kind !== 'ApplyService') return [];
+    const [verb = ''] = action.message.split(' ');
+    const what = `${verb} ${action.service.spec.selector?.[LABEL.track] ?? ''}`;
+    return [{ said: action.takesTrafficBack ? `first: ${what}` : what, desired: action.service }];
+  });
+}
+
+/** `said`: left out where the Service is not touched. */
+type Row = [what: string, words: Words, said?: string, change?: Change];
+
+function showEach(rows: readonly Row[]): void {
+  test.each(rows)('%s', (_what, words, said, change) => {
+    expect(serviceActions(words, change).map((action) => action.said)).toEqual(said === undefined ? [] : [said]);
+  });
+}
+
+/** Revision 2 was let into pool a, where 1 serves, and has so many ready pods there. */
+function coming(ready: number, pool: PoolWords = {}, facts: FactWords = {}): Words {
+  const a: FactWords = { entered: 5, clock: 5, ...facts };
+  return { pools: { a: { beside: { 2: ready }, ...pool } }, revisions: { 2: { in: { a } } } };
+}
+
+/** With so many ready pods in the Deployment's status, of both revisions. */
+function status(more: Deployment['status']): Change {
+  return ({ deployments }) => ({
+    deployments: deployments.map((one) => ({ ...one, status: { ...one.status, ...more } })),
+  });
+}
+
+describe('a promotion', () => {
+  const shared = { spec: { serviceName: 'web' } };
+  const both: FactWords = { entered: 5, clock: 5 };
+  function together(ready: number): Words {
+    return {
+      stages: { canary: { pools: ['a', 'd'] } },
+      pools: { a: { ...shared, beside: { 2: 2 } }, d: { ...shared, beside: { 2: ready } } },
+      revisions: { 2: { in: { a: both, d: both } } },
+    };
+  }
+  showEach([
+    ['switches when all its pods are ready', coming(2), 'switch web-a-2'],
+    ['does not while one is not', coming(1)],
+    ['does not while one is not available yet', coming(2), undefined, status({ availableReplicas: 1 })],
+    ['does not before it has a Deployment', coming(2, { beside: {} })],
+    ['does not while the release is paused', { ...coming(2), paused: 'holidays' }],
+    ['does not where the revision failed', coming(2, {}, { failed: 2 })],
+    [
+      'does not where a pod runs another image',
+      coming(2),
+      undefined,
+      ({ pods }) => ({
+        pods: pods.map((pod) => ({
+          ...pod,
+          containers: pod.containers.map((one) => ({ ...one, imageID: `web@${DIGEST}` })),
+        })),
+      }),
+    ],
+    ['switches without replicas', coming(0, { replicas: 0 }), 'switch web-a-2'],
+    ['switches pools behind one Service together', together(2), 'switch web-2'],
+    ['does not while one of these is not ready', together(1)],
+    ['makes the Service of a new pool before the pods', coming(0, { serves: 0, beside: {} }), 'make web-a-2'],
+  ]);
+});
+
+describe('a rollback', () => {
+  /** So many ready pods of 2, which serves, and of 1, which it goes back to. */
+  function back(serving: number, ready: number, more: PoolWords = {}): Words {
+    return {
+      pools: { a: { serves: 2, ready: serving, beside: { 1: ready }, ...more } },
+      revisions: { 2: { in: { a: { entered: 10 } } } },
+      rollback: { against: 2, to: { a: 1 }, names: true },
+    };
+  }
+  showEach([
+    ['switches, before all else, when as many are ready as serve', back(2, 2), 'first: switch web-a-1'],
+    ['needs no more than serve now', back(1, 1), 'first: switch web-a-1'],
+    ['does not with fewer', back(2, 1)],
+    ['needs one at least', back(0, 0)],
+    ['needs one alone where none serves', back(0, 1), 'first: switch web-a-1'],
+    ['needs none without replicas', back(0, 0, { replicas: 0 }), 'first: switch web-a-1'],
+    ['switches while the release is paused', { ...back(2, 2), paused: 'holidays' }, 'first: switch web-a-1'],
+    ['does not count pods that its Deployment does not', back(2, 2), undefined, status({ readyReplicas: 1 })],
+  ]);
+});
+
+describe('a revert', () => {
+  function reverted(one: FactWords, ready = 1): Words {
+    return {
+      wants: 1,
+      pools: { a: { serves: 2, ready: 1, beside: { 1: ready } } },
+      revisions: { 1: { in: { a: { ...one, entered: 1 } } }, 2: { in: { a: { entered: 10 } } } },
+    };
+  }
+  showEach([
+    ['switches when as many are ready as serve', reverted(GOOD), 'first: switch web-a-1'],
+    ['switches while the release is paused', { ...reverted(GOOD), paused: 'holidays' }, 'first: switch web-a-1'],
+    ['to what was never good there needs all pods', reverted({})],
+    ['and comes as a promotion does', reverted({}, 2), 'switch web-a-1'],
+  ]);
+});
+
+describe('a move to other VMs', () => {
+  function moving(moved: number, ready = 2): Words {
+    return { wants: 1, pools: { a: { moved, ready } }, revisions: { 1: { in: { a: { ...GOOD, placed: 3 } } } } };
+  }
+  showEach([
+    ['switches when all pods are ready there', moving(2), 'switch web-a-1'],
+    ['does not while one is not', moving(1)],
+    ['switches with any where none serves', moving(1, 0), 'switch web-a-1'],
+    ['does not with none', moving(0, 0)],
+    ['goes on while the release is paused', { ...moving(2), paused: 'holidays' }, 'switch web-a-1'],
+  ]);
+});
+
+function edited(edit: (service: Service) => Partial<Service>): Change {
+  return ({ services }) => ({ services: services.map((one) => ({ ...one, ...edit(one) })) });
+}
+
+function selecting(selector: Record<string, string>, more: Partial<Service> = {}): Change {
+  return edited(({ spec }) => ({ spec: { ...spec, selector }, ...more }));
+}
+
+const noService: Change = () => ({ services: [] });
+const byTrack = { [LABEL.track]: 'web-a-1' };
+
+describe('until a switch the Service is kept for what it serves', () => {
+  showEach([
+    ['a selector that somebody changed is put back', coming(1), 'keep web-a-1', selecting({ app: 'other' })],
+    ['one that was deleted is made for what serves', coming(0), 'make web-a-1', noService],
+    ['also while the release is paused', { ...coming(0), paused: 'holidays' }, 'make web-a-1', noService],
+    ['one that was deleted is made for what comes, once that may switch', coming(2), 'make web-a-2', noService],
+    [
+      'what it has besides is asked about',
+      coming(1),
+      'ask',
+      edited(({ spec }) => ({ spec: { ...spec, type: 'NodePort' } })),
+    ],
+    ['one that selects by the track alone stays', coming(1), undefined, selecting(byTrack)],
+    ['not where somebody else wrote that', coming(1), 'keep web-a-1', selecting(byTrack, { selectorOwner: 'kubectl' })],
+  ]);
+
+  const ports: Words = {
+    revisions: { 2: { in: { a: { entered: 5, clock: 5 } }, spec: { service: { ports: [{ port: 81 }] } } } },
+  };
+  test.each([
+    ['those of what serves', 0, 80],
+    ['those of what comes, with the switch', 2, 81],
+  ])('its ports are %s', (_what, ready, port) => {
+    const [made] = serviceActions({ ...coming(ready), ...ports }, noService);
+    expect(made?.desired.spec.ports).toMatchObject([{ port }]);
+  });
+});
+
+test('a switch notes when it was, and what it left', () => {
+  const [switched] = serviceActions(coming(2));
+  expect(switched?.desired.metadata.annotations).toMatchObject({
+    [ANNOTATION.revision]: '2',
+    [ANNOTATION.switchedAt]: new Date(NOW).toISOString(),
+    [ANNOTATION.previousTrack]: 'web-a-1',
+  });
+});
+
+describe('a Service of somebody else', () => {
+  function foreign(annotations: Record<string, string>, selector: Record<string, string>): Change {
+    const labels: Record<string, string> = LABEL.track in selector ? { [LABEL.release]: 'web' } : {};
+    const service = { metadata: meta('web-a', { annotations, labels }), spec: { selector, ports: [{ port: 8080 }] } };
+    return () => ({ services: [], foreignServices: [service] });
+  }
+  const adopt = { [ANNOTATION.adopt]: 'true' };
+  const legacy = { app: 'legacy' };
+  const ours = { ...byTrack, [LABEL.release]: 'web' };
+  showEach([
+    ['is left alone', coming(2), undefined, foreign({}, legacy)],
+    ['that is handed over stays until the first switch', coming(1), undefined, foreign(adopt, legacy)],
+    ['that is handed over is switched', coming(2), 'switch web-a-2', foreign(adopt, legacy)],
+    ['that was switched before is kept', coming(1), undefined, foreign(adopt, ours)],
+  ]);
+  test('gets a selector and nothing else of a spec', () => {
+    const [switched] = serviceActions(coming(2), foreign(adopt, legacy));
+    expect(switched?.desired.spec).toEqual({ selector: { [LABEL.track]: 'web-a-2', [LABEL.release]: 'web' } });
+  });
+});

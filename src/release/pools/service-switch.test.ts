@@ -79,6 +79,7 @@ describe('a promotion', () => {
     ['switches pools behind one Service together', together(2), 'switch web-2'],
     ['does not while one of these is not ready', together(1)],
     ['makes the Service of a new pool before the pods', coming(0, { serves: 0, beside: {} }), 'make web-a-2'],
+    ['makes none while the release is paused', { ...coming(0, { serves: 0, beside: {} }), paused: 'holidays' }],
   ]);
 });
 

@@ -72,17 +72,21 @@ test.each<[what: string, words: Words, entered: Record<string, number>]>([
   ['also while the release is paused', { ...added, paused: 'holidays' }, { c: 1 }],
   ['an added pool of a stage that runs nothing gets nothing', { pools: { b: { serves: 0 } } }, { a: 2 }],
   [
-    'an added pool joins its stage, where that has the wanted revision already',
+    'an added pool joins its stage, where the wanted revision was let in already',
     {
       ...added,
       paused: 'holidays',
-      pools: { a: { serves: 2 }, b: { serves: 2 }, c: { serves: 0 } },
+      pools: { a: { serves: 2 }, b: { serves: 1 }, c: { serves: 0 } },
       revisions: { 2: { in: { a: soaked, b: soaked } } },
     },
     { c: 2 },
   ],
   ['an added pool without room waits', { ...added, more: full }, { a: 2 }],
-  ['a pool that serves already is no added pool', { ...added, pools: {} }, { a: 2 }],
+  [
+    'a pool that serves already is no added pool',
+    { ...added, pools: {}, revisions: { 1: { in: { a: GOOD, b: GOOD } } } },
+    { a: 2 },
+  ],
 ])('%s', (_what, words, entered) => {
   const { pools, of } = entering(words);
   expect(pools.toSorted()).toEqual(Object.keys(entered).toSorted());
@@ -113,12 +117,12 @@ test.each<[what: string, before: FactWords, after: FactWords, attempt?: number]>
   expect(facts.attempt).toBe(attempt);
 });
 
-test('the attempt counts up once, where a failure and a rollback of the same attempt did', () => {
+test('the attempt does not count back, where rollbacks counted further than the failure', () => {
   const a: FactWords = { entered: 9, failed: 8, rolledBack: 7 };
-  const words: Words = { revisions: { 2: { attempt: 2, in: { a } } }, promotion: { stage: 'canary' } };
+  const words: Words = { revisions: { 2: { attempt: 3, in: { a } } }, promotion: { stage: 'canary' } };
   const facts = entering(words).of(2);
-  expect(facts.attempt).toBe(2);
-  expect(facts.pools.a?.entered?.attempt).toBe(2);
+  expect(facts.attempt).toBe(3);
+  expect(facts.pools.a?.entered?.attempt).toBe(3);
 });
 
 test('an approval that lets a revision in is recorded as spent', () => {

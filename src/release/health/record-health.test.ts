@@ -255,3 +255,23 @@ describe('a pool that was added while its stage runs an older revision', () => {
     'is marked once': { ...added, before: { ...entered, healthySince: 3, good: 3 } },
   });
 });
+
+describe('what serves while another revision is wanted', () => {
+  const words: Words = { wants: 3, revisions: { 3: {} } };
+  const soaking: FactWords = { entered: 5, healthySince: 0.5 };
+  showEach({
+    'goes on with its soak, and is not good before': { before: soaking, words },
+    'is good once it has soaked': {
+      before: { entered: 5, healthySince: 2 },
+      after: { entered: 5, healthySince: 2, good: 0 },
+      words,
+    },
+    'begins its soak': { before: { entered: 5 }, after: { entered: 5, healthySince: 0 }, words },
+    'begins it anew where it was not healthy': {
+      before: soaking,
+      after: { entered: 5 },
+      pool: { serves: 2, ready: 1 },
+      words,
+    },
+  });
+});

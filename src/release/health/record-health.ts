@@ -3,10 +3,10 @@ import { ownOrNew } from '../../lib/own.ts';
 import type { FactsDraft } from '../record/facts-draft.ts';
 import type { PoolFacts } from '../record/recorded-data.ts';
 import type { Revision } from '../record/revision.ts';
-import { deadlineMs, poolFacts } from '../record/revision.ts';
+import { deadlineMs, isGood, poolFacts } from '../record/revision.ts';
 import { soakedAt } from '../stages/gates.ts';
 import { isMoving } from '../stages/moves.ts';
-import { poolsToEnter } from '../stages/stage-pools.ts';
+import { poolsToEnter, stagePools } from '../stages/stage-pools.ts';
 import { returnDeadline } from '../state/reachable.ts';
 import {
   hasFailed,
@@ -31,7 +31,7 @@ export function markPools(view: View, drafts: FactsDraft): void {
     else if (wanted && isEntered(view, pool, wanted) && !hasFailed(wanted, pool.name))
       markRolling(view, drafts, pool, wanted);
     else if (pool.entered && pool.entered === pool.served && pool.entered !== wanted)
-      markJoined(view, drafts, pool, pool.entered);
+      markUnwanted(view, drafts, pool, pool.entered);
   }
 }
 
@@ -167,12 +167,27 @@ function markReturned(view: View, drafts: FactsDraft, pool: PoolView): void {
   });
 }
 
-/** A pool that was added while its stage runs an older revision has shown that revision good once it is healthy. */
-function markJoined(view: View, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
-  if (poolFacts(revision, pool.name).good !== undefined || !isHealthy(view, pool, revision)) return;
+/**
+ * What serves while another revision is wanted has its soak, too. A pool that was added while its stage runs an older revision
+ * has shown that revision good once it is healthy, if another pool of the stage has.
+ */
+function markUnwanted(view: View, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
+  const { good, healthySince } = poolFacts(revision, pool.name);
+  if (good !== undefined) return;
+  const now = new Date(view.now).toISOString();
+  if (!isHealthy(view, pool, revision)) {
+    if (healthySince === undefined || isMoving(view, pool)) return;
+    change(drafts, pool, revision, (own) => {
+      delete own.healthySince;
+    });
+    return;
+  }
+  const isShown = stagePools(view, pool.stage).some(({ name }) => isGood(revision, name));
+  const soaked = soakedAt(pool, revision) ?? (pool.stage.soak === '0s' ? view.now : Infinity);
+  if (healthySince !== undefined && !isShown && soaked > view.now) return;
   change(drafts, pool, revision, (own) => {
-    own.healthySince = new Date(view.now).toISOString();
-    own.good = own.healthySince;
+    own.healthySince ??= now;
+    if (isShown || soaked <= view.now) own.good = now;
   });
 }
 
@@ -189,7 +204,10 @@ export function nextDue(view: View): number[] {
       const clock = { start: pool.hold.rollback.status?.acceptedAt ?? '' };
       return [returnDeadline(view, pool), ...deadlineIn(view, pool, poolTarget(view, pool)?.revision, clock)];
     }
-    if (!wanted || !isEntered(view, pool, wanted) || hasFailed(wanted, pool.name)) return [];
+    if (!wanted || !isEntered(view, pool, wanted) || hasFailed(wanted, pool.name)) {
+      const soaked = pool.served && pool.served === pool.entered ? soakedAt(pool, pool.served) : undefined;
+      return soaked !== undefined && soaked > view.now ? [soaked] : [];
+    }
     const soaked = soakedAt(pool, wanted);
     if (soaked !== undefined) return soaked > view.now ? [soaked] : [];
     return deadlineIn(view, pool, wanted, poolFacts(wanted, pool.name).clock);

@@ -148,6 +148,7 @@ describe('until a switch the Service is kept for what it serves', () => {
   showEach([
     ['a selector that somebody changed is put back', coming(1), 'keep web-a-1', selecting({ app: 'other' })],
     ['one that was deleted is made for what serves', coming(0), 'make web-a-1', noService],
+    ['also where a pod of what comes is ready', coming(1), 'make web-a-1', noService],
     ['also while the release is paused', { ...coming(0), paused: 'holidays' }, 'make web-a-1', noService],
     ['one that was deleted is made for what comes, once that may switch', coming(2), 'make web-a-2', noService],
     [

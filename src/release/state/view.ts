@@ -273,7 +273,13 @@ function viewPool(sources: PoolSources): PoolView {
   const noted = Number(service?.metadata.annotations?.[ANNOTATION.revision] ?? Number.NaN);
   const selected = own.find((workload) => workload.track === track);
   const leadsElsewhere = track !== undefined && sources.tracks.has(track);
-  const current = selected ?? formerly(own, observed) ?? (leadsElsewhere ? undefined : unselected(own, track, noted));
+  function hasServed({ revision }: Workload): boolean {
+    const recorded = revisions.find(({ number }) => number === revision);
+    const { healthySince, good } = recorded ? poolFacts(recorded, pool.name) : {};
+    return healthySince !== undefined || good !== undefined;
+  }
+  const current =
+    selected ?? formerly(own, observed) ?? (leadsElsewhere ? undefined : unselected(own, track, noted, hasServed));
   const servedNumber = current?.revision ?? noted;
   const served = revisions.find(({ number }) => number === servedNumber);
   // Where no pod is behind the Service, nothing serves that could be lost.
@@ -309,11 +315,24 @@ function formerly(own: readonly Workload[], { services }: Observed): Workload | 
 }
 
 /** What a pool runs though no selector of ours leads to it. */
-function unselected(own: readonly Workload[], track: string | undefined, noted: number): Workload | undefined {
+function unselected(
+  own: readonly Workload[],
+  track: string | undefined,
+  noted: number,
+  hasServed: (workload: Workload) => boolean,
+): Workload | undefined {
   // A Service whose selector somebody changed still says what it served.
   const last = own.find(({ revision }) => revision === noted);
   if (last || track !== undefined) return last;
-  return own.toSorted((a, b) => Number(b.ready > 0) - Number(a.ready > 0) || b.revision - a.revision).at(0);
+  // One that is on its way has not served yet, though it may have a ready pod.
+  return own
+    .toSorted(
+      (a, b) =>
+        Number(b.ready > 0) - Number(a.ready > 0) ||
+        Number(hasServed(b)) - Number(hasServed(a)) ||
+        b.revision - a.revision,
+    )
+    .at(0);
 }
 
 function enteredAt(revision: Revision, pool: string): number {

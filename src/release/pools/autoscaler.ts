@@ -12,6 +12,7 @@ import { desiredHash, objectKey, putRight } from '../state/drift.ts';
 import { scaleTo } from '../state/scale.ts';
 import type { PoolTarget } from '../state/target.ts';
 import type { PoolView, View, Workload } from '../state/view.ts';
+import type { Move } from './pool-move.ts';
 
 export interface AutoscalerOptions {
   owner: Owner;
@@ -52,11 +53,6 @@ export function makeAutoscaler(options: AutoscalerOptions): DesiredAutoscaler {
 /** What runs keeps its name. */
 export function autoscalerName(owner: Owner, { name, autoscaler }: PoolView): string {
   return autoscaler?.metadata.name ?? objectName(owner.name, name);
-}
-
-interface Move {
-  pool: PoolView;
-  target: PoolTarget;
 }
 
 /** How the pools of a group move in this plan. */

@@ -2,7 +2,6 @@
 import { findCondition } from '../api/conditions.ts';
 import type { Plan } from './plan.ts';
 import { orElse } from './record/internal-error.ts';
-import { poolTarget } from './state/target.ts';
 import type { Wanted } from './state/wanted.ts';
 import { releaseStatus } from './status/status.ts';
 
@@ -46,7 +45,7 @@ export function explain({ view, actions, due }: Plan): Explanation {
     }),
     pools: view.pools.map((pool) => {
       // A plan is made where a rule throws, too.
-      const target = orElse(undefined, () => poolTarget(view, pool));
+      const target = orElse(undefined, () => pool.target);
       const status = pools.find(({ name }) => name === pool.name);
       const serves = pool.served ? `serves revision ${pool.served.number}` : 'serves nothing';
       const goal = target ? `${target.mode} of revision ${target.revision.number} (${target.strategy})` : 'no target';

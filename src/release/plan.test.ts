@@ -21,6 +21,7 @@ import {
   podsFor,
   release,
   revision,
+  rollout,
   spec,
 } from './testing.ts';
 
@@ -172,7 +173,7 @@ test('a pool whose Service does not lead to its ready pods has not arrived', () 
       services,
       pods,
     });
-    const { view } = plan(seen, NOW);
+    const view = rollout(seen);
     return view.pools.some((pool) => pool.served && isSettled(view, pool, pool.served));
   }
   const service = serviceOf('a', only);

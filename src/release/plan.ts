@@ -8,7 +8,6 @@ import { collectPools } from './pools/collect-pools.ts';
 import { reconcileLedger } from './history/ledger.ts';
 import { ownRevisions, recordRevision } from './history/record-revision.ts';
 import { draftFacts } from './record/facts-draft.ts';
-import { gate } from './stages/gates.ts';
 import { enterStages } from './stages/entering.ts';
 import { reconcileDoNotDisrupt } from './pools/do-not-disrupt.ts';
 import { internalProblem, orElse } from './record/internal-error.ts';
@@ -16,16 +15,16 @@ import { markPools, nextDue } from './health/record-health.ts';
 import { answerFailure } from './rollback/automatic.ts';
 import { enterMoves, moveDue } from './stages/moves.ts';
 import type { Observed } from './state/observed.ts';
-import { markPulls, pullImages } from './stages/prepull.ts';
+import { markPulls, removePulls, startPulls } from './stages/prepull.ts';
 import { answerPromotions } from './stages/promotions.ts';
 import { findLost } from './history/find-lost.ts';
 import { answerRollbacks, followRollbacks, markRolledBack, ownRollbacks } from './rollback/rollback.ts';
 import type { Claims } from './state/claim.ts';
 import { claimsOf, giveRoomBack, roomDeadlines } from './stages/reservation.ts';
-import { wantedRevision } from './state/target.ts';
 import { rollOutGroup } from './pools/roll-out.ts';
-import type { View } from './state/view.ts';
-import { view } from './state/view.ts';
+import type { GroupPlan } from './pools/pool-move.ts';
+import type { Rollout, View } from './state/view.ts';
+import { view } from './view.ts';
 
 export interface Plan {
   /** May be done side by side: none relies on another of the same plan. */
@@ -37,20 +36,21 @@ export interface Plan {
   claims: Claims;
 }
 
-type Rule = (view: View) => Action[];
+type Rule<Seen> = (view: Seen) => Action[];
 
 /** What must be stored before anything else is decided: the plan ends there, and is made anew after the write. */
-const STORE_FIRST: readonly Rule[] = [findLost, answerRollbacks, endHolds];
+const STORE_FIRST: readonly Rule<View>[] = [findLost, answerRollbacks, endHolds];
 
 /** All that follows from what is stored. */
-const RULES: readonly Rule[] = [
+const RULES: readonly Rule<Rollout>[] = [
   reconcileRollbacks,
   reconcileLedger,
   recordWanted,
   answerPromotions,
   recordFacts,
   answerFailures,
-  pullImages,
+  removePulls,
+  startPulls,
   collectPools,
   collectAutoscalers,
   reconcileBudgets,
@@ -58,8 +58,16 @@ const RULES: readonly Rule[] = [
   collectRevisions,
 ];
 
+/** Those of them that are not about pools, of which none is known while nothing was ever valid. */
+const RULES_WITHOUT_POOLS: readonly Rule<View>[] = [
+  reconcileRollbacks,
+  answerPromotions,
+  removePulls,
+  reconcileDoNotDisrupt,
+];
+
 /** Nothing else waits for it, and what else is written to the same objects goes first. */
-const WHEN_IDLE: readonly Rule[] = [ownRevisions];
+const WHEN_IDLE: readonly Rule<View>[] = [ownRevisions];
 
 /**
  * Where a rule throws, the spec counts as not valid, and the plan is made of the rules that do not: rollbacks go on, and
@@ -78,24 +86,32 @@ type Run = <Result>(otherwise: Result, rule: () => Result) => Result;
 
 function planOf(seen: View, now: number, run: Run): Plan {
   const { metadata } = seen.observed.release;
-  function actionsOf(rules: readonly Rule[]): Action[] {
-    return rules.flatMap((rule) => run([], () => rule(seen)));
-  }
   if (metadata.deletionTimestamp !== undefined) return { actions: [], view: seen, claims: NO_CLAIMS };
   for (const rule of STORE_FIRST) {
-    const actions = actionsOf([rule]);
+    const actions = run([], () => rule(seen));
     if (actions.length > 0) return { actions, view: seen, claims: run(NO_CLAIMS, () => claimsOf(seen)) };
   }
-  const groups = seen.groups.map((group) => run({ actions: [], due: [] }, () => rollOutGroup(seen, group)));
-  const times = run([], () => nextTimes(seen));
-  const due = [...times, ...groups.flatMap((group) => group.due)].filter((time) => time > now);
-  const actions = [...actionsOf(RULES), ...groups.flatMap((group) => group.actions)];
+  const steps =
+    seen.kind === 'Rollout' ? rollOut(seen, run) : { actions: runAll(RULES_WITHOUT_POOLS, seen, run), due: [] };
+  const due = steps.due.filter((time) => time > now);
   return {
-    actions: actions.length > 0 ? actions : actionsOf(WHEN_IDLE),
+    actions: steps.actions.length > 0 ? steps.actions : runAll(WHEN_IDLE, seen, run),
     ...(due.length > 0 && { due: Math.min(...due) }),
     view: seen,
-    claims: run(NO_CLAIMS, () => claimsOf(afterwards(seen, actions))),
+    claims: run(NO_CLAIMS, () => claimsOf(afterwards(seen, steps.actions))),
   };
+}
+
+function rollOut(seen: Rollout, run: Run): GroupPlan {
+  const groups = seen.groups.map((group) => run({ actions: [], due: [] }, () => rollOutGroup(seen, group)));
+  return {
+    due: [...run([], () => nextTimes(seen)), ...groups.flatMap(({ due }) => due)],
+    actions: [...runAll(RULES, seen, run), ...groups.flatMap(({ actions }) => actions)],
+  };
+}
+
+function runAll<Seen>(rules: readonly Rule<Seen>[], seen: Seen, run: Run): Action[] {
+  return rules.flatMap((rule) => run([], () => rule(seen)));
 }
 
 const NO_CLAIMS: Claims = { release: '', reserved: [] };
@@ -141,10 +157,11 @@ function reconcileRollbacks(seen: View): Action[] {
 }
 
 /** The wanted revision, and with it, in the same write, what would be recorded of it at once: the pools it is let into. */
-function recordWanted(seen: View): Action[] {
+function recordWanted(seen: Rollout): Action[] {
   return recordRevision(seen).map((action) => {
     if (action.kind !== 'CreateRevision') return action;
-    const [facts, ...others] = recordFacts(view(withRevision(seen, action), seen.now));
+    const next = view(withRevision(seen, action), seen.now);
+    const [facts, ...others] = next.kind === 'Rollout' ? recordFacts(next) : [];
     if (facts?.kind !== 'AnnotateRevision' || facts.target.name !== action.name || others.length > 0) return action;
     const notices = [...(action.notices ?? []), ...(facts.notices ?? [])];
     return { ...action, annotations: { ...action.annotations, ...facts.annotations }, notices };
@@ -167,7 +184,7 @@ function withRevision(
   return { ...observed, revisions: [...observed.revisions, { metadata, revision: number, data }] };
 }
 
-function recordFacts(seen: View): Action[] {
+function recordFacts(seen: Rollout): Action[] {
   const drafts = draftFacts();
   markRolledBack(seen, drafts);
   markPools(seen, drafts);
@@ -177,13 +194,12 @@ function recordFacts(seen: View): Action[] {
   return drafts.actions();
 }
 
-function answerFailures(seen: View): Action[] {
+function answerFailures(seen: Rollout): Action[] {
   const answer = answerFailure(seen);
   return answer?.kind === 'Rollback' ? [answer.action] : [];
 }
 
-function nextTimes(seen: View): number[] {
-  const wanted = wantedRevision(seen);
-  const gates = wanted ? (seen.topology?.stages ?? []).flatMap((stage) => gate(seen, stage, wanted)?.until ?? []) : [];
+function nextTimes(seen: Rollout): number[] {
+  const gates = seen.topology.stages.flatMap((stage) => seen.gate(stage)?.until ?? []);
   return [...gates, ...nextDue(seen), ...moveDue(seen), ...roomDeadlines(seen)];
 }

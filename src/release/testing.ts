@@ -5,6 +5,8 @@ import type { ObjectMeta } from '../api/common.ts';
 import { ANNOTATION, LABEL } from '../api/meta.ts';
 import type { ControllerRevision, Deployment, Pod, Service } from './record/kube-objects.ts';
 import type { Observed } from './state/observed.ts';
+import type { Rollout } from './state/view.ts';
+import { view } from './view.ts';
 import type { Revision } from './record/revision.ts';
 import type { Facts, RevisionData } from './record/recorded-data.ts';
 import { placementKeys, revisionInput, topologyOf, wantedVersion } from './record/revision.ts';
@@ -104,6 +106,13 @@ export function podsFor({ metadata, spec: { template } }: Deployment, count: num
 export function liveService(desired: { metadata: object; spec: object }): Service {
   const { metadata, spec: body } = structuredClone(desired) as { metadata: ObjectMeta; spec: Service['spec'] };
   return { metadata: meta(metadata.name, metadata), spec: body };
+}
+
+/** Of what has a valid spec, or had one. */
+export function rollout(seen: Observed): Rollout {
+  const viewed = view(seen, NOW);
+  if (viewed.kind === 'Unknown') throw new Error(`nothing was ever valid: ${viewed.wanted.message}`);
+  return viewed;
 }
 
 export function observed(more: Partial<Observed> = {}): Observed {

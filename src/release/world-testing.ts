@@ -11,18 +11,17 @@ import type { Revision } from './record/revision.ts';
 import { placementKey, placementKeys, placementOf, topologyOf } from './record/revision.ts';
 import { ago } from './stages/moves-testing.ts';
 import type { Memory, Observed } from './state/observed.ts';
-import type { View } from './state/view.ts';
-import { view } from './state/view.ts';
+import type { Rollout } from './state/view.ts';
 import {
   controllerRevision,
   live,
   liveService,
   meta,
-  NOW,
   observed,
   podsFor,
   release,
   revision,
+  rollout,
   spec,
 } from './testing.ts';
 
@@ -153,15 +152,15 @@ export function world(words: Words = {}): Observed {
   };
 }
 
-export function viewOf(words: Words = {}): View {
-  return view(world(words), NOW);
+export function viewOf(words: Words = {}): Rollout {
+  return rollout(world(words));
 }
 
-export function stageNamed(seen: View, name: string): Stage {
-  return seen.topology?.stages.find((stage) => stage.name === name) ?? missing(`stage ${name}`);
+export function stageNamed(seen: Rollout, name: string): Stage {
+  return seen.topology.stages.find((stage) => stage.name === name) ?? missing(`stage ${name}`);
 }
 
-export function revisionNumbered(seen: View, number: number): Revision {
+export function revisionNumbered(seen: Rollout, number: number): Revision {
   return seen.revisions.find((candidate) => candidate.number === number) ?? missing(`revision ${number}`);
 }
 

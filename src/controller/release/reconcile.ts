@@ -16,7 +16,7 @@ import type { Claims } from '../../release/state/claim.ts';
 import { claimsOf } from '../../release/stages/reservation.ts';
 import { internalErrorStatus, releaseStatus } from '../../release/status/status.ts';
 import type { SpecProblem } from '../../release/state/valid-spec.ts';
-import { view } from '../../release/state/view.ts';
+import { view } from '../../release/view.ts';
 import { applyAction } from './apply.ts';
 import { RELEASE_INDEX } from '../kinds/caches.ts';
 import { isStale } from './conflicts.ts';

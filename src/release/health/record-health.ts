@@ -15,27 +15,26 @@ import {
   isRevert,
   lastGood,
   podsOf,
-  poolTarget,
   wantedReplicas,
   wantedRevision,
 } from '../state/target.ts';
-import type { PoolView, View, Workload } from '../state/view.ts';
+import type { PoolView, Rollout, Workload } from '../state/view.ts';
 import type { HealthVerdict } from './failure.ts';
 import { deadlineOf, judgeHealth } from './failure.ts';
 
 /** Health, soak and failure of the revision that rolls; and when held or reverted pools came back. */
-export function markPools(view: View, drafts: FactsDraft): void {
+export function markPools(view: Rollout, drafts: FactsDraft): void {
   const wanted = wantedRevision(view);
   for (const pool of view.pools) {
     if (pool.hold) markReturned(view, drafts, pool);
-    else if (wanted && isEntered(view, pool, wanted) && !hasFailed(wanted, pool.name))
+    else if (wanted && isEntered(pool, wanted) && !hasFailed(wanted, pool.name))
       markRolling(view, drafts, pool, wanted);
     else if (pool.entered && pool.entered === pool.served && pool.entered !== wanted)
       markUnwanted(view, drafts, pool, pool.entered);
   }
 }
 
-function markRolling(view: View, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
+function markRolling(view: Rollout, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
   const { healthySince, good } = poolFacts(revision, pool.name);
   if (isHealthy(view, pool, revision)) {
     if (healthySince === undefined) {
@@ -79,7 +78,7 @@ function isRetried(revision: Revision, pool: PoolView): boolean {
   return failed !== undefined || rolledBack !== undefined;
 }
 
-function markGood(view: View, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
+function markGood(view: Rollout, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
   change(drafts, pool, revision, (own) => {
     own.good = new Date(view.now).toISOString();
     delete own.failed;
@@ -88,17 +87,17 @@ function markGood(view: View, drafts: FactsDraft, pool: PoolView, revision: Revi
 }
 
 /** Still within its own soak, or the stage behind it has yet to be entered. */
-function isSoaking(view: View, pool: PoolView, revision: Revision): boolean {
+function isSoaking(view: Rollout, pool: PoolView, revision: Revision): boolean {
   if ((soakedAt(pool, revision) ?? 0) > view.now) return true;
-  const stages = view.topology?.stages ?? [];
+  const { stages } = view.topology;
   const next = stages[stages.findIndex(({ name }) => name === pool.stage.name) + 1];
   return next !== undefined && poolsToEnter(view, next, revision).length > 0;
 }
 
-function markFailure(view: View, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
-  const workload = judgedWorkload(view, pool, revision);
+function markFailure(view: Rollout, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
+  const workload = judgedWorkload(pool, revision);
   const { clock, entered } = poolFacts(revision, pool.name);
-  if (!workload || !entered || view.topology === undefined) return;
+  if (!workload || !entered) return;
   const nowText = new Date(view.now).toISOString();
   const isEmpty = wantedReplicas(pool, workload) === 0;
   if (isEmpty || !clock) {
@@ -140,21 +139,21 @@ function markFailure(view: View, drafts: FactsDraft, pool: PoolView, revision: R
 }
 
 /** What answers for a revision: where it moves to other VMs, what serves until then. */
-function judgedWorkload(view: View, pool: PoolView, revision: Revision): Workload | undefined {
-  const target = poolTarget(view, pool);
+function judgedWorkload(pool: PoolView, revision: Revision): Workload | undefined {
+  const { target } = pool;
   if (target?.revision !== revision) return undefined;
   return target.mode === 'Move' ? pool.current : target.workload;
 }
 
 /** While steps forward are stopped, time is no failure; a crash is. */
-function excusePause({ paused }: View, verdict: HealthVerdict): HealthVerdict {
+function excusePause({ paused }: Rollout, verdict: HealthVerdict): HealthVerdict {
   const late = verdict.kind === 'Failed' && verdict.reason === 'ProgressDeadlineExceeded';
   if (paused === undefined || (verdict.kind === 'Failed' && !late)) return verdict;
   return { kind: 'Excused', reason: 'Paused', message: `paused: ${paused}` };
 }
 
 /** A pool that is back at its target counts as having run it last. */
-function markReturned(view: View, drafts: FactsDraft, pool: PoolView): void {
+function markReturned(view: Rollout, drafts: FactsDraft, pool: PoolView): void {
   const { served, hold } = pool;
   const since = hold?.pool.completedAt;
   if (!served || since === undefined) return;
@@ -171,7 +170,7 @@ function markReturned(view: View, drafts: FactsDraft, pool: PoolView): void {
  * What serves while another revision is wanted has its soak, too. A pool that was added while its stage runs an older revision
  * has shown that revision good once it is healthy, if another pool of the stage has.
  */
-function markUnwanted(view: View, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
+function markUnwanted(view: Rollout, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
   const { good, healthySince } = poolFacts(revision, pool.name);
   if (good !== undefined) return;
   const now = new Date(view.now).toISOString();
@@ -197,14 +196,14 @@ function change(drafts: FactsDraft, pool: PoolView, revision: Revision, edit: (o
 }
 
 /** When a soak or a deadline ends (ms since the epoch): the next time that a pass is due without any change. */
-export function nextDue(view: View): number[] {
+export function nextDue(view: Rollout): number[] {
   const wanted = wantedRevision(view);
   return view.pools.flatMap((pool) => {
     if (pool.hold) {
       const clock = { start: pool.hold.rollback.status?.acceptedAt ?? '' };
-      return [returnDeadline(view, pool), ...deadlineIn(view, pool, poolTarget(view, pool)?.revision, clock)];
+      return [returnDeadline(view, pool), ...deadlineIn(view, pool, pool.target?.revision, clock)];
     }
-    if (!wanted || !isEntered(view, pool, wanted) || hasFailed(wanted, pool.name)) {
+    if (!wanted || !isEntered(pool, wanted) || hasFailed(wanted, pool.name)) {
       const soaked = pool.served && pool.served === pool.entered ? soakedAt(pool, pool.served) : undefined;
       return soaked !== undefined && soaked > view.now ? [soaked] : [];
     }
@@ -214,8 +213,13 @@ export function nextDue(view: View): number[] {
   });
 }
 
-function deadlineIn(view: View, pool: PoolView, revision: Revision | undefined, clock: PoolFacts['clock']): number[] {
-  const workload = revision && judgedWorkload(view, pool, revision);
+function deadlineIn(
+  view: Rollout,
+  pool: PoolView,
+  revision: Revision | undefined,
+  clock: PoolFacts['clock'],
+): number[] {
+  const workload = revision && judgedWorkload(pool, revision);
   if (!clock || clock.stopped !== undefined || !workload) return [];
   const pods = podsOf(workload, revision);
   return [deadlineOf(workload, pods, clock, deadlineMs(view.topology))];

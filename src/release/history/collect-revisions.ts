@@ -6,14 +6,14 @@ import type { Revision } from '../record/revision.ts';
 import { isBad, isGood } from '../record/revision.ts';
 import { inheritsFrom } from '../state/kinship.ts';
 import { lastGood } from '../state/target.ts';
-import type { View } from '../state/view.ts';
+import type { Rollout } from '../state/view.ts';
 import { inForce } from '../state/view.ts';
 import { ledgerWith, lostPins, writeLedger } from './ledger.ts';
 
 const FAILED_LIMIT = 3;
 
 /** Removes revisions beyond the limits; pins that only they know are written to the ledger first. */
-export function collectRevisions(view: View): Action[] {
+export function collectRevisions(view: Rollout): Action[] {
   const gone = revisionsBeyondLimits(view);
   const left = view.revisions.filter((revision) => !gone.includes(revision));
   const done = gone.filter((revision) => Object.keys(lostPins(view, revision, left)).length === 0);
@@ -30,8 +30,8 @@ export function collectRevisions(view: View): Action[] {
   );
 }
 
-function revisionsBeyondLimits(view: View): Revision[] {
-  if (!view.topology || view.wanted.state !== 'Recorded') return [];
+function revisionsBeyondLimits(view: Rollout): Revision[] {
+  if (view.wanted.state !== 'Recorded') return [];
   const kept = neededRevisions(view);
   const spare = view.revisions.filter((revision) => !kept.has(revision)).toReversed();
   // What a rollback would go back to now takes the first places, however old it is, and goes in no case.
@@ -65,7 +65,7 @@ function isGoodAnywhere(revision: Revision): boolean {
 }
 
 /** Served, standby, wanted, entered, the newest (its number must not come again), a rollback's target, or the source of marks. */
-function neededRevisions(view: View): Set<Revision> {
+function neededRevisions(view: Rollout): Set<Revision> {
   const numbers = new Set<number | undefined>([view.lastWanted?.number, view.revisions.at(-1)?.number]);
   for (const { revision } of view.workloads) numbers.add(revision);
   for (const pool of view.pools) numbers.add(pool.served?.number).add(pool.entered?.number).add(pool.hold?.pool.to);

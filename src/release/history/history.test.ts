@@ -7,8 +7,7 @@ import type { ControllerRevision } from '../record/kube-objects.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Facts, Ledger, PinnedImage } from '../record/recorded-data.ts';
 import { parseLedger, topologyOf } from '../record/revision.ts';
-import { controllerRevision, meta, NOW, observed, release, revision, spec } from '../testing.ts';
-import { view } from '../state/view.ts';
+import { controllerRevision, meta, observed, release, revision, rollout, spec } from '../testing.ts';
 
 const GOOD: Facts = { pools: { a: { good: '2026-01-01T11:00:00Z' } }, approvals: {} };
 
@@ -42,7 +41,7 @@ function collect(revisions: readonly Revision[], ledger: Ledger): readonly Actio
   const version = revisions.at(-1)?.data.input.version ?? '';
   const wanted = release(spec({ version, revisionHistoryLimit: 1 }));
   const objects = [...revisions.map(controllerRevision), ledgerObject(ledger)];
-  return collectRevisions(view(observed({ release: wanted, revisions: objects }), NOW));
+  return collectRevisions(rollout(observed({ release: wanted, revisions: objects })));
 }
 
 /** Does what is planned until nothing is left to do: the revisions that are left, and the ledger. */
@@ -183,7 +182,7 @@ describe('the topology and the ledger share one object', () => {
     ];
     const wanted = spec({ stages });
     const object = objectWith(0, long);
-    const [action] = reconcileLedger(view(observed({ release: release(wanted), revisions: [object] }), NOW));
+    const [action] = reconcileLedger(rollout(observed({ release: release(wanted), revisions: [object] })));
     const annotations = action?.kind === 'AnnotateRevision' ? action.annotations : {};
     expect(Object.keys(annotations).toSorted()).toEqual([ANNOTATION.ledger, ANNOTATION.topology].toSorted());
     expect(bytesOf(annotations)).toBeLessThan(256 * 1024);
@@ -198,7 +197,7 @@ describe('the topology and the ledger share one object', () => {
     );
     const wanted = release(spec({ version: '1.0.4', revisionHistoryLimit: 1 }));
     const objects = [...revisions.map(controllerRevision), objectWith(254_500, {})];
-    const actions = collectRevisions(view(observed({ release: wanted, revisions: objects }), NOW));
+    const actions = collectRevisions(rollout(observed({ release: wanted, revisions: objects })));
     expect(actions.map(({ kind }) => kind)).toEqual(['DeleteRevision']);
   });
 });

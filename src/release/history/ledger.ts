@@ -9,13 +9,13 @@ import type { Ledger, PinnedImage } from '../record/recorded-data.ts';
 import type { Revision } from '../record/revision.ts';
 import { knownPins, LEDGER_BYTES } from '../record/revision.ts';
 import { wantedRevision } from '../state/target.ts';
-import type { View } from '../state/view.ts';
+import type { Rollout } from '../state/view.ts';
 
 /** Keeps the ledger: the topology to roll back in while the spec is not valid, and which revision is wanted. */
-export function reconcileLedger(view: View): Action[] {
+export function reconcileLedger(view: Rollout): Action[] {
   const { ledgerObject, record, topology } = view;
   const annotations: Record<string, string> = {};
-  if (view.valid && topology && canonicalJson(topology) !== canonicalJson(record.topology)) {
+  if (view.valid && canonicalJson(topology) !== canonicalJson(record.topology)) {
     annotations[ANNOTATION.topology] = JSON.stringify(topology);
     const left = newestOf(record.ledger, LEDGER_BYTES - sizeOf(topology));
     if (sizeOf(left) < sizeOf(record.ledger)) annotations[ANNOTATION.ledger] = JSON.stringify(left);
@@ -32,11 +32,11 @@ export function reconcileLedger(view: View): Action[] {
   return writeLedger(view, annotations, ledgerObject ? 'keep the ledger' : 'begin the ledger');
 }
 
-function lastWantedNumber({ record, revisions }: View): number | undefined {
+function lastWantedNumber({ record, revisions }: Rollout): number | undefined {
   return record.wanted?.newest === revisions.at(-1)?.number ? record.wanted?.revision : undefined;
 }
 
-export function writeLedger(view: View, annotations: Record<string, string>, message: string): Action[] {
+export function writeLedger(view: Rollout, annotations: Record<string, string>, message: string): Action[] {
   const { ledgerObject, observed } = view;
   if (Object.keys(annotations).length === 0) return [];
   if (!ledgerObject && observed.memory.nameConflicts.has(`ControllerRevision/${ledgerName(view.owner.name)}`))
@@ -47,7 +47,11 @@ export function writeLedger(view: View, annotations: Record<string, string>, mes
 }
 
 /** The ledger with these pins, too; undefined where there is no room for them, even without all other versions. */
-export function ledgerWith({ record }: View, version: string, pins: Record<string, PinnedImage>): Ledger | undefined {
+export function ledgerWith(
+  { record }: Rollout,
+  version: string,
+  pins: Record<string, PinnedImage>,
+): Ledger | undefined {
   const { [version]: _earlier, ...others } = record.ledger;
   const added: Ledger = { [version]: { ...own(record.ledger, version), ...pins } };
   const room = LEDGER_BYTES - sizeOf(record.topology ?? {}) - sizeOf(added);
@@ -71,7 +75,7 @@ function sizeOf(value: object): number {
 }
 
 /** The pins of a revision that neither the ledger nor a revision of its version that stays has. */
-export function lostPins(view: View, { data }: Revision, left: readonly Revision[]): Record<string, PinnedImage> {
+export function lostPins(view: Rollout, { data }: Revision, left: readonly Revision[]): Record<string, PinnedImage> {
   const known = knownPins(data.input.version, left, view.record.ledger);
   return Object.fromEntries(Object.entries(data.images).filter(([image]) => own(known, image) === undefined));
 }

@@ -5,10 +5,10 @@ import { targetOf } from '../record/actions.ts';
 import { revisionName } from '../record/names.ts';
 import { ownershipOf } from '../record/ownership.ts';
 import { wantsTheLost } from '../state/lost-record.ts';
-import type { View } from '../state/view.ts';
+import type { Rollout, View } from '../state/view.ts';
 
 /** Records the wanted revision once everything about it is known. */
-export function recordRevision(view: View): Action[] {
+export function recordRevision(view: Rollout): Action[] {
   const { wanted } = view;
   if (wantsTheLost(view)) return [];
   if (wanted.state === 'Unproven') {

@@ -22,6 +22,7 @@ import {
   podsFor,
   release,
   revision,
+  rollout,
   spec,
 } from '../testing.ts';
 
@@ -346,7 +347,7 @@ describe('a pool that grows', () => {
       status: { observedGeneration: 1, replicas: 5, updatedReplicas: 5 },
     };
     const world = seen({ deployments: [deployment], autoscaler: scaling('web-b-1'), more: { pods: pods(deployment) } });
-    const { view } = plan(world, NOW);
+    const view = rollout(world);
     const [pool] = view.pools;
     const [own] = view.revisions;
     return pool !== undefined && own !== undefined && isSettled(view, pool, own);

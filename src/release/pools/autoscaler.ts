@@ -10,8 +10,7 @@ import { objectName } from '../record/names.ts';
 import { autoscalerOf } from '../state/autoscaler.ts';
 import { desiredHash, objectKey, putRight } from '../state/drift.ts';
 import { scaleTo } from '../state/scale.ts';
-import type { PoolTarget } from '../state/target.ts';
-import type { PoolView, View, Workload } from '../state/view.ts';
+import type { PoolTarget, PoolView, Rollout, Workload } from '../state/view.ts';
 import type { Move } from './pool-move.ts';
 
 export interface AutoscalerOptions {
@@ -64,7 +63,7 @@ interface Switch {
 }
 
 /** Makes the pools' autoscalers, moves them beside the switch of the Service, and takes those away that are not wanted. */
-export function reconcileAutoscalers(view: View, moves: readonly Move[], how: Switch): Action[] {
+export function reconcileAutoscalers(view: Rollout, moves: readonly Move[], how: Switch): Action[] {
   return moves.flatMap(({ pool, target }) => {
     const { autoscaling } = pool.spec;
     if (!autoscaling) return pool.autoscaler ? handBack(view, pool, target, pool.autoscaler) : [];
@@ -85,7 +84,7 @@ function scaledWorkload(pool: PoolView, { mode, workload }: PoolTarget): Workloa
 }
 
 function reconcileAutoscaler(
-  view: View,
+  view: Rollout,
   pool: PoolView,
   autoscaling: Autoscaling,
   { name, revision }: Workload,
@@ -114,7 +113,7 @@ function reconcileAutoscaler(
 }
 
 /** The scale is taken over while there is still something that tells whose it was; then the autoscaler goes. */
-function handBack(view: View, pool: PoolView, target: PoolTarget, autoscaler: Autoscaler): Action[] {
+function handBack(view: Rollout, pool: PoolView, target: PoolTarget, autoscaler: Autoscaler): Action[] {
   const scaled = pool.workloads.filter(
     ({ deployment, revision }) =>
       deployment.replicasOwner !== undefined && view.revisions.some(({ number }) => number === revision),
@@ -128,8 +127,8 @@ function handBack(view: View, pool: PoolView, target: PoolTarget, autoscaler: Au
 }
 
 /** Those of pools that left go after their Deployments: what is served is scaled to the last. */
-export function collectAutoscalers(view: View): Action[] {
-  if (!view.valid || !view.topology) return [];
+export function collectAutoscalers(view: Rollout): Action[] {
+  if (!view.valid) return [];
   const pools = new Set([...view.pools.map(({ name }) => name), ...view.workloads.map(({ pool }) => pool)]);
   const kept = new Set([...pools].map((pool) => autoscalerOf(view.observed, pool)));
   return view.observed.autoscalers

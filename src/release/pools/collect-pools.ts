@@ -1,12 +1,12 @@
 /** Removes what is left of pools that the spec no longer has. Pure. */
 import type { Action } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
-import { isServing, poolTarget } from '../state/target.ts';
-import type { View } from '../state/view.ts';
+import { isServing } from '../state/target.ts';
+import type { Rollout } from '../state/view.ts';
 
 /** Removes the Deployments and Services of pools that left the spec: last, when every other pool has arrived. */
-export function collectPools(view: View): Action[] {
-  if (!view.valid || !view.topology) return [];
+export function collectPools(view: Rollout): Action[] {
+  if (!view.valid) return [];
   const names = new Set(view.pools.map(({ name }) => name));
   const services = new Set(view.groups.map(({ serviceName }) => serviceName));
   const workloads = view.workloads.filter(({ pool }) => !names.has(pool));
@@ -14,10 +14,7 @@ export function collectPools(view: View): Action[] {
     ({ metadata }) => !services.has(metadata.name) && metadata.deletionTimestamp === undefined,
   );
   if (workloads.length + orphans.length === 0) return [];
-  const arrived = view.pools.every((pool) => {
-    const target = poolTarget(view, pool);
-    return target !== undefined && isServing(view, pool, target.revision);
-  });
+  const arrived = view.pools.every((pool) => pool.target && isServing(view, pool, pool.target.revision));
   if (!arrived) return [];
   return [
     ...orphans.map((service): Action => ({

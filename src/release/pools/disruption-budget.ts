@@ -8,15 +8,14 @@ import { objectKey, putRight } from '../state/drift.ts';
 import type { Budget, DesiredBudget } from '../record/kube-objects.ts';
 import { intOrPercentOf } from '../record/quantity.ts';
 import { ownerReference } from '../record/desired.ts';
-import { poolTarget, wantedReplicas } from '../state/target.ts';
-import type { PoolView, View, Workload } from '../state/view.ts';
+import { wantedReplicas } from '../state/target.ts';
+import type { PoolView, Rollout, View, Workload } from '../state/view.ts';
 
 /**
  * Two budgets on one pod make its eviction fail, so each selects the pods of one Deployment alone, and there is none
  * where somebody else's selects them. A standby has none: it may go.
  */
-export function reconcileBudgets(view: View): Action[] {
-  if (!view.topology) return [];
+export function reconcileBudgets(view: Rollout): Action[] {
   const workloads = view.pools.flatMap((pool) => protectedWorkloads(view, pool));
   const names = new Set(workloads.map(({ name }) => name));
   const removed = view.observed.budgets
@@ -29,7 +28,7 @@ export function reconcileBudgets(view: View): Action[] {
   return [...removed, ...workloads.flatMap((workload) => reconcileBudget(view, workload))];
 }
 
-function reconcileBudget(view: View, workload: Workload): Action[] {
+function reconcileBudget(view: Rollout, workload: Workload): Action[] {
   const { memory } = view.observed;
   const budget = makeBudget(view, workload);
   const live = view.observed.budgets.find(({ metadata }) => metadata.name === workload.name);
@@ -41,7 +40,7 @@ function reconcileBudget(view: View, workload: Workload): Action[] {
 
 /** Pods that are not ready may always be evicted: they would block a drain for ever. */
 export function makeBudget(
-  view: Pick<View, 'owner' | 'topology'>,
+  view: Pick<Rollout, 'owner' | 'topology'>,
   { name, pool }: Pick<Workload, 'name' | 'pool'>,
 ): DesiredBudget {
   const { owner } = view;
@@ -62,30 +61,30 @@ export function makeBudget(
   };
 }
 
-function limitOf({ topology }: Pick<View, 'topology'>): number | string {
-  return topology?.disruption.maxUnavailable ?? '25%';
+function limitOf({ topology }: Pick<Rollout, 'topology'>): number | string {
+  return topology.disruption.maxUnavailable;
 }
 
-function protectedWorkloads(view: View, pool: PoolView): Workload[] {
-  return servingWorkloads(view, pool).filter(
+function protectedWorkloads(view: Rollout, pool: PoolView): Workload[] {
+  return servingWorkloads(pool).filter(
     (workload) => limits(view, pool, workload) && foreignBudget(view, workload) === undefined,
   );
 }
 
 /** What serves, and what the pool is about to switch to. */
-function servingWorkloads(view: View, pool: PoolView): Workload[] {
-  const all = [pool.current, poolTarget(view, pool)?.workload].filter((workload) => workload !== undefined);
+function servingWorkloads(pool: PoolView): Workload[] {
+  const all = [pool.current, pool.target?.workload].filter((workload) => workload !== undefined);
   return [...new Set(all)];
 }
 
 /** A budget that lets all pods go at once is none. */
-function limits(view: View, pool: PoolView, workload: Workload): boolean {
+function limits(view: Rollout, pool: PoolView, workload: Workload): boolean {
   const replicas = wantedReplicas(pool, workload);
   return intOrPercentOf(limitOf(view), replicas) < replicas;
 }
 
 /** Somebody else's budget on the same pods. */
-function foreignBudget({ observed }: View, { deployment }: Workload): Budget | undefined {
+function foreignBudget({ observed }: Rollout, { deployment }: Workload): Budget | undefined {
   const labels = deployment.spec.template.metadata?.labels ?? {};
   // In policy/v1 an empty selector means every pod, and none means no pod.
   return observed.foreignBudgets.find(({ spec }) => spec.selector !== undefined && selects(spec.selector, labels));
@@ -93,6 +92,8 @@ function foreignBudget({ observed }: View, { deployment }: Workload): Budget | u
 
 export function disruptionLimited(view: View): ConditionDraft {
   const type = 'DisruptionLimited';
+  const nothing = { type, status: 'False', reason: 'NothingToLimit', message: 'nothing is served yet' } as const;
+  if (view.kind === 'Unknown') return nothing;
   const served = view.pools.flatMap((pool) => (pool.current ? [{ pool, workload: pool.current }] : []));
   for (const { pool, workload } of served) {
     const budget = foreignBudget(view, workload);
@@ -101,13 +102,11 @@ export function disruptionLimited(view: View): ConditionDraft {
       return { type, status: 'True', reason: 'ForeignBudget', message };
     }
   }
+  if (served.length === 0) return nothing;
   const bare = served.filter(({ pool, workload }) => !limits(view, pool, workload));
-  if (bare.length > 0 || served.length === 0) {
+  if (bare.length > 0) {
     const names = bare.map(({ pool }) => pool.name).join(', ');
-    const message =
-      bare.length === 0
-        ? 'nothing is served yet'
-        : `a drain may take all pods at once in ${names}: give more replicas than disruption.maxUnavailable (${limitOf(view)})`;
+    const message = `a drain may take all pods at once in ${names}: give more replicas than disruption.maxUnavailable (${limitOf(view)})`;
     return { type, status: 'False', reason: 'NothingToLimit', message };
   }
   return { type, status: 'True', reason: 'Budgeted', message: `a drain may take ${limitOf(view)} of a pool at a time` };

@@ -2,9 +2,8 @@
 import type { Action } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
 import type { Pod } from '../record/kube-objects.ts';
-import { moveOf } from '../stages/moves.ts';
-import { hasFailed, isServing, poolTarget } from '../state/target.ts';
-import type { PoolView, View } from '../state/view.ts';
+import { hasFailed, isServing } from '../state/target.ts';
+import type { PoolView, Rollout, View } from '../state/view.ts';
 
 /** Karpenter (https://karpenter.sh/docs/concepts/disruption/#pod-level-controls), and the cluster autoscaler's FAQ. */
 export const DO_NOT_DISRUPT: Readonly<Record<string, string>> = {
@@ -14,27 +13,27 @@ export const DO_NOT_DISRUPT: Readonly<Record<string, string>> = {
 
 /** On pods, not in their template: that would start all of them anew. */
 export function reconcileDoNotDisrupt(view: View): Action[] {
-  const holds = view.topology?.disruption.holdVMs ?? false;
-  const held = new Set(
-    holds ? view.pools.filter((pool) => isRolling(view, pool)).flatMap((pool) => poolPods(view, pool)) : [],
-  );
+  const held = new Set(view.kind === 'Rollout' && view.topology.disruption.holdVMs ? rollingPods(view) : []);
   return view.workloads.flatMap(({ pods }) =>
     pods.filter((pod) => (pod.holdsVm ?? false) !== held.has(pod)).map((pod) => annotate(pod, held.has(pod))),
   );
 }
 
+function rollingPods(view: Rollout): Pod[] {
+  return view.pools.filter((pool) => isRolling(view, pool)).flatMap(poolPods);
+}
+
 /** From the first pod of a version until it is what is served, in full. What failed, or waits for a person, rolls no more. */
-function isRolling(view: View, pool: PoolView): boolean {
-  const move = moveOf(view, pool);
+function isRolling(view: Rollout, pool: PoolView): boolean {
+  const { move, target } = pool;
   if (move && move.state !== 'Waiting') return move.state === 'Moving';
-  const target = poolTarget(view, pool);
   if (!target?.workload) return false;
   if (view.paused !== undefined || hasFailed(target.revision, pool.name)) return false;
   return target.workload !== pool.current || !isServing(view, pool, target.revision);
 }
 
-function poolPods(view: View, pool: PoolView): Pod[] {
-  const workloads = new Set([pool.current, poolTarget(view, pool)?.workload]);
+function poolPods(pool: PoolView): Pod[] {
+  const workloads = new Set([pool.current, pool.target?.workload]);
   return [...workloads].flatMap((workload) => workload?.pods ?? []);
 }
 

@@ -1,8 +1,7 @@
 /** Where a pool of a group goes, and how soon what is kept for it must be put right. Pure. */
 import type { Action } from '../record/actions.ts';
 import type { Haste } from '../state/drift.ts';
-import type { PoolTarget } from '../state/target.ts';
-import type { PoolView } from '../state/view.ts';
+import type { PoolTarget, PoolView } from '../state/view.ts';
 
 export interface Move {
   pool: PoolView;
@@ -16,10 +15,6 @@ export function hasteOf(moves: readonly Move[], isAnother: boolean): Haste {
   );
   if (isReturn) return 'WhateverOthersDo';
   return isAnother ? 'AtOnce' : 'AskFirst';
-}
-
-export function impossible(): never {
-  throw new Error('a pool without a topology');
 }
 
 /** The actions of one pass for one group, and when the next is due (ms since the epoch). */

@@ -3,16 +3,15 @@ import { LABEL } from '../../api/meta.ts';
 import type { Action } from '../record/actions.ts';
 import { makeDeployment } from '../record/desired.ts';
 import { putRight } from '../state/drift.ts';
-import type { PoolTarget } from '../state/target.ts';
-import { hasFailed, poolTarget, scaleOf, servedTarget, withTrack } from '../state/target.ts';
-import type { Group, PoolView, View, Workload } from '../state/view.ts';
+import { hasFailed, scaleOf, servedTarget, withTrack } from '../state/target.ts';
+import type { Group, PoolTarget, PoolView, Rollout, Workload } from '../state/view.ts';
 import { reconcileAutoscalers } from './autoscaler.ts';
 import type { GroupPlan, Move } from './pool-move.ts';
-import { hasteOf, impossible } from './pool-move.ts';
+import { hasteOf } from './pool-move.ts';
 import { cleanUp, mayGo } from './scale-down-old.ts';
 import { reconcileService } from './service-switch.ts';
 
-export function rollOutGroup(view: View, group: Group): GroupPlan {
+export function rollOutGroup(view: Rollout, group: Group): GroupPlan {
   const moves = movesOf(view, group);
   const [first] = moves;
   // Pools behind one Service go together; an added one joins once it was let in.
@@ -35,9 +34,9 @@ export function rollOutGroup(view: View, group: Group): GroupPlan {
 }
 
 /** Where the pools go: behind one Service by one track, whatever each of them ran with. */
-function movesOf(view: View, group: Group): Move[] {
+function movesOf(view: Rollout, group: Group): Move[] {
   const moves = group.pools.flatMap((pool) => {
-    const target = poolTarget(view, pool);
+    const { target } = pool;
     return target ? [{ pool, target }] : [];
   });
   const lead = moves[0]?.target;
@@ -54,7 +53,7 @@ function selectedBy(action: Action | undefined): string | undefined {
 }
 
 /** No step forward: the revision failed here, or the release is paused. What is served is kept all the same. */
-function isFrozen(view: View, { pool, target }: Move): boolean {
+function isFrozen(view: Rollout, { pool, target }: Move): boolean {
   if (pool.hold || target.mode === 'Move') return false;
   if (hasFailed(target.revision, pool.name)) return true;
   const arrived = pool.served === target.revision && pool.current === target.workload;
@@ -62,7 +61,7 @@ function isFrozen(view: View, { pool, target }: Move): boolean {
 }
 
 /** Makes the targets' Deployments, and puts back what drifted. */
-function reconcileTargets(view: View, group: Group, moves: readonly Move[], frozen: boolean): Action[] {
+function reconcileTargets(view: Rollout, group: Group, moves: readonly Move[], frozen: boolean): Action[] {
   return moves.flatMap(({ pool, target }) => {
     const { workload, revision, mode } = target;
     if (frozen && (workload !== pool.current || pool.served !== revision)) return [];
@@ -76,7 +75,7 @@ function reconcileTargets(view: View, group: Group, moves: readonly Move[], froz
  * What is served while something else gets ready, or does not: put back, scaled, and made anew where somebody removed it.
  * Not in a return, where it gives way.
  */
-function reconcileServed(view: View, group: Group, { pool, target }: Move): Action[] {
+function reconcileServed(view: Rollout, group: Group, { pool, target }: Move): Action[] {
   const standing = servedTarget(view, pool);
   if (!standing || target.mode === 'Return' || standing.workload !== pool.current) return [];
   if (pool.current ? pool.current === target.workload : standing.revision === target.revision) return [];
@@ -85,7 +84,7 @@ function reconcileServed(view: View, group: Group, { pool, target }: Move): Acti
   return reconcileDeployment(view, group, pool, standing);
 }
 
-function reconcileDeployment(view: View, group: Group, pool: PoolView, target: PoolTarget): Action[] {
+function reconcileDeployment(view: Rollout, group: Group, pool: PoolView, target: PoolTarget): Action[] {
   const { workload, revision } = target;
   // No pod runs for a Service whose name may be somebody else's.
   if (!workload && group.serviceName !== undefined && !group.service) return [];
@@ -95,7 +94,7 @@ function reconcileDeployment(view: View, group: Group, pool: PoolView, target: P
     identity: { pool: pool.name, ...target },
     track: target.track,
     replicas,
-    topology: view.topology ?? impossible(),
+    topology: view.topology,
     ...(workload && { resourceVersion: workload.deployment.metadata.resourceVersion }),
   });
   if (view.observed.memory.nameConflicts.has(`Deployment/${deployment.metadata.name}`)) return [];

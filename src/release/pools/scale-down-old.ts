@@ -5,13 +5,12 @@ import type { Action, Guard } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
 import { isBadIn, isGood } from '../record/revision.ts';
 import { scaleTo } from '../state/scale.ts';
-import type { PoolTarget } from '../state/target.ts';
 import { isAutoscaled, standbyReplicas, wantedReplicas } from '../state/target.ts';
-import type { Group, PoolView, View, Workload } from '../state/view.ts';
+import type { Group, PoolTarget, PoolView, Rollout, Workload } from '../state/view.ts';
 import type { GroupPlan, Move } from './pool-move.ts';
 
 /** What is not the target: served still, standby, on its way out. */
-export function cleanUp(view: View, group: Group, moves: readonly Move[], frozen: boolean): GroupPlan {
+export function cleanUp(view: Rollout, group: Group, moves: readonly Move[], frozen: boolean): GroupPlan {
   const plan: GroupPlan = { actions: [], due: [] };
   for (const { pool, target } of moves) {
     const strays = pool.strays.filter(({ track }) => track !== group.track && pool.current === target.workload);
@@ -30,7 +29,7 @@ export function cleanUp(view: View, group: Group, moves: readonly Move[], frozen
 }
 
 function scaleDownOld(
-  view: View,
+  view: Rollout,
   group: Group,
   { pool, target }: Move,
   workload: Workload,
@@ -67,7 +66,7 @@ function scaleDownOld(
 }
 
 /** By a Service that the pool had before, and that still has its clients, until it goes too. */
-function isServedElsewhere({ observed, groups }: View, { serviceName }: Group, { track }: Workload): boolean {
+function isServedElsewhere({ observed, groups }: Rollout, { serviceName }: Group, { track }: Workload): boolean {
   return [...observed.services, ...observed.foreignServices].some(
     ({ metadata, spec }) =>
       metadata.name !== serviceName &&
@@ -92,7 +91,7 @@ function guardOf({ serviceName, service }: Group, { track }: Workload): { guard?
 }
 
 /** When the pods of a revision that was served may stop: no endpoint names them, and clients had time to leave. */
-function drained(view: View, group: Group, workload: Workload): number {
+function drained(view: Rollout, group: Group, workload: Workload): number {
   const { service, serviceName } = group;
   // One that somebody deleted is made anew first.
   if (serviceName !== undefined && !service && workload.ready > 0) return Number.POSITIVE_INFINITY;
@@ -102,7 +101,7 @@ function drained(view: View, group: Group, workload: Workload): number {
   const clean = view.observed.memory.drainedSince.get(service.metadata.name);
   if (clean === undefined || clean.track !== group.track) return Number.POSITIVE_INFINITY;
   const since = Math.max(clean.since, view.observed.memory.leftSince.get(workload.track) ?? 0);
-  return since + (parseDuration(view.topology?.rollback.drain ?? '30s') ?? 0);
+  return since + (parseDuration(view.topology.rollback.drain) ?? 0);
 }
 
 /** A scheduler that is busy, or pods of others that are on their way out, are no reason to give up a standby. */
@@ -125,14 +124,13 @@ function outOfPatienceAt({ pods }: Workload): number {
 }
 
 /** Until when a revision stays as the pool's standby (ms since the epoch); 0 where it is none. */
-function standbyUntil(view: View, group: Group, pool: PoolView, workload: Workload): number {
+function standbyUntil(view: Rollout, group: Group, pool: PoolView, workload: Workload): number {
   const annotations = group.service?.metadata.annotations ?? {};
   const revision = view.revisions.find(({ number }) => number === workload.revision);
   if (!revision || annotations[ANNOTATION.previousTrack] !== workload.track) return 0;
   if (!isGood(revision, pool.name) || isBadIn(revision, pool.name) || revision === pool.served) return 0;
   return (
-    (Date.parse(annotations[ANNOTATION.switchedAt] ?? '') || 0) +
-    (parseDuration(view.topology?.rollback.warmFor ?? '0s') ?? 0)
+    (Date.parse(annotations[ANNOTATION.switchedAt] ?? '') || 0) + (parseDuration(view.topology.rollback.warmFor) ?? 0)
   );
 }
 
@@ -140,7 +138,7 @@ function standbyUntil(view: View, group: Group, pool: PoolView, workload: Worklo
  * A return never waits for room: where the target's pods find none, pods of the revision that is left go, those that
  * are not ready first, and, when a person forces it, ready ones too, but never the last.
  */
-function giveWay(view: View, pool: PoolView, current: Workload, target: PoolTarget): Action[] {
+function giveWay(view: Rollout, pool: PoolView, current: Workload, target: PoolTarget): Action[] {
   const waiting = target.workload?.pods.filter(({ unschedulable }) => unschedulable !== undefined).length ?? 0;
   const live = current.deployment.spec.replicas ?? 0;
   if (waiting === 0) return [];

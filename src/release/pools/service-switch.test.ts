@@ -2,8 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import type { Deployment, DesiredService, Service } from '../record/kube-objects.ts';
 import type { Observed } from '../state/observed.ts';
-import { view } from '../state/view.ts';
-import { DIGEST, meta, NOW } from '../testing.ts';
+import { DIGEST, meta, NOW, rollout } from '../testing.ts';
 import type { FactWords, PoolWords, Words } from '../world-testing.ts';
 import { GOOD, world } from '../world-testing.ts';
 import { rollOutGroup } from './roll-out.ts';
@@ -13,7 +12,7 @@ type Change = (seen: Observed) => Partial<Observed>;
 /** What is written to the Service of the first stage, or asked about it. */
 function serviceActions(words: Words, change: Change = () => ({})) {
   const base = world(words);
-  const seen = view({ ...base, ...change(base) }, NOW);
+  const seen = rollout({ ...base, ...change(base) });
   const [group] = seen.groups;
   return (group ? rollOutGroup(seen, group).actions : []).flatMap((action) => {
     if (action.kind === 'DryRunApply' && action.desired.kind === 'Service')

@@ -1,4 +1,5 @@
 /** When a Service selects another track, and what it is kept at until then. Pure. */
+import type { ServiceTemplate } from '../../api/app-release.ts';
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { Action } from '../record/actions.ts';
@@ -8,22 +9,23 @@ import type { Revision } from '../record/revision.ts';
 import { putRight } from '../state/drift.ts';
 import { contradictingImage, isAvailable, podsOf, wantedReplicas } from '../state/target.ts';
 import { mayLead } from '../state/track.ts';
-import type { Group, PoolView, View } from '../state/view.ts';
+import type { Group, PoolView, Rollout } from '../state/view.ts';
 import type { Move } from './pool-move.ts';
-import { hasteOf, impossible } from './pool-move.ts';
+import { hasteOf } from './pool-move.ts';
 
 /** The Service selects the target's track as soon as that loses nothing; until then it is kept for what it serves. */
 export function reconcileService(
-  view: View,
+  view: Rollout,
   group: Group,
   moves: readonly Move[],
   track: string,
   frozen: boolean,
 ): Action[] {
   const { serviceName, service } = group;
-  const template = view.topology?.service;
+  const template = view.topology.service;
   const [first] = moves;
   if (serviceName === undefined || !template || !first) return [];
+  const named = { ...group, serviceName, template };
   const may = !frozen && moves.every((move) => maySwitch(view, group, move));
   const standing = moves.flatMap(({ pool }) => pool.current ?? []).at(0);
   const served = view.revisions.find(({ number }) => number === standing?.revision);
@@ -35,7 +37,7 @@ export function reconcileService(
     const working = may || !works ? undefined : standing;
     if (frozen && !working) return [];
     const revision = working && served ? served : first.target.revision;
-    const desired = desiredService(view, group, revision, working?.track ?? track, false);
+    const desired = desiredService(view, named, revision, working?.track ?? track, false);
     return [applyService(group, desired, `make Service ${serviceName} for revision ${revision.number}`)];
   }
   if (group.track === track || !may) {
@@ -45,22 +47,22 @@ export function reconcileService(
       return [];
     const desired =
       group.track === track || !leads
-        ? desiredService(view, group, (frozen ? served : undefined) ?? first.target.revision, track, false)
-        : desiredService(view, group, served ?? first.target.revision, standing.track, false);
+        ? desiredService(view, named, (frozen ? served : undefined) ?? first.target.revision, track, false)
+        : desiredService(view, named, served ?? first.target.revision, standing.track, false);
     const write = applyService(group, desired, `keep Service ${serviceName}`);
     const [noted, wanted] = [service, desired].map(({ metadata }) => metadata.annotations?.[ANNOTATION.revision]);
     return putRight(view.observed.memory, desired, service, write, hasteOf(moves, noted !== wanted));
   }
   const { revision } = first.target;
   const what = `Service ${serviceName} of ${moves.map(({ pool }) => pool.name).join(', ')} to revision ${revision.number} (${revision.data.input.version})`;
-  const action = applyService(group, desiredService(view, group, revision, track, true), `switch ${what}`);
+  const action = applyService(group, desiredService(view, named, revision, track, true), `switch ${what}`);
   const returns = moves.every(({ target }) => target.mode === 'Return');
   const notices = [{ type: 'Normal' as const, reason: 'Switched', note: `switched ${what}` }];
   return [{ ...action, notices, ...(returns && { takesTrafficBack: true as const }) }];
 }
 
 /** A promotion or a move needs all its pods, or any where none serves; a return as many as serve now, and at least one. */
-function maySwitch(view: View, group: Group, { pool, target }: Move): boolean {
+function maySwitch(view: Rollout, group: Group, { pool, target }: Move): boolean {
   const { workload, revision, mode } = target;
   if (!workload) return false;
   const replicas = wantedReplicas(pool, workload);
@@ -73,11 +75,11 @@ function maySwitch(view: View, group: Group, { pool, target }: Move): boolean {
 }
 
 /** Ready pods of the pool behind its Service now. */
-function servingPods(view: View, group: Group, pool: PoolView): number {
+function servingPods(view: Rollout, group: Group, pool: PoolView): number {
   return pool.current ? pool.current.ready : readyPods(view, pool, group.service?.spec.selector ?? {});
 }
 
-function readyPods({ observed }: View, { name }: PoolView, selector: Record<string, string>): number {
+function readyPods({ observed }: Rollout, { name }: PoolView, selector: Record<string, string>): number {
   return observed.pods.filter(
     ({ ready, metadata }) =>
       ready &&
@@ -87,21 +89,27 @@ function readyPods({ observed }: View, { name }: PoolView, selector: Record<stri
 }
 
 /** The Service leads to more ready pods of the pool than it would by this track. */
-function leadsToMore(view: View, group: Group, pool: PoolView, track: string): boolean {
+function leadsToMore(view: Rollout, group: Group, pool: PoolView, track: string): boolean {
   const selector = group.service?.spec.selector ?? {};
   if (selector[LABEL.track] === undefined) return false;
   const own = { [LABEL.release]: view.owner.name };
   return readyPods(view, pool, { ...selector, ...own }) > readyPods(view, pool, { [LABEL.track]: track, ...own });
 }
 
+interface NamedGroup extends Group {
+  serviceName: string;
+  /** Of its Service. */
+  template: ServiceTemplate;
+}
+
 function desiredService(
-  view: View,
-  group: Group,
+  view: Rollout,
+  group: NamedGroup,
   revision: Revision,
   track: string,
   switched: boolean,
 ): DesiredService {
-  const { service } = group;
+  const { service, template } = group;
   const live = service?.metadata.annotations ?? {};
   const annotations: Record<string, string> = {};
   const switchedAt = switched ? new Date(view.now).toISOString() : live[ANNOTATION.switchedAt];
@@ -110,7 +118,7 @@ function desiredService(
   if (previous !== undefined) annotations[ANNOTATION.previousTrack] = previous;
   const options = {
     owner: view.owner,
-    name: group.serviceName ?? '',
+    name: group.serviceName,
     pools: group.pools.map(({ name }) => name),
     track,
     byTrackAlone: keepsSelector(group, revision, track),
@@ -118,8 +126,7 @@ function desiredService(
     annotations,
     ...(service && { resourceVersion: service.metadata.resourceVersion }),
   };
-  if (group.adopted) return makeAdoptedService(options);
-  return makeService({ ...options, template: view.topology?.service ?? impossible() });
+  return group.adopted ? makeAdoptedService(options) : makeService({ ...options, template });
 }
 
 /**

@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { appReleaseSpec } from '../../api/app-release.ts';
 import { podTemplate, poolTemplate } from '../../api/pod-template.ts';
 import { jsonFault, withoutNulls } from '../../lib/json.ts';
+import { onceForObject } from '../../lib/once.ts';
 import { own, setOwn } from '../../lib/own.ts';
 import type {
   Facts,
@@ -70,15 +71,12 @@ const revisionData = z.looseObject({
   placements: z.record(z.string(), z.string()),
 });
 
-const readData = new WeakMap<object, RevisionData | 'foreign'>();
-
-/** Once for each object that a cache holds. Only judged: what was recorded is handed on as it is, without its nulls. */
+/** Only judged: what was recorded is handed on as it is, without its nulls. */
 export function readRevisionData(data: unknown): RevisionData | undefined {
-  if (!isObject(data)) return undefined;
-  const known = readData.get(data) ?? parseRevisionData(data) ?? 'foreign';
-  readData.set(data, known);
-  return known === 'foreign' ? undefined : known;
+  return isObject(data) ? parsedData(data) : undefined;
 }
+
+const parsedData = onceForObject(parseRevisionData);
 
 function parseRevisionData(data: object): RevisionData | undefined {
   if (jsonFault(data)) return undefined;

@@ -2,6 +2,7 @@ import type { AppReleaseSpec, PodTemplate, Pool } from '../../api/app-release.ts
 import { ANNOTATION } from '../../api/meta.ts';
 import { canonicalJson, shortHash } from '../../lib/canonical-json.ts';
 import { withoutNulls } from '../../lib/json.ts';
+import { onceForObject } from '../../lib/once.ts';
 import { own } from '../../lib/own.ts';
 import type { ControllerRevision } from './kube-objects.ts';
 import { serviceName } from './names.ts';
@@ -113,14 +114,8 @@ export function imagesToResolve(spec: AppReleaseSpec, revisions: readonly Revisi
   return templateImages(spec.template).filter((image) => own(known, image) === undefined);
 }
 
-const readRevisions = new WeakMap<ControllerRevision, Revision>();
-
-/** Reads a ControllerRevision that the operator wrote, once; undefined for one that it did not (the ledger has no data). */
-export function parseRevision(object: ControllerRevision): Revision | undefined {
-  const known = readRevisions.get(object) ?? readRevision(object);
-  if (known) readRevisions.set(object, known);
-  return known;
-}
+/** Reads a ControllerRevision that the operator wrote; undefined for one that it did not (the ledger has no data). */
+export const parseRevision = onceForObject(readRevision);
 
 function readRevision(object: ControllerRevision): Revision | undefined {
   const data = readRevisionData(object.data);
@@ -137,8 +132,8 @@ function readRevision(object: ControllerRevision): Revision | undefined {
 }
 
 /** How long a version may take in a pool, and a move or a rollback to find VMs, in milliseconds. */
-export function deadlineMs(topology: Topology | undefined): number {
-  return (topology?.progressDeadlineSeconds ?? 0) * 1000;
+export function deadlineMs({ progressDeadlineSeconds }: Topology): number {
+  return progressDeadlineSeconds * 1000;
 }
 
 export function topologyOf(spec: AppReleaseSpec): Topology {
@@ -152,24 +147,19 @@ export function topologyOf(spec: AppReleaseSpec): Topology {
   };
 }
 
-const readRecords = new WeakMap<ControllerRevision, LedgerRecord>();
-
-/** Once for each object that a cache holds. */
 export function parseLedger(object: ControllerRevision | undefined): LedgerRecord {
-  if (object === undefined) return { ledger: {} };
-  const { annotations } = object.metadata;
-  const known = readRecords.get(object);
-  if (known) return known;
+  return object === undefined ? { ledger: {} } : readLedger(object);
+}
+
+const readLedger = onceForObject(({ metadata: { annotations } }: ControllerRevision): LedgerRecord => {
   const topology = readTopology(annotations?.[ANNOTATION.topology]);
   const wanted = readWanted(annotations?.[ANNOTATION.wanted]);
-  const record = {
+  return {
     ledger: readPins(annotations?.[ANNOTATION.ledger]),
     ...(topology && { topology }),
     ...(wanted && { wanted }),
   };
-  readRecords.set(object, record);
-  return record;
-}
+});
 
 export function poolFacts(revision: Revision, pool: string): PoolFacts {
   return own(revision.facts.pools, pool) ?? {};

@@ -3,11 +3,10 @@ import { findCondition } from '../../api/conditions.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { Action } from '../record/actions.ts';
 import { automaticRollbackNames } from '../record/names.ts';
-import type { Topology } from '../record/recorded-data.ts';
 import type { Revision } from '../record/revision.ts';
 import { poolFacts } from '../record/revision.ts';
 import { barrierBetween, hasFailed, lastGood, wantedRevision } from '../state/target.ts';
-import type { PoolView, View } from '../state/view.ts';
+import type { PoolView, Rollout } from '../state/view.ts';
 
 export type FailureAnswer =
   | { kind: 'Rollback'; action: Action }
@@ -18,24 +17,22 @@ export type FailureAnswer =
  * What answers a failed revision: a rollback like a person's, once for each attempt; or a person is waited for. Of several
  * pools where it failed, one that nothing answers keeps no other from going back.
  */
-export function answerFailure(view: View): FailureAnswer | undefined {
+export function answerFailure(view: Rollout): FailureAnswer | undefined {
   const wanted = wantedRevision(view);
-  const { topology } = view;
-  if (!wanted || !topology) return undefined;
+  if (!wanted) return undefined;
   const failed = view.pools.filter((pool) => !pool.hold && hasFailed(wanted, pool.name));
-  const answers = failed.map((pool) => answerIn(view, topology, wanted, pool));
-  if (topology.rollback.onFailure === 'RollbackAll' && answers.includes(undefined)) return undefined;
+  const answers = failed.map((pool) => answerIn(view, wanted, pool));
+  if (view.topology.rollback.onFailure === 'RollbackAll' && answers.includes(undefined)) return undefined;
   return answers.find((answer) => answer?.kind === 'Rollback') ?? answers.find((answer) => answer !== undefined);
 }
 
 /** Undefined: a rollback that was made is not accepted yet. */
-function answerIn(view: View, topology: Topology, wanted: Revision, failed: PoolView): FailureAnswer | undefined {
+function answerIn(view: Rollout, wanted: Revision, failed: PoolView): FailureAnswer | undefined {
   const facts = poolFacts(wanted, failed.name).failed;
   const what = `version ${wanted.data.input.version} (revision ${wanted.number}) failed in pool ${failed.name}: ${facts?.message ?? ''}`;
   const wayOut = `release another version, or try again with a ReleasePromotion into stage ${failed.stage.name}`;
-  const { onFailure, barrier } = topology.rollback;
-  const group = view.groups.find(({ pools }) => pools.includes(failed));
-  const pools = onFailure === 'RollbackPool' ? (group?.pools ?? []) : view.pools;
+  const { onFailure, barrier } = view.topology.rollback;
+  const { pools } = onFailure === 'RollbackPool' ? failed.group : view;
   const targets = pools.flatMap((pool) => {
     const to = lastGood(view, pool, wanted);
     return to && !(pool.served && to.number > pool.served.number) ? [{ pool, to }] : [];

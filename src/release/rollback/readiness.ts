@@ -3,12 +3,12 @@ import type { PoolStatus } from '../../api/app-release.ts';
 import { imagePresence } from '../../scheduling/images.ts';
 import { openVms } from '../state/pool-template.ts';
 import type { Revision } from '../record/revision.ts';
-import { barrierBetween, lastGood, wantedReplicas } from '../state/target.ts';
-import type { PoolView, View } from '../state/view.ts';
+import { barrierBetween, lastGood } from '../state/target.ts';
+import type { PoolView, Rollout } from '../state/view.ts';
 
 type RollbackStatus = NonNullable<PoolStatus['rollback']>;
 
-export function rollbackReadiness(view: View, pool: PoolView): RollbackStatus | undefined {
+export function rollbackReadiness(view: Rollout, pool: PoolView): RollbackStatus | undefined {
   const previous = lastGood(view, pool, pool.served);
   if (!previous || !pool.served) return undefined;
   const { number, data } = previous;
@@ -22,7 +22,7 @@ export function rollbackReadiness(view: View, pool: PoolView): RollbackStatus | 
     };
   }
   const standby = pool.workloads.find((workload) => workload.revision === number && workload !== pool.current);
-  const needed = Math.max(1, Math.min(wantedReplicas(pool, pool.current), pool.current?.ready ?? 0));
+  const needed = Math.max(1, Math.min(pool.replicas, pool.current?.ready ?? 0));
   if (standby && standby.ownReady >= needed) return { ...base, readiness: 'Warm' };
   const found = standby ? `${standby.ownReady} of ${needed} pods are ready` : 'no pod runs any more';
   const { readiness, message } = withoutPods(view, pool, previous);
@@ -31,7 +31,7 @@ export function rollbackReadiness(view: View, pool: PoolView): RollbackStatus | 
 
 /** Containers must be started: with or without a pull. */
 function withoutPods(
-  view: View,
+  view: Rollout,
   pool: PoolView,
   previous: Revision,
 ): Pick<RollbackStatus, 'readiness'> & { message: string } {

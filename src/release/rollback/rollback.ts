@@ -12,9 +12,9 @@ import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { Revision } from '../record/revision.ts';
 import type { PoolFacts } from '../record/recorded-data.ts';
 import { isGood, poolFacts } from '../record/revision.ts';
-import { barrierBetween, isAvailable, lastGood, wantedReplicas, wantedRevision } from '../state/target.ts';
+import { barrierBetween, isAvailable, lastGood, wantedRevision } from '../state/target.ts';
 import { namesWanted } from '../stages/promotions.ts';
-import type { Hold, PoolView, View } from '../state/view.ts';
+import type { Hold, PoolView, Rollout, View } from '../state/view.ts';
 
 /** Accepts or rejects what is new. The targets are stored before any workload is written and never computed again. */
 export function answerRollbacks(view: View): Action[] {
@@ -97,7 +97,7 @@ function title({ number, data }: Revision): string {
 }
 
 function decide(view: View, { spec }: ReleaseRollback): Answer {
-  if (!view.topology)
+  if (view.kind === 'Unknown')
     return { reason: 'NothingRuns', message: 'the release has never had a valid spec: there is nothing to return to' };
   const unknown = spec.pools?.find((name) => !view.pools.some((pool) => pool.name === name));
   if (unknown !== undefined) {
@@ -145,7 +145,7 @@ function heldAgainst(view: View): Pick<ReleaseRollbackStatus, 'heldAgainst' | 'h
   return view.lastWanted ? { heldAgainst: view.lastWanted.number } : {};
 }
 
-function choose(view: View, pool: PoolView, spec: ReleaseRollback['spec']): { to: Revision } | { stays: string } {
+function choose(view: Rollout, pool: PoolView, spec: ReleaseRollback['spec']): { to: Revision } | { stays: string } {
   const explicit = spec.toRevision !== undefined || spec.toVersion !== undefined;
   const named = view.revisions.filter(
     ({ number, data }) =>
@@ -177,7 +177,7 @@ function choose(view: View, pool: PoolView, spec: ReleaseRollback['spec']): { to
   return { to };
 }
 
-function nameable(view: View): string {
+function nameable(view: Rollout): string {
   const good = view.revisions.filter((revision) => view.pools.some(({ name }) => isGood(revision, name)));
   if (good.length === 0) return 'No revision has been good in any pool yet';
   return `What can be named: ${good.map(({ number, data }) => `${data.input.version} (revision ${number})`).join(', ')}`;
@@ -251,22 +251,15 @@ function followPool(view: View, rollback: ReleaseRollback, own: RollbackPoolStat
   if (holder && holder.uid !== rollback.metadata.uid) return { ...own, supersededBy: holder.name };
   if (own.completedAt !== undefined) return own;
   // One that stays has nowhere to come back to, however it fares.
-  if (own.message === undefined && !(hasReturned(view, pool, own.to) && isMarked(view, pool, rollback))) return own;
+  if (own.message === undefined && !(hasReturned(pool, own.to) && isMarked(view, pool, rollback))) return own;
   return { ...own, completedAt: new Date(view.now).toISOString() };
 }
 
 /** The pool serves the target, with pods: for RollingUpdate all of them, since the old ones serve until then. */
-function hasReturned(view: View, pool: PoolView, to: number | undefined): boolean {
+function hasReturned({ served, current, group, replicas }: PoolView, to: number | undefined): boolean {
   if (to === undefined) return true;
-  const { served, current } = pool;
   if (served?.number !== to || !current) return false;
-  if (
-    view.groups.some(
-      (group) => group.pools.includes(pool) && group.service !== undefined && group.track !== current.track,
-    )
-  )
-    return false;
-  const replicas = wantedReplicas(pool, current);
+  if (group.service !== undefined && group.track !== current.track) return false;
   return current.strategy === 'RollingUpdate'
     ? isAvailable(current, served, replicas)
     : current.ownReady > 0 || replicas === 0;
@@ -280,7 +273,7 @@ function isMarked(view: View, pool: PoolView, { status }: ReleaseRollback): bool
 
 function endOfHold(view: View, rollback: ReleaseRollback): string | undefined {
   const wanted = wantedRevision(view);
-  if (!wanted) return undefined;
+  if (view.kind === 'Unknown' || !wanted) return undefined;
   if (!keepsOut(view, rollback, wanted)) return `${title(wanted)} is wanted now`;
   const retry = view.observed.promotions.find((promotion) => namesWanted(view, promotion));
   return retry && `ReleasePromotion ${retry.metadata.name} names the held revision ${wanted.number}: retry`;
@@ -306,7 +299,7 @@ function followNotices({ metadata, status }: ReleaseRollback, next: ReleaseRollb
 }
 
 /** Marks what was taken back, so that it comes again only by hand, stage by stage; and what was passed over has left. */
-export function markRolledBack(view: View, drafts: FactsDraft): void {
+export function markRolledBack(view: Rollout, drafts: FactsDraft): void {
   for (const pool of view.pools) {
     const { hold } = pool;
     if (!hold) continue;

@@ -7,11 +7,11 @@ import type { Revision } from '../record/revision.ts';
 import type { Approval } from '../record/recorded-data.ts';
 import { poolFacts } from '../record/revision.ts';
 import { hasFailed } from '../state/target.ts';
-import type { View } from '../state/view.ts';
+import type { Rollout } from '../state/view.ts';
 import { stagePools } from './stage-pools.ts';
 
 /** The approval that was spent on the stage, or the promotion that can be. */
-export function approvalFor(view: View, stage: Stage, revision: Revision): Approval | undefined {
+export function approvalFor(view: Rollout, stage: Stage, revision: Revision): Approval | undefined {
   const failedAt = stagePools(view, stage).map(({ name }) =>
     hasFailed(revision, name) ? Date.parse(poolFacts(revision, name).failed?.at ?? '') : 0,
   );
@@ -35,7 +35,7 @@ export function approvalFor(view: View, stage: Stage, revision: Revision): Appro
   };
 }
 
-function isUsable({ metadata, status }: ReleasePromotion, view: View, revision: Revision): boolean {
+function isUsable({ metadata, status }: ReleasePromotion, view: Rollout, revision: Revision): boolean {
   return (
     conditionIs(status?.conditions, 'Accepted', 'True') &&
     status?.completedAt === undefined &&

@@ -1,5 +1,6 @@
 /** What keeps a revision out of a stage because of the VMs of its pools: work on them, or too little room. Pure. */
 import { LABEL } from '../../api/meta.ts';
+import { keptByText } from '../../lib/once.ts';
 import type { RoomCount } from '../../scheduling/fit.ts';
 import type { Demand, LabelledPods } from '../../scheduling/demand.ts';
 import { countRoom } from '../../scheduling/fit.ts';
@@ -13,22 +14,15 @@ import type { LookUpRooms } from '../state/observed.ts';
 import type { Claim, Claims } from '../state/claim.ts';
 import { waitingSince, withRooms } from './claims.ts';
 import type { Revision } from '../record/revision.ts';
-import { effectiveStrategy, rollsBeside, wantedKey, wantedReplicas } from '../state/target.ts';
-import type { PoolView, View, Workload } from '../state/view.ts';
-
-/** Why a pool should be left alone for now. */
-export interface VmWait {
-  reason: 'VMsUnavailable' | 'NoCapacity';
-  message: string;
-  until?: number;
-}
+import { rollsBeside, wantedKey, wantedReplicas } from '../state/target.ts';
+import type { PoolView, Rollout, Wait, Workload } from '../state/view.ts';
 
 const WAY_OUT = 'spec.capacity: Proceed enters all the same';
 
 /** All of the pools are let in together, so they are judged together. */
-export function capacityWait(view: View, pools: readonly PoolView[], revision: Revision): VmWait | undefined {
+export function capacityWait(view: Rollout, pools: readonly PoolView[], revision: Revision): Wait | undefined {
   const { rooms } = view.observed;
-  if (view.topology?.capacity === 'Proceed' || !rooms) return undefined;
+  if (view.topology.capacity === 'Proceed' || !rooms) return undefined;
   const demands = demandsOf(view, pools, revision, rooms);
   for (const { pool, shape, rooms: own } of demands) {
     const nodes = own.map(({ node }) => node).filter((node) => isFor(node, shape));
@@ -49,16 +43,16 @@ export interface RoomForMove {
 }
 
 /** Whether what serves finds room on other VMs, beside all that goes there too; work on them keeps nothing out. */
-export function moveCapacityWait(view: View, moves: readonly RoomForMove[]): VmWait | undefined {
+export function moveCapacityWait(view: Rollout, moves: readonly RoomForMove[]): Wait | undefined {
   const { rooms } = view.observed;
-  if (view.topology?.capacity === 'Proceed' || !rooms) return undefined;
+  if (view.topology.capacity === 'Proceed' || !rooms) return undefined;
   const demands = moves.map(({ pool, revision, placed }) => withRooms(comingTo(view, pool, revision, placed), rooms));
   // What serves stands in no row.
   return shortageOf(view, demands, 0);
 }
 
 /** `since`: when it began to wait (ms since the epoch). */
-function shortageOf(view: View, demands: readonly Demand[], since: number): VmWait | undefined {
+function shortageOf(view: Rollout, demands: readonly Demand[], since: number): Wait | undefined {
   const others = view.observed.others?.() ?? [];
   const reserved = reservedBy(view, others);
   const found = count(view, demands, reserved);
@@ -74,14 +68,14 @@ function shortageOf(view: View, demands: readonly Demand[], since: number): VmWa
 }
 
 /** Those that were let into VMs which the demands ask for, too. */
-function takersOf({ observed: { rooms } }: View, demands: readonly Demand[], others: readonly Claims[]): Claims[] {
+function takersOf({ observed: { rooms } }: Rollout, demands: readonly Demand[], others: readonly Claims[]): Claims[] {
   const asked = new Set(demands.flatMap((demand) => demand.rooms.map(({ node }) => node.metadata.name)));
   return others.filter(({ reserved }) =>
     reserved.some(({ nodeSelector }) => rooms?.(nodeSelector).some(({ node }) => asked.has(node.metadata.name))),
   );
 }
 
-function reservedBy({ observed: { rooms } }: View, others: readonly Claims[]): Demand[] {
+function reservedBy({ observed: { rooms } }: Rollout, others: readonly Claims[]): Demand[] {
   if (!rooms) return [];
   return others.flatMap(({ reserved }) => reserved.map((claim) => withRooms(claim, rooms)));
 }
@@ -100,7 +94,7 @@ interface Row {
 }
 
 /** Who has waited longer goes first, where there is room for it: what does not fit holds nobody back. */
-function firstInRow(view: View, { demands, since, reserved, others }: Row): Claims | undefined {
+function firstInRow(view: Rollout, { demands, since, reserved, others }: Row): Claims | undefined {
   const { owner, observed } = view;
   const own = `${owner.namespace}/${owner.name}`;
   const before = others
@@ -118,18 +112,18 @@ function firstInRow(view: View, { demands, since, reserved, others }: Row): Clai
 }
 
 /** Why nobody knows whether there is room for pools that are let in all the same; undefined where it was counted. */
-export function roomUnknown(view: View, pools: readonly PoolView[], revision: Revision): string | undefined {
+export function roomUnknown(view: Rollout, pools: readonly PoolView[], revision: Revision): string | undefined {
   const { rooms } = view.observed;
-  if (view.topology?.capacity === 'Proceed' || !rooms) return undefined;
+  if (view.topology.capacity === 'Proceed' || !rooms) return undefined;
   const found = count(view, demandsOf(view, pools, revision, rooms), []);
   return found.kind === 'Unknown' ? found.message : undefined;
 }
 
-function count(view: View, demands: readonly Demand[], reserved: readonly Demand[]): RoomCount {
+function count(view: Rollout, demands: readonly Demand[], reserved: readonly Demand[]): RoomCount {
   return (view.observed.countRoom ?? countRoom)(demands, reserved);
 }
 
-function demandsOf(view: View, pools: readonly PoolView[], revision: Revision, rooms: LookUpRooms): Demand[] {
+function demandsOf(view: Rollout, pools: readonly PoolView[], revision: Revision, rooms: LookUpRooms): Demand[] {
   return pools.map((pool) => withRooms(comingTo(view, pool, revision), rooms));
 }
 
@@ -137,10 +131,10 @@ type Placed = Pick<WorkloadIdentity, 'strategy' | 'key'>;
 
 /** The pods of a revision that a pool has yet to get. */
 export function comingTo(
-  view: View,
+  view: Rollout,
   pool: PoolView,
   revision: Revision,
-  placed: Placed = { strategy: effectiveStrategy(view, pool), key: wantedKey(view, pool) },
+  placed: Placed = { strategy: pool.strategy, key: wantedKey(pool) },
 ): Claim {
   const shape = podShape(poolTemplate(view, pool, revision, placed));
   return {
@@ -157,7 +151,7 @@ export function comingTo(
 type Coming = Pick<Demand, 'count' | 'leaving'>;
 
 /** All pods beside those that serve, which stay as the standby; what stands by until now gives its room first. */
-function beside(view: View, pool: PoolView, revision: Revision, key: string): Coming {
+function beside(view: Rollout, pool: PoolView, revision: Revision, key: string): Coming {
   const own = pool.workloads.find((workload) => workload.revision === revision.number && workload.key === key);
   const leaving = pool.workloads.filter((workload) => workload !== own && workload !== pool.current);
   const there = own?.pods.filter(({ nodeName }) => nodeName !== undefined).length ?? 0;
@@ -165,10 +159,9 @@ function beside(view: View, pool: PoolView, revision: Revision, key: string): Co
 }
 
 /** In the place of those that serve: the surge beside them where none may be missing, all of them in the end. */
-function instead(view: View, pool: PoolView, revision: Revision): Coming {
-  const { current } = pool;
-  const replicas = wantedReplicas(pool, current);
-  const { maxSurge = '25%', maxUnavailable = '25%' } = view.topology?.strategy ?? {};
+function instead(view: Rollout, pool: PoolView, revision: Revision): Coming {
+  const { current, replicas } = pool;
+  const { maxSurge = '25%', maxUnavailable = '25%' } = view.topology.strategy;
   const mayMiss = Math.floor(rawPods(maxUnavailable, replicas));
   const others = pool.workloads.filter((workload) => workload !== current);
   const bound = (current?.pods ?? []).filter(({ nodeName }) => nodeName !== undefined);
@@ -185,7 +178,7 @@ function isOf({ number }: Revision): (pod: Pod) => boolean {
   return ({ metadata }) => metadata.labels?.[LABEL.revision] === String(number);
 }
 
-function oldPods(view: View, pool: PoolView, kept: readonly Pod[]): ReadonlySet<string> {
+function oldPods(view: Rollout, pool: PoolView, kept: readonly Pod[]): ReadonlySet<string> {
   const all = uids(view, pool.workloads);
   if (kept.length === 0) return all;
   const staying = new Set(kept.map(({ metadata }) => metadata.uid));
@@ -198,16 +191,18 @@ function rawPods(value: number | string, replicas: number): number {
 }
 
 const NOBODY: ReadonlySet<string> = new Set();
-const knownUids = new WeakMap<View['observed']['pods'], Map<string, ReadonlySet<string>>>();
 
-/** The same set for the same pods, so that what was counted with it is found again. */
-function uids({ observed }: View, workloads: readonly Workload[]): ReadonlySet<string> {
+/** The same set for the same pods, so that what was counted with it is found again: see createRoomCounter. */
+const uidsByNames = keptByText<ReadonlySet<string>>();
+
+function uids({ observed }: Rollout, workloads: readonly Workload[]): ReadonlySet<string> {
   if (workloads.every(({ pods }) => pods.length === 0)) return NOBODY;
-  const byNames = knownUids.get(observed.pods) ?? new Map<string, ReadonlySet<string>>();
   const names = workloads.map(({ name }) => name).join();
-  const own = byNames.get(names) ?? new Set(workloads.flatMap(({ pods }) => pods.map(({ metadata }) => metadata.uid)));
-  knownUids.set(observed.pods, byNames.set(names, own));
-  return own;
+  return uidsByNames(
+    observed.pods,
+    names,
+    () => new Set(workloads.flatMap(({ pods }) => pods.map(({ metadata }) => metadata.uid))),
+  );
 }
 
 type Labels = LabelledPods['labels'];
@@ -215,16 +210,19 @@ type Labels = LabelledPods['labels'];
 const NO_PODS: Demand['labelled'] = [];
 /** Pods that agree in these have all labels in common. */
 const SHARED = [LABEL.workload, LABEL.revision, LABEL.track] as const;
-const knownPods = new WeakMap<View['observed']['pods'], { revisions: string; labelled: Demand['labelled'] }>();
+/** By the numbers of the revisions; for the same reason. */
+const labelledByRevisions = keptByText<Demand['labelled']>();
 
-/** This release's pods: those of others are of other labels, as a rule. Put together once for the same pods. */
-function labelledPods({ observed, revisions }: View): Demand['labelled'] {
+/** This release's pods: those of others are of other labels, as a rule. */
+function labelledPods({ observed, revisions }: Rollout): Demand['labelled'] {
   const numbers = revisions.map(({ number }) => number).join();
-  const known = knownPods.get(observed.pods);
-  if (known?.revisions === numbers) return known.labelled;
+  return labelledByRevisions(observed.pods, numbers, () => groupByLabels(observed.pods, revisions));
+}
+
+function groupByLabels(pods: readonly Pod[], revisions: readonly Revision[]): Demand['labelled'] {
   const groups = new Map<string, { labels: Labels; pods: Pod[] }>();
   let [last, group]: [Labels?, { pods: Pod[] }?] = [];
-  for (const pod of observed.pods) {
+  for (const pod of pods) {
     const own = pod.metadata.labels ?? {};
     // Those of one Deployment come one after the other, as a rule.
     if (!group || !SHARED.every((label) => last?.[label] === own[label])) {
@@ -235,9 +233,7 @@ function labelledPods({ observed, revisions }: View): Demand['labelled'] {
     }
     group.pods.push(pod);
   }
-  const labelled = [...groups.values()];
-  knownPods.set(observed.pods, { revisions: numbers, labelled });
-  return labelled;
+  return [...groups.values()];
 }
 
 function allLabelsOf(own: Labels, revisions: readonly Revision[]): Labels {

@@ -5,7 +5,7 @@ import type { Revision } from '../record/revision.ts';
 import { poolFacts } from '../record/revision.ts';
 import type { Claim } from '../state/claim.ts';
 import type { LookUpRooms } from '../state/observed.ts';
-import type { PoolView, View } from '../state/view.ts';
+import type { PoolView, Rollout } from '../state/view.ts';
 
 export function withRooms({ nodeSelector, ...claim }: Claim, rooms: LookUpRooms): Demand {
   return { ...claim, rooms: rooms(nodeSelector) };
@@ -15,7 +15,7 @@ export function withRooms({ nodeSelector, ...claim }: Claim, rooms: LookUpRooms)
  * Since when it waits for room: since its condition turned, or since it gave room back, so that who found none in time goes
  * behind those that have waited meanwhile. A status that was erased costs the place in the row, no more.
  */
-export function waitingSince(view: View, pools: readonly PoolView[], revision: Revision): number {
+export function waitingSince(view: Rollout, pools: readonly PoolView[], revision: Revision): number {
   const condition = findCondition(view.observed.release.status?.conditions, 'CapacityAvailable');
   const turned = condition?.reason === 'NoCapacity' ? Date.parse(condition.lastTransitionTime) : view.now;
   const gaveBack = pools.map(({ name }) => Date.parse(poolFacts(revision, name).gaveBack ?? '') || 0);

@@ -4,14 +4,13 @@ import type { FactsDraft } from '../record/facts-draft.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Facts, PoolFacts } from '../record/recorded-data.ts';
 import { hasFailed, isEntered, isRevert, wantedKey, wantedRevision } from '../state/target.ts';
-import type { PoolView, View } from '../state/view.ts';
+import type { PoolView, Rollout } from '../state/view.ts';
 import { approvalFor } from './approvals.ts';
 import { roomUnknown, capacityWait } from './capacity.ts';
-import { gate } from './gates.ts';
 import { poolsToEnter, stagePools } from './stage-pools.ts';
 
 /** Lets pools in: by a revert at once, into an added pool what its stage runs, else by the gates. Returns those pools. */
-export function enterStages(view: View, drafts: FactsDraft): ReadonlySet<PoolView> {
+export function enterStages(view: Rollout, drafts: FactsDraft): ReadonlySet<PoolView> {
   const wanted = wantedRevision(view);
   const entered = new Set<PoolView>();
   if (!wanted) return entered;
@@ -20,14 +19,14 @@ export function enterStages(view: View, drafts: FactsDraft): ReadonlySet<PoolVie
     enter(view, drafts, pool, revision);
   }
   for (const pool of view.pools) {
-    if (!pool.hold && isRevert(view, pool, wanted) && !isEntered(view, pool, wanted)) letIn(pool, wanted);
+    if (!pool.hold && isRevert(view, pool, wanted) && !isEntered(pool, wanted)) letIn(pool, wanted);
   }
-  for (const stage of view.topology?.stages ?? []) {
+  for (const stage of view.topology.stages) {
     const waiting = poolsToEnter(view, stage, wanted).filter((pool) => !isRevert(view, pool, wanted));
     if (waiting.length === 0) continue;
     const added = waiting.filter((pool) => !pool.served && !pool.lost && !pool.entered);
     const mates = stagePools(view, stage).filter((pool) => !waiting.includes(pool));
-    const wait = gate(view, stage, wanted);
+    const wait = view.gate(stage);
     if (!wait) {
       const approval = approvalFor(view, stage, wanted);
       for (const pool of waiting) letIn(pool, wanted);
@@ -46,14 +45,14 @@ export function enterStages(view: View, drafts: FactsDraft): ReadonlySet<PoolVie
   return entered;
 }
 
-function enter(view: View, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
+function enter(view: Rollout, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
   const facts: Facts = drafts.change(revision);
   const own = ownOrNew<PoolFacts>(facts.pools, pool.name, () => ({}));
   const at = new Date(view.now).toISOString();
   if (hasFailed(revision, pool.name) && own.failed && (facts.attempt ?? 1) <= own.failed.attempt) {
     facts.attempt = own.failed.attempt + 1;
   }
-  own.entered = { at, attempt: facts.attempt ?? 1, key: wantedKey(view, pool) };
+  own.entered = { at, attempt: facts.attempt ?? 1, key: wantedKey(pool) };
   own.clock = { start: at };
   delete own.healthySince;
   delete own.placed;

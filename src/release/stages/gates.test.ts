@@ -6,15 +6,15 @@ import type { Observed } from '../state/observed.ts';
 import { NOW } from '../testing.ts';
 import type { FactWords, PromotionWords, Words } from '../world-testing.ts';
 import { GOOD, revisionNumbered, stageNamed, viewOf } from '../world-testing.ts';
-import type { Wait } from './gates.ts';
-import { gate } from './gates.ts';
+import type { Wait } from '../state/view.ts';
+import { judgeGate } from './gates.ts';
 import { ago } from './moves-testing.ts';
 
 /** What keeps the newest revision out of a stage. */
 function waitFor(stage: string, words: Words): Wait | undefined {
   const seen = viewOf(words);
   const newest = Math.max(...seen.revisions.map(({ number }) => number));
-  return gate(seen, stageNamed(seen, stage), revisionNumbered(seen, newest));
+  return judgeGate(seen, stageNamed(seen, stage), revisionNumbered(seen, newest));
 }
 
 type Row = [what: string, words: Words, wait?: Partial<Wait>, stage?: string];
@@ -400,6 +400,7 @@ describe('of several gates the first speaks', () => {
 
 test('a gate is judged once for a view', () => {
   const seen = viewOf(afterCanary({}, { healthySince: 0.5 }));
-  const [stage, newest] = [stageNamed(seen, 'production'), revisionNumbered(seen, 2)];
-  expect(gate(seen, stage, newest)).toBe(gate(seen, stage, newest));
+  const stage = stageNamed(seen, 'production');
+  expect(seen.gate(stage)).toBe(seen.gate(stage));
+  expect(seen.gate(stage)).toEqual(judgeGate(seen, stage, revisionNumbered(seen, 2)));
 });

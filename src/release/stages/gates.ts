@@ -5,35 +5,16 @@ import type { Revision } from '../record/revision.ts';
 import type { Approval } from '../record/recorded-data.ts';
 import { isBad, poolFacts } from '../record/revision.ts';
 import { describeMark, inheritsFrom, keepsOut } from '../state/kinship.ts';
-import { hasFailed, isEntered, isHealthy, wantedReplicas } from '../state/target.ts';
-import type { PoolView, View } from '../state/view.ts';
+import { hasFailed, isEntered, isHealthy } from '../state/target.ts';
+import type { PoolView, Rollout, Wait } from '../state/view.ts';
 import { inForce } from '../state/view.ts';
 import { approvalFor } from './approvals.ts';
-import type { VmWait } from './capacity.ts';
 import { capacityWait } from './capacity.ts';
-import type { PullWait } from './prepull.ts';
 import { prepullWait } from './prepull.ts';
 import { poolsToEnter, stagePools } from './stage-pools.ts';
 
-export interface Wait {
-  reason:
-    | 'Paused'
-    | 'Failed'
-    | 'HeldByRollback'
-    | 'NameTaken'
-    | 'StageBefore'
-    | 'Soaking'
-    | 'WaitingForApproval'
-    | 'ProvesNothing'
-    | PullWait['reason']
-    | VmWait['reason'];
-  message: string;
-  /** When this may change by itself (ms since the epoch). */
-  until?: number;
-}
-
 interface Candidate {
-  view: View;
+  view: Rollout;
   stage: Stage;
   pools: readonly PoolView[];
   before: readonly PoolView[];
@@ -55,19 +36,9 @@ const GATES: readonly Gate[] = [
   vmsAreFree,
 ];
 
-const knownGates = new WeakMap<View, Map<string, Wait | undefined>>();
-
-/** What keeps the wanted revision out of a stage; undefined where it may enter. Judged once for each view: many rules ask. */
-export function gate(view: View, stage: Stage, revision: Revision): Wait | undefined {
-  const known = knownGates.get(view) ?? new Map<string, Wait | undefined>();
-  knownGates.set(view, known);
-  const key = `${revision.number} ${stage.name}`;
-  if (!known.has(key)) known.set(key, firstWait(view, stage, revision));
-  return known.get(key);
-}
-
-function firstWait(view: View, stage: Stage, revision: Revision): Wait | undefined {
-  const stages = view.topology?.stages ?? [];
+/** What keeps a revision out of a stage; undefined where it may enter. The view has it for the wanted one: see its `gate`. */
+export function judgeGate(view: Rollout, stage: Stage, revision: Revision): Wait | undefined {
+  const { stages } = view.topology;
   const previous = stages[stages.findIndex(({ name }) => name === stage.name) - 1];
   const approval = approvalFor(view, stage, revision);
   const candidate: Candidate = {
@@ -86,7 +57,7 @@ function firstWait(view: View, stage: Stage, revision: Revision): Wait | undefin
 }
 
 /** Why a revision comes only by hand, stage by stage: it is marked bad or on a further attempt, or inherits such marks. */
-function whyByHand(view: View, revision: Revision): string | undefined {
+function whyByHand(view: Rollout, revision: Revision): string | undefined {
   if (isBad(revision) || (revision.facts.attempt ?? 1) > 1) return 'it was taken back or failed before';
   const earlier = inheritsFrom(view, revision);
   return earlier && describeMark(earlier, revision);
@@ -127,7 +98,7 @@ function namesAreFree({ view, pools }: Candidate): Wait | undefined {
 }
 
 function stageBeforeIsHealthy({ view, before, revision }: Candidate): Wait | undefined {
-  const counted = before.filter((pool) => wantedReplicas(pool, pool.current) > 0);
+  const counted = before.filter((pool) => pool.replicas > 0);
   if (before.length > 0 && counted.length === 0) {
     return {
       reason: 'ProvesNothing',
@@ -141,7 +112,7 @@ function stageBeforeIsHealthy({ view, before, revision }: Candidate): Wait | und
       message: `pool ${held.name} of the stage before is held by ${held.hold?.rollback.metadata.name ?? ''}`,
     };
   }
-  const missing = counted.find((pool) => !isEntered(view, pool, revision) || !isHealthy(view, pool, revision));
+  const missing = counted.find((pool) => !isEntered(pool, revision) || !isHealthy(view, pool, revision));
   return (
     missing && {
       reason: 'StageBefore',
@@ -154,9 +125,7 @@ function stageBeforeHasSoaked({ view, before, revision, approval }: Candidate): 
   if (approval?.skipSoak) return undefined;
   const until = Math.max(
     0,
-    ...before
-      .filter((pool) => wantedReplicas(pool, pool.current) > 0)
-      .map((pool) => soakedAt(pool, revision) ?? Number.POSITIVE_INFINITY),
+    ...before.filter((pool) => pool.replicas > 0).map((pool) => soakedAt(pool, revision) ?? Number.POSITIVE_INFINITY),
   );
   if (until <= view.now) return undefined;
   const stage = before[0]?.stage.name ?? '';

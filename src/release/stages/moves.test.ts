@@ -5,13 +5,12 @@ import { vm } from '../../scheduling/testing.ts';
 import { ANNOTATION } from '../../api/meta.ts';
 import { ago, heldAt, keyOn, onVms, placedWorld } from './moves-testing.ts';
 import type { Runs } from './moves-testing.ts';
-import { moveOf, placedAsWanted } from './moves.ts';
+import { placedAsWanted } from './moves.ts';
 import type { Observed } from '../state/observed.ts';
 import { plan } from '../plan.ts';
 import type { Facts, PoolFacts } from '../record/recorded-data.ts';
-import { poolTarget } from '../state/target.ts';
 import { NOW, revision, spec } from '../testing.ts';
-import { view } from '../state/view.ts';
+import { view } from '../view.ts';
 
 /** It serves both pools on the VMs of their names; the spec names others for those of `moved`. */
 const ENTERED = { at: ago(90), attempt: 1, key: keyOn('a') };
@@ -56,7 +55,7 @@ function recorded(seen: Observed): Facts['pools'] | undefined {
 
 function states(seen: Observed): Record<string, string | undefined> {
   const now = view(seen, NOW);
-  return Object.fromEntries(now.pools.map((pool) => [pool.name, moveOf(now, pool)?.state]));
+  return Object.fromEntries(now.pools.map((pool) => [pool.name, pool.move?.state]));
 }
 
 const MOVED = { at: ago(1), key: keyOn('new-a') };
@@ -135,7 +134,7 @@ describe('a move that is under way', () => {
   test('is the target of its pool, and the old pods serve until the new ones are there', () => {
     const seen = view(world({ a: 'new-a' }, { of }), NOW);
     const [pool] = seen.pools;
-    expect(pool && poolTarget(seen, pool)).toMatchObject({ mode: 'Move', key: keyOn('new-a') });
+    expect(pool?.target).toMatchObject({ mode: 'Move', key: keyOn('new-a') });
     const runs = [A, B, { pool: 'a', on: 'new-a', ready: 1 }];
     const actions = plan(world({ a: 'new-a' }, { of, runs }), NOW).actions;
     expect(actions.filter(({ kind }) => kind === 'ApplyService')).toMatchObject([

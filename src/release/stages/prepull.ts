@@ -1,5 +1,4 @@
 /** `prepull`: a version's images come to every VM of a stage's pools before it is entered. Pure. */
-import type { Stage } from '../../api/app-release.ts';
 import { LABEL } from '../../api/meta.ts';
 import { ownOrNew } from '../../lib/own.ts';
 import { hasImages } from '../../scheduling/images.ts';
@@ -15,19 +14,13 @@ import type { Revision } from '../record/revision.ts';
 import type { PoolFacts } from '../record/recorded-data.ts';
 import { deadlineMs, poolFacts } from '../record/revision.ts';
 import { isEntered, wantedRevision } from '../state/target.ts';
-import type { PoolView, View } from '../state/view.ts';
+import type { PoolView, Rollout, View, Wait } from '../state/view.ts';
 
 /** Pods that pull in one pool at a time: a registry serves more than one cluster. */
 const MAX_PULLS = 20;
 
-export interface PullWait {
-  reason: 'PullingImages';
-  message: string;
-  until: number;
-}
-
 /** Keeps a stage shut until the VMs have the images; no longer than a version may take to get ready. */
-export function prepullWait(view: View, pools: readonly PoolView[], revision: Revision): PullWait | undefined {
+export function prepullWait(view: Rollout, pools: readonly PoolView[], revision: Revision): Wait | undefined {
   for (const pool of pools) {
     if (!isPulling(view, pool, revision)) continue;
     const { have, of } = progressOf(view, pool, revision);
@@ -39,19 +32,31 @@ export function prepullWait(view: View, pools: readonly PoolView[], revision: Re
   return undefined;
 }
 
-/** Pods that pull, where they are missing; those that have done their work, or whose work nobody needs, go. */
-export function pullImages(view: View): Action[] {
-  const wanted = wantedRevision(view);
-  const pools = wanted ? poolsToPull(view, wanted).filter((pool) => isPulling(view, pool, wanted)) : [];
-  const needed = new Set(pools.flatMap((pool) => (wanted ? pullsOf(view, pool, wanted) : [])));
-  const removed = view.observed.pods
+/** Pods that have done their work, or whose work nobody needs, go. */
+export function removePulls(view: View): Action[] {
+  const needed = new Set(view.kind === 'Rollout' ? neededPulls(view) : []);
+  return view.observed.pods
     .filter(({ metadata }) => metadata.labels?.[LABEL.pull] !== undefined && metadata.deletionTimestamp === undefined)
     .filter((pod) => !needed.has(pod))
     .map((pod): Action => ({ kind: 'DeletePull', message: `remove ${pod.metadata.name}`, target: targetOf(pod) }));
-  return [...removed, ...(wanted ? pools.flatMap((pool) => startPulls(view, pool, wanted)) : [])];
 }
 
-function startPulls(view: View, pool: PoolView, revision: Revision): Action[] {
+function neededPulls(view: Rollout): Pod[] {
+  const wanted = wantedRevision(view);
+  return wanted ? pullingPools(view, wanted).flatMap((pool) => pullsOf(view, pool, wanted)) : [];
+}
+
+/** Makes pods that pull, where they are missing. */
+export function startPulls(view: Rollout): Action[] {
+  const wanted = wantedRevision(view);
+  return wanted ? pullingPools(view, wanted).flatMap((pool) => startPullsIn(view, pool, wanted)) : [];
+}
+
+function pullingPools(view: Rollout, revision: Revision): PoolView[] {
+  return poolsToPull(view, revision).filter((pool) => isPulling(view, pool, revision));
+}
+
+function startPullsIn(view: Rollout, pool: PoolView, revision: Revision): Action[] {
   // Begun when that is recorded: from then on the time counts.
   if (poolFacts(revision, pool.name).pulling === undefined) return [];
   const pods = pullsOf(view, pool, revision);
@@ -69,7 +74,7 @@ function startPulls(view: View, pool: PoolView, revision: Revision): Action[] {
 }
 
 /** Records that a pool's VMs begin to pull, and that all have pulled. */
-export function markPulls(view: View, drafts: FactsDraft): void {
+export function markPulls(view: Rollout, drafts: FactsDraft): void {
   const wanted = wantedRevision(view);
   if (!wanted) return;
   for (const pool of poolsToPull(view, wanted)) {
@@ -88,32 +93,32 @@ export function markPulls(view: View, drafts: FactsDraft): void {
   }
 }
 
-function poolsToPull(view: View, revision: Revision): PoolView[] {
+function poolsToPull(view: Rollout, revision: Revision): PoolView[] {
   if (view.paused !== undefined) return [];
-  return (view.topology?.stages ?? [])
-    .filter(({ prepull }: Partial<Stage>) => prepull === true)
+  return view.topology.stages
+    .filter(({ prepull }) => prepull)
     .flatMap((stage) => poolsToEnter(view, stage, revision))
-    .filter((pool) => !isEntered(view, pool, revision));
+    .filter((pool) => !isEntered(pool, revision));
 }
 
-function isPulling(view: View, pool: PoolView, revision: Revision): boolean {
+function isPulling(view: Rollout, pool: PoolView, revision: Revision): boolean {
   if (!poolsToPull(view, revision).includes(pool) || poolFacts(revision, pool.name).pulled !== undefined) return false;
   return view.now < givesUpAt(view, pool, revision) && progressOf(view, pool, revision).of > 0;
 }
 
 /** A VM that cannot pull keeps nothing out for ever (ms since the epoch). */
-function givesUpAt(view: View, pool: PoolView, revision: Revision): number {
+function givesUpAt(view: Rollout, pool: PoolView, revision: Revision): number {
   const { pulling } = poolFacts(revision, pool.name);
   const start = pulling === undefined ? view.now : Date.parse(pulling);
   return start + deadlineMs(view.topology);
 }
 
-function progressOf(view: View, pool: PoolView, revision: Revision): { have: number; of: number } {
+function progressOf(view: Rollout, pool: PoolView, revision: Revision): { have: number; of: number } {
   const of = openVms(view, pool, revision).length;
   return { have: of - missingNodes(view, pool, revision).length, of };
 }
 
-function missingNodes(view: View, pool: PoolView, revision: Revision): Node[] {
+function missingNodes(view: Rollout, pool: PoolView, revision: Revision): Node[] {
   const digests = Object.values(revision.data.images).map(({ digest }) => digest);
   const pulled = new Set(
     pullsOf(view, pool, revision)
@@ -123,7 +128,7 @@ function missingNodes(view: View, pool: PoolView, revision: Revision): Node[] {
   return openVms(view, pool, revision).filter((node) => !hasImages(node, digests) && !pulled.has(node.metadata.name));
 }
 
-function pullsOf({ observed }: View, { name }: PoolView, { number }: Revision): Pod[] {
+function pullsOf({ observed }: Rollout, { name }: PoolView, { number }: Revision): Pod[] {
   return observed.pods.filter(
     ({ metadata: { labels = {}, deletionTimestamp } }) =>
       labels[LABEL.pull] === String(number) && labels[LABEL.pool] === name && deletionTimestamp === undefined,

@@ -7,13 +7,12 @@ import type { Action, Notice } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
 import type { ConditionDraft } from '../../api/conditions.ts';
 import { conditionIs, withConditions } from '../../api/conditions.ts';
-import { gate } from './gates.ts';
 import { poolsToEnter } from './stage-pools.ts';
 import { keepsOut } from '../state/kinship.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { Revision } from '../record/revision.ts';
 import { wantedRevision } from '../state/target.ts';
-import type { View } from '../state/view.ts';
+import type { Rollout, View } from '../state/view.ts';
 
 export function answerPromotions(view: View): Action[] {
   return view.observed.promotions.flatMap((promotion) => {
@@ -47,7 +46,7 @@ function promotionBinding(view: View, { spec, status }: ReleasePromotion): Revis
 }
 
 /** Whether a new promotion names the wanted revision by version or number: the retry, where a rollback keeps it out. */
-export function namesWanted(view: View, promotion: ReleasePromotion): boolean {
+export function namesWanted(view: Rollout, promotion: ReleasePromotion): boolean {
   const { spec, status, metadata } = promotion;
   return (
     (spec.version !== undefined || spec.revision !== undefined) &&
@@ -64,8 +63,8 @@ function wasAccepted({ status }: ReleasePromotion): boolean {
   return conditionIs(status?.conditions, 'Accepted', 'True');
 }
 
-function stageExists(view: View, name: string): boolean {
-  return view.topology?.stages.some((stage) => stage.name === name) ?? false;
+function stageExists(view: Rollout, name: string): boolean {
+  return view.topology.stages.some((stage) => stage.name === name);
 }
 
 function answerPromotion(view: View, promotion: ReleasePromotion): ReleasePromotionStatus {
@@ -73,7 +72,6 @@ function answerPromotion(view: View, promotion: ReleasePromotion): ReleasePromot
   const status = promotion.status ?? {};
   const wanted = wantedRevision(view);
   const revision = promotionBinding(view, promotion);
-  const stage = view.topology?.stages.find(({ name }) => name === spec.stage);
 
   function set(drafts: ConditionDraft[], more: Partial<ReleasePromotionStatus> = {}): ReleasePromotionStatus {
     return {
@@ -108,9 +106,10 @@ function answerPromotion(view: View, promotion: ReleasePromotion): ReleasePromot
     );
   }
 
-  if (!wanted) return wait('WaitingForRevision', 'the wanted revision is not recorded yet');
+  if (view.kind === 'Unknown' || !wanted) return wait('WaitingForRevision', 'the wanted revision is not recorded yet');
+  const stage = view.topology.stages.find(({ name }) => name === spec.stage);
   if (!stage) {
-    const stages = view.topology?.stages.map(({ name }) => name).join(', ') ?? '';
+    const stages = view.topology.stages.map(({ name }) => name).join(', ');
     return reject('UnknownStage', `spec.stage: the release has no stage ${spec.stage}: it has ${stages}`);
   }
   if (!revision) return reject('UnknownRevision', `spec: ${spec.version ?? spec.revision ?? ''} was never recorded`);
@@ -136,7 +135,7 @@ function answerPromotion(view: View, promotion: ReleasePromotion): ReleasePromot
     if (wasAccepted(promotion)) return complete(stage, revision);
     return reject('AlreadyEntered', `stage ${stage.name} was already entered by revision ${revision.number}`);
   }
-  const waiting = wasAccepted(promotion) ? gate(view, stage, revision) : undefined;
+  const waiting = wasAccepted(promotion) ? view.gate(stage) : undefined;
   // The stage is entered by the same pass, and to say so is the next write.
   if (wasAccepted(promotion) && !waiting) return status;
   const message = waiting?.message ?? `lets revision ${revision.number} into stage ${stage.name}`;

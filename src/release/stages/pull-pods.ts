@@ -8,7 +8,7 @@ import { poolTemplate } from '../state/pool-template.ts';
 import { ownerReference } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';
 import { templateImages } from '../record/revision.ts';
-import type { PoolView, View } from '../state/view.ts';
+import type { PoolView, Rollout } from '../state/view.ts';
 
 /**
  * No image has it, so that each container ends before anything of the image runs: images without a shell are pulled
@@ -16,7 +16,7 @@ import type { PoolView, View } from '../state/view.ts';
  */
 const NOTHING = '/apprelease-pulls-this-image-and-runs-nothing';
 
-export function makePull(view: View, pool: PoolView, revision: Revision, node: Node): DesiredPod {
+export function makePull(view: Rollout, pool: PoolView, revision: Revision, node: Node): DesiredPod {
   const { owner } = view;
   const template = poolTemplate(view, pool, revision);
   const { imagePullSecrets, serviceAccountName, tolerations } = template.spec;

@@ -2,7 +2,6 @@ import { expect, it } from 'vitest';
 import { placedPod, vm } from '../../scheduling/testing.ts';
 import type { Claims } from '../state/claim.ts';
 import { draftFacts } from '../record/facts-draft.ts';
-import { gate } from './gates.ts';
 import type { Observed } from '../state/observed.ts';
 import { plan } from '../plan.ts';
 import { makeDeployment, makeService, trackName } from '../record/desired.ts';
@@ -20,9 +19,10 @@ import {
   podsFor,
   release,
   revision,
+  rollout,
   spec,
 } from '../testing.ts';
-import { view } from '../state/view.ts';
+import { view } from '../view.ts';
 
 const stages = [{ name: 'production', pools: [{ name: 'a', replicas: 2, nodeSelector: { vms: 'shared' } }] }];
 const first = spec({ stages });
@@ -121,10 +121,9 @@ function other(more: Partial<Claims>): Partial<Observed> {
 const A_CLAIM = [{}] as unknown as Claims['reserved'];
 
 function gateOf(more: Partial<Observed>) {
-  const seen = view(world(NOTHING, 0, 0, more), NOW);
-  const [stage] = seen.topology?.stages ?? [];
-  const wanted = seen.revisions.at(-1);
-  return stage && wanted && gate(seen, stage, wanted);
+  const seen = rollout(world(NOTHING, 0, 0, more));
+  const [stage] = seen.topology.stages;
+  return stage && seen.gate(stage);
 }
 
 it('what others reserve is not there, and the message names them', () => {
@@ -172,7 +171,7 @@ it.each([
     false,
   ],
 ])('gives the room of a new version back: %s', (_when, seen, isGiven) => {
-  const own = view(seen, NOW);
+  const own = rollout(seen);
   const drafts = draftFacts();
   giveRoomBack(own, drafts);
   const [action] = drafts.actions();

@@ -3,27 +3,27 @@ import { ownOrNew } from '../../lib/own.ts';
 import type { Claim, Claims } from '../state/claim.ts';
 import { waitingSince } from './claims.ts';
 import type { FactsDraft } from '../record/facts-draft.ts';
-import { gate } from './gates.ts';
 import { poolsToEnter } from './stage-pools.ts';
 import type { Revision } from '../record/revision.ts';
 import type { PoolFacts } from '../record/recorded-data.ts';
 import { deadlineMs, poolFacts } from '../record/revision.ts';
 import { comingTo } from './capacity.ts';
-import { isEntered, placedFact, poolTarget, wantedRevision } from '../state/target.ts';
-import type { PoolView, View } from '../state/view.ts';
+import { isEntered, placedFact, wantedRevision } from '../state/target.ts';
+import type { PoolView, Rollout, View } from '../state/view.ts';
 
 export function claimsOf(view: View): Claims {
   const { namespace, name } = view.owner;
+  if (view.kind === 'Unknown') return { release: `${namespace}/${name}`, reserved: [] };
   const reserved = view.pools.flatMap((pool) => reservedBy(view, pool) ?? []);
   const waiting = waitingAtGate(view);
   return { release: `${namespace}/${name}`, reserved, ...(waiting && { waiting }) };
 }
 
 /** A return waits for nobody and keeps nobody back. What has found no room by the deadline holds none any longer. */
-function reservedBy(view: View, pool: PoolView): Claim | undefined {
-  const target = pool.hold && !placedFact(view, pool) ? undefined : poolTarget(view, pool);
+function reservedBy(view: Rollout, pool: PoolView): Claim | undefined {
+  const target = pool.hold && !placedFact(pool) ? undefined : pool.target;
   if (!target || target.mode !== 'Promote') return undefined;
-  const placed = placedFact(view, pool);
+  const placed = placedFact(pool);
   const moves = placed?.done === undefined && target.revision === pool.served ? placed?.at : undefined;
   const entered = target.revision === pool.entered ? poolFacts(target.revision, pool.name).entered?.at : undefined;
   const since = Math.max(Date.parse(moves ?? '') || 0, Date.parse(entered ?? '') || 0);
@@ -32,22 +32,22 @@ function reservedBy(view: View, pool: PoolView): Claim | undefined {
   return claim.count > 0 ? claim : undefined;
 }
 
-function waitingAtGate(view: View): Claims['waiting'] {
+function waitingAtGate(view: Rollout): Claims['waiting'] {
   const wanted = wantedRevision(view);
   if (!wanted) return undefined;
-  const stage = view.topology?.stages.find((one) => gate(view, one, wanted)?.reason === 'NoCapacity');
+  const stage = view.topology.stages.find((one) => view.gate(one)?.reason === 'NoCapacity');
   if (!stage) return undefined;
   const pools = poolsToEnter(view, stage, wanted);
   return { since: waitingSince(view, pools, wanted), claims: pools.map((pool) => comingTo(view, pool, wanted)) };
 }
 
 /** Until when pods that were let in may look for room (ms since the epoch). */
-function roomDeadline(view: View, { name }: PoolView, revision: Revision): number {
+function roomDeadline(view: Rollout, { name }: PoolView, revision: Revision): number {
   return Date.parse(poolFacts(revision, name).entered?.at ?? '') + deadlineMs(view.topology);
 }
 
 /** A new version whose pods still find no room by the deadline gives back those that do not serve, and waits at the gate. */
-export function giveRoomBack(view: View, drafts: FactsDraft): void {
+export function giveRoomBack(view: Rollout, drafts: FactsDraft): void {
   for (const { pools, pool, revision } of lookingForRoom(view)) {
     if (roomDeadline(view, pool, revision) > view.now) continue;
     for (const { name } of pools) {
@@ -65,7 +65,7 @@ export function giveRoomBack(view: View, drafts: FactsDraft): void {
 }
 
 /** When a pass is due for it (ms since the epoch). */
-export function roomDeadlines(view: View): number[] {
+export function roomDeadlines(view: Rollout): number[] {
   return lookingForRoom(view).map(({ pool, revision }) => roomDeadline(view, pool, revision));
 }
 
@@ -73,18 +73,18 @@ export function roomDeadlines(view: View): number[] {
  * Pools whose new pods find no room beside a version that serves, with those behind the same Service. A rolling update holds
  * no room that it does not serve with: it is left to go on.
  */
-function lookingForRoom(view: View): { pool: PoolView; pools: readonly PoolView[]; revision: Revision }[] {
+function lookingForRoom(view: Rollout): { pool: PoolView; pools: readonly PoolView[]; revision: Revision }[] {
   const wanted = wantedRevision(view);
-  if (!wanted || view.topology?.capacity !== 'Wait' || !view.observed.rooms) return [];
+  if (!wanted || view.topology.capacity !== 'Wait' || !view.observed.rooms) return [];
   return view.groups.flatMap(({ pools }) => {
-    const pool = pools.find((one) => findsNoRoom(view, one, wanted));
+    const pool = pools.find((one) => findsNoRoom(one, wanted));
     const isBeside = pools.every(({ served, hold }) => served !== undefined && served !== wanted && !hold);
     return pool && isBeside ? [{ pool, pools, revision: wanted }] : [];
   });
 }
 
-function findsNoRoom(view: View, pool: PoolView, wanted: Revision): boolean {
-  const target = isEntered(view, pool, wanted) ? poolTarget(view, pool) : undefined;
+function findsNoRoom(pool: PoolView, wanted: Revision): boolean {
+  const target = isEntered(pool, wanted) ? pool.target : undefined;
   if (target?.mode !== 'Promote' || target.strategy !== 'BlueGreen') return false;
   const { workload } = target;
   return (

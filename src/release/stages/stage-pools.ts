@@ -2,15 +2,15 @@
 import type { Stage } from '../../api/app-release.ts';
 import type { Revision } from '../record/revision.ts';
 import { hasFailed, isEntered } from '../state/target.ts';
-import type { PoolView, View } from '../state/view.ts';
+import type { PoolView, Rollout } from '../state/view.ts';
 
 /** The pools of a stage that the wanted revision must still be let into. */
-export function poolsToEnter(view: View, stage: Stage, revision: Revision): PoolView[] {
+export function poolsToEnter(view: Rollout, stage: Stage, revision: Revision): PoolView[] {
   return stagePools(view, stage).filter(
-    (pool) => !pool.hold && (!isEntered(view, pool, revision) || hasFailed(revision, pool.name)),
+    (pool) => !pool.hold && (!isEntered(pool, revision) || hasFailed(revision, pool.name)),
   );
 }
 
-export function stagePools(view: View, stage: Stage): PoolView[] {
+export function stagePools(view: Rollout, stage: Stage): PoolView[] {
   return view.pools.filter((pool) => pool.stage.name === stage.name);
 }

@@ -4,7 +4,7 @@ import { describeMark, inheritsFrom, isKin, keepsOut } from './kinship.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Facts, PoolFacts } from '../record/recorded-data.ts';
 import { controllerRevision, meta, NOW, observed, release, revision, spec } from '../testing.ts';
-import { view } from './view.ts';
+import { view } from '../view.ts';
 
 const EARLY = '2026-01-01T11:00:00Z';
 const LATE = '2026-01-01T11:30:00Z';

@@ -2,9 +2,9 @@
 import type { ReleaseRollback } from '../../api/release-rollback.ts';
 import type { Revision } from '../record/revision.ts';
 import { isBad, isBadIn, isGood, poolFacts } from '../record/revision.ts';
-import type { View } from './view.ts';
+import type { Rollout } from './view.ts';
 
-type Seen = Pick<View, 'revisions' | 'pools'>;
+type Seen = Pick<Rollout, 'revisions' | 'pools'>;
 
 /** Revisions that neither a hold nor a bad mark tells apart, whatever else was edited. */
 export function isKin(one: Revision, other: Revision): boolean {

@@ -1,10 +1,10 @@
 /** What is wanted or serves, and whose record is gone. Pure. */
 import { wantedVersion } from '../record/revision.ts';
-import type { PoolView, View } from './view.ts';
+import type { PoolView, Rollout } from './view.ts';
 import { inForce } from './view.ts';
 
 /** The pool whose record is gone for good, and with it what the spec wants: to record it anew would be to release it anew. */
-export function lostWanted(view: View): (PoolView & Required<Pick<PoolView, 'lost'>>) | undefined {
+export function lostWanted(view: Rollout): (PoolView & Required<Pick<PoolView, 'lost'>>) | undefined {
   const version = wantedVersion(view.observed.release.spec);
   if (view.wanted.state === 'Recorded') return undefined;
   return view.pools.find(
@@ -14,7 +14,7 @@ export function lostWanted(view: View): (PoolView & Required<Pick<PoolView, 'los
 }
 
 /** Whether what the spec wants is no new version, but one whose record is lost: it serves, or a rollback keeps it out. */
-export function wantsTheLost(view: View): boolean {
+export function wantsTheLost(view: Rollout): boolean {
   const { observed, owner, revisions } = view;
   const version = wantedVersion(observed.release.spec);
   const isKeptOut = observed.rollbacks.some(

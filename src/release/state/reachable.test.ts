@@ -5,9 +5,8 @@ import { ago, heldAt, keyOn, onVms, placedOn, placedWorld } from '../stages/move
 import type { Runs } from '../stages/moves-testing.ts';
 import { plan } from '../plan.ts';
 import { capacityAvailable, stalled } from '../status/ready.ts';
-import { poolTarget } from './target.ts';
 import { NOW, revision, spec } from '../testing.ts';
-import { view } from './view.ts';
+import { view } from '../view.ts';
 
 const first = spec();
 const next = onVms(spec({ version: '2.0.0' }), { b: 'new' });
@@ -39,7 +38,7 @@ describe('the VMs that a rollback goes to', () => {
   ])('%s', (_title, standby, vms, minutes, label) => {
     const seen = view(returning(standby, vms, minutes), NOW);
     const [, pool] = seen.pools;
-    const target = pool && poolTarget(seen, pool);
+    const target = pool?.target;
     expect(target).toMatchObject({ mode: 'Return', placement: placedOn(label), key: keyOn(label) });
     expect(target?.revision.number).toBe(1);
   });
@@ -53,7 +52,7 @@ describe('the VMs that a rollback goes to', () => {
     const rollbacks = [heldAt(1, ago(1), 2, ['b'])];
     const seen = view(placedWorld(inPlace, [old, of], runs, { rollbacks, vms: COME }), NOW);
     const [, pool] = seen.pools;
-    expect(pool && poolTarget(seen, pool)).toMatchObject({ placement: placedOn('new'), workload: { name: 'web-b' } });
+    expect(pool?.target).toMatchObject({ placement: placedOn('new'), workload: { name: 'web-b' } });
   });
 });
 

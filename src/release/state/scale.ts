@@ -1,16 +1,16 @@
 /** Sets the scale of a Deployment, whoever owned it. Pure. */
 import type { Action } from '../record/actions.ts';
 import { makeDeployment } from '../record/desired.ts';
-import type { View, Workload } from './view.ts';
+import type { Rollout, Workload } from './view.ts';
 
 export function scaleTo(
-  view: View,
+  view: Rollout,
   workload: Workload,
   replicas: number,
   message: string,
 ): Action & { kind: 'ApplyDeployment' } {
   const revision = view.revisions.find(({ number }) => number === workload.revision);
-  if (!revision || !view.topology) throw new Error(`${workload.name} of no known revision is not scaled`);
+  if (!revision) throw new Error(`${workload.name} of no known revision is not scaled`);
   const deployment = makeDeployment({
     owner: view.owner,
     identity: { ...workload, revision },

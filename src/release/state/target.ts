@@ -7,64 +7,36 @@ import { intOrPercentOf } from '../record/quantity.ts';
 import type { Pod } from '../record/kube-objects.ts';
 import type { StrategyType } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';
-import type { Placement, PoolFacts, Topology } from '../record/recorded-data.ts';
-import { deadlineMs, isBad, isBadIn, isGood, placementKeys, poolFacts } from '../record/revision.ts';
+import type { PoolFacts, Topology } from '../record/recorded-data.ts';
+import { deadlineMs, isBad, isBadIn, isGood, poolFacts } from '../record/revision.ts';
 import { hasVms } from './reachable.ts';
 import type { Runs, Track } from './track.ts';
 import { findTrack } from './track.ts';
-import type { PoolView, View, Workload } from './view.ts';
+import type { Mode, PoolState, PoolTarget, PoolView, Rollout, View, Workload } from './view.ts';
 
-/**
- * Return goes back to what was good here: no gate, no soak, and it may switch as soon as it is no worse. Move takes the
- * revision that serves to the VMs that the spec names now.
- */
-export type Mode = 'Promote' | 'Return' | 'Move';
-
-export interface PoolTarget {
-  revision: Revision;
-  mode: Mode;
-  placement: Placement;
-  strategy: StrategyType;
-  key: string;
-  /** What its Service selects to get there. */
-  track: string;
-  /** The Deployment's, also while there is none. */
-  name: string;
-  /** The Deployment that runs it, once there is one. */
-  workload?: Workload;
-}
-
-/** The strategy that a pool rolls with: a change of it waits until the wanted revision is everywhere. */
-export function effectiveStrategy(view: View, pool: PoolView): StrategyType {
-  const wanted = view.topology?.strategy.type ?? 'BlueGreen';
-  const live = pool.current?.strategy ?? wanted;
-  const rolledOut = view.wanted.state === 'Recorded' && view.pools.every(({ served }) => served === view.lastWanted);
-  const possible = live === 'RollingUpdate' || view.topology?.service !== undefined;
-  return rolledOut || !possible ? wanted : live;
+/** The strategy that a pool rolls with; `isRolledOut`: the wanted revision is everywhere. */
+export function effectiveStrategy(
+  { strategy: { type: wanted }, service }: Topology,
+  { current }: PoolState,
+  isRolledOut: boolean,
+): StrategyType {
+  const live = current?.strategy ?? wanted;
+  const possible = live === 'RollingUpdate' || service !== undefined;
+  return isRolledOut || !possible ? wanted : live;
 }
 
 /** The placement and strategy that the spec asks of a pool, as a key. */
-export function wantedKey(view: View, pool: PoolView): string {
-  return keyWith(view, pool, effectiveStrategy(view, pool));
+export function wantedKey(pool: PoolView): string {
+  return pool.keyUnder(pool.strategy);
 }
 
-/** The key of the placement that the spec asks of a pool, under a strategy. */
-function keyWith({ topology, owner }: View, pool: PoolView, strategy: StrategyType): string {
-  return topology ? (keysOf(topology, owner.name, strategy).get(pool.name) ?? '') : '';
-}
-
-const knownKeys = new WeakMap<Topology, Map<StrategyType, Map<string, string>>>();
-
-/** Hashed once for each view: many rules ask. */
-function keysOf(topology: Topology, release: string, strategy: StrategyType): Map<string, string> {
-  const byStrategy = knownKeys.get(topology) ?? new Map<StrategyType, Map<string, string>>();
-  const keys = byStrategy.get(strategy) ?? placementKeys(topology, release, strategy);
-  knownKeys.set(topology, byStrategy.set(strategy, keys));
-  return keys;
+/** The key of the placement that the spec asks of a pool, under the strategy that the pool runs with. */
+export function placedKey(pool: PoolView): string {
+  return pool.keyUnder(pool.current?.strategy ?? pool.strategy);
 }
 
 /** The wanted revision, once it is recorded. */
-export function wantedRevision(view: View): Revision | undefined {
+export function wantedRevision(view: Pick<View, 'wanted'>): Revision | undefined {
   return view.wanted.state === 'Recorded' ? view.wanted.revision : undefined;
 }
 
@@ -75,53 +47,46 @@ export function hasFailed(revision: Revision, pool: string): boolean {
 }
 
 /** Let in, with the strategy that is wanted now. Where it serves already, other VMs are a move, which no gate keeps out. */
-export function isEntered(view: View, pool: PoolView, revision: Revision): boolean {
+export function isEntered(pool: PoolView, revision: Revision): boolean {
   if (pool.entered !== revision) return false;
   const { entered, placed } = poolFacts(revision, pool.name);
-  const strategy = effectiveStrategy(view, pool);
-  const key = keyWith(view, pool, strategy);
+  const key = wantedKey(pool);
   if (entered?.key === key || placed?.key === key) return true;
-  return pool.served === revision && (pool.current?.strategy ?? strategy) === strategy;
-}
-
-/** The key of the placement that the spec asks of a pool, under the strategy that the pool runs with. */
-export function placedKey(view: View, pool: PoolView): string {
-  return keyWith(view, pool, pool.current?.strategy ?? effectiveStrategy(view, pool));
+  return pool.served === revision && (pool.current?.strategy ?? pool.strategy) === pool.strategy;
 }
 
 /** What serves is on the VMs that the spec names. */
-export function isPlaced(view: View, pool: PoolView): boolean {
-  return pool.current === undefined || pool.current.key === placedKey(view, pool);
+export function isPlaced(pool: PoolView): boolean {
+  return pool.current === undefined || pool.current.key === placedKey(pool);
 }
 
 /** A revert in the spec: at once, but only to what is older than what runs here, was good here and bad nowhere. */
-export function isRevert(view: View, pool: PoolView, revision: Revision): boolean {
+export function isRevert(view: Rollout, pool: PoolView, revision: Revision): boolean {
   const { name, served } = pool;
   if (!served || revision.number >= served.number || !isGood(revision, name)) return false;
   return !isBad(revision) && !inheritsFrom(view, revision);
 }
 
-/** Where a pool is going; undefined while nothing was let in. */
-export function poolTarget(view: View, pool: PoolView): PoolTarget | undefined {
+/** Where a pool is going, as `target` of the pool has it; undefined while nothing was let in. */
+export function poolTarget(view: Rollout, pool: PoolView): PoolTarget | undefined {
   const { entered, served } = pool;
   const wanted = wantedRevision(view);
   const held = heldRevision(view, pool);
   if (held && held !== served) return returnTarget(view, pool, held);
-  if (pool.lost && (pool.hold || !wanted || !isEntered(view, pool, wanted))) return undefined;
+  if (pool.lost && (pool.hold || !wanted || !isEntered(pool, wanted))) return undefined;
   const move = moveTarget(view, pool);
   if (move) return move;
   if (held) return existingTarget(view, pool, held, 'Return');
   if (!entered || (wanted && entered !== wanted && served)) {
     return servedTarget(view, pool);
   }
-  if (entered === wanted && isEntered(view, pool, wanted)) {
-    const strategy = effectiveStrategy(view, pool);
+  if (entered === wanted && isEntered(pool, wanted)) {
+    const { strategy, placement } = pool;
     // Where it serves, it stays on its VMs until it is let go to others.
     if (served === entered && pool.current?.strategy === strategy)
       return existingTarget(view, pool, entered, 'Promote');
     const mode = goesBack(pool, entered) ? 'Return' : 'Promote';
-    const key = wantedKey(view, pool);
-    return withTrack(view, pool, { revision: entered, mode, placement: pool.placement, strategy, key });
+    return withTrack(view, pool, { revision: entered, mode, placement, strategy, key: wantedKey(pool) });
   }
   // Let in with VMs that the spec names no more: it rolls on where it has begun.
   const runs = pool.workloads.some(({ revision }) => revision === entered.number);
@@ -129,12 +94,12 @@ export function poolTarget(view: View, pool: PoolView): PoolTarget | undefined {
 }
 
 /** The revision that a rollback holds the pool at. */
-function heldRevision(view: View, { hold, served }: PoolView): Revision | undefined {
+function heldRevision(view: Rollout, { hold, served }: PoolView): Revision | undefined {
   return hold && (view.revisions.find(({ number }) => number === hold.pool.to) ?? served);
 }
 
 /** A rollback takes the pool to another revision than it serves. */
-export function isReturning(view: View, pool: PoolView): boolean {
+export function isReturning(view: Rollout, pool: PoolView): boolean {
   const held = heldRevision(view, pool);
   return held !== undefined && held !== pool.served;
 }
@@ -145,9 +110,9 @@ function goesBack({ name, served }: PoolView, revision: Revision): boolean {
 }
 
 /** Another revision goes to the VMs that the spec names: the wanted one was let in for them, and nothing stops it. */
-export function isReplaced(view: View, pool: PoolView): boolean {
+export function isReplaced(view: Rollout, pool: PoolView): boolean {
   const wanted = wantedRevision(view);
-  if (!wanted || wanted === pool.served || pool.hold || !isEntered(view, pool, wanted)) return false;
+  if (!wanted || wanted === pool.served || pool.hold || !isEntered(pool, wanted)) return false;
   return !hasFailed(wanted, pool.name) && (view.paused === undefined || goesBack(pool, wanted));
 }
 
@@ -155,55 +120,54 @@ export function isReplaced(view: View, pool: PoolView): boolean {
  * The fact that what serves was let go to the VMs that the spec names now. Before there were moves it was let in there as a
  * version is.
  */
-export function placedFact(view: View, pool: PoolView): PoolFacts['placed'] {
+export function placedFact(pool: PoolView): PoolFacts['placed'] {
   const { placed, entered } = pool.served ? poolFacts(pool.served, pool.name) : {};
-  const fact = placed ?? (isPlaced(view, pool) ? undefined : entered);
-  return fact?.key === placedKey(view, pool) ? fact : undefined;
+  const fact = placed ?? (isPlaced(pool) ? undefined : entered);
+  return fact?.key === placedKey(pool) ? fact : undefined;
 }
 
 /** What serves, on its way to the VMs that the spec names now. */
-function moveTarget(view: View, pool: PoolView): PoolTarget | undefined {
+function moveTarget(view: Rollout, pool: PoolView): PoolTarget | undefined {
   const { served, current, placement } = pool;
-  if (!served || !current || isPlaced(view, pool) || !placedFact(view, pool) || isReplaced(view, pool))
-    return undefined;
-  const key = placedKey(view, pool);
+  if (!served || !current || isPlaced(pool) || !placedFact(pool) || isReplaced(view, pool)) return undefined;
+  const key = placedKey(pool);
   return withTrack(view, pool, { revision: served, mode: 'Move', placement, strategy: current.strategy, key });
 }
 
 /** What a pool serves, with the placement that it runs with. */
-export function servedTarget(view: View, pool: PoolView): PoolTarget | undefined {
+export function servedTarget(view: Rollout, pool: PoolView): PoolTarget | undefined {
   return pool.served && existingTarget(view, pool, pool.served, 'Promote');
 }
 
 /** A target with the placement that it runs with, so that to stay or to go back moves nothing else. */
-function existingTarget(view: View, pool: PoolView, revision: Revision, mode: Mode): PoolTarget {
+function existingTarget(view: Rollout, pool: PoolView, revision: Revision, mode: Mode): PoolTarget {
   const [running] = pool.workloads
     .filter((workload) => workload.revision === revision.number)
     .toSorted((a, b) => Number(b === pool.current) - Number(a === pool.current) || b.ready - a.ready);
   const base = running ?? (pool.current?.strategy === 'RollingUpdate' ? pool.current : undefined);
   const { placement, strategy, key } = base ?? {
     placement: pool.placement,
-    strategy: effectiveStrategy(view, pool),
-    key: wantedKey(view, pool),
+    strategy: pool.strategy,
+    key: wantedKey(pool),
   };
   return withTrack(view, pool, { revision, mode, placement, strategy, key });
 }
 
 /** Goes back with the placement that it ran with while VMs take its pods there, else with the placement of the spec. */
-function returnTarget(view: View, pool: PoolView, revision: Revision): PoolTarget {
+function returnTarget(view: Rollout, pool: PoolView, revision: Revision): PoolTarget {
   const own = existingTarget(view, pool, revision, 'Return');
   const { strategy } = own;
-  const key = keyWith(view, pool, strategy);
+  const key = pool.keyUnder(strategy);
   const anew = { revision, mode: own.mode, placement: pool.placement, strategy, key };
   return own.key === key || hasVms(view, pool, own, anew) ? own : withTrack(view, pool, anew);
 }
 
-export function withTrack(view: View, pool: PoolView, target: Omit<PoolTarget, keyof Track>): PoolTarget {
+export function withTrack(view: Rollout, pool: PoolView, target: Omit<PoolTarget, keyof Track>): PoolTarget {
   return { ...target, ...findTrack(view, pool, target) };
 }
 
 /** Whether a revision that enters gets pods beside those that serve, and not in their place. */
-export function rollsBeside(view: View, pool: PoolView, runs: Runs): boolean {
+export function rollsBeside(view: Rollout, pool: PoolView, runs: Runs): boolean {
   if (runs.strategy === 'BlueGreen') return true;
   return pool.current?.strategy === runs.strategy && findTrack(view, pool, runs).workload !== pool.current;
 }
@@ -215,13 +179,13 @@ export function isAutoscaled({ spec, current, autoscaler }: PoolView, workload: 
 }
 
 /** What an autoscaled pool starts with: what it last had, where that is known. */
-function startReplicas({ spec, autoscaler }: PoolView, { minReplicas, maxReplicas }: Autoscaling): number {
+function startReplicas({ spec, autoscaler }: PoolState, { minReplicas, maxReplicas }: Autoscaling): number {
   const last = autoscaler?.desiredReplicas ?? 0;
   return Math.min(maxReplicas, Math.max(minReplicas, last > 0 ? last : spec.replicas));
 }
 
 /** The live size; one of zero is left alone where somebody else asked for it: an autoscaler stands still then. */
-function autoscaledReplicas(pool: PoolView, autoscaling: Autoscaling, workload: Workload | undefined): number {
+function autoscaledReplicas(pool: PoolState, autoscaling: Autoscaling, workload: Workload | undefined): number {
   const { spec, replicasOwner } = workload?.deployment ?? { spec: {} };
   const live = spec.replicas ?? 0;
   return live === 0 && replicasOwner === undefined ? startReplicas(pool, autoscaling) : live;
@@ -241,15 +205,15 @@ export function scaleOf(pool: PoolView, { workload, mode }: PoolTarget): number 
 }
 
 /** The pods that a workload should have: the live scale where somebody else owns it. */
-export function wantedReplicas(pool: PoolView, workload: Workload | undefined): number {
+export function wantedReplicas(pool: PoolState, workload: Workload | undefined): number {
   if (pool.spec.autoscaling) return autoscaledReplicas(pool, pool.spec.autoscaling, pool.current ?? workload);
   const scaled = [workload, pool.current].find((candidate) => candidate?.deployment.replicasOwner !== undefined);
   return scaled?.deployment.spec.replicas ?? pool.spec.replicas;
 }
 
-export function standbyReplicas(view: View, pool: PoolView): number {
-  const replicas = wantedReplicas(pool, pool.current);
-  return Math.min(replicas, intOrPercentOf(view.topology?.rollback.warmReplicas ?? '100%', replicas));
+export function standbyReplicas(view: Rollout, pool: PoolView): number {
+  const { replicas } = pool;
+  return Math.min(replicas, intOrPercentOf(view.topology.rollback.warmReplicas, replicas));
 }
 
 /**
@@ -285,7 +249,7 @@ export function isAvailable(workload: Workload, revision: Revision, replicas: nu
  * Its autoscaler asked for more pods, and those that it had are there: that proves nothing against a version. Not where
  * a pod takes longer than a version may.
  */
-function isGrowing(view: View, pool: PoolView, workload: Workload, revision: Revision): boolean {
+function isGrowing(view: Rollout, pool: PoolView, workload: Workload, revision: Revision): boolean {
   const { autoscaling } = pool.spec;
   const since = Date.parse(poolFacts(revision, pool.name).healthySince ?? '');
   const pods = podsOf(workload, revision);
@@ -319,30 +283,30 @@ export function contradictingImage(workload: Workload, revision: Revision): stri
 }
 
 /** The pool's Service selects the revision, rolled as wanted, and its pods are available, on whichever VMs. */
-export function isServing(view: View, pool: PoolView, revision: Revision): boolean {
+export function isServing(view: Rollout, pool: PoolView, revision: Revision): boolean {
   const { current } = pool;
   return (
     current !== undefined &&
     pool.selected &&
     pool.served === revision &&
-    (isAvailable(current, revision, wantedReplicas(pool, current)) || isGrowing(view, pool, current, revision)) &&
+    (isAvailable(current, revision, pool.replicas) || isGrowing(view, pool, current, revision)) &&
     contradictingImage(current, revision) === undefined &&
-    (pool.hold !== undefined || current.strategy === effectiveStrategy(view, pool))
+    (pool.hold !== undefined || current.strategy === pool.strategy)
   );
 }
 
 /** Serving, on the VMs that the spec names. */
-export function isSettled(view: View, pool: PoolView, revision: Revision): boolean {
-  return isServing(view, pool, revision) && isPlaced(view, pool);
+export function isSettled(view: Rollout, pool: PoolView, revision: Revision): boolean {
+  return isServing(view, pool, revision) && isPlaced(pool);
 }
 
 /** Serving, with pods: zero replicas prove nothing. A spec that names other VMs makes nothing unhealthy. */
-export function isHealthy(view: View, pool: PoolView, revision: Revision): boolean {
-  return isServing(view, pool, revision) && wantedReplicas(pool, pool.current) > 0;
+export function isHealthy(view: Rollout, pool: PoolView, revision: Revision): boolean {
+  return isServing(view, pool, revision) && pool.replicas > 0;
 }
 
 /** What a rollback without a target goes to: what the pool last ran good, but for the revision that is left. */
-export function lastGood(view: View, pool: PoolView, leaving: Revision | undefined): Revision | undefined {
+export function lastGood(view: Rollout, pool: PoolView, leaving: Revision | undefined): Revision | undefined {
   return view.revisions
     .filter((revision) => revision !== leaving && isGood(revision, pool.name) && !isBadIn(revision, pool.name))
     .toSorted((a, b) => ranAt(a, pool.name) - ranAt(b, pool.name) || a.number - b.number)
@@ -355,7 +319,7 @@ function ranAt(revision: Revision, pool: string): number {
 }
 
 /** The revision with a barrier that a pool would go back behind. */
-export function barrierBetween(view: View, pool: PoolView, to: Revision): Revision | undefined {
+export function barrierBetween(view: Rollout, pool: PoolView, to: Revision): Revision | undefined {
   const from = pool.served?.number ?? pool.lost?.number ?? 0;
   return view.revisions.find(
     (revision) =>

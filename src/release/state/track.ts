@@ -1,11 +1,12 @@
 /** What leads to the pods of a revision, one track for all pools behind a Service; names of what is still to be made. Pure. */
 import { LABEL } from '../../api/meta.ts';
 import { joinName } from '../record/names.ts';
+import { keptByText, onceForObject } from '../../lib/once.ts';
 import { canonicalJson, shortHash } from '../../lib/canonical-json.ts';
 import type { Distinction, WorkloadIdentity } from '../record/desired.ts';
 import { renderPods, servicePorts, trackName, workloadNames } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';
-import type { Group, PoolView, View, Workload } from './view.ts';
+import type { Group, PoolView, Rollout, Workload } from './view.ts';
 
 /** What pods are looked for. */
 export type Runs = Pick<WorkloadIdentity, 'revision' | 'strategy' | 'key'>;
@@ -17,20 +18,11 @@ export interface Track {
   workload?: Workload;
 }
 
-export function findTrack(view: View, pool: PoolView, runs: Runs): Track {
-  const group = groupOf(view, pool);
+export function findTrack(view: Rollout, pool: PoolView, runs: Runs): Track {
+  const { group } = pool;
   const track = liveTrack(view, group, runs) ?? newTrack(view, group, runs);
   const workload = pool.workloads.find((candidate) => candidate.track === track && isOf(candidate, runs));
   return { track, name: workload?.name ?? newName(view, pool, runs, track), ...(workload && { workload }) };
-}
-
-const groups = new WeakMap<View, Map<PoolView, Group>>();
-
-function groupOf(view: View, pool: PoolView): Group {
-  const known =
-    groups.get(view) ?? new Map(view.groups.flatMap((group) => group.pools.map((member) => [member, group])));
-  groups.set(view, known);
-  return known.get(pool) ?? { adopted: false, pools: [pool] };
 }
 
 /** With RollingUpdate a Deployment may have one revision after the other: see mayTake. */
@@ -42,7 +34,7 @@ function isOf({ strategy, revision, key }: Workload, runs: Runs): boolean {
 }
 
 /** A Service of another name keeps the pods that there are. What runs the revision goes first, then what is served. */
-function liveTrack(view: View, group: Group, runs: Runs): string | undefined {
+function liveTrack(view: Rollout, group: Group, runs: Runs): string | undefined {
   function rank(workload: Workload): number {
     const ranks = [
       workload.revision === runs.revision.number,
@@ -68,7 +60,7 @@ function isCurrent({ pools }: Group, workload: Workload): boolean {
  * A Deployment rolls from one revision to the next while the ports that lead to its pods are those of both; else the next
  * gets pods of its own, and ports and pods switch together. What does not serve keeps its revision, to go back to.
  */
-function mayTake(view: View, group: Group, workload: Workload, { strategy, revision }: Runs): boolean {
+function mayTake(view: Rollout, group: Group, workload: Workload, { strategy, revision }: Runs): boolean {
   if (strategy === 'BlueGreen' || !switchesPorts(group) || workload.revision === revision.number) return true;
   return isCurrent(group, workload) && revisionsIn(workload).every((from) => mayRollOver(view, group, from, revision));
 }
@@ -83,7 +75,7 @@ function switchesPorts({ serviceName, adopted }: Group): boolean {
   return serviceName !== undefined && !adopted;
 }
 
-function mayRollOver(view: View, { pools }: Group, from: number, to: Revision): boolean {
+function mayRollOver(view: Rollout, { pools }: Group, from: number, to: Revision): boolean {
   const before = view.revisions.find(({ number }) => number === from);
   return before !== undefined && (samePorts(before, to) || pools.every(({ name }) => samePods(before, to, name)));
 }
@@ -93,26 +85,24 @@ function samePorts(a: Revision, b: Revision): boolean {
   return before === after;
 }
 
-const known = new WeakMap<Revision, WeakMap<Revision, Map<string, boolean>>>();
-
-/** Rendered once for each pair of revisions, and once for all pools that do not differ: many rules ask. */
 function samePods(a: Revision, b: Revision, pool: string): boolean {
-  const byOther = known.get(a) ?? new WeakMap<Revision, Map<string, boolean>>();
-  const answers = byOther.get(b) ?? new Map<string, boolean>();
-  known.set(a, byOther.set(b, answers));
   const differs = [a, b].some(({ data }) => Object.hasOwn(data.input.pools, pool));
-  const key = differs ? pool : '';
-  const answer = answers.get(key) ?? canonicalJson(renderPods(a, pool)) === canonicalJson(renderPods(b, pool));
-  answers.set(key, answer);
-  return answer;
+  return comparedTo(a)(
+    b,
+    differs ? pool : '',
+    () => canonicalJson(renderPods(a, pool)) === canonicalJson(renderPods(b, pool)),
+  );
 }
 
+/** Rendered once for each pair of revisions, and once for all pools that do not differ: many rules ask, in every pass. */
+const comparedTo = onceForObject((_revision: Revision) => keptByText<boolean>());
+
 /** A track that pods of others have too would bring those behind the Service; one that leads there already stays. */
-export function mayLead(view: View, group: Group, track: string): boolean {
+export function mayLead(view: Rollout, group: Group, track: string): boolean {
   return group.serviceName === undefined || track === group.track || !isUsedElsewhere(view, group, track);
 }
 
-function isUsedElsewhere(view: View, group: Group, track: string): boolean {
+function isUsedElsewhere(view: Rollout, group: Group, track: string): boolean {
   return (
     othersOn(view, group, track).length > 0 ||
     // Made before Services selected their release alone.
@@ -121,7 +111,7 @@ function isUsedElsewhere(view: View, group: Group, track: string): boolean {
 }
 
 /** Pools behind other Services that have pods of this track, as when they shared one. */
-function othersOn(view: View, group: Group, track: string): Group[] {
+function othersOn(view: Rollout, group: Group, track: string): Group[] {
   return view.groups.filter(
     (other) =>
       other !== group && other.pools.some(({ workloads }) => workloads.some((workload) => workload.track === track)),
@@ -132,13 +122,13 @@ function othersOn(view: View, group: Group, track: string): Group[] {
  * Those who shared the Service have pods of their own by now: what they leave behind it goes once it leads elsewhere. With
  * BlueGreen that comes with the next switch.
  */
-function isLeftByOthers(view: View, group: Group, { strategy }: Runs): boolean {
+function isLeftByOthers(view: Rollout, group: Group, { strategy }: Runs): boolean {
   const { track } = group;
   if (strategy !== 'RollingUpdate' || track === undefined) return false;
   return othersOn(view, group, track).some((other) => other.track !== undefined && other.track !== track);
 }
 
-function newTrack(view: View, group: Group, runs: Runs): string {
+function newTrack(view: Rollout, group: Group, runs: Runs): string {
   const rolls = group.pools.some(({ workloads }) => workloads.some(({ strategy }) => strategy === 'RollingUpdate'));
   const names = distinctions(group, runs)
     .filter(({ own }) => own || !rolls || runs.strategy === 'BlueGreen')
@@ -152,13 +142,13 @@ function newTrack(view: View, group: Group, runs: Runs): string {
   return [...lost, ...names].find((name) => isFree(view, group, name, runs)) ?? names.at(-1) ?? '';
 }
 
-function trackWith(view: View, { serviceName, pools }: Group, runs: Runs, one: Distinction): string {
+function trackWith(view: Rollout, { serviceName, pools }: Group, runs: Runs, one: Distinction): string {
   const pool = pools[0]?.name ?? '';
   return trackName(serviceName ?? joinName(view.owner.name, pool), { ...runs, pool }, one);
 }
 
 /** Nobody else's pods have it, and none that serve with other ports. */
-function isFree(view: View, group: Group, track: string, { strategy, revision }: Runs): boolean {
+function isFree(view: Rollout, group: Group, track: string, { strategy, revision }: Runs): boolean {
   if (isUsedElsewhere(view, group, track)) return false;
   if (strategy === 'BlueGreen' || !switchesPorts(group)) return true;
   const own = group.pools.flatMap(({ workloads }) => workloads).filter((workload) => workload.track === track);
@@ -168,7 +158,7 @@ function isFree(view: View, group: Group, track: string, { strategy, revision }:
 }
 
 /** It follows from the track, whatever else is known to be there: two leaders, or one with a stale cache, make the same. */
-function newName(view: View, pool: PoolView, runs: Runs, track: string): string {
+function newName(view: Rollout, pool: PoolView, runs: Runs, track: string): string {
   const names = workloadNames(view.owner.name, { ...runs, pool: pool.name }, track);
   const isNew = (name: string) => view.workloads.every((other) => other.name !== name || other.track === track);
   return names.find(isNew) ?? names.at(-1) ?? '';

@@ -2,6 +2,7 @@
 import type { AppReleaseSpec } from '../../api/app-release.ts';
 import { appReleaseSpec } from '../../api/app-release.ts';
 import type { Reason } from '../../api/reasons.ts';
+import { onceForObject } from '../../lib/once.ts';
 import { jsonFault, withoutNulls } from '../../lib/json.ts';
 import { internalProblem, reading } from '../record/internal-error.ts';
 import type { Observed } from './observed.ts';
@@ -43,21 +44,14 @@ export function readSpec({
 
 type Parsed = { spec: AppReleaseSpec } | { problem: SpecProblem };
 
-const parsedSpecs = new WeakMap<object, Parsed>();
-
-/** Once for each object that a cache holds. */
-function parseSpec(spec: AppReleaseSpec): Parsed {
-  const parsed = parsedSpecs.get(spec) ?? parse(spec);
-  parsedSpecs.set(spec, parsed);
-  return parsed;
-}
-
 function parse(spec: AppReleaseSpec): Parsed {
   const fault = jsonFault(spec);
   if (fault) return invalid(fault);
   const parsed = appReleaseSpec.safeParse(withoutNulls(spec));
   return parsed.success ? { spec: parsed.data } : invalid(parsed.error.issues[0]);
 }
+
+const parseSpec = onceForObject(parse);
 
 function invalid(fault: { path: readonly PropertyKey[]; message: string } | undefined): Parsed {
   const message = `${fieldPath(fault?.path ?? [])}: ${fault?.message ?? 'is not valid'}`;

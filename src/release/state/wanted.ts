@@ -35,12 +35,13 @@ export type Wanted =
   | { state: 'Unproven'; hash: string; deployment: DesiredDeployment }
   | { state: 'New'; number: number; data: RevisionData };
 
-export interface SpecView {
-  spec?: AppReleaseSpec;
-  /** From the spec where it is valid, else the last valid one. */
-  topology?: Topology;
-  wanted: Wanted;
-}
+/** The topology is that of the spec where it is valid, else the last valid one. */
+export type SpecView =
+  | { spec: AppReleaseSpec; topology: Topology; wanted: Wanted }
+  | { spec?: never; topology: Topology; wanted: InvalidSpec }
+  | { spec?: never; topology?: never; wanted: InvalidSpec };
+
+export type InvalidSpec = Extract<Wanted, { state: 'Invalid' }>;
 
 /** `problem`: of a rule that threw; the spec counts as not valid then, so that all else goes on. */
 export function viewSpec(
@@ -49,15 +50,19 @@ export function viewSpec(
   record: { ledger: Ledger; topology?: Topology },
   problem?: SpecProblem,
 ): SpecView {
-  const last = record.topology && { topology: record.topology };
   const read = problem ? { problem } : readSpec(observed);
-  if ('problem' in read) return { ...last, wanted: { state: 'Invalid', ...read.problem } };
+  if ('problem' in read) return invalid(record.topology, read.problem);
   const { spec } = read;
   try {
     return { spec, topology: topologyOf(spec), wanted: findWanted(observed, read, revisions, record.ledger) };
   } catch (error) {
-    return { ...last, wanted: { state: 'Invalid', ...internalProblem(error) } };
+    return invalid(record.topology, internalProblem(error));
   }
+}
+
+function invalid(last: Topology | undefined, problem: SpecProblem): SpecView {
+  const wanted = { state: 'Invalid', ...problem } as const;
+  return last ? { topology: last, wanted } : { wanted };
 }
 
 function findWanted(

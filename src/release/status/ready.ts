@@ -9,8 +9,6 @@ import { surgeObstacle } from '../pools/blue-green-obstacles.ts';
 import type { Pod } from '../record/kube-objects.ts';
 import { ledgerName } from '../record/names.ts';
 import type { Revision } from '../record/revision.ts';
-import { gate } from '../stages/gates.ts';
-import { moveOf } from '../stages/moves.ts';
 import { poolsToEnter, stagePools } from '../stages/stage-pools.ts';
 import { returnDeadline } from '../state/reachable.ts';
 import {
@@ -19,11 +17,10 @@ import {
   isHealthy,
   isSettled,
   podsOf,
-  poolTarget,
   wantedReplicas,
   wantedRevision,
 } from '../state/target.ts';
-import type { PoolView, View } from '../state/view.ts';
+import type { PoolView, Rollout, View } from '../state/view.ts';
 import type { ReadyReason } from './ready-reason.ts';
 import { recordIsLost } from './record-lost.ts';
 
@@ -33,7 +30,7 @@ export interface Outcome {
   refused?: boolean;
 }
 
-type ReadyRule = (view: View) => ReadyReason | undefined;
+type ReadyRule = (view: Rollout) => ReadyReason | undefined;
 
 /** What needs a person: nothing goes on by itself. */
 const STALLED: readonly ReadyRule[] = [
@@ -50,11 +47,11 @@ const STALLED: readonly ReadyRule[] = [
 const UNREADY: readonly ReadyRule[] = [held, ...STALLED, paused, resolving, recording, progressing, moving, leaving];
 
 export function stalled(view: View): ReadyReason | undefined {
-  return firstOf(STALLED, view);
+  return view.kind === 'Unknown' ? specIsInvalid(view) : firstOf(STALLED, view);
 }
 
 export function unready(view: View): ReadyReason | undefined {
-  return firstOf(UNREADY, view);
+  return view.kind === 'Unknown' ? specIsInvalid(view) : firstOf(UNREADY, view);
 }
 
 /** What a change of the VMs may cure. */
@@ -62,7 +59,7 @@ const VM_REASONS: ReadonlySet<Reason | undefined> = new Set(['NoCapacity', 'VMsU
 
 /** Whether a change of the VMs may take the release further: it looks again then. */
 export function waitsForVms(view: View): boolean {
-  return VM_REASONS.has(unready(view)?.reason) || view.pools.some((pool) => returns(pool) || moveOf(view, pool));
+  return VM_REASONS.has(unready(view)?.reason) || view.pools.some((pool) => returns(pool) || pool.move);
 }
 
 /** A rollback that is not complete goes to those VMs that exist. */
@@ -70,7 +67,7 @@ function returns({ hold }: PoolView): boolean {
   return hold !== undefined && hold.pool.completedAt === undefined;
 }
 
-function firstOf(rules: readonly ReadyRule[], view: View): ReadyReason | undefined {
+function firstOf(rules: readonly ReadyRule[], view: Rollout): ReadyReason | undefined {
   for (const rule of rules) {
     const reason = rule(view);
     if (reason) return reason;
@@ -86,7 +83,7 @@ function specIsInvalid({ wanted }: View): ReadyReason | undefined {
   return wanted.state === 'Invalid' ? { reason: wanted.reason, message: wanted.message } : undefined;
 }
 
-function nameIsTaken(view: View): ReadyReason | undefined {
+function nameIsTaken(view: Rollout): ReadyReason | undefined {
   const group = view.groups.find(({ taken }) => taken !== undefined);
   // What has another name beside it: a rollback, and a revision but for the ledger.
   const ledger = `ControllerRevision/${ledgerName(view.owner.name)}`;
@@ -97,7 +94,7 @@ function nameIsTaken(view: View): ReadyReason | undefined {
   return message === undefined ? undefined : { reason: 'NameTaken', message };
 }
 
-function autoscalingIsRefused({ pools, owner, observed }: View): ReadyReason | undefined {
+function autoscalingIsRefused({ pools, owner, observed }: Rollout): ReadyReason | undefined {
   const refused = pools
     .filter(({ spec }) => spec.autoscaling)
     .map((pool) => observed.memory.refused.get(`HorizontalPodAutoscaler/${autoscalerName(owner, pool)}`))
@@ -107,18 +104,17 @@ function autoscalingIsRefused({ pools, owner, observed }: View): ReadyReason | u
 
 const NEEDS_A_PERSON = new Set(['NotFound', 'Unauthorized', 'Forbidden', 'InvalidPullSecret', 'TLS']);
 
-function digestNeedsAPerson({ wanted }: View): ReadyReason | undefined {
+function digestNeedsAPerson({ wanted }: Rollout): ReadyReason | undefined {
   if (wanted.state !== 'Resolving' || !wanted.failed) return undefined;
   // Time heals a registry that is down. The others are asked again too, but a person must push, permit or correct something.
   if (wanted.failed.retryable && !NEEDS_A_PERSON.has(wanted.failed.reason)) return undefined;
   return { reason: wanted.failed.reason, message: wanted.failed.message };
 }
 
-function rollbackFails(view: View): ReadyReason | undefined {
+function rollbackFails(view: Rollout): ReadyReason | undefined {
   for (const pool of view.pools) {
-    const target = poolTarget(view, pool);
-    const { hold } = pool;
-    if (!hold || hold.pool.completedAt !== undefined || !target?.workload || !view.topology) continue;
+    const { hold, target } = pool;
+    if (!hold || hold.pool.completedAt !== undefined || !target?.workload) continue;
     const verdict = judgeHealth(target.workload, target.revision, {
       nodes: view.observed.nodes,
       deadlineSeconds: view.topology.progressDeadlineSeconds,
@@ -138,12 +134,12 @@ function rollbackFails(view: View): ReadyReason | undefined {
 }
 
 /** Not the version's fault, but after the deadline a person must bring VMs, or make room. */
-function noVmTakes(view: View, pool: PoolView, verdict: HealthVerdict): string | undefined {
+function noVmTakes(view: Rollout, pool: PoolView, verdict: HealthVerdict): string | undefined {
   if (verdict.kind !== 'Excused' || verdict.reason !== 'Unschedulable') return undefined;
   return view.now < returnDeadline(view, pool) ? undefined : `no VM takes its pods in time: ${verdict.message}`;
 }
 
-function revisionFailed(view: View): ReadyReason | undefined {
+function revisionFailed(view: Rollout): ReadyReason | undefined {
   const answer = answerFailure(view);
   return answer?.kind === 'Stay' ? { reason: answer.reason, message: answer.message } : undefined;
 }
@@ -163,14 +159,14 @@ export function held(view: View): ReadyReason | undefined {
   };
 }
 
-function paused(view: View): ReadyReason | undefined {
+function paused(view: Rollout): ReadyReason | undefined {
   const wanted = wantedRevision(view);
   if (view.paused === undefined || (wanted && view.pools.every((pool) => isSettled(view, pool, wanted))))
     return undefined;
   return { reason: 'Paused', message: `paused: ${view.paused}` };
 }
 
-function resolving({ wanted }: View): ReadyReason | undefined {
+function resolving({ wanted }: Rollout): ReadyReason | undefined {
   if (wanted.state !== 'Resolving') return undefined;
   return {
     reason: 'ResolvingDigests',
@@ -178,28 +174,28 @@ function resolving({ wanted }: View): ReadyReason | undefined {
   };
 }
 
-function recording({ wanted }: View): ReadyReason | undefined {
+function recording({ wanted }: Rollout): ReadyReason | undefined {
   return wanted.state === 'Recorded'
     ? undefined
     : { reason: 'RecordingRevision', message: 'records the wanted revision' };
 }
 
 /** The first stage that the wanted revision has not come through. */
-function progressing(view: View): ReadyReason | undefined {
+function progressing(view: Rollout): ReadyReason | undefined {
   const wanted = wantedRevision(view);
   // Also where it was let in nowhere, as after a rollback that was deleted before it got anywhere.
   if (!wanted || view.pools.every((pool) => isSettled(view, pool, wanted))) return undefined;
-  for (const stage of view.topology?.stages ?? []) {
+  for (const stage of view.topology.stages) {
     const pools = stagePools(view, stage);
     const rolling = pools.find(
       (pool) => !poolsToEnter(view, stage, wanted).includes(pool) && !isSettled(view, pool, wanted),
     );
     if (rolling)
       return {
-        reason: moveReason(view, rolling) ?? 'Progressing',
+        reason: moveReason(rolling) ?? 'Progressing',
         message: `${title(wanted)} in pool ${rolling.name}: ${poolProgress(view, rolling)}`,
       };
-    const wait = poolsToEnter(view, stage, wanted).length > 0 ? gate(view, stage, wanted) : undefined;
+    const wait = poolsToEnter(view, stage, wanted).length > 0 ? view.gate(stage) : undefined;
     if (wait) return { reason: wait.reason, message: wait.message };
     if (poolsToEnter(view, stage, wanted).length > 0) {
       return { reason: 'Progressing', message: `${title(wanted)} enters stage ${stage.name}` };
@@ -208,21 +204,21 @@ function progressing(view: View): ReadyReason | undefined {
   return undefined;
 }
 
-function moving(view: View): ReadyReason | undefined {
+function moving(view: Rollout): ReadyReason | undefined {
   const wanted = wantedRevision(view);
   const pool = wanted && view.pools.find((candidate) => !isSettled(view, candidate, wanted));
   if (!pool) return undefined;
-  const reason = moveReason(view, pool) ?? 'Progressing';
+  const reason = moveReason(pool) ?? 'Progressing';
   return { reason, message: `pool ${pool.name}: ${poolProgress(view, pool)}` };
 }
 
 /** Why what serves stays on VMs that the spec names no more; undefined while it is on its way. */
-function moveReason(view: View, pool: PoolView): Reason | undefined {
-  const reason = moveOf(view, pool)?.reason;
+function moveReason(pool: PoolView): Reason | undefined {
+  const reason = pool.move?.reason;
   return reason === 'Moving' ? undefined : reason;
 }
 
-function leaving(view: View): ReadyReason | undefined {
+function leaving(view: Rollout): ReadyReason | undefined {
   const names = new Set(view.pools.map(({ name }) => name));
   const left = view.workloads.find(({ pool }) => !names.has(pool));
   return left && { reason: 'Progressing', message: `pool ${left.pool} left: ${left.name} is being removed` };
@@ -230,9 +226,8 @@ function leaving(view: View): ReadyReason | undefined {
 
 /** How far a pool is, or what keeps it. */
 export function poolProgress(view: View, pool: PoolView): string {
-  const move = moveOf(view, pool);
+  const { move, target } = pool;
   if (move) return move.message;
-  const target = poolTarget(view, pool);
   if (!target) return 'nothing was let in yet';
   if (hasFailed(target.revision, pool.name) && !pool.hold) return `revision ${target.revision.number} failed`;
   if (!target.workload) {
@@ -248,7 +243,7 @@ export function poolProgress(view: View, pool: PoolView): string {
   });
   const wrong = contradictingImage(target.workload, target.revision);
   if (wrong !== undefined) return wrong;
-  const why = [verdict.kind === 'Progressing' ? undefined : verdict.message, besideTheOld(view, pool)]
+  const why = [verdict.kind === 'Progressing' ? undefined : verdict.message, besideTheOld(pool)]
     .flatMap((text) => (text === undefined ? [] : `; ${text}`))
     .join('');
   if (ready >= replicas && target.workload !== pool.current)
@@ -257,9 +252,8 @@ export function poolProgress(view: View, pool: PoolView): string {
 }
 
 /** What may keep the new pods of a pool from starting while the version before serves, with the way out. */
-function besideTheOld(view: View, pool: PoolView): string | undefined {
-  const { current } = pool;
-  const target = poolTarget(view, pool);
+function besideTheOld(pool: PoolView): string | undefined {
+  const { current, target } = pool;
   if (!current || !target?.workload || target.workload === current) return undefined;
   const pods = podsOf(target.workload, target.revision);
   const { template } = target.revision.data.input;
@@ -273,7 +267,7 @@ export function available(view: View): ConditionDraft {
   const type = 'Available';
   if (view.pools.length === 0)
     return { type, status: 'False', reason: 'NothingServed', message: 'nothing was released yet' };
-  const dark = view.pools.filter((pool) => wantedReplicas(pool, pool.current) > 0 && (pool.current?.ready ?? 0) === 0);
+  const dark = view.pools.filter((pool) => pool.replicas > 0 && (pool.current?.ready ?? 0) === 0);
   if (dark.length === 0)
     return { type, status: 'True', reason: 'Available', message: 'every pool serves a version that works' };
   return {
@@ -309,34 +303,32 @@ export function digestsPinned({ wanted, observed, lastWanted }: View): Condition
 
 export function capacityAvailable(view: View): ConditionDraft {
   const type = 'CapacityAvailable';
-  const [first] = view.pools.flatMap((pool) =>
-    waitingPods(view, pool).map(({ unschedulable }) => ({ pool, unschedulable })),
-  );
-  const kept = keptOut(view);
+  const [first] = view.pools.flatMap((pool) => waitingPods(pool).map(({ unschedulable }) => ({ pool, unschedulable })));
+  const kept = view.kind === 'Rollout' ? keptOut(view) : undefined;
   if (!first && kept) return { type, status: 'False', reason: 'NoCapacity', message: kept.message };
   if (!first) return { type, status: 'True', reason: 'Fits', message: 'no pod waits for room' };
-  const wayOut = besideTheOld(view, first.pool);
+  const wayOut = besideTheOld(first.pool);
   const message = `pool ${first.pool.name}: ${first.unschedulable ?? ''}${wayOut === undefined ? '' : `; ${wayOut}`}`;
   return { type, status: 'False', reason: 'Unschedulable', message };
 }
 
 /** Pods that find no VM, of what serves and of what comes: nobody needs those of a standby, or of what goes. */
-function waitingPods(view: View, pool: PoolView): Pod[] {
-  const workloads = new Set([pool.current, poolTarget(view, pool)?.workload]);
+function waitingPods(pool: PoolView): Pod[] {
+  const workloads = new Set([pool.current, pool.target?.workload]);
   return [...workloads].flatMap(
     (workload) => workload?.pods.filter(({ unschedulable }) => unschedulable !== undefined) ?? [],
   );
 }
 
 /** The stage that the wanted revision is at finds too little room, or what serves on the VMs that the spec names. */
-function keptOut(view: View): { message: string } | undefined {
+function keptOut(view: Rollout): { message: string } | undefined {
   const reason = progressing(view);
   if (reason?.reason === 'NoCapacity') return reason;
-  return view.pools.map((pool) => moveOf(view, pool)).find((move) => move?.reason === 'NoCapacity');
+  return view.pools.map((pool) => pool.move).find((move) => move?.reason === 'NoCapacity');
 }
 
 /** Pools that serve the wanted revision, healthy or with no pod to be. */
-export function arrivedPools(view: View): PoolView[] {
+export function arrivedPools(view: Rollout): PoolView[] {
   const wanted = wantedRevision(view) ?? view.lastWanted;
   return wanted ? view.pools.filter((pool) => isSettled(view, pool, wanted) || isHealthy(view, pool, wanted)) : [];
 }

@@ -2,11 +2,11 @@
 import { revisionName } from '../record/names.ts';
 import { isGood } from '../record/revision.ts';
 import { lostWanted } from '../state/lost-record.ts';
-import type { View } from '../state/view.ts';
+import type { Rollout } from '../state/view.ts';
 import type { ReadyReason } from './ready-reason.ts';
 
 /** What serves stays, though nobody knows any more what it is: a person says what comes next. */
-export function recordIsLost(view: View): ReadyReason | undefined {
+export function recordIsLost(view: Rollout): ReadyReason | undefined {
   const pool = lostWanted(view);
   if (!pool) return undefined;
   const { number, version } = pool.lost;

@@ -5,11 +5,10 @@ import { own } from '../../lib/own.ts';
 import { disruptionLimited } from '../pools/disruption-budget.ts';
 import type { ConditionDraft } from '../../api/conditions.ts';
 import { withConditions } from '../../api/conditions.ts';
-import { gate } from '../stages/gates.ts';
 import { poolsToEnter } from '../stages/stage-pools.ts';
 import type { InternalProblem } from '../record/internal-error.ts';
 import { internalProblem } from '../record/internal-error.ts';
-import { moveOf, placedAsWanted } from '../stages/moves.ts';
+import { placedAsWanted } from '../stages/moves.ts';
 import { rollbackReadiness } from '../rollback/readiness.ts';
 import type { Revision } from '../record/revision.ts';
 import { isBadIn, isGood, poolFacts, wantedVersion } from '../record/revision.ts';
@@ -25,8 +24,8 @@ import {
   stalled,
   unready,
 } from './ready.ts';
-import { isSettled, poolTarget, wantedReplicas, wantedRevision } from '../state/target.ts';
-import type { PoolView, View } from '../state/view.ts';
+import { isSettled, wantedReplicas, wantedRevision } from '../state/target.ts';
+import type { PoolView, Rollout, View } from '../state/view.ts';
 
 const HISTORY_LIMIT = 20;
 
@@ -66,9 +65,9 @@ function statusOf(view: View, outcome: Outcome): AppReleaseStatus {
     ...(version !== undefined && { version }),
     ...(wanted && { revision: wanted.number }),
     ...(stage !== undefined && { stage }),
-    readyPools: `${arrivedPools(view).length}/${view.pools.length}`,
+    readyPools: `${view.kind === 'Rollout' ? arrivedPools(view).length : 0}/${view.pools.length}`,
     conditions: withConditions(status?.conditions, conditionsOf(view, outcome), view.now, metadata.generation),
-    pools: view.pools.map((pool) => poolStatus(view, pool, wanted)),
+    pools: view.kind === 'Rollout' ? view.pools.map((pool) => poolStatus(view, pool, wanted)) : [],
     history: view.revisions
       .slice(-HISTORY_LIMIT)
       .toReversed()
@@ -142,7 +141,7 @@ function rolledBackAndThere(view: View): boolean {
   return (
     held(view) !== undefined &&
     view.pools.every(({ hold }) => hold === undefined || hold.pool.completedAt !== undefined) &&
-    !view.pools.some((pool) => moveOf(view, pool))
+    !view.pools.some((pool) => pool.move)
   );
 }
 
@@ -150,17 +149,16 @@ function flag(type: string, reason: ReadyReason | undefined, off: Reason, messag
   return reason ? { type, status: 'True', ...reason } : { type, status: 'False', reason: off, message };
 }
 
-function poolStatus(view: View, pool: PoolView, wanted: Revision | undefined): PoolStatus {
-  const { served, current, stage } = pool;
-  const group = view.groups.find(({ pools }) => pools.includes(pool));
-  const target = poolTarget(view, pool)?.revision;
+function poolStatus(view: Rollout, pool: PoolView, wanted: Revision | undefined): PoolStatus {
+  const { served, current, stage, group } = pool;
+  const target = pool.target?.revision;
   const waitingFor = waiting(view, pool, wanted);
   const readiness = rollbackReadiness(view, pool);
   const digest = served && servedDigest(served);
   return {
     name: pool.name,
     stage: stage.name,
-    ...(group?.serviceName !== undefined && { service: group.serviceName }),
+    ...(group.serviceName !== undefined && { service: group.serviceName }),
     ...(served ? { version: served.data.input.version, revision: served.number } : lostStatus(pool)),
     ...(target && { wantedRevision: target.number }),
     replicas: wantedReplicas(pool, current),
@@ -180,21 +178,21 @@ function servedDigest({ data }: Revision): string | undefined {
   return own(data.images, data.input.template.spec.containers[0]?.image ?? '')?.digest;
 }
 
-function waiting(view: View, pool: PoolView, wanted: Revision | undefined): string | undefined {
+function waiting(view: Rollout, pool: PoolView, wanted: Revision | undefined): string | undefined {
   const own = versionWait(view, pool, wanted);
-  const move = moveOf(view, pool)?.message;
+  const move = pool.move?.message;
   return own === undefined || move === undefined || own === move ? (own ?? move) : `${own}; ${move}`;
 }
 
 /** What the wanted version, or a rollback, waits for in a pool. */
-function versionWait(view: View, pool: PoolView, wanted: Revision | undefined): string | undefined {
+function versionWait(view: Rollout, pool: PoolView, wanted: Revision | undefined): string | undefined {
   if (pool.hold)
     return pool.hold.pool.completedAt === undefined
       ? poolProgress(view, pool)
       : `held by rollback ${pool.hold.rollback.metadata.name}`;
   if (!wanted || isSettled(view, pool, wanted)) return undefined;
   return poolsToEnter(view, pool.stage, wanted).includes(pool)
-    ? gate(view, pool.stage, wanted)?.message
+    ? view.gate(pool.stage)?.message
     : poolProgress(view, pool);
 }
 

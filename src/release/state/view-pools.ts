@@ -1,0 +1,157 @@
+/** The pools of a release, and the Services that they share, as the observed objects tell. Pure. */
+import type { Pool, Stage } from '../../api/app-release.ts';
+import { ANNOTATION, LABEL } from '../../api/meta.ts';
+import { autoscalerOf } from './autoscaler.ts';
+import { serviceName as nameOfService } from '../record/names.ts';
+import { lostRevision } from './lost.ts';
+import type { Service } from '../record/kube-objects.ts';
+import type { Observed } from './observed.ts';
+import { isHandedOver, takenMessage } from '../record/ownership.ts';
+import type { Revision } from '../record/revision.ts';
+import type { Topology } from '../record/recorded-data.ts';
+import { placementOf, poolFacts } from '../record/revision.ts';
+import type { Group, Hold, PoolState, Workload } from './view.ts';
+import { inForce } from './view.ts';
+import { isScribbled } from './view-workloads.ts';
+
+export type GroupState = Omit<Group, 'pools'> & { pools: readonly PoolState[] };
+
+export function viewGroups(
+  observed: Observed,
+  topology: Topology,
+  revisions: readonly Revision[],
+  workloads: readonly Workload[],
+): GroupState[] {
+  const release = observed.release.metadata;
+  const members = topology.stages.flatMap((stage) => stage.pools.map((pool) => ({ stage, pool })));
+  const byService = Map.groupBy(members, ({ pool }) =>
+    topology.service ? nameOfService(release.name, pool) : `/${pool.name}`,
+  );
+  const tracks = new Set(observed.pods.map(({ metadata }) => metadata.labels?.[LABEL.track]));
+  const sources = { observed, revisions, workloads, tracks };
+  return [...byService].map(([name, group]) => {
+    const own = observed.services.find(({ metadata }) => metadata.name === name);
+    const foreign = observed.foreignServices.find(({ metadata }) => metadata.name === name);
+    const service = own ?? foreign;
+    const adopted = own === undefined && foreign !== undefined && isHandedOver(foreign, release);
+    const taken = foreign
+      ? takenMessage('Service', foreign.metadata, release.name)
+      : observed.memory.nameConflicts.get(`Service/${name}`);
+    const track = service?.spec.selector?.[LABEL.track];
+    return {
+      ...(topology.service && { serviceName: name }),
+      ...(service && (service === own || adopted) && { service }),
+      ...(track !== undefined && { track }),
+      adopted,
+      ...(!own && !adopted && taken !== undefined && { taken }),
+      pools: group.map(({ stage, pool }) =>
+        viewPool({ ...sources, stage, pool, serviceName: topology.service && name, service, track }),
+      ),
+    };
+  });
+}
+
+interface PoolSources {
+  observed: Observed;
+  stage: Stage;
+  pool: Pool;
+  revisions: readonly Revision[];
+  workloads: readonly Workload[];
+  /** Of all pods that there are. */
+  tracks: ReadonlySet<string | undefined>;
+  /** What it should be named; undefined for a release without. */
+  serviceName: string | undefined;
+  service: Service | undefined;
+  track: string | undefined;
+}
+
+function viewPool(sources: PoolSources): PoolState {
+  const { observed, stage, pool, revisions, workloads, serviceName, service, track } = sources;
+  const all = workloads.filter((workload) => workload.pool === pool.name);
+  const own = all.filter((workload) => !isScribbled(workload));
+  const noted = Number(service?.metadata.annotations?.[ANNOTATION.revision] ?? Number.NaN);
+  const selected = own.find((workload) => workload.track === track);
+  const leadsElsewhere = track !== undefined && sources.tracks.has(track);
+  function hasServed({ revision }: Workload): boolean {
+    const recorded = revisions.find(({ number }) => number === revision);
+    const { healthySince, good } = recorded ? poolFacts(recorded, pool.name) : {};
+    return healthySince !== undefined || good !== undefined;
+  }
+  const current =
+    selected ?? formerly(own, observed) ?? (leadsElsewhere ? undefined : unselected(own, track, noted, hasServed));
+  const servedNumber = current?.revision ?? noted;
+  const served = revisions.find(({ number }) => number === servedNumber);
+  // Where no pod is behind the Service, nothing serves that could be lost.
+  const lost =
+    served || (!current && !leadsElsewhere) ? undefined : lostRevision(revisions, current?.deployment, service);
+  const hold = holdOf(observed, pool.name);
+  const autoscaler = autoscalerOf(observed, pool.name);
+  const entered = revisions
+    .filter((revision) => poolFacts(revision, pool.name).entered)
+    .toSorted((a, b) => enteredAt(a, pool.name) - enteredAt(b, pool.name) || a.number - b.number)
+    .at(-1);
+  return {
+    name: pool.name,
+    stage,
+    spec: pool,
+    placement: placementOf(pool),
+    workloads: own,
+    strays: all.filter((workload) => !own.includes(workload)),
+    selected: serviceName === undefined || (current !== undefined && current === selected),
+    ...(served && { served }),
+    ...(lost && { lost }),
+    ...(current && { current }),
+    ...(autoscaler && { autoscaler }),
+    ...(hold && { hold }),
+    ...(entered && { entered }),
+  };
+}
+
+/** What a Service of ours that the pool had before still leads to: a pool whose Service is renamed serves on. */
+function formerly(own: readonly Workload[], { services }: Observed): Workload | undefined {
+  const tracks = new Set(services.map(({ spec }) => spec.selector?.[LABEL.track]));
+  return own.find(({ track }) => tracks.has(track));
+}
+
+/** What a pool runs though no selector of ours leads to it. */
+function unselected(
+  own: readonly Workload[],
+  track: string | undefined,
+  noted: number,
+  hasServed: (workload: Workload) => boolean,
+): Workload | undefined {
+  // A Service whose selector somebody changed still says what it served.
+  const last = own.find(({ revision }) => revision === noted);
+  if (last || track !== undefined) return last;
+  // One that is on its way has not served yet, though it may have a ready pod.
+  return own
+    .toSorted(
+      (a, b) =>
+        Number(b.ready > 0) - Number(a.ready > 0) ||
+        Number(hasServed(b)) - Number(hasServed(a)) ||
+        b.revision - a.revision,
+    )
+    .at(0);
+}
+
+function enteredAt(revision: Revision, pool: string): number {
+  return Date.parse(poolFacts(revision, pool).entered?.at ?? '');
+}
+
+/** The last accepted rollback that keeps this pool. */
+function holdOf(observed: Observed, pool: string): Hold | undefined {
+  const holds = observed.rollbacks
+    .filter((rollback) => inForce(rollback, observed.release.metadata.uid))
+    .flatMap((rollback) => {
+      const own = rollback.status?.pools?.find(({ name, supersededBy }) => name === pool && supersededBy === undefined);
+      return own ? [{ rollback, pool: own }] : [];
+    });
+  // By name where two leaders gave the same place: both must take the same one for the last.
+  return holds
+    .sort(
+      (a, b) =>
+        (a.rollback.status?.sequence ?? 0) - (b.rollback.status?.sequence ?? 0) ||
+        (a.rollback.metadata.name < b.rollback.metadata.name ? -1 : 1),
+    )
+    .at(-1);
+}

@@ -1,0 +1,142 @@
+/** The observed objects, put in order: what all rules read. Pure. */
+import type { Stage } from '../../api/app-release.ts';
+import type { ObjectMeta } from '../../api/common.ts';
+import { ANNOTATION, LABEL } from '../../api/meta.ts';
+import { once, onceForKey, onceForObject } from '../../lib/once.ts';
+import { ledgerName } from '../record/names.ts';
+import type { Observed } from './observed.ts';
+import { isHandedOver, isOurs, ownershipOf } from '../record/ownership.ts';
+import type { StrategyType } from '../record/desired.ts';
+import type { Revision } from '../record/revision.ts';
+import type { LedgerRecord } from '../record/recorded-data.ts';
+import { parseLedger, parseRevision, placementKeys } from '../record/revision.ts';
+import { effectiveStrategy, poolTarget, wantedReplicas } from './target.ts';
+import type { SpecProblem } from './valid-spec.ts';
+import type { Group, PoolMove, PoolState, PoolView, Rollout, Seen, View, Wait, Workload } from './view.ts';
+import type { GroupState } from './view-pools.ts';
+import { viewGroups } from './view-pools.ts';
+import { isScribbled, viewWorkloads } from './view-workloads.ts';
+import { viewSpec } from './wanted.ts';
+
+/** What is judged for all of a release's stages; see src/release/stages. */
+export interface StageRules {
+  gate: (rollout: Rollout, stage: Stage, revision: Revision) => Wait | undefined;
+  moves: (rollout: Rollout) => ReadonlyMap<PoolView, PoolMove>;
+}
+
+/** `problem`: what a rule threw when all this was viewed before. */
+export function viewRelease(observedAll: Observed, now: number, rules: StageRules, problem?: SpecProblem): View {
+  const observed = ofThisRelease(observedAll);
+  const { release } = observed;
+  const revisions = observed.revisions
+    .flatMap((object) => parseRevision(object) ?? [])
+    .sort((a, b) => a.number - b.number);
+  const ledgerObject = observed.revisions.find(({ metadata }) => metadata.name === ledgerName(release.metadata.name));
+  const record = parseLedger(ledgerObject);
+  const viewed = viewSpec(observed, revisions, record, problem);
+  const { spec, topology, wanted } = viewed;
+  const found = viewWorkloads(observed, topology, revisions);
+  const lastWanted = wanted.state === 'Recorded' ? wanted.revision : previouslyWanted(revisions, record);
+  const paused =
+    release.metadata.annotations?.[ANNOTATION.paused] ?? (spec?.paused ? 'spec.paused is true' : undefined);
+  const seen: Seen = {
+    now,
+    observed,
+    owner: release.metadata,
+    revisions,
+    ...(ledgerObject && { ledgerObject }),
+    record,
+    ...(lastWanted && { lastWanted }),
+    ...(paused !== undefined && { paused }),
+    workloads: found.filter((workload) => !isScribbled(workload)),
+  };
+  if (!viewed.topology) return { ...seen, kind: 'Unknown', valid: false, wanted: viewed.wanted, groups: [], pools: [] };
+  return viewRollout({ ...seen, valid: spec !== undefined, topology: viewed.topology, wanted }, found, rules);
+}
+
+type Base = Omit<Rollout, 'kind' | 'groups' | 'pools' | 'gate'>;
+
+/**
+ * What costs much, and what may throw, is computed when a rule asks for it: a rule that throws must not keep the others from
+ * what they can read.
+ */
+function viewRollout(base: Base, found: readonly Workload[], rules: StageRules): Rollout {
+  const { observed, owner, topology, revisions, wanted, lastWanted } = base;
+  const states = viewGroups(observed, topology, revisions, found);
+  const isRolledOut =
+    wanted.state === 'Recorded' && states.every(({ pools }) => pools.every(({ served }) => served === lastWanted));
+  const keys = onceForKey((strategy: StrategyType) => placementKeys(topology, owner.name, strategy));
+  const moves = once(() => rules.moves(rollout));
+
+  function viewPool(state: PoolState, group: Group): PoolView {
+    const target = once(() => poolTarget(rollout, pool));
+    const pool: PoolView = {
+      ...state,
+      group,
+      strategy: effectiveStrategy(topology, state, isRolledOut),
+      keyUnder: (strategy) => keys(strategy).get(state.name) ?? '',
+      replicas: wantedReplicas(state, state.current),
+      get target() {
+        return target();
+      },
+      get move() {
+        return moves().get(pool);
+      },
+    };
+    return pool;
+  }
+
+  function viewGroup(state: GroupState): Group {
+    const pools: PoolView[] = [];
+    const group: Group = { ...state, pools };
+    pools.push(...state.pools.map((pool) => viewPool(pool, group)));
+    return group;
+  }
+
+  const groups = states.map(viewGroup);
+  const rollout: Rollout = {
+    ...base,
+    kind: 'Rollout',
+    groups,
+    pools: groups.flatMap(({ pools }) => pools),
+    gate: onceForObject((stage: Stage) =>
+      wanted.state === 'Recorded' ? rules.gate(rollout, stage, wanted.revision) : undefined,
+    ),
+  };
+  return rollout;
+}
+
+/** What is the release's own, whatever others labelled: theirs, and what is of an earlier release of this name, is not. */
+function ofThisRelease(observed: Observed): Observed {
+  const { metadata: owner } = observed.release;
+  function own<T extends { metadata: ObjectMeta }>(objects: readonly T[]): T[] {
+    return objects.filter((object) => isOurs(object, owner));
+  }
+  const services = own(observed.services).filter((service) => !isHandedOver(service, owner));
+  const budgets = [...observed.budgets, ...observed.foreignBudgets];
+  const pods = observed.pods.filter((pod) => pod.metadata.labels?.[LABEL.pull] === undefined || isOurs(pod, owner));
+  return {
+    ...observed,
+    revisions: own(observed.revisions),
+    deployments: own(observed.deployments),
+    services,
+    foreignServices: [
+      ...observed.services.filter((service) => !services.includes(service)),
+      ...observed.foreignServices,
+    ]
+      // One of an earlier release of this name goes with its owner.
+      .filter(({ metadata }) => ownershipOf(metadata, owner) !== 'LeftBehind'),
+    autoscalers: own(observed.autoscalers),
+    budgets: own(budgets),
+    foreignBudgets: budgets.filter((budget) => !isOurs(budget, owner)),
+    // Of those that run a version the Deployment tells whose they are. The same array stands for the same pods.
+    pods: pods.length === observed.pods.length ? observed.pods : pods,
+  };
+}
+
+function previouslyWanted(revisions: readonly Revision[], { wanted }: LedgerRecord): Revision | undefined {
+  const newest = revisions.at(-1);
+  return wanted && wanted.newest === newest?.number
+    ? revisions.find(({ number }) => number === wanted.revision)
+    : newest;
+}

@@ -5,6 +5,7 @@ import type { ObjectMeta } from '../api/common.ts';
 import { ANNOTATION, LABEL } from '../api/meta.ts';
 import type { ControllerRevision, Deployment, Pod, Service } from './record/kube-objects.ts';
 import type { Observed } from './state/observed.ts';
+import { NEVER_DRAINED } from './state/drained-since.ts';
 import type { Rollout } from './state/view.ts';
 import { view } from './view.ts';
 import type { Revision } from './record/revision.ts';
@@ -142,8 +143,7 @@ export function observed(more: Partial<Observed> = {}): Observed {
       refused: new Map(),
       stored: new Map(),
       contested: new Map(),
-      drainedSince: new Map(),
-      leftSince: new Map(),
+      drained: NEVER_DRAINED,
     },
     ...more,
   };

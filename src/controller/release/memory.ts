@@ -1,4 +1,6 @@
 /** What the process remembers of a release between passes. To lose it costs a write that changes nothing, no more. */
+import type { Drained } from '../../release/state/drained-since.ts';
+import { NEVER_DRAINED } from '../../release/state/drained-since.ts';
 import type { DryRun, Memory, StoredState } from '../../release/state/observed.ts';
 
 const CONTESTED_AFTER = 3;
@@ -22,8 +24,8 @@ export interface ReleaseMemory {
   /** Kind/name → when which desired state was put back. */
   driftReverts: Map<string, { hash: string; at: number[] }>;
   contested: Map<string, { hash: string; manager: string; until: number }>;
-  drainedSince: Map<string, { track: string; switchedAt: string | undefined; since: number }>;
-  leftSince: Map<string, number>;
+  /** Of the last plan. */
+  drained: Drained;
   /** Image → the digest that its tag was said to have moved to. */
   moved: Map<string, string>;
   /** What the last event of an internal error said. */
@@ -45,8 +47,7 @@ export function createMemory(): ReleaseMemory {
     stored: new Map(),
     driftReverts: new Map(),
     contested: new Map(),
-    drainedSince: new Map(),
-    leftSince: new Map(),
+    drained: NEVER_DRAINED,
     moved: new Map(),
     lastStatusAt: 0,
   };
@@ -68,8 +69,7 @@ export function expire(memory: ReleaseMemory, now: number): Memory {
     refused: memory.refused,
     stored: memory.stored,
     contested: memory.contested,
-    drainedSince: memory.drainedSince,
-    leftSince: memory.leftSince,
+    drained: memory.drained,
   };
 }
 

@@ -1,11 +1,11 @@
 /** Collects what a pass sees: from the caches, and from the API server only what carries no label of ours. */
 import type { AppRelease } from '../../api/app-release.ts';
 import type { ObjectMeta } from '../../api/common.ts';
-import { ANNOTATION, LABEL } from '../../api/meta.ts';
+import { LABEL } from '../../api/meta.ts';
 import { getIfThere } from '../../kube/client.ts';
 import { own } from '../../lib/own.ts';
 import { ledgerName } from '../../release/record/names.ts';
-import type { EndpointSlice, Pod, Service } from '../../release/record/kube-objects.ts';
+import type { Service } from '../../release/record/kube-objects.ts';
 import type { Observed } from '../../release/state/observed.ts';
 import { isHandedOver, isOurs } from '../../release/record/ownership.ts';
 import {
@@ -58,9 +58,6 @@ export function observeCached(
     .filter(({ metadata }) => metadata.labels?.[LABEL.release] !== name);
   const vmPools = caches.vmPools.list();
   const vms = caches.nodes.list();
-  const tracks = new Map(pods.map(({ metadata }) => [metadata.name, metadata.labels?.[LABEL.track]]));
-  const slicesOf = Map.groupBy(slices, (slice) => slice.service);
-  for (const service of services) noteClean(memory, service, slicesOf.get(service.metadata.name) ?? [], tracks, now);
   const deployments = caches.deployments.byIndex(RELEASE_INDEX, key);
   forgetGone(
     memory,
@@ -72,7 +69,6 @@ export function observeCached(
       PodDisruptionBudget: [...budgets, ...foreignBudgets],
     }),
   );
-  noteLeft(memory, slices, pods, now);
   const { metadata: owner } = release;
   forgetTaken(memory, 'Service', services, owner);
   forgetTaken(memory, 'HorizontalPodAutoscaler', autoscalers, owner);
@@ -150,43 +146,6 @@ function askRegistry(
       return digest ? [{ image, pinned, digest }] : [];
     }),
   };
-}
-
-/** Since when no endpoint of a Service names a pod of another track than the selected one. */
-function noteClean(
-  memory: ReleaseMemory,
-  service: Service,
-  slices: readonly EndpointSlice[],
-  tracks: ReadonlyMap<string, string | undefined>,
-  now: number,
-): void {
-  const { name } = service.metadata;
-  const track = service.spec.selector?.[LABEL.track];
-  const clean = slices.every(({ endpoints }) =>
-    endpoints.every(({ pod }) => pod !== undefined && tracks.get(pod) === track),
-  );
-  const known = memory.drainedSince.get(name);
-  // A switch and back again, seen as one: the slices may be those from before.
-  const switchedAt = service.metadata.annotations?.[ANNOTATION.switchedAt];
-  if (track === undefined || !clean) memory.drainedSince.delete(name);
-  else if (known?.track !== track || known.switchedAt !== switchedAt)
-    memory.drainedSince.set(name, { track, switchedAt, since: now });
-}
-
-/** A pool may have had another Service before: its clients need the time to leave, too. */
-function noteLeft(
-  { leftSince }: ReleaseMemory,
-  slices: readonly EndpointSlice[],
-  pods: readonly Pod[],
-  now: number,
-): void {
-  const names = new Set(slices.flatMap(({ endpoints }) => endpoints.map(({ pod }) => pod)));
-  const tracks = Map.groupBy(pods, ({ metadata }) => metadata.labels?.[LABEL.track] ?? '');
-  for (const track of leftSince.keys()) if (!tracks.has(track)) leftSince.delete(track);
-  for (const [track, own] of tracks) {
-    if (own.some(({ metadata }) => names.has(metadata.name))) leftSince.set(track, Number.POSITIVE_INFINITY);
-    else if (leftSince.get(track) === Number.POSITIVE_INFINITY) leftSince.set(track, now);
-  }
 }
 
 /** The Services that stand where ours would. One that is gone frees the name. */

@@ -141,6 +141,7 @@ async function pass(
     const observed = await observe(context, release, memory, now, room);
     tellMovedTags(context, memory, observed);
     last = await planOrTell(context, memory, observed, now);
+    memory.drained = last.view.drained;
     if (!isRead && findsFailure(last)) {
       await readWorkloads(context, release);
       isRead = true;

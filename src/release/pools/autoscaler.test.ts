@@ -300,12 +300,14 @@ describe('the size', () => {
     [6, 4],
     [2, 4],
   ])('of a standby goes from %i to what is served', (from, to) => {
-    const switched = { [ANNOTATION.switchedAt]: '2026-01-01T11:55:00Z', [ANNOTATION.previousTrack]: 'web-b-1' };
+    const switchedAt = '2026-01-01T11:55:00Z';
+    const switched = { [ANNOTATION.switchedAt]: switchedAt, [ANNOTATION.previousTrack]: 'web-b-1' };
+    const drained = { track: 'web-b-2', switchedAt, since: 0 };
     const world: World = {
       spec: next,
       deployments: [running(first, from, HPA), running(second, to, HPA)],
       autoscaler: scaling('web-b-2'),
-      memory: { drainedSince: new Map([['web-b', { track: 'web-b-2', since: 0 }]]) },
+      memory: { drained: { services: new Map([['web-b', drained]]), tracks: new Map() } },
       more: { services: [serving(second, switched)] },
     };
     expect(actions(world)).toEqual([`web-b-1 to ${to}`]);

@@ -114,15 +114,15 @@ function reconcileAutoscaler(
 
 /** The scale is taken over while there is still something that tells whose it was; then the autoscaler goes. */
 function handBack(view: Rollout, pool: PoolView, target: PoolTarget, autoscaler: Autoscaler): Action[] {
-  const scaled = pool.workloads.filter(
-    ({ deployment, revision }) =>
-      deployment.replicasOwner !== undefined && view.revisions.some(({ number }) => number === revision),
-  );
+  const scaled = pool.workloads.flatMap((workload) => {
+    const revision = view.revisions.find(({ number }) => number === workload.revision);
+    return revision && workload.deployment.replicasOwner !== undefined ? [{ workload, revision }] : [];
+  });
   if (scaled.length === 0) return [remove(autoscaler, `pool ${pool.name} is not scaled by its load any more`)];
-  return scaled.map((workload) => {
+  return scaled.map(({ workload, revision }) => {
     const stays = workload === pool.current || workload === target.workload;
     const replicas = stays ? pool.spec.replicas : (workload.deployment.spec.replicas ?? 0);
-    return scaleTo(view, workload, replicas, `take the scale of ${workload.name} back: ${replicas} pods`);
+    return scaleTo(view, workload, revision, replicas, `take the scale of ${workload.name} back: ${replicas} pods`);
   });
 }
 

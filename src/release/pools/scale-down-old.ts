@@ -3,6 +3,7 @@ import { parseDuration } from '../../api/common.ts';
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import type { Action, Guard } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
+import type { Revision } from '../record/revision.ts';
 import { isBadIn, isGood } from '../record/revision.ts';
 import { scaleTo } from '../state/scale.ts';
 import { isAutoscaled, standbyReplicas, wantedReplicas } from '../state/target.ts';
@@ -42,15 +43,17 @@ function scaleDownOld(
   const guard = guardOf(group, workload);
   const drainedAt = drained(view, group, workload);
   if (drainedAt > view.now) return Number.isFinite(drainedAt) ? { due: drainedAt } : {};
-  const until = Math.min(standbyUntil(view, group, pool, workload), neededAt(pool), uselessAt(workload));
-  if (arrived && until > view.now && !pool.strays.includes(workload)) {
+  const revision = view.revisions.find(({ number }) => number === workload.revision);
+  const standby = revision ? standbyUntil(view, group, pool, revision, workload.track) : 0;
+  const until = Math.min(standby, neededAt(pool), uselessAt(workload));
+  if (revision && arrived && until > view.now && !pool.strays.includes(workload)) {
     const replicas = standbyReplicas(view, pool);
     if (workload.deployment.metadata.generation === undefined || isAsWarm(pool, workload, replicas))
       return { due: until };
     return {
       due: until,
       action: {
-        ...scaleTo(view, workload, replicas, `keep ${replicas} pods of ${workload.name} warm`),
+        ...scaleTo(view, workload, revision, replicas, `keep ${replicas} pods of ${workload.name} warm`),
         ...guard,
       },
     };
@@ -98,9 +101,9 @@ function drained(view: Rollout, group: Group, workload: Workload): number {
   // Not only what was served last: two switches may follow each other within one drain.
   if (!service || (workload.ready === 0 && service.metadata.annotations?.[ANNOTATION.previousTrack] !== workload.track))
     return 0;
-  const clean = view.observed.memory.drainedSince.get(service.metadata.name);
+  const clean = view.drained.services.get(service.metadata.name);
   if (clean === undefined || clean.track !== group.track) return Number.POSITIVE_INFINITY;
-  const since = Math.max(clean.since, view.observed.memory.leftSince.get(workload.track) ?? 0);
+  const since = Math.max(clean.since, view.drained.tracks.get(workload.track) ?? 0);
   return since + (parseDuration(view.topology.rollback.drain) ?? 0);
 }
 
@@ -124,10 +127,9 @@ function outOfPatienceAt({ pods }: Workload): number {
 }
 
 /** Until when a revision stays as the pool's standby (ms since the epoch); 0 where it is none. */
-function standbyUntil(view: Rollout, group: Group, pool: PoolView, workload: Workload): number {
+function standbyUntil(view: Rollout, group: Group, pool: PoolView, revision: Revision, track: string): number {
   const annotations = group.service?.metadata.annotations ?? {};
-  const revision = view.revisions.find(({ number }) => number === workload.revision);
-  if (!revision || annotations[ANNOTATION.previousTrack] !== workload.track) return 0;
+  if (annotations[ANNOTATION.previousTrack] !== track) return 0;
   if (!isGood(revision, pool.name) || isBadIn(revision, pool.name) || revision === pool.served) return 0;
   return (
     (Date.parse(annotations[ANNOTATION.switchedAt] ?? '') || 0) + (parseDuration(view.topology.rollback.warmFor) ?? 0)
@@ -143,10 +145,11 @@ function giveWay(view: Rollout, pool: PoolView, current: Workload, target: PoolT
   const live = current.deployment.spec.replicas ?? 0;
   if (waiting === 0) return [];
   // Without its record it cannot be rendered, whatever somebody made of its label.
-  if (view.revisions.every(({ number }) => number !== current.revision)) return [];
+  const revision = view.revisions.find(({ number }) => number === current.revision);
+  if (!revision) return [];
   const floor = pool.hold?.rollback.spec.force === true ? Math.max(1, current.ready - 1) : Math.max(1, current.ready);
   if (live <= floor) return [];
-  return [scaleTo(view, current, floor, `give way: ${live} → ${floor} pods of ${current.name}`)];
+  return [scaleTo(view, current, revision, floor, `give way: ${live} → ${floor} pods of ${current.name}`)];
 }
 
 /** The last version that works is never removed: not while what is served has no ready pod, though it should. */

@@ -174,6 +174,11 @@ export interface DeploymentOptions {
   resourceVersion?: string;
 }
 
+/** How many pods a rolling update may have too many, and too few. */
+export function rollingLimits({ strategy: { maxSurge = '25%', maxUnavailable = '25%' } }: Topology) {
+  return { maxSurge, maxUnavailable };
+}
+
 export function makeDeployment(options: DeploymentOptions): DesiredDeployment {
   const { owner, identity, track, replicas, topology } = options;
   const { pool, revision, placement, strategy, key, name = workloadName(owner.name, identity) } = identity;
@@ -210,8 +215,7 @@ export function makeDeployment(options: DeploymentOptions): DesiredDeployment {
       strategy: {
         type: 'RollingUpdate',
         rollingUpdate: {
-          maxSurge: topology.strategy.maxSurge ?? '25%',
-          maxUnavailable: topology.strategy.maxUnavailable ?? '25%',
+          ...rollingLimits(topology),
         },
       },
       selector: { matchLabels: { [LABEL.workload]: name } },

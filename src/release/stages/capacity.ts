@@ -9,6 +9,7 @@ import { vmWork } from '../../scheduling/work.ts';
 import { intOrPercentOf } from '../record/quantity.ts';
 import { poolTemplate } from '../state/pool-template.ts';
 import type { WorkloadIdentity } from '../record/desired.ts';
+import { rollingLimits } from '../record/desired.ts';
 import type { Pod } from '../record/kube-objects.ts';
 import type { LookUpRooms } from '../state/observed.ts';
 import type { Claim, Claims } from '../state/claim.ts';
@@ -161,7 +162,7 @@ function beside(view: Rollout, pool: PoolView, revision: Revision, key: string):
 /** In the place of those that serve: the surge beside them where none may be missing, all of them in the end. */
 function instead(view: Rollout, pool: PoolView, revision: Revision): Coming {
   const { current, replicas } = pool;
-  const { maxSurge = '25%', maxUnavailable = '25%' } = view.topology.strategy;
+  const { maxSurge, maxUnavailable } = rollingLimits(view.topology);
   const mayMiss = Math.floor(rawPods(maxUnavailable, replicas));
   const others = pool.workloads.filter((workload) => workload !== current);
   const bound = (current?.pods ?? []).filter(({ nodeName }) => nodeName !== undefined);

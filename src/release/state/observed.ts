@@ -19,6 +19,7 @@ import type {
   Service,
 } from '../record/kube-objects.ts';
 import type { Claims } from './claim.ts';
+import type { Drained } from './drained-since.ts';
 import type { PinnedImage } from '../record/recorded-data.ts';
 
 /** What the resolver knows of an image now. */
@@ -63,10 +64,8 @@ export interface Memory {
   stored: ReadonlyMap<string, StoredState>;
   /** Kind/name of what somebody else keeps changing → which desired state, by its hash, and who. */
   contested: ReadonlyMap<string, { hash: string; manager: string }>;
-  /** Service → since when this process sees its EndpointSlices name the selected track alone (ms since the epoch). */
-  drainedSince: ReadonlyMap<string, { track: string; since: number }>;
-  /** Track → since when no endpoint of any Service of the release names it, after one did: infinite while one does. */
-  leftSince: ReadonlyMap<string, number>;
+  /** As the plan before had it. */
+  drained: Drained;
 }
 
 /** The VMs of a placement, each with the pods that take room on it. */

@@ -3,6 +3,7 @@ import type { Stage } from '../../api/app-release.ts';
 import type { ObjectMeta } from '../../api/common.ts';
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import { once, onceForKey, onceForObject } from '../../lib/once.ts';
+import { drainedSince } from './drained-since.ts';
 import { ledgerName } from '../record/names.ts';
 import type { Observed } from './observed.ts';
 import { isHandedOver, isOurs, ownershipOf } from '../record/ownership.ts';
@@ -25,8 +26,8 @@ export interface StageRules {
 }
 
 /** `problem`: what a rule threw when all this was viewed before. */
-export function viewRelease(observedAll: Observed, now: number, rules: StageRules, problem?: SpecProblem): View {
-  const observed = ofThisRelease(observedAll);
+export function viewRelease(everything: Observed, now: number, rules: StageRules, problem?: SpecProblem): View {
+  const observed = ofThisRelease(everything);
   const { release } = observed;
   const revisions = observed.revisions
     .flatMap((object) => parseRevision(object) ?? [])
@@ -49,6 +50,7 @@ export function viewRelease(observedAll: Observed, now: number, rules: StageRule
     ...(lastWanted && { lastWanted }),
     ...(paused !== undefined && { paused }),
     workloads: found.filter((workload) => !isScribbled(workload)),
+    drained: drainedSince(everything.memory.drained, everything, now),
   };
   if (!viewed.topology) return { ...seen, kind: 'Unknown', valid: false, wanted: viewed.wanted, groups: [], pools: [] };
   return viewRollout({ ...seen, valid: spec !== undefined, topology: viewed.topology, wanted }, found, rules);

@@ -4,6 +4,7 @@ import type { Reason } from '../../api/reasons.ts';
 import type { RollbackPoolStatus, ReleaseRollback } from '../../api/release-rollback.ts';
 import type { LostRevision } from './lost.ts';
 import type { Autoscaler, ControllerRevision, Deployment, Pod, Service } from '../record/kube-objects.ts';
+import type { Drained } from './drained-since.ts';
 import type { Observed } from './observed.ts';
 import type { Owner, StrategyType } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';
@@ -144,6 +145,8 @@ export interface Seen {
   lastWanted?: Revision;
   paused?: string;
   workloads: readonly Workload[];
+  /** For the process to remember. */
+  drained: Drained;
 }
 
 /** No spec was ever valid, or the record of it is lost: nobody knows which pools there are. */

@@ -1,0 +1,68 @@
+/** Since when no endpoint of a Service leads to pods that it no longer selects: what they serve has time to drain. Pure. */
+import { ANNOTATION, LABEL } from '../../api/meta.ts';
+import type { EndpointSlice, Pod, Service } from '../record/kube-objects.ts';
+
+/** All times are in ms since the epoch, and since when this process has seen it so. */
+export interface Drained {
+  /** Service → since when its endpoints name pods of the selected track alone. */
+  services: ReadonlyMap<string, { track: string; switchedAt: string | undefined; since: number }>;
+  /** Track → since when no endpoint of any Service of the release names its pods, after one did: infinite while one does. */
+  tracks: ReadonlyMap<string, number>;
+}
+
+interface Endpoints {
+  services: readonly Service[];
+  slices: readonly EndpointSlice[];
+  pods: readonly Pod[];
+}
+
+export const NEVER_DRAINED: Drained = { services: new Map(), tracks: new Map() };
+
+export function drainedSince(previous: Drained, seen: Endpoints, now: number): Drained {
+  return { services: ofServices(previous.services, seen, now), tracks: ofTracks(previous.tracks, seen, now) };
+}
+
+function ofServices(
+  previous: Drained['services'],
+  { services, slices, pods }: Endpoints,
+  now: number,
+): Drained['services'] {
+  const next = new Map(previous);
+  const tracks = new Map(pods.map((pod) => [pod.metadata.name, trackOf(pod)]));
+  const slicesOf = Map.groupBy(slices, ({ service }) => service);
+  for (const service of services) {
+    const { name, annotations } = service.metadata;
+    const known = previous.get(name);
+    const track = service.spec.selector?.[LABEL.track];
+    // A switch and back again, seen as one: the slices may be those from before.
+    const switchedAt = annotations?.[ANNOTATION.switchedAt];
+    if (track === undefined || !namesOnly(track, slicesOf.get(name) ?? [], tracks)) next.delete(name);
+    else if (known?.track !== track || known.switchedAt !== switchedAt)
+      next.set(name, { track, switchedAt, since: now });
+  }
+  return next;
+}
+
+function namesOnly(
+  track: string,
+  slices: readonly EndpointSlice[],
+  tracks: ReadonlyMap<string, string | undefined>,
+): boolean {
+  return slices.every(({ endpoints }) => endpoints.every(({ pod }) => pod !== undefined && tracks.get(pod) === track));
+}
+
+/** A pool may have had another Service before: its clients need the time to leave, too. */
+function ofTracks(previous: Drained['tracks'], { slices, pods }: Endpoints, now: number): Drained['tracks'] {
+  const named = new Set(slices.flatMap(({ endpoints }) => endpoints.map(({ pod }) => pod)));
+  const next = new Map<string, number>();
+  for (const [track, own] of Map.groupBy(pods, (pod) => trackOf(pod) ?? '')) {
+    const since = previous.get(track);
+    if (own.some(({ metadata }) => named.has(metadata.name))) next.set(track, Number.POSITIVE_INFINITY);
+    else if (since !== undefined) next.set(track, since === Number.POSITIVE_INFINITY ? now : since);
+  }
+  return next;
+}
+
+function trackOf({ metadata }: Pod): string | undefined {
+  return metadata.labels?.[LABEL.track];
+}

@@ -68,11 +68,6 @@ class Anything extends Map<string, DryRun> {
   }
 }
 const RESOLVED: DigestLookup = { state: 'resolved', image: `web@${DIGEST}`, digest: DIGEST };
-const digests = new Proxy<Record<string, DigestLookup>>(
-  {},
-  { getOwnPropertyDescriptor: () => ({ value: RESOLVED, configurable: true }), get: () => RESOLVED },
-);
-
 /** The second revision is served, the first one stands by, and somebody asks for it. */
 function world(more: Partial<Observed> = {}): Observed {
   const deployments = [FIRST, SECOND].flatMap((of) => POOLS.map((pool) => deploymentOf(pool, of)));
@@ -84,7 +79,7 @@ function world(more: Partial<Observed> = {}): Observed {
   const base = observed();
   return {
     ...base,
-    digests,
+    lookUpDigest: () => RESOLVED,
     revisions: [controllerRevision(FIRST), controllerRevision(SECOND), ledger()],
     deployments,
     services,

@@ -6,7 +6,7 @@ import { plan } from './plan.ts';
 import { makeDeployment } from './record/desired.ts';
 import type { Facts } from './record/recorded-data.ts';
 import { imagesToResolve, knownPins } from './record/revision.ts';
-import { controllerRevision, DIGEST, NOW, observed, release, revision, spec } from './testing.ts';
+import { controllerRevision, DIGEST, knowing, NOW, observed, release, revision, spec } from './testing.ts';
 
 const INHERITED = ['constructor', 'toString', 'hasOwnProperty', '__proto__'];
 
@@ -26,7 +26,7 @@ describe.each(INHERITED)('an image named %s', (image) => {
     expect(plan(observed({ release: release(wanted) }), NOW).view.wanted).toEqual({ state: 'Resolving' });
 
     const digests: Record<string, DigestLookup> = Object.fromEntries([[image, { state: 'resolved', ...pin }]]);
-    const { actions } = plan(observed({ release: release(wanted), digests }), NOW);
+    const { actions } = plan(observed({ release: release(wanted), lookUpDigest: knowing(digests) }), NOW);
     const [dryRun] = actions.filter((action): action is Action & { kind: 'DryRun' } => action.kind === 'DryRun');
     expect(dryRun?.deployment.spec.template.spec.containers[0]?.image).toBe(pin.image);
   });

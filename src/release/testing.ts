@@ -4,7 +4,8 @@ import { appReleaseSpec } from '../api/app-release.ts';
 import type { ObjectMeta } from '../api/common.ts';
 import { ANNOTATION, LABEL } from '../api/meta.ts';
 import type { ControllerRevision, Deployment, Pod, Service } from './record/kube-objects.ts';
-import type { Observed } from './state/observed.ts';
+import { own } from '../lib/own.ts';
+import type { DigestLookup, LookUpDigest, Observed } from './state/observed.ts';
 import { NEVER_DRAINED } from './state/drained-since.ts';
 import type { Rollout } from './state/view.ts';
 import { view } from './view.ts';
@@ -109,6 +110,11 @@ export function liveService(desired: { metadata: object; spec: object }): Servic
   return { metadata: meta(metadata.name, metadata), spec: body };
 }
 
+/** A registry that has answered for these images, and for no others yet. */
+export function knowing(digests: Readonly<Record<string, DigestLookup>>): LookUpDigest {
+  return (image) => own(digests, image) ?? { state: 'pending' };
+}
+
 /** Of what has a valid spec, or had one. */
 export function rollout(seen: Observed): Rollout {
   const viewed = view(seen, NOW);
@@ -133,8 +139,8 @@ export function observed(more: Partial<Observed> = {}): Observed {
     vms: [],
     rollbacks: [],
     promotions: [],
-    digests: {},
-    movedTags: [],
+    lookUpDigest: () => ({ state: 'pending' }),
+    findMoved: () => undefined,
     foreignServices: [],
     memory: {
       dryRuns: new Map(),

@@ -3,19 +3,10 @@ import type { AppRelease } from '../../api/app-release.ts';
 import type { ObjectMeta } from '../../api/common.ts';
 import { LABEL } from '../../api/meta.ts';
 import { getIfThere } from '../../kube/client.ts';
-import { own } from '../../lib/own.ts';
-import { ledgerName } from '../../release/record/names.ts';
 import type { Service } from '../../release/record/kube-objects.ts';
-import type { Observed } from '../../release/state/observed.ts';
+import { keptByText } from '../../lib/once.ts';
+import type { DigestLookup, Observed } from '../../release/state/observed.ts';
 import { isHandedOver, isOurs } from '../../release/record/ownership.ts';
-import {
-  imagesToResolve,
-  knownPins,
-  parseLedger,
-  parseRevision,
-  templateImages,
-} from '../../release/record/revision.ts';
-import { readSpec } from '../../release/state/valid-spec.ts';
 import { FORMER_INDEX, NAMESPACE_INDEX, RELEASE_INDEX } from '../kinds/caches.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { forgetGone, expire } from './memory.ts';
@@ -70,6 +61,8 @@ export function observeCached(
     }),
   );
   const { metadata: owner } = release;
+  const digests = keptByText<DigestLookup>();
+  const moved = keptByText<string | undefined>();
   forgetTaken(memory, 'Service', services, owner);
   forgetTaken(memory, 'HorizontalPodAutoscaler', autoscalers, owner);
   forgetTaken(memory, 'PodDisruptionBudget', budgets, owner);
@@ -91,7 +84,9 @@ export function observeCached(
     ...(context.seesAllPods && room),
     rollbacks: caches.rollbacks.byIndex(RELEASE_INDEX, key),
     promotions: caches.promotions.byIndex(RELEASE_INDEX, key),
-    ...askRegistry(context, release, { revisions, vmPools, vms }),
+    lookUpDigest: (image, template) => digests(template, image, () => context.lookupDigest(release, image, template)),
+    findMoved: (image, template, pinned) =>
+      moved(template, `${image} ${pinned}`, () => context.movedDigest?.(release, image, template, pinned)),
     otherServices: caches.services
       .byIndex(FORMER_INDEX, namespace)
       .filter(({ metadata }) => metadata.labels?.[LABEL.release] !== name),
@@ -117,35 +112,6 @@ function forgetTaken(
 ): void {
   for (const object of objects)
     if (isOurs(object, owner) || isHandedOver(object, owner)) nameConflicts.delete(`${kind}/${object.metadata.name}`);
-}
-
-/**
- * What the resolver knows by now of the images that the spec names: those without a pin, and the pinned ones' tags. Of a
- * spec that is not valid nothing is asked.
- */
-function askRegistry(
-  context: ReconcileContext,
-  release: AppRelease,
-  seen: Pick<Observed, 'revisions' | 'vmPools' | 'vms'>,
-): Pick<Observed, 'digests' | 'movedTags'> {
-  const read = readSpec({ release, ...seen });
-  if ('problem' in read) return { digests: {}, movedTags: [] };
-  const { spec, version } = read;
-  const { template } = spec;
-  const revisions = seen.revisions.flatMap((object) => parseRevision(object) ?? []);
-  const ledgerObject = seen.revisions.find(({ metadata }) => metadata.name === ledgerName(release.metadata.name));
-  const { ledger } = parseLedger(ledgerObject);
-  const images = imagesToResolve(spec, revisions, ledger);
-  context.retainImages?.(release, templateImages(template), template);
-  const pins = knownPins(version, revisions, ledger);
-  return {
-    digests: Object.fromEntries(images.map((image) => [image, context.lookupDigest(release, image, template)])),
-    movedTags: templateImages(template).flatMap((image) => {
-      const pinned = own(pins, image)?.digest;
-      const digest = pinned && context.movedDigest?.(release, image, template, pinned);
-      return digest ? [{ image, pinned, digest }] : [];
-    }),
-  };
 }
 
 /** The Services that stand where ours would. One that is gone frees the name. */

@@ -16,6 +16,8 @@ import type { Claims } from '../../release/state/claim.ts';
 import { claimsOf } from '../../release/stages/reservation.ts';
 import { internalErrorStatus, releaseStatus } from '../../release/status/status.ts';
 import type { SpecProblem } from '../../release/state/valid-spec.ts';
+import { templateImages } from '../../release/record/revision.ts';
+import type { Rollout, View } from '../../release/state/view.ts';
 import { view } from '../../release/view.ts';
 import { applyAction } from './apply.ts';
 import { RELEASE_INDEX } from '../kinds/caches.ts';
@@ -139,9 +141,8 @@ async function pass(
     release = await newest(context, release);
     const now = context.now();
     const observed = await observe(context, release, memory, now, room);
-    tellMovedTags(context, memory, observed);
     last = await planOrTell(context, memory, observed, now);
-    memory.drained = last.view.drained;
+    noteSeen(context, memory, last.view);
     if (!isRead && findsFailure(last)) {
       await readWorkloads(context, release);
       isRead = true;
@@ -214,13 +215,21 @@ function tellInternalError(
   context.log('warn', { error: problem.cause }, 'a rule fails on what a user wrote');
 }
 
+/** What the next pass and the resolver are to know of what this one has seen. */
+function noteSeen(context: ReconcileContext, memory: ReleaseMemory, view: View): void {
+  const { observed, spec } = view;
+  memory.drained = view.drained;
+  if (spec) context.retainImages?.(observed.release, templateImages(spec.template), spec.template);
+  if (view.kind === 'Rollout') tellMovedTags(context, memory, view);
+}
+
 /** Once for each digest that a tag moves to: nothing that runs changes. */
-function tellMovedTags(context: ReconcileContext, { moved }: ReleaseMemory, { release, movedTags }: Observed): void {
-  for (const { image, pinned, digest } of movedTags) {
+function tellMovedTags(context: ReconcileContext, { moved }: ReleaseMemory, view: Rollout): void {
+  for (const { image, pinned, digest } of view.movedTags) {
     if (moved.get(image) === digest) continue;
     moved.set(image, digest);
     const note = `${image} names ${digest} now: what runs stays at ${pinned}, a new version would get the new one`;
-    context.record(release, { type: 'Warning', reason: 'TagMoved', note });
+    context.record(view.observed.release, { type: 'Warning', reason: 'TagMoved', note });
   }
 }
 

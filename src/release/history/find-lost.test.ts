@@ -12,6 +12,7 @@ import { stalled } from '../status/ready.ts';
 import { releaseStatus } from '../status/status.ts';
 import {
   controllerRevision,
+  knowing,
   live,
   liveService,
   meta,
@@ -67,7 +68,7 @@ function world(lost: readonly string[], more: Partial<Observed> = {}): Observed 
     deployments,
     services: [serviceOf(served)],
     pods: deployments.flatMap((deployment) => podsFor(deployment, 1)),
-    digests,
+    lookUpDigest: knowing(digests),
     memory: { ...observed().memory, lost: new Set(lost) },
     ...more,
   });
@@ -113,7 +114,7 @@ describe('a served revision without a record', () => {
   test('gives way to another version, whose number is its own', () => {
     const digest = `sha256:${'b'.repeat(64)}`;
     const digests = { 'web:1.0.0': { state: 'resolved' as const, image: `web:1.0.0@${digest}`, digest } };
-    const dry = plan(world(GONE, { release: release(third), digests }), NOW).actions;
+    const dry = plan(world(GONE, { release: release(third), lookUpDigest: knowing(digests) }), NOW).actions;
     expect(dry.find(({ kind }) => kind === 'DryRun')).toMatchObject({
       deployment: { metadata: { name: expect.stringMatching(/^web-3-/) as string } },
     });

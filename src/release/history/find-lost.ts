@@ -24,7 +24,7 @@ function missingRecords(view: View): string[] {
   const seen = [...workloads.map(({ revision }) => revision), ...pools.flatMap(({ lost }) => lost?.number ?? [])];
   const numbers = new Set(seen.filter((number) => isNumber(number) && !recorded.has(number)));
   // While the spec is not valid, the ledger alone tells the pools.
-  const ledger = !view.ledgerObject && !view.valid && revisions.length > 0 ? [ledgerName(owner.name)] : [];
+  const ledger = !view.ledgerObject && !view.spec && revisions.length > 0 ? [ledgerName(owner.name)] : [];
   return [...[...numbers].map((number) => revisionName(owner.name, number)), ...ledger];
 }
 

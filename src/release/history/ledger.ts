@@ -15,7 +15,7 @@ import type { Rollout } from '../state/view.ts';
 export function reconcileLedger(view: Rollout): Action[] {
   const { ledgerObject, record, topology } = view;
   const annotations: Record<string, string> = {};
-  if (view.valid && canonicalJson(topology) !== canonicalJson(record.topology)) {
+  if (view.spec && canonicalJson(topology) !== canonicalJson(record.topology)) {
     annotations[ANNOTATION.topology] = JSON.stringify(topology);
     const left = newestOf(record.ledger, LEDGER_BYTES - sizeOf(topology));
     if (sizeOf(left) < sizeOf(record.ledger)) annotations[ANNOTATION.ledger] = JSON.stringify(left);

@@ -128,7 +128,7 @@ function handBack(view: Rollout, pool: PoolView, target: PoolTarget, autoscaler:
 
 /** Those of pools that left go after their Deployments: what is served is scaled to the last. */
 export function collectAutoscalers(view: Rollout): Action[] {
-  if (!view.valid) return [];
+  if (!view.spec) return [];
   const pools = new Set([...view.pools.map(({ name }) => name), ...view.workloads.map(({ pool }) => pool)]);
   const kept = new Set([...pools].map((pool) => autoscalerOf(view.observed, pool)));
   return view.observed.autoscalers

@@ -6,7 +6,7 @@ import type { Rollout } from '../state/view.ts';
 
 /** Removes the Deployments and Services of pools that left the spec: last, when every other pool has arrived. */
 export function collectPools(view: Rollout): Action[] {
-  if (!view.valid) return [];
+  if (!view.spec) return [];
   const names = new Set(view.pools.map(({ name }) => name));
   const services = new Set(view.groups.map(({ serviceName }) => serviceName));
   const workloads = view.workloads.filter(({ pool }) => !names.has(pool));

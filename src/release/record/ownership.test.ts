@@ -10,7 +10,18 @@ import { plan } from '../plan.ts';
 import { makeDeployment, ownerReference } from './desired.ts';
 import { placementKeys, placementOf, topologyOf } from './revision.ts';
 import { stalled } from '../status/ready.ts';
-import { controllerRevision, live, meta, NOW, observed, podsFor, release, revision, spec } from '../testing.ts';
+import {
+  controllerRevision,
+  knowing,
+  live,
+  meta,
+  NOW,
+  observed,
+  podsFor,
+  release,
+  revision,
+  spec,
+} from '../testing.ts';
 
 const owner = meta('web');
 const OURS = ownerReference(owner);
@@ -152,7 +163,11 @@ describe('a release whose pool serves', () => {
     const digests = { [image]: { state: 'resolved' as const, image, digest: old.data.images[image]?.digest ?? '' } };
     const seen = world(
       { labels: BOTH },
-      { release: release(next), digests, memory: { ...observed().memory, nameConflicts: taken } },
+      {
+        release: release(next),
+        lookUpDigest: knowing(digests),
+        memory: { ...observed().memory, nameConflicts: taken },
+      },
     );
     expect(writes(seen, 'DryRun')).toMatchObject([{ deployment: { metadata: { name: 'web-4-dry-run' } } }]);
     expect(stalled(plan(seen, NOW).view)).toBeUndefined();

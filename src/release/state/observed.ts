@@ -1,5 +1,5 @@
 /** What a pass sees: the caches' objects as they are, and the little that the process remembers. All plain data. */
-import type { AppRelease } from '../../api/app-release.ts';
+import type { AppRelease, PodTemplate } from '../../api/app-release.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { ReleasePromotion } from '../../api/release-promotion.ts';
 import type { ReleaseRollback } from '../../api/release-rollback.ts';
@@ -71,6 +71,21 @@ export interface Memory {
 /** The VMs of a placement, each with the pods that take room on it. */
 export type LookUpRooms = (nodeSelector: Readonly<Record<string, string>>) => readonly Room[];
 
+/**
+ * What is known of an image's digest now; a registry is asked where nothing is. `template`: with the pull secrets. The answer
+ * is the same for the whole of a plan.
+ */
+export type LookUpDigest = (image: string, template: PodTemplate) => DigestLookup;
+
+/** The digest that a pinned tag names now, where it is known to be another one; in the same way. */
+export type FindMoved = (image: string, template: PodTemplate, pinned: string) => string | undefined;
+
+export interface MovedTag {
+  image: string;
+  pinned: string;
+  digest: string;
+}
+
 export interface Observed {
   release: AppRelease;
   revisions: readonly ControllerRevision[];
@@ -95,10 +110,8 @@ export interface Observed {
   countRoom?: CountRoom;
   rollbacks: readonly ReleaseRollback[];
   promotions: readonly ReleasePromotion[];
-  /** By image string; only those that no pin is known for. */
-  digests: Readonly<Record<string, DigestLookup>>;
-  /** Pinned tags that name another digest now. */
-  movedTags: readonly { image: string; pinned: string; digest: string }[];
+  lookUpDigest: LookUpDigest;
+  findMoved: FindMoved;
   /** Of other releases of the namespace, and from before a Service selected its own release alone. */
   otherServices: readonly Service[];
   /** Services without our label that stand where ours would, read live. */

@@ -35,8 +35,8 @@ export function viewRelease(everything: Observed, now: number, rules: StageRules
   const ledgerObject = observed.revisions.find(({ metadata }) => metadata.name === ledgerName(release.metadata.name));
   const record = parseLedger(ledgerObject);
   const viewed = viewSpec(observed, revisions, record, problem);
-  const { spec, topology, wanted } = viewed;
-  const found = viewWorkloads(observed, topology, revisions);
+  const { spec, wanted } = viewed;
+  const found = viewWorkloads(observed, viewed.topology, revisions);
   const lastWanted = wanted.state === 'Recorded' ? wanted.revision : previouslyWanted(revisions, record);
   const paused =
     release.metadata.annotations?.[ANNOTATION.paused] ?? (spec?.paused ? 'spec.paused is true' : undefined);
@@ -52,8 +52,8 @@ export function viewRelease(everything: Observed, now: number, rules: StageRules
     workloads: found.filter((workload) => !isScribbled(workload)),
     drained: drainedSince(everything.memory.drained, everything, now),
   };
-  if (!viewed.topology) return { ...seen, kind: 'Unknown', valid: false, wanted: viewed.wanted, groups: [], pools: [] };
-  return viewRollout({ ...seen, valid: spec !== undefined, topology: viewed.topology, wanted }, found, rules);
+  if (!viewed.topology) return { ...seen, ...viewed, kind: 'Unknown', groups: [], pools: [] };
+  return viewRollout({ ...seen, ...viewed }, found, rules);
 }
 
 type Base = Omit<Rollout, 'kind' | 'groups' | 'pools' | 'gate'>;

@@ -1,11 +1,11 @@
 /** What is seen of a release, put in order once for all rules: pools with their workloads, groups with their Service, holds. */
-import type { Pool, Stage } from '../../api/app-release.ts';
+import type { AppReleaseSpec, Pool, Stage } from '../../api/app-release.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { RollbackPoolStatus, ReleaseRollback } from '../../api/release-rollback.ts';
 import type { LostRevision } from './lost.ts';
 import type { Autoscaler, ControllerRevision, Deployment, Pod, Service } from '../record/kube-objects.ts';
 import type { Drained } from './drained-since.ts';
-import type { Observed } from './observed.ts';
+import type { MovedTag, Observed } from './observed.ts';
 import type { Owner, StrategyType } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';
 import type { LedgerRecord, Placement, Topology } from '../record/recorded-data.ts';
@@ -152,7 +152,7 @@ export interface Seen {
 /** No spec was ever valid, or the record of it is lost: nobody knows which pools there are. */
 export interface Unknown extends Seen {
   kind: 'Unknown';
-  valid: false;
+  spec?: never;
   wanted: InvalidSpec;
   groups: readonly never[];
   pools: readonly never[];
@@ -161,8 +161,11 @@ export interface Unknown extends Seen {
 /** There is a valid spec, or the record of one. */
 export interface Rollout extends Seen {
   kind: 'Rollout';
-  /** Whether `topology` is the spec's own. */
-  valid: boolean;
+  /** With its defaults and the VMs of its pools, where it is valid. */
+  spec?: AppReleaseSpec;
+  /** Pinned tags of the spec that name another digest now. */
+  movedTags: readonly MovedTag[];
+  /** Of the spec, and else of the last valid one. */
   topology: Topology;
   wanted: Wanted;
   groups: readonly Group[];

@@ -4,7 +4,7 @@ import type { DigestLookup, DryRun, Observed } from './observed.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Ledger } from '../record/recorded-data.ts';
 import { revisionInput } from '../record/revision.ts';
-import { DIGEST, observed, release, revision, spec } from '../testing.ts';
+import { DIGEST, knowing, observed, release, revision, spec } from '../testing.ts';
 import type { SpecView } from './wanted.ts';
 import { viewSpec } from './wanted.ts';
 
@@ -19,7 +19,7 @@ const resolved: DigestLookup = { state: 'resolved', ...PIN };
 
 function view(given: AppReleaseSpec, more: Given = {}, dryRuns = new Map<string, DryRun>()): SpecView {
   const { revisions = [], ledger = {}, digests = {} } = more;
-  const seen: Observed = observed({ release: release(given), digests });
+  const seen: Observed = observed({ release: release(given), lookUpDigest: knowing(digests) });
   return viewSpec({ ...seen, memory: { ...seen.memory, dryRuns } }, revisions, { ledger });
 }
 

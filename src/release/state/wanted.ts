@@ -7,7 +7,7 @@ import { usedNumbers } from './lost.ts';
 import { revisionName } from '../record/names.ts';
 import { shortHash } from '../../lib/canonical-json.ts';
 import type { DesiredDeployment } from '../record/kube-objects.ts';
-import type { DigestLookup, Observed } from './observed.ts';
+import type { MovedTag, Observed } from './observed.ts';
 import { makeDeployment } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Ledger, RevisionData, Topology } from '../record/recorded-data.ts';
@@ -37,8 +37,8 @@ export type Wanted =
 
 /** The topology is that of the spec where it is valid, else the last valid one. */
 export type SpecView =
-  | { spec: AppReleaseSpec; topology: Topology; wanted: Wanted }
-  | { spec?: never; topology: Topology; wanted: InvalidSpec }
+  | { spec: AppReleaseSpec; topology: Topology; movedTags: readonly MovedTag[]; wanted: Wanted }
+  | { spec?: never; topology: Topology; movedTags: readonly never[]; wanted: InvalidSpec }
   | { spec?: never; topology?: never; wanted: InvalidSpec };
 
 export type InvalidSpec = Extract<Wanted, { state: 'Invalid' }>;
@@ -54,7 +54,12 @@ export function viewSpec(
   if ('problem' in read) return invalid(record.topology, read.problem);
   const { spec } = read;
   try {
-    return { spec, topology: topologyOf(spec), wanted: findWanted(observed, read, revisions, record.ledger) };
+    return {
+      spec,
+      topology: topologyOf(spec),
+      movedTags: findMovedTags(observed, read, revisions, record.ledger),
+      wanted: findWanted(observed, read, revisions, record.ledger),
+    };
   } catch (error) {
     return invalid(record.topology, internalProblem(error));
   }
@@ -62,7 +67,21 @@ export function viewSpec(
 
 function invalid(last: Topology | undefined, problem: SpecProblem): SpecView {
   const wanted = { state: 'Invalid', ...problem } as const;
-  return last ? { topology: last, wanted } : { wanted };
+  return last ? { topology: last, movedTags: [], wanted } : { wanted };
+}
+
+function findMovedTags(
+  { findMoved }: Observed,
+  { spec: { template }, version }: ValidSpec,
+  revisions: readonly Revision[],
+  ledger: Ledger,
+): MovedTag[] {
+  const pins = knownPins(version, revisions, ledger);
+  return templateImages(template).flatMap((image) => {
+    const pinned = own(pins, image)?.digest;
+    const digest = pinned && findMoved(image, template, pinned);
+    return digest ? [{ image, pinned, digest }] : [];
+  });
 }
 
 function findWanted(
@@ -78,14 +97,17 @@ function findWanted(
   if (recorded) return { state: 'Recorded', revision: recorded };
 
   const missing = reading('spec.template.spec', () => imagesToResolve(spec, revisions, ledger));
-  const unresolved = missing.map((image) => own(observed.digests, image) ?? { state: 'pending' as const });
-  const failed = unresolved.find((lookup): lookup is DigestLookup & { state: 'failed' } => lookup.state === 'failed');
+  const lookups = missing.map((image) => observed.lookUpDigest(image, spec.template));
+  const failed = lookups.find((lookup) => lookup.state === 'failed');
   if (failed) return { state: 'Resolving', failed };
-  if (unresolved.some(({ state }) => state !== 'resolved')) return { state: 'Resolving' };
+  if (lookups.some(({ state }) => state !== 'resolved')) return { state: 'Resolving' };
 
   const known = knownPins(version, revisions, ledger);
   const images = templateImages(spec.template).map((image) => {
-    const { state: _state, ...pin } = { state: '', ...(own(known, image) ?? own(observed.digests, image)) };
+    const { state: _state, ...pin } = {
+      state: '',
+      ...(own(known, image) ?? observed.lookUpDigest(image, spec.template)),
+    };
     return [image, pin];
   });
   const number = nextNumber(observed, revisions);

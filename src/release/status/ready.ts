@@ -278,9 +278,9 @@ export function available(view: View): ConditionDraft {
   };
 }
 
-export function digestsPinned({ wanted, observed, lastWanted }: View): ConditionDraft {
+export function digestsPinned(view: View): ConditionDraft {
   const type = 'DigestsPinned';
-  const moved = observed.movedTags.at(0);
+  const { wanted, lastWanted } = view;
   if (wanted.state === 'Resolving') {
     const { failed } = wanted;
     return failed
@@ -289,6 +289,7 @@ export function digestsPinned({ wanted, observed, lastWanted }: View): Condition
   }
   if (wanted.state === 'Invalid')
     return { type, status: 'Unknown', reason: wanted.reason, message: 'the spec is not valid' };
+  const moved = view.kind === 'Rollout' ? view.movedTags.at(0) : undefined;
   if (moved) {
     return {
       type,

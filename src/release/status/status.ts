@@ -56,9 +56,9 @@ export function internalErrorStatus(
 }
 
 function statusOf(view: View, outcome: Outcome): AppReleaseStatus {
-  const { metadata, status, spec } = view.observed.release;
+  const { metadata, status } = view.observed.release;
   const wanted = wantedRevision(view);
-  const version = wanted?.data.input.version ?? (view.valid ? wantedVersion(spec) : undefined);
+  const version = wanted?.data.input.version ?? (view.spec && wantedVersion(view.spec));
   const stage = stageReached(view, wanted);
   return {
     ...(metadata.generation !== undefined && { observedGeneration: metadata.generation }),

@@ -128,7 +128,7 @@ export function observed(more: Partial<Observed> = {}): Observed {
     revisions: [],
     deployments: [],
     services: [],
-    otherServices: [],
+    isSelectedByOthers: () => false,
     autoscalers: [],
     slices: [],
     pods: [],

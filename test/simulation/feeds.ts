@@ -2,14 +2,9 @@
 import type { AppRelease } from '../../src/api/app-release.ts';
 import { LABEL } from '../../src/api/meta.ts';
 import type { ReleaseRollback } from '../../src/api/release-rollback.ts';
+import { BUDGET_INDEX, indexBudget } from '../../src/controller/kinds/budget-index.ts';
 import type { Cache, Caches } from '../../src/controller/kinds/caches.ts';
-import {
-  FORMER_INDEX,
-  formerIn,
-  NAMESPACE_INDEX,
-  NODE_INDEX,
-  RELEASE_INDEX,
-} from '../../src/controller/kinds/caches.ts';
+import { FORMER_INDEX, formerOn, NODE_INDEX, RELEASE_INDEX } from '../../src/controller/kinds/caches.ts';
 import {
   APP_RELEASES,
   AUTOSCALERS,
@@ -43,7 +38,7 @@ import type { Stored } from '../../src/kube/store.ts';
 import { createStore } from '../../src/kube/store.ts';
 import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
 import type { PlacedPod } from '../../src/scheduling/objects.ts';
-import type { ControllerRevision, Pod, Service } from '../../src/release/record/kube-objects.ts';
+import type { Budget, ControllerRevision, Pod, Service } from '../../src/release/record/kube-objects.ts';
 import type { World, WorldObject } from './world.ts';
 
 /** One kind's cache and how far it is. */
@@ -84,7 +79,7 @@ export function createFeeds(world: World, notify: (key: string) => void, onVmCha
       indexes: {
         [RELEASE_INDEX]: releaseOf,
         [NODE_INDEX]: nodeOf,
-        [NAMESPACE_INDEX]: namespaceOf,
+        [BUDGET_INDEX]: (object) => (kind === BUDGETS.kind ? indexBudget(object as Stored as Budget) : []),
         [FORMER_INDEX]: formerOf,
       },
       onChange: (change) => {
@@ -160,11 +155,7 @@ function nodeOf(object: Stored | PlacedPod): string[] {
 
 /** Of Services alone. */
 function formerOf(object: Stored | Service): string[] {
-  return 'spec' in object && 'selector' in object.spec ? formerIn(object) : [];
-}
-
-function namespaceOf({ metadata }: Stored): string[] {
-  return metadata.namespace === undefined ? [] : [metadata.namespace];
+  return 'spec' in object && 'selector' in object.spec ? formerOn(object) : [];
 }
 
 function isOurs({ metadata }: WorldObject): boolean {

@@ -19,6 +19,7 @@ import type {
   Pod,
   Service,
 } from '../../release/record/kube-objects.ts';
+import { BUDGET_INDEX, bindingOf, indexBudget } from './budget-index.ts';
 import {
   APP_RELEASES,
   AUTOSCALERS,
@@ -57,15 +58,16 @@ export type Cache<S> = Pick<ReflectorStore<KubeObject, S>, 'get' | 'list' | 'byI
 
 /** What a pass reads. Every cache but the nodes' has the index `release` (namespace/name). */
 export interface Caches {
+  /** Index `namespace` besides. */
   releases: Cache<AppRelease>;
   rollbacks: Cache<ReleaseRollback>;
   promotions: Cache<ReleasePromotion>;
   revisions: Cache<ControllerRevision>;
   deployments: Cache<Deployment>;
-  /** Index `former` besides: by namespace, those that select by their track alone. */
+  /** Index `former` besides: by namespace/track, those that select by their track alone. */
   services: Cache<Service>;
   autoscalers: Cache<Autoscaler>;
-  /** Everybody’s; index `namespace` besides. */
+  /** Everybody’s; index `budget` besides. */
   budgets: Cache<Budget>;
   pods: Cache<Pod>;
   slices: Cache<EndpointSlice>;
@@ -77,12 +79,13 @@ export interface Caches {
 
 export const RELEASE_INDEX = 'release';
 export const NODE_INDEX = 'node';
-export const NAMESPACE_INDEX = 'namespace';
+const NAMESPACE_INDEX = 'namespace';
 export const FORMER_INDEX = 'former';
 
-/** The namespace of a Service that was made before Services selected their release alone: they get ever fewer. */
-export function formerIn({ metadata, spec }: Service): string[] {
-  return spec.selector?.[LABEL.release] === undefined ? [metadata.namespace] : [];
+/** The track of a Service that was made before Services selected their release alone: they get ever fewer. */
+export function formerOn({ metadata, spec: { selector = {} } }: Service): string[] {
+  const track = selector[LABEL.track];
+  return track === undefined || selector[LABEL.release] !== undefined ? [] : [`${metadata.namespace}/${track}`];
 }
 
 /** What changed; with `old` where it was there before. */
@@ -147,8 +150,8 @@ export function createCaches(options: CachesOptions): RunningCaches {
       reflector.onChange((change) => {
         if (change.type === 'modified' && isNews?.(change.object, change.old) === false) return;
         const add = isUrgent?.(change.object) ? enqueueFirst : enqueue;
-        for (const key of [...(releaseOf?.(change.object) ?? []), ...(concerns?.(change.object) ?? [])]) add(key);
-        if (change.type === 'modified') for (const key of releaseOf?.(change.old) ?? []) add(key);
+        for (const object of change.type === 'modified' ? [change.object, change.old] : [change.object])
+          for (const key of [...(releaseOf?.(object) ?? []), ...(concerns?.(object) ?? [])]) add(key);
       });
       reflectors.push(reflector);
       return reflector.store as Cache<S>;
@@ -174,30 +177,35 @@ export function createCaches(options: CachesOptions): RunningCaches {
     return reflector.store as Cache<S>;
   }
 
-  /** Somebody else's budget may select the pods of any release of its namespace. */
+  /** The releases whose pods somebody else's budget may select. */
   function neighboursOf(budget: Budget): string[] {
     const { namespace } = budget.metadata;
-    if (releaseOfLabel(budget).length > 0) return [];
-    return caches.releases
-      .list()
-      .filter(({ metadata }) => metadata.namespace === namespace)
-      .map(({ metadata }) => `${namespace}/${metadata.name}`);
+    if (releaseOfLabel(budget).length > 0 || !budget.spec.selector) return [];
+    const binding = bindingOf(budget);
+    if (binding?.label === LABEL.release) return [`${namespace}/${binding.value}`];
+    if (binding) {
+      const deployment = caches.deployments.get(namespace, binding.value);
+      return deployment ? releaseOfLabel(deployment) : [];
+    }
+    return caches.releases.byIndex(NAMESPACE_INDEX, namespace).map(({ metadata }) => `${namespace}/${metadata.name}`);
   }
 
   const ours = { labelSelector: LABEL.release };
   const caches: Caches = {
-    releases: cache(APP_RELEASES, toCachedRelease, ({ metadata }) => [`${metadata.namespace}/${metadata.name}`]),
+    releases: cache(APP_RELEASES, toCachedRelease, ({ metadata }) => [`${metadata.namespace}/${metadata.name}`], {
+      indexes: { [NAMESPACE_INDEX]: ({ metadata }) => [metadata.namespace] },
+    }),
     rollbacks: cache(ROLLBACKS, toCachedRollback, releaseOfSpec, { isUrgent: isUnanswered }),
     promotions: cache(PROMOTIONS, toCachedPromotion, releaseOfSpec),
     revisions: cache(REVISIONS, toCachedRevision, releaseOfLabel, ours),
     deployments: cache(DEPLOYMENTS, toCachedDeployment, releaseOfLabel, ours),
     services: cache(SERVICES, toCachedService, releaseOfLabel, {
       ...ours,
-      indexes: { [FORMER_INDEX]: formerIn },
+      indexes: { [FORMER_INDEX]: formerOn },
     }),
     autoscalers: cache(AUTOSCALERS, toCachedAutoscaler, releaseOfLabel, { ...ours, isNews: isNewsOfAutoscaler }),
     budgets: cache(BUDGETS, toCachedBudget, releaseOfLabel, {
-      indexes: { [NAMESPACE_INDEX]: ({ metadata }) => [metadata.namespace] },
+      indexes: { [BUDGET_INDEX]: indexBudget },
       concerns: neighboursOf,
     }),
     pods: cache(PODS, toCachedPod, releaseOfLabel, ours),

@@ -4,10 +4,11 @@ import type { ObjectMeta } from '../../api/common.ts';
 import { LABEL } from '../../api/meta.ts';
 import { getIfThere } from '../../kube/client.ts';
 import type { Service } from '../../release/record/kube-objects.ts';
-import { keptByText } from '../../lib/once.ts';
+import { keptByText, onceForKey } from '../../lib/once.ts';
 import type { DigestLookup, Observed } from '../../release/state/observed.ts';
 import { isHandedOver, isOurs } from '../../release/record/ownership.ts';
-import { FORMER_INDEX, NAMESPACE_INDEX, RELEASE_INDEX } from '../kinds/caches.ts';
+import { budgetsBeside } from '../kinds/budget-index.ts';
+import { FORMER_INDEX, RELEASE_INDEX } from '../kinds/caches.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { forgetGone, expire } from './memory.ts';
 import { toCachedService, SERVICES } from '../kinds/resources.ts';
@@ -44,12 +45,10 @@ export function observeCached(
   const revisions = caches.revisions.byIndex(RELEASE_INDEX, key);
   const autoscalers = caches.autoscalers.byIndex(RELEASE_INDEX, key);
   const budgets = caches.budgets.byIndex(RELEASE_INDEX, key);
-  const foreignBudgets = caches.budgets
-    .byIndex(NAMESPACE_INDEX, namespace)
-    .filter(({ metadata }) => metadata.labels?.[LABEL.release] !== name);
   const vmPools = caches.vmPools.list();
   const vms = caches.nodes.list();
   const deployments = caches.deployments.byIndex(RELEASE_INDEX, key);
+  const foreignBudgets = budgetsBeside(caches.budgets, release.metadata, deployments);
   forgetGone(
     memory,
     namesOf({
@@ -87,9 +86,11 @@ export function observeCached(
     lookUpDigest: (image, template) => digests(template, image, () => context.lookupDigest(release, image, template)),
     findMoved: (image, template, pinned) =>
       moved(template, `${image} ${pinned}`, () => context.movedDigest?.(release, image, template, pinned)),
-    otherServices: caches.services
-      .byIndex(FORMER_INDEX, namespace)
-      .filter(({ metadata }) => metadata.labels?.[LABEL.release] !== name),
+    isSelectedByOthers: onceForKey((track) =>
+      caches.services
+        .byIndex(FORMER_INDEX, `${namespace}/${track}`)
+        .some(({ metadata }) => metadata.labels?.[LABEL.release] !== name),
+    ),
     foreignServices: [],
     memory: expire(memory, now),
   };

@@ -93,7 +93,7 @@ export interface Observed {
   services: readonly Service[];
   autoscalers: readonly Autoscaler[];
   budgets: readonly Budget[];
-  /** All others of the namespace. */
+  /** Others that may select its pods, and those of its own that lost their label. */
   foreignBudgets: readonly Budget[];
   slices: readonly EndpointSlice[];
   pods: readonly Pod[];
@@ -112,8 +112,8 @@ export interface Observed {
   promotions: readonly ReleasePromotion[];
   lookUpDigest: LookUpDigest;
   findMoved: FindMoved;
-  /** Of other releases of the namespace, and from before a Service selected its own release alone. */
-  otherServices: readonly Service[];
+  /** Whether a Service of another release, from before a Service selected its own release alone, selects this track. */
+  isSelectedByOthers: (track: string) => boolean;
   /** Services without our label that stand where ours would, read live. */
   foreignServices: readonly Service[];
   memory: Memory;

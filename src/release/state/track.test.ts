@@ -172,8 +172,8 @@ describe('what runs', () => {
 
   test('is not, where a Service of another release leads to its track', () => {
     const renamed = single('1.0.0', { serviceName: 'store' });
-    const otherServices = [{ metadata: meta('shop'), spec: { selector: { [LABEL.track]: 'shop-1' } } }];
-    const world = { release: release(renamed), services: [], otherServices };
+    const isSelectedByOthers = (track: string) => track === 'shop-1';
+    const world = { release: release(renamed), services: [], isSelectedByOthers };
     expect(actions(world)).toEqual([`Service store to ${selector('store-1')}`]);
     const services = [
       {

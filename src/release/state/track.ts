@@ -106,7 +106,7 @@ function isUsedElsewhere(view: Rollout, group: Group, track: string): boolean {
   return (
     othersOn(view, group, track).length > 0 ||
     // Made before Services selected their release alone.
-    view.observed.otherServices.some(({ spec }) => spec.selector?.[LABEL.track] === track)
+    view.observed.isSelectedByOthers(track)
   );
 }
 

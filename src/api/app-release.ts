@@ -118,7 +118,7 @@ const strategy = z
 // No CEL rule says so: an int-or-string counts as the longest text that there is, and a list of them costs too much.
 const PORT = 'must be a port from 1 to 65535, or the name of a container’s port';
 
-const servicePort = z.object({
+export const servicePort = z.object({
   name: dnsLabel(63, 'The port’s name; needed where there are several ports.').optional(),
   port: z.int().min(1).max(65535).meta({ description: 'The Service’s port.' }),
   targetPort: z

@@ -243,8 +243,8 @@ function selectorOf({ owner, track, byTrackAlone = false }: Omit<ServiceOptions,
 }
 
 /** As the Service has them: which of them lead to which port of the pods. */
-export function servicePorts({ data }: Revision): ServicePort[] {
-  return data.input.ports.map((port) => ({ targetPort: port.port, ...port }));
+export function servicePorts(ports: readonly ServicePort[]): ServicePort[] {
+  return ports.map((port) => ({ targetPort: port.port, ...port }));
 }
 
 export function makeService(options: ServiceOptions): DesiredService {
@@ -273,7 +273,7 @@ export function makeService(options: ServiceOptions): DesiredService {
     spec: {
       type: template.type,
       selector: selectorOf(options),
-      ports: servicePorts(revision),
+      ports: servicePorts(revision.data.input.ports),
       ...(template.sessionAffinity && { sessionAffinity: template.sessionAffinity }),
       ...(template.trafficDistribution && { trafficDistribution: template.trafficDistribution }),
     },

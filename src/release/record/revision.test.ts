@@ -34,6 +34,13 @@ describe('what is one revision', () => {
     expect(sameInput(reordered, input, pools)).toBe(true);
   });
 
+  test('the same input as an older operator recorded it, without a default that came later', () => {
+    const ports = input.ports.map(({ protocol: _later, ...port }) => port as (typeof input.ports)[number]);
+    expect(ports).not.toEqual(input.ports);
+    expect(sameInput({ ...input, ports }, input, pools)).toBe(true);
+    expect(sameInput({ ...input, ports }, { ...input, ports: [{ port: 80, protocol: 'UDP' }] }, pools)).toBe(false);
+  });
+
   test('another template, version, port or pool difference is another revision', () => {
     expect(sameInput(input, { ...input, version: '2.0.0' }, pools)).toBe(false);
     expect(sameInput(input, { ...input, ports: [{ port: 81, protocol: 'TCP' }] }, pools)).toBe(false);

@@ -1,4 +1,5 @@
-import type { AppReleaseSpec, PodTemplate, Pool } from '../../api/app-release.ts';
+import type { AppReleaseSpec, PodTemplate, Pool, ServicePort } from '../../api/app-release.ts';
+import { servicePort } from '../../api/app-release.ts';
 import { ANNOTATION } from '../../api/meta.ts';
 import { canonicalJson, shortHash } from '../../lib/canonical-json.ts';
 import { withoutNulls } from '../../lib/json.ts';
@@ -79,12 +80,18 @@ export function revisionInput(spec: AppReleaseSpec, version: string): RevisionIn
 
 /**
  * Whether a recorded input is the one that is wanted. Pools that are gone from the topology do not count, so that to
- * remove a pool makes no revision; nor do nulls, which say the same as nothing.
+ * remove a pool makes no revision; nor do nulls, which say the same as nothing, and defaults that came later.
  */
 export function sameInput(recorded: RevisionInput, wanted: RevisionInput, poolNames: ReadonlySet<string>): boolean {
   const present = Object.fromEntries(Object.entries(recorded.pools).filter(([name]) => poolNames.has(name)));
-  return canonicalJson(withoutNulls({ ...recorded, pools: present })) === canonicalJson(withoutNulls(wanted));
+  const input = { ...recorded, pools: present, ports: portsOf(recorded) };
+  return canonicalJson(withoutNulls(input)) === canonicalJson(withoutNulls(wanted));
 }
+
+/** With the defaults of what an older operator did not have. Templates have none: see pod-template.ts. */
+export const portsOf = onceForObject(({ ports }: RevisionInput) =>
+  ports.map((port): ServicePort => ({ ...servicePort.safeParse(port).data, ...port })),
+);
 
 /** The image strings of a template: containers, init containers, image volumes. */
 export function templateImages({ spec }: PodTemplate): string[] {

@@ -6,6 +6,7 @@ import { canonicalJson, shortHash } from '../../lib/canonical-json.ts';
 import type { Distinction, WorkloadIdentity } from '../record/desired.ts';
 import { renderPods, servicePorts, trackName, workloadNames } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';
+import { portsOf } from '../record/revision.ts';
 import type { Group, PoolView, Rollout, Workload } from './view.ts';
 
 /** What pods are looked for. */
@@ -81,7 +82,9 @@ function mayRollOver(view: Rollout, { pools }: Group, from: number, to: Revision
 }
 
 function samePorts(a: Revision, b: Revision): boolean {
-  const [before, after] = [a, b].map((one) => canonicalJson(servicePorts(one).map(canonicalJson).toSorted()));
+  const [before, after] = [a, b].map((one) =>
+    canonicalJson(servicePorts(portsOf(one.data.input)).map(canonicalJson).toSorted()),
+  );
   return before === after;
 }
 

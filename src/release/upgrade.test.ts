@@ -1,0 +1,73 @@
+// What an older operator recorded lacks the fields that came later: they have their defaults, and nothing is written for that.
+import { expect, test } from 'vitest';
+import type { AppRelease } from '../api/app-release.ts';
+import { ANNOTATION, LABEL } from '../api/meta.ts';
+import { plan } from './plan.ts';
+import type { ControllerRevision } from './record/kube-objects.ts';
+import { topologyOf } from './record/revision.ts';
+import type { Observed } from './state/observed.ts';
+import { meta, NOW } from './testing.ts';
+import type { Words } from './world-testing.ts';
+import { GOOD, world } from './world-testing.ts';
+
+/** Revision 1 is wanted and serves everywhere. */
+const ARRIVED: Words = { wants: 1, revisions: { 1: { in: { a: GOOD, b: GOOD } } } };
+
+type Json = Record<string, unknown>;
+
+/** Without these fields, at every depth. */
+function without(value: unknown, fields: readonly string[]): unknown {
+  if (Array.isArray(value)) return value.map((item) => without(item, fields));
+  if (value === null || typeof value !== 'object') return value;
+  const kept = Object.entries(value).filter(([key]) => !fields.includes(key));
+  return Object.fromEntries(kept.map(([key, inner]) => [key, without(inner, fields)]));
+}
+
+function ledger(topology: unknown): ControllerRevision {
+  return {
+    metadata: meta('web-ledger', {
+      labels: { [LABEL.release]: 'web', [LABEL.managedBy]: 'apprelease' },
+      annotations: { [ANNOTATION.topology]: JSON.stringify(topology) },
+    }),
+    revision: 0,
+    data: {},
+  };
+}
+
+/** `change`: what an older operator has of the spec, in the ledger and where the user's object was stored before. */
+function written(change: (recorded: Json) => unknown, more: Partial<Observed> = {}): { kind: string }[] {
+  const seen = world(ARRIVED);
+  const recorded = change(topologyOf(seen.release.spec));
+  const { actions } = plan({ ...seen, revisions: [...seen.revisions.slice(0, 1), ledger(recorded)], ...more }, NOW);
+  return actions;
+}
+
+const WORKLOADS = ['ApplyDeployment', 'DeleteDeployment', 'CreateRevision', 'ApplyService'];
+
+/** Each has a default, and most are nested. */
+const LATER = ['prepull', 'approval', 'holdVMs', 'warmReplicas', 'drain', 'capacity', 'minReadySeconds', 'type'];
+
+test.each(LATER)('a recorded topology without %s', (field) => {
+  const [before, after] = [written((all) => all), written((all) => without(all, [field]))];
+  expect(after).toEqual(before);
+  expect(after.filter(({ kind }) => WORKLOADS.includes(kind))).toEqual([]);
+  expect(after.filter(({ kind }) => kind === 'AnnotateRevision')).toEqual([]);
+});
+
+test.each(LATER)('a recorded topology without %s, while the spec is not valid', (field) => {
+  const wrong: Partial<Observed> = { release: invalid(world(ARRIVED).release) };
+  const [before, after] = [written((all) => all, wrong), written((all) => without(all, [field]), wrong)];
+  expect(after).toEqual(before);
+  expect(after.filter(({ kind }) => WORKLOADS.includes(kind))).toEqual([]);
+});
+
+function invalid(release: AppRelease): AppRelease {
+  return { ...release, spec: { ...release.spec, stages: [] } };
+}
+
+test('a spec that was stored before the fields existed', () => {
+  const { release } = world(ARRIVED);
+  const stored = { ...release, spec: without(release.spec, LATER) as AppRelease['spec'] };
+  expect(stored.spec).not.toEqual(release.spec);
+  expect(written((all) => all, { release: stored })).toEqual(written((all) => all));
+});

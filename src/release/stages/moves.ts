@@ -30,7 +30,7 @@ export function enterMoves(view: Rollout, drafts: FactsDraft, entered: ReadonlyS
   for (const pool of view.pools) {
     const { served } = pool;
     if (!served) continue;
-    const move = pool.move;
+    const { move } = pool;
     if (move?.state === 'Entering' && !entered.has(pool)) {
       const facts = ownOrNew<PoolFacts>(drafts.change(served).pools, pool.name, () => ({}));
       facts.placed = { at, key: placedKey(pool) };
@@ -51,10 +51,7 @@ export function moveDue(view: Rollout): number[] {
 /** Whether what serves is where the spec wants it: other conditions speak of the version that is wanted. */
 export function placedAsWanted(view: View): ConditionDraft {
   const type = 'Placed';
-  const moves = view.pools.flatMap((pool) => {
-    const move = pool.move;
-    return move ? [{ ...move, pool: pool.name }] : [];
-  });
+  const moves = view.pools.flatMap(({ name, move }) => (move ? [{ ...move, pool: name }] : []));
   const worst = WORST_FIRST.map((reason) => moves.find((move) => move.reason === reason)).find((move) => move);
   if (worst) return { type, status: 'False', reason: worst.reason, message: `pool ${worst.pool}: ${worst.message}` };
   return { type, status: 'True', reason: 'AsSpecified', message: 'what serves is on the VMs that the spec names' };

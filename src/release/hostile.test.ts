@@ -17,6 +17,7 @@ import { releaseStatus } from './status/status.ts';
 import {
   controllerRevision,
   DIGEST,
+  ledgerWith,
   live,
   liveService,
   meta,
@@ -80,7 +81,7 @@ function world(more: Partial<Observed> = {}): Observed {
   return {
     ...base,
     lookUpDigest: () => RESOLVED,
-    revisions: [controllerRevision(FIRST), controllerRevision(SECOND), ledger()],
+    revisions: [controllerRevision(FIRST), controllerRevision(SECOND), recordWith()],
     deployments,
     services,
     pods: deployments.flatMap((deployment) => podsFor(deployment, deployment.spec.replicas ?? 0)),
@@ -90,15 +91,8 @@ function world(more: Partial<Observed> = {}): Observed {
   };
 }
 
-function ledger(annotations: Record<string, string> = {}): ControllerRevision {
-  return {
-    metadata: meta('web-ledger', {
-      labels: { [LABEL.release]: 'web', [LABEL.managedBy]: 'apprelease' },
-      annotations: { [ANNOTATION.topology]: JSON.stringify(topologyOf(spec())), ...annotations },
-    }),
-    revision: 0,
-    data: {},
-  };
+function recordWith(annotations: Record<string, string> = {}): ControllerRevision {
+  return ledgerWith({ [ANNOTATION.topology]: JSON.stringify(topologyOf(spec())), ...annotations });
 }
 
 function rollback(): ReleaseRollback {
@@ -303,7 +297,11 @@ describe('what the operator wrote', () => {
             revisions: [
               scribbled(controllerRevision(FIRST), hit(0, ANNOTATION.facts)),
               scribbled(controllerRevision(SECOND), hit(1, ANNOTATION.facts)),
-              ledger({ ...hit(2, ANNOTATION.ledger), ...hit(3, ANNOTATION.topology), ...hit(4, ANNOTATION.wanted) }),
+              recordWith({
+                ...hit(2, ANNOTATION.ledger),
+                ...hit(3, ANNOTATION.topology),
+                ...hit(4, ANNOTATION.wanted),
+              }),
             ],
             deployments: base.deployments.map((one) => scribbled(one, hit(5, ANNOTATION.placement))),
             services: base.services.map((one) =>

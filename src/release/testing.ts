@@ -77,6 +77,12 @@ export function controllerRevision({ name, number, data, facts }: Revision): Con
   };
 }
 
+/** What is kept longer than the revisions, in annotations. */
+export function ledgerWith(annotations: Record<string, string>): ControllerRevision {
+  const labels = { [LABEL.release]: 'web', [LABEL.managedBy]: 'apprelease' };
+  return { metadata: meta('web-ledger', { labels, annotations }), revision: 0, data: {} };
+}
+
 /** A Deployment as the API server would have it, with all its pods available. */
 export function live(desired: { metadata: object; spec: object }, ready: number): Deployment {
   const { metadata, spec: body } = structuredClone(desired) as { metadata: ObjectMeta; spec: Deployment['spec'] };

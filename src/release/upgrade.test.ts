@@ -1,12 +1,11 @@
 // What an older operator recorded lacks the fields that came later: they have their defaults, and nothing is written for that.
 import { expect, test } from 'vitest';
 import type { AppRelease } from '../api/app-release.ts';
-import { ANNOTATION, LABEL } from '../api/meta.ts';
+import { ANNOTATION } from '../api/meta.ts';
 import { plan } from './plan.ts';
-import type { ControllerRevision } from './record/kube-objects.ts';
 import { topologyOf } from './record/revision.ts';
 import type { Observed } from './state/observed.ts';
-import { meta, NOW } from './testing.ts';
+import { ledgerWith, NOW } from './testing.ts';
 import type { Words } from './world-testing.ts';
 import { GOOD, world } from './world-testing.ts';
 
@@ -23,22 +22,18 @@ function without(value: unknown, fields: readonly string[]): unknown {
   return Object.fromEntries(kept.map(([key, inner]) => [key, without(inner, fields)]));
 }
 
-function ledger(topology: unknown): ControllerRevision {
-  return {
-    metadata: meta('web-ledger', {
-      labels: { [LABEL.release]: 'web', [LABEL.managedBy]: 'apprelease' },
-      annotations: { [ANNOTATION.topology]: JSON.stringify(topology) },
-    }),
-    revision: 0,
-    data: {},
-  };
-}
-
 /** `change`: what an older operator has of the spec, in the ledger and where the user's object was stored before. */
 function written(change: (recorded: Json) => unknown, more: Partial<Observed> = {}): { kind: string }[] {
   const seen = world(ARRIVED);
   const recorded = change(topologyOf(seen.release.spec));
-  const { actions } = plan({ ...seen, revisions: [...seen.revisions.slice(0, 1), ledger(recorded)], ...more }, NOW);
+  const { actions } = plan(
+    {
+      ...seen,
+      revisions: [...seen.revisions.slice(0, 1), ledgerWith({ [ANNOTATION.topology]: JSON.stringify(recorded) })],
+      ...more,
+    },
+    NOW,
+  );
   return actions;
 }
 

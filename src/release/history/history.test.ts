@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ANNOTATION, LABEL } from '../../api/meta.ts';
+import { ANNOTATION } from '../../api/meta.ts';
 import type { Action } from '../record/actions.ts';
 import { collectRevisions } from './collect-revisions.ts';
 import { reconcileLedger } from './ledger.ts';
@@ -7,7 +7,7 @@ import type { ControllerRevision } from '../record/kube-objects.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Facts, Ledger, PinnedImage } from '../record/recorded-data.ts';
 import { parseLedger, topologyOf } from '../record/revision.ts';
-import { controllerRevision, meta, observed, release, revision, rollout, spec } from '../testing.ts';
+import { controllerRevision, ledgerWith, meta, observed, release, revision, rollout, spec } from '../testing.ts';
 
 const GOOD: Facts = { pools: { a: { good: '2026-01-01T11:00:00Z' } }, approvals: {} };
 
@@ -25,15 +25,8 @@ function record(number: number, version: string, images: Record<string, PinnedIm
   return { ...made, data: { ...made.data, images } };
 }
 
-function ledgerObject(ledger: Ledger): ControllerRevision {
-  return {
-    metadata: meta('web-ledger', {
-      labels: { [LABEL.release]: 'web', [LABEL.managedBy]: 'apprelease' },
-      annotations: { [ANNOTATION.ledger]: JSON.stringify(ledger) },
-    }),
-    revision: 0,
-    data: {},
-  };
+function ledgerObject(pins: Ledger): ControllerRevision {
+  return ledgerWith({ [ANNOTATION.ledger]: JSON.stringify(pins) });
 }
 
 /** What is collected where the newest of these revisions is wanted and one besides it is kept. */

@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest';
+import type { Observed } from '../state/observed.ts';
+import { ANNOTATION } from '../../api/meta.ts';
+import { topologyOf } from '../record/revision.ts';
+import { ledgerWith, rollout } from '../testing.ts';
+import type { Words } from '../world-testing.ts';
+import { GOOD, world } from '../world-testing.ts';
+import { collectPools } from './collect-pools.ts';
+
+/** Revision 1 is wanted and serves in pools a, b and c; the spec has pool c no more. */
+function removed(words: Words = {}, change: (seen: Observed) => Partial<Observed> = () => ({})): string[] {
+  const seen = world({
+    stages: { production: { pools: ['b', 'c'] } },
+    wants: 1,
+    revisions: { 1: { in: { a: GOOD, b: GOOD, c: GOOD } } },
+    ...words,
+  });
+  const { spec } = seen.release;
+  const stages = spec.stages.map((stage) => ({ ...stage, pools: stage.pools.filter(({ name }) => name !== 'c') }));
+  const left = { ...seen, release: { ...seen.release, spec: { ...spec, stages } } };
+  return collectPools(rollout({ ...left, ...change(left) })).map(({ message }) => message);
+}
+
+const SERVICE = 'remove Service web-c: no pool has it any more';
+const DEPLOYMENT = 'remove web-c-1: pool c left the release';
+
+type Row = [what: string, said: string[], words?: Words, change?: (seen: Observed) => Partial<Observed>];
+
+test.each<Row>([
+  ['goes with its Service', [SERVICE, DEPLOYMENT]],
+  ['stays while another pool has not arrived', [], { pools: { b: { ready: 1 } } }],
+  [
+    'stays while another pool is at another version',
+    [],
+    { pools: { a: { serves: 2 } }, rollback: { against: 2, to: { a: 1 } } },
+  ],
+  [
+    'goes where another pool is held, and serves what it is held at',
+    [SERVICE, DEPLOYMENT],
+    { rollback: { against: 2, to: { a: 1 } } },
+  ],
+  [
+    'stays while the spec is not valid',
+    [],
+    {},
+    ({ release, revisions }) => ({
+      release: { ...release, spec: { ...release.spec, template: { spec: { containers: [] } } } },
+      revisions: [...revisions, ledgerWith({ [ANNOTATION.topology]: JSON.stringify(topologyOf(release.spec)) })],
+    }),
+  ],
+  ['goes without its Service, where that is on its way', [DEPLOYMENT], {}, leaving('web-c')],
+  ['is gone: nothing is left to do', [], { pools: { c: { serves: 0 } } }],
+])('a pool that left the spec %s', (_what, said, words, change) => {
+  expect(removed(words, change)).toEqual(said);
+});
+
+function leaving(name: string): (seen: Observed) => Partial<Observed> {
+  return ({ services }) => ({
+    services: services.map((one) =>
+      one.metadata.name === name
+        ? { ...one, metadata: { ...one.metadata, deletionTimestamp: '2026-01-01T11:59:00Z' } }
+        : one,
+    ),
+  });
+}

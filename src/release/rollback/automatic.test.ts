@@ -1,0 +1,86 @@
+import { expect, test } from 'vitest';
+import type { ReleaseRollback } from '../../api/release-rollback.ts';
+import { meta, observed } from '../testing.ts';
+import type { FactWords, Words } from '../world-testing.ts';
+import { GOOD, viewOf } from '../world-testing.ts';
+import { answerFailure } from './automatic.ts';
+
+const FAILED: FactWords = { entered: 5, failed: 1 };
+
+/** Revision 2 serves in pool a and failed in pool b, where 1 serves on. */
+function failed(more: Words = {}, facts: FactWords = FAILED): Words {
+  return {
+    pools: { a: { serves: 2, beside: { 1: 2 } }, b: { beside: { 2: 0 } } },
+    revisions: { 1: { in: { a: GOOD, b: GOOD } }, 2: { in: { a: GOOD, b: facts } } },
+    ...more,
+  };
+}
+
+function onFailure(mode: string, more: object = {}): Words {
+  return failed({ spec: { rollback: { onFailure: mode, ...more } } });
+}
+
+function rollbackNamed(name: string, isAnswered: boolean): Words {
+  const at = '2026-01-01T11:59:30Z';
+  const rejected = {
+    type: 'Accepted',
+    status: 'False' as const,
+    reason: 'NoTarget',
+    message: '',
+    lastTransitionTime: at,
+  };
+  const made: ReleaseRollback = {
+    metadata: meta(name),
+    spec: { release: 'web', force: false },
+    ...(isAnswered && { status: { conditions: [rejected] } }),
+  };
+  return failed({ more: { rollbacks: [made] } });
+}
+
+const taken = { ...observed().memory, nameConflicts: new Map([['ReleaseRollback/web-r2-1', 'theirs']]) };
+const nothingGood = failed({
+  revisions: { 1: { in: { a: { entered: 60 }, b: { entered: 60 } } }, 2: { in: { b: FAILED } } },
+});
+
+/** `said`: the name of the rollback and its pools, or the reason why there is none. */
+test.each<[what: string, words: Words, said: string | undefined]>([
+  ['takes back the whole release', failed(), 'web-r2-1'],
+  ['takes back the pool alone with onFailure RollbackPool', onFailure('RollbackPool'), 'web-r2-1-b b'],
+  ['takes back the pools behind the same Service', shared(), 'web-r2-1-c b,c'],
+  ['has another name for another attempt', failed({}, { ...FAILED, attempt: 2 }), 'web-r2-2'],
+  ['has another name where that one belongs to somebody else', failed({ memory: taken }), 'web-r2-1-<hash>'],
+  ['is nobody’s with onFailure Pause', onFailure('Pause'), 'Failed'],
+  ['has nothing to return to, where no revision was good', nothingGood, 'NothingToReturnTo'],
+  ['does not go behind a barrier of the spec', onFailure('RollbackAll', { barrier: true }), 'Barrier'],
+  [
+    'does not take back to what has no ready pod either',
+    failed({ pools: { b: { ready: 0, beside: { 2: 0 } } } }),
+    'PreviousFailsToo',
+  ],
+  ['is answered already: its rollback is not accepted yet', rollbackNamed('web-r2-1', false), undefined],
+  ['is answered already: its rollback was rejected', rollbackNamed('web-r2-1', true), 'RollbackRejected'],
+  ['is answered by the rollback that holds the pool', failed({ rollback: { against: 2, to: { b: 1 } } }), undefined],
+  ['of an earlier attempt is none', failed({}, { ...FAILED, attempt: 2, failedAttempt: 1 }), undefined],
+  ['of what is not wanted any more is none', failed({ wants: 3 }), undefined],
+])('a failure %s', (_what, words, said) => {
+  expect(describeAnswer(words)).toBe(said);
+});
+
+/** Pool c, which failed, shares the Service of pool b. */
+function shared(): Words {
+  const spec = { serviceName: 'web' };
+  return {
+    ...onFailure('RollbackPool'),
+    stages: { production: { pools: ['b', 'c'] } },
+    pools: { a: { serves: 2 }, b: { spec, beside: { 2: 2 } }, c: { spec, beside: { 2: 0 } } },
+    revisions: { 1: { in: { a: GOOD, b: GOOD, c: GOOD } }, 2: { in: { a: GOOD, b: { entered: 5 }, c: FAILED } } },
+  };
+}
+
+function describeAnswer(words: Words): string | undefined {
+  const answer = answerFailure(viewOf(words));
+  if (answer?.kind !== 'Rollback') return answer?.reason;
+  if (answer.action.kind !== 'CreateRollback') return answer.action.kind;
+  const { name, spec } = answer.action;
+  return [name.replace(/-[0-9a-f]{8}$/, '-<hash>'), ...(spec.pools ? [spec.pools.join()] : [])].join(' ');
+}

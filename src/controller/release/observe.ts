@@ -16,10 +16,10 @@ import {
   templateImages,
 } from '../../release/record/revision.ts';
 import { readSpec } from '../../release/state/valid-spec.ts';
-import { FORMER_INDEX, NAMESPACE_INDEX, RELEASE_INDEX } from '../kinds/caches.ts';
+import { FORMER_INDEX, NAMESPACE_INDEX, RELEASE_INDEX } from '../kinds/indexes.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { forgetGone, expire } from './memory.ts';
-import { toCachedService, SERVICES } from '../kinds/resources.ts';
+import { toCachedService, SERVICES } from '../kinds/services.ts';
 import type { ReconcileContext } from './context.ts';
 
 /** What is asked of the room on VMs. */

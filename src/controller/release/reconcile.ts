@@ -18,7 +18,7 @@ import { internalErrorStatus, releaseStatus } from '../../release/status/status.
 import type { SpecProblem } from '../../release/state/valid-spec.ts';
 import { view } from '../../release/state/view.ts';
 import { applyAction } from './apply.ts';
-import { RELEASE_INDEX } from '../kinds/caches.ts';
+import { RELEASE_INDEX } from '../kinds/indexes.ts';
 import { isStale } from './conflicts.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { createMemory, expiryDue } from './memory.ts';
@@ -26,7 +26,9 @@ import { createClaimBook } from './claims.ts';
 import type { RoomLook } from './observe.ts';
 import { observe, observeCached } from './observe.ts';
 import { answerOrphans } from './unbound-requests.ts';
-import { APP_RELEASES, DEPLOYMENTS, PODS } from '../kinds/resources.ts';
+import { APP_RELEASES } from '../kinds/api-kinds.ts';
+import { DEPLOYMENTS } from '../kinds/deployments.ts';
+import { PODS } from '../kinds/pods.ts';
 import { createRoomCounter, createRooms } from './rooms.ts';
 import type { Reconcile, ReconcileContext, ReconcileResult } from './context.ts';
 

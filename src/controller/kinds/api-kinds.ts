@@ -60,7 +60,7 @@ export function toCachedVmPool({ metadata, spec, status }: Live<WireObject<Pick<
   };
 }
 
-/** Only the answer and the switch go before everything else: what follows from them has time. */
+/** A rollback is urgent until it is accepted or rejected; the steps after that are not. */
 export function isUnanswered({ status }: ReleaseRollback): boolean {
   return findCondition(status?.conditions, 'Accepted') === undefined;
 }

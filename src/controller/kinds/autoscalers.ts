@@ -22,7 +22,7 @@ export function toCachedAutoscaler(
   };
 }
 
-/** Its controller writes what it measured every few seconds: nothing follows from that. */
+/** The autoscaler's controller writes its measurements every few seconds; a change of these alone is ignored. */
 export function isNewsOfAutoscaler(object: Autoscaler, old: Autoscaler): boolean {
   const { resourceVersion } = object.metadata;
   return canonicalJson(object) !== canonicalJson({ ...old, metadata: { ...old.metadata, resourceVersion } });

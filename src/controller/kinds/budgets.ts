@@ -15,7 +15,7 @@ export function toCachedBudget(object: Live<WireObject<{ spec: BudgetSpec }>>): 
   return { metadata: toCachedMetadata(object), spec: object.spec, ...toCachedOwners(object) };
 }
 
-/** Somebody else's budget may select the pods of any release of its namespace. */
+/** A budget that belongs to no release may select the pods of every release of its namespace. */
 export function neighboursOf(budget: Budget, releases: readonly AppRelease[]): string[] {
   const { namespace } = budget.metadata;
   if (releaseOfLabel(budget).length > 0) return [];

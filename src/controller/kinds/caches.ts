@@ -4,16 +4,16 @@ import { createReflector } from '../../kube/reflector.ts';
 import type { Change, Stored } from '../../kube/store.ts';
 import type { KubeClient, KubeObject, Live } from '../../kube/types.ts';
 import { RELEASE_INDEX } from './indexes.ts';
-import { KINDS } from './kinds.ts';
+import { KIND_ROWS } from './kinds.ts';
 import type { KindRow, PoolChange } from './row.ts';
 
-/** A cache that also takes the answers of writes, so that the next pass reads what the last one wrote. */
+/** A cache that also stores the answers of writes, so that the next pass reads what the last pass wrote. */
 export type Cache<S> = Pick<ReflectorStore<KubeObject, S>, 'get' | 'list' | 'byIndex'> & {
   observeWrite: (object: Live<KubeObject>) => void;
   observeDelete: (object: Stored) => void;
 };
 
-type Kinds = typeof KINDS;
+type Kinds = typeof KIND_ROWS;
 
 /** What a pass reads: one cache for each row. */
 export type Caches = { [Name in keyof Kinds]: Cache<ReturnType<Kinds[Name]['toCached']>> };
@@ -22,8 +22,8 @@ export type Caches = { [Name in keyof Kinds]: Cache<ReturnType<Kinds[Name]['toCa
 export function cachesOfKinds(
   makeCache: <T extends KubeObject, S extends Stored>(row: KindRow<T, S>) => Cache<S>,
 ): Caches {
-  // In a loop the compiler cannot tell which row it is, so that each has the types of all.
-  const rows = Object.entries(KINDS) as unknown as [string, KindRow<KubeObject, Stored>][];
+  // The compiler does not know the type of each row in a loop.
+  const rows = Object.entries(KIND_ROWS) as unknown as [string, KindRow<KubeObject, Stored>][];
   return Object.fromEntries(rows.map(([name, row]) => [name, makeCache(row)])) as unknown as Caches;
 }
 
@@ -37,14 +37,14 @@ export interface RunningCaches {
 
 export interface CachesOptions {
   client: KubeClient;
-  /** A release's key (namespace/name): something about it changed. */
+  /** Takes the key (namespace/name) of a release about which something changed. */
   enqueue: (key: string) => void;
-  /** The same, for what must not wait: a rollback. */
+  /** The same, for an urgent change: a rollback. */
   enqueueFirst: (key: string) => void;
-  /** A VM, a pool of them, or what takes room on them changed. */
+  /** Takes a change of a VM, a VMPool or a pod on a VM. */
   onPoolChange?: (change: PoolChange) => void;
   onError: (error: unknown) => void;
-  /** Left out or empty: all of them. */
+  /** Left out or empty: all namespaces. */
   namespaces?: readonly string[];
 }
 
@@ -54,7 +54,7 @@ export function createCaches(options: CachesOptions): RunningCaches {
 
   function cacheOf<T extends KubeObject, S extends Stored>(row: KindRow<T, S>): Cache<S> {
     if (row.needsAllNamespaces && namespaces.length > 0) return emptyCache();
-    // One list and watch for each namespace: rights in all of them are not needed.
+    // One list and watch for each namespace needs no rights in the other namespaces.
     if (!row.resource.namespaced || namespaces.length === 0) return reflect(row);
     return joinCaches(new Map(namespaces.map((namespace) => [namespace, reflect(row, namespace)])));
   }
@@ -94,7 +94,7 @@ export function createCaches(options: CachesOptions): RunningCaches {
 
   const caches = cachesOfKinds(cacheOf);
   const synced = Promise.all(reflectors.map(({ synced }) => synced));
-  // Who never waits for it, as a standby that never leads, must not end by its failure.
+  // A standby that never leads does not wait for it, and must not end by an unhandled rejection.
   synced.catch(() => undefined);
   return {
     caches,

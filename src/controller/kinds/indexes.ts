@@ -1,4 +1,4 @@
-/** How caches are asked: the names of their indexes, and which release an object belongs to. */
+/** The names of the caches' indexes, and the release that an object belongs to. */
 import type { ObjectMeta } from '../../api/common.ts';
 import { LABEL } from '../../api/meta.ts';
 
@@ -8,10 +8,10 @@ export const RELEASE_INDEX = 'release';
 export const NODE_INDEX = 'node';
 /** Budgets by their namespace. */
 export const NAMESPACE_INDEX = 'namespace';
-/** By namespace, the Services that select by their track alone. */
+/** Services that select by their track alone, by their namespace. */
 export const FORMER_INDEX = 'former';
 
-/** `namespace/name` of the release that an object belongs to, by its label. */
+/** `namespace/name` of the release that an object's label names. */
 export function releaseOfLabel({ metadata }: { metadata: ObjectMeta }): string[] {
   const name = metadata.labels?.[LABEL.release];
   return name === undefined ? [] : [`${metadata.namespace}/${name}`];

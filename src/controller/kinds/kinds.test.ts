@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { allowedRights } from '../../../test/cluster/audit.ts';
 import type { Resource } from '../../kube/types.ts';
-import { KINDS } from './kinds.ts';
+import { KIND_ROWS } from './kinds.ts';
 import type { RbacVerb } from './row.ts';
 
 /** What the operator uses without a cache: events, credentials of registries, its Lease. */
@@ -14,7 +14,7 @@ interface Rights {
   statusVerbs?: readonly RbacVerb[];
 }
 
-const rows: [string, Rights][] = Object.entries(KINDS);
+const rows: [string, Rights][] = Object.entries(KIND_ROWS);
 const allowed = new Set(allowedRights());
 
 /** `verb group/resource` of all that a row needs. */

@@ -1,4 +1,4 @@
-/** The table of kinds: one row for each cache. The caches, those of the simulation and the check of RBAC are made from it. */
+/** The table of kinds, with one row for each cache: the caches, those of the simulation and the check of RBAC are made from it. */
 import { LABEL } from '../../api/meta.ts';
 import type { Stored } from '../../kube/store.ts';
 import type { KubeObject, Live } from '../../kube/types.ts';
@@ -33,13 +33,13 @@ const WATCHED: readonly RbacVerb[] = ['list', 'watch'];
 const READ: readonly RbacVerb[] = ['get', ...WATCHED];
 const OWNED: readonly RbacVerb[] = [...READ, 'create', 'patch', 'delete'];
 
-/** What carries the label of a release. */
+/** Objects that have the label of a release. */
 const OURS = {
   labelSelector: LABEL.release,
   matches: ({ metadata }: Live<KubeObject>) => metadata.labels?.[LABEL.release] !== undefined,
 };
 
-export const KINDS = {
+export const KIND_ROWS = {
   releases: row({
     resource: APP_RELEASES,
     toCached: toCachedRelease,
@@ -54,7 +54,7 @@ export const KINDS = {
     tells: 'releases',
     releaseOf: releaseOfSpec,
     isUrgent: isUnanswered,
-    // The operator's own answer to a version that fails; the owner reference to the release.
+    // create: the automatic rollback of a version that fails. patch: the owner reference to the release.
     verbs: [...READ, 'create', 'patch'],
     statusVerbs: ['patch'],
   }),
@@ -100,7 +100,7 @@ export const KINDS = {
     isNews: isNewsOfAutoscaler,
     verbs: OWNED,
   }),
-  /** Budgets of others too: one of them may keep a VM of the release from being drained. */
+  /** All budgets: one that belongs to no release may select the pods of a release too. */
   budgets: row({
     resource: BUDGETS,
     toCached: toCachedBudget,
@@ -116,7 +116,7 @@ export const KINDS = {
     selection: OURS,
     tells: 'releases',
     releaseOf: releaseOfLabel,
-    // Pods that pull images are created and deleted; pods of a Deployment are annotated while a version rolls.
+    // create, delete: pods that pull images. patch: annotations of pods that hold their VM during a roll-out.
     verbs: OWNED,
   }),
   slices: row({
@@ -142,7 +142,7 @@ export const KINDS = {
     verbs: WATCHED,
     statusVerbs: ['patch'],
   }),
-  /** Pods of everybody that take room on a node. */
+  /** All pods that take room on a node, also those that belong to no release. */
   placed: row({
     resource: PODS,
     toCached: toCachedPlacedPod,

@@ -11,7 +11,7 @@ interface WireNode {
     conditions?: WireCondition[];
     capacity?: Record<string, string>;
     allocatable?: Record<string, string>;
-    /** An image that lost its names to another has none. */
+    /** null for an image whose names another image has now. */
     images?: { names?: string[] | null }[];
     nodeInfo?: Record<string, string>;
   };
@@ -19,7 +19,7 @@ interface WireNode {
 
 export const NODES = resource<WireObject<WireNode>>('v1', 'Node', 'nodes', false);
 
-/** What a kubelet reports of its images unless it was told otherwise (nodeStatusMaxImages). */
+/** How many images a kubelet reports by default (nodeStatusMaxImages). */
 const REPORTED_IMAGES = 50;
 
 export function toCachedNode({ metadata, spec, status }: Live<WireObject<WireNode>>): Node {

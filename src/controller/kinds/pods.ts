@@ -72,7 +72,7 @@ export function toCachedPod({ metadata, spec, status }: Live<WireObject<WirePod>
       creationTimestamp,
       labels: keptLabels(labels),
       ...(deletionTimestamp !== undefined && { deletionTimestamp }),
-      // Who made it is asked only of what the operator makes itself.
+      // Rules read the owner only of pods that the operator creates itself.
       ...(labels[LABEL.pull] !== undefined && ownerReferences && { ownerReferences }),
     },
     ready: ready?.status === 'True',
@@ -102,14 +102,14 @@ function toCachedContainer({ name, ready, restartCount, imageID, state }: WireCo
   };
 }
 
-/** The pods that the scheduler counts: bound, and not at their end. */
+/** The pods that the scheduler counts: bound to a node, and neither Succeeded nor Failed. */
 export const PLACED = {
   fieldSelector: 'spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed',
   matches: ({ spec, status }: Live<WireObject<WirePod>>) =>
     (spec?.nodeName ?? '') !== '' && status?.phase !== 'Succeeded' && status?.phase !== 'Failed',
 };
 
-/** Resource requests of a pod on a node, also of one that belongs to no release. */
+/** Resource requests and limits of a pod on a node, also of a pod that belongs to no release. */
 export function toCachedPlacedPod({ metadata, spec }: Live<WireObject<WirePod>>): PlacedPod {
   const { name, namespace, uid, resourceVersion, labels = {}, deletionTimestamp } = metadata as ObjectMeta;
   return {

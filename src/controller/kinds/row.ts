@@ -1,4 +1,4 @@
-/** What is said of a kind, or of a part of its objects, once: its row in `kinds.ts`. */
+/** The type of a row in `kinds.ts`: all that is said of a kind, or of a selection of its objects. */
 import type { AppRelease } from '../../api/app-release.ts';
 import type { VmPool } from '../../api/vm-pool.ts';
 import type { Stored } from '../../kube/store.ts';
@@ -12,10 +12,10 @@ interface CachedKind<T extends KubeObject, S extends Stored> {
   /** The fields that rules read. */
   toCached: (object: Live<T>) => S;
   /** Left out: all objects of the kind. */
-  selection?: Selection;
+  selection?: RowSelection;
   /** Indexes besides `release`. */
   indexes?: Readonly<Record<string, (object: S) => string[]>>;
-  /** Of no use but for all namespaces at once: an operator of some namespaces does not watch it. */
+  /** The cache must have the objects of all namespaces. An operator of some namespaces does not fill it. */
   needsAllNamespaces?: true;
   /** The rights that the operator needs: see manifests/operator/rbac.yaml. */
   verbs: readonly RbacVerb[];
@@ -25,33 +25,33 @@ interface CachedKind<T extends KubeObject, S extends Stored> {
 
 export type RbacVerb = 'get' | 'list' | 'watch' | 'create' | 'patch' | 'delete';
 
-/** The same selection, as the API server is asked for it and as a function of an object. */
-interface Selection {
+/** Selectors for the API server, and the same selection as a function. */
+interface RowSelection {
   labelSelector?: string;
   fieldSelector?: string;
   matches: (object: Live<KubeObject>) => boolean;
 }
 
-/** A change enqueues AppReleases. */
+/** Changes of the object enqueue AppReleases. */
 interface ReleaseNews<S> {
   tells: 'releases';
   /** `namespace/name` of the releases that the object belongs to: also the index `release`. */
   releaseOf: (object: S) => string[];
   /** Other releases to enqueue when the object changes. */
   alsoTells?: (object: S, releases: readonly AppRelease[]) => string[];
-  /** What is handled before everything else. */
+  /** Whether the change goes before all others. */
   isUrgent?: (object: S) => boolean;
-  /** Whether a change is worth a pass. Left out: each is. */
+  /** Whether a change needs a pass. Left out: every change does. */
   isNews?: (object: S, old: S) => boolean;
 }
 
-/** A change is about VMs, their pools or the pods on them. */
+/** Changes of the object go to the controller of VMPools and to the releases that wait for VMs. */
 interface PoolNews<S> {
   tells: 'pools';
   toPoolChange: (change: { object: S; old?: S }) => PoolChange;
 }
 
-/** What changed; with `old` where it was there before. */
+/** An object that changed; `old` is the object before the change, if there was one. */
 export type PoolChange =
   | { kind: 'VMPool'; object: VmPool; old?: VmPool }
   | { kind: 'Node'; object: Node; old?: Node }

@@ -24,7 +24,7 @@ export function toCachedService(object: Live<WireObject<{ spec: Service['spec'] 
   };
 }
 
-/** The namespace of a Service that was made before Services selected their release alone: they get ever fewer. */
+/** The namespace of a Service of an older operator, whose selector does not name the release. */
 export function formerIn({ metadata, spec }: Service): string[] {
   return spec.selector?.[LABEL.release] === undefined ? [metadata.namespace] : [];
 }

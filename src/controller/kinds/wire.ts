@@ -1,4 +1,4 @@
-/** What the files of the kinds share: their resources, the shape of objects on the wire, and what is kept of any object. */
+/** Shared by the files of the kinds: resources, the shape of objects on the wire, and what is kept of every object. */
 import type { ObjectMeta } from '../../api/common.ts';
 import { FIELD_MANAGER } from '../../api/meta.ts';
 import { ownsByUpdate } from '../../kube/managed-fields.ts';
@@ -42,13 +42,13 @@ export function toCachedMetadata({ metadata }: Live<KubeObject>): ObjectMeta {
   };
 }
 
-/** kubectl's copy of the whole object is never read. */
+/** Without kubectl's copy of the whole object, which no rule reads. */
 function withoutLastApplied(annotations: Record<string, string>): Record<string, string> {
   const { 'kubectl.kubernetes.io/last-applied-configuration': _copy, ...kept } = annotations;
   return kept;
 }
 
-/** Who owns a field of the spec, where the operator does not: of replicas an HPA, or kubectl scale. */
+/** The manager that owns a field of the spec, if the operator does not: of replicas an autoscaler or `kubectl scale`. */
 export function ownerOf(
   field: 'replicas' | 'selector',
   entries: readonly ManagedFieldsEntry[] = [],
@@ -57,11 +57,11 @@ export function ownerOf(
     const fields = fieldsV1 as { 'f:spec'?: Record<string, unknown> } | undefined;
     return fields?.['f:spec']?.[`f:${field}`] !== undefined;
   });
-  // With the same value several own it; whoever changes it owns it alone.
+  // Several managers own a field that they set to the same value; a manager that changes it owns it alone.
   return owners.some(({ manager }) => manager === FIELD_MANAGER) ? undefined : owners.at(0)?.manager;
 }
 
-/** Who else than the operator and the controllers of Kubernetes wrote last. */
+/** The manager that wrote last, without the operator and the controllers of Kubernetes. */
 function otherManager(entries: readonly ManagedFieldsEntry[] = []): string | undefined {
   return entries
     .filter(
@@ -72,7 +72,7 @@ function otherManager(entries: readonly ManagedFieldsEntry[] = []): string | und
     .at(-1)?.manager;
 }
 
-/** Of the fields' owners, what is asked of them. */
+/** What rules read of the owners of the fields. */
 export function toCachedOwners({ metadata }: Live<KubeObject>): FieldOwners {
   const { managedFields } = metadata as { managedFields?: ManagedFieldsEntry[] };
   const other = otherManager(managedFields);

@@ -64,7 +64,7 @@ typecheck: $(INSTALLED) ## Check the types
 	@tsc --noEmit
 
 .PHONY: generate
-generate: $(INSTALLED) ## Write the CRDs and docs/reference.md from the schemas, and what the chart has of them and of its values
+generate: $(INSTALLED) ## Write the CRDs, docs/reference.md and docs/messages.md from the source, and what the chart has of them and of its values
 	@node scripts/generate.ts
 
 .PHONY: helm-docs

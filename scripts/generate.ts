@@ -1,5 +1,6 @@
-// Writes what is generated: crds/ and docs/reference.md from the schemas in src/api, the chart's CRDs, dashboard and table
-// of values, and the settings of Argo CD. With --check only compares, and fails where they differ.
+// Writes what is generated: crds/ and docs/reference.md from the schemas in src/api, docs/messages.md from the texts in src,
+// the chart's CRDs, dashboard and table of values, and the settings of Argo CD. With --check only compares, and fails where
+// they differ.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { stringify, type ToStringOptions } from 'yaml';
@@ -8,6 +9,7 @@ import { KINDS } from '../src/api/kinds.ts';
 import { GROUP } from '../src/api/meta.ts';
 import { ARGOCD, argocdSettings } from './argocd.ts';
 import { CHART, chartCrd, chartReadme, dashboardJson } from './chart.ts';
+import { MESSAGES, messagesPage } from './messages.ts';
 import { REFERENCE, referencePage } from './reference.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -36,6 +38,7 @@ async function generatedFiles(): Promise<Map<string, string>> {
   files.set(`${CHART}/files/dashboard.json`, await dashboardJson());
   files.set(`${CHART}/README.md`, await chartReadme());
   files.set(REFERENCE, await referencePage());
+  files.set(MESSAGES, messagesPage());
   return files;
 }
 

@@ -1,6 +1,6 @@
 // `make run`: the operator from its sources, against the current kubectl context.
 import { KubeConfig } from '@kubernetes/client-node';
-import { APP_RELEASES } from '../src/controller/kinds/resources.ts';
+import { APP_RELEASES } from '../src/controller/kinds/api-kinds.ts';
 import { createClient } from '../src/kube/client.ts';
 import { isNotFound } from '../src/kube/errors.ts';
 

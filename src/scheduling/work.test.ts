@@ -25,7 +25,7 @@ it('is a VM that is not ready, until it counts as lost', () => {
 it('is a patch while VMs differ and one came back a moment ago', () => {
   const patched = vm('a', { info: { kernelVersion: '6.1.0-38' }, readySince: minutesAgo(4) });
   expect(vmWork([steady, patched], NOW)).toEqual({
-    message: 'a patch is under way: VMs run different systems, and VM a is back only since shortly',
+    message: 'a patch is under way: VMs run different systems, and VM a became Ready less than 10 min ago',
     until: NOW + 6 * 60_000,
   });
   expect(vmWork([steady, { ...patched, readySince: minutesAgo(11) }], NOW)).toBeUndefined();

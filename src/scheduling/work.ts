@@ -17,12 +17,12 @@ const WORK_MS = 10 * 60_000;
 /** VMs that are drained, down or patched; the first kind that there is. */
 export function vmWork(nodes: readonly Node[], now: number): VmWork | undefined {
   const draining = nodes.filter(isDraining);
-  if (draining.length > 0) return { message: `${named(draining)} being drained` };
+  if (draining.length > 0) return { message: `${named(draining)} ${areOrIs(draining)} being drained` };
   const down = nodes.filter((node) => !node.ready && turnedAt(node) + WORK_MS > now);
-  if (down.length > 0) return { message: `${named(down)} not ready`, until: latest(down) };
+  if (down.length > 0) return { message: `${named(down)} ${areOrIs(down)} not ready`, until: latest(down) };
   const fresh = nodes.filter((node) => turnedAt(node) + WORK_MS > now);
   if (isSkewed(nodes) && fresh.length > 0) {
-    const message = `a patch is under way: VMs run different systems, and ${named(fresh)} back only since shortly`;
+    const message = `a patch is under way: VMs run different systems, and ${named(fresh)} became Ready less than ${WORK_MS / 60_000} min ago`;
     return { message, until: latest(fresh) };
   }
   return undefined;
@@ -39,5 +39,9 @@ function turnedAt({ readySince, metadata }: Node): number {
 function named(nodes: readonly Node[]): string {
   const [first] = nodes;
   const name = first?.metadata.name ?? '';
-  return nodes.length === 1 ? `VM ${name} is` : `VM ${name} and ${nodes.length - 1} more are`;
+  return nodes.length === 1 ? `VM ${name}` : `VM ${name} and ${nodes.length - 1} more`;
+}
+
+function areOrIs({ length }: readonly Node[]): string {
+  return length === 1 ? 'is' : 'are';
 }

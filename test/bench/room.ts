@@ -1,5 +1,5 @@
 // (g) The largest spec on 1,000 VMs: what counting room costs, and how long one pass keeps the event loop. Needs no cluster.
-import { NODE_INDEX } from '../../src/controller/kinds/caches.ts';
+import { NODE_INDEX } from '../../src/controller/kinds/indexes.ts';
 import { createRoomCounter, createRooms } from '../../src/controller/release/rooms.ts';
 import { createStore } from '../../src/kube/store.ts';
 import type { Stored } from '../../src/kube/store.ts';

@@ -7,18 +7,15 @@ import type { ReleasePromotion } from '../../src/api/release-promotion.ts';
 import type { ReleaseRollback } from '../../src/api/release-rollback.ts';
 import {
   APP_RELEASES,
-  ENDPOINT_SLICES,
-  toCachedPod,
   toCachedPromotion,
   toCachedRelease,
   toCachedRollback,
-  toCachedService,
-  toCachedSlice,
-  PODS,
   PROMOTIONS,
   ROLLBACKS,
-  SERVICES,
-} from '../../src/controller/kinds/resources.ts';
+} from '../../src/controller/kinds/api-kinds.ts';
+import { ENDPOINT_SLICES, toCachedSlice } from '../../src/controller/kinds/endpoint-slices.ts';
+import { toCachedPod, PODS } from '../../src/controller/kinds/pods.ts';
+import { toCachedService, SERVICES } from '../../src/controller/kinds/services.ts';
 import { createClient } from '../../src/kube/client.ts';
 import { createReflector } from '../../src/kube/reflector.ts';
 import type { Stored } from '../../src/kube/store.ts';

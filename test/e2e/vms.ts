@@ -2,7 +2,7 @@
 import type { TestContext } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
 import type { VmPoolSpec } from '../../src/api/vm-pool.ts';
-import { VM_POOLS } from '../../src/controller/kinds/resources.ts';
+import { VM_POOLS } from '../../src/controller/kinds/api-kinds.ts';
 import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
 import { parseResources, type Resources } from '../../src/scheduling/quantity.ts';
 import type { Spec } from '../integration/release-objects.ts';

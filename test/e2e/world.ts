@@ -8,7 +8,7 @@ import { inject, test as base } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
 import type { AppRelease, AppReleaseStatus } from '../../src/api/app-release.ts';
 import type { Condition } from '../../src/api/common.ts';
-import { APP_RELEASES, ROLLBACKS } from '../../src/controller/kinds/resources.ts';
+import { APP_RELEASES, ROLLBACKS } from '../../src/controller/kinds/api-kinds.ts';
 import { createClient } from '../../src/kube/client.ts';
 import type { KubeObject, Live, ObjectMeta, Resource } from '../../src/kube/types.ts';
 import { pushImage } from '../cluster/images.ts';

@@ -1,7 +1,8 @@
 // What a drain may take: one PodDisruptionBudget for each pool and revision that serves, moved around the switch.
 import { describe, expect } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
-import { BUDGETS, PODS } from '../../src/controller/kinds/resources.ts';
+import { BUDGETS } from '../../src/controller/kinds/budgets.ts';
+import { PODS } from '../../src/controller/kinds/pods.ts';
 import { DO_NOT_DISRUPT } from '../../src/release/pools/do-not-disrupt.ts';
 import { addNodes } from '../cluster/nodes.ts';
 import type { World } from './harness.ts';

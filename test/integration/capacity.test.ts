@@ -1,6 +1,8 @@
 // A pool is entered when its VMs have room and nobody works on them; else it waits, and says for what.
 import { expect, onTestFinished } from 'vitest';
-import { DEPLOYMENTS, NODES, VM_POOLS } from '../../src/controller/kinds/resources.ts';
+import { VM_POOLS } from '../../src/controller/kinds/api-kinds.ts';
+import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
+import { NODES } from '../../src/controller/kinds/nodes.ts';
 import { API_VERSION } from '../../src/api/meta.ts';
 import type { VmPoolSpec } from '../../src/api/vm-pool.ts';
 import { addNodes, setNodeReady } from '../cluster/nodes.ts';

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
-import { ENDPOINT_SLICES } from '../../src/controller/kinds/resources.ts';
+import { ENDPOINT_SLICES } from '../../src/controller/kinds/endpoint-slices.ts';
 import type { KubeClient } from '../../src/kube/types.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { pushImage } from '../cluster/images.ts';

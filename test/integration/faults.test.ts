@@ -2,7 +2,9 @@
 // is to stop. What broke the invariant is
 // judged by a watcher of the API server itself, past the proxy.
 import { afterEach, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
-import { DEPLOYMENTS, PODS, ROLLBACKS } from '../../src/controller/kinds/resources.ts';
+import { ROLLBACKS } from '../../src/controller/kinds/api-kinds.ts';
+import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
+import { PODS } from '../../src/controller/kinds/pods.ts';
 import { LEASES } from '../../src/kube/lease.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { addNodes, standardPools } from '../cluster/nodes.ts';

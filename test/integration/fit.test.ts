@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import type { Toleration } from '../../src/api/app-release.ts';
-import { toCachedNode, toCachedPlacedPod, NODES, PODS } from '../../src/controller/kinds/resources.ts';
+import { toCachedNode, NODES } from '../../src/controller/kinds/nodes.ts';
+import { toCachedPlacedPod, PODS } from '../../src/controller/kinds/pods.ts';
 import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
 import type { Demand, Room } from '../../src/scheduling/demand.ts';
 import { shortage } from '../../src/scheduling/testing.ts';

@@ -6,16 +6,12 @@ import type { Condition } from '../../src/api/common.ts';
 import { ANNOTATION, API_VERSION, LABEL } from '../../src/api/meta.ts';
 import type { ReleasePromotionSpec } from '../../src/api/release-promotion.ts';
 import type { ReleaseRollbackSpec, ReleaseRollbackStatus } from '../../src/api/release-rollback.ts';
-import {
-  APP_RELEASES,
-  DEPLOYMENTS,
-  ENDPOINT_SLICES,
-  PODS,
-  PROMOTIONS,
-  REVISIONS,
-  ROLLBACKS,
-  SERVICES,
-} from '../../src/controller/kinds/resources.ts';
+import { APP_RELEASES, PROMOTIONS, ROLLBACKS } from '../../src/controller/kinds/api-kinds.ts';
+import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
+import { ENDPOINT_SLICES } from '../../src/controller/kinds/endpoint-slices.ts';
+import { PODS } from '../../src/controller/kinds/pods.ts';
+import { REVISIONS } from '../../src/controller/kinds/revisions.ts';
+import { SERVICES } from '../../src/controller/kinds/services.ts';
 import { isNotFound } from '../../src/kube/errors.ts';
 import type { KubeClient, KubeObject, Live, Resource } from '../../src/kube/types.ts';
 import { pushImage } from '../cluster/images.ts';

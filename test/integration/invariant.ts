@@ -1,6 +1,9 @@
 // The judge of the invariant (design, "The invariant"): it watches the API server and believes no word of the operator.
 import type { KubeClient, KubeObject, Live, Resource } from '../../src/kube/types.ts';
-import { APP_RELEASES, DEPLOYMENTS, PODS, SERVICES } from '../../src/controller/kinds/resources.ts';
+import { APP_RELEASES } from '../../src/controller/kinds/api-kinds.ts';
+import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
+import { PODS } from '../../src/controller/kinds/pods.ts';
+import { SERVICES } from '../../src/controller/kinds/services.ts';
 import { LABEL } from '../../src/api/meta.ts';
 import { serviceName } from '../../src/release/record/names.ts';
 import { isAborted, isGone } from '../../src/kube/errors.ts';

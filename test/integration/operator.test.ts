@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
-import { DEPLOYMENTS } from '../../src/controller/kinds/resources.ts';
+import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
 import { LEASES } from '../../src/kube/lease.ts';
 import type { ObjectMeta } from '../../src/kube/types.ts';
 import { pushImage } from '../cluster/images.ts';

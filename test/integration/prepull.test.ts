@@ -1,7 +1,8 @@
 // The images of a version are on every VM of a stage before it is entered.
 import { describe, expect } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
-import { NODES, PODS } from '../../src/controller/kinds/resources.ts';
+import { NODES } from '../../src/controller/kinds/nodes.ts';
+import { PODS } from '../../src/controller/kinds/pods.ts';
 import { addNodes } from '../cluster/nodes.ts';
 import type { World } from './harness.ts';
 import { admin, cluster, test } from './harness.ts';

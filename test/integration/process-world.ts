@@ -4,14 +4,10 @@ import type { Condition } from '../../src/api/common.ts';
 import { ANNOTATION, API_VERSION } from '../../src/api/meta.ts';
 import type { ReleasePromotionSpec } from '../../src/api/release-promotion.ts';
 import type { ReleaseRollbackSpec } from '../../src/api/release-rollback.ts';
-import {
-  APP_RELEASES,
-  DEPLOYMENTS,
-  PROMOTIONS,
-  REVISIONS,
-  ROLLBACKS,
-  SERVICES,
-} from '../../src/controller/kinds/resources.ts';
+import { APP_RELEASES, PROMOTIONS, ROLLBACKS } from '../../src/controller/kinds/api-kinds.ts';
+import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
+import { REVISIONS } from '../../src/controller/kinds/revisions.ts';
+import { SERVICES } from '../../src/controller/kinds/services.ts';
 import type { KubeClient, ObjectMeta, Resource } from '../../src/kube/types.ts';
 import { waitFor } from '../cluster/processes.ts';
 import type { ClusterAccess } from '../cluster/types.ts';

@@ -5,14 +5,11 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
-import {
-  AUTOSCALERS,
-  BUDGETS,
-  REVISIONS,
-  ROLLBACKS,
-  SERVICES,
-  VM_POOLS,
-} from '../../src/controller/kinds/resources.ts';
+import { ROLLBACKS, VM_POOLS } from '../../src/controller/kinds/api-kinds.ts';
+import { AUTOSCALERS } from '../../src/controller/kinds/autoscalers.ts';
+import { BUDGETS } from '../../src/controller/kinds/budgets.ts';
+import { REVISIONS } from '../../src/controller/kinds/revisions.ts';
+import { SERVICES } from '../../src/controller/kinds/services.ts';
 import { allowedRights, auditPolicy, neededRights, parseAudit, withoutConflicts } from '../cluster/audit.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { pushImage } from '../cluster/images.ts';

@@ -2,7 +2,8 @@
 // of Kubernetes. There are no metrics here: it keeps the size within its bounds, which the tests move.
 import { describe, expect } from 'vitest';
 import { parse } from 'yaml';
-import { AUTOSCALERS, DEPLOYMENTS } from '../../src/controller/kinds/resources.ts';
+import { AUTOSCALERS } from '../../src/controller/kinds/autoscalers.ts';
+import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
 import type { ManagedFieldsEntry } from '../../src/kube/types.ts';
 import type { World } from './harness.ts';
 import { admin, test } from './harness.ts';

@@ -2,7 +2,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { DEPLOYMENTS } from '../../src/controller/kinds/resources.ts';
+import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
 import { pushImage } from '../cluster/images.ts';
 import { startRegistry } from '../cluster/registry.ts';
 import { startTokenServer } from '../cluster/token-server.ts';

@@ -1,6 +1,7 @@
 // A version is pinned to digests once; after that no registry is asked, whatever happens to its tags.
 import { describe, expect } from 'vitest';
-import { APP_RELEASES, REVISIONS } from '../../src/controller/kinds/resources.ts';
+import { APP_RELEASES } from '../../src/controller/kinds/api-kinds.ts';
+import { REVISIONS } from '../../src/controller/kinds/revisions.ts';
 import { statusOf } from '../../src/kube/types.ts';
 import type { World } from './harness.ts';
 import { admin, exists, test } from './harness.ts';

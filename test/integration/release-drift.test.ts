@@ -1,7 +1,8 @@
 // What others change is put back, without a war; what is theirs is left alone; and a quiet release is quiet.
 import { describe, expect } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
-import { DEPLOYMENTS, SERVICES } from '../../src/controller/kinds/resources.ts';
+import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
+import { SERVICES } from '../../src/controller/kinds/services.ts';
 import type { Resource } from '../../src/kube/types.ts';
 import type { World } from './harness.ts';
 import { admin, cluster, test, versionsOf } from './harness.ts';

@@ -2,7 +2,7 @@
 import { KubeConfig } from '@kubernetes/client-node';
 import type { Controller } from '../../src/controller/controller.ts';
 import { createController } from '../../src/controller/controller.ts';
-import { APP_RELEASES } from '../../src/controller/kinds/resources.ts';
+import { APP_RELEASES } from '../../src/controller/kinds/api-kinds.ts';
 import { createClient } from '../../src/kube/client.ts';
 import { createEventRecorder } from '../../src/kube/events.ts';
 import { KubeError } from '../../src/kube/errors.ts';

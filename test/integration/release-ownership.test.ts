@@ -1,14 +1,12 @@
 // What exists is left alone, whoever owns its fields; and what a release made by POST is kept as by apply.
 import { describe, expect } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
-import {
-  APP_RELEASES,
-  AUTOSCALERS,
-  BUDGETS,
-  DEPLOYMENTS,
-  REVISIONS,
-  SERVICES,
-} from '../../src/controller/kinds/resources.ts';
+import { APP_RELEASES } from '../../src/controller/kinds/api-kinds.ts';
+import { AUTOSCALERS } from '../../src/controller/kinds/autoscalers.ts';
+import { BUDGETS } from '../../src/controller/kinds/budgets.ts';
+import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
+import { REVISIONS } from '../../src/controller/kinds/revisions.ts';
+import { SERVICES } from '../../src/controller/kinds/services.ts';
 import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
 import { objectName } from '../../src/release/record/names.ts';
 import type { World } from './harness.ts';

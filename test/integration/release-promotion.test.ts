@@ -1,6 +1,6 @@
 // A version goes from stage to stage when the stage before has soaked and, where asked, a person let it in.
 import { describe, expect } from 'vitest';
-import { toCachedRevision, REVISIONS } from '../../src/controller/kinds/resources.ts';
+import { toCachedRevision, REVISIONS } from '../../src/controller/kinds/revisions.ts';
 import { parseRevision, poolFacts } from '../../src/release/record/revision.ts';
 import type { World } from './harness.ts';
 import { admin, test } from './harness.ts';

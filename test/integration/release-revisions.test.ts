@@ -1,6 +1,6 @@
 // The records of a release are plain objects, which others may label, patch and orphan.
 import { expect } from 'vitest';
-import { REVISIONS } from '../../src/controller/kinds/resources.ts';
+import { REVISIONS } from '../../src/controller/kinds/revisions.ts';
 import { test } from './harness.ts';
 import { oneStage, release } from './release-objects.ts';
 

@@ -1,7 +1,10 @@
 // How a pool goes from one revision to the next, and what may change meanwhile.
 import { describe, expect } from 'vitest';
 import { ANNOTATION } from '../../src/api/meta.ts';
-import { APP_RELEASES, DEPLOYMENTS, REVISIONS, ROLLBACKS, SERVICES } from '../../src/controller/kinds/resources.ts';
+import { APP_RELEASES, ROLLBACKS } from '../../src/controller/kinds/api-kinds.ts';
+import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
+import { REVISIONS } from '../../src/controller/kinds/revisions.ts';
+import { SERVICES } from '../../src/controller/kinds/services.ts';
 import type { World } from './harness.ts';
 import { admin, exists, test } from './harness.ts';
 import type { Spec } from './release-objects.ts';

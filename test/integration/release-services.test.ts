@@ -1,7 +1,9 @@
 // The Services of pools: their fields, shared ones, adopted ones, names that belong to somebody else.
 import { describe, expect } from 'vitest';
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
-import { APP_RELEASES, DEPLOYMENTS, SERVICES } from '../../src/controller/kinds/resources.ts';
+import { APP_RELEASES } from '../../src/controller/kinds/api-kinds.ts';
+import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
+import { SERVICES } from '../../src/controller/kinds/services.ts';
 import { objectName } from '../../src/release/record/names.ts';
 import type { World } from './harness.ts';
 import { admin, endpointsOf, exists, test } from './harness.ts';

@@ -1,6 +1,8 @@
 // What answers a version that fails; and what is no failure of the version.
 import { describe, expect } from 'vitest';
-import { toCachedRevision, PODS, REVISIONS, ROLLBACKS } from '../../src/controller/kinds/resources.ts';
+import { ROLLBACKS } from '../../src/controller/kinds/api-kinds.ts';
+import { PODS } from '../../src/controller/kinds/pods.ts';
+import { toCachedRevision, REVISIONS } from '../../src/controller/kinds/revisions.ts';
 import type { Resource } from '../../src/kube/types.ts';
 import { parseRevision, poolFacts } from '../../src/release/record/revision.ts';
 import { addNodes, setNodeReady } from '../cluster/nodes.ts';

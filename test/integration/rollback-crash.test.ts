@@ -1,6 +1,8 @@
 // The operator dies after each of its writes, comes back, and ends where it would have ended.
 import { describe, expect } from 'vitest';
-import { PODS, REVISIONS, ROLLBACKS } from '../../src/controller/kinds/resources.ts';
+import { ROLLBACKS } from '../../src/controller/kinds/api-kinds.ts';
+import { PODS } from '../../src/controller/kinds/pods.ts';
+import { REVISIONS } from '../../src/controller/kinds/revisions.ts';
 import type { Images, World } from './harness.ts';
 import { test, withWorld } from './harness.ts';
 import type { Spec } from './release-objects.ts';

@@ -1,7 +1,8 @@
 // What a person's ReleaseRollback does, and how long it holds.
 import { describe, expect } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
-import { APP_RELEASES, PODS, ROLLBACKS } from '../../src/controller/kinds/resources.ts';
+import { APP_RELEASES, ROLLBACKS } from '../../src/controller/kinds/api-kinds.ts';
+import { PODS } from '../../src/controller/kinds/pods.ts';
 import type { World } from './harness.ts';
 import { admin, test, withWorld } from './harness.ts';
 import type { Spec } from './release-objects.ts';

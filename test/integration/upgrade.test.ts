@@ -1,14 +1,12 @@
 // An upgrade of the operator over everything that it may find running.
 import { afterAll, beforeAll, expect } from 'vitest';
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
-import {
-  APP_RELEASES,
-  AUTOSCALERS,
-  BUDGETS,
-  DEPLOYMENTS,
-  PODS,
-  SERVICES,
-} from '../../src/controller/kinds/resources.ts';
+import { APP_RELEASES } from '../../src/controller/kinds/api-kinds.ts';
+import { AUTOSCALERS } from '../../src/controller/kinds/autoscalers.ts';
+import { BUDGETS } from '../../src/controller/kinds/budgets.ts';
+import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
+import { PODS } from '../../src/controller/kinds/pods.ts';
+import { SERVICES } from '../../src/controller/kinds/services.ts';
 import { installCrds } from '../cluster/kubectl.ts';
 import type { Images, World } from './harness.ts';
 import { admin, cluster, test, withWorld } from './harness.ts';

@@ -1,7 +1,7 @@
 // The bundled operator under its own rights keeps VMPools, and tells Prometheus of them.
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect } from 'vitest';
-import { VM_POOLS } from '../../src/controller/kinds/resources.ts';
+import { VM_POOLS } from '../../src/controller/kinds/api-kinds.ts';
 import { admin, cluster } from './harness.ts';
 import { installOperator, QUICK_LEASE, startOperatorProcess } from './operator-process.ts';
 import { readPage } from './page.ts';

@@ -2,7 +2,9 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
 import type { VmPoolStatus } from '../../src/api/vm-pool.ts';
-import { APP_RELEASES, NODES, PODS, VM_POOLS } from '../../src/controller/kinds/resources.ts';
+import { APP_RELEASES, VM_POOLS } from '../../src/controller/kinds/api-kinds.ts';
+import { NODES } from '../../src/controller/kinds/nodes.ts';
+import { PODS } from '../../src/controller/kinds/pods.ts';
 import { isNotFound } from '../../src/kube/errors.ts';
 import type { Resource } from '../../src/kube/types.ts';
 import { statusOf } from '../../src/kube/types.ts';

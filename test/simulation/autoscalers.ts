@@ -1,5 +1,6 @@
 /** The controller of HorizontalPodAutoscalers. There are no metrics: users say how many pods the load asks for. */
-import { AUTOSCALERS, DEPLOYMENTS } from '../../src/controller/kinds/resources.ts';
+import { AUTOSCALERS } from '../../src/controller/kinds/autoscalers.ts';
+import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
 import type { AutoscalerSpec } from '../../src/release/record/kube-objects.ts';
 import type { ApiServer } from './api-server.ts';
 import { deploymentSpec, poolOf } from './pods.ts';

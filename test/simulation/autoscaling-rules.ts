@@ -1,5 +1,5 @@
 /** Nobody fights over a scale; and at the end every autoscaler is on what is served. */
-import { AUTOSCALERS } from '../../src/controller/kinds/resources.ts';
+import { AUTOSCALERS } from '../../src/controller/kinds/autoscalers.ts';
 import { autoscalerSpec, autoscalersOf } from './autoscalers.ts';
 import type { Judge, Rule } from './invariants.ts';
 import { isOperator, keyOf } from './invariants.ts';

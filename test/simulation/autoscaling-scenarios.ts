@@ -1,5 +1,5 @@
 /** Scenarios of pools whose size follows their load. */
-import { AUTOSCALERS } from '../../src/controller/kinds/resources.ts';
+import { AUTOSCALERS } from '../../src/controller/kinds/autoscalers.ts';
 import { deploymentSpec } from './pods.ts';
 import type { Scenario, UserStep } from './scenario.ts';
 import type { Scene } from './simulation.ts';

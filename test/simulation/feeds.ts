@@ -1,44 +1,13 @@
 /** The operator's caches: the real stores and transforms, fed by the world's streams whenever the simulation says so. */
 import type { AppRelease } from '../../src/api/app-release.ts';
-import { LABEL } from '../../src/api/meta.ts';
 import type { ReleaseRollback } from '../../src/api/release-rollback.ts';
-import { BUDGET_INDEX, indexBudget } from '../../src/controller/kinds/budget-index.ts';
 import type { Cache, Caches } from '../../src/controller/kinds/caches.ts';
-import { FORMER_INDEX, formerOn, NODE_INDEX, RELEASE_INDEX } from '../../src/controller/kinds/caches.ts';
-import {
-  APP_RELEASES,
-  AUTOSCALERS,
-  BUDGETS,
-  DEPLOYMENTS,
-  ENDPOINT_SLICES,
-  toCachedAutoscaler,
-  toCachedBudget,
-  toCachedDeployment,
-  toCachedNode,
-  toCachedPlacedPod,
-  toCachedPod,
-  toCachedPromotion,
-  toCachedRelease,
-  toCachedRevision,
-  toCachedRollback,
-  toCachedService,
-  toCachedSlice,
-  toCachedVmPool,
-  NODES,
-  PODS,
-  PROMOTIONS,
-  releaseOfLabel,
-  releaseOfSpec,
-  REVISIONS,
-  ROLLBACKS,
-  SERVICES,
-  VM_POOLS,
-} from '../../src/controller/kinds/resources.ts';
-import type { Stored } from '../../src/kube/store.ts';
+import { cachesOfKinds, indexesOf } from '../../src/controller/kinds/caches.ts';
+import type { KindRow } from '../../src/controller/kinds/row.ts';
+import type { Change, Stored } from '../../src/kube/store.ts';
 import { createStore } from '../../src/kube/store.ts';
-import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
-import type { PlacedPod } from '../../src/scheduling/objects.ts';
-import type { Budget, ControllerRevision, Pod, Service } from '../../src/release/record/kube-objects.ts';
+import type { KubeObject, Live } from '../../src/kube/types.ts';
+import type { ControllerRevision, Pod } from '../../src/release/record/kube-objects.ts';
 import type { World, WorldObject } from './world.ts';
 
 /** One kind's cache and how far it is. */
@@ -68,36 +37,34 @@ export function createFeeds(world: World, notify: (key: string) => void, onVmCha
   const list: Feed[] = [];
   const knowledge: Knowledge = { release: new Map(), pods: new Map(), rollbacks: new Map(), revisions: new Map() };
 
-  function cache<T extends KubeObject, S extends Stored>(
-    { kind }: Resource<T>,
-    transform: (object: Live<T>) => S,
-    releaseOf: (object: S) => string[] = () => [],
-    isSelected: (object: WorldObject) => boolean = () => true,
-    onChange?: (object: S) => void,
-  ): Cache<S> {
+  function tell<T extends KubeObject, S extends Stored>(row: KindRow<T, S>, change: Change<S>): void {
+    if (row.tells === 'pools') {
+      const { kind, object } = row.toPoolChange(change);
+      onVmChange(kind === 'VMPool' ? object.metadata.name : undefined);
+      return;
+    }
+    for (const key of row.releaseOf(change.object)) notify(key);
+    if (change.type === 'modified') for (const key of row.releaseOf(change.old)) notify(key);
+  }
+
+  function cacheOf<T extends KubeObject, S extends Stored>(row: KindRow<T, S>): Cache<S> {
+    const { kind } = row.resource;
     const store = createStore<S>({
-      indexes: {
-        [RELEASE_INDEX]: releaseOf,
-        [NODE_INDEX]: nodeOf,
-        [BUDGET_INDEX]: (object) => (kind === BUDGETS.kind ? indexBudget(object as Stored as Budget) : []),
-        [FORMER_INDEX]: formerOf,
-      },
+      indexes: indexesOf(row),
       onChange: (change) => {
-        for (const key of releaseOf(change.object)) notify(key);
-        if (onChange) onChange(change.object);
-        if (change.type === 'modified') for (const key of releaseOf(change.old)) notify(key);
+        tell(row, change);
       },
     });
     const changes = world.changes(kind);
     let position = 0;
 
     function isIn(object: WorldObject | undefined): object is WorldObject {
-      return object !== undefined && isSelected(object);
+      return object !== undefined && (row.selection?.matches(object) ?? true);
     }
 
     /** A write's answer is no event, and the object may since have lost what the selector asks for. */
     function keep(object: WorldObject): S {
-      return transform(object as unknown as Live<T>);
+      return row.toCached(object as unknown as Live<T>);
     }
 
     list.push({
@@ -119,51 +86,13 @@ export function createFeeds(world: World, notify: (key: string) => void, onVmCha
       list: store.list,
       byIndex: store.byIndex,
       observeWrite: (object) => {
-        store.put(transform(object as Live<T>), 'write');
+        store.put(row.toCached(object as Live<T>), 'write');
       },
       observeDelete: store.forget,
     };
   }
 
-  const caches: Caches = {
-    releases: cache(APP_RELEASES, toCachedRelease, ({ metadata }) => [`${metadata.namespace}/${metadata.name}`]),
-    rollbacks: cache(ROLLBACKS, toCachedRollback, releaseOfSpec),
-    promotions: cache(PROMOTIONS, toCachedPromotion, releaseOfSpec),
-    revisions: cache(REVISIONS, toCachedRevision, releaseOfLabel, isOurs),
-    deployments: cache(DEPLOYMENTS, toCachedDeployment, releaseOfLabel, isOurs),
-    services: cache(SERVICES, toCachedService, releaseOfLabel, isOurs),
-    autoscalers: cache(AUTOSCALERS, toCachedAutoscaler, releaseOfLabel, isOurs),
-    budgets: cache(BUDGETS, toCachedBudget, releaseOfLabel),
-    pods: cache(PODS, toCachedPod, releaseOfLabel, isOurs),
-    slices: cache(ENDPOINT_SLICES, toCachedSlice, releaseOfLabel, isOurs),
-    nodes: cache(NODES, toCachedNode, undefined, undefined, () => {
-      onVmChange();
-    }),
-    vmPools: cache(VM_POOLS, toCachedVmPool, undefined, undefined, ({ metadata }) => {
-      onVmChange(metadata.name);
-    }),
-    placed: cache(PODS, toCachedPlacedPod, undefined, isPlaced, () => {
-      onVmChange();
-    }),
-  };
-  return { caches: noting(caches, knowledge), list, knowledge };
-}
-
-function nodeOf(object: Stored | PlacedPod): string[] {
-  return 'nodeName' in object ? [object.nodeName] : [];
-}
-
-/** Of Services alone. */
-function formerOf(object: Stored | Service): string[] {
-  return 'spec' in object && 'selector' in object.spec ? formerOn(object) : [];
-}
-
-function isOurs({ metadata }: WorldObject): boolean {
-  return metadata.labels?.[LABEL.release] !== undefined;
-}
-
-function isPlaced({ spec }: WorldObject): boolean {
-  return (spec as { nodeName?: string } | undefined)?.nodeName !== undefined;
+  return { caches: noting(cachesOfKinds(cacheOf), knowledge), list, knowledge };
 }
 
 /** Takes note of what a pass reads. */

@@ -1,18 +1,13 @@
 /** What people do: with kubectl, from Git, by hand. */
 import { ANNOTATION, FIELD_MANAGER, LABEL } from '../../src/api/meta.ts';
-import {
-  APP_RELEASES,
-  AUTOSCALERS,
-  BUDGETS,
-  DEPLOYMENTS,
-  NODES,
-  PODS,
-  PROMOTIONS,
-  REVISIONS,
-  ROLLBACKS,
-  SERVICES,
-  VM_POOLS,
-} from '../../src/controller/kinds/resources.ts';
+import { APP_RELEASES, PROMOTIONS, ROLLBACKS, VM_POOLS } from '../../src/controller/kinds/api-kinds.ts';
+import { AUTOSCALERS } from '../../src/controller/kinds/autoscalers.ts';
+import { BUDGETS } from '../../src/controller/kinds/budgets.ts';
+import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
+import { NODES } from '../../src/controller/kinds/nodes.ts';
+import { PODS } from '../../src/controller/kinds/pods.ts';
+import { REVISIONS } from '../../src/controller/kinds/revisions.ts';
+import { SERVICES } from '../../src/controller/kinds/services.ts';
 import type { VmPoolSpec } from '../../src/api/vm-pool.ts';
 import type { Resource } from '../../src/kube/types.ts';
 import { statusOf } from '../../src/kube/types.ts';

@@ -3,7 +3,8 @@ import { LABEL } from '../../api/meta.ts';
 import { createStore } from '../../kube/store.ts';
 import type { Budget, Deployment } from '../../release/record/kube-objects.ts';
 import { meta } from '../../release/testing.ts';
-import { BUDGET_INDEX, bindingOf, budgetsBeside, indexBudget } from './budget-index.ts';
+import { bindingOf, budgetsBeside, indexBudget } from './budget-index.ts';
+import { BUDGET_INDEX } from './indexes.ts';
 
 const WEB = meta('web');
 const DEPLOYMENT: Deployment = {

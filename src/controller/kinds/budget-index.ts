@@ -6,8 +6,7 @@ import type { ObjectMeta } from '../../api/common.ts';
 import { LABEL } from '../../api/meta.ts';
 import type { Store } from '../../kube/store.ts';
 import type { Budget, Deployment } from '../../release/record/kube-objects.ts';
-
-export const BUDGET_INDEX = 'budget';
+import { BUDGET_INDEX } from './indexes.ts';
 
 /** Labels whose value belongs to one release alone: a budget that asks for it selects no pods of others. */
 const BINDING = [LABEL.workload, LABEL.release] as const;

@@ -3,7 +3,8 @@ import { API_VERSION } from '../../api/meta.ts';
 import { KubeError } from '../../kube/errors.ts';
 import type { KubeClient, ListOptions, Live, ObjectList, Resource, WatchOptions } from '../../kube/types.ts';
 import type { RunningCaches } from './caches.ts';
-import { createCaches, isNewsOfAutoscaler, RELEASE_INDEX } from './caches.ts';
+import { createCaches } from './caches.ts';
+import { RELEASE_INDEX } from './indexes.ts';
 
 /** `plural` or `plural in namespace` of every list and of every watch. */
 interface Asked {
@@ -130,17 +131,4 @@ test('to be stopped before they are filled is no failure', async () => {
   // A standby that never led waits for nothing: by then a rejection that nobody handles would have ended the process.
   await new Promise(setImmediate);
   await expect(caches.synced).rejects.toThrow('stopped before its first list');
-});
-
-test('what an autoscaler measured is no news, what it made of it is', () => {
-  const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' };
-  const autoscaler = {
-    metadata: { name: 'web', namespace: 'shop', uid: '1', resourceVersion: '1', creationTimestamp: '' },
-    spec: { scaleTargetRef, maxReplicas: 3 },
-    desiredReplicas: 2,
-  };
-  const measured = { ...autoscaler, metadata: { ...autoscaler.metadata, resourceVersion: '2' } };
-  expect(isNewsOfAutoscaler(measured, autoscaler)).toBe(false);
-  expect(isNewsOfAutoscaler({ ...measured, desiredReplicas: 3 }, autoscaler)).toBe(true);
-  expect(isNewsOfAutoscaler({ ...measured, spec: { scaleTargetRef, maxReplicas: 4 } }, autoscaler)).toBe(true);
 });

@@ -18,16 +18,13 @@ import type { Scope, Subject } from './contact.ts';
 import { forgetConflict, isStale, noteConflict } from './conflicts.ts';
 import { conflict, findOut, makeNew, noteTaken } from './contact.ts';
 import { applyOwned, liveObject } from './server-side-apply.ts';
-import {
-  AUTOSCALERS,
-  BUDGETS,
-  DEPLOYMENTS,
-  PODS,
-  PROMOTIONS,
-  REVISIONS,
-  ROLLBACKS,
-  SERVICES,
-} from '../kinds/resources.ts';
+import { PROMOTIONS, ROLLBACKS } from '../kinds/api-kinds.ts';
+import { AUTOSCALERS } from '../kinds/autoscalers.ts';
+import { BUDGETS } from '../kinds/budgets.ts';
+import { DEPLOYMENTS } from '../kinds/deployments.ts';
+import { PODS } from '../kinds/pods.ts';
+import { REVISIONS } from '../kinds/revisions.ts';
+import { SERVICES } from '../kinds/services.ts';
 import { askStored } from './stored-forms.ts';
 import type { ReconcileContext } from './context.ts';
 

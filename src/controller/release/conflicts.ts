@@ -4,16 +4,13 @@ import type { Action } from '../../release/record/actions.ts';
 import type { Caches } from '../kinds/caches.ts';
 import type { Scope, Subject } from './contact.ts';
 import { findOut } from './contact.ts';
-import {
-  AUTOSCALERS,
-  BUDGETS,
-  DEPLOYMENTS,
-  PODS,
-  PROMOTIONS,
-  REVISIONS,
-  ROLLBACKS,
-  SERVICES,
-} from '../kinds/resources.ts';
+import { PROMOTIONS, ROLLBACKS } from '../kinds/api-kinds.ts';
+import { AUTOSCALERS } from '../kinds/autoscalers.ts';
+import { BUDGETS } from '../kinds/budgets.ts';
+import { DEPLOYMENTS } from '../kinds/deployments.ts';
+import { PODS } from '../kinds/pods.ts';
+import { REVISIONS } from '../kinds/revisions.ts';
+import { SERVICES } from '../kinds/services.ts';
 
 /** News is some milliseconds late; what is still not told after so many tries in a row is read. */
 const LOOK_AFTER = 3;

@@ -8,10 +8,10 @@ import { keptByText, onceForKey } from '../../lib/once.ts';
 import type { DigestLookup, Observed } from '../../release/state/observed.ts';
 import { isHandedOver, isOurs } from '../../release/record/ownership.ts';
 import { budgetsBeside } from '../kinds/budget-index.ts';
-import { FORMER_INDEX, RELEASE_INDEX } from '../kinds/caches.ts';
+import { FORMER_INDEX, RELEASE_INDEX } from '../kinds/indexes.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { forgetGone, expire } from './memory.ts';
-import { toCachedService, SERVICES } from '../kinds/resources.ts';
+import { toCachedService, SERVICES } from '../kinds/services.ts';
 import type { ReconcileContext } from './context.ts';
 
 /** What is asked of the room on VMs. */

@@ -6,7 +6,7 @@ import { countRoom } from '../../scheduling/fit.ts';
 import type { Node, PlacedPod } from '../../scheduling/objects.ts';
 import { podShape } from '../../scheduling/shape.ts';
 import { placedPod, vm } from '../../scheduling/testing.ts';
-import { NODE_INDEX } from '../kinds/caches.ts';
+import { NODE_INDEX } from '../kinds/indexes.ts';
 import { createRoomCounter, createRooms } from './rooms.ts';
 
 function cached() {

@@ -7,7 +7,7 @@ import type { Node } from '../../scheduling/objects.ts';
 import { matchesSelector } from '../../scheduling/select.ts';
 import type { LookUpRooms } from '../../release/state/observed.ts';
 import type { Caches } from '../kinds/caches.ts';
-import { NODE_INDEX } from '../kinds/caches.ts';
+import { NODE_INDEX } from '../kinds/indexes.ts';
 
 /** The same VMs with the same pods give the same array of the same objects: its identity is the version of the rooms. */
 export function createRooms({ nodes, placed }: Pick<Caches, 'nodes' | 'placed'>): LookUpRooms {

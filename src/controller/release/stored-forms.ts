@@ -12,16 +12,10 @@ import type { StoredForm } from '../../release/state/observed.ts';
 import type { Cache, Caches } from '../kinds/caches.ts';
 import type { Scope } from './contact.ts';
 import { noteStored } from './memory.ts';
-import {
-  AUTOSCALERS,
-  BUDGETS,
-  DEPLOYMENTS,
-  toCachedAutoscaler,
-  toCachedBudget,
-  toCachedDeployment,
-  toCachedService,
-  SERVICES,
-} from '../kinds/resources.ts';
+import { AUTOSCALERS, toCachedAutoscaler } from '../kinds/autoscalers.ts';
+import { BUDGETS, toCachedBudget } from '../kinds/budgets.ts';
+import { DEPLOYMENTS, toCachedDeployment } from '../kinds/deployments.ts';
+import { toCachedService, SERVICES } from '../kinds/services.ts';
 
 interface Kind {
   resource: Resource;

@@ -4,8 +4,8 @@ import { FIELD_MANAGER } from '../../api/meta.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { statusOf } from '../../kube/types.ts';
 import { findCondition, withConditions } from '../../api/conditions.ts';
-import { RELEASE_INDEX } from '../kinds/caches.ts';
-import { PROMOTIONS, ROLLBACKS } from '../kinds/resources.ts';
+import { RELEASE_INDEX } from '../kinds/indexes.ts';
+import { PROMOTIONS, ROLLBACKS } from '../kinds/api-kinds.ts';
 import type { ReconcileContext } from './context.ts';
 
 /** Says so in their conditions, without an end to it: the release may come. */

@@ -5,7 +5,7 @@ import type { VmPool } from '../../api/vm-pool.ts';
 import { isOpen } from '../../scheduling/nodes.ts';
 import type { Node } from '../../scheduling/objects.ts';
 import { matchesSelector } from '../../scheduling/select.ts';
-import type { PoolChange } from '../kinds/caches.ts';
+import type { PoolChange } from '../kinds/row.ts';
 
 export interface VmWaiters {
   /** Whether a release waits for VMs, as its last pass has it. */

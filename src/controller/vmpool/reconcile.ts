@@ -12,9 +12,10 @@ import type { Node, PlacedPod } from '../../scheduling/objects.ts';
 import type { PoolOutcome } from '../../vmpool/status.ts';
 import { hasTurned, poolOutcome } from '../../vmpool/status.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
-import type { Caches, PoolChange } from '../kinds/caches.ts';
-import { NODE_INDEX } from '../kinds/caches.ts';
-import { VM_POOLS } from '../kinds/resources.ts';
+import type { Caches } from '../kinds/caches.ts';
+import type { PoolChange } from '../kinds/row.ts';
+import { NODE_INDEX } from '../kinds/indexes.ts';
+import { VM_POOLS } from '../kinds/api-kinds.ts';
 import type { ReconcileContext } from '../release/context.ts';
 
 export interface PoolControllerOptions extends Pick<ReconcileContext, 'client' | 'assertLeading' | 'log'> {

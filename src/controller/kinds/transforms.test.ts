@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { toCachedDeployment, toCachedNode, toCachedService } from './resources.ts';
+import { toCachedDeployment } from './deployments.ts';
+import { toCachedNode } from './nodes.ts';
+import { toCachedService } from './services.ts';
 
 test.each([
   [['kube-controller-manager'], 'kube-controller-manager'],

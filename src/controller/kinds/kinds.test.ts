@@ -1,0 +1,43 @@
+// The rights in manifests/ are what the rows of the table say: a row that lacks one is named, with the verb.
+import { expect, test } from 'vitest';
+import { allowedRights } from '../../../test/cluster/audit.ts';
+import type { Resource } from '../../kube/types.ts';
+import { KIND_ROWS } from './kinds.ts';
+import type { RbacVerb } from './row.ts';
+
+/** What the operator uses without a cache: events, credentials of registries, its Lease. */
+const WITHOUT_ROW = ['events.k8s.io/events', '/secrets', '/serviceaccounts', 'coordination.k8s.io/leases'];
+
+interface Rights {
+  resource: Resource;
+  verbs: readonly RbacVerb[];
+  statusVerbs?: readonly RbacVerb[];
+}
+
+const rows: [string, Rights][] = Object.entries(KIND_ROWS);
+const allowed = new Set(allowedRights());
+
+/** `verb group/resource` of all that a row needs. */
+function rightsOf({ resource, verbs, statusVerbs = [] }: Rights): string[] {
+  const target = targetOf(resource);
+  return [...verbs.map((verb) => `${verb} ${target}`), ...statusVerbs.map((verb) => `${verb} ${target}/status`)];
+}
+
+/** `group/resource`, where the core group is the empty text. */
+function targetOf({ apiVersion, plural }: Resource): string {
+  return `${apiVersion.includes('/') ? apiVersion.replace(/\/.*/, '') : ''}/${plural}`;
+}
+
+test.each(rows)('the operator has the rights that the row %s needs', (_name, row) => {
+  expect(rightsOf(row).filter((right) => !allowed.has(right))).toEqual([]);
+});
+
+test.each(rows)('the row %s is listed and watched', (_name, { verbs }) => {
+  expect(verbs).toEqual(expect.arrayContaining(['list', 'watch']));
+});
+
+test('the operator has no right that no row needs', () => {
+  const needed = new Set(rows.flatMap(([, row]) => rightsOf(row)));
+  const unneeded = [...allowed].filter((right) => !needed.has(right));
+  expect(unneeded.filter((right) => !WITHOUT_ROW.includes(right.split(' ')[1] ?? ''))).toEqual([]);
+});

@@ -12,7 +12,7 @@ import {
   timestamp,
   versionText,
 } from './common.ts';
-import { mapByName, metadataOf, podTemplate, poolTemplate, toleration } from './pod-template.ts';
+import { mapByName, metadataOf, podTemplate, poolTemplateSchema, toleration } from './pod-template.ts';
 
 export type { Container, PodTemplate, PoolTemplate, Toleration } from './pod-template.ts';
 
@@ -56,7 +56,7 @@ const pool = z.object({
   serviceName: serviceLabel(
     'The Service’s name; <release>-<pool> unless given. Pools of one stage may share it.',
   ).optional(),
-  template: poolTemplate.optional(),
+  template: poolTemplateSchema.optional(),
 });
 export type Pool = z.infer<typeof pool>;
 

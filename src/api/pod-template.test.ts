@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { StructuralSchema } from './crd.ts';
 import { structuralSchema } from './crd.ts';
-import { podTemplate, poolTemplate } from './pod-template.ts';
+import { podTemplate, poolTemplateSchema } from './pod-template.ts';
 
 const CONTAINER = { name: 'main', image: 'web:1' };
 
@@ -76,7 +76,7 @@ describe('a field that is read has the type that Kubernetes gives it', () => {
   });
 
   test('also in what differs in a pool', () => {
-    const { error } = poolTemplate.safeParse({
+    const { error } = poolTemplateSchema.safeParse({
       spec: { containers: [{ name: 'main', resources: { limits: '1Gi' } }] },
     });
     expect(error?.issues.map((issue) => issue.path.join('.'))).toEqual(['spec.containers.0.resources.limits']);

@@ -217,7 +217,7 @@ export const podTemplate = z
   .meta({ description: 'The PodTemplateSpec of every pool. Its images may name tags: they are pinned to digests.' });
 export type PodTemplate = z.infer<typeof podTemplate>;
 
-export const poolTemplate = z
+export const poolTemplateSchema = z
   .object({
     metadata: metadataOf('the pods of this pool, added to those of the template').optional(),
     spec: z
@@ -251,7 +251,7 @@ export const poolTemplate = z
       .meta({ description: 'What differs in the pod spec.' }),
   })
   .meta({ description: 'What differs from spec.template in this pool. Images never do.' });
-export type PoolTemplate = z.infer<typeof poolTemplate>;
+export type PoolTemplate = z.infer<typeof poolTemplateSchema>;
 
 export const toleration = z
   .object({

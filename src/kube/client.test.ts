@@ -25,7 +25,14 @@ import {
   type TestServer,
   type Widget,
 } from './testing.ts';
-import { scaleOf, statusOf, type KubeClient, type RequestRecord, type Resource, type WatchEvent } from './types.ts';
+import {
+  scaleResourceOf,
+  statusOf,
+  type KubeClient,
+  type RequestRecord,
+  type Resource,
+  type WatchEvent,
+} from './types.ts';
 
 const SECRETS: Resource = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', namespaced: true };
 const NAMESPACES: Resource = { apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces', namespaced: false };
@@ -85,7 +92,7 @@ describe('requests', () => {
   test('patches', async () => {
     const { client, server } = await plain(echo());
     await client.patch(WIDGETS, KEY, { type: 'json', operations: [{ op: 'remove', path: '/spec' }] });
-    await client.patch(scaleOf(WIDGETS), KEY, { type: 'merge', body: { spec: { replicas: 2 } } });
+    await client.patch(scaleResourceOf(WIDGETS), KEY, { type: 'merge', body: { spec: { replicas: 2 } } });
     expect(server.requests.map(({ headers, body }) => [headers['content-type'], body])).toEqual([
       ['application/json-patch+json', [{ op: 'remove', path: '/spec' }]],
       ['application/merge-patch+json', { spec: { replicas: 2 } }],

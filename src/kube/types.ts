@@ -1,7 +1,8 @@
 /** The shapes that requests to the API server share. Objects are plain JSON as the server sends it: times are strings. */
+import type { OwnerReference } from '../api/common.ts';
 
 /** metadata as it is on the wire. `name` is missing only in a create with `generateName`. */
-export interface ObjectMeta {
+export interface WireMetadata {
   name?: string;
   generateName?: string;
   namespace?: string;
@@ -15,15 +16,6 @@ export interface ObjectMeta {
   finalizers?: string[];
   ownerReferences?: OwnerReference[];
   managedFields?: ManagedFieldsEntry[];
-}
-
-export interface OwnerReference {
-  apiVersion: string;
-  kind: string;
-  name: string;
-  uid: string;
-  controller?: boolean;
-  blockOwnerDeletion?: boolean;
 }
 
 export interface ManagedFieldsEntry {
@@ -40,7 +32,7 @@ export interface ManagedFieldsEntry {
 export interface KubeObject {
   apiVersion?: string;
   kind?: string;
-  metadata?: ObjectMeta;
+  metadata?: WireMetadata;
 }
 
 /** A generated model class as it really is on the wire: JSON, so dates are RFC 3339 strings. */
@@ -86,7 +78,7 @@ export function statusOf<T extends KubeObject>(resource: Resource<T>): Resource<
 }
 
 /** `resource`'s scale subresource. */
-export function scaleOf(resource: Resource): Resource<Scale> {
+export function scaleResourceOf(resource: Resource): Resource<Scale> {
   const { apiVersion, kind, plural, namespaced } = resource;
   return { apiVersion, kind, plural, namespaced, subresource: 'scale' };
 }

@@ -7,7 +7,7 @@ import { isOpen } from './nodes.ts';
 import type { Node } from './objects.ts';
 import { admits } from './shape.ts';
 import { placesBySpread, takeTurns } from './spread.ts';
-import type { Budget, VmCopy } from './vm-copy.ts';
+import type { WorkBudget, VmCopy } from './vm-copy.ts';
 import { amountsOf, anew, copyVms, freeOf, openRows, place, placeEvenly, placesOn, spend } from './vm-copy.ts';
 
 export interface Shortage {
@@ -38,7 +38,7 @@ export function countRoom(
   reserved: readonly Demand[] = [],
   maxSteps = MAX_STEPS,
 ): RoomCount {
-  const budget: Budget = { left: maxSteps };
+  const budget: WorkBudget = { left: maxSteps };
   const copy = copyVms([...demands, ...reserved]);
   const toBatches = batcher(copy, budget);
   const batches = toBatches(demands);
@@ -67,7 +67,7 @@ interface Batch {
 }
 
 /** Rows are found once for all demands of the same VMs and placement. */
-function batcher(copy: VmCopy, budget: Budget): (demands: readonly Demand[]) => Batch[] {
+function batcher(copy: VmCopy, budget: WorkBudget): (demands: readonly Demand[]) => Batch[] {
   const found = new Map<readonly Room[], Map<string, number[]>>();
   const ids = new Map<readonly number[], number>();
   function rowsOf(demand: Demand): number[] {
@@ -105,7 +105,7 @@ function placesBeside(
   last: Batch,
   others: readonly Batch[],
   placed: PlacedOthers,
-  budget: Budget,
+  budget: WorkBudget,
 ): number | undefined {
   const { rows, amounts } = last;
   const [demand] = last.demands;
@@ -130,7 +130,7 @@ function placesLeft(
   last: Batch,
   others: readonly Batch[],
   placed: PlacedOthers,
-  budget: Budget,
+  budget: WorkBudget,
 ): Places | undefined {
   const byKind = placed.get(last.rows) ?? new Map<string, Places>();
   placed.set(last.rows, byKind);
@@ -145,7 +145,7 @@ function placesLeft(
 }
 
 /** Undefined where the budget ends. */
-function placeOthers(copy: VmCopy, last: Batch, others: readonly Batch[], budget: Budget): VmCopy | undefined {
+function placeOthers(copy: VmCopy, last: Batch, others: readonly Batch[], budget: WorkBudget): VmCopy | undefined {
   const { rows, amounts } = last;
   const vms = anew(copy);
   const rank = last.spreadBy.length > 0 ? rankByDomain(vms, last) : () => 0;

@@ -3,7 +3,7 @@ import type { Demand } from './demand.ts';
 import type { Node } from './objects.ts';
 import type { LabelSelector, PodShape, Spread } from './shape.ts';
 import { isSelected, selects, toleratesTaints } from './shape.ts';
-import type { Budget } from './vm-copy.ts';
+import type { WorkBudget } from './vm-copy.ts';
 import { spend } from './vm-copy.ts';
 
 /** One constraint and the pods that each of its domains has. */
@@ -24,7 +24,11 @@ interface DomainGroup {
 }
 
 /** How many pods find a place, at most as many as are asked for; undefined where the budget does not suffice to count. */
-export function placesBySpread(demand: Demand, places: ReadonlyMap<Node, number>, budget: Budget): number | undefined {
+export function placesBySpread(
+  demand: Demand,
+  places: ReadonlyMap<Node, number>,
+  budget: WorkBudget,
+): number | undefined {
   const { shape, rooms } = demand;
   if (!spend(budget, rooms.length)) return undefined;
   const topology = topologyOf(demand, budget);
@@ -78,7 +82,7 @@ interface Topology {
 const topologies = new WeakMap<Demand['rooms'], Map<string, Topology>>();
 
 /** Made once for the same VMs and constraints: the pools of a release have them in common. */
-function topologyOf({ rooms, shape }: Demand, budget: Budget): Topology {
+function topologyOf({ rooms, shape }: Demand, budget: WorkBudget): Topology {
   const byShape = topologies.get(rooms) ?? new Map<string, Topology>();
   topologies.set(rooms, byShape);
   const { spreads, nodeSelector, nodeTerms, tolerations } = shape;
@@ -89,7 +93,7 @@ function topologyOf({ rooms, shape }: Demand, budget: Budget): Topology {
   return topology;
 }
 
-function makeTopology(rooms: Demand['rooms'], shape: PodShape, budget: Budget): Topology {
+function makeTopology(rooms: Demand['rooms'], shape: PodShape, budget: WorkBudget): Topology {
   const { spreads } = shape;
   spend(budget, rooms.length * spreads.length);
   const nodes = rooms.map(({ node }) => node);
@@ -198,7 +202,7 @@ function fill(
   constraints: readonly Constraint[],
   groups: readonly DomainGroup[],
   count: number,
-  budget: Budget,
+  budget: WorkBudget,
 ): number | undefined {
   const floors = constraints.map(floorOf);
   let open = groups.filter(({ places }) => places > 0);

@@ -17,12 +17,12 @@ export interface VmCopy {
 }
 
 /** The work that a count may cost, in looks at one VM or at one domain. */
-export interface Budget {
+export interface WorkBudget {
   left: number;
 }
 
 /** Whether that much work is still allowed. */
-export function spend(budget: Budget, steps: number): boolean {
+export function spend(budget: WorkBudget, steps: number): boolean {
   budget.left -= steps;
   return budget.left >= 0;
 }
@@ -137,7 +137,7 @@ export function place(
   coming: Coming,
   counted: readonly number[],
   rank: (row: number) => number,
-  budget: Budget,
+  budget: WorkBudget,
 ): boolean {
   const { rows, amounts, count } = coming;
   if (amounts.every((amount, column) => amount === counted[column])) return fillUp(copy, coming, rank, budget);
@@ -164,7 +164,7 @@ function fillUp(
   copy: VmCopy,
   { rows, amounts, count }: Coming,
   rank: (row: number) => number,
-  budget: Budget,
+  budget: WorkBudget,
 ): boolean {
   let left = count;
   for (const row of rows.toSorted((a, b) => rank(a) - rank(b))) {
@@ -176,7 +176,7 @@ function fillUp(
 }
 
 /** Pods that are spread come evenly, one VM after the other in the order of the rows. False: the budget has ended. */
-export function placeEvenly(copy: VmCopy, { rows, amounts, count }: Coming, budget: Budget): boolean {
+export function placeEvenly(copy: VmCopy, { rows, amounts, count }: Coming, budget: WorkBudget): boolean {
   let left = count;
   let open = rows;
   while (left > 0 && open.length > 0) {

@@ -29,12 +29,12 @@ export interface Rendered {
   };
   readonly spec?: Readonly<Record<string, unknown>>;
   readonly data?: Readonly<Record<string, string>>;
-  readonly rules?: readonly Rule[];
+  readonly rules?: readonly RoleRule[];
   readonly roleRef?: object;
   readonly subjects?: readonly object[];
 }
 
-export interface Rule {
+export interface RoleRule {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];
   readonly resourceNames?: readonly string[];
@@ -42,15 +42,15 @@ export interface Rule {
 }
 
 /** What the tests look at in the operator's pod, or that of the test. */
-export interface PodSpec {
+export interface RenderedPodSpec {
   readonly serviceAccountName?: string;
   readonly affinity?: object;
-  readonly containers: readonly [Container];
+  readonly containers: readonly [RenderedContainer];
   readonly volumes?: readonly object[];
   readonly [field: string]: unknown;
 }
 
-export interface Container {
+export interface RenderedContainer {
   readonly image: string;
   readonly args: readonly string[];
   readonly command?: readonly string[];
@@ -129,8 +129,8 @@ export function find(objects: readonly Rendered[], kind: string, name = NAME): R
 }
 
 /** The operator's pod, as its Deployment makes it. */
-export function operatorPod(objects: readonly Rendered[], name = NAME): PodSpec {
-  const { template } = find(objects, 'Deployment', name).spec as { template: { spec: PodSpec } };
+export function operatorPod(objects: readonly Rendered[], name = NAME): RenderedPodSpec {
+  const { template } = find(objects, 'Deployment', name).spec as { template: { spec: RenderedPodSpec } };
   return template.spec;
 }
 

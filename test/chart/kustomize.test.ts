@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseConfig } from '../../src/process/config.ts';
-import type { Helm, Rendered, Rule } from './helm.ts';
+import type { Helm, Rendered, RoleRule } from './helm.ts';
 import { createHelm, idOf, isHook, NAMESPACE, parseObjects, root } from './helm.ts';
 
 /** Helm's own, and what tells one release of the chart from another. */
@@ -67,7 +67,7 @@ function byId(objects: readonly Rendered[]): Map<string, unknown> {
 function comparable(value: unknown, path = ''): unknown {
   if (Array.isArray(value)) {
     const items = value.map((item: unknown) => comparable(item, `${path}[]`));
-    return path === '.rules' ? (items as Rule[]).toSorted((a, b) => (rightsOf(a) < rightsOf(b) ? -1 : 1)) : items;
+    return path === '.rules' ? (items as RoleRule[]).toSorted((a, b) => (rightsOf(a) < rightsOf(b) ? -1 : 1)) : items;
   }
   if (typeof value !== 'object' || value === null) return named(value, path);
   const isContainer = path.endsWith('.containers[]');
@@ -94,7 +94,7 @@ function isEmpty(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }
 
-function rightsOf({ apiGroups, resources, verbs }: Rule): string {
+function rightsOf({ apiGroups, resources, verbs }: RoleRule): string {
   return JSON.stringify([apiGroups, resources, verbs]);
 }
 

@@ -12,7 +12,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { valueRows } from '../../scripts/chart.ts';
 import { KINDS } from '../../src/api/kinds.ts';
 import { API_VERSION, GROUP, VERSION } from '../../src/api/meta.ts';
-import type { Helm, PodSpec, Values } from './helm.ts';
+import type { Helm, RenderedPodSpec, Values } from './helm.ts';
 import { chart, createHelm, EVERYTHING, find, KUBE_VERSION, NAME, NAMESPACE } from './helm.ts';
 
 interface ChartFile {
@@ -88,7 +88,7 @@ describe('helm test', () => {
   /** What the pod would run, by this Node, at a server that answers so. */
   async function ask(status: number): Promise<string> {
     const pod = find(await helm.render(), 'Pod', `${NAME}-test`);
-    const [node, ...args] = (pod.spec as unknown as PodSpec).containers[0].command ?? [];
+    const [node, ...args] = (pod.spec as unknown as RenderedPodSpec).containers[0].command ?? [];
     expect(node).toBe('/nodejs/bin/node');
     const server = createServer((request, response) => response.writeHead(status).end(request.url));
     server.listen(0, '127.0.0.1');

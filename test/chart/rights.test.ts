@@ -1,6 +1,6 @@
 // Who may do what: the operator in the cluster or in some namespaces, with and without Secrets, and people.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Helm, Rendered, Rule, Values } from './helm.ts';
+import type { Helm, Rendered, RoleRule, Values } from './helm.ts';
 import { createHelm, EVERYTHING, find, idOf, NAME, NAMESPACE, operatorPod } from './helm.ts';
 
 let helm: Helm;
@@ -21,7 +21,7 @@ function rbacOf(objects: readonly Rendered[]): string[] {
 }
 
 /** `verb group/resource`, with a name where only that one may be had. */
-function rightsOf(rules: readonly Rule[] = []): string[] {
+function rightsOf(rules: readonly RoleRule[] = []): string[] {
   return rules
     .flatMap(({ apiGroups, resources, resourceNames = [''], verbs }) =>
       apiGroups.flatMap((group) =>

@@ -1,13 +1,13 @@
 // Simulated VM nodes.
 import { kubeletLabel } from './stages.ts';
-import type { ClusterAccess, NodeGroup, NodeInfo } from './types.ts';
+import type { ClusterAccess, NodeGroup, SimulatedNodeInfo } from './types.ts';
 import { waitFor } from './processes.ts';
 
 type Kubectl = Pick<ClusterAccess, 'kubectl'>;
 
 const defaultCapacity = { cpu: '4', memory: '16Gi', pods: '110', 'ephemeral-storage': '100Gi' };
 
-const defaultNodeInfo: NodeInfo = {
+const defaultNodeInfo: SimulatedNodeInfo = {
   osImage: 'Debian GNU/Linux 12 (bookworm)',
   kernelVersion: '6.1.0-37-cloud-amd64',
   kubeletVersion: 'v1.36.3',

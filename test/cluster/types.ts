@@ -67,7 +67,7 @@ export type ClusterDetails = Pick<
 export type ClusterAccess = ClusterDetails & Pick<ControlPlane, 'kubectl'>;
 
 /** A Kubernetes taint. */
-export interface Taint {
+export interface SimulatedTaint {
   readonly key: string;
   readonly value?: string;
   readonly effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
@@ -79,15 +79,15 @@ export interface NodeGroup {
   readonly name: string;
   readonly count: number;
   readonly labels?: Readonly<Record<string, string>>;
-  readonly taints?: readonly Taint[];
+  readonly taints?: readonly SimulatedTaint[];
   /** Default: 4 CPUs, 16Gi of memory, 110 pods. */
   readonly capacity?: Readonly<Record<string, string>>;
   /** Overrides parts of the default nodeInfo. */
-  readonly nodeInfo?: Readonly<Partial<NodeInfo>>;
+  readonly nodeInfo?: Readonly<Partial<SimulatedNodeInfo>>;
 }
 
 /** The part of node.status.nodeInfo that tells what a VM runs. */
-export interface NodeInfo {
+export interface SimulatedNodeInfo {
   readonly osImage: string;
   readonly kernelVersion: string;
   readonly kubeletVersion: string;

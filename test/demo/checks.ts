@@ -4,7 +4,7 @@ import { KINDS } from '../../src/api/kinds.ts';
 import { GROUP } from '../../src/api/meta.ts';
 import { kubeletLabel } from '../cluster/stages.ts';
 import type { ControlPlane } from '../cluster/types.ts';
-import type { NodeView, Place, Taint } from './places.ts';
+import type { NodeView, Place, PlaceTaint } from './places.ts';
 
 type Kubectl = ControlPlane['kubectl'];
 
@@ -29,7 +29,7 @@ interface WireNode {
     readonly name: string;
     readonly labels?: Readonly<Record<string, string>>;
   };
-  readonly spec: { readonly unschedulable?: boolean; readonly taints?: readonly Taint[] };
+  readonly spec: { readonly unschedulable?: boolean; readonly taints?: readonly PlaceTaint[] };
   readonly status: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
 }
 

@@ -24,7 +24,7 @@ import {
   type App,
 } from './checks.ts';
 import { placesOf, type Place } from './places.ts';
-import { root, step, temporaryFolder, type Stage } from './setup.ts';
+import { root, step, temporaryFolder, type DemoStage } from './setup.ts';
 
 /** In the order in which examples/web.yaml has them: by stage, then by pool. */
 const POOLS = [['canary-vms'], ['prod-a', 'prod-b', 'prod-c']] as const;
@@ -43,7 +43,7 @@ export interface CurrentOptions {
 type Kubectl = ControlPlane['kubectl'];
 
 /** @throws Error that says what the cluster lacks */
-export async function setTheStageOnCurrent(options: CurrentOptions, ending: AsyncDisposableStack): Promise<Stage> {
+export async function setTheStageOnCurrent(options: CurrentOptions, ending: AsyncDisposableStack): Promise<DemoStage> {
   const { app, signal } = options;
   const folder = await temporaryFolder(ending);
   const tools = await takeContext(folder);
@@ -95,7 +95,7 @@ export async function setTheStageOnCurrent(options: CurrentOptions, ending: Asyn
 }
 
 /** A copy of what the current context needs: somebody may choose another meanwhile. */
-async function takeContext(folder: string): Promise<Pick<Stage, 'binaries' | 'kubeconfigPath'>> {
+async function takeContext(folder: string): Promise<Pick<DemoStage, 'binaries' | 'kubeconfigPath'>> {
   const binaries = { kubectl: findOnPath('kubectl') ?? join(await ensureTool(controlPlane), 'kubectl') };
   const asUser = kubectlFor({ binaries, kubeconfigPath: process.env['KUBECONFIG'] ?? '', dir: folder });
   const config = await asUser(['config', 'view', '--minify', '--flatten', '--raw']).catch((cause: unknown) => {

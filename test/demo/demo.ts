@@ -7,7 +7,7 @@ import type { Running } from '../cluster/processes.ts';
 import { BROKEN, play, VERSIONS, type Measured } from './acts.ts';
 import { setTheStageOnCurrent } from './current.ts';
 import { createScreen } from './screen.ts';
-import { setTheStage, type Stage } from './setup.ts';
+import { setTheStage, type DemoStage } from './setup.ts';
 import { createShell } from './shell.ts';
 import { watchWorld } from './world.ts';
 
@@ -73,7 +73,7 @@ async function demo(): Promise<number> {
   }
 }
 
-function prepare(signal: AbortSignal): Promise<Stage> {
+function prepare(signal: AbortSignal): Promise<DemoStage> {
   if (!isCurrent) return setTheStage(VERSIONS, ending);
   const app = { image: values.image, port: Number(values.port) };
   return setTheStageOnCurrent({ app, versions: VERSIONS, broken: BROKEN, signal }, ending);

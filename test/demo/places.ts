@@ -3,7 +3,7 @@
 
 const POOL_LABEL = 'apprelease.dev/pool';
 
-export interface Taint {
+export interface PlaceTaint {
   readonly key: string;
   readonly value?: string;
   readonly effect: string;
@@ -13,7 +13,7 @@ export interface Taint {
 export interface NodeView {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
-  readonly taints: readonly Taint[];
+  readonly taints: readonly PlaceTaint[];
   readonly ready: boolean;
   readonly schedulable: boolean;
 }
@@ -51,11 +51,11 @@ function placeOf(pool: string): Place {
 /** The pool that a node belongs to, where it keeps off nobody who tolerates that pool. */
 function poolOf({ labels, taints }: NodeView): string | undefined {
   const pool = labels[POOL_LABEL];
-  const isOwn = ({ key, value, effect }: Taint) => key === POOL_LABEL && value === pool && effect === 'NoSchedule';
+  const isOwn = ({ key, value, effect }: PlaceTaint) => key === POOL_LABEL && value === pool && effect === 'NoSchedule';
   return taints.every((taint) => isSoft(taint) || isOwn(taint)) ? pool : undefined;
 }
 
-function isSoft({ effect }: Taint): boolean {
+function isSoft({ effect }: PlaceTaint): boolean {
   return effect === 'PreferNoSchedule';
 }
 

@@ -19,7 +19,7 @@ const OPERATOR = { namespace: 'apprelease-system', name: 'apprelease-operator' }
 const REPOSITORY = 'shop/web';
 
 /** What the acts are played on. */
-export interface Stage {
+export interface DemoStage {
   readonly kubeconfigPath: string;
   readonly binaries: Pick<Binaries, 'kubectl'>;
   /** Left out where the cluster has one. */
@@ -35,7 +35,7 @@ export interface Stage {
  * Sets the stage; what it started is ended by `ending`, in the opposite order.
  * @throws Error with the output of what failed
  */
-export async function setTheStage(tags: readonly string[], ending: AsyncDisposableStack): Promise<Stage> {
+export async function setTheStage(tags: readonly string[], ending: AsyncDisposableStack): Promise<DemoStage> {
   await ensureBinaries();
   const folder = await temporaryFolder(ending);
   const cluster = await step('Starting etcd, API server, controller manager, scheduler, KWOK', () =>

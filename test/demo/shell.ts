@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { dirname } from 'node:path';
 import type { Screen } from './screen.ts';
-import type { Stage } from './setup.ts';
+import type { DemoStage } from './setup.ts';
 
 /**
  * Shows the command, runs it, and shows what it printed, unless that says nothing (`quiet`).
@@ -11,7 +11,7 @@ import type { Stage } from './setup.ts';
 export type Shell = (command: string, options?: { readonly quiet?: boolean }) => Promise<void>;
 
 /** A shell in the checkout, whose kubectl is the cluster's; it reads and writes nothing of the real user's kubectl. */
-export function createShell({ binaries, kubeconfigPath, checkout: cwd }: Stage, screen: Screen): Shell {
+export function createShell({ binaries, kubeconfigPath, checkout: cwd }: DemoStage, screen: Screen): Shell {
   const env = {
     ...process.env,
     PATH: `${dirname(binaries.kubectl)}:${process.env['PATH'] ?? ''}`,

@@ -2,7 +2,7 @@
 import { expect, inject, onTestFinished } from 'vitest';
 import { errorsOf, runsOf, startAsker } from '../e2e/asker.ts';
 import { pool } from '../integration/release-objects.ts';
-import { drain, makeVmPools, onVmPools, vmPool } from '../e2e/vms.ts';
+import { drain, makeVmPools, onVmPools, getVmPool } from '../e2e/vms.ts';
 import { e2e, kubectl, test as base, type World } from '../e2e/world.ts';
 import { POOL, prepareVms, type Vm, type Vms } from './vms.ts';
 
@@ -57,7 +57,7 @@ async function tableOf(when: string): Promise<string> {
 /** The machines are the customer's own, and their pool is made of nothing but a VMPool. */
 async function releaseOn(world: World, vms: Vms): Promise<void> {
   await makeVmPools(onTestFinished, { [POOL]: { tenants: { namespaces: [world.namespace] } } });
-  expect((await vmPool(POOL)).status?.nodes?.total).toBe(vms.all.length);
+  expect((await getVmPool(POOL)).status?.nodes?.total).toBe(vms.all.length);
   await want(world, '1.0.0');
   await world.released('1.0.0');
 }
@@ -100,7 +100,7 @@ test('one loses its power: the app stays up, the pool says so, and the VM comes 
   await victim.cutPower();
   await kubectl('wait', `node/${victim.name}`, '--for=condition=Ready=Unknown', '--timeout=120s');
   await poolIs('Ready', 'False');
-  expect((await vmPool(POOL)).status).toMatchObject({ readyNodes: '1/2', nodes: { ready: 1, notReady: 1 } });
+  expect((await getVmPool(POOL)).status).toMatchObject({ readyNodes: '1/2', nodes: { ready: 1, notReady: 1 } });
   // From then on nobody is sent to it, nor waits for an answer of it.
   await world.until('answers by the other one alone', async () => {
     const latest = (await asker.answers()).findLast(({ error }) => error !== undefined);

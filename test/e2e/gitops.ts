@@ -13,15 +13,20 @@ import { api, e2e, kubectl, test as base, type Manifest, type World } from './wo
 const BRANCH = 'main';
 const REFRESH = 'argocd.argoproj.io/refresh';
 
-export type Health = 'Healthy' | 'Progressing' | 'Suspended' | 'Degraded' | 'Missing';
+export type ArgoHealth = 'Healthy' | 'Progressing' | 'Suspended' | 'Degraded' | 'Missing';
 
 /** What an Application shows, as far as the tests read it. */
 export interface ApplicationStatus {
   readonly sync?: { status: 'Synced' | 'OutOfSync' | 'Unknown'; revision?: string; revisions?: string[] };
-  readonly health?: { status: Health };
+  readonly health?: { status: ArgoHealth };
   readonly operationState?: { phase: string; message?: string };
   readonly conditions?: { type: string; message: string }[];
-  readonly resources?: { kind: string; name: string; status: string; health?: { status: Health; message?: string } }[];
+  readonly resources?: {
+    kind: string;
+    name: string;
+    status: string;
+    health?: { status: ArgoHealth; message?: string };
+  }[];
 }
 
 const APPLICATIONS: Resource<KubeObject & { status?: ApplicationStatus }> = {
@@ -51,7 +56,7 @@ export interface Application {
   readonly revert: () => Promise<void>;
   readonly refresh: (type?: 'normal' | 'hard') => Promise<void>;
   /** Until it is synced to the newest commit, has the health, and shows a message of the release where one is given. */
-  readonly becomes: (health: Health, message?: RegExp) => Promise<void>;
+  readonly becomes: (health: ArgoHealth, message?: RegExp) => Promise<void>;
   /** Changes the release in the cluster, as somebody who knows nothing of Git. */
   readonly patch: (change: object) => Promise<void>;
   /** How often it was not as in Git, for more than what was changed here and there. */
@@ -180,7 +185,7 @@ export async function createApplication(
     await refresh();
     return newest;
   }
-  async function becomes(health: Health, message = /(?:)/): Promise<void> {
+  async function becomes(health: ArgoHealth, message = /(?:)/): Promise<void> {
     let seen: ApplicationStatus = {};
     await world
       .until(`Application ${health} ${message.source}`, async () => {

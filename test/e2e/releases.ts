@@ -5,7 +5,7 @@ import type { World } from './world.ts';
 export const POOLS = ['canary-vms', 'prod-a', 'prod-b'] as const;
 
 /** The pools' Services, by pool. */
-export const SERVICES: Readonly<Record<(typeof POOLS)[number], string>> = {
+export const SERVICE_NAMES: Readonly<Record<(typeof POOLS)[number], string>> = {
   'canary-vms': 'web-canary-vms',
   'prod-a': 'web-prod-a',
   'prod-b': 'web-prod-b',

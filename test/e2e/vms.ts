@@ -49,7 +49,7 @@ export async function makeVmPools(
 
 const EVERY_POOL = Object.fromEntries(POOLS.map((name) => [name, {}]));
 
-export function vmPool(name: string) {
+export function getVmPool(name: string) {
   return api.get(VM_POOLS, { name });
 }
 

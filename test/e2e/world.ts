@@ -10,7 +10,7 @@ import type { AppRelease, AppReleaseStatus } from '../../src/api/app-release.ts'
 import type { Condition } from '../../src/api/common.ts';
 import { APP_RELEASES, ROLLBACKS } from '../../src/controller/kinds/api-kinds.ts';
 import { createClient } from '../../src/kube/client.ts';
-import type { KubeObject, Live, ObjectMeta, Resource } from '../../src/kube/types.ts';
+import type { KubeObject, Live, WireMetadata, Resource } from '../../src/kube/types.ts';
 import { pushImage } from '../cluster/images.ts';
 import { waitFor } from '../cluster/processes.ts';
 import { startRegistry } from '../cluster/registry.ts';
@@ -249,7 +249,7 @@ async function makeWorld(images: Images): Promise<World> {
 }
 
 interface WirePod {
-  metadata?: ObjectMeta;
+  metadata?: WireMetadata;
   spec: { nodeName?: string; containers: { image: string }[] };
   status: { conditions?: { type: string; status: string }[]; containerStatuses?: { imageID: string }[] };
 }

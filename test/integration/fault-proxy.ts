@@ -32,13 +32,13 @@ export type Fault =
   | { readonly kind: 'expired' };
 
 /** What to do to a request; undefined: nothing. */
-export type Rule = (asked: Asked) => Fault | undefined;
+export type FaultRule = (asked: Asked) => Fault | undefined;
 
 export interface FaultProxy {
   /** As the operator's, with the proxy in the API server's place. */
   readonly kubeconfig: string;
   /** Replaces all rules; the first that answers counts. Without any, everything is forwarded. */
-  readonly rules: (...rules: Rule[]) => void;
+  readonly rules: (...rules: FaultRule[]) => void;
   /** Breaks every connection that is open now, watches too. */
   readonly dropConnections: () => void;
   /** How often each kind of fault was done, a status by its code. */
@@ -57,7 +57,7 @@ export async function startFaultProxy(
   const sessions = new Set<ServerHttp2Session>();
   const sockets = new Set<Socket>();
   const done = new Map<string, number>();
-  let rules: Rule[] = [];
+  let rules: FaultRule[] = [];
 
   const server: Http2SecureServer = createSecureServer({ key, cert: ca, allowHTTP1: true });
   server.on('session', (session) => {
@@ -178,7 +178,7 @@ export async function startFaultProxy(
   };
 }
 
-function firstFault(rules: readonly Rule[], asked: Asked): Fault | undefined {
+function firstFault(rules: readonly FaultRule[], asked: Asked): Fault | undefined {
   for (const rule of rules) {
     const fault = rule(asked);
     if (fault) return fault;
@@ -243,7 +243,7 @@ function withoutHopByHop({ headers }: IncomingMessage): Record<string, string | 
  * Faults for a share of the requests, the same ones for the same seed and order of requests. Not for the Lease: a leader
  * that loses it has to end.
  */
-export function chaos(seed: number, share: number): Rule {
+export function chaos(seed: number, share: number): FaultRule {
   const random = mulberry32(seed);
   return ({ verb, resource }) => {
     if (resource === 'leases' || random() >= share) return undefined;

@@ -9,7 +9,7 @@ import { LEASES } from '../../src/kube/lease.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { addNodes, standardPools } from '../cluster/nodes.ts';
 import type { ClusterAccess } from '../cluster/types.ts';
-import type { Asked, Fault, FaultProxy, Rule } from './fault-proxy.ts';
+import type { Asked, Fault, FaultProxy, FaultRule } from './fault-proxy.ts';
 import { chaos, startFaultProxy } from './fault-proxy.ts';
 import type { OperatorProcess } from './operator-process.ts';
 import { installOperator, QUICK_LEASE, startOperatorProcess, sumOf, superviseOperator } from './operator-process.ts';
@@ -118,9 +118,13 @@ describe('faults at random', () => {
 
 describe('one kind of fault', () => {
   /** Does the fault to the first so many requests that it is meant for, and tells when they came. */
-  function first(count: number, isMeant: (asked: Asked) => boolean, fault: Fault): { rule: Rule; times: number[] } {
+  function first(
+    count: number,
+    isMeant: (asked: Asked) => boolean,
+    fault: Fault,
+  ): { rule: FaultRule; times: number[] } {
     const times: number[] = [];
-    const rule: Rule = (asked) => {
+    const rule: FaultRule = (asked) => {
       if (!isMeant(asked)) return undefined;
       times.push(performance.now());
       return times.length <= count ? fault : undefined;

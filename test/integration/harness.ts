@@ -104,7 +104,7 @@ export interface World {
   readonly remove: (resource: Resource, name: string) => Promise<void>;
   readonly kubectl: (...args: string[]) => Promise<string>;
   /** Every state that a Service had, in their order. */
-  readonly selections: (service: string) => Selection[];
+  readonly selections: (service: string) => ServiceState[];
   /** The revisions that a Service has selected, in their order. */
   readonly timeline: (service: string) => number[];
   /** A write that breaks the invariant and is the test's own. */
@@ -432,15 +432,15 @@ function selectedRevision({ metadata }: Live<NonNullable<(typeof SERVICES)['type
 }
 
 /** What a Service selected, and what it answered on. */
-export interface Selection {
+export interface ServiceState {
   readonly revision: number;
   readonly track: string | undefined;
   readonly ports: readonly number[];
 }
 
 /** Remembers every state of every Service of a namespace, from the API server's own events. */
-function watchSelections(namespace: string): { of: (service: string) => Selection[]; stop: () => Promise<void> } {
-  const selections = new Map<string, Selection[]>();
+function watchSelections(namespace: string): { of: (service: string) => ServiceState[]; stop: () => Promise<void> } {
+  const selections = new Map<string, ServiceState[]>();
   const ending = new AbortController();
   const watching = (async () => {
     const { resourceVersion } = await admin.list(SERVICES, { namespace });

@@ -1,7 +1,7 @@
 // The judge of the invariant sees what breaks it, and nothing else.
 import { describe, expect, test } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
-import type { Change, Watched } from './invariant.ts';
+import type { StateChange, Watched } from './invariant.ts';
 import { judge } from './invariant.ts';
 
 const release: Watched = { metadata: {}, spec: { stages: [{ pools: [{ name: 'a', replicas: 3 }] }] } };
@@ -20,7 +20,7 @@ function pod(track: string, ready: boolean): Watched {
   return { metadata: { labels }, status: { conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] } };
 }
 
-type Step = [kind: Change['kind'], name: string, object: Watched | undefined];
+type Step = [kind: StateChange['kind'], name: string, object: Watched | undefined];
 
 /** Version 1 is served by three ready pods; of version 2 as many are ready as said. */
 function world(readyOfTwo: number): Step[] {

@@ -12,7 +12,7 @@ import type { ClusterDetails } from '../cluster/types.ts';
 import { connectAs } from './release-operator.ts';
 
 /** One state of one object, at the version at which the API server stored it. */
-export interface Change {
+export interface StateChange {
   readonly version: number;
   readonly kind: Kind;
   readonly name: string;
@@ -64,7 +64,7 @@ export interface Invariant {
 export async function watchInvariant(cluster: ClusterDetails, namespace: string): Promise<Invariant> {
   const client = connectAs(cluster);
   const ending = new AbortController();
-  const history: Change[] = [];
+  const history: StateChange[] = [];
   const seen: Record<Kind, Map<string, number>> = {
     AppRelease: new Map(),
     Service: new Map(),
@@ -179,7 +179,7 @@ export interface Verdict {
 }
 
 /** Replays what happened in the order in which it was stored, and judges each write at the state that it met. */
-export function judge(history: readonly Change[], isUnsure: (version: number) => boolean = () => false): Verdict {
+export function judge(history: readonly StateChange[], isUnsure: (version: number) => boolean = () => false): Verdict {
   const state: State = { AppRelease: new Map(), Service: new Map(), Deployment: new Map(), Pod: new Map() };
   const violations: string[] = [];
   let judged = 0;
@@ -187,7 +187,7 @@ export function judge(history: readonly Change[], isUnsure: (version: number) =>
     const effects = isUnsure(change.version) ? [] : effectsOf(state, change);
     for (const { service, before, after, what } of effects) {
       judged += 1;
-      const replicas = wantedReplicas(state, service);
+      const replicas = expectedReplicas(state, service);
       if (replicas === undefined || after >= before || after >= replicas) continue;
       violations.push(
         `@${change.version} ${what}: Service ${service} went from ${before} ready pods to ${after}, of ${replicas}`,
@@ -202,7 +202,7 @@ export function judge(history: readonly Change[], isUnsure: (version: number) =>
 }
 
 /** A Service of a release selects a pod of another, or has a named port that a ready pod of its own has not. */
-function ledAstray(state: State, { kind, name, object }: Change): string[] {
+function ledAstray(state: State, { kind, name, object }: StateChange): string[] {
   if (!object || (kind !== 'Service' && kind !== 'Pod')) return [];
   const before = state[kind].get(name);
   const services = kind === 'Service' ? [[name, object] as const] : [...state.Service];
@@ -243,7 +243,7 @@ interface Effect {
   readonly what: string;
 }
 
-function effectsOf(state: State, { kind, name, object }: Change): Effect[] {
+function effectsOf(state: State, { kind, name, object }: StateChange): Effect[] {
   const before = state[kind].get(name);
   if (!before) return [];
   if (kind === 'Service') {
@@ -295,7 +295,7 @@ function matches(
 }
 
 /** Of the pools behind a Service; undefined where no release has such a pool any more: then it may go. */
-function wantedReplicas(state: State, service: string): number | undefined {
+function expectedReplicas(state: State, service: string): number | undefined {
   const pools = [...state.AppRelease].flatMap(([release, { metadata, spec }]) =>
     metadata.deletionTimestamp === undefined
       ? (spec?.stages ?? []).flatMap((stage) => stage.pools.filter((pool) => serviceName(release, pool) === service))

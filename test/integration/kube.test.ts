@@ -17,7 +17,7 @@ import { createLeaderElection, type LeaderElection } from '../../src/kube/leader
 import { LEASES } from '../../src/kube/lease.ts';
 import { createReflector, type Reflector } from '../../src/kube/reflector.ts';
 import {
-  scaleOf,
+  scaleResourceOf,
   type KubeClient,
   type KubeObject,
   type Live,
@@ -176,7 +176,10 @@ describe('requests', () => {
     };
     const key = { namespace, name: 'scaled' };
     await client.apply(DEPLOYMENTS, deployment, { fieldManager: 'kube-test' });
-    const scale = await client.patch(scaleOf(DEPLOYMENTS), key, { type: 'merge', body: { spec: { replicas: 2 } } });
+    const scale = await client.patch(scaleResourceOf(DEPLOYMENTS), key, {
+      type: 'merge',
+      body: { spec: { replicas: 2 } },
+    });
     expect(scale).toMatchObject({ kind: 'Scale', spec: { replicas: 2 } });
     await client.delete(DEPLOYMENTS, key);
   });

@@ -4,7 +4,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { LABEL } from '../../src/api/meta.ts';
 import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
 import { LEASES } from '../../src/kube/lease.ts';
-import type { ObjectMeta } from '../../src/kube/types.ts';
+import type { WireMetadata } from '../../src/kube/types.ts';
 import { pushImage } from '../cluster/images.ts';
 import { startRegistry } from '../cluster/registry.ts';
 import type { OperatorProcess } from './operator-process.ts';
@@ -236,7 +236,7 @@ describe('two processes', () => {
     await world.rollBack('back');
     await world.rolledBack('back');
     await world.until('the end of what was rolled back', async () => {
-      return (await deployments()).every(({ metadata }) => (metadata as ObjectMeta).labels?.[LABEL.revision] === '1');
+      return (await deployments()).every(({ metadata }) => (metadata as WireMetadata).labels?.[LABEL.revision] === '1');
     });
     const before = await world.written();
     leader.signal('SIGCONT');

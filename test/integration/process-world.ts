@@ -8,7 +8,7 @@ import { APP_RELEASES, PROMOTIONS, ROLLBACKS } from '../../src/controller/kinds/
 import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
 import { REVISIONS } from '../../src/controller/kinds/revisions.ts';
 import { SERVICES } from '../../src/controller/kinds/services.ts';
-import type { KubeClient, ObjectMeta, Resource } from '../../src/kube/types.ts';
+import type { KubeClient, WireMetadata, Resource } from '../../src/kube/types.ts';
 import { waitFor } from '../cluster/processes.ts';
 import type { ClusterAccess } from '../cluster/types.ts';
 import type { Invariant } from './invariant.ts';
@@ -58,7 +58,7 @@ export async function createProcessWorld(cluster: ClusterAccess): Promise<Proces
 
   async function condition(type: string): Promise<Condition | undefined> {
     const { metadata, status } = await admin.get(APP_RELEASES, { namespace, name: 'web' });
-    const { generation } = metadata as ObjectMeta;
+    const { generation } = metadata as WireMetadata;
     return status?.conditions?.find((found) => found.type === type && found.observedGeneration === generation);
   }
 
@@ -93,7 +93,7 @@ export async function createProcessWorld(cluster: ClusterAccess): Promise<Proces
       return Object.fromEntries(
         items.map(({ metadata }) => [
           metadata.name,
-          (metadata as ObjectMeta).annotations?.[ANNOTATION.revision] ?? 'none',
+          (metadata as WireMetadata).annotations?.[ANNOTATION.revision] ?? 'none',
         ]),
       );
     },

@@ -5,13 +5,13 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { setTheStage, type Stage } from '../demo/setup.ts';
+import { setTheStage, type DemoStage } from '../demo/setup.ts';
 
 const root = join(import.meta.dirname, '../..');
 const readme = await readFile(join(root, 'README.md'), 'utf8');
 const commands = [...readme.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, text = '']) => text);
 const ending = new AsyncDisposableStack();
-let stage: Stage;
+let stage: DemoStage;
 
 beforeAll(async () => {
   stage = await setTheStage(['1.0.0', '1.1.0'], ending);

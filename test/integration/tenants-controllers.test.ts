@@ -10,7 +10,7 @@ import {
   createTenantsWorld,
   EVERY_TAINT,
   pod,
-  podsOf,
+  podsPath,
   POOL,
   refusal,
   releasesOf,
@@ -94,7 +94,7 @@ describe('what makes pods in another namespace', () => {
 
   test('what names no label of the pool is kept off by the taint', async () => {
     await world.create(
-      podsOf('bank'),
+      podsPath('bank'),
       pod({ nodeSelector: { 'kubernetes.io/hostname': 'prod-a-0' } }, { name: 'by-host' }),
     );
     await world.kubectl(
@@ -128,12 +128,12 @@ describe('a DaemonSet has its pods', () => {
 });
 
 describe('a pool that is closed when others run on it', () => {
-  const resident = () => `${podsOf('bank')}/resident`;
+  const resident = () => `${podsPath('bank')}/resident`;
   const web = () => `${releasesOf('bank')}/web`;
   const watcher = () => `${workloadsOf('bank', 'DaemonSet')}/watcher`;
 
   beforeAll(async () => {
-    await world.create(podsOf('bank'), pod(onto('prod-c'), { name: 'resident' }));
+    await world.create(podsPath('bank'), pod(onto('prod-c'), { name: 'resident' }));
     await world.create(workloadsOf('bank', 'DaemonSet'), workload('DaemonSet', 'watcher', onto('prod-c')));
     await world.create(releasesOf('bank'), appRelease(['prod-c', 'general']));
     await until(async () => {

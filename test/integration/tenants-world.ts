@@ -145,7 +145,7 @@ export async function createTenantsWorld(
   };
 }
 
-export function podsOf(namespace: string): string {
+export function podsPath(namespace: string): string {
   return `/api/v1/namespaces/${namespace}/pods`;
 }
 
@@ -159,7 +159,7 @@ export function pod(spec: Fields = {}, metadata: Manifest['metadata'] = { name: 
 
 /** Whether a pod would be let in; it is not stored. */
 export function tryPod(namespace: string, spec: Fields, metadata?: Manifest['metadata']): Request {
-  return { method: 'POST', path: `${podsOf(namespace)}?dryRun=All`, body: pod(spec, metadata) };
+  return { method: 'POST', path: `${podsPath(namespace)}?dryRun=All`, body: pod(spec, metadata) };
 }
 
 /** A merge patch. */

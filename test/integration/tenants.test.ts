@@ -10,7 +10,7 @@ import {
   MERGE,
   pinned,
   pod,
-  podsOf,
+  podsPath,
   POOL,
   preferred,
   refusal,
@@ -35,7 +35,7 @@ function binding(name: string, node: string): Manifest {
 
 /** Of a pod that is there. */
 function update(name: string, fields: Fields): Request {
-  return change(`${podsOf('bank')}/${name}`, { spec: fields });
+  return change(`${podsPath('bank')}/${name}`, { spec: fields });
 }
 
 async function expectRefusal(request: Request, pool: string, namespace: string): Promise<void> {
@@ -51,9 +51,9 @@ beforeAll(async () => {
     'prod-c': { nodeSelector: nodeOf('prod-c'), tolerations: [taintOf('prod-c')] },
   });
   const gated = { schedulingGates: [{ name: 'example.com/wait' }] };
-  await world.create(podsOf('bank'), pod({}, { name: 'running' }));
-  await world.create(podsOf('bank'), pod(gated, { name: 'gated' }));
-  await world.create(podsOf('bank'), pod({ schedulerName: 'mine' }, { name: 'unplaced' }));
+  await world.create(podsPath('bank'), pod({}, { name: 'running' }));
+  await world.create(podsPath('bank'), pod(gated, { name: 'gated' }));
+  await world.create(podsPath('bank'), pod({ schedulerName: 'mine' }, { name: 'unplaced' }));
   await world.create(releasesOf('bank'), appRelease(['prod-c']));
   // Its node selector and tolerations are added to the pods that name it.
   const runtime = { apiVersion: 'node.k8s.io/v1', kind: 'RuntimeClass', handler: 'runc' };
@@ -165,7 +165,7 @@ describe('a pod of another namespace is refused', () => {
       'an update by apply',
       {
         method: 'PATCH',
-        path: `${podsOf('bank')}/applied?fieldManager=mallory&force=true`,
+        path: `${podsPath('bank')}/applied?fieldManager=mallory&force=true`,
         type: 'application/apply-patch+yaml',
         body: pod({ tolerations: [taintOf('prod-a')] }, { name: 'applied' }),
       },
@@ -175,7 +175,7 @@ describe('a pod of another namespace is refused', () => {
     ['an update behind a gate: a name', update('gated', pinned('prod-a-0'))],
     [
       'a binding',
-      { method: 'POST', path: `${podsOf('bank')}/unplaced/binding`, body: binding('unplaced', 'prod-a-0') },
+      { method: 'POST', path: `${podsPath('bank')}/unplaced/binding`, body: binding('unplaced', 'prod-a-0') },
     ],
     [
       'a binding, as it once was',
@@ -204,7 +204,7 @@ describe('a pod of another namespace is refused', () => {
   });
 
   test('by subresources nothing moves', async () => {
-    const path = `${podsOf('bank')}/running`;
+    const path = `${podsPath('bank')}/running`;
     const tolerations = () =>
       world.kubectl('get', 'pod', 'running', '--namespace=bank', '--output=jsonpath={.spec.tolerations}');
     const before = await tolerations();
@@ -340,7 +340,7 @@ describe('with further pools', () => {
         user: 'system:node:prod-a-0',
       },
     ],
-    ['when its labels change', change(`${podsOf('bank')}/running`, { metadata: { labels: { tier: 'web' } } })],
+    ['when its labels change', change(`${podsPath('bank')}/running`, { metadata: { labels: { tier: 'web' } } })],
     ['when it gets another toleration', update('running', { tolerations: [{ key: 'gpu', operator: 'Exists' }] })],
     [
       'of an AppRelease on a pool without tenants',

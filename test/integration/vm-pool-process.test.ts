@@ -5,7 +5,7 @@ import { VM_POOLS } from '../../src/controller/kinds/api-kinds.ts';
 import { admin, cluster } from './harness.ts';
 import { installOperator, QUICK_LEASE, startOperatorProcess } from './operator-process.ts';
 import { readPage } from './page.ts';
-import { place, statusIs, test, uniqueName, until } from './vm-pool-world.ts';
+import { placePod, statusIs, test, uniqueName, until } from './vm-pool-world.ts';
 
 describe('the operator as a process, with its own rights', () => {
   test('tells Prometheus of a pool until it is gone', async ({ vms }) => {
@@ -39,7 +39,7 @@ describe('the operator as a process, with its own rights', () => {
     const name = uniqueName();
     const namespace = await vms.namespace();
     const [node = ''] = await vms.nodes({ name, count: 1 });
-    await place(namespace, node, 'one');
+    await placePod(namespace, node, 'one');
     const flags = [...QUICK_LEASE, `--namespace=${namespace}`];
     const own = await startOperatorProcess(cluster, { kubeconfig: await installOperator(cluster), flags });
     try {

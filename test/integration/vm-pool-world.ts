@@ -78,7 +78,7 @@ export async function removeNodes(...names: string[]): Promise<void> {
 }
 
 /** A pod that is bound to a VM. */
-export async function place(namespace: string, nodeName: string, name: string, spec: object = {}): Promise<void> {
+export async function placePod(namespace: string, nodeName: string, name: string, spec: object = {}): Promise<void> {
   const containers = [{ name: 'main', image: 'example.com/app:1', resources: { requests: { cpu: '500m' } } }];
   const object = {
     apiVersion: 'v1',
@@ -101,7 +101,7 @@ export function statusIs(name: string, expected: object): Promise<VmPoolStatus> 
   });
 }
 
-export function conditionIs(name: string, type: string, expected: Partial<Condition>): Promise<void> {
+export function poolConditionIs(name: string, type: string, expected: Partial<Condition>): Promise<void> {
   return until(async () => {
     expect((await statusOfPool(name)).conditions?.find((one) => one.type === type)).toMatchObject(expected);
   });

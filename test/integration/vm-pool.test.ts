@@ -19,8 +19,8 @@ import type { Operator } from './release-operator.ts';
 import { createOperator } from './release-operator.ts';
 import { oneStage, release } from './release-objects.ts';
 import {
-  conditionIs,
-  place,
+  poolConditionIs,
+  placePod,
   removeNodes,
   row,
   statusIs,
@@ -52,7 +52,7 @@ describe.concurrent('what a pool says of its VMs', () => {
     const name = uniqueName();
     const [node = ''] = await vms.nodes({ name, count: 2 });
     const namespace = await vms.namespace();
-    await place(namespace, node, 'one');
+    await placePod(namespace, node, 'one');
     await vms.pool(name, { nodeSelector: { pool: name }, tenants: { namespaces: ['shop', 'bank'] } });
     await cluster.kubectl(['cordon', `${name}-1`]);
     await statusIs(name, { readyNodes: '1/2', pods: 1 });
@@ -67,50 +67,50 @@ describe.concurrent('what a pool says of its VMs', () => {
   test('by the cloud’s own label, which a pool scaled to zero keeps', async ({ vms }) => {
     const name = uniqueName();
     await vms.pool(name, {});
-    await conditionIs(name, 'Empty', { status: 'True', reason: 'NoNodes' });
+    await poolConditionIs(name, 'Empty', { status: 'True', reason: 'NoNodes' });
     expect(await statusOfPool(name)).not.toHaveProperty('poolLabel');
     const nodes = await vms.nodes({ name, count: 2, labels: { [GKE]: name } });
     await statusIs(name, { poolLabel: GKE, readyNodes: '2/2', capacity: { cpu: '8', memory: '32Gi' } });
     await removeNodes(...nodes);
     await statusIs(name, { poolLabel: GKE, readyNodes: '0/0', capacity: { cpu: '0' } });
-    await conditionIs(name, 'Empty', { status: 'True', message: `no VM carries ${GKE}=${name}` });
-    await conditionIs(name, 'Ready', { status: 'False', reason: 'NoNodes' });
+    await poolConditionIs(name, 'Empty', { status: 'True', message: `no VM carries ${GKE}=${name}` });
+    await poolConditionIs(name, 'Ready', { status: 'False', reason: 'NoNodes' });
   });
 
   test('two pools that match the same VM are both told so, until they do not', async ({ vms }) => {
     const [name, other] = [uniqueName(), uniqueName()];
     await vms.nodes({ name, count: 2, labels: { also: other } });
     await vms.pool(name);
-    await conditionIs(name, 'Overlapping', { status: 'False' });
+    await poolConditionIs(name, 'Overlapping', { status: 'False' });
     await vms.pool(other, { nodeSelector: { also: other } });
-    await conditionIs(name, 'Overlapping', { status: 'True', message: `shared with ${other} (2 VMs)` });
-    await conditionIs(other, 'Overlapping', { status: 'True', message: `shared with ${name} (2 VMs)` });
+    await poolConditionIs(name, 'Overlapping', { status: 'True', message: `shared with ${other} (2 VMs)` });
+    await poolConditionIs(other, 'Overlapping', { status: 'True', message: `shared with ${name} (2 VMs)` });
     await cluster.kubectl(['label', 'node', `${name}-0`, 'also-']);
-    await conditionIs(other, 'Overlapping', { status: 'True', message: `shared with ${name} (1 VM)` });
+    await poolConditionIs(other, 'Overlapping', { status: 'True', message: `shared with ${name} (1 VM)` });
     await admin.delete(VM_POOLS, { name: other });
-    await conditionIs(name, 'Overlapping', { status: 'False', reason: 'NotOverlapping' });
+    await poolConditionIs(name, 'Overlapping', { status: 'False', reason: 'NotOverlapping' });
   });
 
   test('a VM that is cordoned, taken by an autoscaler or dead is told within seconds', async ({ vms }) => {
     const name = uniqueName();
     const [first = '', second = ''] = await vms.nodes({ name, count: 2 });
     await vms.pool(name);
-    await conditionIs(name, 'Ready', { status: 'True', reason: 'NodesReady' });
+    await poolConditionIs(name, 'Ready', { status: 'True', reason: 'NodesReady' });
     await cluster.kubectl(['cordon', first]);
     await until(async () => {
       expect((await statusOfPool(name)).nodes).toMatchObject({ total: 2, ready: 1, draining: 1, notReady: 0 });
     }, 15_000);
-    await conditionIs(name, 'Draining', { status: 'True', message: `cordoned or on their way out: ${first}` });
-    await conditionIs(name, 'Ready', { status: 'False', reason: 'NodesNotReady' });
+    await poolConditionIs(name, 'Draining', { status: 'True', message: `cordoned or on their way out: ${first}` });
+    await poolConditionIs(name, 'Ready', { status: 'False', reason: 'NodesNotReady' });
     await cluster.kubectl(['uncordon', first]);
-    await conditionIs(name, 'Draining', { status: 'False', reason: 'NotDraining' });
+    await poolConditionIs(name, 'Draining', { status: 'False', reason: 'NotDraining' });
     await cluster.kubectl(['taint', 'node', second, 'karpenter.sh/disrupted:NoSchedule']);
-    await conditionIs(name, 'Draining', { status: 'True', message: `cordoned or on their way out: ${second}` });
+    await poolConditionIs(name, 'Draining', { status: 'True', message: `cordoned or on their way out: ${second}` });
     await cluster.kubectl(['taint', 'node', second, 'karpenter.sh/disrupted-']);
     await setNodeReady(cluster, first, false);
     await statusIs(name, { nodes: { ready: 1, draining: 0, notReady: 1 } });
     await setNodeReady(cluster, first, true);
-    await conditionIs(name, 'Ready', { status: 'True' });
+    await poolConditionIs(name, 'Ready', { status: 'True' });
     expect((await statusOfPool(name)).nodes?.zones).toEqual([
       { name: 'zone-0', total: 1, ready: 1 },
       { name: 'zone-1', total: 1, ready: 1 },
@@ -121,11 +121,11 @@ describe.concurrent('what a pool says of its VMs', () => {
     const name = uniqueName();
     await vms.nodes({ name, count: 2 });
     await vms.pool(name);
-    await conditionIs(name, 'Skewed', { status: 'False' });
+    await poolConditionIs(name, 'Skewed', { status: 'False' });
     const newer = { kernelVersion: '6.12.1-cloud-amd64', kubeletVersion: 'v1.36.4' };
     const replaced = { name: `${name}-new`, labels: { pool: name }, nodeInfo: newer, count: 2 };
     await vms.nodes(replaced);
-    await conditionIs(name, 'Skewed', {
+    await poolConditionIs(name, 'Skewed', {
       status: 'True',
       reason: 'VersionsDiffer',
       message: 'kernels: 6.1.0-37-cloud-amd64 on 2, 6.12.1-cloud-amd64 on 2; kubelets: v1.36.3 on 2, v1.36.4 on 2',
@@ -134,7 +134,7 @@ describe.concurrent('what a pool says of its VMs', () => {
       expect.arrayContaining(['v1.36.3 +1', '6.1.0-37-cloud-amd64 +1', 'True']),
     );
     await removeNodes(`${name}-0`, `${name}-1`);
-    await conditionIs(name, 'Skewed', { status: 'False', reason: 'NotSkewed' });
+    await poolConditionIs(name, 'Skewed', { status: 'False', reason: 'NotSkewed' });
     expect((await statusOfPool(name)).kernels).toEqual([{ name: newer.kernelVersion, nodes: 2 }]);
   });
 
@@ -175,20 +175,22 @@ describe.concurrent('what a pool says of the pods on it', () => {
     const [one, two] = [await vms.namespace(), await vms.namespace()];
     const image = 'example.com/app:1';
     const asks = (cpu: string, memory: string) => ({ image, resources: { requests: { cpu, memory } } });
-    await place(one, node, 'plain', { containers: [{ name: 'a', ...asks('250m', '100Mi') }] });
-    await place(one, node, 'init', {
+    await placePod(one, node, 'plain', { containers: [{ name: 'a', ...asks('250m', '100Mi') }] });
+    await placePod(one, node, 'init', {
       initContainers: [
         { name: 'side', restartPolicy: 'Always', ...asks('100m', '32Mi') },
         { name: 'migrate', ...asks('1', '64Mi') },
       ],
       containers: [{ name: 'a', ...asks('300m', '1Gi') }],
     });
-    await place(two, node, 'whole', {
+    await placePod(two, node, 'whole', {
       resources: { requests: { cpu: '700m' }, limits: { memory: '300Mi' } },
       containers: [{ name: 'a', image }],
     });
-    await place(two, node, 'limited', { containers: [{ name: 'a', image, resources: { limits: { memory: '1G' } } }] });
-    await place(two, node, 'done', { restartPolicy: 'Never' });
+    await placePod(two, node, 'limited', {
+      containers: [{ name: 'a', image, resources: { limits: { memory: '1G' } } }],
+    });
+    await placePod(two, node, 'done', { restartPolicy: 'Never' });
     await until(async () => {
       expect(await admin.get(PODS, { namespace: two, name: 'done' })).toMatchObject({ status: { phase: 'Succeeded' } });
     });
@@ -244,7 +246,7 @@ describe.concurrent('what a pool says of the pods on it', () => {
     })().catch(() => undefined);
     const began = Date.now();
     for (let count = 0; Date.now() - began < 25_000; count += 1) {
-      await place(namespace, node, `pod-${count}`);
+      await placePod(namespace, node, `pod-${count}`);
       if (count % 3 === 0) await admin.delete(PODS, { namespace, name: `pod-${count}` });
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
@@ -296,7 +298,7 @@ describe.concurrent('the object', () => {
     await cluster.kubectl(['cordon', `${name}-0`]);
     await expect(admin.get(VM_POOLS, { name })).rejects.toSatisfy(isNotFound);
     await vms.pool(name, { nodeSelector: { pool: 'nobody' } });
-    await conditionIs(name, 'Empty', { status: 'True', message: 'no VM carries pool=nobody' });
+    await poolConditionIs(name, 'Empty', { status: 'True', message: 'no VM carries pool=nobody' });
   });
 
   test('amounts are printed as the API server prints them', async ({ vms }) => {

@@ -27,14 +27,14 @@ export interface WriteAs {
   dryRun?: boolean;
 }
 
-export type Sent = { apiVersion?: string; kind?: string; metadata?: { name?: string } } & Record<string, unknown>;
+export type SentObject = { apiVersion?: string; kind?: string; metadata?: { name?: string } } & Record<string, unknown>;
 
 export interface ApiServer {
   get: (resource: Resource, name: string) => WorldObject;
   /** Those with a label of that value: `key=value`. */
   list: (resource: Resource, labelSelector?: string) => { resourceVersion: string; items: WorldObject[] };
-  create: (resource: Resource, object: Sent, as: WriteAs) => WorldObject;
-  apply: (resource: Resource, object: Sent, as: WriteAs) => WorldObject;
+  create: (resource: Resource, object: SentObject, as: WriteAs) => WorldObject;
+  apply: (resource: Resource, object: SentObject, as: WriteAs) => WorldObject;
   patch: (resource: Resource, name: string, patch: Patch, as: WriteAs) => WorldObject;
   /** Undefined: it is gone. */
   remove: (resource: Resource, name: string, options: DeleteOptions, as: WriteAs) => WorldObject | undefined;
@@ -69,7 +69,7 @@ export function createApiServer(world: World): ApiServer {
     return { resourceVersion: world.version(), items };
   }
 
-  function create(resource: Resource, sent: Sent, as: WriteAs): WorldObject {
+  function create(resource: Resource, sent: SentObject, as: WriteAs): WorldObject {
     const name = sent.metadata?.name ?? '';
     if (world.get(resource.kind, name)) {
       throw refusal(409, 'AlreadyExists', resource, name, `${resource.plural} "${name}" already exists`);
@@ -77,12 +77,12 @@ export function createApiServer(world: World): ApiServer {
     const { status: _status, ...object } = structuredClone(sent);
     const owned = fieldsOf(resource.kind, object);
     if (resource.kind === 'Pod') Object.assign(object, { status: { phase: 'Pending', conditions: [] } });
-    return store(resource, undefined, object as Sent & WorldObject, as, () => [
+    return store(resource, undefined, object as SentObject & WorldObject, as, () => [
       [managerKey('Update', as.manager), { operation: 'Update', time: world.timestamp(), owned }],
     ]);
   }
 
-  function apply(resource: Resource, sent: Sent, as: WriteAs): WorldObject {
+  function apply(resource: Resource, sent: SentObject, as: WriteAs): WorldObject {
     const { kind } = resource;
     const name = sent.metadata?.name ?? '';
     const { metadata: given, ...body } = structuredClone(sent) as unknown as WorldObject;

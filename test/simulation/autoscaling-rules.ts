@@ -1,7 +1,7 @@
 /** Nobody fights over a scale; and at the end every autoscaler is on what is served. */
 import { AUTOSCALERS } from '../../src/controller/kinds/autoscalers.ts';
 import { autoscalerSpec, autoscalersOf } from './autoscalers.ts';
-import type { Judge, Rule } from './invariants.ts';
+import type { Judge, WriteRule } from './invariants.ts';
 import { isOperator, keyOf } from './invariants.ts';
 import { deploymentSpec, poolOf } from './pods.ts';
 import type { TruePool } from './truth.ts';
@@ -9,14 +9,14 @@ import { holdOf, poolsOf, servedDeployment, specOf } from './truth.ts';
 import type { World, WorldObject } from './world.ts';
 import { labelOf } from './world.ts';
 
-export function createAutoscalingRules({ world, knows, alone }: Judge): Rule[] {
+export function createAutoscalingRules({ world, knows, alone }: Judge): WriteRule[] {
   function isAutoscaled(actor: string, release: string, pool: string): boolean {
     const specs = [specOf(world.get('AppRelease', release)), specOf(knows(actor)?.release.get(keyOf(release)))];
     return specs.every((spec) => poolsOf(release, spec).find(({ name }) => name === pool)?.autoscaled ?? false);
   }
 
   /** In a return what is left gives way; everywhere else what is served is the autoscaler's. */
-  const leavesTheScaleAlone: Rule = ({ actor, kind, before, after }) => {
+  const leavesTheScaleAlone: WriteRule = ({ actor, kind, before, after }) => {
     if (!alone || !isOperator(actor) || kind !== 'Deployment' || !before || !after) return undefined;
     const [was, is] = [deploymentSpec(before).replicas, deploymentSpec(after).replicas];
     const [release, pool] = [labelOf(after, 'release') ?? '', poolOf(after)];

@@ -5,7 +5,7 @@ import { endPod, isOrphan } from './api-server.ts';
 import { autoscalersOf, createAutoscalerController } from './autoscalers.ts';
 import type { Kubelet } from './kubelet.ts';
 import { createKubelet } from './kubelet.ts';
-import { isLeaving, isReady, matches, podsOf } from './pods.ts';
+import { isLeaving, isReady, matches, allPods } from './pods.ts';
 import type { World, WorldObject, Write } from './world.ts';
 
 export interface Cluster {
@@ -135,7 +135,7 @@ function selectorOf({ spec }: WorldObject): Record<string, string> | undefined {
 function publish(world: World, name: string): void {
   const service = world.get('Service', name);
   if (!service) return;
-  const endpoints = podsOf(world)
+  const endpoints = allPods(world)
     .filter((pod) => matches(pod, selectorOf(service)) && pod.spec.nodeName !== undefined)
     .map((pod) => ({
       conditions: { ready: isReady(pod) && !isLeaving(pod), serving: isReady(pod), terminating: isLeaving(pod) },

@@ -1,12 +1,12 @@
 /** The Deployment controller: ReplicaSets are left out, a template's hash on the pods stands for them. */
 import { shortHash } from '../../src/lib/canonical-json.ts';
 import { endPod } from './api-server.ts';
-import type { Pod } from './pods.ts';
+import type { WorldPod } from './pods.ts';
 import {
   deploymentSpec,
   isLeaving,
   isReady,
-  podsOf,
+  allPods,
   readySince,
   rollingBounds,
   serves,
@@ -22,8 +22,8 @@ export interface DeploymentController {
 interface Parts {
   deployment: WorldObject;
   hash: string;
-  current: Pod[];
-  old: Pod[];
+  current: WorldPod[];
+  old: WorldPod[];
 }
 
 export function createDeploymentController(world: World, wake: (name: string) => void): DeploymentController {
@@ -41,7 +41,7 @@ export function createDeploymentController(world: World, wake: (name: string) =>
     const deployment = world.get('Deployment', name);
     if (!deployment) return;
     const hash = hashOf(deployment);
-    const own = podsOf(world).filter(
+    const own = allPods(world).filter(
       (pod) => !isLeaving(pod) && pod.metadata.ownerReferences?.[0]?.uid === deployment.metadata.uid,
     );
     const parts = {
@@ -96,7 +96,7 @@ export function createDeploymentController(world: World, wake: (name: string) =>
   }
 
   /** Those that are not ready go first, then the newest. */
-  function end(deployment: WorldObject, pods: Pod[], count: number): void {
+  function end(deployment: WorldObject, pods: WorldPod[], count: number): void {
     const order = pods.toSorted((a, b) => Number(isReady(a)) - Number(isReady(b)) || rank(b) - rank(a));
     for (const pod of order.slice(0, count)) endPod(world, `cluster for ${deployment.metadata.name}`, pod);
   }
@@ -105,7 +105,7 @@ export function createDeploymentController(world: World, wake: (name: string) =>
     const deployment = world.get('Deployment', seen.metadata.name);
     if (!deployment) return;
     const spec = deploymentSpec(deployment);
-    const own = podsOf(world).filter(
+    const own = allPods(world).filter(
       (pod) => !isLeaving(pod) && pod.metadata.ownerReferences?.[0]?.uid === deployment.metadata.uid,
     );
     const hash = hashOf(deployment);
@@ -132,7 +132,7 @@ export function createDeploymentController(world: World, wake: (name: string) =>
     }
   }
 
-  function isAvailable({ minReadySeconds = 0 }: { minReadySeconds?: number }, pod: Pod): boolean {
+  function isAvailable({ minReadySeconds = 0 }: { minReadySeconds?: number }, pod: WorldPod): boolean {
     return serves(pod) && readySince(pod) + minReadySeconds * 1000 <= world.now();
   }
 
@@ -140,6 +140,6 @@ export function createDeploymentController(world: World, wake: (name: string) =>
 }
 
 /** The number at the end of a pod's name: the newer, the higher. */
-function rank({ metadata }: Pod): number {
+function rank({ metadata }: WorldPod): number {
   return Number(metadata.name.split('-').at(-1));
 }

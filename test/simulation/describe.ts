@@ -4,7 +4,7 @@ import type { Condition } from '../../src/api/common.ts';
 import type { PoolFacts } from '../../src/release/record/recorded-data.ts';
 import { autoscalerSpec } from './autoscalers.ts';
 import { isOperator } from './invariants.ts';
-import type { Pod } from './pods.ts';
+import type { WorldPod } from './pods.ts';
 import { deploymentSpec, poolOf, serves } from './pods.ts';
 import { deploymentsOf, factsOf, readyOf, revisionOf, selectorOf, versionOf } from './truth.ts';
 import type { World, WorldObject, Write } from './world.ts';
@@ -105,8 +105,8 @@ function conditions(kind: string, before: WorldObject, after: WorldObject): stri
 }
 
 function pods(world: World, { before, after, object }: Write): string[] {
-  const was = before !== undefined && serves(before as Pod);
-  const is = after !== undefined && serves(after as Pod);
+  const was = before !== undefined && serves(before as WorldPod);
+  const is = after !== undefined && serves(after as WorldPod);
   const deployment = world.get('Deployment', labelOf(object, 'workload') ?? '');
   if (was === is || !deployment) return [];
   const ready = readyOf(world, deployment).length;

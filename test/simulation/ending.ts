@@ -11,13 +11,13 @@ import {
   conditionOf,
   deploymentsOf,
   holdOf,
-  isHealthy,
+  servesWholly,
   poolsOf,
   revisionOf,
   servedDeployment,
   servedVersion,
   specOf,
-  wantedReplicas,
+  trueReplicas,
 } from './truth.ts';
 import type { World, WorldObject } from './world.ts';
 import { labelOf } from './world.ts';
@@ -80,7 +80,7 @@ function checkRelease(world: World, release: WorldObject, { expect }: Scenario):
   const arrived = pools.every(
     (pool) =>
       status.revision !== undefined &&
-      isHealthy(world, name, pool, status.revision) &&
+      servesWholly(world, name, pool, status.revision) &&
       isPlaced(name, spec, pool.name, servedDeployment(world, name, pool)),
   );
   if (ready?.status === 'True' && !arrived) return 'Ready is True, but not every pool serves the wanted revision';
@@ -88,7 +88,7 @@ function checkRelease(world: World, release: WorldObject, { expect }: Scenario):
     return `Ready is False (${ready.reason}: ${ready.message}), but every pool serves the wanted revision`;
   const dark = pools.filter((pool) => {
     const served = servedDeployment(world, name, pool);
-    return wantedReplicas(pool, served) > 0 && !hasReady(world, served);
+    return trueReplicas(pool, served) > 0 && !hasReady(world, served);
   });
   if ((available?.status === 'True') !== (dark.length === 0))
     return `Available is ${available?.status ?? 'absent'}, but pools without a ready pod: ${dark.map((pool) => pool.name).join(', ') || 'none'}`;
@@ -157,7 +157,7 @@ function checkPool(
   const paused = conditionOf(release, 'Paused')?.status === 'True';
   if (!leftovers && !stalled && !paused && own.length > 1)
     return `Deployments are left: ${own.map(({ metadata }) => metadata.name).join(', ')}`;
-  if (!stalled && !paused && served && deploymentSpec(served).replicas < wantedReplicas(pool, served))
+  if (!stalled && !paused && served && deploymentSpec(served).replicas < trueReplicas(pool, served))
     return `${served.metadata.name} has ${deploymentSpec(served).replicas} of ${pool.replicas} replicas`;
   return stalled ? undefined : checkAutoscaler(world, release, pool);
 }

@@ -63,7 +63,7 @@ export function createFeeds(world: World, notify: (key: string) => void, onVmCha
     }
 
     /** A write's answer is no event, and the object may since have lost what the selector asks for. */
-    function keep(object: WorldObject): S {
+    function toCached(object: WorldObject): S {
       return row.toCached(object as unknown as Live<T>);
     }
 
@@ -73,12 +73,12 @@ export function createFeeds(world: World, notify: (key: string) => void, onVmCha
         const change = changes[position];
         position += 1;
         if (!change) return;
-        if (change.type !== 'DELETED' && isIn(change.object)) store.put(keep(change.object), 'stream');
-        else if (isIn(change.type === 'DELETED' ? change.object : change.old)) store.remove(keep(change.object));
+        if (change.type !== 'DELETED' && isIn(change.object)) store.put(toCached(change.object), 'stream');
+        else if (isIn(change.type === 'DELETED' ? change.object : change.old)) store.remove(toCached(change.object));
       },
       relist: () => {
         position = changes.length;
-        store.replace(world.list(kind).filter(isIn).map(keep), world.version(), false);
+        store.replace(world.list(kind).filter(isIn).map(toCached), world.version(), false);
       },
     });
     return {

@@ -13,14 +13,14 @@ import { HOLD } from './hold-scenarios.ts';
 import { PROMOTION } from './promotion-scenarios.ts';
 import { ROLLBACK } from './rollback-scenarios.ts';
 import { PORTS } from './port-scenarios.ts';
-import { SERVICES } from './service-scenarios.ts';
+import { SERVICE_SCENARIOS } from './service-scenarios.ts';
 import { STANDING } from './standing-scenarios.ts';
 import { MOVES } from './move-scenarios.ts';
 import { SHARING } from './sharing-scenarios.ts';
 import { VMS } from './vm-scenarios.ts';
 import type { Scenario } from './scenario.ts';
 
-import type { Conduct, Outcome, Weights } from './simulation.ts';
+import type { Conduct, HistoryOutcome, Weights } from './simulation.ts';
 import { simulate } from './simulation.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -32,7 +32,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...HOLD,
   ...FAILURE,
   ...STANDING,
-  ...SERVICES,
+  ...SERVICE_SCENARIOS,
   ...PORTS,
   ...VMS,
   ...SHARING,
@@ -85,7 +85,7 @@ function weightsOf(random: Random): Weights {
   };
 }
 
-export function runSeed(seed: number, keepLog: boolean): Promise<Outcome> {
+export function runSeed(seed: number, keepLog: boolean): Promise<HistoryOutcome> {
   const { scenario, conduct } = historyOf(seed);
   return simulate(scenario, conduct, keepLog);
 }

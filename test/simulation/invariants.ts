@@ -11,18 +11,18 @@ import { createPromotionRules } from './promotion-rules.ts';
 import { createRecordRules } from './record-rules.ts';
 import { createRollbackRules } from './rollback-rules.ts';
 import { createServiceRules } from './service-rules.ts';
-import type { Pod } from './pods.ts';
-import { deploymentSpec, isLeaving, matches, poolOf, podsOf, serves } from './pods.ts';
+import type { WorldPod } from './pods.ts';
+import { deploymentSpec, isLeaving, matches, poolOf, allPods, serves } from './pods.ts';
 import { parseDuration } from '../../src/api/common.ts';
 import type { TruePool } from './truth.ts';
-import { deploymentsOf, holdOf, isPaused, poolsOf, selectorOf, specOf, wantedReplicas } from './truth.ts';
+import { deploymentsOf, holdOf, isPaused, poolsOf, selectorOf, specOf, trueReplicas } from './truth.ts';
 import type { World, WorldObject, Write } from './world.ts';
 import { labelOf, NAMESPACE } from './world.ts';
 
 export type Knows = (actor: string) => Knowledge | undefined;
 
 /** One rule: says what it violates. */
-export type Rule = (write: Write) => string | undefined;
+export type WriteRule = (write: Write) => string | undefined;
 
 export interface Invariants {
   /** What was violated, in order. */
@@ -72,13 +72,13 @@ interface Endpoint {
   conditions: { serving: boolean };
 }
 
-function createTrafficRules({ world, knows, alone, calm }: Judge): Rule[] {
+function createTrafficRules({ world, knows, alone, calm }: Judge): WriteRule[] {
   /** Pods that an operator's scale or delete took. */
   const taken = new Set<string>();
   /** Deployments whose scale or end was an operator's doing. */
   const shrunk = new Set<string>();
 
-  const note: Rule = ({ actor, kind, before, after, object }) => {
+  const note: WriteRule = ({ actor, kind, before, after, object }) => {
     if (kind === 'Deployment' && isOperator(actor)) {
       const scaled = before && after && deploymentSpec(after).replicas < deploymentSpec(before).replicas;
       if (!after || scaled) shrunk.add(object.metadata.name);
@@ -89,18 +89,18 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): Rule[] {
     return undefined;
   };
 
-  function isKnownReady(actor: string, release: string, pod: Pod): boolean {
+  function isKnownReady(actor: string, release: string, pod: WorldPod): boolean {
     return knows(actor)?.pods.get(keyOf(release))?.get(pod.metadata.name)?.ready === true;
   }
 
   /** Ready in truth, and its author was told so. */
   function surely(actor: string, release: string) {
-    return (pod: Pod) => serves(pod) && isKnownReady(actor, release, pod);
+    return (pod: WorldPod) => serves(pod) && isKnownReady(actor, release, pod);
   }
 
   /** Ready, as far as its author could know. */
   function maybe(actor: string, release: string) {
-    return (pod: Pod) => serves(pod) || (isKnownReady(actor, release, pod) && !taken.has(pod.metadata.uid));
+    return (pod: WorldPod) => serves(pod) || (isKnownReady(actor, release, pod) && !taken.has(pod.metadata.uid));
   }
 
   /** The fewest replicas that the pool wants, by truth or by what the author was told. */
@@ -108,7 +108,7 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): Rule[] {
     const seen = poolsOf(release, specOf(knows(actor)?.release.get(keyOf(release)))).find(
       ({ name }) => name === pool.name,
     );
-    const scaled = deploymentsOf(world, release, pool.name).map((deployment) => wantedReplicas(pool, deployment));
+    const scaled = deploymentsOf(world, release, pool.name).map((deployment) => trueReplicas(pool, deployment));
     const given = [pool, seen ?? pool].flatMap(({ autoscaled, replicas }) => (autoscaled ? [] : [replicas]));
     return Math.min(...given, ...scaled);
   }
@@ -121,13 +121,13 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): Rule[] {
     );
   }
 
-  const keepsPodsBehindService: Rule = ({ actor, kind, before, after, object }) => {
+  const keepsPodsBehindService: WriteRule = ({ actor, kind, before, after, object }) => {
     const release = labelOf(object, 'release') ?? '';
     if (!isOperator(actor) || !before) return undefined;
     for (const pool of livePools(actor, release)) {
       if (pool.service === undefined) continue;
       const selector = selectorOf(kind === 'Service' ? before : world.get('Service', pool.service));
-      const pods = podsOf(world).filter((pod) => poolOf(pod) === pool.name && labelOf(pod, 'release') === release);
+      const pods = allPods(world).filter((pod) => poolOf(pod) === pool.name && labelOf(pod, 'release') === release);
       const had = pods.filter((pod) => matches(pod, selector)).filter(surely(actor, release)).length;
       const left = leftBehind({ actor, kind, before, object, ...(after && { after }) }, pool, pods, selector, release);
       if (left === undefined || left >= had || left >= wanted(actor, release, pool)) continue;
@@ -146,7 +146,7 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): Rule[] {
   function leftBehind(
     { actor, kind, before, after }: Write,
     pool: TruePool,
-    pods: Pod[],
+    pods: WorldPod[],
     selector: Record<string, string> | undefined,
     release: string,
   ): number | undefined {
@@ -161,13 +161,13 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): Rule[] {
     return behind.length - own.length + Math.min(own.length, after ? deploymentSpec(after).replicas : 0);
   }
 
-  const keepsWhatWorks: Rule = ({ actor, kind, before, after }) => {
+  const keepsWhatWorks: WriteRule = ({ actor, kind, before, after }) => {
     if (!isOperator(actor) || kind !== 'Deployment' || !before) return undefined;
     if (after && deploymentSpec(after).replicas > 0) return undefined;
     const release = labelOf(before, 'release') ?? '';
     const pool = livePools(actor, release).find(({ name }) => name === poolOf(before));
     if (!pool || wanted(actor, release, pool) === 0) return undefined;
-    const pods = podsOf(world).filter((pod) => poolOf(pod) === pool.name && labelOf(pod, 'release') === release);
+    const pods = allPods(world).filter((pod) => poolOf(pod) === pool.name && labelOf(pod, 'release') === release);
     const own = pods.filter((pod) => labelOf(pod, 'workload') === before.metadata.name);
     const others = pods.filter((pod) => !own.includes(pod)).filter(maybe(actor, release));
     if (others.length > 0 || !own.some(surely(actor, release))) return undefined;
@@ -177,7 +177,7 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): Rule[] {
   /** Pod → when an endpoint last named it as one that serves (ms since the epoch). */
   const named = new Map<string, number>();
 
-  const noteEndpoints: Rule = ({ kind, before, after }) => {
+  const noteEndpoints: WriteRule = ({ kind, before, after }) => {
     if (kind !== 'EndpointSlice') return undefined;
     for (const slice of [before, after]) {
       for (const { targetRef, conditions } of (slice?.endpoints ?? []) as Endpoint[]) {
@@ -188,14 +188,14 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): Rule[] {
     return undefined;
   };
 
-  const drainsFirst: Rule = ({ actor, kind, before, after }) => {
+  const drainsFirst: WriteRule = ({ actor, kind, before, after }) => {
     // The clock of a second leader may have begun with slices that were old.
     if (!alone || !isOperator(actor) || kind !== 'Deployment' || !before) return undefined;
     if (after && deploymentSpec(after).replicas >= deploymentSpec(before).replicas) return undefined;
     const { name } = before.metadata;
     const release = labelOf(before, 'release') ?? '';
     const pool = livePools(actor, release).find((candidate) => candidate.name === poolOf(before));
-    const stopped = podsOf(world).filter((pod) => labelOf(pod, 'workload') === name && !isLeaving(pod));
+    const stopped = allPods(world).filter((pod) => labelOf(pod, 'workload') === name && !isLeaving(pod));
     const last = Math.max(...stopped.map(({ metadata }) => named.get(metadata.name) ?? -Infinity));
     const selector = selectorOf(world.get('Service', pool?.service ?? ''));
     if (!pool?.service || last === -Infinity || matches(before, selector)) return undefined;
@@ -206,7 +206,7 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): Rule[] {
   };
 
   /** Beside what is served one more runs at most: the standby yields before a new revision starts. */
-  const standbyYields: Rule = ({ actor, kind, before, after }) => {
+  const standbyYields: WriteRule = ({ actor, kind, before, after }) => {
     if (!calm || !isOperator(actor) || kind !== 'Deployment' || before || !after) return undefined;
     const [release, pool] = [labelOf(after, 'release') ?? '', poolOf(after)];
     if (holdOf(world.list('ReleaseRollback'), world.get('AppRelease', release), pool)) return undefined;

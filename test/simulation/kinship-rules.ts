@@ -3,7 +3,7 @@ import type { ReleasePromotionSpec, ReleasePromotionStatus } from '../../src/api
 import { canonicalJson } from '../../src/lib/canonical-json.ts';
 import type { Facts, RevisionData } from '../../src/release/record/recorded-data.ts';
 import { revisionInput, sameInput } from '../../src/release/record/revision.ts';
-import type { Judge, Rule } from './invariants.ts';
+import type { Judge, WriteRule } from './invariants.ts';
 import { isOperator, keyOf } from './invariants.ts';
 import { factsOf, poolsOf, revisionOf, revisionsOf, rollbackStatus, servedDeployment, specOf } from './truth.ts';
 import type { WorldObject } from './world.ts';
@@ -28,7 +28,7 @@ function isMarked(facts: Facts | undefined): boolean {
   return Object.values(facts?.pools ?? {}).some((own) => own.failed !== undefined || own.rolledBack !== undefined);
 }
 
-export function createKinshipRules({ world, knows, alone }: Judge): Rule[] {
+export function createKinshipRules({ world, knows, alone }: Judge): WriteRule[] {
   /** What of a release's records the author of a write knows. */
   function known(actor: string, release: WorldObject): Record[] {
     const seen = knows(actor)?.revisions.get(keyOf(release.metadata.name)) ?? [];
@@ -46,7 +46,7 @@ export function createKinshipRules({ world, knows, alone }: Judge): Rule[] {
     });
   }
 
-  const entriesAreApproved: Rule = ({ actor, kind, before, after }) => {
+  const entriesAreApproved: WriteRule = ({ actor, kind, before, after }) => {
     if (kind !== 'ControllerRevision' || !isOperator(actor) || !after || after === before) return undefined;
     const release = world.get('AppRelease', labelOf(after, 'release') ?? '');
     const [was, is] = [factsOf(before), factsOf(after)];
@@ -81,7 +81,7 @@ export function createKinshipRules({ world, knows, alone }: Judge): Rule[] {
     return undefined;
   };
 
-  const holdsOutliveEdits: Rule = ({ actor, kind, before, after }) => {
+  const holdsOutliveEdits: WriteRule = ({ actor, kind, before, after }) => {
     if (!alone || kind !== 'ReleaseRollback' || !isOperator(actor) || !after) return undefined;
     const [was, is] = [rollbackStatus(before), rollbackStatus(after)];
     if (was?.acceptedAt === undefined || was.endedAt !== undefined || is?.endedAt === undefined) return undefined;

@@ -1,7 +1,7 @@
 /** Nodes and what runs on them: where pods are put, how images behave, what a node that is lost does. */
 import { LABEL } from '../../src/api/meta.ts';
-import type { Pod, PodStatus } from './pods.ts';
-import { isLeaving, isReady, podsOf } from './pods.ts';
+import type { WorldPod, PodStatus } from './pods.ts';
+import { isLeaving, isReady, allPods } from './pods.ts';
 import type { World, WorldObject } from './world.ts';
 
 /**
@@ -24,7 +24,7 @@ export interface Kubelet {
   /** Starts what was put on a node. */
   run: (pod: string) => void;
   /** Says of a pod whether it is ready, whatever its image does. */
-  flip: (pod: Pod, ready: boolean) => void;
+  flip: (pod: WorldPod, ready: boolean) => void;
 }
 
 interface Running {
@@ -54,7 +54,7 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
   };
 
   function schedule(): void {
-    const pods = podsOf(world);
+    const pods = allPods(world);
     const load = Map.groupBy(pods, ({ spec }) => spec.nodeName ?? '');
     for (const pod of pods) {
       if (pod.spec.nodeName !== undefined || isLeaving(pod)) continue;
@@ -73,10 +73,10 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
         report(pod, { phase: 'Pending', conditions });
       }
     }
-    for (const pod of podsOf(world)) if (running.has(pod.metadata.uid)) show(pod.metadata.name);
+    for (const pod of allPods(world)) if (running.has(pod.metadata.uid)) show(pod.metadata.name);
   }
 
-  function fits(pod: Pod, node: WorldObject, load: number): boolean {
+  function fits(pod: WorldPod, node: WorldObject, load: number): boolean {
     const labels = node.metadata.labels ?? {};
     const selected = Object.entries(pod.spec.nodeSelector ?? {}).every(([key, value]) => labels[key] === value);
     const cordoned = (node.spec as { unschedulable?: boolean }).unschedulable ?? false;
@@ -90,7 +90,7 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
   }
 
   function run(name: string): void {
-    const pod = world.get('Pod', name) as Pod | undefined;
+    const pod = world.get('Pod', name) as WorldPod | undefined;
     if (!pod?.spec.nodeName || running.has(pod.metadata.uid)) return;
     const startTime = new Date(world.now()).toISOString();
     running.set(pod.metadata.uid, { startTime, ready: false, restarts: 0 });
@@ -98,7 +98,7 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
     pull(pod);
   }
 
-  function pull(pod: Pod): void {
+  function pull(pod: WorldPod): void {
     const image = imageOf(pod);
     const node = pod.spec.nodeName ?? '';
     const missing = behaviourOf(pod) === 'missing';
@@ -123,7 +123,7 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
     world.put('cluster', { ...node, status: { ...status, images: [...images, { names: [image] }] } });
   }
 
-  function begin(pod: Pod): void {
+  function begin(pod: WorldPod): void {
     if (pod.metadata.labels?.[LABEL.pull] !== undefined) {
       later(pod, kubelet.startMs(), () => {
         running.delete(pod.metadata.uid);
@@ -136,7 +136,7 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
     });
   }
 
-  function started(pod: Pod): void {
+  function started(pod: WorldPod): void {
     switch (behaviourOf(pod)) {
       case 'never':
         change(pod, { ready: false });
@@ -167,14 +167,14 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
     }
   }
 
-  function fade(pod: Pod): void {
+  function fade(pod: WorldPod): void {
     later(pod, 2 * RETRY_MS, () => {
       change(pod, { ready: behaviourOf(pod) !== 'fading' });
       fade(pod);
     });
   }
 
-  function crash(pod: Pod): void {
+  function crash(pod: WorldPod): void {
     if (behaviourOf(pod) !== 'crash') {
       started(pod);
       return;
@@ -187,13 +187,13 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
   }
 
   /** Once the pod is gone, nothing. */
-  function later(pod: Pod, ms: number, then: () => void): void {
+  function later(pod: WorldPod, ms: number, then: () => void): void {
     world.after(ms, () => {
       if (world.get('Pod', pod.metadata.name)?.metadata.uid === pod.metadata.uid) then();
     });
   }
 
-  function change({ metadata }: Pod, next: Partial<Running> & { ready: boolean }): void {
+  function change({ metadata }: WorldPod, next: Partial<Running> & { ready: boolean }): void {
     const before = running.get(metadata.uid);
     if (!before) return;
     const { startTime, restarts } = before;
@@ -201,12 +201,12 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
     show(metadata.name);
   }
 
-  function flip(pod: Pod, ready: boolean): void {
+  function flip(pod: WorldPod, ready: boolean): void {
     if (running.has(pod.metadata.uid)) change(pod, { ready });
   }
 
   function show(name: string): void {
-    const pod = world.get('Pod', name) as Pod | undefined;
+    const pod = world.get('Pod', name) as WorldPod | undefined;
     const state = pod && running.get(pod.metadata.uid);
     if (!pod || !state) return;
     const node = world.get('Node', pod.spec.nodeName ?? '');
@@ -230,11 +230,11 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
     });
   }
 
-  function report(pod: Pod, status: PodStatus): void {
+  function report(pod: WorldPod, status: PodStatus): void {
     if (JSON.stringify(pod.status) !== JSON.stringify(status)) world.put('cluster', { ...pod, status });
   }
 
-  function behaviourOf(pod: Pod): Behaviour {
+  function behaviourOf(pod: WorldPod): Behaviour {
     return kubelet.behaviours.get(tagOf(imageOf(pod))) ?? 'good';
   }
 
@@ -242,7 +242,7 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
 }
 
 /** Pulled, and of nothing that could be started. */
-function ended({ spec }: Pod): PodStatus {
+function ended({ spec }: WorldPod): PodStatus {
   const containerStatuses = spec.containers.map(({ name, image }) => ({
     name,
     ready: false,
@@ -253,12 +253,12 @@ function ended({ spec }: Pod): PodStatus {
 }
 
 /** By required affinity to a node's name. */
-function isMeantFor({ spec }: Pod, { metadata }: WorldObject): boolean {
+function isMeantFor({ spec }: WorldPod, { metadata }: WorldObject): boolean {
   const terms = spec.affinity?.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms;
   return terms?.some(({ matchFields }) => matchFields.every(({ values }) => values.includes(metadata.name))) ?? true;
 }
 
-function imageOf({ spec }: Pod): string {
+function imageOf({ spec }: WorldPod): string {
   return spec.containers[0]?.image ?? '';
 }
 
@@ -268,5 +268,5 @@ function tagOf(image: string): string {
 
 function isNodeReady({ status }: WorldObject): boolean {
   const { conditions } = status as PodStatus;
-  return isReady({ status: { phase: '', conditions } } as Pod);
+  return isReady({ status: { phase: '', conditions } } as WorldPod);
 }

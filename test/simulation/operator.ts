@@ -7,7 +7,7 @@ import { isKubeError, KubeError } from '../../src/kube/errors.ts';
 import type { KubeClient, KubeObject, ListOptions, Live, ObjectList, Resource } from '../../src/kube/types.ts';
 import type { Notice } from '../../src/release/record/actions.ts';
 import type { DigestLookup } from '../../src/release/state/observed.ts';
-import type { ApiServer, Sent, WriteAs } from './api-server.ts';
+import type { ApiServer, SentObject, WriteAs } from './api-server.ts';
 import type { Feed } from './feeds.ts';
 import { createFeeds } from './feeds.ts';
 import type { Knowledge } from './feeds.ts';
@@ -315,11 +315,11 @@ function createClient(
     get: <T extends KubeObject>(resource: Resource<T>, { name }: { name: string }) =>
       send<Live<T>>({ writes: false, conditional: false, perform: () => api.get(resource, name) }),
     create: (resource, object, options) =>
-      write(false, options?.dryRun, () => api.create(resource, object as Sent, as(options))),
+      write(false, options?.dryRun, () => api.create(resource, object as SentObject, as(options))),
     apply: (resource, object, options) => {
       const { resourceVersion } = object.metadata as { resourceVersion?: string };
       return write(resourceVersion !== undefined, options.dryRun, () =>
-        api.apply(resource, object as Sent, as(options)),
+        api.apply(resource, object as SentObject, as(options)),
       );
     },
     patch: (resource, { name }, patch, options) =>

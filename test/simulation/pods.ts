@@ -28,12 +28,12 @@ export interface PodSpec {
   containers: { name: string; image: string }[];
 }
 
-export type Pod = WorldObject & { spec: PodSpec; status: PodStatus };
+export type WorldPod = WorldObject & { spec: PodSpec; status: PodStatus };
 
 export const TEMPLATE_HASH = 'pod-template-hash';
 
-export function podsOf(world: World): Pod[] {
-  return world.list('Pod') as Pod[];
+export function allPods(world: World): WorldPod[] {
+  return world.list('Pod') as WorldPod[];
 }
 
 export function isLeaving({ metadata }: WorldObject): boolean {
@@ -41,15 +41,15 @@ export function isLeaving({ metadata }: WorldObject): boolean {
 }
 
 /** Ready and not on its way out: what a Service sends traffic to. */
-export function serves(pod: Pod): boolean {
+export function serves(pod: WorldPod): boolean {
   return !isLeaving(pod) && isReady(pod);
 }
 
-export function isReady({ status }: Pod): boolean {
+export function isReady({ status }: WorldPod): boolean {
   return status.conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True');
 }
 
-export function readySince({ status }: Pod): number {
+export function readySince({ status }: WorldPod): number {
   return Date.parse(status.conditions.find(({ type }) => type === 'Ready')?.lastTransitionTime ?? '');
 }
 

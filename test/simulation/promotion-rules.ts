@@ -3,10 +3,19 @@ import type { AppReleaseSpec, Stage } from '../../src/api/app-release.ts';
 import { parseDuration } from '../../src/api/common.ts';
 import type { ReleasePromotionSpec, ReleasePromotionStatus } from '../../src/api/release-promotion.ts';
 import type { Facts, PoolFacts } from '../../src/release/record/recorded-data.ts';
-import type { Judge, Rule } from './invariants.ts';
+import type { Judge, WriteRule } from './invariants.ts';
 import { isOperator, keyOf, pausedFor } from './invariants.ts';
 import { poolOf } from './pods.ts';
-import { deploymentsOf, factsOf, holdOf, isHealthy, poolsOf, revisionOf, servedDeployment, specOf } from './truth.ts';
+import {
+  deploymentsOf,
+  factsOf,
+  holdOf,
+  servesWholly,
+  poolsOf,
+  revisionOf,
+  servedDeployment,
+  specOf,
+} from './truth.ts';
 import type { WorldObject } from './world.ts';
 import { labelOf } from './world.ts';
 
@@ -38,7 +47,7 @@ function isOwned({ metadata }: WorldObject, release: WorldObject): boolean {
   return metadata.ownerReferences?.some(({ uid }) => uid === release.metadata.uid) ?? true;
 }
 
-export function createPromotionRules(judge: Judge): Rule[] {
+export function createPromotionRules(judge: Judge): WriteRule[] {
   const { world, knows, calm, alone } = judge;
   const health = new Map<string, Health>();
   const approvals = new Map<string, Approval[]>();
@@ -49,14 +58,14 @@ export function createPromotionRules(judge: Judge): Rule[] {
     return `${release.metadata.uid} ${pool} ${revision}`;
   }
 
-  const followHealth: Rule = ({ kind, object }) => {
+  const followHealth: WriteRule = ({ kind, object }) => {
     const name = kind === 'AppRelease' ? object.metadata.name : labelOf(object, 'release');
     const release = world.get('AppRelease', name ?? '');
     if (!WATCHED.has(kind) || !release) return undefined;
     for (const pool of poolsOf(release.metadata.name, specOf(release))) {
       if (kind === 'Pod' && poolOf(object) !== pool.name) continue;
       const served = revisionOf(servedDeployment(world, release.metadata.name, pool));
-      const healthy = served !== undefined && isHealthy(world, release.metadata.name, pool, served);
+      const healthy = served !== undefined && servesWholly(world, release.metadata.name, pool, served);
       const prefix = `${release.metadata.uid} ${pool.name} `;
       for (const [key, entry] of health) {
         if (key.startsWith(prefix) && !(healthy && key === prefix + String(served))) entry.since = undefined;
@@ -69,7 +78,7 @@ export function createPromotionRules(judge: Judge): Rule[] {
     return undefined;
   };
 
-  const followApprovals: Rule = ({ kind, after }) => {
+  const followApprovals: WriteRule = ({ kind, after }) => {
     if (kind !== 'ReleasePromotion' || !after) return undefined;
     const { stage, skipSoak } = after.spec as ReleasePromotionSpec;
     const status = after.status as ReleasePromotionStatus | undefined;
@@ -82,7 +91,7 @@ export function createPromotionRules(judge: Judge): Rule[] {
     return undefined;
   };
 
-  const entriesAreDue: Rule = ({ actor, kind, before, after }) => {
+  const entriesAreDue: WriteRule = ({ actor, kind, before, after }) => {
     if (kind !== 'ControllerRevision' || !isOperator(actor) || !after || after === before) return undefined;
     const release = world.get('AppRelease', labelOf(after, 'release') ?? '');
     const now = factsOf(after);
@@ -179,7 +188,7 @@ export function createPromotionRules(judge: Judge): Rule[] {
   }
 
   /** A Deployment is made only for what was let in, is held, served, or was good there. */
-  const workloadsWereLetIn: Rule = ({ actor, kind, before, after }) => {
+  const workloadsWereLetIn: WriteRule = ({ actor, kind, before, after }) => {
     // A leader that is none any more may still make what was let in when it looked; nothing is sent there.
     if (!alone || kind !== 'Deployment' || !isOperator(actor) || before || !after) return undefined;
     const release = world.get('AppRelease', labelOf(after, 'release') ?? '');

@@ -1,12 +1,12 @@
 /** The same digests everywhere, and a record that never changes. */
 import { canonicalJson } from '../../src/lib/canonical-json.ts';
 import type { RevisionData } from '../../src/release/record/recorded-data.ts';
-import type { Judge, Rule } from './invariants.ts';
+import type { Judge, WriteRule } from './invariants.ts';
 import type { PodSpec } from './pods.ts';
 import type { WorldObject } from './world.ts';
 import { labelOf } from './world.ts';
 
-export function createRecordRules({ world }: Judge): Rule[] {
+export function createRecordRules({ world }: Judge): WriteRule[] {
   /** Release's uid and revision → what it was recorded with. */
   const records = new Map<string, RevisionData>();
 
@@ -14,7 +14,7 @@ export function createRecordRules({ world }: Judge): Rule[] {
     return `${owner?.metadata.uid ?? ''} ${String(revision)}`;
   }
 
-  const recordsStay: Rule = ({ kind, after }) => {
+  const recordsStay: WriteRule = ({ kind, after }) => {
     if (kind !== 'ControllerRevision' || !after || Number(after.revision) === 0) return undefined;
     const data = after.data as RevisionData;
     const key = `${after.metadata.ownerReferences?.[0]?.uid ?? ''} ${String(after.revision)}`;
@@ -26,7 +26,7 @@ export function createRecordRules({ world }: Judge): Rule[] {
     return undefined;
   };
 
-  const podsRunTheRecord: Rule = ({ kind, before, after }) => {
+  const podsRunTheRecord: WriteRule = ({ kind, before, after }) => {
     const isNew = (kind === 'Pod' && !before) || kind === 'Deployment';
     if (!isNew || !after || after.spec === before?.spec) return undefined;
     const release = world.get('AppRelease', labelOf(after, 'release') ?? '');

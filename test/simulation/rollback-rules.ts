@@ -1,6 +1,6 @@
 /** What a rollback promises: its targets stay, what it holds is held, what ended never returns, no loops. */
 import { canonicalJson } from '../../src/lib/canonical-json.ts';
-import type { Judge, Rule } from './invariants.ts';
+import type { Judge, WriteRule } from './invariants.ts';
 import { isOperator, keyOf } from './invariants.ts';
 import { poolOf } from './pods.ts';
 import { deploymentsOf, holdOf, poolsOf, revisionOf, rollbackStatus, selectorOf, specOf } from './truth.ts';
@@ -8,7 +8,7 @@ import type { WorldObject } from './world.ts';
 import { labelOf } from './world.ts';
 import { LABEL } from '../../src/api/meta.ts';
 
-export function createRollbackRules({ world, knows }: Judge): Rule[] {
+export function createRollbackRules({ world, knows }: Judge): WriteRule[] {
   const automatic = new Map<string, number>();
 
   /** The target of the hold on a pool, where the author of a write knows of it. */
@@ -19,7 +19,7 @@ export function createRollbackRules({ world, knows }: Judge): Rule[] {
     return known?.status?.acceptedAt === undefined ? undefined : hold?.pool.to;
   }
 
-  const targetsStay: Rule = ({ kind, before, after }) => {
+  const targetsStay: WriteRule = ({ kind, before, after }) => {
     const was = rollbackStatus(before);
     if (kind !== 'ReleaseRollback' || was?.acceptedAt === undefined || !after || after.status === before?.status)
       return undefined;
@@ -45,7 +45,7 @@ export function createRollbackRules({ world, knows }: Judge): Rule[] {
     return undefined;
   };
 
-  const acceptedInOrder: Rule = ({ kind, before, after }) => {
+  const acceptedInOrder: WriteRule = ({ kind, before, after }) => {
     const is = rollbackStatus(after);
     if (
       kind !== 'ReleaseRollback' ||
@@ -66,7 +66,7 @@ export function createRollbackRules({ world, knows }: Judge): Rule[] {
     return twin && `rollbacks ${after.metadata.name} and ${twin.metadata.name} have the same place in the sequence`;
   };
 
-  const heldPoolsStay: Rule = ({ actor, kind, before, after }) => {
+  const heldPoolsStay: WriteRule = ({ actor, kind, before, after }) => {
     if (!isOperator(actor) || !after) return undefined;
     const release = world.get('AppRelease', labelOf(after, 'release') ?? '');
     if (!release) return undefined;
@@ -93,7 +93,7 @@ export function createRollbackRules({ world, knows }: Judge): Rule[] {
     return undefined;
   };
 
-  const oneAnswerToAFailure: Rule = ({ actor, kind, before, after }) => {
+  const oneAnswerToAFailure: WriteRule = ({ actor, kind, before, after }) => {
     if (kind !== 'ReleaseRollback' || !isOperator(actor) || before || !after) return undefined;
     const { release } = after.spec as { release: string };
     const key = `${world.get('AppRelease', release)?.metadata.uid ?? ''} ${after.metadata.name}`;

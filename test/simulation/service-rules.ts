@@ -1,24 +1,24 @@
 /** A Service leads to pods of its own release alone, by ports that they have. */
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import { canonicalJson } from '../../src/lib/canonical-json.ts';
-import type { Judge, Rule } from './invariants.ts';
+import type { Judge, WriteRule } from './invariants.ts';
 import { isOperator } from './invariants.ts';
-import type { Pod } from './pods.ts';
-import { deploymentSpec, matches, podsOf, poolOf, serves } from './pods.ts';
+import type { WorldPod } from './pods.ts';
+import { deploymentSpec, matches, allPods, poolOf, serves } from './pods.ts';
 import { recordOf, revisionOf, selectorOf } from './truth.ts';
 import type { WorldObject } from './world.ts';
 import { labelOf } from './world.ts';
 
-export function createServiceRules({ world }: Judge): Rule[] {
+export function createServiceRules({ world }: Judge): WriteRule[] {
   /** Of a Service that the operator made before it selected its release alone, until its next switch. */
   function isFromBefore(service: WorldObject | undefined): boolean {
     return selectorOf(service)?.[LABEL.release] === undefined;
   }
 
-  const selectsItsOwnAlone: Rule = ({ actor, kind, before, after }) => {
+  const selectsItsOwnAlone: WriteRule = ({ actor, kind, before, after }) => {
     if (!isOperator(actor) || kind !== 'Service' || !after) return undefined;
     if (isFromBefore(before) && isFromBefore(after) && before) return undefined;
-    const strangers = podsOf(world).filter(
+    const strangers = allPods(world).filter(
       (pod) => matches(pod, selectorOf(after)) && labelOf(pod, 'release') !== labelOf(after, 'release'),
     );
     return (
@@ -26,7 +26,7 @@ export function createServiceRules({ world }: Judge): Rule[] {
     );
   };
 
-  const startsBehindItsOwnAlone: Rule = ({ actor, kind, before, after }) => {
+  const startsBehindItsOwnAlone: WriteRule = ({ actor, kind, before, after }) => {
     if (!isOperator(actor) || kind !== 'Deployment' || before || !after) return undefined;
     const service = world
       .list('Service')
@@ -52,7 +52,7 @@ export function createServiceRules({ world }: Judge): Rule[] {
     return podsWith(release, revision, pool) === podsWith(release, noted, pool);
   }
 
-  const portsGoWithPods: Rule = ({ actor, kind, before, after }) => {
+  const portsGoWithPods: WriteRule = ({ actor, kind, before, after }) => {
     if (!isOperator(actor) || !after || (kind !== 'Service' && kind !== 'Deployment')) return undefined;
     const release = labelOf(after, 'release') ?? '';
     const services = kind === 'Service' ? [after] : world.list('Service').filter((one) => leadsTo(one, after));
@@ -60,11 +60,12 @@ export function createServiceRules({ world }: Judge): Rule[] {
       const noted = Number(service.metadata.annotations?.[ANNOTATION.revision]);
       const ports = kind === 'Service' ? shown(portsIn(service)) : (portsOf(release, noted) ?? '');
       const behind =
-        kind === 'Service' ? podsOf(world).filter((pod) => serves(pod) && matches(pod, selectorOf(service))) : [after];
+        kind === 'Service' ? allPods(world).filter((pod) => serves(pod) && matches(pod, selectorOf(service))) : [after];
       const wrong = behind.find((one) => !fits(release, poolOf(one), ports, noted, revisionOf(one)));
       if (wrong && (kind === 'Service' || revisionOf(before) !== revisionOf(after)))
         return `has ${wrong.metadata.name} of revision ${revisionOf(wrong) ?? '?'} behind the ports ${ports}`;
-      const deaf = kind === 'Service' ? (behind as Pod[]).find((pod) => !hasNamed(pod, portsIn(service))) : undefined;
+      const deaf =
+        kind === 'Service' ? (behind as WorldPod[]).find((pod) => !hasNamed(pod, portsIn(service))) : undefined;
       if (deaf) return `leads Service ${service.metadata.name} to a port that ${deaf.metadata.name} has not`;
     }
     return undefined;
@@ -95,7 +96,7 @@ function leadsTo(service: WorldObject, deployment: WorldObject): boolean {
   return matches({ ...deployment, metadata: { ...deployment.metadata, labels } }, selectorOf(service));
 }
 
-function hasNamed({ spec }: Pod, ports: readonly Port[]): boolean {
+function hasNamed({ spec }: WorldPod, ports: readonly Port[]): boolean {
   const containers = spec.containers as { ports?: { name?: string }[] }[];
   const names = containers.flatMap(({ ports: own = [] }) => own.map(({ name }) => name));
   return ports.every(({ targetPort }) => typeof targetPort !== 'string' || names.includes(targetPort));

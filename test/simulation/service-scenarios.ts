@@ -137,7 +137,7 @@ function withBoth(name: string, from: SpecDraft, steps: readonly UserStep[], als
   }));
 }
 
-export const SERVICES: readonly Scenario[] = [
+export const SERVICE_SCENARIOS: readonly Scenario[] = [
   {
     name: 'two-releases-want-one-service',
     steps: [

@@ -40,7 +40,7 @@ export interface Weights {
   laggard: number;
 }
 
-export interface Outcome {
+export interface HistoryOutcome {
   /** Why the history is not as it must be. */
   failure?: string;
   log: string[];
@@ -71,7 +71,7 @@ const HASTE_MS = 5000;
 const STEP_MS = 20;
 const TURNS: readonly Step['kind'][] = ['request', 'deliver', 'resolve', 'cluster', 'pass', 'user', 'time'];
 
-export async function simulate(scenario: Scenario, conduct: Conduct, keepLog: boolean): Promise<Outcome> {
+export async function simulate(scenario: Scenario, conduct: Conduct, keepLog: boolean): Promise<HistoryOutcome> {
   const random = createRandom(conduct.seed);
   const world = createWorld();
   const api = createApiServer(world);

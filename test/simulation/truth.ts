@@ -6,8 +6,8 @@ import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import type { ReleaseRollbackStatus, RollbackPoolStatus } from '../../src/api/release-rollback.ts';
 import { serviceName } from '../../src/release/record/names.ts';
 import type { Facts, RevisionData } from '../../src/release/record/recorded-data.ts';
-import type { Pod } from './pods.ts';
-import { deploymentSpec, isLeaving, matches, poolOf, podsOf, serves } from './pods.ts';
+import type { WorldPod } from './pods.ts';
+import { deploymentSpec, isLeaving, matches, poolOf, allPods, serves } from './pods.ts';
 import type { World, WorldObject } from './world.ts';
 import { labelOf } from './world.ts';
 
@@ -60,8 +60,8 @@ export function selectorOf(service: WorldObject | undefined): Record<string, str
 }
 
 /** Pods of one pool that a selector sends traffic to. */
-export function servingPods(world: World, pool: string, selector: Record<string, string> | undefined): Pod[] {
-  return podsOf(world).filter((pod) => poolOf(pod) === pool && serves(pod) && matches(pod, selector));
+export function servingPods(world: World, pool: string, selector: Record<string, string> | undefined): WorldPod[] {
+  return allPods(world).filter((pod) => poolOf(pod) === pool && serves(pod) && matches(pod, selector));
 }
 
 /** The Deployment that a pool's Service selects; without a Service the one with the most ready pods. */
@@ -79,20 +79,20 @@ export function revisionOf(object: WorldObject | undefined): number | undefined 
   return text === undefined ? undefined : Number(text);
 }
 
-export function readyOf(world: World, deployment: WorldObject): Pod[] {
-  return podsOf(world).filter((pod) => serves(pod) && labelOf(pod, 'workload') === deployment.metadata.name);
+export function readyOf(world: World, deployment: WorldObject): WorldPod[] {
+  return allPods(world).filter((pod) => serves(pod) && labelOf(pod, 'workload') === deployment.metadata.name);
 }
 
 /** Whether a pool serves a revision, with all the pods that are wanted, and those alone. */
-export function isHealthy(world: World, release: string, pool: TruePool, revision: number): boolean {
+export function servesWholly(world: World, release: string, pool: TruePool, revision: number): boolean {
   const deployment = servedDeployment(world, release, pool);
   if (!deployment || revisionOf(deployment) !== revision) return false;
   const ready = readyOf(world, deployment).filter((pod) => revisionOf(pod) === revision).length;
-  return ready >= wantedReplicas(pool, deployment);
+  return ready >= trueReplicas(pool, deployment);
 }
 
 /** The live scale, where somebody else owns it. */
-export function wantedReplicas(pool: TruePool, deployment: WorldObject | undefined): number {
+export function trueReplicas(pool: TruePool, deployment: WorldObject | undefined): number {
   const owners = deployment?.metadata.managedFields?.filter(({ fieldsV1 }) => {
     const fields = fieldsV1 as { 'f:spec'?: Record<string, unknown> } | undefined;
     return fields?.['f:spec']?.['f:replicas'] !== undefined;
@@ -170,6 +170,6 @@ export function isPaused(release: { metadata: WorldObject['metadata']; spec?: un
   return release.metadata.annotations?.[ANNOTATION.paused] !== undefined || specOf(release)?.paused === true;
 }
 
-export function endingPods(world: World): Pod[] {
-  return podsOf(world).filter(isLeaving);
+export function endingPods(world: World): WorldPod[] {
+  return allPods(world).filter(isLeaving);
 }

@@ -15,8 +15,8 @@ import type { ApiServer, WriteAs } from './api-server.ts';
 import type { Kubelet } from './kubelet.ts';
 import type { BudgetSpec } from '../../src/release/record/kube-objects.ts';
 import { intOrPercentOf } from '../../src/release/record/quantity.ts';
-import type { Pod } from './pods.ts';
-import { deploymentSpec, isLeaving, isReady, matches, podsOf } from './pods.ts';
+import type { WorldPod } from './pods.ts';
+import { deploymentSpec, isLeaving, isReady, matches, allPods } from './pods.ts';
 import type { Registry } from './registry.ts';
 import type { SpecDraft } from './specs.ts';
 import { deploymentsOf, poolsOf, servedDeployment, servingPods, selectorOf, specOf } from './truth.ts';
@@ -83,7 +83,7 @@ export interface Users {
   flip: (release: string, pool: string, ready: boolean) => void;
   /** Every pod that was flipped is as its image has it. */
   unflip: () => void;
-  serving: (release: string, pool: string) => Pod[];
+  serving: (release: string, pool: string) => WorldPod[];
 }
 
 /** What the operator makes. */
@@ -105,7 +105,7 @@ export interface Surroundings {
 }
 
 export function createUsers({ world, api, kubelet }: Surroundings): Users {
-  const flipped: Pod[] = [];
+  const flipped: WorldPod[] = [];
 
   function make(resource: Resource, name: string, spec: object): void {
     const metadata = { name, namespace: NAMESPACE };
@@ -129,7 +129,7 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
     );
   }
 
-  function serving(release: string, name: string): Pod[] {
+  function serving(release: string, name: string): WorldPod[] {
     const pool = poolsOf(release, specOf(world.get('AppRelease', release))).find(
       (candidate) => candidate.name === name,
     );
@@ -146,8 +146,8 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
     return world.list('Node').flatMap(({ metadata }) => (metadata.labels?.pool === pool ? [metadata.name] : []));
   }
 
-  function podsOn(nodes: readonly string[]): Pod[] {
-    return podsOf(world).filter(({ spec }) => nodes.includes(spec.nodeName ?? ''));
+  function podsOn(nodes: readonly string[]): WorldPod[] {
+    return allPods(world).filter(({ spec }) => nodes.includes(spec.nodeName ?? ''));
   }
 
   function cordon(name: string, cordoned: boolean): void {
@@ -293,7 +293,7 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
     },
     flip: (release, pool, ready) => {
       const [pod] = ready
-        ? (world.list('Pod') as Pod[]).filter(({ metadata }) => metadata.name.includes(`-${pool}-`))
+        ? (world.list('Pod') as WorldPod[]).filter(({ metadata }) => metadata.name.includes(`-${pool}-`))
         : serving(release, pool);
       if (pod) kubelet.flip(pod, ready);
       if (pod && !ready) flipped.push(pod);
@@ -306,12 +306,12 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
 }
 
 /** Whether every budget on a pod lets one more go; a pod that is not ready may always go. */
-function mayEvict(world: World, pod: Pod): boolean {
+function mayEvict(world: World, pod: WorldPod): boolean {
   if (!isReady(pod)) return true;
   return world.list('PodDisruptionBudget').every(({ spec }) => {
     const { maxUnavailable = 0, selector } = spec as BudgetSpec;
     if (!matches(pod, selector?.matchLabels)) return true;
-    const pods = podsOf(world).filter((other) => matches(other, selector?.matchLabels));
+    const pods = allPods(world).filter((other) => matches(other, selector?.matchLabels));
     const expected = deploymentsOf(world, pod.metadata.labels?.[LABEL.release] ?? '')
       .filter(({ metadata }) => metadata.name === pod.metadata.labels?.[LABEL.workload])
       .reduce((sum, deployment) => sum + deploymentSpec(deployment).replicas, 0);

@@ -16,7 +16,7 @@ export interface WorldObject {
   [field: string]: unknown;
 }
 
-export interface Change {
+export interface WorldChange {
   type: 'ADDED' | 'MODIFIED' | 'DELETED';
   object: WorldObject;
   old?: WorldObject;
@@ -51,7 +51,7 @@ export interface World {
   ) => WorldObject;
   remove: (actor: string, kind: string, name: string) => void;
   /** The stream of one kind, from the beginning. */
-  changes: (kind: string) => readonly Change[];
+  changes: (kind: string) => readonly WorldChange[];
   version: () => string;
   onWrite: (listener: (write: Write) => void) => void;
   after: (ms: number, run: () => void) => () => void;
@@ -66,7 +66,7 @@ const GENERATED = new Set(['Deployment', 'AppRelease', 'ReleaseRollback', 'Relea
 
 export function createWorld(): World {
   const objects = new Map<string, Map<string, WorldObject>>();
-  const streams = new Map<string, Change[]>();
+  const streams = new Map<string, WorldChange[]>();
   const listeners: ((write: Write) => void)[] = [];
   const timers: Timer[] = [];
   let clock = BEGIN;
@@ -80,7 +80,7 @@ export function createWorld(): World {
     return known;
   }
 
-  function stream(kind: string): Change[] {
+  function stream(kind: string): WorldChange[] {
     const known = streams.get(kind) ?? [];
     streams.set(kind, known);
     return known;

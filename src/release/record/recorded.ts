@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import { appReleaseSpec } from '../../api/app-release.ts';
-import { podTemplate, poolTemplate } from '../../api/pod-template.ts';
+import { podTemplate, poolTemplateSchema } from '../../api/pod-template.ts';
 import { jsonFault, withoutNulls } from '../../lib/json.ts';
 import { onceForObject } from '../../lib/once.ts';
 import { own, setOwn } from '../../lib/own.ts';
@@ -63,7 +63,7 @@ const revisionData = z.looseObject({
   input: z.looseObject({
     version: z.string().min(1),
     template: podTemplate,
-    pools: z.record(z.string(), poolTemplate),
+    pools: z.record(z.string(), poolTemplateSchema),
     ports: z.array(z.looseObject({ port: z.int(), protocol: z.string() })),
     barrier: z.boolean(),
   }),

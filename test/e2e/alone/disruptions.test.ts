@@ -4,7 +4,7 @@ import { pool, type PoolSpec, type Spec } from '../../integration/release-object
 import { errorsOf, runsOf, startAsker } from '../asker.ts';
 import { freeze, killPod, restartApiServer, thaw } from '../nodes.ts';
 import { NAMESPACE } from '../operator.ts';
-import { evictable, POOLS, SERVICES, web } from '../releases.ts';
+import { evictable, POOLS, SERVICE_NAMES, web } from '../releases.ts';
 import { drain } from '../vms.ts';
 import { kubectl, test, type World } from '../world.ts';
 
@@ -52,7 +52,7 @@ describe.concurrent('in the middle of a promotion', () => {
     const pools = ['canary-vms', 'prod-a'] as const;
     await world.apply(await evictable(world, '1.0.0', PROD_A));
     await world.released('1.0.0');
-    const asker = await startAsker(world, Object.fromEntries(pools.map((name) => [name, SERVICES[name]])));
+    const asker = await startAsker(world, Object.fromEntries(pools.map((name) => [name, SERVICE_NAMES[name]])));
     const [node = ''] = (await world.pods('prod-a')).map((pod) => pod.node);
     await world.apply(await evictable(world, '2.0.0', PROD_A));
     await world.serves('canary-vms', '2.0.0');
@@ -118,7 +118,7 @@ describe('in the middle of a promotion', () => {
   test('the API server restarts: no client notices', async ({ world }) => {
     await world.apply(await web(world, '1.0.0'));
     await world.released('1.0.0');
-    const asker = await startAsker(world, SERVICES);
+    const asker = await startAsker(world, SERVICE_NAMES);
     await world.apply(await web(world, '2.0.0'));
     await world.serves('canary-vms', '2.0.0');
     await restartApiServer(world);

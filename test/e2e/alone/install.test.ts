@@ -8,7 +8,7 @@ import { chart, createHelm, NAME, NAMESPACE, root, type Helm } from '../../chart
 import { errorsOf, startAsker } from '../asker.ts';
 import { createApplication, createRepository, manifestOf, removeApplication, test } from '../gitops.ts';
 import { installOperator, OPERATOR } from '../operator.ts';
-import { SERVICES, web } from '../releases.ts';
+import { SERVICE_NAMES, web } from '../releases.ts';
 import { e2e, kubectl, type World } from '../world.ts';
 
 const REGISTRIES = [...e2e.registries, e2e.lockedRegistry];
@@ -116,7 +116,7 @@ test('by Helm the operator comes and goes, and no pod of a release is touched', 
   await install('install', await chartBefore());
   await world.apply(await web(world, '1.0.0'));
   await world.released('1.0.0');
-  const asker = await startAsker(world, SERVICES);
+  const asker = await startAsker(world, SERVICE_NAMES);
   const pods = await podsOf(world);
 
   await install('upgrade');

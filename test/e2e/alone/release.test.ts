@@ -3,7 +3,7 @@ import { afterAll, describe, expect } from 'vitest';
 import { pool } from '../../integration/release-objects.ts';
 import { errorsOf, runsOf, startAsker, timesTo, type Answer } from '../asker.ts';
 import { forget, imagePulls } from '../nodes.ts';
-import { onePool, POOLS, SERVICES, web } from '../releases.ts';
+import { onePool, POOLS, SERVICE_NAMES, web } from '../releases.ts';
 import { test } from '../world.ts';
 
 const times: { rollback: string; pool: string; first: number; last: number }[] = [];
@@ -33,7 +33,7 @@ describe('clients', () => {
   test('see one version after the other in each pool, and no failure', async ({ world }) => {
     await world.apply(await web(world, '1.0.0'));
     await world.released('1.0.0');
-    const asker = await startAsker(world, SERVICES);
+    const asker = await startAsker(world, SERVICE_NAMES);
 
     await world.apply(await web(world, '2.0.0'));
     await world.released('2.0.0');
@@ -63,7 +63,7 @@ describe('clients', () => {
     const [before, after] = [`1.1.0-${image}`, `2.1.0-${image}`];
     await world.apply(await web(world, before, changes));
     await world.released(before);
-    const asker = await startAsker(world, { 'prod-b': SERVICES['prod-b'] });
+    const asker = await startAsker(world, { 'prod-b': SERVICE_NAMES['prod-b'] });
     await world.apply(await web(world, after, changes));
     await world.released(after);
     await world.until('the end of the old pods', async () => (await world.pods()).length === 2);

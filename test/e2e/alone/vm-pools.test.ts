@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished } from 'vitest';
 import { addResources, parseResources } from '../../../src/scheduling/quantity.ts';
 import type { Spec } from '../../integration/release-objects.ts';
 import { errorsOf, runsOf, startAsker } from '../asker.ts';
-import { deploymentsOf, POOLS, SERVICES } from '../releases.ts';
+import { deploymentsOf, POOLS, SERVICE_NAMES } from '../releases.ts';
 import { kubectl, test } from '../world.ts';
 import {
   describedRequests,
@@ -13,7 +13,7 @@ import {
   namesOf,
   onVmPools,
   replaceVm,
-  vmPool,
+  getVmPool,
   vmsOf,
   type Vm,
 } from '../vms.ts';
@@ -27,7 +27,7 @@ const PROMOTION: Spec['stages'] = [
 
 const THREE_ON_PROD_A: Spec['stages'] = [{ name: 'production', pools: [{ name: 'prod-a', replicas: 3 }] }];
 
-const PROD_A = { 'prod-a': SERVICES['prod-a'] };
+const PROD_A = { 'prod-a': SERVICE_NAMES['prod-a'] };
 
 async function requestsByDescribe(pool: string) {
   return addResources(...(await Promise.all((await namesOf(pool)).map(describedRequests))));
@@ -51,7 +51,7 @@ describe('a pool', () => {
     for (const pool of POOLS) {
       // Pods of other tests may still be on their way out.
       await world.until(`the numbers of ${pool}`, async () => {
-        const { pods, requested } = (await vmPool(pool)).status ?? {};
+        const { pods, requested } = (await getVmPool(pool)).status ?? {};
         const described = await requestsByDescribe(pool);
         return isDeepStrictEqual(parseResources({ ...requested, pods }), described) && described['cpu'] !== 0;
       });
@@ -59,7 +59,7 @@ describe('a pool', () => {
       const [os, kubelet, kernel] = (['osImage', 'kubeletVersion', 'kernelVersion'] as const).map((field) =>
         commonOf(vms, field),
       );
-      expect((await vmPool(pool)).status).toMatchObject({
+      expect((await getVmPool(pool)).status).toMatchObject({
         os,
         kubelet,
         kernel,
@@ -68,14 +68,14 @@ describe('a pool', () => {
       const percent = /^\d+%$/;
       await world.until(`the row of ${pool}`, async () => {
         const row = (await kubectl('get', 'vmpool', pool, '--no-headers')).split(/ {2,}/);
-        const { pods } = (await vmPool(pool)).status ?? {};
+        const { pods } = (await getVmPool(pool)).status ?? {};
         const [name, ready, draining, shownPods, cpu = '', memory = '', ...rest] = row.slice(0, -1);
         const shown = [name, ready, draining, shownPods, ...rest];
         const expected = [pool, `${vms.length}/${vms.length}`, '0', String(pods), os, kubelet, 'everybody'];
         return isDeepStrictEqual(shown, expected) && percent.test(cpu) && percent.test(memory);
       });
     }
-    const releases = (await vmPool('prod-a')).status?.releases ?? [];
+    const releases = (await getVmPool('prod-a')).status?.releases ?? [];
     expect(releases).toContainEqual({ namespace: world.namespace, name: 'web', versions: ['1.0.0'], pods: 2 });
   });
 
@@ -95,7 +95,7 @@ describe('a pool', () => {
       expect(message).toContain(`pool prod-a: VM ${node} is being drained`);
     }
     await Promise.all([drain(node), wantAnother()]);
-    const { status } = await vmPool('prod-a');
+    const { status } = await getVmPool('prod-a');
     expect(status).toMatchObject({ readyNodes: '1/2', nodes: { total: 2, ready: 1, draining: 1, notReady: 0 } });
     expect(status?.conditions?.find(({ type }) => type === 'Draining')?.message).toContain(node);
     await world.conditionIs('Ready', 'False', 'VMsUnavailable');
@@ -121,7 +121,7 @@ describe('a pool', () => {
     await makeVmPools(onTestFinished);
     await world.apply(await onVmPools(world, '1.0.0', PROMOTION));
     await world.released('1.0.0');
-    const asker = await startAsker(world, SERVICES);
+    const asker = await startAsker(world, SERVICE_NAMES);
     const before = { pods: await world.pods('prod-a'), vms: await vmsOf('prod-a') };
     await world.apply(await onVmPools(world, '2.0.0', PROMOTION));
     await world.serves('canary-vms', '2.0.0');

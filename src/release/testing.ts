@@ -14,6 +14,11 @@ import type { Facts, RevisionData } from './record/recorded-data.ts';
 import { placementKeys, revisionInput, topologyOf, wantedVersion } from './record/revision.ts';
 
 export const NOW = Date.parse('2026-01-01T12:00:00Z');
+/** Minutes before the test's now. */
+export function ago(minutes: number): string {
+  return new Date(NOW - minutes * 60_000).toISOString();
+}
+
 export const DIGEST = `sha256:${'a'.repeat(64)}`;
 
 let versions = 0;

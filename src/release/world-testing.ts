@@ -9,10 +9,10 @@ import { serviceName } from './record/names.ts';
 import type { Facts, PoolFacts } from './record/recorded-data.ts';
 import type { Revision } from './record/revision.ts';
 import { placementKey, placementKeys, placementOf, topologyOf } from './record/revision.ts';
-import { ago } from './stages/moves-testing.ts';
 import type { Memory, Observed } from './state/observed.ts';
 import type { Rollout } from './state/view.ts';
 import {
+  ago,
   controllerRevision,
   live,
   liveService,

@@ -220,7 +220,7 @@ function tellInternalError(
 /** What the next pass and the resolver are to know of what this one has seen. */
 function noteSeen(context: ReconcileContext, memory: ReleaseMemory, view: View): void {
   const { observed, spec } = view;
-  memory.drained = view.drained;
+  memory.drained = view.drained();
   if (spec) context.retainImages?.(observed.release, templateImages(spec.template), spec.template);
   if (view.kind === 'Rollout') tellMovedTags(context, memory, view);
 }

@@ -101,9 +101,10 @@ function drained(view: Rollout, group: Group, workload: Workload): number {
   // Not only what was served last: two switches may follow each other within one drain.
   if (!service || (workload.ready === 0 && service.metadata.annotations?.[ANNOTATION.previousTrack] !== workload.track))
     return 0;
-  const clean = view.drained.services.get(service.metadata.name);
+  const { services, tracks } = view.drained();
+  const clean = services.get(service.metadata.name);
   if (clean === undefined || clean.track !== group.track) return Number.POSITIVE_INFINITY;
-  const since = Math.max(clean.since, view.drained.tracks.get(workload.track) ?? 0);
+  const since = Math.max(clean.since, tracks.get(workload.track) ?? 0);
   return since + (parseDuration(view.topology.rollback.drain) ?? 0);
 }
 

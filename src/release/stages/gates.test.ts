@@ -3,12 +3,11 @@ import type { Room } from '../../scheduling/demand.ts';
 import type { Node } from '../../scheduling/objects.ts';
 import { placedPod, vm } from '../../scheduling/testing.ts';
 import type { Observed } from '../state/observed.ts';
-import { NOW } from '../testing.ts';
+import { ago, NOW } from '../testing.ts';
 import type { FactWords, PromotionWords, Words } from '../world-testing.ts';
 import { GOOD, revisionNumbered, stageNamed, viewOf } from '../world-testing.ts';
 import type { Wait } from '../state/view.ts';
 import { judgeGate } from './gates.ts';
-import { ago } from './moves-testing.ts';
 
 /** What keeps the newest revision out of a stage. */
 function waitFor(stage: string, words: Words): Wait | undefined {

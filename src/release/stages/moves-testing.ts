@@ -8,7 +8,7 @@ import { makeDeployment, makeService, trackName } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Placement } from '../record/recorded-data.ts';
 import { placementKey, topologyOf } from '../record/revision.ts';
-import { controllerRevision, live, liveService, meta, NOW, observed, podsFor, release } from '../testing.ts';
+import { controllerRevision, live, liveService, meta, observed, podsFor, release } from '../testing.ts';
 
 /** A Deployment of a revision in a pool. */
 export interface Runs {
@@ -96,9 +96,4 @@ function podsOf(deployment: Parameters<typeof podsFor>[0], { ready, replicas = r
     const { nodeName: _nodeName, startedAt: _startedAt, ...waiting } = pod;
     return { ...waiting, ready: false, containers: [], ...(unschedulable !== undefined && { unschedulable }) };
   });
-}
-
-/** Minutes before the test's now. */
-export function ago(minutes: number): string {
-  return new Date(NOW - minutes * 60_000).toISOString();
 }

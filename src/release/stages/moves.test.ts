@@ -3,13 +3,13 @@ import type { Room } from '../../scheduling/demand.ts';
 import type { Node } from '../../scheduling/objects.ts';
 import { vm } from '../../scheduling/testing.ts';
 import { ANNOTATION } from '../../api/meta.ts';
-import { ago, heldAt, keyOn, onVms, placedWorld } from './moves-testing.ts';
+import { heldAt, keyOn, onVms, placedWorld } from './moves-testing.ts';
 import type { Runs } from './moves-testing.ts';
 import { placedAsWanted } from './moves.ts';
 import type { Observed } from '../state/observed.ts';
 import { plan } from '../plan.ts';
 import type { Facts, PoolFacts } from '../record/recorded-data.ts';
-import { NOW, revision, spec } from '../testing.ts';
+import { ago, NOW, revision, spec } from '../testing.ts';
 import { view } from '../view.ts';
 
 /** It serves both pools on the VMs of their names; the spec names others for those of `moved`. */

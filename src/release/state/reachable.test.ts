@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { Node } from '../../scheduling/objects.ts';
 import { vm } from '../../scheduling/testing.ts';
-import { ago, heldAt, keyOn, onVms, placedOn, placedWorld } from '../stages/moves-testing.ts';
+import { heldAt, keyOn, onVms, placedOn, placedWorld } from '../stages/moves-testing.ts';
 import type { Runs } from '../stages/moves-testing.ts';
 import { plan } from '../plan.ts';
 import { capacityAvailable, stalled } from '../status/ready.ts';
-import { NOW, revision, spec } from '../testing.ts';
+import { ago, NOW, revision, spec } from '../testing.ts';
 import { view } from '../view.ts';
 
 const first = spec();

@@ -50,7 +50,7 @@ export function viewRelease(everything: Observed, now: number, rules: StageRules
     ...(lastWanted && { lastWanted }),
     ...(paused !== undefined && { paused }),
     workloads: found.filter((workload) => !isScribbled(workload)),
-    drained: drainedSince(everything.memory.drained, everything, now),
+    drained: once(() => drainedSince(everything.memory.drained, everything, now)),
   };
   if (!viewed.topology) return { ...seen, ...viewed, kind: 'Unknown', groups: [], pools: [] };
   return viewRollout({ ...seen, ...viewed }, found, rules);

@@ -145,8 +145,8 @@ export interface Seen {
   lastWanted?: Revision;
   paused?: string;
   workloads: readonly Workload[];
-  /** For the process to remember. */
-  drained: Drained;
+  /** For the process to remember. Computed when first asked for: a release may have thousands of pods. */
+  drained: () => Drained;
 }
 
 /** No spec was ever valid, or the record of it is lost: nobody knows which pools there are. */

@@ -130,6 +130,10 @@ sbom: build ## Write what the operator is bundled from to dist/sbom.cdx.json (Cy
 bench: build ## Measure; JSON=FILE writes the figures too
 	@node test/bench/bench.ts $(if $(JSON),--json $(JSON))
 
+.PHONY: bench-clients
+bench-clients: build ## Measure on a kind cluster how soon clients reach the version before, beside a bare client: KEEP=1
+	@KEEP=$(KEEP) NODES=$(NODES) vitest run --project e2e-bench
+
 .PHONY: build
 build: $(INSTALLED) ## Bundle the operator to dist/operator.mjs
 	@node scripts/build.ts

@@ -49,6 +49,7 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
         },
       },
+      { test: { name: 'e2e-bench', include: ['test/e2e-bench/*.test.ts'], ...onKind, fileParallelism: false } },
       {
         test: {
           name: 'e2e-vm',

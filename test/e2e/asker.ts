@@ -18,8 +18,8 @@ export interface Run {
 }
 
 export interface Asker {
-  /** Every answer so far to what was asked since each had answered once. */
-  readonly answers: () => Promise<readonly Answer[]>;
+  /** Every answer so far to what was asked since each had answered once; `flags` are those of `kubectl logs`. */
+  readonly answers: (...flags: string[]) => Promise<readonly Answer[]>;
   /** Until the newest answer of the pool is of the version. */
   readonly hears: (pool: string, version: string) => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -69,7 +69,7 @@ export async function startAsker(
   });
   began = Date.now();
   return {
-    answers: () => answers(),
+    answers,
     hears,
     stop: async () => {
       await world.kubectl('delete', 'pod', name, '--wait=false');

@@ -294,6 +294,7 @@ test('the API server is restarted in the middle of a promotion and of a rollback
     return items.length > 3;
   });
   await own.restartApiServer();
+  await world.invariant.resume();
   await world.promote('second', { version: '2.0', stage: 'production' });
   await world.until('second version in production', async () => (await world.selected())['web-prod-a'] === '2');
   await world.rollBack('back');

@@ -1,4 +1,5 @@
 // The judge of the invariant (design, "The invariant"): it watches the API server and believes no word of the operator.
+import { randomUUID } from 'node:crypto';
 import type { KubeClient, KubeObject, Live, Resource } from '../../src/kube/types.ts';
 import { APP_RELEASES } from '../../src/controller/kinds/api-kinds.ts';
 import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
@@ -57,6 +58,8 @@ export interface Invariant {
   readonly violations: () => Promise<string[]>;
   /** How many writes could have broken it: a judge that saw none proves nothing. */
   readonly judged: () => Promise<number>;
+  /** After a restart of the API server: returns when every write from now on is seen. Needs an object of each kind. */
+  readonly resume: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -123,6 +126,19 @@ export async function watchInvariant(cluster: ClusterDetails, namespace: string)
     });
   }
 
+  /** A mark on an object of each kind: who tells of it watches again. */
+  async function resume(): Promise<void> {
+    async function mark(resource: Resource): Promise<boolean> {
+      const [first] = (await client.list(resource, { namespace })).items;
+      const body = { metadata: { annotations: { 'test.apprelease.dev/mark': randomUUID() } } };
+      if (first) await client.patch(resource, { namespace, name: first.metadata.name }, { type: 'merge', body });
+      return first !== undefined;
+    }
+    for (const [kind, resource] of KINDS)
+      await waitFor(`a marked ${kind}`, () => mark(resource), { timeoutSeconds: 30 });
+    await catchUp();
+  }
+
   async function verdict(): Promise<Verdict> {
     await catchUp();
     return judge(history, (version) => gaps.some(([from, to]) => version > from && version <= to));
@@ -130,6 +146,7 @@ export async function watchInvariant(cluster: ClusterDetails, namespace: string)
   return {
     violations: async () => (await verdict()).violations,
     judged: async () => (await verdict()).judged,
+    resume,
     stop: async () => {
       ending.abort();
       await Promise.all(watching);

@@ -130,7 +130,7 @@ describe('the CRDs (2.1)', () => {
 
   test('take 16 stages of 16 pools, and find the one pool that stands there twice', async () => {
     expect(await api.refusal(fullSize('last'))).toBeUndefined();
-    expectToSay(await api.refusal(fullSize('-0-0')), 'spec.stages: Invalid value: a pool may stand in one stage only');
+    expectToSay(await api.refusal(fullSize('-0-0')), 'spec.stages: Invalid value: a pool may be in one stage only');
   });
 
   test.each([
@@ -231,7 +231,7 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
   const label = 'must be a DNS label: lower case letters, digits and -, with a letter or digit at both ends';
   const span = 'must be a duration such as 30m, 1h30m or 90s';
   const amount = 'must be a number of pods or a percentage such as 25%';
-  const noTag = 'give spec.version: the first container’s image has no tag to take it from';
+  const noTag = 'set spec.version: the first container’s image has no tag to take it from';
   const twoPools = [{ name: 'prod-a' }, { name: 'prod-a' }];
 
   test.each<[string, Fields, string]>([
@@ -251,12 +251,12 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
     [
       'BlueGreen without a service',
       { service: undefined },
-      'give spec.service, or strategy.type RollingUpdate for workers without one',
+      'set spec.service, or strategy.type RollingUpdate for workers without one',
     ],
     [
       'maxSurge for BlueGreen',
       { strategy: { maxSurge: 1 } },
-      'spec.strategy: Invalid value: maxSurge and maxUnavailable belong to type RollingUpdate',
+      'spec.strategy: Invalid value: maxSurge and maxUnavailable need type RollingUpdate',
     ],
     [
       'an unknown strategy',
@@ -276,7 +276,7 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
     ...[0, '0%', '000%'].map((maxUnavailable): [string, Fields, string] => [
       `a drain that may take ${JSON.stringify(maxUnavailable)}`,
       { disruption: { maxUnavailable } },
-      'a percentage such as 25%, and more than 0: 0 would block every drain for ever',
+      'a percentage such as 25%, and more than 0: 0 would block every drain forever',
     ]),
     [
       'more missing pods than there are',
@@ -291,7 +291,7 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
     [
       'several ports without names',
       { service: { ports: [{ port: 80 }, { port: 81 }] } },
-      'spec.service.ports: Invalid value: give each port a name where there are several',
+      'spec.service.ports: Invalid value: give each port a name if there are several',
     ],
     [
       'a port twice',
@@ -320,7 +320,7 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
           ],
         },
       },
-      'spec.service.ports: Invalid value: give each port another name',
+      'spec.service.ports: Invalid value: give each port a different name',
     ],
     [
       'an application protocol that is none',
@@ -361,7 +361,7 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
     [
       'seconds for a taint that evicts nobody',
       tolerating({ key: 'pool', value: 'a', effect: 'NoSchedule', tolerationSeconds: 5 }),
-      'tolerationSeconds belongs to the effect NoExecute',
+      'tolerationSeconds needs the effect NoExecute',
     ],
     ['no stages', { stages: [] }, 'spec.stages: Invalid value: 0: spec.stages in body should have at least 1 items'],
     ['a stage without pools', { stages: [{ name: 'canary' }] }, 'spec.stages[0].pools: Required value'],
@@ -388,7 +388,7 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
           { name: 'b', pools },
         ],
       },
-      'spec.stages: Invalid value: a pool may stand in one stage only: give each pool once',
+      'spec.stages: Invalid value: a pool may be in one stage only: list each pool once',
     ],
     [
       'a bad pool name',

@@ -60,7 +60,7 @@ test('a version that finds no room waits before anything is touched, and goes on
   await world.apply(await big(world, '2.0', 2));
   const { message } = await world.conditionIs('CapacityAvailable', { status: 'False', reason: 'NoCapacity' });
   expect(message).toMatch(
-    /^pool prod-a has room for 0 of 2 new pods: 1 of 1 VMs take them; each asks for 1500m CPU; spec\.capacity: Proceed .* cluster autoscaler/,
+    /^pool prod-a has room for 0 of 2 new pods: 1 of 1 VMs take them; each pod requests 1500m CPU; spec\.capacity: Proceed .* cluster autoscaler/,
   );
   await world.conditionIs('Ready', { status: 'False', reason: 'NoCapacity' });
   await world.conditionIs('Stalled', { status: 'False' });

@@ -222,7 +222,7 @@ describe('some namespaces, without Secrets', () => {
     const { items } = (await other?.admin.list(APP_RELEASES, { namespace: other.namespace })) ?? { items: [] };
     expect(items.map(({ status }) => status)).toEqual([undefined]);
     // But what a slow machine may cause.
-    const renewal = 'the lease could not be taken or renewed';
+    const renewal = 'cannot acquire or renew the lease';
     const problems = operator.log().filter(({ level, msg }) => ['error', 'warn'].includes(level) && msg !== renewal);
     expect(problems).toEqual([]);
     expect((await operator.health('/readyz'))[0]).toBe(200);

@@ -235,7 +235,7 @@ describe('one kind of fault', () => {
       await world.apply(version(1));
       await world.until('the write', () => Promise.resolve(times.length > 0));
       operator.signal('SIGTERM');
-      await operator.says('stops: finishes what runs');
+      await operator.says('stopping: finishing running work');
       return operator;
     }
 
@@ -243,7 +243,7 @@ describe('one kind of fault', () => {
       const operator = await stopWhile({ kind: 'delay', ms: 7_000 });
       expect(await operator.exited).toBe(0);
       const messages = operator.log().map(({ msg, action }) => action ?? msg);
-      const after = messages.slice(messages.indexOf('stops: finishes what runs'));
+      const after = messages.slice(messages.indexOf('stopping: finishing running work'));
       // The write took longer than a Lease lives: it was held meanwhile.
       expect(after).toContain('ApplyService');
       expect(after.at(-1)).toBe('stopped');
@@ -259,7 +259,7 @@ describe('one kind of fault', () => {
       expect(await operator.exited).toBe(1);
       const messages = operator.log().map(({ msg }) => msg);
       expect(messages).not.toContain('stopped');
-      expect(messages).not.toContain('what runs does not end: stops all the same');
+      expect(messages).not.toContain('running work does not end: exiting');
     });
   });
 

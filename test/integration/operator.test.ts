@@ -174,7 +174,7 @@ describe('one process', () => {
       flags: [...QUICK_LEASE, '--lease-namespace=kube-system'],
     });
     running.push(nowhere);
-    await nowhere.says('the lease could not be taken or renewed');
+    await nowhere.says('cannot acquire or renew the lease');
     expect(await nowhere.stop()).toBe(0);
   });
 });
@@ -241,7 +241,7 @@ describe('two processes', () => {
     const before = await world.written();
     leader.signal('SIGCONT');
     expect(await leader.exited).toBe(1);
-    const message = 'lost the leadership: another may lead already';
+    const message = 'lost the leadership: another process may lead already';
     expect(leader.log().at(-1)).toMatchObject({ level: 'fatal', msg: message });
     expect(await world.written()).toEqual(before);
     await world.until('the hold', async () => (await world.condition('RolledBack'))?.status === 'True');

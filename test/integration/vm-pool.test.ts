@@ -71,7 +71,7 @@ describe.concurrent('what a pool says of its VMs', () => {
     await statusIs(name, { poolLabel: GKE, readyNodes: '2/2', capacity: { cpu: '8', memory: '32Gi' } });
     await removeNodes(...nodes);
     await statusIs(name, { poolLabel: GKE, readyNodes: '0/0', capacity: { cpu: '0' } });
-    await conditionIs(name, 'Empty', { status: 'True', message: `no VM carries ${GKE}=${name}` });
+    await conditionIs(name, 'Empty', { status: 'True', message: `no VM has ${GKE}=${name}` });
     await conditionIs(name, 'Ready', { status: 'False', reason: 'NoNodes' });
   });
 
@@ -98,12 +98,12 @@ describe.concurrent('what a pool says of its VMs', () => {
     await until(async () => {
       expect((await statusOfPool(name)).nodes).toMatchObject({ total: 2, ready: 1, draining: 1, notReady: 0 });
     }, 15_000);
-    await conditionIs(name, 'Draining', { status: 'True', message: `cordoned or on their way out: ${first}` });
+    await conditionIs(name, 'Draining', { status: 'True', message: `cordoned or being removed: ${first}` });
     await conditionIs(name, 'Ready', { status: 'False', reason: 'NodesNotReady' });
     await cluster.kubectl(['uncordon', first]);
     await conditionIs(name, 'Draining', { status: 'False', reason: 'NotDraining' });
     await cluster.kubectl(['taint', 'node', second, 'karpenter.sh/disrupted:NoSchedule']);
-    await conditionIs(name, 'Draining', { status: 'True', message: `cordoned or on their way out: ${second}` });
+    await conditionIs(name, 'Draining', { status: 'True', message: `cordoned or being removed: ${second}` });
     await cluster.kubectl(['taint', 'node', second, 'karpenter.sh/disrupted-']);
     await setNodeReady(cluster, first, false);
     await statusIs(name, { nodes: { ready: 1, draining: 0, notReady: 1 } });
@@ -294,7 +294,7 @@ describe.concurrent('the object', () => {
     await cluster.kubectl(['cordon', `${name}-0`]);
     await expect(admin.get(VM_POOLS, { name })).rejects.toSatisfy(isNotFound);
     await vms.pool(name, { nodeSelector: { pool: 'nobody' } });
-    await conditionIs(name, 'Empty', { status: 'True', message: 'no VM carries pool=nobody' });
+    await conditionIs(name, 'Empty', { status: 'True', message: 'no VM has pool=nobody' });
   });
 
   test('amounts are printed as the API server prints them', async ({ vms }) => {

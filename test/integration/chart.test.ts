@@ -114,7 +114,7 @@ describe('the life of a release', () => {
 
   test('installs the CRDs and an operator that releases', async () => {
     const notes = await install('install', { extraArgs: QUICK_LEASE }, await olderChart());
-    expect(notes).toContain('looks after every namespace');
+    expect(notes).toContain('watches every namespace');
     expect(notes).not.toContain('WARNING');
     expect(await categories()).toBe('');
     operator = await startOperator();

@@ -1,4 +1,4 @@
-// What a VMPool says of its VMs and of what runs on them, on a real API server.
+// The status of VMPools on a real API server.
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
 import type { VmPoolStatus } from '../../src/api/vm-pool.ts';
@@ -45,7 +45,7 @@ afterAll(async () => {
   await registry.stop();
 });
 
-describe.concurrent('what a pool says of its VMs', () => {
+describe.concurrent('the VMs in the status of a pool', () => {
   test('kubectl shows a pool in a row', async ({ vms }) => {
     const name = uniqueName();
     const [node = ''] = await vms.nodes({ name, count: 2 });
@@ -62,7 +62,7 @@ describe.concurrent('what a pool says of its VMs', () => {
     expect(header).toEqual(['NAME', 'READY', 'DRAINING', 'PODS', 'CPU%', 'MEM%', 'OS', 'KUBELET', 'TENANTS', 'AGE']);
   });
 
-  test('by the cloud’s own label, which a pool scaled to zero keeps', async ({ vms }) => {
+  test('are found by the cloud label, which a pool scaled to zero keeps', async ({ vms }) => {
     const name = uniqueName();
     await vms.pool(name, {});
     await conditionIs(name, 'Empty', { status: 'True', reason: 'NoNodes' });
@@ -75,7 +75,7 @@ describe.concurrent('what a pool says of its VMs', () => {
     await conditionIs(name, 'Ready', { status: 'False', reason: 'NoNodes' });
   });
 
-  test('two pools that match the same VM are both told so, until they do not', async ({ vms }) => {
+  test('two pools that match the same VM both report it, until they do not', async ({ vms }) => {
     const [name, other] = [uniqueName(), uniqueName()];
     await vms.nodes({ name, count: 2, labels: { also: other } });
     await vms.pool(name);
@@ -89,7 +89,7 @@ describe.concurrent('what a pool says of its VMs', () => {
     await conditionIs(name, 'Overlapping', { status: 'False', reason: 'NotOverlapping' });
   });
 
-  test('a VM that is cordoned, taken by an autoscaler or dead is told within seconds', async ({ vms }) => {
+  test('a VM that is cordoned, marked by an autoscaler or dead is reported within seconds', async ({ vms }) => {
     const name = uniqueName();
     const [first = '', second = ''] = await vms.nodes({ name, count: 2 });
     await vms.pool(name);
@@ -115,7 +115,7 @@ describe.concurrent('what a pool says of its VMs', () => {
     ]);
   });
 
-  test('VMs that are patched one by one make the pool skewed, and then not', async ({ vms }) => {
+  test('the pool is skewed while VMs are patched one by one, and not afterwards', async ({ vms }) => {
     const name = uniqueName();
     await vms.nodes({ name, count: 2 });
     await vms.pool(name);
@@ -136,7 +136,7 @@ describe.concurrent('what a pool says of its VMs', () => {
     expect((await statusOfPool(name)).kernels).toEqual([{ name: newer.kernelVersion, nodes: 2 }]);
   });
 
-  test('a VM that moves to another pool is told by both', async ({ vms }) => {
+  test('both pools report a VM that moves between them', async ({ vms }) => {
     const [name, other] = [uniqueName(), uniqueName()];
     await vms.nodes({ name, count: 2 });
     await vms.pool(name);
@@ -148,7 +148,7 @@ describe.concurrent('what a pool says of its VMs', () => {
     await statusIs(other, { readyNodes: '1/1' });
   });
 
-  test('overhead is what the VMs keep for themselves', async ({ vms }) => {
+  test('overhead is the part that VMs reserve', async ({ vms }) => {
     const name = uniqueName();
     const [node = ''] = await vms.nodes({ name, count: 1 });
     const allocatable = { cpu: '3920m', memory: '14Gi', pods: '100' };
@@ -165,8 +165,8 @@ describe.concurrent('what a pool says of its VMs', () => {
   });
 });
 
-describe.concurrent('what a pool says of the pods on it', () => {
-  test('pods of every namespace count, as kubectl describe node counts them', async ({ vms }) => {
+describe.concurrent('the pods in the status of a pool', () => {
+  test('pods of every namespace count, as in kubectl describe node', async ({ vms }) => {
     const name = uniqueName();
     const [node = ''] = await vms.nodes({ name, count: 1 });
     await vms.pool(name);
@@ -199,7 +199,7 @@ describe.concurrent('what a pool says of the pods on it', () => {
     expect(cpu).toBe('2050m');
   });
 
-  test('the releases on it and their versions', async ({ vms }) => {
+  test('the status lists releases and their versions', async ({ vms }) => {
     const name = uniqueName();
     const namespace = await vms.namespace();
     await vms.pool(name, { nodeSelector: { 'apprelease.dev/pool': 'prod-a' } });
@@ -223,7 +223,7 @@ describe.concurrent('what a pool says of the pods on it', () => {
     await admin.delete(APP_RELEASES, { namespace, name: 'web' });
   });
 
-  test('pods that come and go cost at most a write in ten seconds', async ({ vms }) => {
+  test('changing pods cost at most one write in ten seconds', async ({ vms }) => {
     const name = uniqueName();
     const [node = ''] = await vms.nodes({ name, count: 1 });
     const namespace = await vms.namespace();
@@ -260,7 +260,7 @@ describe.concurrent('what a pool says of the pods on it', () => {
 });
 
 describe.concurrent('the object', () => {
-  test('a status that was erased comes back', async ({ vms }) => {
+  test('an erased status is restored', async ({ vms }) => {
     const name = uniqueName();
     await vms.nodes({ name, count: 1 });
     await vms.pool(name);
@@ -271,7 +271,7 @@ describe.concurrent('the object', () => {
     expect(after.capacity).toEqual(before.capacity);
   });
 
-  test('another spec is answered with another generation', async ({ vms }) => {
+  test('a changed spec gets a status with its generation', async ({ vms }) => {
     const name = uniqueName();
     await vms.nodes({ name, count: 2, labels: { half: name } });
     await cluster.kubectl(['label', 'node', `${name}-0`, 'half-']);
@@ -285,7 +285,7 @@ describe.concurrent('the object', () => {
     expect(waited).toMatch(/condition met/);
   });
 
-  test('one that is deleted stays away, and its successor has a status of its own', async ({ vms }) => {
+  test('a deleted pool stays deleted, and its successor gets a new status', async ({ vms }) => {
     const name = uniqueName();
     await vms.nodes({ name, count: 1 });
     await vms.pool(name);
@@ -297,7 +297,7 @@ describe.concurrent('the object', () => {
     await conditionIs(name, 'Empty', { status: 'True', message: 'no VM has pool=nobody' });
   });
 
-  test('amounts are printed as the API server prints them', async ({ vms }) => {
+  test('amounts are printed as by the API server', async ({ vms }) => {
     const namespace = await vms.namespace();
     const quotas: Resource = { apiVersion: 'v1', kind: 'ResourceQuota', plural: 'resourcequotas', namespaced: true };
     const amounts = [
@@ -322,7 +322,7 @@ describe.concurrent('the object', () => {
   });
 });
 
-test('boots are remembered across a restart of the operator, and a new boot is noticed', async ({ vms }) => {
+test('boots are kept across a restart of the operator, and a new boot is detected', async ({ vms }) => {
   const name = uniqueName();
   const [first = '', second = ''] = await vms.nodes({ name, count: 2 });
   const boot = (node: string, bootID: string) =>

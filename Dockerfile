@@ -1,7 +1,7 @@
-# The operator: one bundled file on a base that has Node 24 at /nodejs/bin/node, and need have nothing else, not even a shell.
+# The operator: one bundled file on a base image with Node 24 at /nodejs/bin/node. The base needs nothing else, not even a shell.
 #
 #   make image                      # with Docker or Podman
-#   make image BASE=… TAG=…         # on another base, under another name
+#   make image BASE=… TAG=…         # with another base image and another tag
 ARG BASE=gcr.io/distroless/nodejs24-debian12:nonroot
 FROM ${BASE}
 ARG VERSION
@@ -13,7 +13,7 @@ LABEL org.opencontainers.image.title="AppRelease operator" \
       org.opencontainers.image.revision="${REVISION}"
 COPY LICENSE dist/operator.mjs /
 USER 65532:65532
-# Names are looked up on half of these threads, which a slow name server keeps for some 20 s: users choose the registries' names.
+# DNS look-ups use half of these threads, and a slow name server blocks one for about 20 s. Users choose the registries' names.
 ENV UV_THREADPOOL_SIZE=32
-# Room for garbage, in MB: with Node's own choice a burst of work takes 100 MB more, which the process then keeps.
+# Size of the young generation, in MB: with Node's default, a burst of work takes 100 MB more, which the process then keeps.
 ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=4", "/operator.mjs"]

@@ -1,13 +1,13 @@
-# Tools come from node_modules/.bin, Node itself among them: the machine's own may be older.
+# Use the tools in node_modules/.bin, including Node, because the machine's own may be older.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 INSTALLED := node_modules/.package-lock.json
-# The tests that lean on the API server most: they run on the oldest and the newest version that is supported, too.
+# The tests that depend most on the API server. They also run on the oldest and the newest supported version.
 LEANING := crd install rbac release-rollout release-spec rollback tenants budgets capacity
-# REPORTS=FOLDER makes each run of tests leave its counts there as JSON.
+# With REPORTS=FOLDER each test run writes its results there as JSON.
 report = $(if $(REPORTS),--reporter=default --reporter=json --outputFile.json=$(REPORTS)/$(1).json)
 
 .PHONY: help
@@ -20,7 +20,7 @@ $(INSTALLED): package.json package-lock.json
 	@touch $@
 
 .PHONY: demo
-demo: build ## Show the main job on a control plane with simulated VMs; CLUSTER=current: on your own, IMAGE=NAME PORT=N of a server
+demo: build ## Run the demo on a control plane with simulated VMs; CLUSTER=current: on your own cluster; IMAGE=NAME PORT=N: with another web server
 	@node test/demo/demo.ts $(if $(CLUSTER),--cluster=$(CLUSTER) $(if $(IMAGE),--image=$(IMAGE)) $(if $(PORT),--port=$(PORT)))
 
 .PHONY: cluster
@@ -28,7 +28,7 @@ cluster: $(INSTALLED) ## Start a control plane with simulated VMs and leave it r
 	@node test/cluster/cluster.ts up
 
 .PHONY: cluster-down
-cluster-down: $(INSTALLED) ## Stop what `make cluster` started
+cluster-down: $(INSTALLED) ## Stop the control plane of `make cluster`
 	@node test/cluster/cluster.ts down
 
 .PHONY: run
@@ -46,7 +46,7 @@ test: check unit chart simulation integration ## All checks and tests but the en
 check: lint format-check typecheck verify ## Lint, formatting, types, generated files
 
 .PHONY: lint
-lint: $(INSTALLED) ## Lint; the layers of src/, circles, dead exports
+lint: $(INSTALLED) ## Lint; check layers of src/, circular imports, dead exports
 	@eslint .
 	@depcruise --config .dependency-cruiser.mjs --output-type err src scripts
 	@knip
@@ -56,7 +56,7 @@ format: $(INSTALLED) ## Format every file
 	@prettier --write --log-level warn .
 
 .PHONY: format-check
-format-check: $(INSTALLED) ## Say which files are not formatted
+format-check: $(INSTALLED) ## List the files that are not formatted
 	@prettier --check --log-level warn .
 
 .PHONY: typecheck
@@ -64,30 +64,30 @@ typecheck: $(INSTALLED) ## Check the types
 	@tsc --noEmit
 
 .PHONY: generate
-generate: $(INSTALLED) ## Write the CRDs, docs/reference.md and docs/messages.md from the source, and what the chart has of them and of its values
+generate: $(INSTALLED) ## Write the generated files: CRDs, docs/reference.md, the chart's CRDs, dashboard and table of values
 	@node scripts/generate.ts
 
 .PHONY: helm-docs
-helm-docs: generate ## Write the table of values in the chart's README, as generate does
+helm-docs: generate ## Write the table of values in the chart's README (same as generate)
 
 .PHONY: verify
-verify: $(INSTALLED) ## Fail where a generated file is not up to date
+verify: $(INSTALLED) ## Fail if a generated file is not up to date
 	@node scripts/generate.ts --check
 
 .PHONY: unit
-unit: $(INSTALLED) ## Unit tests: FILE='gates traffic' for some files
+unit: $(INSTALLED) ## Unit tests: FILE='gates rollback' for some files
 	@vitest run --project unit $(FILE) $(call report,unit)
 
 .PHONY: watch
-watch: $(INSTALLED) ## Unit tests again after each change: FILE=gates
+watch: $(INSTALLED) ## Unit tests, repeated after each change: FILE=gates
 	@vitest watch --project unit $(FILE)
 
 .PHONY: coverage
-coverage: $(INSTALLED) ## Which lines of src/ the unit tests run
+coverage: $(INSTALLED) ## Coverage of src/ by the unit tests
 	@vitest run --project unit --coverage.enabled --coverage.include='src/**' --coverage.reporter=text-summary --coverage.reporter=html
 
 .PHONY: chart
-chart: $(INSTALLED) ## Tests of the Helm chart, by the real Helm
+chart: $(INSTALLED) ## Tests of the Helm chart, with the real Helm
 	@vitest run --project chart $(call report,chart)
 
 .PHONY: simulation
@@ -99,7 +99,7 @@ integration: build ## Tests on a real API server: KUBERNETES=1.34|1.37 ONLY='crd
 	@KUBERNETES=$(KUBERNETES) vitest run --project integration $(ONLY) $(call report,integration$(KUBERNETES))
 
 .PHONY: e2e
-e2e: build ## Tests on a kind cluster: KEEP=1 leaves it, and takes one that was left; NODES=pull|build
+e2e: build ## Tests on a kind cluster: KEEP=1 keeps and reuses the cluster; NODES=pull|build
 	@KEEP=$(KEEP) NODES=$(NODES) vitest run --project e2e --project e2e-alone $(call report,e2e)
 
 .PHONY: e2e-vm
@@ -107,7 +107,7 @@ e2e-vm: build ## Tests with two virtual machines that join the kind cluster: KEE
 	@KEEP=$(KEEP) vitest run --project e2e-vm $(call report,e2e-vm)
 
 .PHONY: nightly
-nightly: ## What takes longest: more of what is random, virtual machines, other versions of Kubernetes
+nightly: ## The longest tests: more random cases, virtual machines, other versions of Kubernetes
 	@SIM_HISTORIES=$${SIM_HISTORIES:-10000} $(MAKE) simulation
 	@FUZZ_RUNS=$${FUZZ_RUNS:-5000} vitest run --project unit src/release/hostile.test.ts
 	@DRIFT_CASES=$${DRIFT_CASES:-500} $(MAKE) integration ONLY=stored-form
@@ -115,7 +115,7 @@ nightly: ## What takes longest: more of what is random, virtual machines, other 
 	@for version in 1.34 1.37; do $(MAKE) integration KUBERNETES=$$version ONLY='$(LEANING)'; done
 
 .PHONY: e2e-down
-e2e-down: $(INSTALLED) ## Remove the cluster that `make e2e KEEP=1` left
+e2e-down: $(INSTALLED) ## Remove the cluster of `make e2e KEEP=1`
 	@node test/kind/cluster.ts down
 
 .PHONY: image
@@ -123,11 +123,11 @@ image: build ## Build the operator's image with Docker or Podman: TAG=NAME BASE=
 	@node scripts/image.ts $(if $(TAG),--tag=$(TAG)) $(if $(BASE),--base=$(BASE))
 
 .PHONY: sbom
-sbom: build ## Write what the operator is bundled from to dist/sbom.cdx.json (CycloneDX)
+sbom: build ## Write the bill of materials to dist/sbom.cdx.json (CycloneDX)
 	@node scripts/sbom.ts
 
 .PHONY: bench
-bench: build ## Measure; JSON=FILE writes the figures too
+bench: build ## Measure; JSON=FILE also writes the figures as JSON
 	@node test/bench/bench.ts $(if $(JSON),--json $(JSON))
 
 .PHONY: bench-clients
@@ -139,6 +139,6 @@ build: $(INSTALLED) ## Bundle the operator to dist/operator.mjs
 	@node scripts/build.ts
 
 .PHONY: clean
-clean: ## Remove what was built and cached here
+clean: ## Remove built and cached files
 	@if [ -d .cache/cluster ]; then $(MAKE) cluster-down; fi
 	@rm -rf dist .cache node_modules

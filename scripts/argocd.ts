@@ -1,4 +1,4 @@
-// What is generated for Argo CD: its settings, from the folder in the shape that Argo CD itself keeps such scripts in.
+// Generates the settings of Argo CD, from scripts in Argo CD's own folder layout.
 import { globSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 export const ARGOCD = 'manifests/argocd';
 const folder = join(import.meta.dirname, '..', ARGOCD, 'resource_customizations');
 
-/** The keys of argocd-cm for each kind that has a folder: its health check, and its actions where it has some. */
+/** The keys of argocd-cm for each kind with a folder: the health check, and the actions if there are some. */
 export async function argocdSettings(): Promise<object> {
   const data: Record<string, string> = {};
   for (const path of filesOf('*/*/health.lua')) {
@@ -22,7 +22,7 @@ export async function argocdSettings(): Promise<object> {
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'argocd-cm', namespace: 'argocd' }, data };
 }
 
-/** As YAML, in which Argo CD reads what is in its setting. */
+/** The value of the setting: Argo CD parses it as YAML. */
 async function actions(kind: string): Promise<string> {
   const names = filesOf(`${kind}/actions/*/action.lua`).map((path) => path.split('/').at(-2) ?? '');
   const definitions = await Promise.all(

@@ -1,4 +1,4 @@
-// Bundles the operator to one file (default: dist/operator.mjs) that needs nothing but Node.
+// Bundles the operator into one file (default: dist/operator.mjs) that needs only Node.
 import { stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { build } from 'esbuild';
@@ -16,7 +16,7 @@ await build({
   minifySyntax: true,
   sourcemap: 'linked',
   logLevel: 'warning',
-  // Packages that are still CommonJS call require for Node's own modules.
+  // CommonJS packages call require for Node's own modules.
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
 });
 const { size } = await stat(outfile);

@@ -1,4 +1,4 @@
-// What is generated of the Helm chart.
+// Generates files of the Helm chart.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
@@ -11,7 +11,7 @@ const folder = join(import.meta.dirname, '..', CHART);
 const TABLE_BEGIN = '<!-- values: written by `make generate` from the comments in values.yaml -->';
 const TABLE_END = '<!-- /values -->';
 
-/** A CRD as a template: kept or not, installed or not, as the values say. */
+/** A CRD as a template: the values say whether it is installed, and whether it is kept. */
 export function chartCrd(crd: string): string {
   const text = crd
     .replaceAll('{{', '{{ "{{" }}')
@@ -23,7 +23,7 @@ export function dashboardJson(): Promise<string> {
   return pretty(JSON.stringify(dashboard()), 'dashboard.json');
 }
 
-/** The README with its table of values made anew. */
+/** The README with a new table of values. */
 export async function chartReadme(): Promise<string> {
   const [readme, values] = await Promise.all(
     ['README.md', 'values.yaml'].map((name) => readFile(join(folder, name), 'utf8')),
@@ -43,8 +43,8 @@ export interface ValueRow {
 }
 
 /**
- * Each value that has a comment which begins with two dashes; the comment's further lines belong to it.
- * @throws Error where a value has none
+ * Each value with a comment that begins with two dashes, including the further lines of the comment.
+ * @throws Error for a value without such a comment
  */
 export function valueRows(values: string): ValueRow[] {
   const { contents } = parseDocument(values);
@@ -62,7 +62,7 @@ function rowsOf(node: unknown, path: readonly string[]): ValueRow[] {
   });
 }
 
-/** The comment of a map's first key may be that of the map. */
+/** The parser may attach the comment of a map's first key to the map. */
 function commentOf({ key }: Pair<Scalar<string>, Node>, ofMap: string | null | undefined): string {
   return [ofMap, key.commentBefore].filter(Boolean).join('\n');
 }

@@ -1,5 +1,5 @@
-// Sums the counts of vitest's JSON reports in a folder and names the tests that needed a second try: ci-summary.ts FOLDER
-// FAILED. Fails where a test or the run failed.
+// Usage: ci-summary.ts FOLDER FAILED. Sums the counts of vitest's JSON reports in a folder and names the tests that needed a
+// second try. Fails if a test or the run failed.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -10,7 +10,7 @@ interface Report {
   numTodoTests: number;
   numFailedTestSuites: number;
   testResults: {
-    /** One that passed has those of its first try, where it needed a second. */
+    /** A test that passed at its second try has the failure messages of the first. */
     assertionResults: { fullName: string; status: string; failureMessages: string[] }[];
   }[];
 }
@@ -29,7 +29,7 @@ const triedTwice = reports
 console.log(`needed a second try: ${triedTwice.length}`);
 for (const { fullName, failureMessages } of triedTwice)
   console.log(`  ${fullName}: ${failureMessages[0]?.split('\n')[0] ?? ''}`);
-// A check, a set-up or the demo that failed is no test, but must not look like a success.
+// A failed check, set-up or demo is no test, but counts as a failure.
 const failed = Math.max(failedTests, runFailed === '0' && passed > 0 ? 0 : 1);
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
 process.exitCode = failed > 0 ? 1 : 0;

@@ -1,4 +1,4 @@
-// The Grafana dashboard, made of rows of panels. Every query is over what src/process/metrics.ts and prom-client export.
+// The Grafana dashboard: rows of panels. The queries use metrics of src/process/metrics.ts and prom-client.
 
 interface Query {
   readonly expr: string;
@@ -27,28 +27,28 @@ const ROWS: readonly Row[] = [
   {
     title: 'Releases',
     panels: [
-      stat('Leads', 'One operator must lead.', `sum(apprelease_leader{${SELECTED}})`),
-      stat('Switches, 24 h', "Pools' Services that were switched.", sumIncrease('apprelease_switches_total')),
-      stat('Promotions, 24 h', 'Pools in which a version proved good.', sumIncrease('apprelease_promotions_total')),
+      stat('Leaders', 'Exactly one operator must lead.', `sum(apprelease_leader{${SELECTED}})`),
+      stat('Switches, 24 h', 'Switches of pool Services.', sumIncrease('apprelease_switches_total')),
+      stat('Promotions, 24 h', 'Pools in which a version became good.', sumIncrease('apprelease_promotions_total')),
       stat('Failures, 24 h', 'Pools in which a version failed.', sumIncrease('apprelease_failures_total')),
-      stat('Rollbacks, 24 h', 'Rollbacks that began.', sumIncrease('apprelease_rollbacks_total')),
-      stat('Moved tags, 24 h', 'Pinned tags that name another digest.', sumIncrease('apprelease_moved_tags_total')),
+      stat('Rollbacks, 24 h', 'Started rollbacks.', sumIncrease('apprelease_rollbacks_total')),
+      stat('Moved tags, 24 h', 'Pinned tags that now name another digest.', sumIncrease('apprelease_moved_tags_total')),
     ],
   },
   {
     title: 'Promotion and rollback',
     panels: [
-      graph('Events', 'What happened to versions in pools.', 'ops', [
+      graph('Events', 'Events of versions in pools.', 'ops', [
         { expr: sumRate('apprelease_switches_total'), legend: 'switched' },
         { expr: sumRate('apprelease_promotions_total'), legend: 'promoted' },
         { expr: sumRate('apprelease_failures_total'), legend: 'failed' },
-        { expr: sumRate('apprelease_rollbacks_total'), legend: 'rollback began' },
+        { expr: sumRate('apprelease_rollbacks_total'), legend: 'rollback started' },
         { expr: sumRate('apprelease_rollbacks_completed_total'), legend: 'rollback complete' },
         { expr: sumRate('apprelease_rollbacks_rejected_total'), legend: 'rollback rejected' },
       ]),
       graph(
         'Duration of rollbacks',
-        'From the acceptance until every pool is switched.',
+        'From acceptance until every pool is switched.',
         's',
         quantiles('apprelease_rollback_duration_seconds'),
       ),
@@ -60,23 +60,18 @@ const ROWS: readonly Row[] = [
       graph('VMs', 'Ready, draining or not ready.', 'short', [
         { expr: `sum by (pool, state) (apprelease_vmpool_nodes{${SELECTED}})`, legend: '{{pool}} {{state}}' },
       ]),
-      graph('Cores requested', 'Of those that the VMs leave to pods.', 'percentunit', [
+      graph('Cores requested', 'Share of the allocatable cores.', 'percentunit', [
         { expr: requestedShare('cpu_cores'), legend: '{{pool}}' },
       ]),
-      graph('Memory requested', 'Of what the VMs leave to pods.', 'percentunit', [
+      graph('Memory requested', 'Share of the allocatable memory.', 'percentunit', [
         { expr: requestedShare('memory_bytes'), legend: '{{pool}}' },
       ]),
-      graph(
-        'Kernels and kubelets',
-        'Where there are several in a pool, a patch is under way or was forgotten.',
-        'short',
-        [
-          {
-            expr: `sum by (pool, version) (apprelease_vmpool_version_nodes{${SELECTED},component=~"kernel|kubelet"})`,
-            legend: '{{pool}} {{version}}',
-          },
-        ],
-      ),
+      graph('Kernels and kubelets', 'Several in one pool: a patch is in progress or incomplete.', 'short', [
+        {
+          expr: `sum by (pool, version) (apprelease_vmpool_version_nodes{${SELECTED},component=~"kernel|kubelet"})`,
+          legend: '{{pool}} {{version}}',
+        },
+      ]),
     ],
   },
   {
@@ -84,16 +79,16 @@ const ROWS: readonly Row[] = [
     panels: [
       graph('Passes', 'Passes over releases by result.', 'ops', [
         { expr: sumRate('apprelease_reconcile_total', 'result'), legend: '{{result}}' },
-        { expr: sumRate('apprelease_reconcile_errors_total'), legend: 'failed, tried again' },
+        { expr: sumRate('apprelease_reconcile_errors_total'), legend: 'failed, retried' },
       ]),
       graph('Duration of passes', 'Passes over a release.', 's', quantiles('apprelease_reconcile_duration_seconds')),
-      graph('Queue', 'Releases that wait for a worker.', 'short', [
+      graph('Queue', 'Releases waiting for a worker.', 'short', [
         { expr: `sum(workqueue_depth{${SELECTED},name="apprelease"})`, legend: 'waiting' },
         { expr: sumRate('workqueue_retries_total'), legend: 'retries per second' },
       ]),
       graph(
         'Wait in the queue',
-        'How long releases waited for a worker.',
+        'How long releases wait for a worker.',
         's',
         quantiles('workqueue_queue_duration_seconds'),
       ),
@@ -108,7 +103,7 @@ const ROWS: readonly Row[] = [
       ]),
       graph(
         'Duration of requests to the API server',
-        'Until the answer was read; for a watch until it began.',
+        'Until the answer is read; for a watch, until it starts.',
         's',
         quantiles('apprelease_api_request_duration_seconds'),
       ),
@@ -117,7 +112,7 @@ const ROWS: readonly Row[] = [
       ]),
       graph(
         'Duration of requests to registries',
-        'Every request, also for tokens.',
+        'All requests, including those for tokens.',
         's',
         quantiles('apprelease_registry_request_duration_seconds'),
       ),
@@ -132,7 +127,7 @@ const ROWS: readonly Row[] = [
       graph('CPU', 'Cores used.', 'short', [
         { expr: `rate(process_cpu_seconds_total{${SELECTED}}[$__rate_interval])`, legend: '{{pod}}' },
       ]),
-      graph('Event loop', 'How long it was blocked, 99 %.', 's', [
+      graph('Event loop', 'Time that it was blocked, 99th percentile.', 's', [
         { expr: `nodejs_eventloop_lag_p99_seconds{${SELECTED}}`, legend: '{{pod}}' },
       ]),
     ],
@@ -146,12 +141,12 @@ function requestedShare(unit: string): string {
   return `${requested} / ${allocatable}`;
 }
 
-/** As Grafana imports it. */
+/** The dashboard in Grafana's import format. */
 export function dashboard(): object {
   return {
     title: 'AppRelease',
     uid: 'apprelease-operator',
-    description: 'What the AppRelease operator releases and takes back, and how it is.',
+    description: 'Promotions, rollbacks, VM pools and health of the AppRelease operator.',
     tags: ['apprelease', 'kubernetes'],
     editable: true,
     graphTooltip: 1,

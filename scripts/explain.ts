@@ -1,5 +1,5 @@
-// `make explain RELEASE=shop/web`: why nothing happens. Observes a release of the current kubectl context and plans as the
-// operator does, prints that, and writes nothing.
+// `make explain RELEASE=shop/web`: says why nothing happens. Observes a release of the current kubectl context, plans as the
+// operator does, prints the plan, and writes nothing.
 import { KubeConfig } from '@kubernetes/client-node';
 import { createCaches } from '../src/controller/kinds/caches.ts';
 import type { ReconcileContext } from '../src/controller/release/context.ts';
@@ -13,7 +13,7 @@ import { plan } from '../src/release/plan.ts';
 const key = process.argv[2];
 const [namespace, name] = key?.split('/') ?? [];
 if (!namespace || !name) {
-  console.error('Say which AppRelease: make explain RELEASE=NAMESPACE/NAME');
+  console.error('Name the AppRelease: make explain RELEASE=NAMESPACE/NAME');
   process.exit(2);
 }
 
@@ -49,7 +49,7 @@ async function print(ofNamespace: string, ofName: string): Promise<number> {
   const context: ReconcileContext = {
     client,
     caches,
-    // What is pinned needs no registry; what is not is shown as being resolved.
+    // Pinned images need no registry; other images are shown as being resolved.
     lookupDigest: () => ({ state: 'pending' }),
     seesAllPods: true,
     now: Date.now,
@@ -64,7 +64,7 @@ async function print(ofNamespace: string, ofName: string): Promise<number> {
   console.log(block('Conditions', conditions));
   console.log(block('Pools', pools));
   console.log(block('The operator would do now', actions.length > 0 ? actions : ['nothing']));
-  if (due !== undefined) console.log(`It looks again at ${due}, or when something changes.`);
+  if (due !== undefined) console.log(`The next pass is at ${due}, or when something changes.`);
   return 0;
 }
 

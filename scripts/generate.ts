@@ -1,6 +1,5 @@
-// Writes what is generated: crds/ and docs/reference.md from the schemas in src/api, docs/messages.md from the texts in src,
-// the chart's CRDs, dashboard and table of values, and the settings of Argo CD. With --check only compares, and fails where
-// they differ.
+// Writes the generated files: crds/ and docs/reference.md from the schemas in src/api, the chart's CRDs, dashboard and table
+// of values, and the settings of Argo CD. With --check it only compares, and fails if a file differs.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { stringify, type ToStringOptions } from 'yaml';
@@ -43,11 +42,11 @@ async function generatedFiles(): Promise<Map<string, string>> {
 }
 
 function toYaml(value: unknown, source = 'src/api', options: ToStringOptions = {}): string {
-  const header = `# Generated from ${source} by \`make generate\`: change it there.\n`;
+  const header = `# Generated from ${source} by \`make generate\`: edit ${source} instead.\n`;
   return header + stringify(value, { lineWidth: 120, indentSeq: false, aliasDuplicateObjects: false, ...options });
 }
 
-/** What is there of the wanted files, and whatever else is in the folders where everything is generated. */
+/** The existing files among the wanted ones, and all other files in folders that are entirely generated. */
 async function existingFiles(): Promise<Map<string, string>> {
   const others = await Promise.all([CRDS, CHART_CRDS].map(yamlFiles));
   const paths = [...new Set([...wanted.keys(), ...others.flat()])];
@@ -66,16 +65,16 @@ function check(): void {
   const different = [...new Set([...wanted.keys(), ...existing.keys()])].filter(
     (path) => wanted.get(path) !== existing.get(path),
   );
-  for (const path of different) console.error(`${path} is not what it is generated from: ${firstDifference(path)}`);
+  for (const path of different) console.error(`${path} is not up to date: ${firstDifference(path)}`);
   if (different.length === 0) return;
-  console.error('Run `make generate` and commit what it wrote.');
+  console.error('Run `make generate` and commit the result.');
   process.exitCode = 1;
 }
 
 function firstDifference(path: string): string {
   const want = wanted.get(path);
   const have = existing.get(path);
-  if (want === undefined) return 'no kind makes this file';
+  if (want === undefined) return 'no kind generates this file';
   if (have === undefined) return 'the file is missing';
   const haveLines = have.split('\n');
   const wantLines = want.split('\n');

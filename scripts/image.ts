@@ -6,14 +6,14 @@ import manifest from '../package.json' with { type: 'json' };
 
 const root = join(import.meta.dirname, '..');
 
-/** Runs a container engine's command; returns its standard output. */
+/** Runs a command of the container engine; returns its standard output. */
 export type RunEngine = (args: readonly string[]) => Promise<string>;
 
 export interface ImageOptions {
   readonly tag: string;
-  /** Default: the one that the Dockerfile names. */
+  /** Default: the base image in the Dockerfile. */
   readonly base?: string;
-  /** Further flags of the engine's build. */
+  /** Further flags for the build command. */
   readonly flags?: readonly string[];
 }
 
@@ -29,7 +29,7 @@ export async function buildImage(run: RunEngine, { tag, base, flags = [] }: Imag
   return Number(await run(['image', 'inspect', '--format={{.Size}}', tag]));
 }
 
-/** The commit; none outside of a repository. */
+/** The current commit; empty outside a repository. */
 async function revision(): Promise<string> {
   const { stdout } = await promisify(execFile)('git', ['rev-parse', 'HEAD'], { cwd: root }).catch(() => ({
     stdout: '',
@@ -37,7 +37,7 @@ async function revision(): Promise<string> {
   return stdout.trim();
 }
 
-/** The first engine that answers. */
+/** The first container engine that answers. */
 async function findEngine(): Promise<RunEngine> {
   for (const engine of ['docker', 'podman']) {
     const run: RunEngine = async (args) =>

@@ -1,4 +1,4 @@
-// What is generated of docs/reference.md: the fields and conditions of every kind, as their CRDs have them, and the flags.
+// Generates docs/reference.md: the fields and conditions of every kind, from the CRDs, and the operator's flags.
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { toCustomResourceDefinition, type StructuralSchema } from '../src/api/crd.ts';
@@ -13,14 +13,14 @@ export const REFERENCE = 'docs/reference.md';
 const INTRODUCTION = `# Reference
 
 The kinds of \`${API_VERSION}\`, their fields, conditions and limits, and the operator's flags. \`kubectl explain\` shows the same fields.
-What to do about a condition's reason is told in [troubleshooting.md](troubleshooting.md).`;
+[troubleshooting.md](troubleshooting.md) explains the reasons of conditions.`;
 
 const ANNOTATIONS = `## Annotations
 
 | Annotation | On | What it does |
 | --- | --- | --- |
-| \`${ANNOTATION.paused}: <reason>\` | AppRelease | Stops steps forward, never a rollback, as \`spec.paused\` does; GitOps leaves it alone. |
-| \`${ANNOTATION.adopt}: "true"\` | Service | Lets the operator take over the selector of a Service that it did not make: see [moving.md](moving.md). |`;
+| \`${ANNOTATION.paused}: <reason>\` | AppRelease | Stops promotions, but no rollback, like \`spec.paused\`. GitOps leaves the annotation alone. |
+| \`${ANNOTATION.adopt}: "true"\` | Service | Lets the operator own the selector of an existing Service: see [moving.md](moving.md). |`;
 
 export async function referencePage(): Promise<string> {
   const flags = `## Flags of the operator\n\n\`\`\`text\n${helpText()}\n\`\`\``;
@@ -34,7 +34,7 @@ function kindSection(kind: KindDefinition): string {
   const { spec = {}, status = {} } = schema?.openAPIV3Schema.properties ?? {};
   const short = kind.shortNames.map((name) => `\`${name}\``).join(', ');
   return [
-    `## ${kind.kind}\n\n${kind.description} ${kind.scope}; short for \`${kind.plural}\`: ${short}.`,
+    `## ${kind.kind}\n\n${kind.description} ${kind.scope}. Short name of \`${kind.plural}\`: ${short}.`,
     ruleList(kind.rules),
     ...objectSections(`${kind.kind} spec`, spec),
     ...objectSections(`${kind.kind} status`, status),
@@ -44,7 +44,7 @@ function kindSection(kind: KindDefinition): string {
     .join('\n\n');
 }
 
-/** A section for an object, and one for each object in it. */
+/** A section for an object, and one for each nested object. */
 function objectSections(title: string, schema: StructuralSchema): string[] {
   const { properties = {}, required } = schema;
   const needed = new Set(required as string[] | undefined);
@@ -52,13 +52,13 @@ function objectSections(title: string, schema: StructuralSchema): string[] {
     row(`\`${name}\``, typeOf(field), defaultOf(field, needed.has(name)), limitsOf(field), descriptionOf(field)),
   );
   const table = [
-    row('Field', 'Type', 'Default', 'Limits', 'What it is'),
+    row('Field', 'Type', 'Default', 'Limits', 'Description'),
     row(...Array<string>(5).fill('---')),
     ...rows,
   ];
   const section = [`### ${title}`, descriptionOf(schema), ruleList(rulesOf(schema)), table.join('\n')];
   const inner = Object.entries(properties).flatMap(([name, field]) => {
-    // Conditions are the same everywhere; their section is by type and reason.
+    // All kinds have the same fields of conditions; conditionSection lists types and reasons.
     if (name === 'conditions') return [];
     const { object, suffix } = innerObject(field);
     return object ? objectSections(`${title}.${name}${suffix}`, object) : [];
@@ -85,7 +85,7 @@ function defaultOf({ default: value }: StructuralSchema, isRequired: boolean): s
   return value === undefined ? '' : `\`${JSON.stringify(value)}\``;
 }
 
-/** Without the sentence that the CRD has for `kubectl explain`: the default has a column of its own. */
+/** The description without the default, which `kubectl explain` shows and the table has in a column. */
 function descriptionOf({ description = '', default: value }: StructuralSchema): string {
   return escape(description.replace(` Default: ${String(value)}.`, ''));
 }
@@ -129,7 +129,7 @@ function rulesOf(schema: StructuralSchema): CelRule[] {
 
 function ruleList(rules: readonly CelRule[]): string {
   if (rules.length === 0) return '';
-  return ['The API server refuses it otherwise:', '', ...rules.map(({ message = '' }) => `- ${message}`)].join('\n');
+  return ['The API server enforces these rules:', '', ...rules.map(({ message = '' }) => `- ${message}`)].join('\n');
 }
 
 function conditionSection(kind: keyof typeof CONDITIONS): string {
@@ -140,7 +140,7 @@ function conditionSection(kind: keyof typeof CONDITIONS): string {
       return row(...names, status, reasonsOf(info, status).join(', '));
     });
   });
-  const head = row('Condition', 'What it says when True', 'Status', 'Reasons');
+  const head = row('Condition', 'Meaning of True', 'Status', 'Reasons');
   return [`### ${kind} conditions`, '', head, row(...Array<string>(4).fill('---')), ...rows].join('\n');
 }
 

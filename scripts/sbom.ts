@@ -1,5 +1,5 @@
-// `make sbom`: what the operator is bundled from, to dist/sbom.cdx.json (CycloneDX). npm leaves out what a tool of the build
-// needs as well, so it is asked in a folder that has no development dependencies.
+// `make sbom`: writes the operator's bill of materials to dist/sbom.cdx.json (CycloneDX). npm omits packages that development
+// dependencies also need, so it runs in a folder without development dependencies.
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

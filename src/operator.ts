@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The operator's process: puts the parts together, leads when it may, and ends in order. */
+/** The operator's process: wires the parts, leads when elected, and shuts down in order. */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
@@ -30,7 +30,7 @@ import { servePages } from './process/server.ts';
 import { explain } from './release/explain.ts';
 
 const USAGE_ERROR = 2;
-/** Kubernetes waits 30 s before it kills; a running request waits 10 s at most. */
+/** Kubernetes kills the process after 30 s; a running request takes at most 10 s. */
 const SHUTDOWN_MS = 20_000;
 
 async function main(): Promise<void> {
@@ -54,12 +54,12 @@ async function main(): Promise<void> {
 async function start(config: Config): Promise<void> {
   const log = createLog({ level: config.logLevel });
   process.on('uncaughtException', (error) => {
-    log.log('fatal', { error }, 'an error that nobody caught: a bug');
+    log.log('fatal', { error }, 'uncaught error: this is a bug');
     process.exit(1);
   });
-  // Node's own warnings as lines of the log, not as text on standard error.
+  // Write Node's warnings to the log, not as text to standard error.
   process.removeAllListeners('warning').on('warning', (error) => {
-    log.log('warn', { error }, 'a warning of Node');
+    log.log('warn', { error }, 'warning from Node');
   });
   try {
     await operate(config, log);
@@ -73,7 +73,7 @@ async function operate(config: Config, log: Log): Promise<void> {
   const metrics = createMetrics(manifest.version);
   const kubeConfig = loadKubeConfig(config);
   const common = { userAgent: `apprelease/${manifest.version}`, onRequest: metrics.request };
-  // Connections of its own: no other request delays a renewal.
+  // Separate connections, so that no other request delays a renewal.
   const electionClient = createClient(kubeConfig, common);
   const client = createClient(kubeConfig, { ...common, mayWrite: () => election?.isLeader() ?? true });
   const registries = createRegistries(config, client, metrics);
@@ -83,7 +83,7 @@ async function operate(config: Config, log: Log): Promise<void> {
     controller: 'apprelease.dev/operator',
     instance: instance.slice(0, 128),
     onError: (error) => {
-      log.log(isNamespaceTerminating(error) ? 'debug' : 'warn', { error }, 'an event could not be sent');
+      log.log(isNamespaceTerminating(error) ? 'debug' : 'warn', { error }, 'cannot send an event');
     },
   });
   const health = createHealth({ hasSynced: () => controller.hasSynced() });
@@ -124,7 +124,7 @@ type Reporting = Pick<
   'record' | 'log' | 'onPlan' | 'within' | 'queueMetrics' | 'onPoolFigures' | 'onReconcile' | 'onCacheError'
 >;
 
-/** Everything that the controller tells: to the log, the metrics and, as events, to people. */
+/** Reports of the controller: to the log, to the metrics, and as events. */
 function reporting({ debugs, log, within }: Log, metrics: Metrics, recorder: EventRecorder, health: Health): Reporting {
   return {
     log,
@@ -150,11 +150,11 @@ function reporting({ debugs, log, within }: Log, metrics: Metrics, recorder: Eve
       const result = isStale(error) ? 'stale' : 'error';
       metrics.reconciled(result, seconds);
       const level = result === 'stale' ? 'debug' : 'error';
-      log(level, { release: key, error }, 'a pass ended early: it is tried again');
+      log(level, { release: key, error }, 'a pass ended early and will be retried');
     },
     onCacheError: (error) => {
       metrics.cacheError();
-      log('warn', { error }, 'a list or watch failed: it is tried again');
+      log('warn', { error }, 'a list or watch failed and will be retried');
     },
   };
 }
@@ -163,7 +163,7 @@ interface Work {
   controller: Controller;
   metrics: Metrics;
   log: Log;
-  /** Ends what runs and sends the events that wait. */
+  /** Ends running work and sends pending events. */
   finishWork: () => Promise<void>;
 }
 
@@ -174,7 +174,7 @@ function elect(config: Config, client: KubeClient, instance: string, work: Work)
     client,
     lease: { namespace: config.leaseNamespace, name: config.leaseName },
     identity,
-    // A pod's container is started again only when it has ended; of a machine's processes nobody knows.
+    // A restart of a pod's container proves that the previous process has ended. Outside a pod this is unknown.
     hasEnded: (holder) => process.env.POD_NAME !== undefined && holder.startsWith(`${instance}_`),
     leaseDurationMs: config.leaseDuration,
     renewDeadlineMs: config.renewDeadline,
@@ -189,24 +189,24 @@ function elect(config: Config, client: KubeClient, instance: string, work: Work)
         await work.finishWork();
         return;
       }
-      // What this process knows may be old by now: the next one starts from what the API server says.
-      log('fatal', { identity }, 'lost the leadership: another may lead already');
+      // The caches may be stale: the next process starts from the state of the API server.
+      log('fatal', { identity }, 'lost the leadership: another process may lead already');
       process.exit(1);
     },
     onError: (error) => {
-      log('warn', { error }, 'the lease could not be taken or renewed');
+      log('warn', { error }, 'cannot acquire or renew the lease');
     },
   });
 }
 
-/** Begins to reconcile once the caches are filled. */
+/** Starts to reconcile when the caches are filled. */
 function lead(controller: Controller, metrics: Metrics, signal?: AbortSignal): void {
   metrics.leading(true);
   controller.synced.then(
     () => {
       if (!signal?.aborted) controller.lead();
     },
-    // Stopped before the caches were filled.
+    // The controller was stopped before the caches were filled.
     () => undefined,
   );
 }
@@ -236,15 +236,15 @@ function loadKubeConfig({ kubeconfig, context }: Config): KubeConfig {
   return loaded;
 }
 
-/** Ends in order at the first signal, at once at the second. */
+/** Shuts down in order at the first signal, at once at the second. */
 function onSignal({ log }: Log, shutDown: () => Promise<void>): void {
   let isStopping = false;
   async function stop(signal: NodeJS.Signals): Promise<void> {
     if (isStopping) process.exit(1);
     isStopping = true;
-    log('info', { signal }, 'stops: finishes what runs');
+    log('info', { signal }, 'stopping: finishing running work');
     setTimeout(() => {
-      log('error', {}, 'what runs does not end: stops all the same');
+      log('error', {}, 'running work does not end: exiting');
       process.exit(1);
     }, SHUTDOWN_MS).unref();
     await shutDown();

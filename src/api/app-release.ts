@@ -18,19 +18,17 @@ export type { Container, PodTemplate, PoolTemplate, Toleration } from './pod-tem
 
 const autoscaling = z
   .object({
-    minReplicas: z.int().min(1).max(100000).default(1).meta({ description: 'Pods that there are at least.' }),
-    maxReplicas: z.int().min(1).max(100000).meta({ description: 'Pods that there are at most.' }),
+    minReplicas: z.int().min(1).max(100000).default(1).meta({ description: 'The minimum number of pods.' }),
+    maxReplicas: z.int().min(1).max(100000).meta({ description: 'The maximum number of pods.' }),
     metrics: z.array(opaqueObject('A MetricSpec of autoscaling/v2.')).max(32).optional().meta({
       description:
-        'What the size follows, as an autoscaling/v2 HorizontalPodAutoscaler has it. Default: 80% of the CPU.',
+        'The metrics that set the size, as in an autoscaling/v2 HorizontalPodAutoscaler. Default: 80% of the requested CPU.',
     }),
-    behavior: opaqueObject(
-      'How fast the size follows, as an autoscaling/v2 HorizontalPodAutoscaler has it.',
-    ).optional(),
+    behavior: opaqueObject('How fast the size changes, as in an autoscaling/v2 HorizontalPodAutoscaler.').optional(),
   })
   .meta({
     description:
-      'A HorizontalPodAutoscaler of the pool, <release>-<pool> (with a short hash where one of them contains a -), that scales whatever version is served.',
+      'A HorizontalPodAutoscaler for the pool, <release>-<pool> (with a short hash if one of the names contains a -). It scales the serving version.',
     'x-kubernetes-validations': [
       { rule: 'self.minReplicas <= self.maxReplicas', message: 'minReplicas must not be more than maxReplicas' },
     ],
@@ -41,20 +39,20 @@ const pool = z.object({
   name: dnsLabel(63, 'The name of the pool of VMs.'),
   replicas: z.int().min(0).max(100000).default(1).meta({
     description:
-      'Pods in this pool. Left alone once another manager (an HPA) owns the Deployment’s scale. With autoscaling: only what the pool starts with.',
+      'The number of pods. The operator leaves the size alone once another manager (an HPA) owns the Deployment’s scale. With autoscaling: the initial size only.',
   }),
   autoscaling: autoscaling.optional(),
   nodeSelector: stringMap.optional().meta({
     description:
-      'Labels that the pool’s nodes carry: its pods run there only. Default: those of the VMPool of this name.',
+      'The labels of the pool’s nodes: its pods run only there. Default: the nodeSelector of the VMPool of this name.',
   }),
   tolerations: z
     .array(toleration)
     .max(32)
     .optional()
-    .meta({ description: 'Tolerations of the taints that the pool’s nodes carry. Default: the VMPool’s.' }),
+    .meta({ description: 'Tolerations for the taints of the pool’s nodes. Default: those of the VMPool.' }),
   serviceName: serviceLabel(
-    'The Service’s name; <release>-<pool> unless given. Pools of one stage may share it.',
+    'The name of the Service. Default: <release>-<pool>. Pools of one stage may share a Service.',
   ).optional(),
   template: poolTemplateSchema.optional(),
 });
@@ -62,23 +60,23 @@ export type Pool = z.infer<typeof pool>;
 
 const stage = z.object({
   name: dnsLabel(63, 'The name of the stage.'),
-  soak: duration('How long every pool of this stage must have been healthy before the next stage is entered.').default(
+  soak: duration('How long every pool of this stage must be healthy before a version enters the next stage.').default(
     '0s',
   ),
   approval: z
     .enum(['Automatic', 'Manual'])
     .default('Automatic')
-    .meta({ description: 'Manual: a ReleasePromotion must let the version into this stage.' }),
+    .meta({ description: 'Manual: a ReleasePromotion must admit the version to this stage.' }),
   prepull: z.boolean().default(false).meta({
     description:
-      'Pull a version’s images on every VM of this stage’s pools before it is entered, for progressDeadlineSeconds at most.',
+      'Pull a version’s images on every VM of this stage’s pools before the version enters; wait at most progressDeadlineSeconds.',
   }),
   pools: z
     .array(pool)
     .min(1)
     .max(16)
     .meta({
-      description: 'The pools of this stage: they roll together.',
+      description: 'The pools of this stage. They roll out together.',
       ...mapByName,
     }),
 });
@@ -88,7 +86,7 @@ const strategy = z
   .object({
     type: z.enum(['BlueGreen', 'RollingUpdate']).default('BlueGreen').meta({
       description:
-        'BlueGreen: a Deployment per revision, the Service switches at once; needs spec.service. RollingUpdate: one Deployment updated in place, but for a version that changes both the Service’s ports and the template: it rolls as with BlueGreen.',
+        'BlueGreen: one Deployment per revision, and one write switches the Service; needs spec.service. RollingUpdate: one Deployment that is updated in place; a version that changes both the Service’s ports and the template rolls out as with BlueGreen.',
     }),
     maxSurge: intOrPercent
       .optional()
@@ -98,11 +96,11 @@ const strategy = z
       .meta({ description: 'RollingUpdate: pods that may be missing, a number or a percentage. Default 25%.' }),
   })
   .meta({
-    description: 'How a pool goes from one revision to the next.',
+    description: 'How a pool changes from one revision to the next.',
     'x-kubernetes-validations': [
       {
         rule: "self.type == 'RollingUpdate' || (!has(self.maxSurge) && !has(self.maxUnavailable))",
-        message: 'maxSurge and maxUnavailable belong to type RollingUpdate',
+        message: 'maxSurge and maxUnavailable need type RollingUpdate',
       },
       {
         rule: "!has(self.maxSurge) || !has(self.maxUnavailable) || !(string(self.maxSurge) in ['0', '0%'] && string(self.maxUnavailable) in ['0', '0%'])",
@@ -115,11 +113,11 @@ const strategy = z
     ],
   });
 
-// No CEL rule says so: an int-or-string counts as the longest text that there is, and a list of them costs too much.
+// There is no CEL rule for this: CEL estimates an int-or-string as a string of maximum length, so a list costs too much.
 const PORT = 'must be a port from 1 to 65535, or the name of a container’s port';
 
 export const servicePort = z.object({
-  name: dnsLabel(63, 'The port’s name; needed where there are several ports.').optional(),
+  name: dnsLabel(63, 'The name of the port. Required with several ports.').optional(),
   port: z.int().min(1).max(65535).meta({ description: 'The Service’s port.' }),
   targetPort: z
     .union([z.int().min(1, PORT).max(65535, PORT), z.string()])
@@ -146,11 +144,11 @@ const service = z
         'x-kubernetes-validations': [
           {
             rule: 'self.size() == 1 || self.all(p, has(p.name))',
-            message: 'give each port a name where there are several',
+            message: 'give each port a name if there are several',
           },
           {
             rule: 'self.all(p, !has(p.name) || self.exists_one(q, has(q.name) && q.name == p.name))',
-            message: 'give each port another name',
+            message: 'give each port a different name',
           },
         ],
       }),
@@ -170,33 +168,33 @@ export type ServiceTemplate = z.infer<typeof service>;
 
 const rollback = z
   .object({
-    warmFor: duration('How long the last good revision stays running after a switch.').default('30m'),
+    warmFor: duration('How long the last good revision keeps running after a switch.').default('30m'),
     warmReplicas: intOrPercent
       .default('100%')
-      .meta({ description: 'How many of its pods stay, a number or a percentage of replicas.' }),
+      .meta({ description: 'How many pods of that revision keep running: a number, or a percentage of replicas.' }),
     onFailure: z.enum(['RollbackAll', 'RollbackPool', 'Pause']).default('RollbackAll').meta({
       description:
-        'What answers a revision that fails: every pool goes back, only the pool that failed does, or everything stays for a person.',
+        'What happens when a revision fails: every pool goes back (RollbackAll), only the failed pool goes back (RollbackPool), or the pools stay until a person decides (Pause).',
     }),
     barrier: z.boolean().default(false).meta({
       description:
-        'This version cannot be gone back behind (an irreversible migration): only a ReleaseRollback with force does.',
+        'Blocks rollbacks from this version to older ones (for example after an irreversible migration), except a ReleaseRollback with force.',
     }),
-    drain: duration('How long old pods stay after no endpoint names them any more.').default('30s'),
+    drain: duration('How long old pods keep running after the last endpoint for them is gone.').default('30s'),
   })
-  .meta({ description: 'What makes going back fast, and what goes back by itself.' });
+  .meta({ description: 'How fast a rollback is, and when the operator rolls back by itself.' });
 
 const celUniquePools = {
-  // A stage shares names with no stage but itself. By sets, 256 pools take 0.2 s; pool by pool they took 3 s.
+  // A stage shares pool names only with itself. With sets, 256 pools take 0.2 s; pool by pool they took 3 s.
   rule: 'self.map(s, s.pools.map(p, p.name)).all(a, self.exists_one(t, sets.intersects(a, t.pools.map(p, p.name))))',
-  message: 'a pool may stand in one stage only: give each pool once',
+  message: 'a pool may be in one stage only: list each pool once',
 };
 
 export const appReleaseSpec = z
   .object({
     version: versionText.optional().meta({
       description:
-        'The wanted version, in quotes: YAML reads 1.5 as a number. Default: the tag of the first container’s image.',
+        'The wanted version, in quotes, because YAML reads 1.5 as a number. Default: the tag of the first container’s image.',
     }),
     template: podTemplate,
     stages: z
@@ -205,7 +203,7 @@ export const appReleaseSpec = z
       .max(16)
       .meta({
         description:
-          'The stages of promotion, in their order. A version enters the next one only when it is good in this one.',
+          'The stages of a promotion, in order. A version enters the next stage only when it is good in this one.',
         ...mapByName,
         'x-kubernetes-validations': [celUniquePools],
       }),
@@ -224,57 +222,54 @@ export const appReleaseSpec = z
       .max(86400)
       .default(0)
       .meta({ description: 'How long a pod must be ready to count as available, in seconds.' }),
-    progressDeadlineSeconds: z
-      .int()
-      .min(1)
-      .max(604800)
-      .default(600)
-      .meta({ description: 'How long a revision may take to get ready in a pool before it has failed, in seconds.' }),
+    progressDeadlineSeconds: z.int().min(1).max(604800).default(600).meta({
+      description: 'How long a revision may take to become ready in a pool before it has failed, in seconds.',
+    }),
     disruption: z
       .object({
         maxUnavailable: intOrPercent.default('25%').meta({
-          description: 'Pods of a pool that a drain may take at a time, a number or a percentage, rounded up.',
+          description: 'How many pods of a pool a drain may evict at a time: a number, or a percentage, rounded up.',
           'x-kubernetes-validations': [
             {
               rule: "type(self) == int ? self > 0 : self.matches('^[0-9]{1,5}%$') && !self.matches('^0+%$')",
               message:
-                'must be a number of pods or a percentage such as 25%, and more than 0: 0 would block every drain for ever',
+                'must be a number of pods or a percentage such as 25%, and more than 0: 0 would block every drain forever',
             },
           ],
         }),
         holdVMs: z.boolean().default(false).meta({
           description:
-            'Ask Karpenter and the cluster autoscaler, by annotations on the pods, to leave their VMs alone while a version rolls in the pool.',
+            'Ask Karpenter and the cluster autoscaler, by annotations on the pods, to keep the VMs while a version rolls out in the pool.',
         }),
       })
       .default({ maxUnavailable: '25%', holdVMs: false })
-      .meta({ description: 'What drains may take: one PodDisruptionBudget for each pool and revision that serves.' }),
+      .meta({ description: 'How drains are limited: one PodDisruptionBudget for each pool and serving revision.' }),
     capacity: z.enum(['Wait', 'Proceed']).default('Wait').meta({
       description:
-        'Wait: a version enters a pool only when its pods fit on the VMs there, and no VM is being drained, replaced or patched. Proceed: it enters at once, so that a cluster autoscaler sees the pods that find no room. A rollback never waits.',
+        'Wait: a version enters a pool only when its pods fit on the VMs there, and no VM is being drained, replaced or patched. Proceed: a version enters at once, so that a cluster autoscaler sees its pending pods. A rollback never waits.',
     }),
     revisionHistoryLimit: z
       .int()
       .min(1)
       .max(100)
       .default(10)
-      .meta({ description: 'Good revisions that are kept to go back to, besides those in use.' }),
+      .meta({ description: 'How many good revisions are kept for rollbacks, besides those in use.' }),
     paused: z
       .boolean()
       .default(false)
-      .meta({ description: 'Stops steps forward, never a rollback or a move to other VMs.' }),
+      .meta({ description: 'Stops promotions, but no rollback and no move to other VMs.' }),
   })
   .meta({
-    description: 'What must run, where, and in which order it gets there.',
+    description: 'What must run, where, and in which order the pools get it.',
     'x-kubernetes-validations': [
       {
         rule: "self.strategy.type == 'RollingUpdate' || has(self.service)",
         message:
-          'strategy BlueGreen switches a Service: give spec.service, or strategy.type RollingUpdate for workers without one',
+          'strategy BlueGreen switches a Service: set spec.service, or strategy.type RollingUpdate for workers without one',
       },
       {
         rule: "has(self.version) || self.template.spec.containers[0].image.matches('^[^@]*:[A-Za-z0-9][A-Za-z0-9_.-]*(@.*)?$')",
-        message: 'give spec.version: the first container’s image has no tag to take it from',
+        message: 'set spec.version: the first container’s image has no tag to take it from',
       },
       {
         rule: 'has(self.service) || self.stages.all(s, s.pools.all(p, !has(p.serviceName)))',
@@ -287,51 +282,60 @@ export type AppReleaseSpec = z.infer<typeof appReleaseSpec>;
 const READINESS = ['Warm', 'Cached', 'Cold', 'Unknown', 'Impossible'] as const;
 
 const poolStatus = z.object({
-  name: z.string().meta({ description: 'The pool.' }),
-  stage: z.string().optional().meta({ description: 'Its stage.' }),
-  service: z.string().optional().meta({ description: 'Its Service.' }),
-  version: z.string().optional().meta({ description: 'The version that its Service selects.' }),
-  revision: z.int().optional().meta({ description: 'The revision that its Service selects.' }),
-  wantedRevision: z.int().optional().meta({ description: 'The revision that it is on the way to, or stays at.' }),
-  replicas: z.int().meta({ description: 'Pods wanted.' }),
-  readyReplicas: z.int().meta({ description: 'Pods ready of the revision that is served.' }),
-  digest: z.string().optional().meta({ description: 'The digest of the first container’s image of what is served.' }),
-  heldBy: z.string().optional().meta({ description: 'The ReleaseRollback that keeps the pool where it is.' }),
+  name: z.string().meta({ description: 'The name of the pool.' }),
+  stage: z.string().optional().meta({ description: 'The stage of the pool.' }),
+  service: z.string().optional().meta({ description: 'The Service of the pool.' }),
+  version: z.string().optional().meta({ description: 'The version that the Service selects.' }),
+  revision: z.int().optional().meta({ description: 'The revision that the Service selects.' }),
+  wantedRevision: z.int().optional().meta({ description: 'The revision that the pool should serve.' }),
+  replicas: z.int().meta({ description: 'The wanted number of pods.' }),
+  readyReplicas: z.int().meta({ description: 'The number of ready pods of the serving revision.' }),
+  digest: z
+    .string()
+    .optional()
+    .meta({ description: 'The digest of the first container’s image in the serving revision.' }),
+  heldBy: z.string().optional().meta({ description: 'The ReleaseRollback that holds the pool at its revision.' }),
   waitingFor: z.string().optional().meta({ description: 'What the next step of this pool waits for.' }),
   rollback: z
     .object({
       readiness: z.enum(READINESS).meta({
         description:
-          'How fast a rollback would be. Warm: a switch. Cached: a container start, every VM has the images. Cold: an image pull. Unknown: a pull or none. Impossible: see message.',
+          'How fast a rollback would be. Warm: one switch. Cached: a container start, because every VM has the images. Cold: an image pull. Unknown: with or without a pull. Impossible: see message.',
       }),
-      version: z.string().optional().meta({ description: 'The version that a rollback without target goes to.' }),
-      revision: z.int().optional().meta({ description: 'Its revision.' }),
+      version: z.string().optional().meta({ description: 'The target version of a rollback that names none.' }),
+      revision: z.int().optional().meta({ description: 'The revision of that version.' }),
       message: z.string().optional().meta({ description: 'Why.' }),
     })
     .optional()
-    .meta({ description: 'What a rollback of this pool would find.' }),
+    .meta({ description: 'The rollback that is possible in this pool.' }),
 });
 export type PoolStatus = z.infer<typeof poolStatus>;
 
 const historyEntry = z.object({
   revision: z.int().meta({ description: 'The revision.' }),
-  version: z.string().meta({ description: 'Its version.' }),
-  images: z.array(z.string()).max(64).meta({ description: 'Its images, pinned.' }),
-  createdAt: timestamp.meta({ description: 'When it was recorded.' }),
+  version: z.string().meta({ description: 'The version of the revision.' }),
+  images: z.array(z.string()).max(64).meta({ description: 'The images of the revision, with digests.' }),
+  createdAt: timestamp.meta({ description: 'When the revision was recorded.' }),
   outcome: z
     .enum(['Pending', 'Progressing', 'Good', 'Failed', 'RolledBack', 'Superseded'])
-    .meta({ description: 'What became of it.' }),
-  by: z.string().optional().meta({ description: 'Who let it in or took it back, where that is known.' }),
+    .meta({ description: 'The result of the revision.' }),
+  by: z.string().optional().meta({ description: 'Who promoted it or rolled it back, if known.' }),
 });
 export type HistoryEntry = z.infer<typeof historyEntry>;
 
 export const appReleaseStatus = z
   .object({
-    observedGeneration: z.int().optional().meta({ description: 'The generation that this status speaks of.' }),
+    observedGeneration: z
+      .int()
+      .optional()
+      .meta({ description: 'The generation of the spec that this status is about.' }),
     version: z.string().optional().meta({ description: 'The wanted version.' }),
     revision: z.int().optional().meta({ description: 'The wanted revision.' }),
-    stage: z.string().optional().meta({ description: 'The stage that the wanted revision has come to.' }),
-    readyPools: z.string().optional().meta({ description: 'Pools that serve the wanted revision, of all.' }),
+    stage: z.string().optional().meta({ description: 'The last stage that the wanted revision has entered.' }),
+    readyPools: z
+      .string()
+      .optional()
+      .meta({ description: 'The number of pools that serve the wanted revision, and of all pools.' }),
     conditions,
     pools: z
       .array(poolStatus)
@@ -344,7 +348,7 @@ export const appReleaseStatus = z
     history: z.array(historyEntry).max(20).optional().meta({ description: 'The newest revisions, newest first.' }),
   })
   .meta({
-    description: 'What is so: a projection, written by the operator alone; to erase it changes nothing that runs.',
+    description: 'The observed state. Only the operator writes it; erasing it changes nothing that runs.',
   });
 export type AppReleaseStatus = z.infer<typeof appReleaseStatus>;
 
@@ -381,18 +385,23 @@ export const appReleaseKind: KindDefinition = {
       jsonPath: '.status.conditions[?(@.type=="Ready")].reason',
       description: 'The reason of the Ready condition.',
     },
-    { name: 'Stage', type: 'string', jsonPath: '.status.stage', description: 'The stage it has come to.' },
+    {
+      name: 'Stage',
+      type: 'string',
+      jsonPath: '.status.stage',
+      description: 'The last stage that the wanted revision has entered.',
+    },
     {
       name: 'Pools',
       type: 'string',
       jsonPath: '.status.readyPools',
-      description: 'Pools that serve the wanted revision.',
+      description: 'The number of pools that serve the wanted revision.',
     },
     {
       name: 'Available',
       type: 'string',
       jsonPath: '.status.conditions[?(@.type=="Available")].status',
-      description: 'Whether every pool serves a version that works.',
+      description: 'Whether every pool serves a working version.',
       priority: 1,
     },
     {
@@ -409,6 +418,6 @@ export const appReleaseKind: KindDefinition = {
       description: 'The message of the Ready condition.',
       priority: 1,
     },
-    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'When it was created.' },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'When the object was created.' },
   ],
 };

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-/** A text in a form; said by a CEL rule, since the API server's answer to `pattern` shows users an expression only. */
+/** A string that matches a pattern. A CEL rule gives the message, because the API server's answer to `pattern` shows only the expression. */
 function formatted(pattern: RegExp, message: string, maxLength: number, description?: string) {
   return z
     .string()
@@ -9,7 +9,7 @@ function formatted(pattern: RegExp, message: string, maxLength: number, descript
     .meta({ description, 'x-kubernetes-validations': [{ rule: `self.matches('${pattern.source}')`, message }] });
 }
 
-/** A DNS label (RFC 1123), as names of stages and pools. */
+/** A DNS label (RFC 1123), for names of stages and pools. */
 export function dnsLabel(maxLength: number, description: string) {
   const message = 'must be a DNS label: lower case letters, digits and -, with a letter or digit at both ends';
   return formatted(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, message, maxLength, description);
@@ -29,7 +29,7 @@ export function duration(description: string) {
 
 const DURATION = /^([0-9]{1,5}(h|m|s|ms)){1,4}$/;
 
-/** Milliseconds of a GEP-2257 duration; undefined where the text is none. */
+/** Milliseconds of a GEP-2257 duration; undefined for an invalid text. */
 export function parseDuration(text: string): number | undefined {
   const unit: Record<string, number> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
   if (!DURATION.test(text)) return undefined;
@@ -41,7 +41,7 @@ export function parseDuration(text: string): number | undefined {
 
 export const versionText = formatted(
   /^[A-Za-z0-9][A-Za-z0-9._+-]*$/,
-  'must begin with a letter or digit, and hold only letters, digits and . _ + -',
+  'must begin with a letter or digit, and contain only letters, digits and . _ + -',
   128,
 );
 
@@ -54,7 +54,7 @@ export const appProtocol = formatted(
 
 export const stringMap = z.record(z.string(), z.string());
 
-/** Any JSON object that another schema (Kubernetes' own) validates. */
+/** Any JSON object; Kubernetes' own schema validates it. */
 export function opaqueObject(description: string) {
   return z.looseObject({}).meta({ description, 'x-kubernetes-preserve-unknown-fields': true });
 }
@@ -73,16 +73,16 @@ export const timestamp = z.string().meta({ format: 'date-time' });
 
 /** metav1.Condition (https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md). */
 export const conditionSchema = z.object({
-  type: z.string().max(316).meta({ description: 'Which aspect this is about.' }),
-  status: z.enum(['True', 'False', 'Unknown']).meta({ description: 'Whether it holds.' }),
-  reason: z.string().min(1).max(1024).meta({ description: 'Why, in one CamelCase word; a program may rely on it.' }),
-  message: z.string().max(32768).meta({ description: 'Why, for a person.' }),
+  type: z.string().max(316).meta({ description: 'The aspect that the condition is about.' }),
+  status: z.enum(['True', 'False', 'Unknown']).meta({ description: 'Whether the condition is true.' }),
+  reason: z.string().min(1).max(1024).meta({ description: 'The reason, one CamelCase word for programs.' }),
+  message: z.string().max(32768).meta({ description: 'The reason, a text for people.' }),
   lastTransitionTime: timestamp.meta({ description: 'When the status last changed.' }),
   observedGeneration: z
     .int()
     .min(0)
     .optional()
-    .meta({ description: 'The generation of the spec that this speaks of.' }),
+    .meta({ description: 'The generation of the spec that the condition is about.' }),
 });
 export type Condition = z.infer<typeof conditionSchema>;
 
@@ -90,9 +90,13 @@ export const conditions = z
   .array(conditionSchema)
   .max(16)
   .optional()
-  .meta({ description: 'What is so now.', 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] });
+  .meta({
+    description: 'The current conditions.',
+    'x-kubernetes-list-type': 'map',
+    'x-kubernetes-list-map-keys': ['type'],
+  });
 
-/** What every object carries; only the fields that the operator reads. */
+/** Metadata of an object; only the fields that the operator reads. */
 export interface ObjectMeta {
   name: string;
   namespace: string;
@@ -115,7 +119,7 @@ export interface OwnerReference {
   blockOwnerDeletion?: boolean;
 }
 
-/** A kind's CRD, as far as the schema cannot say it. */
+/** The parts of a kind's CRD besides its schemas. */
 export interface KindDefinition {
   kind: string;
   plural: string;
@@ -143,6 +147,6 @@ export interface PrinterColumn {
   type: 'string' | 'integer' | 'date' | 'boolean';
   jsonPath: string;
   description: string;
-  /** 1 hides the column but for -o wide. */
+  /** 1 shows the column only with `-o wide`. */
   priority?: 1;
 }

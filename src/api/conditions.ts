@@ -15,7 +15,7 @@ export function conditionIs(
 
 export type ConditionDraft = Pick<Condition, 'type' | 'status' | 'message'> & { reason: Reason };
 
-/** Sets conditions by type; lastTransitionTime moves only when the status does (API conventions). */
+/** Sets conditions by type; lastTransitionTime changes only with the status (API conventions). */
 export function withConditions(
   existing: readonly Condition[] | undefined,
   drafts: readonly ConditionDraft[],

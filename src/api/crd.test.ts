@@ -33,7 +33,7 @@ describe.each(KINDS.map((kind) => [kind.kind, kind] as const))('the CRD of %s', 
     expect(kind.columns.at(-1)).toMatchObject({ name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' });
   });
 
-  it('says in words what each CEL rule wants', () => {
+  it('has a message for each CEL rule', () => {
     const rules = [['', schemaOf(kind)] as const, ...fields(schemaOf(kind), '')].flatMap(
       ([, schema]) => (schema['x-kubernetes-validations'] ?? []) as { message?: string }[],
     );
@@ -41,7 +41,7 @@ describe.each(KINDS.map((kind) => [kind.kind, kind] as const))('the CRD of %s', 
     expect(rules.filter((rule) => !rule.message)).toEqual([]);
   });
 
-  it('bounds every list, as the cost of CEL rules and the size of objects need it', () => {
+  it('limits every list, because of the cost of CEL rules and the size of objects', () => {
     const unbounded = fields(schemaOf(kind), kind.kind).filter(
       ([, field]) => field.type === 'array' && field.maxItems === undefined,
     );
@@ -59,14 +59,14 @@ describe('structuralSchema', () => {
     });
   });
 
-  it('writes numbers-or-percentages in the one form that the API server takes', () => {
+  it('writes numbers-or-percentages in the only form that the API server accepts', () => {
     expect(structuralSchema(intOrPercent, 'spec')).toMatchObject({
       anyOf: [{ type: 'integer' }, { type: 'string' }],
       'x-kubernetes-int-or-string': true,
     });
   });
 
-  it('leaves objects open whose fields Kubernetes knows better', () => {
+  it('keeps unknown fields of objects that Kubernetes validates', () => {
     const open = { 'x-kubernetes-preserve-unknown-fields': true };
     expect(structuralSchema(opaqueObject('Resources.'), 'spec')).toEqual({
       description: 'Resources.',
@@ -81,7 +81,7 @@ describe('structuralSchema', () => {
     });
   });
 
-  it('keeps maps, defaults, timestamps, and leaves fields with defaults optional', () => {
+  it('keeps maps, defaults and timestamps, and does not require fields with defaults', () => {
     const schema = z.object({ labels: stringMap, at: timestamp, paused: z.boolean().default(false) });
     expect(structuralSchema(schema, 'spec')).toEqual({
       type: 'object',
@@ -94,12 +94,12 @@ describe('structuralSchema', () => {
     });
   });
 
-  it('says the default in the description, for kubectl explain', () => {
+  it('adds the default to the description, for kubectl explain', () => {
     const schema = z.int().max(9).default(3).meta({ description: 'Pods.' });
     expect(structuralSchema(schema, 'spec')).toMatchObject({ description: 'Pods. Default: 3.', default: 3 });
   });
 
-  it('names the field that a CRD cannot hold', () => {
+  it('names the field that a CRD cannot express', () => {
     const list = (choice: z.ZodType) => z.object({ list: z.array(z.object({ choice })) });
     const failure = (keyword: string) => `spec.list[].choice: a CRD’s schema has no ${keyword}`;
     expect(() => structuralSchema(list(z.string().meta({ title: 'T' })), 'spec')).toThrow(failure('title'));
@@ -108,7 +108,7 @@ describe('structuralSchema', () => {
 });
 
 describe('duration', () => {
-  it.each(['0s', '90s', '1h30m', '500ms', '1h2m3s4ms'])('takes %s, in the schema and in parseDuration', (text) => {
+  it.each(['0s', '90s', '1h30m', '500ms', '1h2m3s4ms'])('accepts %s, in the schema and in parseDuration', (text) => {
     expect(duration('How long.').safeParse(text).success).toBe(true);
     expect(parseDuration(text)).toBeDefined();
   });

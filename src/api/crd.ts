@@ -3,7 +3,7 @@ import type { KindDefinition, PrinterColumn } from './common.ts';
 import { GROUP, VERSION } from './meta.ts';
 
 /**
- * A schema as a CRD may hold it
+ * The schema dialect of CRDs
  * (https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema).
  */
 export interface StructuralSchema {
@@ -42,7 +42,7 @@ export interface CustomResourceDefinition {
   };
 }
 
-/** The keywords that may stand in a CRD's schema, in the order in which they are written. */
+/** The keywords of a CRD's schema that this project uses, in the order of the output. */
 const KEYWORDS = [
   'description',
   'type',
@@ -71,7 +71,7 @@ const KEYWORDS = [
 
 /**
  * The CRD of a kind.
- * @throws Error naming the field, where its zod schema says what a CRD cannot
+ * @throws Error that names the field whose zod schema has no equivalent in a CRD
  */
 export function toCustomResourceDefinition(kind: KindDefinition): CustomResourceDefinition {
   return {
@@ -86,7 +86,7 @@ export function toCustomResourceDefinition(kind: KindDefinition): CustomResource
         plural: kind.plural,
         singular: kind.singular,
         shortNames: kind.shortNames,
-        // Not a name of a kind: `kubectl get apprelease web` would be taken for the category.
+        // Must differ from the names of kinds: otherwise `kubectl get apprelease web` would use the category.
         categories: ['apprelease-all'],
       },
       scope: kind.scope,
@@ -113,7 +113,7 @@ function rootSchema(kind: KindDefinition): StructuralSchema {
     properties: {
       apiVersion: { description: 'The version of the schema of this object.', type: 'string' },
       kind: { description: 'The kind of this object.', type: 'string' },
-      metadata: { type: 'object' }, // the API server describes it, and forbids more here
+      metadata: { type: 'object' }, // The API server describes it and allows no more here.
       spec: structuralSchema(kind.spec, 'spec'),
       status: structuralSchema(kind.status, 'status'),
     },
@@ -121,8 +121,8 @@ function rootSchema(kind: KindDefinition): StructuralSchema {
 }
 
 /**
- * The structural schema of a zod schema; `path` names it in errors.
- * @throws Error naming the field, where the zod schema says what a CRD cannot
+ * The structural schema of a zod schema. Errors contain `path`.
+ * @throws Error that names the field whose zod schema has no equivalent in a CRD
  */
 export function structuralSchema(schema: z.ZodType, path: string): StructuralSchema {
   const json = z.toJSONSchema(schema, { target: 'openapi-3.0', io: 'input', unrepresentable: 'throw' });
@@ -141,7 +141,7 @@ function structural(node: Record<string, unknown>, path: string): StructuralSche
   );
 }
 
-/** Of unions a CRD knows only int-or-string. */
+/** A CRD's schema has no unions but int-or-string. */
 function isKnown(keyword: string, schema: Record<string, unknown>): boolean {
   if (keyword === 'anyOf') return schema['x-kubernetes-int-or-string'] === true;
   return KEYWORDS.some((known) => known === keyword);
@@ -165,19 +165,19 @@ function converted(keyword: (typeof KEYWORDS)[number], value: unknown, path: str
   }
 }
 
-/** `kubectl explain` shows descriptions, but no defaults. */
+/** Adds the default to the description, because `kubectl explain` shows no defaults. */
 function describedDefault({ description, default: value }: Record<string, unknown>): Record<string, unknown> {
   const isScalar = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
   return typeof description === 'string' && isScalar ? { description: `${description} Default: ${value}.` } : {};
 }
 
-/** One node in Kubernetes' dialect; its children are still zod's. */
+/** Converts one node to Kubernetes' dialect, without its children. */
 function adapted(node: Record<string, unknown>): Record<string, unknown> {
   if (node['x-kubernetes-int-or-string'] === true) {
     return { ...node, anyOf: [{ type: 'integer' }, { type: 'string' }] };
   }
   if (node['x-kubernetes-preserve-unknown-fields'] === true) {
-    // Without a type it may be anything: a CRD cannot say which types.
+    // No type, so any value: a CRD cannot list several types.
     return { ...node, properties: nonEmpty(node.properties), additionalProperties: undefined, anyOf: undefined };
   }
   if (node.type === 'integer') return { ...node, ...integerBounds(node) };
@@ -188,7 +188,7 @@ function nonEmpty(properties: unknown): unknown {
   return Object.keys(properties ?? {}).length > 0 ? properties : undefined;
 }
 
-/** zod bounds every integer by what a double can hold; Kubernetes has formats for that. */
+/** zod limits every integer to the range of a double; Kubernetes has formats for that. */
 function integerBounds({ minimum, maximum }: Record<string, unknown>): Record<string, unknown> {
   const max = maximum === Number.MAX_SAFE_INTEGER ? undefined : maximum;
   return {

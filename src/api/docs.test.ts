@@ -1,4 +1,4 @@
-// What the pages of docs/ link to, and the files that the pages for contributors name, are there.
+// The links in docs/ work, and the files that the pages for contributors name exist.
 import { existsSync, readdirSync } from 'node:fs';
 import { access, glob, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, '../..');
 const pages: string[] = [];
 for await (const page of glob('docs/*.md', { cwd: root })) pages.push(page);
 
-/** As GitHub makes it of a heading. */
+/** The anchor that GitHub generates for a heading. */
 function anchorOf(heading: string): string {
   return heading
     .toLowerCase()
@@ -16,7 +16,7 @@ function anchorOf(heading: string): string {
     .replaceAll(' ', '-');
 }
 
-/** Why a link leads nowhere. */
+/** Why a link is broken; undefined if it works. */
 async function fault(page: string, link: string): Promise<string | undefined> {
   const [file = '', anchor] = link.split('#');
   const path = file === '' ? join(root, page) : join(root, dirname(page), file);
@@ -34,7 +34,7 @@ async function fault(page: string, link: string): Promise<string | undefined> {
   return anchors.includes(anchor) ? undefined : `${link}: no such heading`;
 }
 
-it.each(pages)('every link of %s leads somewhere', async (page) => {
+it.each(pages)('every link of %s works', async (page) => {
   const text = await readFile(join(root, page), 'utf8');
   const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link);
   const faults = await Promise.all(links.filter((link) => !/^\w+:/.test(link)).map((link) => fault(page, link)));
@@ -42,7 +42,7 @@ it.each(pages)('every link of %s leads somewhere', async (page) => {
 });
 
 it.each(['docs/architecture.md', 'docs/releasing.md', 'CONTRIBUTING.md'])(
-  'every file that %s names is there',
+  'every file that %s names exists',
   async (page) => {
     const text = await readFile(join(root, page), 'utf8');
     const named = [...text.matchAll(/`((?:src|test|scripts|docs|manifests|charts)\/[\w./-]+)`/g)].map(
@@ -53,7 +53,7 @@ it.each(['docs/architecture.md', 'docs/releasing.md', 'CONTRIBUTING.md'])(
   },
 );
 
-it('the layers of docs/architecture.md are those of src/', async () => {
+it('docs/architecture.md lists the layers of src/', async () => {
   const text = await readFile(join(root, 'docs/architecture.md'), 'utf8');
   const [, layers = ''] = text.split(/^## Layers$/m);
   const inDocs = [...layers.matchAll(/^\|(.*?)\|/gm)].flatMap(([, cell = '']) =>

@@ -1,4 +1,4 @@
-// `make verify` fails where a generated file is not what the schemas say.
+// `make verify` fails if a generated file differs from the schemas.
 import { execFile } from 'node:child_process';
 import { appendFile, cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(copy, { recursive: true }));
 
-/** What it prints, and its exit status. */
+/** Output and exit status of the script. */
 async function generate(...args: string[]): Promise<{ code: number; stderr: string }> {
   const script = join(copy, 'scripts/generate.ts');
   return promisify(execFile)(process.execPath, [script, ...args]).then(
@@ -28,7 +28,7 @@ async function generate(...args: string[]): Promise<{ code: number; stderr: stri
   );
 }
 
-it('names each file that differs, is missing or is too many; generating mends it', { timeout: 60_000 }, async () => {
+it('names each file that differs, is missing or has no kind; generating fixes them', { timeout: 60_000 }, async () => {
   await generate();
   expect(await generate('--check')).toEqual({ code: 0, stderr: '' });
 
@@ -36,7 +36,7 @@ it('names each file that differs, is missing or is too many; generating mends it
   const text = await readFile(schema, 'utf8');
   await writeFile(
     schema,
-    text.replace('Stops steps forward, never a rollback or a move to other VMs.', 'Another description.'),
+    text.replace('Stops promotions, but no rollback and no move to other VMs.', 'Another description.'),
   );
   await rm(join(copy, 'crds/apprelease.dev_releaserollbacks.yaml'));
   await appendFile(join(copy, 'crds/left-over.yaml'), 'kind: Nothing\n');
@@ -47,7 +47,7 @@ it('names each file that differs, is missing or is too many; generating mends it
   expect(stderr).toMatch(/^crds\/apprelease\.dev_appreleases\.yaml is not .*line \d+ should be .*Another description/m);
   expect(stderr).toMatch(/^docs\/reference\.md is not .*Another description/m);
   expect(stderr).toMatch(/^crds\/apprelease\.dev_releaserollbacks\.yaml is not .*the file is missing$/m);
-  expect(stderr).toMatch(/^crds\/left-over\.yaml is not .*no kind makes this file$/m);
+  expect(stderr).toMatch(/^crds\/left-over\.yaml is not .*no kind generates this file$/m);
   expect(stderr).toMatch(/^charts\/apprelease-operator\/README\.md is not .*`workers` +\| `17`/m);
   expect(stderr).toContain('make generate');
 

@@ -4,5 +4,5 @@ import { releasePromotionKind } from './release-promotion.ts';
 import { releaseRollbackKind } from './release-rollback.ts';
 import { vmPoolKind } from './vm-pool.ts';
 
-/** Every kind of the group; each has a CRD in crds/. */
+/** All kinds of the API group. Each has a CRD in crds/. */
 export const KINDS: readonly KindDefinition[] = [appReleaseKind, releaseRollbackKind, releasePromotionKind, vmPoolKind];

@@ -21,7 +21,7 @@ function onNodes(requiredDuringSchedulingIgnoredDuringExecution: unknown) {
   return ofPod({ affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution } } });
 }
 
-describe('a field that is read has the type that Kubernetes gives it', () => {
+describe('a field that the operator reads has the type that Kubernetes gives it', () => {
   test.each<[string, object]>([
     ['spec.containers.0.env', ofContainer({ env: { A: 'b' } })],
     ['spec.containers.0.env.0', ofContainer({ env: ['A=b'] })],
@@ -75,20 +75,20 @@ describe('a field that is read has the type that Kubernetes gives it', () => {
     expect(error?.issues.map((issue) => issue.path.join('.'))).toEqual([path]);
   });
 
-  test('also in what differs in a pool', () => {
+  test('also in the template of a pool', () => {
     const { error } = poolTemplateSchema.safeParse({
       spec: { containers: [{ name: 'main', resources: { limits: '1Gi' } }] },
     });
     expect(error?.issues.map((issue) => issue.path.join('.'))).toEqual(['spec.containers.0.resources.limits']);
   });
 
-  test('an amount may be a number or a text, a whole one or not', () => {
+  test('an amount may be a number or a string, whole or fractional', () => {
     const template = ofContainer({ resources: { requests: { cpu: 0.5, memory: '1Gi', 'example.com/gpu': 1 } } });
     expect(podTemplate.safeParse(template).data).toEqual(template);
   });
 });
 
-test('nothing is added, left out or put in another order', () => {
+test('parsing adds, removes and reorders nothing', () => {
   const template = {
     metadata: { labels: { app: 'web' } },
     spec: {
@@ -128,13 +128,13 @@ describe('the schema of the CRD', () => {
     expect(closed).toEqual([]);
   });
 
-  test('merges no list but those that it merged before, and defaults nothing', () => {
+  test('merges only the lists that it merged before, and has no defaults', () => {
     const merged = all.filter(({ schema }) => schema['x-kubernetes-list-type'] !== undefined);
     expect(merged.map(({ name }) => name)).toEqual(['containers', 'initContainers']);
     expect(all.filter(({ schema }) => 'default' in schema)).toEqual([]);
   });
 
-  test('takes null wherever a field may be left out', () => {
+  test('accepts null for every optional field', () => {
     const strict = all.flatMap(({ schema }) => {
       const required = new Set((schema.required as string[] | undefined) ?? []);
       return Object.entries(schema.properties ?? {})

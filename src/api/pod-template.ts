@@ -1,14 +1,14 @@
 /**
- * The schemas of what pods are made from: Kubernetes' own, as far as they are read here. They say of which type a field
- * is, so that the API server refuses what could not be read. All else is Kubernetes' to judge: they add no default, no
- * order and no limit that a template could meet.
+ * The schemas of pod templates: the fields of Kubernetes' PodTemplateSpec that the operator reads. They declare the type
+ * of each field, so that the API server refuses a value of another type. Kubernetes validates everything else: the
+ * schemas add no default, no order and no limit that a template could reach.
  */
 import * as z from 'zod';
 import { dnsLabel, opaqueObject, stringMap } from './common.ts';
 
 const OPEN = { 'x-kubernetes-preserve-unknown-fields': true };
 
-/** No name twice; server-side apply merges by it. */
+/** Names are unique; server-side apply merges by name. */
 export const mapByName = { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] };
 
 export function metadataOf(objects: string) {
@@ -20,12 +20,12 @@ export function metadataOf(objects: string) {
     .meta({ description: `Labels and annotations of ${objects}.` });
 }
 
-/** A field that may be left out, and be null instead, as in a Deployment: nulls are taken away before a spec is parsed. */
+/** An optional field that may also be null, as in a Deployment. Nulls are removed before a spec is parsed. */
 function field<Schema extends z.ZodType>(description: string, schema: Schema) {
   return schema.optional().meta({ description, nullable: true });
 }
 
-/** More entries than a template has room for (see validate.ts). */
+/** More entries than fit into a template (see src/release/state/validation.ts). */
 const ENTRIES = 65_536;
 
 function listOf<Schema extends z.ZodType>(item: Schema) {
@@ -40,8 +40,8 @@ type Fields<Base extends z.ZodObject, Shape extends z.core.$ZodLooseShape> = z.i
   z.infer<z.ZodObject<Shape, z.core.$loose>>;
 
 /**
- * An object with more fields, which are judged and handed on as they were given: the output of a schema has its keys, at
- * every depth, in an order of its own.
+ * Adds fields that are validated but passed on as they were given. The output of a schema would have its keys in another
+ * order, at every depth.
  */
 function withFields<Base extends z.ZodObject, Shape extends z.core.$ZodLooseShape>(base: Base, shape: Shape) {
   const judge = z.looseObject(shape);
@@ -61,12 +61,12 @@ function mapOf<Schema extends z.ZodType>(value: Schema) {
 
 const text = z.string();
 const labels = mapOf(z.string().meta({ nullable: true }));
-/** A number or a text; a CRD has no type for both that takes 0.5. */
+/** A number or a string. A CRD has no type for both that accepts 0.5. */
 const quantities = mapOf(z.union([z.string(), z.number()], 'must be a quantity such as 500m or 1Gi').meta(OPEN));
 
 const resources = withFields(z.looseObject({}), {
-  requests: field('What is asked for, by resource.', quantities),
-  limits: field('What is given at most, by resource.', quantities),
+  requests: field('The requests, by resource.', quantities),
+  limits: field('The limits, by resource.', quantities),
 });
 
 const namedImage = z.looseObject({
@@ -75,50 +75,50 @@ const namedImage = z.looseObject({
     .string()
     .min(1)
     .max(1024)
-    .meta({ description: 'An image by tag or digest. A tag is resolved to a digest once and never again.' }),
+    .meta({ description: 'An image by tag or digest. The operator resolves a tag to a digest once.' }),
 });
 
 const container = withFields(namedImage, {
-  imagePullPolicy: field('When the image is pulled. IfNotPresent unless given.', text),
-  restartPolicy: field('Always makes a sidecar of an init container.', text),
+  imagePullPolicy: field('When the image is pulled. Default: IfNotPresent.', text),
+  restartPolicy: field('Always makes an init container a sidecar.', text),
   ports: field(
-    'The ports; a Service’s targetPort may name one.',
+    'The ports. A Service’s targetPort may name one.',
     listOf(
       open({
         name: field('The name of the port.', text),
-        protocol: field('Its protocol.', text),
-        hostPort: field('The port of the VM.', z.int()),
+        protocol: field('The protocol.', text),
+        hostPort: field('The port on the VM.', z.int()),
       }),
     ),
   ),
-  env: field('Variables.', listOf(open({ name: text.meta({ description: 'The variable.' }) }))),
-  resources: field('What the container asks for and is given.', resources),
+  env: field('Environment variables.', listOf(open({ name: text.meta({ description: 'The name of the variable.' }) }))),
+  resources: field('Requests and limits of the container.', resources),
 });
 
-/** A container as Kubernetes has it; the fields that are read here, the others untouched. */
+/** A Kubernetes container: the fields that the operator reads; other fields are kept. */
 export type Container = z.infer<typeof container>;
 
 const requirements = listOf(
   open({
     key: field('The label.', text),
-    operator: field('How it is compared.', text),
-    values: field('With what.', listOf(text)),
+    operator: field('How the label is compared.', text),
+    values: field('The values to compare with.', listOf(text)),
   }),
 );
 
 const affinity = open({
   nodeAffinity: field(
-    'Which VMs.',
+    'Selects VMs.',
     open({
       requiredDuringSchedulingIgnoredDuringExecution: field(
-        'What a VM must have.',
+        'What a VM must match.',
         open({
           nodeSelectorTerms: field(
-            'One of them must hold.',
+            'The terms; one of them must match.',
             listOf(
               open({
-                matchExpressions: field('By labels.', requirements),
-                matchFields: field('By fields.', requirements),
+                matchExpressions: field('Requirements on labels.', requirements),
+                matchFields: field('Requirements on fields.', requirements),
               }),
             ),
           ),
@@ -127,10 +127,10 @@ const affinity = open({
     }),
   ),
   podAntiAffinity: field(
-    'Away from which pods.',
+    'Pods to keep apart from.',
     open({
       requiredDuringSchedulingIgnoredDuringExecution: field(
-        'Pods that must not be there.',
+        'Terms for pods that must not be in the same domain.',
         listOf(opaqueObject('A core/v1 PodAffinityTerm.')),
       ),
     }),
@@ -139,19 +139,19 @@ const affinity = open({
 
 const spread = open({
   topologyKey: field('The label whose values are the domains.', text),
-  maxSkew: field('How uneven it may be.', z.int()),
-  minDomains: field('How many domains there should be.', z.int()),
-  whenUnsatisfiable: field('What is done where it cannot be kept.', text),
+  maxSkew: field('The maximum difference between domains.', z.int()),
+  minDomains: field('The minimum number of domains.', z.int()),
+  whenUnsatisfiable: field('What happens if the constraint cannot be met.', text),
   labelSelector: field(
-    'Which pods count.',
+    'The pods that count.',
     open({
-      matchLabels: field('By labels.', labels),
-      matchExpressions: field('By requirements.', requirements),
+      matchLabels: field('Labels.', labels),
+      matchExpressions: field('Requirements on labels.', requirements),
     }),
   ),
-  matchLabelKeys: field('Labels of the pod that count besides.', listOf(text)),
-  nodeAffinityPolicy: field('Whether VMs that the pod cannot go to count.', text),
-  nodeTaintsPolicy: field('Whether VMs with taints count.', text),
+  matchLabelKeys: field('Keys of pod labels that must match too.', listOf(text)),
+  nodeAffinityPolicy: field('Whether VMs count that the pod does not select.', text),
+  nodeTaintsPolicy: field('Whether VMs count whose taints the pod does not tolerate.', text),
 });
 
 const containers = z.looseObject({
@@ -173,24 +173,24 @@ const podSpec = withFields(containers, {
     listOf(
       open({
         image: field(
-          'An image that is mounted: pinned as those of containers are.',
+          'An image volume. The image is pinned like those of containers.',
           open({
             reference: field('The image.', text),
-            pullPolicy: field('When the image is pulled. IfNotPresent unless given.', text),
+            pullPolicy: field('When the image is pulled. Default: IfNotPresent.', text),
           }),
         ),
-        persistentVolumeClaim: field('A claim.', opaqueObject('A claim.')),
+        persistentVolumeClaim: field('A volume claim.', opaqueObject('A volume claim.')),
       }),
     ),
   ),
   imagePullSecrets: field('Secrets to pull with.', listOf(open({ name: field('The name of the Secret.', text) }))),
   serviceAccountName: field('The service account.', text),
   serviceAccount: field('The older name of serviceAccountName.', text),
-  restartPolicy: field('Always, as in every Deployment.', text),
-  hostNetwork: field('Whether the pods are in the network of their VM.', z.boolean()),
-  nodeSelector: field('Labels of the VMs, besides those of the pool.', labels),
+  restartPolicy: field('Must be Always, as in every Deployment.', text),
+  hostNetwork: field('Whether the pods use the network of their VM.', z.boolean()),
+  nodeSelector: field('Labels of the VMs, in addition to those of the pool.', labels),
   tolerations: field(
-    'Taints that are tolerated, besides those of the pool.',
+    'Tolerations, in addition to those of the pool.',
     listOf(
       open({
         key: field('The taint’s key.', text),
@@ -200,10 +200,10 @@ const podSpec = withFields(containers, {
       }),
     ),
   ),
-  affinity: field('Where the pods may be.', affinity),
+  affinity: field('Where the pods may run.', affinity),
   topologySpreadConstraints: field('How the pods are spread.', listOf(spread)),
-  overhead: field('What the runtime takes, by resource.', quantities),
-  resources: field('What the pod asks for as a whole.', resources),
+  overhead: field('The overhead of the runtime, by resource.', quantities),
+  resources: field('Pod-level requests and limits.', resources),
 });
 
 export const podTemplate = z
@@ -211,10 +211,10 @@ export const podTemplate = z
     metadata: metadataOf('the pods').optional(),
     spec: podSpec.meta({
       description:
-        'A core/v1 PodSpec. Described are the fields that the operator reads; the others may stand here too.',
+        'A core/v1 PodSpec. The schema describes the fields that the operator reads; all other fields are allowed too.',
     }),
   })
-  .meta({ description: 'The PodTemplateSpec of every pool. Its images may name tags: they are pinned to digests.' });
+  .meta({ description: 'The PodTemplateSpec of every pool. Images may name tags; the operator pins them to digests.' });
 export type PodTemplate = z.infer<typeof podTemplate>;
 
 export const poolTemplateSchema = z
@@ -228,7 +228,7 @@ export const poolTemplateSchema = z
             z.object({
               name: dnsLabel(63, 'The name of a container of the template.'),
               env: z
-                .array(open({ name: z.string().min(1).meta({ description: 'The variable.' }) }))
+                .array(open({ name: z.string().min(1).meta({ description: 'The name of the variable.' }) }))
                 .max(256)
                 .optional()
                 .meta({ description: 'Variables added or replaced by name.', ...mapByName }),
@@ -243,14 +243,14 @@ export const poolTemplateSchema = z
           .max(32)
           .optional()
           .meta({
-            description: 'What differs per container. Images never do: every pool runs the same digests.',
+            description: 'Differences per container. Images never differ: every pool runs the same digests.',
             ...mapByName,
           }),
       })
       .optional()
-      .meta({ description: 'What differs in the pod spec.' }),
+      .meta({ description: 'Differences in the pod spec.' }),
   })
-  .meta({ description: 'What differs from spec.template in this pool. Images never do.' });
+  .meta({ description: 'Differences from spec.template in this pool. Images never differ.' });
 export type PoolTemplate = z.infer<typeof poolTemplateSchema>;
 
 export const toleration = z
@@ -265,7 +265,7 @@ export const toleration = z
     tolerationSeconds: z.int().optional().meta({ description: 'How long a NoExecute taint is tolerated, in seconds.' }),
   })
   .meta({
-    // Kubernetes' own rules: a wrong toleration would come out in the middle of a rollout only.
+    // Kubernetes' own rules. Without them, a wrong toleration would only fail in the middle of a rollout.
     'x-kubernetes-validations': [
       {
         rule: "(has(self.key) && self.key != '') || (has(self.operator) && self.operator == 'Exists')",
@@ -277,7 +277,7 @@ export const toleration = z
       },
       {
         rule: "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
-        message: 'tolerationSeconds belongs to the effect NoExecute',
+        message: 'tolerationSeconds needs the effect NoExecute',
       },
     ],
   });

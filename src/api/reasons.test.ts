@@ -1,4 +1,4 @@
-// The list of reasons is what the source gives, and the troubleshooting page says what each of them means.
+// The source uses every reason of the list, and the troubleshooting page explains each of them.
 import { glob, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -21,8 +21,8 @@ function section(page: string, heading: string): string {
   return page.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? '';
 }
 
-// The types see to it that nothing is given that the list does not have.
-it('lists no reason that nothing gives', async () => {
+// The compiler rejects reasons that are not in the list.
+it('lists no unused reason', async () => {
   const text = await source();
   const unused = kinds.flatMap(reasonsOfKind).filter((reason) => !text.includes(`'${reason}'`));
   expect(unused).toEqual([]);

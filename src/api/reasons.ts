@@ -1,6 +1,6 @@
-/** Every condition of every kind, and every reason that it can have. The types of the rules that give them are made of this. */
+/** Every condition of every kind, with all its reasons. The types of the rules derive from this list. */
 
-/** What is wrong with a spec, though the API server took it. */
+/** Faults of a spec that the API server accepted. */
 const SPEC = [
   'InvalidSpec',
   'UnknownPool',
@@ -13,7 +13,7 @@ const SPEC = [
   'InternalError',
 ] as const;
 
-/** Why no digest is known, where a person must do something about it. */
+/** Registry failures that need a person. */
 const REGISTRY_REFUSES = [
   'InvalidReference',
   'NotFound',
@@ -23,7 +23,7 @@ const REGISTRY_REFUSES = [
   'TLS',
 ] as const;
 
-/** Why no digest is known yet, where time may heal it. */
+/** Registry failures that may pass with time. */
 const REGISTRY_FAILS = [
   'RegistryUnavailable',
   'Timeout',
@@ -35,10 +35,10 @@ const REGISTRY_FAILS = [
   'Aborted',
 ] as const;
 
-/** Why nothing goes back by itself though a version has failed. */
+/** Why the operator does not roll back a failed version. */
 const STAYS = ['NothingToReturnTo', 'Barrier', 'PreviousFailsToo', 'RollbackRejected'] as const;
 
-/** What keeps a version out of a stage. */
+/** Reasons of the gates that keep a version out of a stage. */
 const GATES = [
   'Soaking',
   'WaitingForApproval',
@@ -62,7 +62,7 @@ const UNDER_WAY = [
 ] as const;
 
 export interface ConditionInfo {
-  /** What it says when it is True. */
+  /** The meaning of status True. */
   means: string;
   True?: readonly string[];
   False?: readonly string[];
@@ -72,18 +72,18 @@ export interface ConditionInfo {
 export const CONDITIONS = {
   AppRelease: {
     Ready: {
-      means: 'The wanted version is in every pool.',
+      means: 'The wanted version serves in every pool.',
       True: ['Released'],
       False: [...new Set([...UNDER_WAY, ...STALLED])],
     },
     Available: {
-      means: 'Every pool serves a version that works, whichever it is: what a pager should watch.',
+      means: 'Every pool serves a working version, wanted or not. A pager should watch this condition.',
       True: ['Available'],
       False: ['NothingServed', 'PoolsUnavailable'],
     },
-    Reconciling: { means: 'Something is under way or is waited for.', True: UNDER_WAY, False: ['Idle'] },
+    Reconciling: { means: 'A step is in progress or waits.', True: UNDER_WAY, False: ['Idle'] },
     Stalled: {
-      means: 'Nothing goes on by itself: a person is needed.',
+      means: 'The release needs a person to continue.',
       True: [...STALLED, 'RollbackFailed'],
       False: ['NotStalled'],
     },
@@ -94,42 +94,42 @@ export const CONDITIONS = {
       Unknown: ['Resolving', ...SPEC],
     },
     CapacityAvailable: {
-      means: 'No pod waits for room.',
+      means: 'No pod lacks room.',
       True: ['Fits'],
       False: ['NoCapacity', 'Unschedulable'],
     },
     DisruptionLimited: {
-      means: 'A drain takes only part of a pool at a time.',
+      means: 'A drain can evict only a part of each pool at a time.',
       True: ['Budgeted', 'ForeignBudget'],
       False: ['NothingToLimit'],
     },
     Placed: {
-      means: 'What serves is on the VMs that the spec names.',
+      means: 'The serving pods are on the VMs that the spec selects.',
       True: ['AsSpecified'],
       False: ['Moving', 'NoCapacity', 'MoveNotReady'],
     },
     RolledBack: { means: 'A rollback is in force.', True: ['HeldByRollback'], False: ['NotRolledBack'] },
-    Paused: { means: 'Steps forward are stopped; rollbacks are not.', True: ['Paused'], False: ['NotPaused'] },
+    Paused: { means: 'Promotions are stopped; rollbacks are not.', True: ['Paused'], False: ['NotPaused'] },
     Contested: {
-      means: 'Somebody else keeps changing what the operator owns.',
+      means: 'Another manager keeps changing fields that the operator owns.',
       True: ['FieldsContested'],
       False: ['NotContested'],
     },
   },
   ReleaseRollback: {
     Accepted: {
-      means: 'Its targets are stored.',
+      means: 'The targets are stored.',
       True: ['Accepted'],
       False: ['NothingRuns', 'UnknownPool', 'SharedService', 'NoTarget'],
     },
     Complete: {
-      means: 'Every pool that it holds serves its target.',
+      means: 'Every pool that the rollback holds serves its target.',
       True: ['Complete'],
       False: ['InProgress', 'Rejected', 'Superseded', 'Ended'],
     },
-    Superseded: { means: 'Later rollbacks took all of its pools over.', True: ['LaterRollback'], False: ['Latest'] },
+    Superseded: { means: 'Later rollbacks took over all of its pools.', True: ['LaterRollback'], False: ['Latest'] },
     InForce: {
-      means: 'It keeps pools where it put them.',
+      means: 'The rollback holds pools at their targets.',
       True: ['Holding'],
       False: ['Rejected', 'Superseded', 'Ended'],
     },
@@ -137,13 +137,13 @@ export const CONDITIONS = {
   },
   ReleasePromotion: {
     Accepted: {
-      means: 'It is bound to the wanted revision, and may still be spent.',
+      means: 'The promotion is bound to the wanted revision and not used up.',
       True: ['Accepted'],
       False: ['UnknownStage', 'UnknownRevision', 'Superseded', 'RolledBack', 'AlreadyEntered'],
       Unknown: ['WaitingForRevision', 'HeldByRollback'],
     },
     Complete: {
-      means: 'The stage was entered.',
+      means: 'The revision entered the stage.',
       True: ['StageEntered'],
       False: [
         'Entering',
@@ -162,14 +162,14 @@ export const CONDITIONS = {
     Waiting: { means: 'It waits for its AppRelease.', True: ['ReleaseNotFound'] },
   },
   VMPool: {
-    Ready: { means: 'Every VM is ready for pods.', True: ['NodesReady'], False: ['NodesNotReady', 'NoNodes'] },
-    Draining: { means: 'VMs are cordoned or on their way out.', True: ['NodesDraining'], False: ['NotDraining'] },
+    Ready: { means: 'Every VM accepts new pods.', True: ['NodesReady'], False: ['NodesNotReady', 'NoNodes'] },
+    Draining: { means: 'VMs are cordoned or being removed.', True: ['NodesDraining'], False: ['NotDraining'] },
     Skewed: {
-      means: 'VMs of the pool run different systems, kernels or kubelets: a patch is under way, or was forgotten.',
+      means: 'The VMs run different operating systems, kernels or kubelets: a patch is in progress or incomplete.',
       True: ['VersionsDiffer'],
       False: ['NotSkewed'],
     },
-    Overlapping: { means: 'Another pool matches the same VMs.', True: ['SharedNodes'], False: ['NotOverlapping'] },
+    Overlapping: { means: 'Another VMPool matches some of the VMs.', True: ['SharedNodes'], False: ['NotOverlapping'] },
     Empty: { means: 'No VM matches.', True: ['NoNodes'], False: ['NotEmpty'] },
   },
 } as const satisfies Record<string, Record<string, ConditionInfo>>;
@@ -179,12 +179,12 @@ type Leaves<T> = T extends readonly (infer Leaf)[] ? Leaf : T extends object ? L
 /** Any reason of any condition. */
 export type Reason = Leaves<typeof CONDITIONS>;
 
-/** The reasons of a condition with a status. */
+/** The reasons of a condition for one status. */
 export function reasonsOf(condition: ConditionInfo, status: 'True' | 'False' | 'Unknown'): readonly string[] {
   return condition[status] ?? [];
 }
 
-/** Every reason of a kind's conditions, once. */
+/** Every reason of a kind's conditions, without duplicates. */
 export function reasonsOfKind(kind: keyof typeof CONDITIONS): string[] {
   const conditions = Object.values<ConditionInfo>(CONDITIONS[kind]);
   const all = conditions.flatMap((one) => [one.True, one.False, one.Unknown].flatMap((reasons) => reasons ?? []));

@@ -9,22 +9,22 @@ export const releaseRollbackSpec = z
     release: dnsLabel(40, 'The AppRelease, in the same namespace.'),
     toVersion: versionText
       .optional()
-      .meta({ description: 'The version to return to: its newest revision that is good in the pool.' }),
-    toRevision: z.int().min(1).optional().meta({ description: 'The revision to return to, by its number.' }),
+      .meta({ description: 'The target version: its newest revision that is good in the pool.' }),
+    toRevision: z.int().min(1).optional().meta({ description: 'The number of the target revision.' }),
     pools: z.array(dnsLabel(63, 'A pool.')).min(1).max(256).optional().meta({
-      description: 'The pools to take back. Default: all; then no pool is moved forward.',
+      description: 'The pools to roll back. Default: all; then no pool changes to a newer revision.',
       'x-kubernetes-list-type': 'set',
     }),
-    force: z.boolean().default(false).meta({ description: 'Go back behind a barrier all the same.' }),
+    force: z.boolean().default(false).meta({ description: 'Go back past a barrier.' }),
     reason: z.string().max(1024).optional().meta({ description: 'Why, for the record.' }),
     requestedBy: z
       .string()
       .max(253)
       .optional()
-      .meta({ description: 'Who asks: must be the user that creates the object.' }),
+      .meta({ description: 'The user who asks for it: must be the user that creates the object.' }),
   })
   .meta({
-    description: 'Which release goes back to what.',
+    description: 'The release, its pools and the target.',
     'x-kubernetes-validations': [
       ...immutable,
       { rule: '!(has(self.toVersion) && has(self.toRevision))', message: 'give toVersion or toRevision, not both' },
@@ -33,28 +33,31 @@ export const releaseRollbackSpec = z
 
 const rollbackPoolStatus = z.object({
   name: z.string().meta({ description: 'The pool.' }),
-  from: z.int().optional().meta({ description: 'The revision that it served.' }),
-  to: z.int().optional().meta({ description: 'The revision that it is held at; none where nothing ran.' }),
-  message: z.string().optional().meta({ description: 'Why it stays, where it does.' }),
-  completedAt: timestamp.optional().meta({ description: 'When it served the target.' }),
-  supersededBy: z.string().optional().meta({ description: 'The later ReleaseRollback that took this pool over.' }),
+  from: z.int().optional().meta({ description: 'The revision that the pool served.' }),
+  to: z.int().optional().meta({ description: 'The revision that the pool is held at; none if nothing ran.' }),
+  message: z.string().optional().meta({ description: 'Why the pool stays at its revision, if it does.' }),
+  completedAt: timestamp.optional().meta({ description: 'When the pool served the target.' }),
+  supersededBy: z.string().optional().meta({ description: 'The later ReleaseRollback that took over this pool.' }),
 });
 
 export const releaseRollbackStatus = z
   .object({
     conditions,
-    releaseUID: z.string().optional().meta({ description: 'The UID of the release when this was accepted.' }),
-    acceptedAt: timestamp.optional().meta({ description: 'When it was accepted.' }),
+    releaseUID: z.string().optional().meta({ description: 'The UID of the release when the rollback was accepted.' }),
+    acceptedAt: timestamp.optional().meta({ description: 'When the rollback was accepted.' }),
     toVersion: z.string().optional().meta({
-      description: 'The version that the pools are held at; where they differ, all of them, separated by commas.',
+      description: 'The version that the pools are held at; if the pools differ, all versions, separated by commas.',
     }),
-    sequence: z.int().optional().meta({ description: 'Its place among the accepted rollbacks of the release.' }),
+    sequence: z
+      .int()
+      .optional()
+      .meta({ description: 'The sequence number among the accepted rollbacks of the release.' }),
     heldAgainst: z.int().optional().meta({
       description:
-        'The wanted revision that this keeps out, and with it those that are recorded later with its version or its images.',
+        'The wanted revision that the hold keeps out, together with later revisions that have its version or its images.',
     }),
     heldVersion: z.string().optional().meta({
-      description: 'The version of the revision that this keeps out, where its record is lost.',
+      description: 'The version of the revision that the hold keeps out, if its record is lost.',
     }),
     pools: z
       .array(rollbackPoolStatus)
@@ -65,10 +68,10 @@ export const releaseRollbackStatus = z
         'x-kubernetes-list-type': 'map',
         'x-kubernetes-list-map-keys': ['name'],
       }),
-    endedAt: timestamp.optional().meta({ description: 'When the hold ended; it never returns.' }),
+    endedAt: timestamp.optional().meta({ description: 'When the hold ended. An ended hold never returns.' }),
     endReason: z.string().optional().meta({ description: 'What ended it.' }),
   })
-  .meta({ description: 'What became of it; the targets and the hold are kept here.' });
+  .meta({ description: 'The observed state of the rollback. It stores the targets and the hold.' });
 
 export type ReleaseRollbackSpec = z.infer<typeof releaseRollbackSpec>;
 export type ReleaseRollbackStatus = z.infer<typeof releaseRollbackStatus>;
@@ -86,18 +89,23 @@ export const releaseRollbackKind: KindDefinition = {
   shortNames: ['rollback'],
   scope: 'Namespaced',
   description:
-    'A ReleaseRollback takes a release back, and keeps it there while the AppRelease still names the newer version.',
+    'A ReleaseRollback rolls a release back, and holds it there while the AppRelease still names the newer version.',
   spec: releaseRollbackSpec,
   status: releaseRollbackStatus,
   rules: [],
   columns: [
     { name: 'Release', type: 'string', jsonPath: '.spec.release', description: 'The release.' },
-    { name: 'To', type: 'string', jsonPath: '.status.toVersion', description: 'The version that it goes back to.' },
+    {
+      name: 'To',
+      type: 'string',
+      jsonPath: '.status.toVersion',
+      description: 'The version that the pools go back to.',
+    },
     {
       name: 'Accepted',
       type: 'string',
       jsonPath: '.status.conditions[?(@.type=="Accepted")].status',
-      description: 'Whether it was accepted.',
+      description: 'Whether the rollback was accepted.',
     },
     {
       name: 'Complete',
@@ -109,10 +117,10 @@ export const releaseRollbackKind: KindDefinition = {
       name: 'Hold',
       type: 'string',
       jsonPath: '.status.conditions[?(@.type=="InForce")].reason',
-      description: 'Whether it keeps the pools where they are.',
+      description: 'Whether the rollback holds the pools.',
     },
     { name: 'Reason', type: 'string', jsonPath: '.spec.reason', description: 'Why.', priority: 1 },
     { name: 'By', type: 'string', jsonPath: '.spec.requestedBy', description: 'Who asked.', priority: 1 },
-    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'When it was created.' },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'When the object was created.' },
   ],
 };

@@ -5,24 +5,22 @@ import { mapByName, toleration } from './pod-template.ts';
 
 const labelSelector = z
   .object({
-    matchLabels: stringMap.optional().meta({ description: 'Labels that a namespace must carry.' }),
+    matchLabels: stringMap.optional().meta({ description: 'Labels that a namespace must have.' }),
     matchExpressions: z
       .array(
         z.object({
           key: z.string().min(1).max(317).meta({ description: 'The label.' }),
-          operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']).meta({ description: 'How it is compared.' }),
-          values: z
-            .array(z.string().max(63))
-            .max(64)
-            .optional()
-            .meta({ description: 'With In and NotIn: the values.' }),
+          operator: z
+            .enum(['In', 'NotIn', 'Exists', 'DoesNotExist'])
+            .meta({ description: 'How the label is compared.' }),
+          values: z.array(z.string().max(63)).max(64).optional().meta({ description: 'The values, for In and NotIn.' }),
         }),
       )
       .max(16)
       .optional()
       .meta({ description: 'Further requirements; all must hold.' }),
   })
-  .meta({ description: 'Namespaces by their labels, as everywhere in Kubernetes.' });
+  .meta({ description: 'Selects namespaces by their labels.' });
 
 const tenants = z
   .object({
@@ -35,11 +33,11 @@ const tenants = z
   })
   .meta({
     description:
-      'Whose pods may run on the pool: those of the namespaces that are named or selected. Left out: everybody’s. Admission keeps all others out.',
+      'The namespaces whose pods may run on the pool, by name or by labels. Default: all namespaces. Admission keeps out the pods of other namespaces.',
     'x-kubernetes-validations': [
       {
         rule: 'has(self.namespaces) || has(self.namespaceSelector)',
-        message: 'give namespaces, namespaceSelector or both; to keep everybody out give namespaces: []',
+        message: 'give namespaces, namespaceSelector or both; to admit no namespace give namespaces: []',
       },
     ],
   });
@@ -49,7 +47,7 @@ export const vmPoolSpec = z
   .object({
     nodeSelector: stringMap.optional().meta({
       description:
-        'Labels that the pool’s nodes carry. Default: the label by which the cloud names a node’s pool, where its value is the name of this VMPool.',
+        'The labels of the pool’s nodes. Default: the cloud’s label for node pools, with the name of this VMPool as its value.',
       'x-kubernetes-validations': [
         { rule: 'self.size() > 0', message: 'name at least one label, or leave nodeSelector out' },
       ],
@@ -58,10 +56,10 @@ export const vmPoolSpec = z
       .array(toleration)
       .max(32)
       .optional()
-      .meta({ description: 'Tolerations of the taints that the pool’s nodes carry: releases on it get them.' }),
+      .meta({ description: 'Tolerations for the taints of the pool’s nodes. Releases on the pool get them.' }),
     tenants: tenants.optional(),
   })
-  .meta({ description: 'Which VMs belong together, and to whom.' });
+  .meta({ description: 'The VMs of the pool, and its tenants.' });
 export type VmPoolSpec = z.infer<typeof vmPoolSpec>;
 
 const amounts = z.object({
@@ -78,8 +76,8 @@ function counted(description: string) {
   return z
     .array(
       z.object({
-        name: z.string().max(256).meta({ description: 'What they run.' }),
-        nodes: z.int().meta({ description: 'How many VMs run it.' }),
+        name: z.string().max(256).meta({ description: 'The name and version.' }),
+        nodes: z.int().meta({ description: 'The number of VMs that run it.' }),
       }),
     )
     .max(16)
@@ -89,18 +87,21 @@ function counted(description: string) {
 
 export const vmPoolStatus = z
   .object({
-    observedGeneration: z.int().optional().meta({ description: 'The generation that this status speaks of.' }),
+    observedGeneration: z
+      .int()
+      .optional()
+      .meta({ description: 'The generation of the spec that this status is about.' }),
     conditions,
     poolLabel: z.string().optional().meta({
-      description: 'The cloud’s label that was found to name this pool; kept when the pool is scaled to zero.',
+      description: 'The cloud’s label that names this pool; kept while the pool is scaled to zero.',
     }),
     nodes: z
       .object({
         total: z.int().meta({ description: 'VMs of the pool.' }),
         ready: z.int().meta({ description: 'Ready, and open to new pods.' }),
-        draining: z.int().meta({ description: 'Cordoned, or on their way out.' }),
+        draining: z.int().meta({ description: 'VMs that are cordoned or being removed.' }),
         notReady: z.int().meta({
-          description: 'The others: whose kubelet does not report that it is ready. The three make the total.',
+          description: 'The other VMs: their kubelet does not report Ready. total = ready + draining + notReady.',
         }),
         zones: z
           .array(
@@ -108,54 +109,59 @@ export const vmPoolStatus = z
               name: z
                 .string()
                 .max(256)
-                .meta({ description: 'The zone (topology.kubernetes.io/zone); empty: none is named.' }),
-              total: z.int().meta({ description: 'VMs in it.' }),
+                .meta({ description: 'The zone (topology.kubernetes.io/zone); empty if the VM names none.' }),
+              total: z.int().meta({ description: 'VMs in the zone.' }),
               ready: z.int().meta({ description: 'Ready, and open to new pods.' }),
             }),
           )
           .max(32)
           .optional()
-          .meta({ description: 'By zone.', ...mapByName }),
+          .meta({ description: 'The VMs by zone.', ...mapByName }),
       })
       .optional()
       .meta({ description: 'The VMs.' }),
-    readyNodes: z.string().optional().meta({ description: 'VMs that are ready, of all.' }),
-    pods: z.int().optional().meta({ description: 'Pods that take room on them.' }),
-    capacity: amountsOf('What the VMs have.'),
-    allocatable: amountsOf('What they leave to pods.'),
-    requested: amountsOf('What the pods on them ask for, by the scheduler’s rules.'),
-    limits: amountsOf('What the pods on them may use at most, where they have limits.'),
-    overhead: amountsOf('capacity − allocatable: what the VMs keep for system and kubelet.'),
-    waste: amountsOf('allocatable − requested: what is paid for and asked for by nobody.'),
+    readyNodes: z.string().optional().meta({ description: 'The number of ready VMs, and of all VMs.' }),
+    pods: z.int().optional().meta({ description: 'Pods on the VMs that have not ended.' }),
+    capacity: amountsOf('The resources of the VMs.'),
+    allocatable: amountsOf('The resources for pods.'),
+    requested: amountsOf('The requests of the pods, by the scheduler’s rules.'),
+    limits: amountsOf('The limits of the pods that have limits.'),
+    overhead: amountsOf('capacity − allocatable: reserved for system and kubelet.'),
+    waste: amountsOf('allocatable − requested: paid for and requested by no pod.'),
     density: z
       .object({
         podsPerNode: z.string().meta({ description: 'Pods per VM.' }),
-        podsPerGiB: z.string().optional().meta({ description: 'Pods per GiB of memory that they ask for.' }),
+        podsPerGiB: z.string().optional().meta({ description: 'Pods per GiB of requested memory.' }),
       })
       .optional()
       .meta({ description: 'How densely the VMs are used.' }),
-    cpuRequested: z.string().optional().meta({ description: 'Of the allocatable cores, in percent.' }),
-    memoryRequested: z.string().optional().meta({ description: 'Of the allocatable memory, in percent.' }),
+    cpuRequested: z.string().optional().meta({ description: 'Requested cores, in percent of the allocatable cores.' }),
+    memoryRequested: z
+      .string()
+      .optional()
+      .meta({ description: 'Requested memory, in percent of the allocatable memory.' }),
     osImages: counted('Operating systems.'),
     kernels: counted('Kernels.'),
     kubelets: counted('Kubelets.'),
     containerRuntimes: counted('Container runtimes.'),
     architectures: counted('Architectures.'),
-    os: z.string().optional().meta({ description: 'The operating system of most VMs, and how many others there are.' }),
-    kernel: z.string().optional().meta({ description: 'The kernel of most VMs, and how many others there are.' }),
-    kubelet: z.string().optional().meta({ description: 'The kubelet of most VMs, and how many others there are.' }),
+    os: z.string().optional().meta({ description: 'The operating system of most VMs, and the number of others.' }),
+    kernel: z.string().optional().meta({ description: 'The kernel of most VMs, and the number of others.' }),
+    kubelet: z.string().optional().meta({ description: 'The kubelet of most VMs, and the number of others.' }),
     oldestBoots: z
       .array(
         z.object({
           node: z.string().max(253).meta({ description: 'The VM.' }),
-          bootID: z.string().max(256).meta({ description: 'Which boot of it.' }),
-          seenAt: timestamp.meta({ description: 'When that boot was first seen: it runs at least since then.' }),
+          bootID: z.string().max(256).meta({ description: 'The ID of the VM’s current boot.' }),
+          seenAt: timestamp.meta({
+            description: 'When the operator first saw that boot. The VM runs at least since then.',
+          }),
         }),
       )
       .max(16)
       .optional()
       .meta({
-        description: 'The VMs that run longest without a boot, the longest first; of those, 16.',
+        description: 'The 16 VMs with the longest time since their last boot, the longest first.',
         'x-kubernetes-list-type': 'map',
         'x-kubernetes-list-map-keys': ['node'],
       }),
@@ -164,20 +170,20 @@ export const vmPoolStatus = z
         z.object({
           namespace: z.string().meta({ description: 'The namespace.' }),
           name: z.string().meta({ description: 'The AppRelease.' }),
-          versions: z.array(z.string()).max(8).meta({ description: 'The versions of which pods run here.' }),
-          pods: z.int().meta({ description: 'Their pods here.' }),
+          versions: z.array(z.string()).max(8).meta({ description: 'The versions with pods here.' }),
+          pods: z.int().meta({ description: 'The number of their pods here.' }),
         }),
       )
       .max(128)
       .optional()
       .meta({
-        description: 'The AppReleases with pods on it; the first 128 by name.',
+        description: 'The AppReleases with pods on the VMs; the first 128 by name.',
         'x-kubernetes-list-type': 'map',
         'x-kubernetes-list-map-keys': ['namespace', 'name'],
       }),
-    tenants: z.string().optional().meta({ description: 'Whose it is, in short.' }),
+    tenants: z.string().optional().meta({ description: 'A summary of the tenants.' }),
   })
-  .meta({ description: 'What is so: a projection, written by the operator alone.' });
+  .meta({ description: 'The observed state. Only the operator writes it.' });
 export type VmPoolStatus = z.infer<typeof vmPoolStatus>;
 
 export interface VmPool {
@@ -193,7 +199,7 @@ export const vmPoolKind: KindDefinition = {
   shortNames: ['vmp'],
   scope: 'Cluster',
   description:
-    'A VMPool names virtual machines that belong together: what runs on them, what they have, and whose they are.',
+    'A VMPool names virtual machines that belong together. Its status shows their resources, pods and systems.',
   spec: vmPoolSpec,
   status: vmPoolStatus,
   rules: [
@@ -203,35 +209,45 @@ export const vmPoolKind: KindDefinition = {
     },
   ],
   columns: [
-    { name: 'Ready', type: 'string', jsonPath: '.status.readyNodes', description: 'VMs that are ready, of all.' },
-    { name: 'Draining', type: 'integer', jsonPath: '.status.nodes.draining', description: 'VMs on their way out.' },
-    { name: 'Pods', type: 'integer', jsonPath: '.status.pods', description: 'Pods on them.' },
-    { name: 'CPU%', type: 'string', jsonPath: '.status.cpuRequested', description: 'Cores asked for.' },
-    { name: 'Mem%', type: 'string', jsonPath: '.status.memoryRequested', description: 'Memory asked for.' },
-    { name: 'OS', type: 'string', jsonPath: '.status.os', description: 'Their operating system.' },
-    { name: 'Kubelet', type: 'string', jsonPath: '.status.kubelet', description: 'Their kubelet.' },
-    { name: 'Tenants', type: 'string', jsonPath: '.status.tenants', description: 'Whose they are.' },
+    {
+      name: 'Ready',
+      type: 'string',
+      jsonPath: '.status.readyNodes',
+      description: 'The number of ready VMs, and of all VMs.',
+    },
+    {
+      name: 'Draining',
+      type: 'integer',
+      jsonPath: '.status.nodes.draining',
+      description: 'VMs that are cordoned or being removed.',
+    },
+    { name: 'Pods', type: 'integer', jsonPath: '.status.pods', description: 'Pods on the VMs.' },
+    { name: 'CPU%', type: 'string', jsonPath: '.status.cpuRequested', description: 'Requested cores.' },
+    { name: 'Mem%', type: 'string', jsonPath: '.status.memoryRequested', description: 'Requested memory.' },
+    { name: 'OS', type: 'string', jsonPath: '.status.os', description: 'The operating system of most VMs.' },
+    { name: 'Kubelet', type: 'string', jsonPath: '.status.kubelet', description: 'The kubelet of most VMs.' },
+    { name: 'Tenants', type: 'string', jsonPath: '.status.tenants', description: 'The tenants.' },
     {
       name: 'Kernel',
       type: 'string',
       jsonPath: '.status.kernel',
-      description: 'Their kernel.',
+      description: 'The kernel of most VMs.',
       priority: 1,
     },
     {
       name: 'Skewed',
       type: 'string',
       jsonPath: '.status.conditions[?(@.type=="Skewed")].status',
-      description: 'Whether they run different systems.',
+      description: 'Whether the VMs run different systems.',
       priority: 1,
     },
     {
       name: 'Overlapping',
       type: 'string',
       jsonPath: '.status.conditions[?(@.type=="Overlapping")].status',
-      description: 'Whether another pool matches the same VMs.',
+      description: 'Whether another VMPool matches some of the VMs.',
       priority: 1,
     },
-    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'When it was created.' },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'When the object was created.' },
   ],
 };

@@ -1,12 +1,12 @@
-/** Delays that grow while something keeps failing. */
+/** Delays that grow with repeated failures. */
 
 export interface Backoff {
-  /** Milliseconds to wait now; the next one is longer. */
+  /** Milliseconds to wait now. The next delay is longer. */
   next: () => number;
   reset: () => void;
 }
 
-/** Doubles from `baseMs` to `maxMs`; up to as much again is added at random, within `maxMs`, so that many don't retry at once. */
+/** Doubles from `baseMs` to `maxMs`, plus up to 100% jitter, at most `maxMs`, so that clients do not retry together. */
 export function createBackoff(baseMs: number, maxMs: number, random: () => number = Math.random): Backoff {
   let failures = 0;
   return {
@@ -17,7 +17,7 @@ export function createBackoff(baseMs: number, maxMs: number, random: () => numbe
   };
 }
 
-/** Waits, but not beyond an abort. */
+/** Waits until the time is over or the signal aborts. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) {

@@ -66,7 +66,7 @@ describe('requests', () => {
     expect(server.requests[0]?.url.pathname).toBe('/apis/example.com/v1/namespaces/shop/widgets/web');
   });
 
-  test('the core group, a cluster-scoped kind, a server with a path of its own', async () => {
+  test('the core group, a cluster-scoped kind, a server with a base path', async () => {
     const server = await serve(echo());
     const client = connectTo(testConfig(`${server.url}/clusters/c-1/`));
     await client.get(NAMESPACES, { name: 'shop' });
@@ -110,7 +110,7 @@ describe('requests', () => {
     ]);
   });
 
-  test('a delete with preconditions tells what is gone from what is going', async () => {
+  test('a delete with preconditions distinguishes deleted objects from those being deleted', async () => {
     const going = { ...WIDGET, metadata: { ...WIDGET.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } };
     const answers: unknown[] = [{ kind: 'Status', status: 'Success' }, going, WIDGET];
     const { client, server } = await plain((_request, response) => {
@@ -136,7 +136,7 @@ describe('requests', () => {
     expect(server.requests[0]?.url.pathname).toBe('/version');
   });
 
-  test('writes are refused while they are not allowed, reads are not', async () => {
+  test('only writes are refused while mayWrite returns false', async () => {
     let leading = false;
     const { client, server } = await plain(echo(), { mayWrite: () => leading });
     const refused = [
@@ -154,7 +154,7 @@ describe('requests', () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  test('every request is recorded, failed ones too', async () => {
+  test('every request is recorded, including failed ones', async () => {
     const records: RequestRecord[] = [];
     const { client } = await plain(
       (request, response) => {
@@ -175,7 +175,7 @@ describe('requests', () => {
 describe('lists', () => {
   const item = (name: string) => ({ metadata: { name, namespace: 'shop', uid: name, resourceVersion: '1' } });
 
-  test('pages are put together, items completed', async () => {
+  test('pages are combined, and items get their kind', async () => {
     const { client, server } = await plain(({ url }, response) => {
       const page = url.searchParams.has('continue')
         ? { metadata: { resourceVersion: '9' }, items: [item('b')] }
@@ -194,7 +194,7 @@ describe('lists', () => {
     expect(server.requests[0]?.url.pathname).toBe('/apis/example.com/v1/widgets');
   });
 
-  test('an expired page leads to one list without pages', async () => {
+  test('an expired page causes one list without pages', async () => {
     const { client } = await plain(({ url }, response) => {
       if (url.searchParams.has('continue')) sendStatus(response, 410, 'Expired');
       else if (url.searchParams.has('limit'))
@@ -247,7 +247,7 @@ describe('errors', () => {
     expect((await failure(client.get(WIDGETS, KEY))).retryAfterSeconds).toBe(3);
   });
 
-  test('nothing of a Secret, of a token or of an unknown answer is quoted', async () => {
+  test('errors do not quote a Secret, a token or an unknown answer', async () => {
     const secret = 'cGFzc3dvcmQ=';
     const answers: Answer[] = [
       (_request, response) => {
@@ -275,7 +275,7 @@ describe('errors', () => {
     }
   });
 
-  test('a failing exec plugin is not quoted', async () => {
+  test('errors do not quote a failing exec plugin', async () => {
     const config = {
       ...testConfig('http://127.0.0.1:1'),
       applyToHTTPSOptions: () => Promise.reject(new SyntaxError('Unexpected token in "hush"')),
@@ -285,7 +285,7 @@ describe('errors', () => {
     expect(error.message).not.toContain('hush');
   });
 
-  test('a server that is not there', async () => {
+  test('an unreachable server', async () => {
     const server = await startTestServer(() => undefined);
     await server.close();
     const error = await failure(connectTo(testConfig(server.url)).get(WIDGETS, KEY));
@@ -321,7 +321,7 @@ describe('errors', () => {
 });
 
 describe('credentials', () => {
-  test('are asked for once by requests at the same time, and again after a 401', async () => {
+  test('are loaded once for concurrent requests, and again after a 401', async () => {
     const tokens = ['old', 'new'];
     let asked = 0;
     const { url } = await serve(({ headers }, response) => {
@@ -359,7 +359,7 @@ describe('watches', () => {
     );
   });
 
-  test('an event may come in pieces', async () => {
+  test('an event may arrive in pieces', async () => {
     const line = Buffer.from(`${JSON.stringify({ type: 'ADDED', object: { ...WIDGET, spec: { size: 'ü' } } })}\n`);
     const cut = line.indexOf('ü') + 1;
     const { client } = await plain(async (_request, response) => {
@@ -383,7 +383,7 @@ describe('watches', () => {
     expect(isGone(await failure(collect(client.watch(WIDGETS, WATCH))))).toBe(true);
   });
 
-  test('a dropped connection, an event cut off, silence', async () => {
+  test('a dropped connection, a truncated event, silence', async () => {
     const answers: Answer[] = [
       (_request, response) => {
         sendEvent(response, 'ADDED', WIDGET);
@@ -403,7 +403,7 @@ describe('watches', () => {
     expect(await failure(collect(silent))).toMatchObject({ reason: 'ClientTimeout' });
   });
 
-  test('a reader that stops, a signal, and close end the request', async () => {
+  test('the request ends when the reader stops, the signal aborts or the client closes', async () => {
     let ended = 0;
     let allEnded = (): void => undefined;
     const done = new Promise<void>((resolve) => (allEnded = resolve));

@@ -1,4 +1,4 @@
-/** The client: verbs of the Kubernetes API turned into requests. */
+/** The client: sends the verbs of the Kubernetes API as requests. */
 
 import { createConnection } from './connection.ts';
 import { createCredentialSource, type KubeConfigSource } from './credentials.ts';
@@ -24,12 +24,12 @@ import type {
 } from './types.ts';
 
 export interface ClientOptions {
-  /** Milliseconds for each request, unless it brings its own. Default 10 000. */
+  /** Timeout in milliseconds for requests without their own. Default 10 000. */
   timeoutMs?: number;
   userAgent?: string;
-  /** Called after every request, refused and failed ones too. */
+  /** Called after every request, including refused and failed ones. */
   onRequest?: (record: RequestRecord) => void;
-  /** Asked right before a write is sent; where it says no, the write fails with reason `NotLeader`. */
+  /** Called right before a write is sent. If it returns false, the write fails with reason `NotLeader`. */
   mayWrite?: () => boolean;
 }
 
@@ -40,8 +40,8 @@ const HTTP1_CONNECTIONS = 16;
 type Path = Pick<Call, 'resource' | 'path' | 'confidential'>;
 
 /**
- * A client for the current context of `kubeConfig`. Connections are opened by the first request. Fails at once where
- * there is no current cluster.
+ * A client for the current context of `kubeConfig`. The first request opens the connection.
+ * @throws Error if there is no current cluster
  */
 export function createClient(kubeConfig: KubeConfigSource, options: ClientOptions = {}): KubeClient {
   const cluster = kubeConfig.getCurrentCluster();
@@ -58,7 +58,7 @@ export function createClient(kubeConfig: KubeConfigSource, options: ClientOption
   };
   const proxyUrl = cluster.proxyUrl;
   const requests = createConnection({ origin, proxyUrl, http1Connections: HTTP1_CONNECTIONS });
-  // A watch of its own connection: a flood of events delays no write.
+  // Watches have their own connection, so that a flood of events delays no write.
   const watches = createConnection({ origin, proxyUrl, http1Connections: null });
   const closing = new AbortController();
 
@@ -81,7 +81,7 @@ export function createClient(kubeConfig: KubeConfigSource, options: ClientOption
     const call: Call = { verb: 'list', method: 'GET', ...collectionPath(base, resource, given.namespace) };
     const answer = await run<ListAnswer<T>>({ ...call, query: listQuery(given) }, given);
     for (const item of answer.items) {
-      // The server names the kind only once, on the list.
+      // The server sets the kind only on the list.
       item.apiVersion = resource.apiVersion;
       item.kind = resource.kind;
     }
@@ -145,7 +145,7 @@ export function createClient(kubeConfig: KubeConfigSource, options: ClientOption
       write('update', 'PUT', objectPath(base, resource, object.metadata), object, 'application/json', given),
     apply: (resource, object, given) => {
       const path = objectPath(base, resource, object.metadata);
-      // The only content type that every supported server knows; JSON is YAML.
+      // Every supported server knows this content type. JSON is valid YAML.
       return write('apply', 'PATCH', path, object, 'application/apply-patch+yaml', given);
     },
     patch: (resource, key, patch, given) =>
@@ -158,7 +158,7 @@ export function createClient(kubeConfig: KubeConfigSource, options: ClientOption
   };
 }
 
-/** An object, or undefined where there is none of that name. */
+/** An object, or undefined if none has that name. */
 export async function getIfThere<T extends KubeObject>(
   client: Pick<KubeClient, 'get'>,
   resource: Resource<T>,
@@ -173,7 +173,7 @@ export async function getIfThere<T extends KubeObject>(
   }
 }
 
-/** Every page of a list. A continue token that has become too old (410) is answered by one list without pages. */
+/** All pages of a list. If a continue token is too old (410), lists once more without pages. */
 export async function listAll<T extends KubeObject>(
   client: Pick<KubeClient, 'list'>,
   resource: Resource<T>,

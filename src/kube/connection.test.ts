@@ -58,12 +58,12 @@ describe('connections', () => {
     const client = connectTo(testConfig(server.url, { tls: { ca: certificate.cert } }));
     await inParallel(client, 100);
     expect(server.requests).toHaveLength(100);
-    // The first connection only told which protocol there is.
+    // The first connection only negotiated the protocol.
     expect(server.sockets.length).toBeGreaterThan(2);
     expect(server.sockets.length).toBeLessThanOrEqual(17);
   });
 
-  test('watches at the same time over HTTP/1.1 do not wait for each other', async () => {
+  test('concurrent watches over HTTP/1.1 do not wait for each other', async () => {
     const server = await serve(
       (_request, response) => {
         sendEvent(response, 'ADDED', WIDGET);
@@ -76,7 +76,7 @@ describe('connections', () => {
     expect(first.every(({ done }) => done === false)).toBe(true);
   });
 
-  test('the authority is checked', async () => {
+  test('the certificate authority is checked', async () => {
     const server = await serve(ok, certificate);
     const error = await failure(connectTo(testConfig(server.url)).get(WIDGETS, KEY));
     expect(error).toMatchObject({ reason: 'ConnectionFailed' });
@@ -86,7 +86,7 @@ describe('connections', () => {
     await expect(trusting.get(WIDGETS, KEY)).resolves.toEqual(WIDGET);
   });
 
-  test('the configured name of the server is what its certificate must have', async () => {
+  test('the certificate must have the configured server name', async () => {
     const named = makeCertificate('api.example.com');
     const server = await serve(ok, named);
     const url = server.url.replace('127.0.0.1', 'localhost');
@@ -114,7 +114,7 @@ describe('connections', () => {
     expect(server.clients).toEqual(['operator', 'renewed']);
   });
 
-  test('a connection that went silent is replaced, whatever still hangs there', async () => {
+  test('a silent connection is replaced, even with pending requests', async () => {
     let silent = true;
     const server = await serve((_request, response) => {
       if (!silent) sendJson(response, WIDGET);

@@ -1,4 +1,4 @@
-/** The way to one API server: one HTTP/2 connection where the server speaks it, a pool of HTTP/1.1 connections where not. */
+/** Connections to one API server: one HTTP/2 connection if the server supports it, else a pool of HTTP/1.1 connections. */
 
 import { isDeepStrictEqual } from 'node:util';
 import { buildConnector, Client, Pool, ProxyAgent, type Dispatcher } from 'undici';
@@ -9,7 +9,7 @@ export interface ConnectionOptions {
   origin: string;
   /** http:, https: or socks5:. */
   proxyUrl?: string | undefined;
-  /** Bound of the HTTP/1.1 pool; null is none, for requests that stay open. */
+  /** Size limit of the HTTP/1.1 pool; null means no limit, for requests that stay open. */
   http1Connections: number | null;
 }
 
@@ -18,30 +18,30 @@ export interface Sent {
   link: Link;
 }
 
-/** One dispatcher and when it was last heard from. */
+/** One dispatcher, and when it last received data. */
 export interface Link {
   dispatcher: Dispatcher;
   tls: TlsMaterial;
-  /** `performance.now()` of the last byte that arrived; -Infinity before the first. */
+  /** `performance.now()` of the last received byte; -Infinity before the first. */
   heardAt: number;
 }
 
 export interface Connection {
-  /** The link that a request sent now would take: a new one when the TLS material has changed. */
+  /** The link for a request sent now: a new one if the TLS material has changed. */
   link: (tls: TlsMaterial) => Link;
   send: (link: Link, request: Dispatcher.RequestOptions) => Promise<Sent>;
-  /** A request on `link` that began at `since` has timed out. A link that was silent all that time is presumed dead and replaced. */
+  /** A request on `link` that started at `since` has timed out. A link that was silent since then counts as dead and is replaced. */
   suspect: (link: Link, since: number) => void;
   close: () => Promise<void>;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** The intervals of client-go: below the idle timeouts of common load balancers. */
+/** The intervals of client-go, below the idle timeouts of common load balancers. */
 const TCP_KEEP_ALIVE_MS = 30_000;
 const HTTP2_PING_MS = 30_000;
 const HTTP2_IDLE_MS = 90_000;
 
-/** The server chose HTTP/1.1. Nothing was sent yet, so every request can go another way. */
+/** The server chose HTTP/1.1. Nothing was sent yet, so every request can use another connection. */
 class Http1Only extends Error {}
 
 export function createConnection(options: ConnectionOptions): Connection {
@@ -56,7 +56,7 @@ export function createConnection(options: ConnectionOptions): Connection {
 
   function retire(old: Link): void {
     if (current === old) current = undefined;
-    // Requests under way there end by themselves: each has its own deadline.
+    // Running requests on the old link end by their own deadlines.
     old.dispatcher.close().catch(() => undefined);
   }
 
@@ -87,7 +87,7 @@ export function createConnection(options: ConnectionOptions): Connection {
 }
 
 function open(options: ConnectionOptions, tls: TlsMaterial, http1Only: boolean): Dispatcher {
-  // The caller has deadlines of its own, which also cover queueing and connecting.
+  // The caller's deadlines also cover queueing and connecting.
   const common = { headersTimeout: 0, bodyTimeout: 0 };
   const connect = { ...tls, timeout: CONNECT_TIMEOUT_MS, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS };
   if (options.proxyUrl !== undefined) {
@@ -105,7 +105,7 @@ function open(options: ConnectionOptions, tls: TlsMaterial, http1Only: boolean):
   });
 }
 
-/** undici prefers the host's name over a configured one. */
+/** undici prefers the host name over a configured server name. */
 function withServerName(connector: buildConnector.connector, tls: TlsMaterial): buildConnector.connector {
   if (tls.servername === undefined) return connector;
   const servername = tls.servername;

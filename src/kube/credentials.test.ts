@@ -13,7 +13,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A KubeConfig whose logins end when the test says so. */
+/** A KubeConfig whose logins the test completes. */
 function slowLogin() {
   const logins: PromiseWithResolvers<string>[] = [];
   const config: KubeConfigSource = {
@@ -28,7 +28,7 @@ function slowLogin() {
 }
 
 describe('a login', () => {
-  test('is waited for by all who ask meanwhile: a person is asked once', async () => {
+  test('is shared by concurrent calls: a person logs in once', async () => {
     const { source, logins } = slowLogin();
     const first = source.get();
     await vi.advanceTimersByTimeAsync(50_000);
@@ -41,7 +41,7 @@ describe('a login', () => {
     expect(logins).toHaveLength(1);
   });
 
-  test('that never ends is tried anew after a minute', async () => {
+  test('that never ends is repeated after a minute', async () => {
     const { source, logins } = slowLogin();
     void source.get();
     await vi.advanceTimersByTimeAsync(60_001);
@@ -50,7 +50,7 @@ describe('a login', () => {
     expect((await second).headers).toEqual({ authorization: 'Bearer b' });
   });
 
-  test('that fails is tried again by the next who asks', async () => {
+  test('that fails is repeated by the next call', async () => {
     const { source, logins } = slowLogin();
     const first = source.get();
     logins[0]?.reject(new Error('no'));
@@ -60,7 +60,7 @@ describe('a login', () => {
     expect((await second).headers).toEqual({ authorization: 'Bearer b' });
   });
 
-  test('is repeated where its outcome was refused, once for many refusals', async () => {
+  test('is repeated if the server refuses its result, once for many refusals', async () => {
     const { source, logins } = slowLogin();
     const first = source.get();
     logins[0]?.resolve('Bearer old');
@@ -86,14 +86,14 @@ describe('in a pod', () => {
     rmSync(folder, { recursive: true });
   });
 
-  test('a renewed token and a renewed authority are taken up while the process runs', async () => {
+  test('a running process picks up a renewed token and a renewed authority', async () => {
     const [tokenFile, caFile] = [join(folder, 'token'), join(folder, 'ca.crt')];
     const write = (token: string, ca: string) => {
       writeFileSync(tokenFile, token);
       writeFileSync(caFile, ca);
     };
     const config = new KubeConfig();
-    // As loadFromCluster has it.
+    // The result of loadFromCluster.
     config.loadFromOptions({
       clusters: [{ name: 'c', server: 'https://127.0.0.1', caFile, skipTLSVerify: false }],
       users: [{ name: 'u', authProvider: { name: 'tokenFile', config: { tokenFile } } }],

@@ -1,10 +1,10 @@
-/** Who we are to the API server: headers and TLS material from a KubeConfig, kept for a few seconds. */
+/** Credentials for the API server: headers and TLS material from a KubeConfig, cached for a few seconds. */
 
 import type { RequestOptions as HttpsOptions } from 'node:https';
 
 /**
- * The part of the library's `KubeConfig` that is used: any way of logging in that it knows (in-cluster token file, client
- * certificate, exec plugin, …). It refuses a plain http server unless `skipTLSVerify` is set.
+ * The part of the library's `KubeConfig` that we use. It supports all kinds of logins (in-cluster token file, client
+ * certificate, exec plugin, …). It refuses a plain HTTP server unless `skipTLSVerify` is set.
  */
 export interface KubeConfigSource {
   getCurrentCluster: () => { server: string; proxyUrl?: string } | null;
@@ -23,14 +23,14 @@ export interface Credentials {
 
 export interface CredentialSource {
   get: () => Promise<Credentials>;
-  /** These were refused: the next `get` asks the KubeConfig again, unless newer ones are kept by now. */
+  /** The server refused these credentials: the next `get` asks the KubeConfig again, unless newer ones are cached. */
   forget: (refused: Credentials) => void;
 }
 
-/** Short against the minute for which the library itself keeps a token file's content. */
+/** Short compared to the minute for which the library caches a token file. */
 const KEEP_MS = 10_000;
 
-/** A login may wait for a person, but not for ever: after this another is tried. */
+/** A login may wait for a person. After this time another login is tried. */
 const LOGIN_MS = 60_000;
 
 interface Dated<T> {
@@ -39,7 +39,7 @@ interface Dated<T> {
   value: T;
 }
 
-/** Calls at the same time share one look-up, however long it takes: an exec plugin must not be started once per request. */
+/** Concurrent calls share one look-up, so that an exec plugin does not start once per request. */
 export function createCredentialSource(kubeConfig: KubeConfigSource): CredentialSource {
   let kept: Dated<Credentials> | undefined;
   let login: Dated<Promise<Credentials>> | undefined;
@@ -48,7 +48,7 @@ export function createCredentialSource(kubeConfig: KubeConfigSource): Credential
     if (isYoung(kept, KEEP_MS)) return Promise.resolve(kept.value);
     if (!isYoung(login, LOGIN_MS)) {
       login = { since: performance.now(), value: logIn() };
-      // Also where nobody waits for it any more.
+      // Runs even if nobody waits for the look-up any more.
       login.value.catch(() => undefined);
     }
     return login.value;
@@ -82,7 +82,7 @@ async function load(kubeConfig: KubeConfigSource): Promise<Credentials> {
   const headers: Record<string, string> = {};
   if (options.auth) headers.authorization = `Basic ${Buffer.from(options.auth).toString('base64')}`;
   for (const [name, value] of Object.entries(options.headers ?? {})) {
-    // A token file may end with a newline, which no header may hold.
+    // A token file may end with a newline, which a header must not contain.
     if (typeof value === 'string') headers[name.toLowerCase()] = value.trim();
   }
   const tls: TlsMaterial = {};

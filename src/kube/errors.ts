@@ -1,13 +1,13 @@
-/** What the API server refused, or why it could not be asked. */
+/** Errors of the API server, and failures to reach it. */
 
-/** One cause in `metav1.StatusDetails`: for an Invalid answer the field, for a conflict of server-side apply the field and its manager. */
+/** One cause in `metav1.StatusDetails`: the field of an Invalid answer, or the field and its manager for a conflict of server-side apply. */
 export interface StatusCause {
   reason?: string;
   message?: string;
   field?: string;
 }
 
-/** Reasons that this client gives itself; every other reason is a `metav1.StatusReason`. */
+/** Reasons that this client sets; all other reasons are a `metav1.StatusReason`. */
 export type ClientReason =
   'Aborted' | 'BadResponse' | 'ClientTimeout' | 'ConnectionFailed' | 'NoCredentials' | 'NotLeader';
 
@@ -22,16 +22,16 @@ export interface KubeErrorFields {
 }
 
 /**
- * A failed request as plain data. It holds no header, no body and no underlying error, so that logging it whole can't
- * give a credential or a Secret away.
+ * A failed request as plain data. It contains no header, no body and no underlying error, so that logging it cannot
+ * reveal a credential or a Secret.
  */
 export class KubeError extends Error {
   override readonly name = 'KubeError';
-  /** HTTP status, or the status of an ERROR event in a watch; 0 where no answer came. */
+  /** HTTP status, or the status of an ERROR event in a watch; 0 without an answer. */
   readonly code: number;
   readonly reason: string;
   readonly causes: StatusCause[];
-  /** How long the server asked to be left alone. */
+  /** How long the server asked clients to wait. */
   readonly retryAfterSeconds: number | undefined;
   readonly verb: string;
   /** The path without its query. */
@@ -56,7 +56,7 @@ export function isNotFound(error: unknown): error is KubeError {
   return isKubeError(error) && error.code === 404;
 }
 
-/** A changed resourceVersion or uid, or a field that another manager owns. A name that is taken is `isAlreadyExists`. */
+/** A changed resourceVersion or uid, or a field that another manager owns. For an existing name see `isAlreadyExists`. */
 export function isConflict(error: unknown): error is KubeError {
   return isKubeError(error) && error.code === 409 && error.reason !== 'AlreadyExists';
 }
@@ -65,12 +65,12 @@ export function isAlreadyExists(error: unknown): error is KubeError {
   return isKubeError(error) && error.reason === 'AlreadyExists';
 }
 
-/** Refused by validation: the same request will be refused again. */
+/** Validation refused the request; a retry fails again. */
 export function isInvalid(error: unknown): error is KubeError {
   return isKubeError(error) && error.code === 422;
 }
 
-/** The object itself is refused: no retry helps. An unknown field comes as an internal error from server-side apply. */
+/** The server refused the object; a retry fails again. Server-side apply reports an unknown field as an internal error. */
 export function isRefusal(error: unknown): error is KubeError {
   if (!isKubeError(error)) return false;
   return (
@@ -82,7 +82,7 @@ function isForbidden(error: unknown): error is KubeError {
   return isKubeError(error) && error.code === 403;
 }
 
-/** Nothing can be created in a namespace that is being deleted (`NamespaceTerminatingCause` of k8s.io/api/core/v1). */
+/** The namespace is being deleted, so nothing can be created in it (`NamespaceTerminatingCause` of k8s.io/api/core/v1). */
 export function isNamespaceTerminating(error: unknown): error is KubeError {
   return isForbidden(error) && error.causes.some(({ reason }) => reason === 'NamespaceTerminating');
 }
@@ -91,12 +91,12 @@ export function isTooManyRequests(error: unknown): error is KubeError {
   return isKubeError(error) && error.code === 429;
 }
 
-/** The resourceVersion, or the continue token, is too old to be served. */
+/** The resourceVersion or the continue token is too old. */
 export function isGone(error: unknown): error is KubeError {
   return isKubeError(error) && error.code === 410;
 }
 
-/** No connection to the server came about, or it broke. */
+/** The connection to the server failed or broke. */
 export function isUnreachable(error: unknown): error is KubeError {
   return isKubeError(error) && error.reason === 'ConnectionFailed';
 }
@@ -105,7 +105,7 @@ export function isAborted(error: unknown): error is KubeError {
   return isKubeError(error) && error.reason === 'Aborted';
 }
 
-/** The same request may well succeed later: no answer, an overloaded or restarting server, a webhook that is down. */
+/** The same request may succeed later: no answer, an overloaded or restarting server, a webhook that is down. */
 export function isTransient(error: unknown): error is KubeError {
   if (!isKubeError(error) || error.reason === 'Aborted') return false;
   return error.code === 0 || error.code === 429 || (error.code >= 500 && error.code !== 501);

@@ -47,7 +47,7 @@ function notes(): string[] {
   return create.mock.calls.map(([, { note }]) => note);
 }
 
-test('an event as the API wants it', async () => {
+test('an event has the form that the API requires', async () => {
   recorder.record({ ...FIELDS, related: { ...WEB, name: 'other', uid: 'u2' } });
   await recorder.flush();
   expect(create.mock.calls[0]?.[1]).toEqual({
@@ -130,7 +130,7 @@ describe('repetitions', () => {
     expect(create).toHaveBeenCalledTimes(1);
   });
 
-  test('of an event that the server has forgotten make a new one', async () => {
+  test('of an event that the server has deleted create a new one', async () => {
     patch.mockRejectedValueOnce(refusal(404));
     recorder.record(FIELDS);
     recorder.record(FIELDS);
@@ -140,7 +140,7 @@ describe('repetitions', () => {
   });
 });
 
-test('one object may not flood the server, and others are heard meanwhile', async () => {
+test('one object cannot flood the server, and events of others are sent meanwhile', async () => {
   const flood = (from: number) => {
     for (let number = from; number < from + 40; number++) recorder.record({ ...FIELDS, note: `no ${number}` });
   };
@@ -156,7 +156,7 @@ test('one object may not flood the server, and others are heard meanwhile', asyn
 });
 
 describe('a server that fails', () => {
-  test('costs the event, no more; the next time it is sent anew', async () => {
+  test('loses only the event; the next one is sent as new', async () => {
     create.mockRejectedValueOnce(refusal(503));
     recorder.record(FIELDS);
     await recorder.flush();
@@ -166,7 +166,7 @@ describe('a server that fails', () => {
     expect(create).toHaveBeenCalledTimes(2);
   });
 
-  test('does not hold up the end', async () => {
+  test('does not delay the stop', async () => {
     create.mockReturnValue(new Promise(() => undefined));
     recorder.record(FIELDS);
     const stopped = recorder.stop();
@@ -174,7 +174,7 @@ describe('a server that fails', () => {
     await stopped;
   });
 
-  test('fills no memory', async () => {
+  test('does not fill the memory', async () => {
     const answer = Promise.withResolvers<unknown>();
     create.mockReturnValue(answer.promise);
     for (let number = 0; number < 3000; number++) {

@@ -1,4 +1,4 @@
-/** Events (events.k8s.io/v1) for people who look at an object: deduplicated, limited, and never worth a failure. */
+/** Events (events.k8s.io/v1) for people: deduplicated and rate-limited. A failure to send one is never fatal. */
 
 import { sleep } from './backoff.ts';
 import { isNotFound } from './errors.ts';
@@ -36,37 +36,37 @@ const EVENTS: Resource<KubeEvent> = {
 
 export interface EventFields {
   regarding: ObjectReference;
-  /** A second object that has part in it. */
+  /** A second object that is involved. */
   related?: ObjectReference;
   type: 'Normal' | 'Warning';
-  /** Why, in CamelCase, at most 128 characters. */
+  /** The reason in CamelCase, at most 128 characters. */
   reason: string;
-  /** What was done, or failed, in CamelCase, at most 128 characters. */
+  /** The action that was taken or failed, in CamelCase, at most 128 characters. */
   action: string;
-  /** For people; cut at 1024 bytes. */
+  /** A text for people; cut at 1024 bytes. */
   note: string;
 }
 
 export interface EventRecorder {
-  /** Returns at once. What can't be sent is dropped. */
+  /** Returns at once. An event that cannot be sent is dropped. */
   record: (fields: EventFields) => void;
-  /** Sends what waits, the counts of repetitions too, as far as it can in five seconds. Never fails. */
+  /** Sends pending events and counts of repetitions, for at most five seconds. Never fails. */
   flush: () => Promise<void>;
-  /** Flushes, and takes nothing any more. May be called twice. */
+  /** Flushes, then accepts no more events. May be called twice. */
   stop: () => Promise<void>;
 }
 
 export interface EventRecorderOptions {
   client: Pick<KubeClient, 'create' | 'patch'>;
-  /** Qualified name of the controller, such as `example.com/operator`. */
+  /** The qualified name of the controller, such as `example.com/operator`. */
   controller: string;
-  /** At most 128 characters, such as the pod's name. */
+  /** The name of the instance, such as the pod's name, at most 128 characters. */
   instance: string;
-  /** A repetition within it is only counted. The count is sent at its end. Default six minutes, as client-go has it. */
+  /** Repetitions within this window are counted; the count is sent at its end. Default six minutes, as in client-go. */
   windowMs?: number;
-  /** Events of one object that may come at once. Default 25, as in client-go's spam filter. */
+  /** Maximum burst of events of one object. Default 25, as in client-go's spam filter. */
   burst?: number;
-  /** After a burst one more each. Default five minutes. */
+  /** Time per further event after a burst. Default five minutes. */
   refillMs?: number;
   onError?: (error: unknown) => void;
 }
@@ -74,7 +74,7 @@ export interface EventRecorderOptions {
 /** Repetitions of one event. */
 interface Series {
   fields: EventFields;
-  /** What the server calls it; undefined until it was sent. */
+  /** The event on the server; undefined until it was sent. */
   sent: { namespace: string; name: string } | undefined;
   count: number;
   sentCount: number;
@@ -87,7 +87,7 @@ interface Bucket {
   filledAt: number;
 }
 
-/** Bounds what is remembered, and what waits for a server that doesn't answer; client-go's size. */
+/** Limits the remembered events, and the queue for a server that does not answer. The size of client-go. */
 const MAX_REMEMBERED = 4096;
 const MAX_PENDING = 1000;
 const MAX_NOTE_BYTES = 1024;
@@ -145,7 +145,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
       series.sent = { namespace, name };
       series.sentCount = 1;
     } catch (error) {
-      // The next repetition is sent as if it were the first.
+      // The next repetition is sent like a first event.
       if (remembered.get(key) === series) remembered.delete(key);
       throw error;
     }
@@ -156,7 +156,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     return {
       apiVersion: EVENTS.apiVersion,
       kind: EVENTS.kind,
-      // Events about cluster-scoped objects live in the namespace default.
+      // Events about cluster-scoped objects are in the namespace default.
       metadata: { generateName: `${regarding.name}-`, namespace: regarding.namespace ?? 'default' },
       ...fields,
       eventTime,
@@ -194,7 +194,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     });
   }
 
-  /** One at a time: events must not take the API server away from the work they tell of. */
+  /** Sends one at a time, so that events do not delay other requests to the API server. */
   function enqueue(send: () => Promise<void>): void {
     pending++;
     tail = tail
@@ -230,7 +230,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   return { record, flush, stop };
 }
 
-/** The newest last; the oldest goes when there are too many. */
+/** Ordered by age; the oldest entry is dropped when there are too many. */
 function remember<Value>(entries: Map<string, Value>, key: string, value: Value): void {
   entries.delete(key);
   entries.set(key, value);
@@ -241,7 +241,7 @@ function remember<Value>(entries: Map<string, Value>, key: string, value: Value)
   }
 }
 
-/** At most `max` bytes of UTF-8, no character cut in two. */
+/** At most `max` bytes of UTF-8, cut between characters. */
 function cutBytes(text: string, max: number): string {
   const bytes = Buffer.from(text);
   if (bytes.length <= max) return text;

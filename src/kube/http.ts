@@ -1,4 +1,4 @@
-/** One exchange with the API server: credentials, deadline, metrics, and every failure as a KubeError. */
+/** One request to the API server: credentials, deadline, metrics, and every failure as a KubeError. */
 
 import type { Dispatcher } from 'undici';
 import type { Connection, Link, Sent } from './connection.ts';
@@ -9,13 +9,13 @@ import type { RequestRecord, Verb } from './types.ts';
 export interface Call {
   verb: Verb;
   method: Dispatcher.HttpMethod;
-  /** As metrics name it. */
+  /** The name in metrics. */
   resource: string;
   path: string;
   query?: URLSearchParams;
   body?: unknown;
   contentType?: string;
-  /** Answers to this call may quote what nobody may read: a refusal is reported by its reason alone. */
+  /** Answers to this call may contain secrets: a refusal is reported only with its reason. */
   confidential: boolean;
   signal?: AbortSignal | undefined;
 }
@@ -28,7 +28,7 @@ export interface Exchange {
   mayWrite?: (() => boolean) | undefined;
 }
 
-/** Aborts after silence of `ms`; every `postpone` starts the time again. Which end it was is in `expired`. */
+/** Aborts after `ms` of silence; every `postpone` restarts the time. `expired` says whether the time was over. */
 interface Deadline {
   signal: AbortSignal;
   expired: () => boolean;
@@ -36,7 +36,7 @@ interface Deadline {
   clear: () => void;
 }
 
-/** The answer's JSON. */
+/** The JSON of the answer. */
 export async function exchange<T>(setup: Exchange, connection: Connection, call: Call, timeoutMs: number): Promise<T> {
   return record(setup, call, () =>
     attempt(connection, call, timeoutMs, async (deadline, onLink) => {
@@ -51,8 +51,8 @@ export async function exchange<T>(setup: Exchange, connection: Connection, call:
 }
 
 /**
- * The lines of an answer that goes on. Its beginning must come within `timeoutMs`, then something every `idleTimeoutMs`.
- * The answer is given up when the caller stops reading.
+ * The lines of a streamed answer. It must start within `timeoutMs`, and then send data at least every `idleTimeoutMs`.
+ * The request is cancelled when the caller stops reading.
  */
 export async function* exchangeLines(
   setup: Exchange,
@@ -99,7 +99,7 @@ export async function* exchangeLines(
   }
 }
 
-/** JSON that came from the server. What doesn't parse isn't quoted. */
+/** Parses JSON from the server. An error does not quote the text. */
 export function parse(call: Pick<Call, 'verb' | 'path'>, code: number, text: string): unknown {
   try {
     return JSON.parse(text);
@@ -108,7 +108,7 @@ export function parse(call: Pick<Call, 'verb' | 'path'>, code: number, text: str
   }
 }
 
-/** A `metav1.Status` as an error: of an answer, or of an ERROR event. */
+/** A `metav1.Status`, of an answer or of an ERROR event, as an error. */
 export function statusError(
   call: Pick<Call, 'verb' | 'path' | 'confidential'>,
   code: number,
@@ -137,7 +137,7 @@ interface MetaStatus {
   details?: { causes?: StatusCause[]; retryAfterSeconds?: number };
 }
 
-/** Where the answer came from something in between that knows no Status. */
+/** The reason for an answer without a Status, for example from a proxy. */
 const REASONS: Readonly<Record<number, string>> = {
   400: 'BadRequest',
   401: 'Unauthorized',
@@ -184,7 +184,7 @@ async function attempt<T>(
   }
 }
 
-/** An answer, and as whom it was asked for. */
+/** An answer, and the credentials of the request. */
 interface Authenticated extends Sent {
   credentials: Credentials;
 }
@@ -221,8 +221,8 @@ async function send(
 }
 
 /**
- * JSON as Kubernetes writes it, which escapes these characters. What is stored as it came, such as a ControllerRevision's
- * data, must be the same bytes when Kubernetes writes it anew, or it counts as changed.
+ * JSON as Kubernetes writes it, with these characters escaped. The API server stores some data as received, such as that
+ * of a ControllerRevision. Kubernetes must write the same bytes again, or the data counts as changed.
  */
 function encode(body: unknown): string {
   return JSON.stringify(body).replace(
@@ -236,7 +236,7 @@ async function loadCredentials(setup: Exchange, call: Call, signal: AbortSignal)
     return await orAbort(setup.credentials.get(), signal);
   } catch (error) {
     if (signal.aborted) throw error;
-    // The message of an exec plugin or a parser may quote the credential itself.
+    // The message of an exec plugin or a parser may contain the credential.
     throw clientError(call, 'NoCredentials', `credentials could not be loaded: ${codeOf(error)}`);
   }
 }
@@ -268,7 +268,7 @@ function refused(setup: Exchange, call: Call, { response, credentials }: Authent
   return statusError(call, code, body, retryAfterSeconds(headers['retry-after']));
 }
 
-/** Seconds, or an HTTP date (RFC 9110, section 10.2.3). */
+/** Retry-After: seconds, or an HTTP date (RFC 9110, section 10.2.3). */
 function retryAfterSeconds(header: string | string[] | undefined): number | undefined {
   if (typeof header !== 'string') return undefined;
   const seconds = /^\d+$/.test(header) ? Number(header) : Math.ceil((Date.parse(header) - Date.now()) / 1000);
@@ -298,7 +298,7 @@ function codeOf(error: unknown): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
 }
 
-/** By hand instead of AbortSignal.any and .timeout: those stay alive as long as the caller's signal does. */
+/** Replaces AbortSignal.any and .timeout, which stay in memory as long as the caller's signal. */
 function startDeadline(outer: AbortSignal | undefined, ms: number): Deadline {
   const controller = new AbortController();
   let expired = false;

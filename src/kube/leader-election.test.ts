@@ -5,7 +5,7 @@ import { createLeaderElection, type LeaderElection, type LeaderElectionOptions }
 import type { Lease } from './lease.ts';
 import type { KubeClient, Live, RequestOptions } from './types.ts';
 
-/** An API server with one Lease, which can be cut off from each candidate. */
+/** An API server with one Lease. Each candidate can be disconnected from it. */
 function leaseServer() {
   let stored: Live<Lease> | undefined;
   let version = 0;
@@ -48,10 +48,10 @@ function leaseServer() {
     client,
     cut,
     spec: () => stored?.spec,
-    /** As by somebody else. */
+    /** A write by somebody else. */
     write: (spec: Lease['spec']) => store({ ...(spec ? { spec } : {}) }),
     remove: () => (stored = undefined),
-    /** Writes are done at once, their answers take so long. */
+    /** Writes are applied at once; their answers take this long. */
     answerAfter: (ms: number) => (answerMs = ms),
   };
 }
@@ -110,7 +110,7 @@ describe('a term', () => {
     expect(log).toEqual(['one leads']);
   });
 
-  test('is given back on a stop: the next one waits no lease', async () => {
+  test('is released on a stop: the next candidate does not wait for the lease to expire', async () => {
     const one = candidate('one');
     await step(0);
     const two = candidate('two');
@@ -126,7 +126,7 @@ describe('a term', () => {
     expect(log).toEqual(['one leads', 'one must end', 'one stopped', 'two leads']);
   });
 
-  test('a stop lets work finish under renewals, however long it takes', async () => {
+  test('a stop renews the lease until running work has finished', async () => {
     const work = Promise.withResolvers<undefined>();
     const one = candidate('one', { onStoppedLeading: () => work.promise });
     await step(0);
@@ -141,7 +141,7 @@ describe('a term', () => {
     expect(two.isLeader()).toBe(true);
   });
 
-  test('is given back when the stop comes while it is taken, and nobody leads', async () => {
+  test('is released if the stop comes during the acquisition, and nobody leads', async () => {
     await server.write({ leaseDurationSeconds: 1 });
     server.answerAfter(500);
     const one = candidate('one');
@@ -154,13 +154,13 @@ describe('a term', () => {
     expect(log).toEqual([]);
   });
 
-  test('is given back also when the work ends during a renewal', async () => {
+  test('is also released if the work ends during a renewal', async () => {
     const work = Promise.withResolvers<undefined>();
     const one = candidate('one', { onStoppedLeading: () => work.promise });
     await step(0);
     const stopped = one.stop();
     server.answerAfter(500);
-    // The renewal is done, its answer is on its way.
+    // The renewal is applied; its answer is pending.
     await step(2_100);
     work.resolve(undefined);
     await step(5_000);
@@ -170,7 +170,7 @@ describe('a term', () => {
 });
 
 describe('losing it', () => {
-  test('who cannot renew gives up before another takes over', async () => {
+  test('a leader that cannot renew gives up before another takes over', async () => {
     const one = candidate('one');
     await step(0);
     const two = candidate('two');
@@ -200,7 +200,7 @@ describe('losing it', () => {
     expect(log).toEqual(['one leads']);
   });
 
-  test('a lease that was deleted, or written by something else, is held on to', async () => {
+  test('the leader keeps a lease that was deleted or changed by somebody else', async () => {
     const one = candidate('one');
     await step(0);
     server.remove();
@@ -211,7 +211,7 @@ describe('losing it', () => {
     expect(log).toEqual(['one leads']);
   });
 
-  test('a lease that another has taken is lost at once', async () => {
+  test('a lease that another candidate has acquired is lost at once', async () => {
     const one = candidate('one');
     await step(0);
     await server.write({ holderIdentity: 'thief', leaseDurationSeconds: 15 });
@@ -220,17 +220,17 @@ describe('losing it', () => {
     expect(log).toEqual(['one leads', 'one must end', 'one lost']);
   });
 
-  test('a process that was frozen knows before it does anything', async () => {
+  test('a process that was frozen detects the loss before it does anything', async () => {
     const one = candidate('one');
     await step(5000);
-    // Nothing ran meanwhile: the clocks have moved, the timers are late.
+    // Nothing ran meanwhile: the clocks have advanced, and the timers are late.
     vi.setSystemTime(Date.now() + 12_000);
     expect(one.isLeader()).toBe(false);
     await step(2000);
     expect(log.slice(0, 3)).toEqual(['one leads', 'one must end', 'one lost']);
   });
 
-  test('work that is being finished when the leadership is lost is told so by the guard', async () => {
+  test('the guard stops work that is still finishing when the leadership is lost', async () => {
     const work = Promise.withResolvers<undefined>();
     const one = candidate('one', { onStoppedLeading: () => work.promise });
     await step(0);
@@ -245,7 +245,7 @@ describe('losing it', () => {
 });
 
 describe('taking over', () => {
-  test('needs the lease unchanged for its whole duration by the own clock, whatever its times say', async () => {
+  test('requires that the lease is unchanged for its whole duration by the local clock, whatever its times say', async () => {
     const long = '2001-01-01T00:00:00.000000Z';
     await server.write({ holderIdentity: 'dead', leaseDurationSeconds: 15, renewTime: long, acquireTime: long });
     const one = candidate('one');
@@ -265,7 +265,7 @@ describe('taking over', () => {
     expect(server.spec()).toMatchObject({ holderIdentity: 'pod-1_now', leaseTransitions: 1 });
   });
 
-  test('of many candidates one wins', async () => {
+  test('exactly one of many candidates wins', async () => {
     const all = ['a', 'b', 'c', 'd'].map((identity) => candidate(identity));
     await step(10_000);
     expect(all.filter((election) => election.isLeader())).toHaveLength(1);
@@ -285,6 +285,6 @@ describe('taking over', () => {
   });
 });
 
-test('times that cannot work are refused', () => {
+test('inconsistent durations are refused', () => {
   expect(() => candidate('one', { renewDeadlineMs: 20_000 })).toThrow(RangeError);
 });

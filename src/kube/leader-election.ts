@@ -1,48 +1,48 @@
-/** Leader election by a Lease, with the semantics of client-go's leaderelection. */
+/** Leader election with a Lease, with the semantics of client-go's leaderelection. */
 
 import { sleep } from './backoff.ts';
 import { createLeaseCandidate, type LeaseCandidateOptions } from './lease.ts';
 import type { ObjectKey } from './types.ts';
 
 export interface LeaderElectionOptions {
-  /** With connections of its own, so that no other request delays a renewal. */
+  /** A client with its own connections, so that no other request delays a renewal. */
   client: LeaseCandidateOptions['client'];
   lease: Required<ObjectKey>;
-  /** Unique to this process, also among its own restarts. */
+  /** Unique for this process, also across restarts. */
   identity: string;
-  /** Whether it is sure that a holder runs no more, so that nobody need wait for its lease to run out. Default: never. */
+  /** Whether a holder has certainly ended, so that its lease need not expire first. Default: never. */
   hasEnded?: LeaseCandidateOptions['hasEnded'];
-  /** How long others wait until they take a lease that is not renewed. Default 15 000. */
+  /** How long other candidates wait before they acquire a lease that is not renewed. Default 15 000. */
   leaseDurationMs?: number;
-  /** How long the leadership outlives the last successful renewal; less than the lease. Default 10 000. */
+  /** How long the leadership lasts after the last successful renewal; less than the lease duration. Default 10 000. */
   renewDeadlineMs?: number;
-  /** Between attempts. Default 2 000. */
+  /** Time between attempts. Default 2 000. */
   retryPeriodMs?: number;
-  /** `signal` is aborted when the leadership is lost, or when a stop begins. */
+  /** `signal` aborts when the leadership is lost, or when a stop begins. */
   onStartedLeading: (signal: AbortSignal) => void;
   /**
-   * `lost`: another may lead already; the candidacy goes on. `stopped`: the lease is held and renewed until what this
-   * returns settles, and then given back: work that was begun can be finished under it.
+   * `lost`: another process may lead already; the candidacy continues. `stopped`: the lease is renewed until the returned
+   * promise settles, and then released, so that running work can finish under the lease.
    */
   onStoppedLeading: (why: 'lost' | 'stopped') => void | Promise<void>;
-  /** A failed attempt, which is repeated, or what a callback threw. */
+  /** Receives the error of a failed attempt, which is retried, or of a callback. */
   onError?: (error: unknown) => void;
 }
 
 export interface LeaderElection {
   start: () => void;
   /**
-   * Asks the clocks, not what was last heard: false as soon as the last renewal is too long ago, also in a process that
-   * was frozen and has only just woken up. To be asked before every write: give it to `createClient` as `mayWrite`.
+   * Compares the clocks with the last renewal: false as soon as it is too long ago, also in a process that was frozen and
+   * has just resumed. Must be checked before every write: pass it to `createClient` as `mayWrite`.
    */
   isLeader: () => boolean;
-  /** The holder that was last seen. */
+  /** The last observed holder. */
   leader: () => string | undefined;
-  /** Ends the candidacy, and settles when all is done. */
+  /** Ends the candidacy; settles when everything has ended. */
   stop: () => Promise<void>;
 }
 
-/** By both local clocks: the monotonic one may stand still while a machine sleeps, the other may be set. */
+/** Uses both local clocks: the monotonic clock may stop while a machine sleeps, and the wall clock may be set. */
 interface Instant {
   monotonic: number;
   wall: number;
@@ -56,7 +56,7 @@ export function createLeaderElection(options: LeaderElectionOptions): LeaderElec
   }
   const candidate = createLeaseCandidate({ client, lease, identity, leaseDurationMs, ...(hasEnded && { hasEnded }) });
   const stopping = new AbortController();
-  /** When the last successful renewal was sent: others count from its arrival, which is later. */
+  /** When the last successful renewal was sent. Other candidates count from its arrival, which is later. */
   let renewedAt: Instant | undefined;
   let loop: Promise<void> | undefined;
 
@@ -77,12 +77,12 @@ export function createLeaderElection(options: LeaderElectionOptions): LeaderElec
       const isMine = await attempt(renewDeadlineMs / 2);
       if (isMine && isStopping()) await release();
       else if (isMine) await lead();
-      // client-go's jitter: candidates that started together don't stay together.
+      // client-go's jitter separates candidates that started together.
       else await sleep(retryPeriodMs * (1 + 1.2 * Math.random()), stopping.signal);
     }
   }
 
-  /** Is never aborted: what became of the lease would not be known, and it could not be given back. */
+  /** Never aborted, because the state of the lease would be unknown and the lease could not be released. */
   async function attempt(timeoutMs: number): Promise<boolean> {
     const sentAt = now();
     try {
@@ -100,7 +100,7 @@ export function createLeaderElection(options: LeaderElectionOptions): LeaderElec
     await call(() => {
       options.onStartedLeading(term.signal);
     });
-    /** The work that a stop lets finish, under renewals. */
+    /** Aborted when the work that a stop waits for has finished. The lease is renewed until then. */
     const finished = new AbortController();
     let finishing: Promise<void> | undefined;
     while (isLeader() && !finished.signal.aborted) {

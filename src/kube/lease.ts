@@ -1,10 +1,10 @@
-/** One candidate's view of a Lease: who holds it, since when it has not changed, and the attempts to hold it. */
+/** One candidate's view of a Lease: its holder, the time of its last change, and attempts to acquire it. */
 
 import { getIfThere } from './client.ts';
 import { isAlreadyExists, isConflict, isNotFound } from './errors.ts';
 import type { KubeClient, KubeObject, Live, ObjectKey, RequestOptions, Resource } from './types.ts';
 
-/** coordination.k8s.io/v1; times are MicroTime. */
+/** coordination.k8s.io/v1 Lease; times are MicroTime. */
 export interface Lease extends KubeObject {
   spec?: LeaseSpec;
 }
@@ -25,11 +25,11 @@ export const LEASES: Resource<Lease> = {
 };
 
 export interface LeaseCandidate {
-  /** False where another holds it, or was quicker. Fails with a KubeError. */
+  /** False if another candidate holds the lease or was faster. Fails with a KubeError. */
   tryAcquireOrRenew: (options: RequestOptions) => Promise<boolean>;
-  /** Gives the lease back, so that the next one need not wait; nothing where it isn't ours. */
+  /** Releases the lease, so that the next candidate need not wait. Does nothing if another holds it. */
   release: (options: RequestOptions) => Promise<void>;
-  /** The last one that was seen. */
+  /** The last observed holder. */
   holder: () => string | undefined;
 }
 
@@ -38,7 +38,7 @@ export interface LeaseCandidateOptions {
   lease: Required<ObjectKey>;
   identity: string;
   leaseDurationMs: number;
-  /** Whether it is sure that a holder runs no more: its lease need not run out. */
+  /** Whether a holder has certainly ended, so that its lease need not expire first. */
   hasEnded?: (holder: string) => boolean;
 }
 
@@ -62,7 +62,7 @@ export function createLeaseCandidate(options: LeaseCandidateOptions): LeaseCandi
     }
   }
 
-  /** A holder knows the lease from its own last write; whether it still is the same, the server says. */
+  /** A holder renews from its own last write. The server checks the resourceVersion. */
   async function renewUnread(request: RequestOptions): Promise<boolean> {
     if (!seen || !isMine(seen.lease)) return false;
     try {
@@ -116,7 +116,7 @@ export function createLeaseCandidate(options: LeaseCandidateOptions): LeaseCandi
     return lease.spec?.holderIdentity === identity;
   }
 
-  /** The times in the lease are by the holder's clock: only how long it has not changed counts here. */
+  /** The times in the lease come from the holder's clock. Only the time since its last change counts here. */
   function isHeld(): boolean {
     const { holderIdentity = '', leaseDurationSeconds = 0 } = seen?.lease.spec ?? {};
     if (holderIdentity === '' || hasEnded(holderIdentity)) return false;
@@ -134,7 +134,7 @@ export function createLeaseCandidate(options: LeaseCandidateOptions): LeaseCandi
   return { tryAcquireOrRenew, release, holder: () => seen?.lease.spec?.holderIdentity };
 }
 
-/** Another candidate was quicker: the lease was created or written since it was read. */
+/** Another candidate was faster: the lease was created or changed after it was read. */
 function isTaken(error: unknown): boolean {
   return isConflict(error) || isAlreadyExists(error);
 }

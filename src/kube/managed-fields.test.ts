@@ -35,7 +35,7 @@ describe('fields that a manager owns by update', () => {
     expect(asApplied([other, created, status], 'me')).toEqual([other, status, { ...created, operation: 'Apply' }]);
   });
 
-  test('join those of the apply that is there', () => {
+  test('join those of the existing apply', () => {
     expect(asApplied([created, applied], 'me')).toEqual([
       {
         ...applied,
@@ -44,7 +44,7 @@ describe('fields that a manager owns by update', () => {
     ]);
   });
 
-  test('are nothing to one who owns nothing', () => {
+  test('do not exist for a manager that owns nothing', () => {
     expect(asApplied([other], 'me')).toEqual([other]);
   });
 });

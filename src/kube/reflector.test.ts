@@ -7,7 +7,7 @@ import type { KubeClient, ListOptions, Live, ObjectList, WatchEvent, WatchOption
 
 type Step = WatchEvent<Widget> | Error | 'end';
 
-/** A server as a script: each list takes the next answer, each watch stays open and gives what `emit` is given. */
+/** A scripted server: each list takes the next answer, and each watch stays open and sends the events of `emit`. */
 interface Script {
   client: Pick<KubeClient, 'list' | 'watch'>;
   lists: ListOptions[];
@@ -87,7 +87,7 @@ function script(...answers: (ObjectList<Widget> | Error)[]): Script {
   };
 }
 
-/** Lets everything run that waits for no time. */
+/** Runs everything that does not wait for a timer. */
 async function settle(): Promise<void> {
   await vi.advanceTimersByTimeAsync(0);
 }
@@ -146,7 +146,7 @@ describe('list and watch', () => {
     expect(server.watches[0]).toMatchObject({ ...selection, resourceVersion: '5', timeoutSeconds: 300 });
   });
 
-  test('what is stored is what transform makes of listed and watched objects', async () => {
+  test('the store contains the transformed objects of lists and watches', async () => {
     const server = script(listOf(5, widget('a', 1, 3)));
     reflect(server.client, { transform: ({ apiVersion, kind, metadata }) => ({ apiVersion, kind, metadata }) });
     await reflector.synced;
@@ -173,7 +173,7 @@ describe('list and watch', () => {
     expect(server.watches[0]?.timeoutSeconds).toBe(450);
   });
 
-  test('410 leads to a list; what is missing in it is deleted', async () => {
+  test('410 causes a list; objects that are missing in it are deleted', async () => {
     const server = script(listOf(5, widget('a', 1)), listOf(20, widget('b', 11)));
     reflect(server.client);
     await reflector.synced;
@@ -182,7 +182,7 @@ describe('list and watch', () => {
     expect(server.watches.map(({ resourceVersion }) => resourceVersion)).toEqual(['5', '20']);
   });
 
-  test('410 after 410 waits: a server that knows no version is not stormed', async () => {
+  test('repeated 410 backs off: a server that knows no version is not flooded', async () => {
     const server = script(listOf(5), listOf(6), listOf(7), listOf(8));
     reflect(server.client);
     await reflector.synced;
@@ -194,7 +194,7 @@ describe('list and watch', () => {
     expect(server.lists).toHaveLength(4);
   });
 
-  test('a dropped connection is no reason to list', async () => {
+  test('a dropped connection causes no list', async () => {
     const server = script(listOf(5));
     reflect(server.client);
     await reflector.synced;
@@ -205,7 +205,7 @@ describe('list and watch', () => {
     expect(errors).toHaveLength(1);
   });
 
-  test('a list that is older than the stream is not taken', async () => {
+  test('a list that is older than the stream is refused', async () => {
     const server = script(listOf(50, widget('a', 40)), listOf(45), listOf(60, widget('a', 40)));
     reflect(server.client);
     await reflector.synced;
@@ -215,7 +215,7 @@ describe('list and watch', () => {
     expect(changes).toEqual(['added a 40']);
   });
 
-  test('a history that stays set back is taken as the new one', async () => {
+  test('a history that stays older is accepted as the new one', async () => {
     const restored = listOf(30, widget('a', 20));
     const server = script(listOf(50, widget('a', 40)), restored, restored, restored, restored, restored);
     reflect(server.client);
@@ -249,7 +249,7 @@ describe('failures', () => {
     expect(server.watches).toHaveLength(2);
   });
 
-  test('a server that is not there is asked again every 5 s', async () => {
+  test('an unreachable server is retried every 5 s', async () => {
     const gone = kubeError(0, undefined, 'ConnectionFailed');
     const server = script(gone, gone, gone, gone, gone, gone);
     reflect(server.client);
@@ -257,7 +257,7 @@ describe('failures', () => {
     expect(server.lists).toHaveLength(6);
   });
 
-  test('a server that ends every watch at once is not stormed, and its version doubted', async () => {
+  test('a server that ends every watch at once is not flooded, and a list replaces the version', async () => {
     const server = script(listOf(5), listOf(5));
     reflect(server.client);
     await reflector.synced;
@@ -290,7 +290,7 @@ describe('failures', () => {
     expect(errors).toHaveLength(3);
   });
 
-  test('stopping ends the watch, or the wait, and the hope for a first list', async () => {
+  test('a stop ends the watch or the wait, and rejects the wait for a first list', async () => {
     const watching = script(listOf(5));
     reflect(watching.client);
     await reflector.synced;

@@ -1,4 +1,4 @@
-/** A local copy of a collection of objects, kept up to date by list and watch, modelled on client-go's Reflector. */
+/** A local copy of a collection of objects, updated by list and watch, modelled on client-go's Reflector. */
 
 import { createBackoff, sleep } from './backoff.ts';
 import { listAll } from './client.ts';
@@ -9,14 +9,14 @@ import type { KubeClient, KubeObject, Live, Resource, Selection } from './types.
 export interface ReflectorOptions<T extends KubeObject, S extends Stored> extends Selection {
   client: Pick<KubeClient, 'list' | 'watch'>;
   resource: Resource<T>;
-  /** What is stored of an object: only what is read. */
+  /** Reduces an object to the fields that are stored. */
   transform: (object: Live<T>) => S;
   indexes?: Readonly<Record<string, (object: S) => readonly string[]>>;
-  /** A failed list or watch, which is tried again, or what a listener threw. */
+  /** Receives the error of a failed list or watch, which is retried, or of a listener. */
   onError?: (error: unknown) => void;
   /** Objects per page of a list. Default 500. */
   pageSize?: number;
-  /** Milliseconds of silence after which a watch is presumed dead. Default 90 000: bookmarks come about once a minute. */
+  /** Milliseconds of silence after which a watch counts as dead. Default 90 000: bookmarks come about once a minute. */
   idleTimeoutMs?: number;
   /** For tests. */
   random?: () => number;
@@ -24,38 +24,38 @@ export interface ReflectorOptions<T extends KubeObject, S extends Stored> extend
 
 export interface ReflectorStore<T, S> extends Store<S> {
   /**
-   * Read your writes: stores what a write answered, unless the store already has something newer, or the stream has
-   * passed it and the object is gone again. The object must be one that the reflector's selectors let in.
+   * Read your writes: stores the answer to a write, unless the store already has a newer version, or the stream has
+   * passed that version and the object is gone. The object must match the reflector's selectors.
    */
   observeWrite: (object: Live<T>) => void;
-  /** The object is gone by a delete's answer: a lagging watch doesn't bring it back. One that waits for finalizers is a write. */
+  /** The answer to a delete says that the object is gone; a lagging watch does not restore it. For an object with finalizers, use `observeWrite`. */
   observeDelete: (object: Stored) => void;
 }
 
 export interface Reflector<T, S> {
   store: ReflectorStore<T, S>;
   /**
-   * Every change of the store, from the first list on, observed writes included, once and in order. An object that went
-   * while the watch was down is a deletion; one that was replaced by another of the same name is a modification.
+   * Receives every change of the store from the first list on, including observed writes, once and in order. An object that
+   * disappeared while the watch was down is a deletion; a replacement with the same name is a modification.
    */
   onChange: (listener: (change: Change<S>) => void) => void;
   start: () => void;
-  /** Settles with the first complete list; fails when the reflector is stopped before it. */
+  /** Resolves after the first complete list; rejects if the reflector is stopped before. */
   synced: Promise<void>;
   hasSynced: () => boolean;
-  /** Settles when nothing runs any more. */
+  /** Resolves when everything has ended. */
   stop: () => Promise<void>;
 }
 
 /** client-go's numbers. */
 const BACKOFF_BASE_MS = 800;
 const BACKOFF_MAX_MS = 30_000;
-/** A server that is not there has no load to be spared, and what is known grows old meanwhile. */
+/** Retries faster while the server is not reachable: there is no load to spare, and the cache gets stale. */
 const UNREACHABLE_MAX_MS = 5_000;
 const WATCH_MIN_SECONDS = 300;
-/** A watch that ended before it had lived this long, without an event, counts as failed. */
+/** A watch that ends sooner, without an event, counts as failed. */
 const HEALTHY_AFTER_MS = 5_000;
-/** After so many failures in a row the version itself is suspected: another server, a restored etcd. */
+/** After this many failures in a row the version may be wrong: another server, a restored etcd. */
 const DOUBT_AFTER = 5;
 
 export function createReflector<T extends KubeObject, S extends Stored>(
@@ -70,10 +70,10 @@ export function createReflector<T extends KubeObject, S extends Stored>(
   const first = Promise.withResolvers<undefined>();
   first.promise.catch(() => undefined);
   let synced = false;
-  /** Where the next watch begins; undefined: a list is due. */
+  /** The version from which the next watch starts; undefined if a list is due. */
   let version: string | undefined;
   let watchFailures = 0;
-  /** The last attempt ended because its version was too old. */
+  /** Whether the last attempt ended because its version was too old. */
   let expired = false;
   let staleLists = 0;
   let loop: Promise<void> | undefined;
@@ -92,7 +92,7 @@ export function createReflector<T extends KubeObject, S extends Stored>(
     try {
       options.onError?.(error);
     } catch {
-      // A broken reporter must not end the loop.
+      // A failing reporter must not end the loop.
     }
   }
 
@@ -112,7 +112,7 @@ export function createReflector<T extends KubeObject, S extends Stored>(
   }
 
   function pauseAfter(error: unknown): number {
-    // A list is due then, and no repetition of what failed.
+    // A list is due, not a repetition of the failed watch.
     const isNew = isGone(error) && !expired;
     expired = isGone(error);
     if (isNew) return 0;
@@ -121,8 +121,8 @@ export function createReflector<T extends KubeObject, S extends Stored>(
   }
 
   /**
-   * Lists without a resourceVersion: a consistent read, so an answer that is older than the stream comes from a server
-   * that lags behind and is not taken; unless it goes on like that: then history itself was set back.
+   * Lists without a resourceVersion, which is a consistent read. An answer that is older than the stream comes from a server
+   * that lags behind, and is refused. If this repeats, etcd was restored to an older state, and the answer is accepted.
    */
   async function relist(): Promise<string> {
     const list = await listAll(client, resource, { ...selection, limit: pageSize, signal: stopping.signal });
@@ -138,7 +138,7 @@ export function createReflector<T extends KubeObject, S extends Stored>(
     return list.resourceVersion;
   }
 
-  /** Whether the watch lived: it brought something, or stayed open for a while. */
+  /** Whether the watch worked: it delivered an event, or stayed open for a while. */
   async function watch(from: string): Promise<boolean> {
     const began = performance.now();
     const health = { lived: false };
@@ -164,7 +164,7 @@ export function createReflector<T extends KubeObject, S extends Stored>(
     const events = client.watch(resource, {
       ...selection,
       resourceVersion: from,
-      // Watches that began together must not end together.
+      // Watches that started together must not end together.
       timeoutSeconds: Math.round(WATCH_MIN_SECONDS * (1 + random())),
       idleTimeoutMs,
       signal: stopping.signal,

@@ -46,7 +46,7 @@ describe('the stream', () => {
     expect(store.version()).toBe('7');
   });
 
-  test('a list delivers what went while the watch was down', () => {
+  test('a list reports objects that were deleted while the watch was down', () => {
     store.replace([thing('a', 1), thing('b', 2)], '5', false);
     store.replace([thing('b', 2), thing('c', 8)], '9', false);
     expect(changes.slice(2)).toEqual(['deleted a 1', 'added c 8']);
@@ -71,7 +71,7 @@ describe('the stream', () => {
     expect(version('a')).toBe('9007199254740994');
   });
 
-  test('the indexes follow', () => {
+  test('the indexes are updated', () => {
     store.put(thing('a', 1, { colour: 'red' }), 'stream');
     store.put(thing('b', 2, { colour: 'red' }), 'stream');
     store.put(thing('a', 3, { colour: 'blue' }), 'stream');
@@ -90,7 +90,7 @@ describe('the stream', () => {
 });
 
 describe('read your writes', () => {
-  test('a write is read at once, and its event is no second change', () => {
+  test('a write is visible at once, and its event is no second change', () => {
     store.replace([thing('a', 1)], '5', false);
     store.put(thing('a', 6), 'write');
     expect(version('a')).toBe('6');
@@ -98,7 +98,7 @@ describe('read your writes', () => {
     expect(changes).toEqual(['added a 1', 'modified a 6 (was 1)']);
   });
 
-  test('neither a late event nor an older list takes a key back', () => {
+  test('neither a late event nor an older list restores an older version', () => {
     store.replace([thing('a', 1)], '5', false);
     store.put(thing('a', 8), 'write');
     store.put(thing('b', 9), 'write');
@@ -109,7 +109,7 @@ describe('read your writes', () => {
     expect(store.list()).toEqual([]);
   });
 
-  test('a late answer of a write does not bring back what the stream deleted since', () => {
+  test('a late answer to a write does not restore an object that the stream deleted since', () => {
     store.replace([thing('a', 1)], '5', false);
     store.remove(thing('a', 7));
     store.put(thing('a', 6), 'write');
@@ -127,7 +127,7 @@ describe('read your writes', () => {
 });
 
 describe('observed deletions', () => {
-  test('stay deleted for stale events and lists, until the name is used again', () => {
+  test('are not undone by stale events and lists, until the name is used again', () => {
     store.replace([thing('a', 1)], '5', false);
     store.forget(thing('a', 1));
     expect(changes).toEqual(['added a 1', 'deleted a 1']);
@@ -141,13 +141,13 @@ describe('observed deletions', () => {
     expect(version('a')).toBe('9');
   });
 
-  test('leave a successor alone', () => {
+  test('do not affect a successor of the same name', () => {
     store.replace([thing('a', 6, { uid: 'other' })], '7', false);
     store.forget(thing('a', 1));
     expect(version('a')).toBe('6');
   });
 
-  test('are not remembered for ever', () => {
+  test('are not remembered forever', () => {
     vi.useFakeTimers();
     store.forget(thing('a', 1));
     vi.advanceTimersByTime(16 * 60_000);
@@ -158,7 +158,7 @@ describe('observed deletions', () => {
   });
 });
 
-test('a history that was set back replaces everything', () => {
+test('a restored older history replaces everything', () => {
   store.replace([thing('a', 100), thing('b', 101)], '200', false);
   store.replace([thing('a', 40)], '50', true);
   expect(store.list()).toEqual([thing('a', 40)]);
@@ -167,7 +167,7 @@ test('a history that was set back replaces everything', () => {
   expect(version('a')).toBe('60');
 });
 
-test('gives the same arrays as long as nothing in them changes', () => {
+test('returns the same arrays as long as nothing in them changes', () => {
   store.replace([thing('a', 1, { colour: 'red' }), thing('b', 2, { colour: 'blue' })], '5', false);
   const [all, red, blue] = [store.list(), store.byIndex('colour', 'red'), store.byIndex('colour', 'blue')];
   expect(store.list()).toBe(all);

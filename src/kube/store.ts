@@ -1,8 +1,8 @@
-/** An indexed cache of objects of one kind that takes no object back to an older version. */
+/** An indexed cache of objects of one kind. It never replaces an object with an older version. */
 
 import type { ObjectKey } from './types.ts';
 
-/** The least that a stored object keeps. */
+/** The minimum fields of a stored object. */
 export interface Stored {
   metadata: { name: string; namespace?: string; uid: string; resourceVersion: string };
 }
@@ -10,12 +10,12 @@ export interface Stored {
 export type Change<S> =
   { type: 'added'; object: S } | { type: 'modified'; object: S; old: S } | { type: 'deleted'; object: S };
 
-/** What readers and writers of a cache see. Stored objects are shared: nobody may change them. */
+/** The interface for readers. Stored objects are shared and must not be modified. */
 export interface Store<S> {
   get: (namespace: string | undefined, name: string) => S | undefined;
-  /** The same array as long as nothing in it changes. */
+  /** Returns the same array as long as nothing in it changes. */
   list: () => readonly S[];
-  /** Objects whose index function gave `value`; likewise the same array. Throws for an index that there is not. */
+  /** Objects whose index function returned `value`; also the same array. Throws for an unknown index. */
   byIndex: (index: string, value: string) => readonly S[];
 }
 
@@ -24,23 +24,23 @@ export interface StoreOptions<S> {
   onChange: (change: Change<S>) => void;
 }
 
-/** The side of the store that the stream of the server feeds. */
+/** The interface for the server's stream. */
 export interface FedStore<S extends Stored> extends Store<S> {
-  /** An object as the stream, or a write's answer, has it. */
+  /** Stores an object from the stream, or from the answer to a write. */
   put: (object: S, source: 'stream' | 'write') => void;
-  /** The stream says that the object is gone; its resourceVersion is that of the deletion. */
+  /** The stream reports a deletion; the resourceVersion is that of the deletion. */
   remove: (object: Stored) => void;
-  /** A write's answer says that the object is gone. */
+  /** The answer to a write says that the object is gone. */
   forget: (object: Stored) => void;
-  /** The whole collection at `resourceVersion`. `rewound`: what is stored is of a history that no longer exists. */
+  /** Replaces the collection with its state at `resourceVersion`. `rewound`: the stored objects belong to a history that no longer exists. */
   replace: (objects: readonly S[], resourceVersion: string, rewound: boolean) => void;
-  /** The stream has come to this version. */
+  /** The stream has reached this version. */
   advance: (resourceVersion: string) => void;
   /** The newest version of the stream. */
   version: () => string | undefined;
 }
 
-/** The objects of one index value, and the array of them that readers have, until it changes. */
+/** The objects of one index value, and the cached array for readers. */
 interface Bucket<S> {
   entries: Map<string, S>;
   listed?: readonly S[];
@@ -48,14 +48,14 @@ interface Bucket<S> {
 
 const NOTHING: readonly never[] = [];
 
-/** A deletion that was observed is remembered for longer than a watch can lag behind. */
+/** An observed deletion is remembered longer than a watch can lag behind. */
 const TOMBSTONE_MS = 15 * 60_000;
 
 export function createStore<S extends Stored>({ indexes = {}, onChange }: StoreOptions<S>): FedStore<S> {
   const objects = new Map<string, S>();
   const buckets = new Map(Object.keys(indexes).map((name) => [name, new Map<string, Bucket<S>>()]));
   let listed: readonly S[] | undefined;
-  /** By uid: a uid never comes back. */
+  /** By uid: a uid is never reused. */
   const tombstones = new Map<string, number>();
   let streamVersion: string | undefined;
 
@@ -115,7 +115,7 @@ export function createStore<S extends Stored>({ indexes = {}, onChange }: StoreO
     const { uid, resourceVersion } = object.metadata;
     if (!tombstones.has(uid)) {
       const stored = objects.get(objectKey(object.metadata));
-      // Absent and older than the stream: it was there and has been deleted since.
+      // Absent and older than the stream: the object was deleted since.
       const known = stored?.metadata.resourceVersion ?? (source === 'write' ? streamVersion : undefined);
       if (known === undefined || isNewer(resourceVersion, known)) set(object);
     }
@@ -150,7 +150,7 @@ export function createStore<S extends Stored>({ indexes = {}, onChange }: StoreO
     if (rewound) streamVersion = undefined;
     const keys = new Set(listed.map((object) => objectKey(object.metadata)));
     for (const [key, stored] of objects) {
-      // Newer than the list: a write's answer, which the watch will confirm.
+      // Newer than the list: the answer to a write, which the watch will confirm.
       if (!keys.has(key) && (rewound || !isNewer(stored.metadata.resourceVersion, resourceVersion))) drop(stored);
     }
     for (const object of listed) {
@@ -177,12 +177,12 @@ export function createStore<S extends Stored>({ indexes = {}, onChange }: StoreO
   };
 }
 
-/** `namespace/name`, or the name alone for cluster-scoped kinds. */
+/** `namespace/name`, or only the name for cluster-scoped kinds. */
 function objectKey({ namespace, name }: ObjectKey): string {
   return namespace === undefined ? name : `${namespace}/${name}`;
 }
 
-/** Resource versions of one kind are comparable integers (KEP-5504); they exceed what a double holds exactly. */
+/** Resource versions of one kind are comparable integers (KEP-5504) that may exceed the exact range of a double. */
 export function isNewer(resourceVersion: string, than: string): boolean {
   return BigInt(resourceVersion) > BigInt(than);
 }

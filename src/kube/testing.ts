@@ -1,4 +1,4 @@
-/** For tests only: a server that answers as a test wants it to, on 127.0.0.1, and clients of it. */
+/** For tests only: a server on 127.0.0.1 with answers of the test, and clients for it. */
 
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,7 +25,7 @@ import type { KubeClient, Resource } from './types.ts';
 
 export interface Received {
   method: string;
-  /** With its query. */
+  /** The URL with its query. */
   url: URL;
   headers: IncomingHttpHeaders;
   body: unknown;
@@ -37,7 +37,7 @@ export type Answer = (request: Received, response: ServerResponse) => void | Pro
 export interface TestServer {
   url: string;
   requests: Received[];
-  /** Every connection that was ever opened. */
+  /** All connections, including closed ones. */
   sockets: Socket[];
   /** The common names of the clients' certificates. */
   clients: unknown[];
@@ -102,7 +102,7 @@ function makeServer(
   const { http1Only, ...options } = tls;
   if (http1Only) return createTlsServer(options, listener);
   return createSecureServer({ ...options, allowHTTP1: true }, (request, response) => {
-    // The compatibility API of HTTP/2 has what the tests use of the other.
+    // The compatibility API of HTTP/2 has everything that the tests use.
     listener(request as unknown as IncomingMessage, response as unknown as ServerResponse);
   });
 }
@@ -121,7 +121,7 @@ export function makeCertificate(name = 'localhost'): Certificate {
   }
 }
 
-/** What a client is made from, without a kubeconfig file. */
+/** The credentials for a client, without a kubeconfig file. */
 export function testConfig(
   server: string,
   options: { token?: string; tls?: object; proxyUrl?: string } = {},
@@ -152,7 +152,7 @@ export function sendStatus(response: ServerResponse, code: number, reason: strin
   );
 }
 
-/** One event of a watch. The first one begins the answer. */
+/** Sends one event of a watch. The first event starts the answer. */
 export function sendEvent(response: ServerResponse, type: string, object: unknown): void {
   if (!response.headersSent) response.writeHead(200, { 'content-type': 'application/json' });
   response.write(`${JSON.stringify({ type, object })}\n`);

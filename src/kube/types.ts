@@ -1,7 +1,7 @@
-/** The shapes that requests to the API server share. Objects are plain JSON as the server sends it: times are strings. */
+/** Shared types of requests to the API server. Objects are plain JSON as the server sends it: times are strings. */
 import type { OwnerReference } from '../api/common.ts';
 
-/** metadata as it is on the wire. `name` is missing only in a create with `generateName`. */
+/** metadata on the wire. Only a create with `generateName` has no `name`. */
 export interface WireMetadata {
   name?: string;
   generateName?: string;
@@ -28,14 +28,14 @@ export interface ManagedFieldsEntry {
   fieldsV1?: object;
 }
 
-/** The least that an object of any kind has. */
+/** The minimum fields of an object of any kind. */
 export interface KubeObject {
   apiVersion?: string;
   kind?: string;
   metadata?: WireMetadata;
 }
 
-/** A generated model class as it really is on the wire: JSON, so dates are RFC 3339 strings. */
+/** The JSON form of a generated model class: dates are RFC 3339 strings. */
 export type Wire<T> = T extends Date
   ? string
   : T extends (infer Item)[]
@@ -44,17 +44,17 @@ export type Wire<T> = T extends Date
       ? { [Key in keyof T]: Wire<T[Key]> }
       : T;
 
-/** An object that came from the API server: what the server always sets is there. List items are completed with their kind. */
+/** An object from the API server, with the fields that the server always sets. The client adds the kind to list items. */
 export type Live<T> = T & {
   apiVersion: string;
   kind: string;
   metadata: { name: string; uid: string; resourceVersion: string; creationTimestamp: string };
 };
 
-/** An object to send: it names itself. */
+/** An object to send, with its name. */
 export type Named<T> = T & { apiVersion: string; kind: string; metadata: { name: string } };
 
-/** A kind and where the API server serves it. `T` is the type of its objects and exists only for the compiler. */
+/** A kind and its path in the API. `T` is the type of its objects, only for the compiler. */
 export interface Resource<T extends KubeObject = KubeObject> {
   /** `v1`, or `group/version`. */
   apiVersion: string;
@@ -72,50 +72,50 @@ export interface Scale extends KubeObject {
   status?: { replicas: number; selector?: string };
 }
 
-/** `resource`'s status subresource: writes through it change nothing but the status. */
+/** The status subresource of `resource`: writes change only the status. */
 export function statusOf<T extends KubeObject>(resource: Resource<T>): Resource<T> {
   return { ...resource, subresource: 'status' };
 }
 
-/** `resource`'s scale subresource. */
+/** The scale subresource of `resource`. */
 export function scaleResourceOf(resource: Resource): Resource<Scale> {
   const { apiVersion, kind, plural, namespaced } = resource;
   return { apiVersion, kind, plural, namespaced, subresource: 'scale' };
 }
 
-/** Which object. `namespace` is left out for cluster-scoped kinds. */
+/** The key of an object. Cluster-scoped kinds have no `namespace`. */
 export interface ObjectKey {
   namespace?: string;
   name: string;
 }
 
 export interface RequestOptions {
-  /** Ends the request; it then fails with reason `Aborted`. */
+  /** Cancels the request, which then fails with reason `Aborted`. */
   signal?: AbortSignal;
   /** Milliseconds until the request fails with reason `ClientTimeout`. Default: the client's. */
   timeoutMs?: number;
 }
 
 export interface WriteOptions extends RequestOptions {
-  /** The server does everything but store the result. */
+  /** The server does everything except storing the result. */
   dryRun?: boolean;
 }
 
 export interface ManagedWriteOptions extends WriteOptions {
   /** Recorded in managedFields. */
   fieldManager?: string;
-  /** A field that the kind does not have is refused (400), as by an apply. Left out: dropped without a word. */
+  /** The server refuses unknown fields (400), as for an apply. Default: the server drops them silently. */
   fieldValidation?: 'Strict';
 }
 
 export interface ApplyOptions extends WriteOptions {
   fieldManager: string;
-  /** Take fields over from other managers; without it their ownership is a conflict (409, `isConflict`). */
+  /** Take over fields from other managers. Without it such fields are a conflict (409, `isConflict`). */
   force?: boolean;
 }
 
 export interface DeleteOptions extends WriteOptions {
-  /** The delete is a conflict (409) unless the object is exactly this one. */
+  /** The delete fails with a conflict (409) unless the object matches exactly. */
   preconditions?: { uid?: string; resourceVersion?: string };
   propagationPolicy?: 'Background' | 'Foreground' | 'Orphan';
   gracePeriodSeconds?: number;
@@ -130,23 +130,23 @@ export type JsonPatchOperation =
   | { op: 'move' | 'copy'; from: string; path: string };
 
 export interface Selection {
-  /** Left out: all namespaces. */
+  /** Absent: all namespaces. */
   namespace?: string;
   labelSelector?: string;
   fieldSelector?: string;
 }
 
 export interface ListOptions extends Selection, RequestOptions {
-  /** Objects per answer; the rest is had with the `continue` of the answer. */
+  /** Objects per answer. The `continue` of the answer gets the next page. */
   limit?: number;
   continue?: string;
-  /** https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list: left out, the newest; `"0"`, whatever the server has cached. */
+  /** https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list. Absent: the newest; `"0"`: any version that the server has cached. */
   resourceVersion?: string;
   resourceVersionMatch?: 'Exact' | 'NotOlderThan';
 }
 
 export interface ObjectList<T> {
-  /** The version of the collection: where a watch goes on. */
+  /** The version of the collection, from which a watch continues. */
   resourceVersion: string;
   continue?: string;
   items: Live<T>[];
@@ -157,12 +157,12 @@ export interface WatchOptions extends Selection {
   resourceVersion: string;
   /** The server ends the watch after this time. */
   timeoutSeconds: number;
-  /** Milliseconds of silence after which the watch fails with `ClientTimeout`; bookmarks, about one a minute, are no silence. */
+  /** Milliseconds of silence after which the watch fails with `ClientTimeout`. Bookmarks, about one per minute, count as data. */
   idleTimeoutMs: number;
   signal?: AbortSignal;
 }
 
-/** An `ERROR` of the stream is thrown as a KubeError by the client. A bookmark's object has a resourceVersion and nothing else. */
+/** The client throws an `ERROR` of the stream as a KubeError. The object of a bookmark has only a resourceVersion. */
 export type WatchEvent<T> =
   { type: 'ADDED' | 'MODIFIED' | 'DELETED'; object: Live<T> } | { type: 'BOOKMARK'; resourceVersion: string };
 
@@ -171,9 +171,9 @@ export interface RequestRecord {
   verb: Verb;
   /** Plural and subresource, such as `deployments/scale`; `version` for the version. */
   resource: string;
-  /** HTTP status; 0 where no answer came. */
+  /** HTTP status; 0 without an answer. */
   code: number;
-  /** Until the answer was read; for a watch until it began. */
+  /** Time until the answer is read; for a watch, until it starts. */
   seconds: number;
 }
 
@@ -188,8 +188,8 @@ export interface VersionInfo {
 }
 
 /**
- * The verbs of the API, for every kind. Every function fails with a `KubeError` and nothing else; none of them retries or
- * sleeps. A plain object of functions: a test can give its own.
+ * The verbs of the API, for every kind. A function fails only with a `KubeError`, and never retries or sleeps. A plain
+ * object of functions, so that a test can provide its own.
  */
 export interface KubeClient {
   get: <T extends KubeObject>(resource: Resource<T>, key: ObjectKey, options?: RequestOptions) => Promise<Live<T>>;
@@ -200,7 +200,7 @@ export interface KubeClient {
     object: T & { apiVersion: string; kind: string },
     options?: ManagedWriteOptions,
   ) => Promise<Live<T>>;
-  /** Replaces the object (PUT); with a resourceVersion in its metadata only if it is still that one. */
+  /** Replaces the object (PUT). With a resourceVersion in its metadata, only if the object still has that version. */
   update: <T extends KubeObject>(
     resource: Resource<T>,
     object: Named<T>,
@@ -214,15 +214,15 @@ export interface KubeClient {
     patch: Patch,
     options?: ManagedWriteOptions,
   ) => Promise<Live<T>>;
-  /** The object as it is on its way out (finalizers, graceful deletion), undefined once it is gone. */
+  /** Returns the object while it is being deleted (finalizers, graceful deletion); undefined if it is gone. */
   delete: <T extends KubeObject>(
     resource: Resource<T>,
     key: ObjectKey,
     options?: DeleteOptions,
   ) => Promise<Live<T> | undefined>;
-  /** Ends without an error when the server ends it. */
+  /** Ends without an error when the server ends the watch. */
   watch: <T extends KubeObject>(resource: Resource<T>, options: WatchOptions) => AsyncIterable<WatchEvent<T>>;
   version: (options?: RequestOptions) => Promise<VersionInfo>;
-  /** Ends watches, lets requests finish, closes the connections. */
+  /** Ends watches, waits for requests, and closes the connections. */
   close: () => Promise<void>;
 }

@@ -11,7 +11,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Handlers that wait until the test ends them. */
+/** Handlers that the test completes. */
 function gate() {
   const started: string[] = [];
   const running = new Map<string, PromiseWithResolvers<undefined>>();
@@ -69,7 +69,7 @@ describe('order', () => {
     expect(handled).toEqual(['c', 'd', 'a', 'b']);
   });
 
-  test('a key is handled by one worker at a time, and again after when it was added meanwhile', async () => {
+  test('a key has one worker at a time, and is handled again if it was added meanwhile', async () => {
     const queue = createWorkQueue();
     const gates = gate();
     void queue.run(gates.handler, { workers: 2 });
@@ -88,7 +88,7 @@ describe('order', () => {
 });
 
 describe('delays', () => {
-  test('of several delayed adds the earliest counts, once', async () => {
+  test('among several delayed adds only the earliest counts', async () => {
     const queue = createWorkQueue();
     const handled = recorder(queue);
     queue.addAfter('a', 1000);
@@ -111,7 +111,7 @@ describe('delays', () => {
     expect(handled).toEqual(['now']);
   });
 
-  test('a failure counted by hand can be forgotten', () => {
+  test('a rate-limited add can be forgotten', () => {
     const queue = createWorkQueue();
     queue.addRateLimited('a');
     queue.addRateLimited('a');
@@ -122,7 +122,7 @@ describe('delays', () => {
 });
 
 describe('results', () => {
-  test('a failing key is retried ever later, up to the maximum, until it succeeds', async () => {
+  test('a failing key is retried with growing delays, up to the maximum, until it succeeds', async () => {
     const failed: unknown[] = [];
     const queue = createWorkQueue({ maxDelayMs: 40, onError: (key, error) => failed.push([key, error]) });
     const times: number[] = [];
@@ -141,7 +141,7 @@ describe('results', () => {
     expect(queue.retries('a')).toBe(0);
   });
 
-  test('an error has its least delay, and backs off all the same; news of its key does not wait', async () => {
+  test('an error has its minimum delay and backs off; a new add of its key does not wait', async () => {
     const queue = createWorkQueue({ leastDelayMs: () => 20 });
     const times: number[] = [];
     void queue.run(
@@ -160,7 +160,7 @@ describe('results', () => {
     expect(times).toHaveLength(6);
   });
 
-  test('a server that asks to be left alone is', async () => {
+  test('a key waits as long as the server asks', async () => {
     const queue = createWorkQueue();
     const fields = { code: 429, reason: 'TooManyRequests', message: '', verb: 'get', path: '/', retryAfterSeconds: 3 };
     const handler = vi.fn().mockRejectedValueOnce(new KubeError(fields)).mockResolvedValue(undefined);
@@ -172,7 +172,7 @@ describe('results', () => {
     expect(handler).toHaveBeenCalledTimes(2);
   });
 
-  test('news of a key that the API server asked to leave alone waits as long, but for what must not wait', async () => {
+  test('a new add of a key waits as long as the API server asks, unless its priority is high', async () => {
     const queue = createWorkQueue();
     const fields = { code: 429, reason: 'TooManyRequests', message: '', verb: 'get', path: '/', retryAfterSeconds: 3 };
     const handler = vi.fn(() => {
@@ -192,7 +192,7 @@ describe('results', () => {
     expect(handler).toHaveBeenCalledTimes(3);
   });
 
-  test('what was due before the API server may be asked again waits as long', async () => {
+  test('an add that was due earlier waits as long as the API server asks', async () => {
     const queue = createWorkQueue();
     const fields = { code: 429, reason: 'TooManyRequests', message: '', verb: 'get', path: '/', retryAfterSeconds: 3 };
     const handler = vi.fn().mockRejectedValueOnce(new KubeError(fields)).mockResolvedValue(undefined);
@@ -205,7 +205,7 @@ describe('results', () => {
     expect(handler).toHaveBeenCalledTimes(2);
   });
 
-  test('a handler may ask for its key again', async () => {
+  test('a handler can request its key again', async () => {
     const queue = createWorkQueue();
     const handler = vi.fn().mockResolvedValueOnce({ requeueAfterMs: 1000 }).mockResolvedValue(undefined);
     void queue.run(handler, { workers: 1 });
@@ -216,7 +216,7 @@ describe('results', () => {
 });
 
 describe('shutdown', () => {
-  test('finishes what runs, drops what waits', async () => {
+  test('finishes running keys and drops waiting ones', async () => {
     const queue = createWorkQueue();
     const gates = gate();
     const run = vi.fn();
@@ -265,7 +265,7 @@ test('metrics', async () => {
   expect(told).toEqual(['depth 1', 'depth 0', 'latency 2', 'retry', 'duration 3']);
 });
 
-test('whatever happens: no key is lost, and none is handled twice at a time', async () => {
+test('in random sequences no key is lost, and no key has two handlers at a time', async () => {
   const step = fc.oneof(
     fc.record({ what: fc.constant('add' as const), key: fc.constantFrom('a', 'b', 'c'), high: fc.boolean() }),
     fc.record({ what: fc.constant('after' as const), key: fc.constantFrom('a', 'b', 'c'), ms: fc.nat(50) }),
@@ -277,7 +277,7 @@ test('whatever happens: no key is lost, and none is handled twice at a time', as
       const queue = createWorkQueue({ maxDelayMs: 20 });
       const gates = gate();
       void queue.run(gates.handler, { workers });
-      /** How many handlings of a key had begun when it was last asked for. */
+      /** How many handlings of a key had started at its last add. */
       const owed = new Map<string, number>();
       const begun = (key: string) => gates.started.filter((each) => each === key).length;
       for (const each of steps) {

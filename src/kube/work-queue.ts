@@ -5,62 +5,62 @@ import { isKubeError } from './errors.ts';
 export type Priority = 'high' | 'normal';
 
 export interface AddOptions {
-  /** `high` goes before everything that is `normal`. A key that is already waiting is raised, never lowered. */
+  /** `high` keys go before `normal` ones. The priority of a waiting key can rise, but not fall. */
   priority?: Priority;
 }
 
-/** What a handler may ask for when it has succeeded. */
+/** The result of a successful handler. */
 export interface HandlerResult {
   requeueAfterMs?: number;
 }
 
 export type Handler = (key: string) => Promise<HandlerResult | undefined>;
 
-/** Told for metrics; the names are client-go's. */
+/** Callbacks for metrics, named as in client-go. */
 export interface QueueMetrics {
-  /** Keys that wait for a worker. */
+  /** The number of keys that wait for a worker. */
   depth?: (keys: number) => void;
-  /** From being added to being taken up. */
+  /** The time from the add to the start of a worker. */
   latency?: (seconds: number) => void;
   workDuration?: (seconds: number) => void;
   retry?: () => void;
 }
 
 export interface WorkQueueOptions {
-  /** Delay after a key's first failure; doubles with each further one. Default 5. */
+  /** The delay after a key's first failure; doubles with each further failure. Default 5. */
   baseDelayMs?: number;
   /** Default 300 000. */
   maxDelayMs?: number;
-  /** The least delay after an error, during which the key may be added sooner all the same. Default 0. */
+  /** The minimum delay after an error. Other adds may still shorten it. Default 0. */
   leastDelayMs?: (error: unknown) => number;
   metrics?: QueueMetrics;
-  /** What a handler threw; its key is retried. */
+  /** Receives the error of a handler, whose key is retried. */
   onError?: (key: string, error: unknown) => void;
 }
 
 export interface WorkQueue {
-  /** A key waits at most once, and is never handled twice at a time: added while it is handled, it is handled again after. */
+  /** A key waits at most once and has at most one handler at a time. A key that is added during its handling is handled again. */
   add: (key: string, options?: AddOptions) => void;
-  /** Of several delayed adds of one key only the earliest counts. */
+  /** Among several delayed adds of one key, only the earliest counts. */
   addAfter: (key: string, ms: number, options?: AddOptions) => void;
-  /** Adds after the key's own, growing delay. */
+  /** Adds the key after its growing delay. */
   addRateLimited: (key: string, options?: AddOptions) => void;
-  /** Ends the growth of the key's delay. */
+  /** Resets the delay of the key. */
   forget: (key: string) => void;
-  /** How often the key was added rate-limited since it was last forgotten. */
+  /** How often the key was added rate-limited since the last `forget`. */
   retries: (key: string) => number;
-  /** Keys that wait for a worker, without delayed ones. */
+  /** The number of keys that wait for a worker, without delayed ones. */
   depth: () => number;
   /**
-   * Handles keys until the shutdown. A handler that throws has its key added rate-limited, or later, where a KubeError
-   * says when: until then only `high` adds it sooner. One that returns has it forgotten.
+   * Handles keys until the shutdown. If a handler throws, its key is added rate-limited, or at the time that a KubeError
+   * names; until then only `high` adds it sooner. If a handler returns, its key is forgotten.
    */
   run: (handler: Handler, options: { workers: number }) => Promise<void>;
-  /** Takes and starts nothing any more; settles when the running handlers have finished. What waits is dropped. */
+  /** Accepts and starts no more keys, and drops waiting keys. Resolves when the running handlers have finished. */
   shutDown: () => Promise<void>;
 }
 
-/** setTimeout takes no more; such a key comes early, which is harmless. */
+/** The maximum of setTimeout. A key with a longer delay comes early, which is harmless. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 interface Waiting {
@@ -78,11 +78,11 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
   const { baseDelayMs = 5, maxDelayMs = 300_000, leastDelayMs = () => 0, metrics = {}, onError } = options;
   const lines = { high: new Map<string, Waiting>(), normal: new Map<string, Waiting>() };
   const processing = new Set<string>();
-  /** Added while they are handled. */
+  /** Keys that were added while they are handled. */
   const dirty = new Map<string, Waiting>();
   const delayed = new Map<string, Delayed>();
   const failures = new Map<string, number>();
-  /** Until when the server asked to be left alone with a key (`performance.now()`). */
+  /** The time until which the server asked to wait with a key (`performance.now()`). */
   const held = new Map<string, number>();
   const drained = Promise.withResolvers<undefined>();
   let shuttingDown = false;
@@ -104,14 +104,14 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
     pump();
   }
 
-  /** What failed is on its way back already: nothing is to be added. */
+  /** Whether a failed key is delayed already, so that it need not be added. */
   function isHeld(key: string): boolean {
     if ((held.get(key) ?? 0) > performance.now()) return true;
     held.delete(key);
     return false;
   }
 
-  /** What was to come sooner waits as long, but for what must not wait. */
+  /** Also cancels an earlier delayed add, unless its priority is `high`. */
   function hold(key: string, ms: number): void {
     held.set(key, performance.now() + ms);
     const sooner = delayed.get(key);
@@ -135,7 +135,7 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
       held.delete(key);
       add(key, { priority: raised });
     }
-    // What was due first may be overdue: its timer has not run yet.
+    // The first key may be overdue if its timer has not run yet.
     const timer = setTimeout(due, Math.max(0, Math.min(at - performance.now(), MAX_TIMEOUT_MS)));
     delayed.set(key, { at, priority: raised, timer });
   }
@@ -144,7 +144,7 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
     addFailed(key, 0, 0, given);
   }
 
-  /** `heldMs`: the server asked to be left alone for so long. */
+  /** `heldMs`: how long the server asked to wait. */
   function addFailed(key: string, leastMs: number, heldMs: number, given?: AddOptions): void {
     if (shuttingDown) return;
     const failed = failures.get(key) ?? 0;
@@ -200,7 +200,7 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
     try {
       onError?.(key, error);
     } catch {
-      // A broken reporter must not cost a worker.
+      // A failing reporter must not end a worker.
     }
   }
 

@@ -1,12 +1,12 @@
-/** JSON that is the same for equal values, and a short hash of it. */
+/** Canonical JSON and a short hash. */
 import { createHash } from 'node:crypto';
 
-/** JSON with sorted keys: equal values give equal text whatever the order of their keys. */
+/** JSON with sorted keys: equal values give equal text, whatever the order of their keys. */
 export function canonicalJson(value: unknown): string {
   return sorted(value) ?? 'null';
 }
 
-/** Written out, as it runs in every pass: a replacer for JSON.stringify takes several times as long. */
+/** Runs in every pass. JSON.stringify with a replacer takes several times as long. */
 function sorted(value: unknown): string | undefined {
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map((item) => sorted(item) ?? 'null').join(',')}]`;
@@ -18,7 +18,7 @@ function sorted(value: unknown): string | undefined {
   return `{${parts.join(',')}}`;
 }
 
-/** Eight characters of a value's SHA-256: for names, never for deciding whether two inputs are equal. */
+/** Eight characters of a value's SHA-256. Use it for names, never to decide whether two values are equal. */
 export function shortHash(value: unknown): string {
   return createHash('sha256').update(canonicalJson(value)).digest('hex').slice(0, 8);
 }

@@ -7,14 +7,14 @@ function nested(levels: number): unknown {
   return value;
 }
 
-describe('what cannot be worked with', () => {
-  test('is nested too deep, for whoever calls himself', () => {
+describe('jsonFault refuses a value', () => {
+  test('that is nested too deeply for recursive functions', () => {
     expect(jsonFault(nested(100))).toBeUndefined();
     expect(jsonFault(nested(101))).toMatchObject({ message: 'nested deeper than 100 levels' });
     expect(jsonFault(nested(100_000))?.path).toHaveLength(100);
   });
 
-  test('has a key that JavaScript keeps to itself', () => {
+  test('with the key __proto__', () => {
     expect(jsonFault(JSON.parse('{"a":[{"b":{"__proto__":1}}]}'))).toEqual({
       path: ['a', 0, 'b', '__proto__'],
       message: 'no field can have this name',
@@ -24,7 +24,7 @@ describe('what cannot be worked with', () => {
 });
 
 describe('null means absent', () => {
-  test('at every depth, but for entries of lists', () => {
+  test('at every depth, except for list entries', () => {
     expect(withoutNulls({ a: null, b: [{ c: null, d: 0 }, null], e: { f: { g: null } }, h: '' })).toEqual({
       b: [{ d: 0 }, null],
       e: { f: {} },
@@ -32,7 +32,7 @@ describe('null means absent', () => {
     });
   });
 
-  test('what has none stays the very same', () => {
+  test('a value without nulls is returned as the same object', () => {
     const value = { a: [{ b: 1 }] };
     expect(withoutNulls(value)).toBe(value);
   });

@@ -1,6 +1,6 @@
-/** Values as JSON.parse makes them of what users write. */
+/** Checks and normalizes JSON values that users write. */
 
-/** Twice what the deepest object of Kubernetes has, and far from the end of the stack. */
+/** Twice the depth of the deepest Kubernetes object, and far below the stack limit. */
 const MAX_DEPTH = 100;
 
 export interface JsonFault {
@@ -16,8 +16,8 @@ interface Place {
 }
 
 /**
- * Why a value cannot be worked with: it is so deep that functions which call themselves would run out of stack (the API
- * server takes thousands of levels), or has a key that JavaScript keeps to itself. This function does not call itself.
+ * Why a value cannot be processed: it is nested so deeply that recursive functions would overflow the stack (the API
+ * server accepts thousands of levels), or it has the key `__proto__`. This function is not recursive.
  */
 export function jsonFault(value: unknown): JsonFault | undefined {
   const open: Place[] = [{ value, depth: 0 }];
@@ -43,7 +43,7 @@ function pathOf(place: Place): (string | number)[] {
   return path;
 }
 
-/** Without the keys whose value is null: Kubernetes takes null for absent. The same value where there are none. */
+/** Removes keys whose value is null, because Kubernetes treats null as absent. Returns the same value if there are none. */
 export function withoutNulls<Value>(value: Value): Value {
   return (value === null || typeof value !== 'object' ? value : cleaned(value)) as Value;
 }
@@ -53,7 +53,7 @@ function cleaned(value: object): object {
   let changed = false;
   const kept: [string, unknown][] = [];
   for (const [key, inner] of Object.entries(value)) {
-    // An entry of a list cannot be absent: the schema says what is wrong with it.
+    // A list entry cannot be absent: the schema reports the null.
     if (inner === null && !isList) {
       changed = true;
       continue;

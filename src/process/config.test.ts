@@ -31,13 +31,13 @@ test('needs no flag', () => {
   });
 });
 
-test('a flag wins over its variable, that over the default', () => {
+test('a flag wins over its variable, and the variable over the default', () => {
   const environment = { APPRELEASE_WORKERS: '3', APPRELEASE_LOG_LEVEL: 'debug', APPRELEASE_NAMESPACE: '' };
   expect(configOf(['--workers=5'], environment)).toMatchObject({ workers: 5, logLevel: 'debug' });
   expect(configOf([], environment).namespace).toEqual([]);
 });
 
-test('the Lease is in the pod’s own namespace, unless another is named', () => {
+test('the Lease is in the pod’s namespace, unless a flag names another', () => {
   expect(configOf([], { POD_NAMESPACE: 'ops' }).leaseNamespace).toBe('ops');
   expect(configOf(['--lease-namespace=kube-system'], { POD_NAMESPACE: 'ops' }).leaseNamespace).toBe('kube-system');
 });
@@ -67,7 +67,7 @@ test.each([
   if (flag.endsWith('off')) expect(configOf([flag])).not.toHaveProperty('healthAddress');
 });
 
-describe('a mistake is named with what would be right', () => {
+describe('a mistake is reported with the correct form', () => {
   test.each([
     [['--workers=none'], '--workers=none must be a whole number from 1 to 100'],
     [['--workers=0'], '--workers=0 must be at least 1'],
@@ -90,20 +90,20 @@ describe('a mistake is named with what would be right', () => {
     expect(problemsOf(args)).toEqual([problem]);
   });
 
-  test('also one in the environment', () => {
+  test('in the environment', () => {
     expect(problemsOf([], { APPRELEASE_WORKERS: 'all' })[0]).toMatch(/^APPRELEASE_WORKERS=all must be /);
   });
 
-  test('a flag that there is not', () => {
+  test('an unknown flag', () => {
     expect(problemsOf(['--workes=3'])[0]).toMatch(/^--workes is not known: the flags are .*--workers,/);
   });
 
-  test('every one at once', () => {
+  test('all mistakes at once', () => {
     expect(problemsOf(['--workers=0', '--log-level=loud'])).toHaveLength(2);
   });
 });
 
-test('asks for help and version win over everything', () => {
+test('--help and --version win over everything', () => {
   expect(parseConfig(['--help', '--workers=0'], {})).toEqual({ kind: 'help' });
   expect(parseConfig(['--version'], {})).toEqual({ kind: 'version' });
   expect(helpText()).toMatch(/--lease-duration TIME .*\(15s\)/);

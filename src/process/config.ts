@@ -1,4 +1,4 @@
-/** What the process is told by flags and environment variables. A flag wins over its variable. */
+/** Configuration by flags and environment variables. A flag wins over its variable. */
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 
@@ -18,18 +18,18 @@ export interface Config {
   leaseDuration: number;
   renewDeadline: number;
   retryPeriod: number;
-  /** Left out: not served. */
+  /** Absent: not served. */
   healthAddress?: Address;
   metricsAddress?: Address;
   logLevel: LogLevel;
-  /** Whether the pods' pull secrets may be read. */
+  /** Whether the operator may read the pods' pull secrets. */
   readPullSecrets: boolean;
   registryDockerConfig?: string;
   registryCaFile?: string;
   insecureRegistry: string[];
   /** 0: never. */
   registryRecheckInterval: number;
-  /** Left out: found as kubectl does, then the pod's service account. */
+  /** Absent: found as kubectl does, then the pod's service account. */
   kubeconfig?: string;
   context?: string;
 }
@@ -37,19 +37,19 @@ export interface Config {
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** `help` and `version` are asked for; `invalid` says what is wrong with each flag and what is right. */
+/** `help` and `version`: the user asked for it. `invalid`: each problem names the flag and the correct form. */
 export type ParsedConfig =
   { kind: 'config'; config: Config } | { kind: 'help' } | { kind: 'version' } | { kind: 'invalid'; problems: string[] };
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 interface Option {
-  /** Stands for the value in the help. */
+  /** Placeholder for the value in the help. */
   value: string;
   help: string;
-  /** As it would be typed. */
+  /** The default, as a user would type it. */
   initial?: string;
-  /** May be given several times; in the variable separated by commas. */
+  /** May be given several times; the variable separates values by commas. */
   repeatable?: true;
 }
 
@@ -121,13 +121,13 @@ type Name = keyof z.input<typeof schema>;
 const OPTIONS: Readonly<Record<Name, Option>> = {
   namespace: {
     value: 'NAME',
-    help: 'Look after this namespace alone; may be given several times. Default: all',
+    help: 'Watch only this namespace; may be given several times. Default: all',
     repeatable: true,
   },
-  workers: { value: 'N', help: 'Releases that are worked on at the same time', initial: '16' },
+  workers: { value: 'N', help: 'Releases that are reconciled at the same time', initial: '16' },
   leaderElect: {
     value: 'BOOL',
-    help: 'Work only while holding a Lease: needed for more than one replica',
+    help: 'Work only while holding a Lease; required for more than one replica',
     initial: 'true',
   },
   leaseName: { value: 'NAME', help: 'Name of the Lease', initial: 'apprelease-operator' },
@@ -138,13 +138,17 @@ const OPTIONS: Readonly<Record<Name, Option>> = {
   },
   leaseDuration: {
     value: 'TIME',
-    help: 'Others take over when the Lease was not renewed for this long',
+    help: 'Other replicas take over when the Lease was not renewed for this long',
     initial: '15s',
   },
-  renewDeadline: { value: 'TIME', help: 'A leader that could not renew for this long gives up', initial: '10s' },
-  retryPeriod: { value: 'TIME', help: 'Between attempts to take or renew the Lease', initial: '2s' },
-  healthAddress: { value: 'HOST:PORT', help: 'Where /healthz and /readyz are served, or off', initial: ':8081' },
-  metricsAddress: { value: 'HOST:PORT', help: 'Where /metrics is served, or off', initial: ':8080' },
+  renewDeadline: {
+    value: 'TIME',
+    help: 'A leader gives up when it could not renew the Lease for this long',
+    initial: '10s',
+  },
+  retryPeriod: { value: 'TIME', help: 'Time between attempts to acquire or renew the Lease', initial: '2s' },
+  healthAddress: { value: 'HOST:PORT', help: 'Address for /healthz and /readyz, or off', initial: ':8081' },
+  metricsAddress: { value: 'HOST:PORT', help: 'Address for /metrics, or off', initial: ':8080' },
   logLevel: { value: 'LEVEL', help: LOG_LEVELS.join(', '), initial: 'info' },
   readPullSecrets: {
     value: 'BOOL',
@@ -155,19 +159,19 @@ const OPTIONS: Readonly<Record<Name, Option>> = {
     value: 'FILE',
     help: "Docker config.json with credentials for registries, tried after the pods' pull secrets",
   },
-  registryCaFile: { value: 'FILE', help: 'Certificates (PEM) to trust for registries, besides the usual ones' },
+  registryCaFile: { value: 'FILE', help: 'Certificates (PEM) to trust for registries, besides the default ones' },
   insecureRegistry: {
     value: 'HOST[:PORT]',
-    help: 'A registry that may be asked over plain http; may be given several times',
+    help: 'A registry that may be reached over plain HTTP; may be given several times',
     repeatable: true,
   },
   registryRecheckInterval: {
     value: 'TIME',
-    help: 'Between checks whether the tag of a pinned image has moved; 0s: never',
+    help: 'Time between checks whether the tag of a pinned image has moved; 0s: never',
     initial: '1h',
   },
   kubeconfig: { value: 'FILE', help: "Default: as kubectl finds it, then the pod's service account" },
-  context: { value: 'NAME', help: 'Context of the kubeconfig. Default: its current one' },
+  context: { value: 'NAME', help: 'Context of the kubeconfig. Default: its current context' },
 };
 
 const NAMES = Object.keys(OPTIONS) as Name[];
@@ -180,7 +184,7 @@ function variableOf(option: string): string {
   return `APPRELEASE_${flagOf(option).replaceAll('-', '_').toUpperCase()}`;
 }
 
-/** Reads the flags (without the program's name) and the environment. */
+/** Reads the flags (without the program name) and the environment. */
 export function parseConfig(args: readonly string[], environment: Environment): ParsedConfig {
   const flags = readFlags(args);
   if (flags.asked !== undefined) return { kind: flags.asked };
@@ -243,7 +247,7 @@ function unknownFlag(flag: string): string {
 function fromEnvironment(option: Name, environment: Environment): string | string[] | undefined {
   const { initial, repeatable } = OPTIONS[option];
   const fallback = option === 'leaseNamespace' ? (environment.POD_NAMESPACE ?? initial) : initial;
-  // An empty variable is one that is not set: manifests can't leave it out.
+  // An empty variable counts as not set, because manifests cannot omit it.
   const value = environment[variableOf(option)] || fallback;
   return repeatable ? (value ?? '').split(',').filter((part) => part !== '') : value;
 }
@@ -252,7 +256,7 @@ function withoutUndefined(values: z.output<typeof schema>): Config {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as unknown as Config;
 }
 
-/** What --help prints. */
+/** The output of --help. */
 export function helpText(): string {
   const rows = NAMES.map((option) => {
     const { value, help, initial } = OPTIONS[option];
@@ -262,7 +266,7 @@ export function helpText(): string {
   return [
     'The AppRelease operator.',
     '',
-    'Flags, with their defaults in brackets; each has a variable: APPRELEASE_LOG_LEVEL for --log-level.',
+    'Flags, with defaults in brackets. Each flag has a variable, such as APPRELEASE_LOG_LEVEL for --log-level.',
     ...[...rows, ['--help', 'Print this'] as const, ['--version', 'Print the version'] as const].map(
       ([flag, help]) => `  ${flag.padEnd(width)}  ${help}`,
     ),

@@ -26,7 +26,7 @@ test('is not alive while a pass is stuck', async () => {
   expect(health.healthz().status).toBe(200);
 });
 
-test('a failed pass is over', async () => {
+test('a failed pass counts as ended', async () => {
   let now = 0;
   const health = createHealth({ hasSynced: () => true, stuckAfterMs: 1000, now: () => now });
   await expect(health.watch('shop/web', () => Promise.reject(new Error('no')))).rejects.toThrow('no');

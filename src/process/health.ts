@@ -1,20 +1,20 @@
-/** Whether the process is alive, and whether it is ready to lead. */
+/** Liveness and readiness of the process. */
 import type { Page } from './server.ts';
 
 export interface Health {
-  /** Watches a pass: one that never ends holds a worker for good. */
+  /** Watches a pass, because a pass that never ends blocks a worker forever. */
   watch: <T>(key: string, pass: () => Promise<T>) => Promise<T>;
-  /** Alive: this answers, so the event loop turns, and no pass is stuck. */
+  /** Alive: the event loop answers, and no pass is stuck. */
   healthz: () => Page;
-  /** Ready: a standby is, too: it takes over with full caches. */
+  /** Ready: the caches are filled. A standby is ready too, because it can take over. */
   readyz: () => Page;
-  /** From now on not ready. */
+  /** Makes the process not ready. */
   shutDown: () => void;
 }
 
 export interface HealthOptions {
   hasSynced: () => boolean;
-  /** Longer than any pass can take: every request has a timeout and every pass an end. Default 10 minutes. */
+  /** Longer than any pass can take, because every request has a timeout. Default 10 minutes. */
   stuckAfterMs?: number;
   /** Monotonic, in milliseconds. */
   now?: () => number;

@@ -9,7 +9,7 @@ function capture(): { log: Log; lines: () => Record<string, unknown>[] } {
   return { log, lines: () => written.map((line) => JSON.parse(line) as Record<string, unknown>) };
 }
 
-test('lines of one pass share an id, those of another have their own', async () => {
+test('lines of one pass share an id, and each pass has another id', async () => {
   const { log, lines } = capture();
   const pass = async (message: string) => {
     log.log('info', {}, message);
@@ -30,12 +30,12 @@ test('lines of one pass share an id, those of another have their own', async () 
   expect(lines()[0]?.['time']).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 });
 
-test('an error of the API server is told whole', () => {
+test('all fields of an API server error are logged', () => {
   const fields = { code: 409, reason: 'Conflict', message: 'changed', verb: 'patch', path: '/apis/apps/v1' };
   expect(describeError(new KubeError(fields))).toMatchObject({ ...fields, message: 'patch /apis/apps/v1: changed' });
 });
 
-test('no error gives a credential away', () => {
+test('no error reveals a credential', () => {
   const { log, lines } = capture();
   const secret = 's3cr3t.token-value';
   const apiException = Object.assign(new Error(`headers: {"set-cookie":"${secret}"}`), {

@@ -1,4 +1,4 @@
-/** JSON logs: one line each, with the pass over a release that it belongs to, and never a credential. */
+/** JSON logs: one line per entry, with the release and pass that it belongs to, and without credentials. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { DestinationStream, Logger } from 'pino';
@@ -7,11 +7,11 @@ import { isKubeError } from '../kube/errors.ts';
 import type { LogLevel } from './config.ts';
 
 export interface Log {
-  /** Whether lines of level debug are written: what only they need is not made otherwise. */
+  /** Whether the log writes debug lines. Otherwise callers skip the work for them. */
   debugs: boolean;
-  /** Lines of a pass carry its `release` and `reconcileID`. */
+  /** Lines of a pass have its `release` and `reconcileID`. */
   log: (level: LogLevel, fields: Record<string, unknown>, message: string) => void;
-  /** Runs a pass over the release `key` in a context of its own. */
+  /** Runs a pass over the release `key` in its own log context. */
   within: <T>(key: string, pass: () => Promise<T>) => Promise<T>;
 }
 
@@ -45,8 +45,8 @@ export function createLog({ level, destination }: LogOptions): Log {
 const MAX_CAUSES = 3;
 
 /**
- * An error as plain data, of which only known fields are taken: an error of an HTTP library may carry the request with
- * its headers. The library's `ApiException` even writes the answer's headers into its message.
+ * An error as plain data with only known fields: an error of an HTTP library may contain the request with its headers.
+ * The `ApiException` of @kubernetes/client-node even has the headers of the answer in its message.
  */
 export function describeError(error: unknown, depth = 0): Record<string, unknown> {
   if (isKubeError(error)) {
@@ -65,7 +65,7 @@ export function describeError(error: unknown, depth = 0): Record<string, unknown
   };
 }
 
-/** For errors of libraries that quote a header or a URL with a password. */
+/** Removes credentials from messages of libraries that quote a header or a URL with a password. */
 function scrub(text: string): string {
   return text
     .replace(/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, '$1 ***')

@@ -6,7 +6,7 @@ async function sample(metrics: ReturnType<typeof createMetrics>, name: string): 
   return line?.slice(name.length + 1);
 }
 
-test('counts what it is told', async () => {
+test('counts every report', async () => {
   const metrics = createMetrics('1.2.3');
   metrics.request({ verb: 'patch', resource: 'appreleases/status', code: 409, seconds: 0.01 });
   metrics.reconciled('error', 0.2);
@@ -31,7 +31,7 @@ test('counts what it is told', async () => {
   for (const [name, value] of Object.entries(expected)) expect(await sample(metrics, name), name).toBe(value);
 });
 
-test('measures the rollbacks that it saw begin', async () => {
+test('measures rollbacks that it saw from the start', async () => {
   const metrics = createMetrics('1');
   metrics.notice('shop/web', 'RollbackComplete');
   expect(await sample(metrics, 'apprelease_rollback_duration_seconds_count')).toBe('0');
@@ -42,6 +42,6 @@ test('measures the rollbacks that it saw begin', async () => {
   expect(await sample(metrics, 'apprelease_rollbacks_completed_total')).toBe('3');
 });
 
-test('two processes in one do not meet', () => {
+test('two instances in one process do not conflict', () => {
   expect(() => [createMetrics('1'), createMetrics('2')]).not.toThrow();
 });

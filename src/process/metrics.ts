@@ -1,4 +1,4 @@
-/** What Prometheus is told (https://prometheus.io/docs/practices/naming/). */
+/** Metrics for Prometheus (https://prometheus.io/docs/practices/naming/). */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { RequestRecord } from '../kube/types.ts';
 import type { QueueMetrics } from '../kube/work-queue.ts';
@@ -11,7 +11,7 @@ export interface Metrics {
   text: () => Promise<string>;
   contentType: string;
   request: (record: RequestRecord) => void;
-  /** After each pass. `stale`: made on old news, tried again at once. */
+  /** Called after each pass. `stale`: the pass used an outdated cache and is retried at once. */
   reconciled: (result: 'success' | 'stale' | 'error', seconds: number) => void;
   queue: QueueMetrics;
   /** `key`: namespace/name of the release. */
@@ -20,15 +20,15 @@ export interface Metrics {
   cacheError: () => void;
   resolution: (event: ResolutionEvent) => void;
   registryRequest: (event: RegistryRequestEvent) => void;
-  /** After each pass over a VMPool. */
+  /** Called after each pass over a VMPool. */
   pool: PoolMetrics;
 }
 
-/** Passes and requests: 1 ms to 30 s. */
+/** Buckets for passes and requests: 1 ms to 30 s. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-/** A warm rollback is a matter of milliseconds, a cold one of minutes. */
+/** A warm rollback takes milliseconds, a cold one minutes. */
 const ROLLBACK_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600];
-/** The one queue, as client-go labels it. */
+/** The label of the queue, as in client-go. */
 const QUEUE = 'apprelease';
 
 export function createMetrics(version: string): Metrics {
@@ -52,10 +52,10 @@ export function createMetrics(version: string): Metrics {
   }
 
   gauge('apprelease_build_info', 'Always 1; the version of the operator.', ['version']).set({ version }, 1);
-  const leader = gauge('apprelease_leader', 'Whether this process leads: 1, or stands by: 0.');
+  const leader = gauge('apprelease_leader', '1 if this process leads, 0 if it stands by.');
   leader.set(0);
   const reconciles = counter('apprelease_reconcile_total', 'Passes over a release.', ['result']);
-  const errors = counter('apprelease_reconcile_errors_total', 'Passes that failed and are tried again.');
+  const errors = counter('apprelease_reconcile_errors_total', 'Passes that failed and are retried.');
   const passes = histogram('apprelease_reconcile_duration_seconds', 'Duration of passes.');
   const requests = counter('apprelease_api_requests_total', 'Requests to the API server; code 0: no answer.', [
     'verb',
@@ -64,15 +64,18 @@ export function createMetrics(version: string): Metrics {
   ]);
   const requestSeconds = histogram(
     'apprelease_api_request_duration_seconds',
-    'Until the answer was read; for a watch until it began.',
+    'Time until the answer is read; for a watch, until it starts.',
     ['verb', 'resource'],
   );
-  const cacheErrors = counter('apprelease_cache_errors_total', 'Lists and watches that failed and are tried again.');
-  const resolutions = counter('apprelease_registry_resolutions_total', 'Tags asked for at registries.', ['outcome']);
-  const registrySeconds = histogram('apprelease_registry_request_duration_seconds', 'Requests to registries.', [
-    'operation',
+  const cacheErrors = counter('apprelease_cache_errors_total', 'Lists and watches that failed and are retried.');
+  const resolutions = counter('apprelease_registry_resolutions_total', 'Resolutions of tags at registries.', [
     'outcome',
   ]);
+  const registrySeconds = histogram(
+    'apprelease_registry_request_duration_seconds',
+    'Duration of requests to registries.',
+    ['operation', 'outcome'],
+  );
 
   return {
     text: () => registry.metrics(),
@@ -113,12 +116,12 @@ type MakeHistogram = <Label extends string>(
   buckets?: number[],
 ) => Histogram<Label>;
 
-/** The names that client-go gives them, so that its dashboards and alerts fit. */
+/** The metric names of client-go, so that dashboards and alerts for client-go work. */
 function createQueueMetrics(counter: MakeCounter, gauge: MakeGauge, histogram: MakeHistogram): QueueMetrics {
   const labels = { name: QUEUE };
-  const depth = gauge('workqueue_depth', 'Releases that wait for a worker.', ['name']);
-  const latency = histogram('workqueue_queue_duration_seconds', 'How long releases waited for a worker.', ['name']);
-  const work = histogram('workqueue_work_duration_seconds', 'How long workers took.', ['name']);
+  const depth = gauge('workqueue_depth', 'Releases waiting for a worker.', ['name']);
+  const latency = histogram('workqueue_queue_duration_seconds', 'How long releases wait for a worker.', ['name']);
+  const work = histogram('workqueue_work_duration_seconds', 'How long workers process a release.', ['name']);
   const retries = counter('workqueue_retries_total', 'Releases that were queued again after a failure.', ['name']);
   depth.set(labels, 0);
   retries.inc(labels, 0);
@@ -141,22 +144,22 @@ function createQueueMetrics(counter: MakeCounter, gauge: MakeGauge, histogram: M
 function createNoticeMetrics(counter: MakeCounter, histogram: MakeHistogram): Metrics['notice'] {
   const counters = new Map(
     Object.entries({
-      Switched: counter('apprelease_switches_total', "Pools' Services that were switched to another revision."),
-      PoolPromoted: counter('apprelease_promotions_total', 'Pools in which a revision has proved good.'),
+      Switched: counter('apprelease_switches_total', 'Switches of pool Services to another revision.'),
+      PoolPromoted: counter('apprelease_promotions_total', 'Pools in which a revision became good.'),
       RevisionFailed: counter('apprelease_failures_total', 'Pools in which a revision failed.'),
-      RollbackAccepted: counter('apprelease_rollbacks_total', 'Rollbacks that began.'),
-      RollbackRejected: counter('apprelease_rollbacks_rejected_total', 'Rollbacks that name no possible target.'),
-      RollbackComplete: counter('apprelease_rollbacks_completed_total', 'Rollbacks that are in every pool.'),
+      RollbackAccepted: counter('apprelease_rollbacks_total', 'Accepted rollbacks.'),
+      RollbackRejected: counter('apprelease_rollbacks_rejected_total', 'Rollbacks without a possible target.'),
+      RollbackComplete: counter('apprelease_rollbacks_completed_total', 'Rollbacks that completed in every pool.'),
       InternalError: counter(
         'apprelease_internal_errors_total',
-        'Faults of the operator, by something that a user wrote: each message once.',
+        'Internal errors on user input: each message counts once.',
       ),
-      TagMoved: counter('apprelease_moved_tags_total', 'Pinned tags that were seen to name another digest.'),
+      TagMoved: counter('apprelease_moved_tags_total', 'Pinned tags that now name another digest.'),
     }),
   );
   const seconds = histogram(
     'apprelease_rollback_duration_seconds',
-    'From the acceptance of a rollback until every pool is switched; of those that this process saw from the start.',
+    'Time from the acceptance of a rollback until every pool is switched, for rollbacks that this process saw from the start.',
     [],
     ROLLBACK_BUCKETS,
   );

@@ -1,4 +1,4 @@
-// Prometheus is told of every pool, and of none that is gone.
+// The metrics cover every VMPool, and no deleted one.
 import { expect, test } from 'vitest';
 import { poolMembers } from '../vmpool/members.ts';
 import type { PoolOutcome } from '../vmpool/status.ts';
@@ -54,7 +54,7 @@ test('the numbers of a pool in base units', async () => {
   });
 });
 
-test('a version that nothing runs any more, and a pool that is gone, are gone', async () => {
+test('the series of an unused version and of a deleted pool disappear', async () => {
   const metrics = createMetrics('1');
   metrics.pool('prod', outcome('6.12'));
   await samples(metrics);

@@ -1,10 +1,10 @@
-/** What Prometheus is told of the pools, by the operator that leads. */
+/** Metrics of VMPools, exported by the leading operator. */
 import { Gauge, type Registry } from 'prom-client';
 import { conditionIs } from '../api/conditions.ts';
 import type { PoolOutcome } from '../vmpool/status.ts';
 import type { Resources } from '../scheduling/quantity.ts';
 
-/** Without an outcome: the pool is gone, and so is all that was told of it. */
+/** No outcome: the pool is deleted, and its series disappear. */
 export type PoolMetrics = (pool: string, outcome: PoolOutcome | undefined) => void;
 
 type Labels = Readonly<Record<string, string>>;
@@ -13,7 +13,7 @@ type Sample = readonly [Labels, number];
 export function createPoolMetrics(registry: Registry): PoolMetrics {
   const outcomes = new Map<string, PoolOutcome>();
 
-  /** Made of the newest outcomes whenever Prometheus asks, so that nothing stays behind. */
+  /** Computed from the newest outcomes at each scrape, so that no old series remain. */
   function gauge(name: string, help: string, labels: string[], samplesOf: (outcome: PoolOutcome) => Sample[]): void {
     new Gauge({
       name: `apprelease_vmpool_${name}`,
@@ -29,26 +29,23 @@ export function createPoolMetrics(registry: Registry): PoolMetrics {
     });
   }
 
-  gauge('nodes', 'VMs by what they are: ready, draining or not_ready.', ['state'], ({ figures: { nodes } }) => [
+  gauge('nodes', 'VMs by state: ready, draining or not_ready.', ['state'], ({ figures: { nodes } }) => [
     [{ state: 'ready' }, nodes.ready],
     [{ state: 'draining' }, nodes.draining],
     [{ state: 'not_ready' }, nodes.notReady],
   ]);
-  gauge('pods', 'Pods that take room on the VMs.', [], ({ figures: { use } }) => (use ? [[{}, use.pods]] : []));
-  amounts(gauge, 'capacity', 'what the VMs have', ({ figures }) => figures.capacity);
-  amounts(gauge, 'allocatable', 'what the VMs leave to pods', ({ figures }) => figures.allocatable);
-  amounts(gauge, 'requested', 'what the pods ask for', ({ figures }) => figures.use?.requested);
-  amounts(gauge, 'waste', 'what nobody asks for: allocatable − requested', ({ figures }) => figures.use?.waste);
+  gauge('pods', 'Pods on the VMs that have not ended.', [], ({ figures: { use } }) => (use ? [[{}, use.pods]] : []));
+  amounts(gauge, 'capacity', 'resources of the VMs', ({ figures }) => figures.capacity);
+  amounts(gauge, 'allocatable', 'resources for pods', ({ figures }) => figures.allocatable);
+  amounts(gauge, 'requested', 'requests of the pods', ({ figures }) => figures.use?.requested);
+  amounts(gauge, 'waste', 'allocatable − requested', ({ figures }) => figures.use?.waste);
   gauge('density_pods', 'Pods per VM.', [], ({ figures: { use, nodes } }) =>
     use && nodes.total > 0 ? [[{}, use.pods / nodes.total]] : [],
   );
-  gauge(
-    'skewed',
-    'Whether the VMs run different systems, kernels or kubelets: 1, or the same: 0.',
-    [],
-    ({ status }) => [[{}, conditionIs(status.conditions, 'Skewed', 'True') ? 1 : 0]],
-  );
-  gauge('version_nodes', 'VMs by what they run.', ['component', 'version'], ({ status }) =>
+  gauge('skewed', '1 if the VMs run different systems, kernels or kubelets, else 0.', [], ({ status }) => [
+    [{}, conditionIs(status.conditions, 'Skewed', 'True') ? 1 : 0],
+  ]);
+  gauge('version_nodes', 'VMs by component and version.', ['component', 'version'], ({ status }) =>
     Object.entries({
       os: status.osImages,
       kernel: status.kernels,
@@ -67,7 +64,7 @@ export function createPoolMetrics(registry: Registry): PoolMetrics {
 
 type MakeGauge = (name: string, help: string, labels: string[], samplesOf: (outcome: PoolOutcome) => Sample[]) => void;
 
-/** In base units, each with a name of its own (https://prometheus.io/docs/practices/naming/). */
+/** One metric per resource, in base units (https://prometheus.io/docs/practices/naming/). */
 function amounts(
   gauge: MakeGauge,
   name: string,
@@ -77,7 +74,7 @@ function amounts(
   const units = [
     ['cpu_cores', 'Cores', 'cpu', 1000],
     ['memory_bytes', 'Memory', 'memory', 1],
-    ['pod_slots', 'Room for pods', 'pods', 1],
+    ['pod_slots', 'Pod slots', 'pods', 1],
   ] as const;
   for (const [unit, what, resource, per] of units) {
     gauge(`${name}_${unit}`, `${what}: ${help}.`, [], (outcome) => {

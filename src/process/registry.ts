@@ -1,4 +1,4 @@
-/** The digest resolver as the process is configured: its credentials, its trust, what it tells the metrics. */
+/** Creates the digest resolver from the configuration, with credentials, CA certificates and metrics. */
 import { readFileSync } from 'node:fs';
 import { getIfThere } from '../kube/client.ts';
 import type { KubeClient, KubeObject, Resource } from '../kube/types.ts';
@@ -29,7 +29,7 @@ export interface Registries {
   close: () => Promise<void>;
 }
 
-/** Fails where the CA file can't be read. */
+/** Throws if the CA file cannot be read. */
 export function createRegistries(config: Config, client: Pick<KubeClient, 'get'>, metrics: Metrics): Registries {
   const { registryCaFile, registryDockerConfig, insecureRegistry, registryRecheckInterval, readPullSecrets } = config;
   const registry = createRegistryClient({

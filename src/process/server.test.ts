@@ -26,7 +26,7 @@ test('serves its pages and nothing else', async () => {
   await expect(ask('/readyz')).rejects.toThrow();
 });
 
-test('says so when the address is taken', async () => {
+test('fails if the address is in use', async () => {
   const first = await servePages({ host: '127.0.0.1', port: 0 }, {});
   await expect(servePages({ host: '127.0.0.1', port: first.port }, {})).rejects.toThrow('EADDRINUSE');
   await first.close();

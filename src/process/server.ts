@@ -12,25 +12,25 @@ export interface Page {
   contentType?: string;
 }
 
-/** By path. */
+/** Pages by path. */
 export type Pages = Readonly<Record<string, () => Page | Promise<Page>>>;
 
 export interface PageServer {
-  /** The port that was taken, where the address left it open (0). */
+  /** The actual port, also if the address has port 0. */
   port: number;
   close: () => Promise<void>;
 }
 
-/** Serves the pages to GET and HEAD. Fails where the address can't be had. */
+/** Serves the pages to GET and HEAD. Fails if the address is not available. */
 export async function servePages({ host, port }: Address, pages: Pages): Promise<PageServer> {
   const server = createServer((request, response) => {
     const path = (request.url ?? '').split('?')[0] ?? '';
     const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
-    if (!page) send(response, { status: 404, body: `there are ${Object.keys(pages).join(', ')}` });
+    if (!page) send(response, { status: 404, body: `not found; the pages are ${Object.keys(pages).join(', ')}` });
     else if (request.method !== 'GET' && request.method !== 'HEAD') send(response, { status: 405, body: 'only GET' });
     else void answer(response, page);
   });
-  // Whatever is open ends with the process: a scraper must not hold it.
+  // Close open connections, so that a scraper does not delay the exit.
   server.keepAliveTimeout = 1_000;
   server.listen(port, host === '' ? undefined : host);
   await once(server, 'listening');

@@ -1,4 +1,4 @@
-// How much of what registries answer is kept, and for how long.
+// Which answers of registries are cached, and for how long.
 import { describe, expect, it } from 'vitest';
 import { createAnswers } from './answers.ts';
 import { parseManifest } from './manifest.ts';
@@ -17,7 +17,7 @@ function ask(answers: ReturnType<typeof createAnswers>, namespace: string, ids: 
   return ids.filter((id) => answers.get(namespace, id, Infinity) !== undefined);
 }
 
-it('the indexes of 150 tags with platforms of 41 kB take no more than others', () => {
+it('indexes of 150 tags with platforms of 41 kB stay within the limit', () => {
   const { answers } = start(64 * 1024 * 1024);
   const manifests = Array.from({ length: 100 }, () => ({
     digest: DIGEST,
@@ -31,8 +31,8 @@ it('the indexes of 150 tags with platforms of 41 kB take no more than others', (
   expect(answers.bytes()).toBeLessThan(4 * 1024 * 1024);
 });
 
-describe('where there is no room for all', () => {
-  it('those go that were not looked at for longest', () => {
+describe('above the memory limit', () => {
+  it('the least recently used answers are dropped', () => {
     const { answers } = start(3400);
     for (const id of ['a', 'b', 'c', 'd']) answers.set('shop', id, resolved);
     expect(ask(answers, 'shop', ['a'])).toEqual(['a']);
@@ -41,7 +41,7 @@ describe('where there is no room for all', () => {
     expect(answers.bytes()).toBeLessThanOrEqual(3400);
   });
 
-  it('those of the namespace go that has most', () => {
+  it('answers of the namespace with the most bytes are dropped', () => {
     const { answers } = start(100_000);
     answers.set('shop', 'a', resolved);
     answers.set('bank', 'a', resolved);
@@ -55,7 +55,7 @@ describe('where there is no room for all', () => {
 });
 
 describe('an answer', () => {
-  it('serves everybody for its time, and longer who has asked since before it came', () => {
+  it('serves everybody for its time, and longer those who asked before it arrived', () => {
     const { clock, answers } = start();
     const before = clock.now;
     answers.set('shop', 'a', resolved);
@@ -69,7 +69,7 @@ describe('an answer', () => {
     expect(asked()).toEqual([false, false, false]);
   });
 
-  it('goes when nobody asks for it any more', () => {
+  it('is dropped when nobody asks for it any more', () => {
     const { clock, answers } = start();
     answers.set('shop', 'a', resolved);
     clock.now += 11 * MINUTE;

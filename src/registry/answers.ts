@@ -2,16 +2,16 @@ import { LRUCache } from 'lru-cache';
 import type { Resolved } from './types.ts';
 
 export interface AnswersConfig {
-  /** What all answers together may take, as sizeOf counts it. */
+  /** Limit for the size of all answers together, as sizeOf counts it. */
   readonly maxBytes: number;
-  /** How long an answer serves whoever asks. */
+  /** How long an answer serves any caller. */
   readonly freshMs: number;
   readonly now: () => number;
 }
 
-/** Answers of registries, each for the namespace that asked. Where they are too many, the namespace with most gives way. */
+/** Cached answers of registries, by the namespace that asked. Above the limit, answers of the namespace with the most bytes are dropped. */
 export interface Answers {
-  /** `since`: an answer that is no older serves beyond its time. */
+  /** `since`: an answer that is not older than this serves even after its time. */
   readonly get: (namespace: string, id: string, since: number) => Resolved | undefined;
   readonly set: (namespace: string, id: string, resolved: Resolved) => void;
   readonly size: () => number;
@@ -26,8 +26,8 @@ interface Answer {
 type NamespaceAnswers = LRUCache<string, Answer>;
 
 /**
- * A release is recorded with the answers for all of its images. The first one stays for as long as the last one may
- * take: 64 images of a registry that needs 30 s for each, 4 at a time. Else they would be asked for in turns, for ever.
+ * A release is recorded with the answers for all of its images, so the first answer must stay until the last one arrives:
+ * 64 images of a registry that needs 30 s for each, 4 at a time. Otherwise the resolver would ask for them in turns, forever.
  */
 const MAX_COLLECTING_MS = 600_000;
 
@@ -61,7 +61,7 @@ export function createAnswers({ maxBytes, freshMs, now }: AnswersConfig): Answer
     }
   }
 
-  /** Whoever asks for much gives way, so that nobody else's answers go, to be asked for again. */
+  /** Drops answers of the namespace with the most bytes, so that other namespaces need not ask again. */
   function makeRoom(): void {
     if (bytes() > maxBytes || now() - expiredAt >= freshMs) expire();
     while (bytes() > maxBytes) {
@@ -89,7 +89,7 @@ export function createAnswers({ maxBytes, freshMs, now }: AnswersConfig): Answer
   };
 }
 
-/** Roughly what it takes of the heap: characters, and a share of objects and maps for each entry and each string. */
+/** Approximate heap size: characters, plus a share of objects and maps for each entry and each string. */
 function sizeOf({ resolved: { pinned, digest, platforms } }: Answer, id: string): number {
   const texts = platforms.flatMap((manifest) => [manifest.platform ?? '', manifest.digest]);
   return ENTRY_BYTES + id.length + pinned.length + digest.length + sum(texts.map((text) => text.length + STRING_BYTES));

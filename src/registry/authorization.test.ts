@@ -31,7 +31,7 @@ interface World {
   readonly resolve: (repository: string, ...credentials: Credential[]) => Promise<Resolution>;
 }
 
-/** A registry that lets in whoever shows the token `good`, and its token server. */
+/** A registry that accepts the token `good`, and its token server. */
 async function startWorld(answerToken: Answer, allowed: 'both' | 'registry' = 'both'): Promise<World> {
   const tokens = await serve(answerToken);
   const registry = await serve((request, response) => {
@@ -69,7 +69,7 @@ describe('bearer tokens', () => {
     });
   });
 
-  it('are fetched with a username and password, which the registry does not see', async () => {
+  it('are fetched with a username and password, which the registry does not receive', async () => {
     const { registry, tokens, resolve } = await startWorld((_, response) =>
       sendJson(response, { access_token: 'good' }),
     );
@@ -93,7 +93,7 @@ describe('bearer tokens', () => {
     expect(tokens.requests[0]?.url.search).toBe('');
   });
 
-  it('are sent as they are where the docker config has one', async () => {
+  it('are sent unchanged if the docker config has one', async () => {
     const { tokens, resolve } = await startWorld((_, response) => sendStatus(response, 500));
     expect(await resolve('app', { source: 's', type: 'registryToken', token: 'good' })).toMatchObject({
       kind: 'resolved',
@@ -113,7 +113,7 @@ describe('bearer tokens', () => {
     expect(tokens.requests).toHaveLength(1);
   });
 
-  it('are kept for their lifetime, per repository and credential', async () => {
+  it('are cached for their lifetime, per repository and credential', async () => {
     const { registry, tokens, resolve } = await startWorld((_, response) =>
       sendJson(response, { token: 'good', expires_in: 300 }),
     );
@@ -135,10 +135,10 @@ describe('bearer tokens', () => {
     expect(tokens.requests).toHaveLength(5);
   });
 
-  it('are fetched anew when the registry refuses one that was kept', async () => {
+  it('are fetched again when the registry refuses a cached one', async () => {
     const { registry, tokens, resolve } = await startWorld((_, response) => sendJson(response, { token: 'good' }));
     await resolve('app');
-    // The registry has forgotten the token: it refuses the next request that shows it.
+    // The registry has revoked the token and refuses the next request with it.
     const [answer] = registry.server.listeners('request') as ((request: unknown, response: unknown) => void)[];
     registry.server.removeAllListeners('request');
     registry.server.once('request', (_, response) => {
@@ -148,17 +148,17 @@ describe('bearer tokens', () => {
     });
     expect(await resolve('app')).toMatchObject({ kind: 'resolved' });
     expect(tokens.requests).toHaveLength(2);
-    // Without a scope in the challenge, the one for pulling is asked for.
+    // Without a scope in the challenge, the client requests the scope for pulling.
     expect(tokens.requests[1]?.url.searchParams.get('scope')).toBe('repository:app:pull');
   });
 
-  it('without the right are Forbidden to who showed credentials, Unauthorized to who did not', async () => {
+  it('without the right give Forbidden with credentials, and Unauthorized without', async () => {
     const { resolve } = await startWorld((_, response) => sendJson(response, { token: 'poor' }));
     expect(await resolve('app', basicCredential('me', 'hunter2'))).toMatchObject({ reason: 'Forbidden' });
     expect(await resolve('app')).toMatchObject({ reason: 'Unauthorized' });
   });
 
-  it('that were refused are not shown again', async () => {
+  it('that were refused are not sent again', async () => {
     const { registry, resolve } = await startWorld((_, response) => sendJson(response, { token: 'poor' }));
     await resolve('app');
     await resolve('app');
@@ -191,7 +191,7 @@ describe('a token server', () => {
     expect(await resolve('app')).toMatchObject({ kind: 'failed', reason: 'InvalidResponse' });
   });
 
-  it('on plain http is not sent anything unless its host is allowed to', async () => {
+  it('on plain HTTP gets no request unless its host is allowed', async () => {
     const { tokens, resolve } = await startWorld((_, response) => sendJson(response, { token: 'good' }), 'registry');
     const result = await resolve('app', basicCredential('me', 'hunter2'));
     expect(result).toMatchObject({ reason: 'TLS' });

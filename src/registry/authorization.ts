@@ -10,24 +10,24 @@ import type { Conversation, HttpRequest, HttpResponse, Transport } from './trans
 import type { Credential, ResolutionFailure } from './types.ts';
 
 const CLIENT_ID = 'apprelease';
-// What the token specification says to assume where the server is silent.
+// The default of the token specification.
 const DEFAULT_TOKEN_SECONDS = 60;
 const TOKEN_MARGIN_SECONDS = 10;
 const BASIC_SECONDS = 300;
 const MAX_TOKEN_SECONDS = 3600;
-/** As servers limit the headers that it is sent in. */
+/** Servers limit the headers that contain the token. */
 const MAX_TOKEN_LENGTH = 16 * 1024;
 const MAX_CACHED_BYTES = 4 * 1024 * 1024;
 const ENTRY_BYTES = 256;
 const TOKEN_JSON = { maxDepth: 8, maxValues: 100 };
 
-/** A conversation with one repository, as one user; no credential means anonymously. */
+/** A conversation with one repository as one user; anonymous without a credential. */
 export interface AuthorizedConversation extends Conversation {
   readonly repository: string;
   readonly credential: Credential | undefined;
 }
 
-/** Sends a request with what the registry wants for authorization. Never throws. */
+/** Sends a request with the authorization that the registry requires. Never throws. */
 export type SendAuthorized = (
   request: HttpRequest,
   conversation: AuthorizedConversation,
@@ -38,7 +38,7 @@ interface Authorization {
   readonly expiresAt: number;
 }
 
-/** Servers fill in what they do not mean, with "" or null, and some write the lifetime as a text. */
+/** Servers fill unused fields with "" or null, and some write the lifetime as a string. */
 const tokenSchema = z
   .object({
     token: z.string().nullish(),
@@ -52,8 +52,8 @@ const tokenSchema = z
   .refine(({ token }) => token.length <= MAX_TOKEN_LENGTH && /^[\x21-\x7e]+$/.test(token));
 
 /**
- * Answers 401 by the distribution specification's token authentication (docs.docker.com/registry/spec/auth) or by Basic,
- * and keeps the answer for its lifetime, per registry, repository and credential. A 401 that remains is returned.
+ * Handles 401 by the distribution specification's token authentication (docs.docker.com/registry/spec/auth) or by Basic,
+ * and caches the token for its lifetime, per registry, repository and credential. Returns a 401 that remains.
  */
 export function createAuthorizer(transport: Transport, now: () => number = Date.now): SendAuthorized {
   const cache = new LRUCache<string, Authorization>({
@@ -81,8 +81,8 @@ export function createAuthorizer(transport: Transport, now: () => number = Date.
   };
 
   /**
-   * What the registry wants to be shown; undefined where the answer stands as it is. A registry that lets strangers in
-   * may say 403 or 404 to them of what they may not see: its base endpoint is asked for the challenge then.
+   * The challenges of the registry; undefined if the answer is final. A registry that allows anonymous access may answer
+   * 403 or 404 for a private repository: then the base endpoint is asked for the challenge.
    */
   async function findChallenges(
     { url }: HttpRequest,
@@ -90,7 +90,7 @@ export function createAuthorizer(transport: Transport, now: () => number = Date.
     isStranger: boolean,
     conversation: AuthorizedConversation,
   ): Promise<readonly Challenge[] | undefined> {
-    // A challenge from where a redirect led is not the registry's: credentials are not for it.
+    // A challenge from the target of a redirect is not the registry's: it gets no credentials.
     if (!sameOrigin) return undefined;
     if (status === 401) return parseChallenges(headers('www-authenticate'));
     if ((status !== 403 && status !== 404) || !isStranger || conversation.credential === undefined) return undefined;
@@ -138,7 +138,7 @@ export function createAuthorizer(transport: Transport, now: () => number = Date.
     conversation: AuthorizedConversation,
   ): Authorization | ResolutionFailure {
     const server = `${printable(realm.host, 100)}, the token server of ${conversation.registry},`;
-    // OAuth2 says 400 invalid_grant of a refresh token that is not valid any more (RFC 6749 §5.2).
+    // OAuth2 answers 400 invalid_grant for a refresh token that is no longer valid (RFC 6749 §5.2).
     const isRefused = status === 400 && conversation.credential?.type === 'identityToken';
     // A token server's 404 says nothing about the image.
     const meaning = isRefused ? 401 : status === 404 ? 400 : status;
@@ -152,14 +152,14 @@ export function createAuthorizer(transport: Transport, now: () => number = Date.
 
 const fingerprintKey = randomBytes(32);
 
-/** Tells credentials apart without telling anything about them, even to whoever reads a core dump's map keys. */
+/** Distinguishes credentials without revealing them, even in the map keys of a core dump. */
 export function fingerprint(credential: Credential | undefined): string {
   if (credential === undefined) return 'anonymous';
   const { source, ...secret } = credential;
   return createHmac('sha256', fingerprintKey).update(JSON.stringify(secret)).update(source).digest('base64url');
 }
 
-/** The base endpoint's challenge names no scope, or one that is an example. */
+/** The challenge of the base endpoint names no scope, or an example. */
 function withoutScope({ scheme, parameters }: Challenge): Challenge {
   return { scheme, parameters: new Map([...parameters].filter(([name]) => name !== 'scope')) };
 }

@@ -1,4 +1,4 @@
-/** JSON that somebody else wrote: read only where it is of bounded depth and holds a bounded number of values. */
+/** Parses untrusted JSON, with limits on its depth and its number of values. */
 
 export interface JsonBounds {
   readonly maxDepth: number;
@@ -16,8 +16,8 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 /**
- * Parses UTF-8 JSON; undefined where it is not JSON or out of its bounds. They are checked before anything is built of
- * it: 4 MiB of small objects would become some hundred MiB, and a deep nesting ends whatever walks it by recursion.
+ * Parses UTF-8 JSON; undefined if it is not JSON or exceeds the limits. The limits are checked before parsing: 4 MiB of
+ * small objects would become some hundred MiB, and a deep nesting would overflow the stack of recursive functions.
  */
 export function parseBoundedJson(bytes: Buffer, bounds: JsonBounds): unknown {
   if (!isWithin(bytes, bounds)) return undefined;
@@ -56,7 +56,7 @@ function isWithin(bytes: Buffer, { maxDepth, maxValues }: JsonBounds): boolean {
   return true;
 }
 
-/** Where the string that begins at `from` has its closing quote: the first one that no odd number of backslashes escapes. */
+/** The position of the closing quote of the string that starts at `from`: the first quote after an even number of backslashes. */
 function endOfString(bytes: Buffer, from: number): number {
   let quote = bytes.indexOf(QUOTE, from);
   while (quote >= 0) {

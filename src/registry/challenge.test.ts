@@ -1,4 +1,4 @@
-// What registries write into WWW-Authenticate.
+// WWW-Authenticate headers of registries.
 import { describe, expect, it } from 'vitest';
 import { parseChallenges } from './challenge.ts';
 
@@ -58,7 +58,11 @@ describe('parseChallenges', () => {
       ],
     ],
     ['empty list elements', ', ,Basic realm="b", ,', [['basic', { realm: 'b' }]]],
-    ['what follows rubbish is dropped', 'Basic realm="b", "x", Bearer realm="c"', [['basic', { realm: 'b' }]]],
+    [
+      'challenges after invalid text are dropped',
+      'Basic realm="b", "x", Bearer realm="c"',
+      [['basic', { realm: 'b' }]],
+    ],
     ['an unterminated quote', 'Bearer realm="https://x', [['bearer', {}]]],
   ])('%s', (_, header, expected) => {
     expect(parse(header)).toEqual(expected);

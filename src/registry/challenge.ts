@@ -11,8 +11,8 @@ const TOKEN68 = /[ \t]+[A-Za-z0-9\-._~+/]+=*(?=[ \t]*(?:,|$))/y;
 const SEPARATORS = /[ \t,]*/y;
 
 /**
- * Parses WWW-Authenticate (RFC 9110 §11.6.1): several challenges, in one header or in several, each with parameters
- * that are separated by commas just as the challenges are. Stops at what it cannot read and returns what came before.
+ * Parses WWW-Authenticate (RFC 9110 §11.6.1): several challenges, in one header or in several. Commas separate both
+ * challenges and parameters. Stops at unreadable text and returns the challenges before it.
  */
 export function parseChallenges(header: string | readonly string[] | undefined): readonly Challenge[] {
   const text = typeof header === 'string' ? header : (header ?? []).join(', ');

@@ -1,4 +1,4 @@
-// Docker configs, matched by the rules of the kubelet.
+// Docker configs match images by the rules of the kubelet.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ function keyringOf(...locations: string[]): Keyring {
   );
 }
 
-/** The locations of the candidates, in their order. */
+/** The locations of the candidates, in order. */
 function search(keyring: Keyring, image: string): string[] {
   return keyring
     .candidates(reference(image))
@@ -56,7 +56,7 @@ describe('locationMatches', () => {
     ['k*.io', 'quay.io', false],
     ['*.kubernetes.io:1234/blah', 'prefix.kubernetes.io:1111/blah', false],
     ['prefix.*.io/foo', 'prefix.kubernetes.io:1111/foo/bar', false],
-    // Further ones.
+    // Further cases.
     ['a*b*c.io', 'aXbYc.io', true],
     ['a*b*c.io', 'aXc.io', false],
     ['ab*bc.io', 'abc.io', false],
@@ -116,7 +116,7 @@ describe('createKeyring', () => {
     expect(search(keyring, 'r.example/a/b/app')).toEqual(['r.example/a/b', 'r.example/a', 'r.example', '*.example']);
   });
 
-  it('falls back to index.docker.io only where nothing else matches', () => {
+  it('falls back to index.docker.io only if nothing else matches', () => {
     expect(search(keyringOf('index.docker.io', 'docker.io/library'), 'nginx')).toEqual(['docker.io/library']);
   });
 
@@ -128,7 +128,7 @@ describe('createKeyring', () => {
     ]);
   });
 
-  it('is searched in the order of a merge', () => {
+  it('merged keyrings are searched in order', () => {
     const merged = mergeKeyrings(keyringOf('r.example'), createKeyring([], ['a note']), keyringOf('r.example/app'));
     expect(search(merged, 'r.example/app')).toEqual(['r.example', 'r.example/app']);
     expect(merged.notes).toEqual(['a note']);
@@ -179,13 +179,13 @@ describe('parseDockerConfig', () => {
     ['a password of another type', '{"auths": {"r": {"password": {"hunter2": 1}}}}'],
     ['auth that is not base64', '{"auths": {"r": {"auth": "hunter2!"}}}'],
     ['auth without a colon', `{"auths": {"r": {"auth": "${base64('hunter2')}"}}}`],
-  ])('refuses %s and quotes none of it', (_, content) => {
+  ])('refuses %s and does not quote it', (_, content) => {
     const parsed = parseDockerConfig(content, 'dockerconfigjson', 'Secret a/b');
     expect(parsed).toEqual({ kind: 'invalid', problem: expect.any(String) as string });
     expect(JSON.stringify(parsed)).not.toContain('hunter2');
   });
 
-  it('notes credential helpers, which it does not run', () => {
+  it('notes credential helpers, which are not run', () => {
     const content = JSON.stringify({ auths: { 'r.example': {} }, credsStore: 'desktop' });
     expect(parseDockerConfig(content, 'dockerconfigjson', 'the file')).toEqual({
       kind: 'config',

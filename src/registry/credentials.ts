@@ -4,7 +4,7 @@ import { parseBoundedJson } from './bounded-json.ts';
 import { canonicalName } from './reference.ts';
 import type { Credential, Keyring, Reference } from './types.ts';
 
-/** A credential and the registry (and path) it is for, as docker config names it. */
+/** A credential and its registry (and path), as docker config names it. */
 export interface DockerConfigEntry {
   readonly location: string;
   readonly credential: Credential;
@@ -12,7 +12,7 @@ export interface DockerConfigEntry {
 
 export type ParsedDockerConfig =
   | { readonly kind: 'config'; readonly entries: readonly DockerConfigEntry[]; readonly notes: readonly string[] }
-  /** `problem` completes "… is invalid: " and quotes nothing of the content. */
+  /** `problem` completes "… is invalid: " and does not quote the content. */
   | { readonly kind: 'invalid'; readonly problem: string };
 
 /** `dockerconfigjson` has its entries under `auths`; the legacy `dockercfg` at the top. */
@@ -33,16 +33,16 @@ const dockerConfigSchema = z.object({
   credHelpers: z.record(z.string(), z.string()).nullish(),
 });
 
-/** Some thousand entries. */
+/** Enough for some thousand entries. */
 const CONFIG_JSON = { maxDepth: 32, maxValues: 20_000 };
 
 const DEFAULT_REGISTRY_KEY = 'index.docker.io';
 const DEFAULT_REGISTRY = 'docker.io';
 
-/** Reads docker's configuration. `source` says in messages where a credential came from, such as `Secret shop/regcred`. */
+/** Parses a docker config. `source` names the origin of the credentials in messages, such as `Secret shop/regcred`. */
 export function parseDockerConfig(content: string, format: DockerConfigFormat, source: string): ParsedDockerConfig {
   const json = parseBoundedJson(Buffer.from(content), CONFIG_JSON);
-  if (json === undefined) return { kind: 'invalid', problem: 'it is not JSON, or has more than thousands of entries' };
+  if (json === undefined) return { kind: 'invalid', problem: 'it is not JSON, or has too many entries' };
   const parsed =
     format === 'dockerconfigjson' ? dockerConfigSchema.safeParse(json) : wrapAuths(authsSchema.safeParse(json));
   if (!parsed.success) return { kind: 'invalid', problem: 'it does not have the fields of a docker config' };
@@ -65,7 +65,7 @@ export function parseDockerConfig(content: string, format: DockerConfigFormat, s
  */
 export function createKeyring(entries: readonly DockerConfigEntry[], notes: readonly string[] = []): Keyring {
   const byKey = Map.groupBy(entries, ({ location }) => locationKey(location));
-  // The reverse order of strings puts a longer path, and a host without a wildcard, first.
+  // Descending string order puts longer paths, and hosts without a wildcard, first.
   const index = [...byKey].sort(([a], [b]) => (a < b ? 1 : -1));
   return {
     kind: 'keyring',
@@ -80,7 +80,7 @@ export function createKeyring(entries: readonly DockerConfigEntry[], notes: read
   };
 }
 
-/** Searches the keyrings in their order. */
+/** Searches the keyrings in order. */
 export function mergeKeyrings(...keyrings: readonly Keyring[]): Keyring {
   return {
     kind: 'keyring',
@@ -102,8 +102,8 @@ export function locationMatches(key: string, name: string): boolean {
 }
 
 /**
- * The operator's own docker config, read anew by each call: it may be a mounted Secret that changes. A missing or
- * invalid file never stops anonymous resolution: a note says so, and the last valid content stays in use.
+ * The operator's own docker config, read again by each call because it may be a mounted Secret that changes. A missing or
+ * invalid file does not stop anonymous resolution: a note reports it, and the last valid content stays in use.
  */
 export function createDockerConfigFile(path: string): () => Promise<Keyring> {
   const source = "the operator's docker config";
@@ -133,7 +133,7 @@ function readCredential(auth: Auth, source: string): Credential | 'invalid' | un
     const decoded = decodeAuth(auth.auth);
     return decoded === undefined ? 'invalid' : { source, type: 'basic', ...decoded };
   }
-  // Credential helpers leave entries without a credential behind.
+  // Credential helpers leave entries without a credential.
   if (!auth.username && !auth.password) return undefined;
   return { source, type: 'basic', username: auth.username ?? '', password: auth.password ?? '' };
 }
@@ -152,7 +152,7 @@ function findHelperNotes(config: z.infer<typeof dockerConfigSchema>, source: str
   return [`${source} names credential helpers, which are not run: write the credentials into its "auths"`];
 }
 
-/** What the kubelet indexes an entry by: no scheme, and docker's `/v1/` and `/v2/` stand for the whole registry. */
+/** The kubelet's index for an entry: no scheme, and docker's `/v1/` and `/v2/` mean the whole registry. */
 function locationKey(location: string): string {
   const { host, path } = splitUrl(location.replace(/^https?:\/\//, ''));
   const effective = /^\/v[12]\//.test(path) ? path.slice(3) : path;
@@ -171,7 +171,7 @@ function splitUrl(location: string): { host: string; path: string } {
   return slash < 0 ? { host: url, path: '' } : { host: url.slice(0, slash), path: url.slice(slash) };
 }
 
-/** Linear in the label's length: the glob comes from a Secret that any tenant may write. */
+/** Linear in the length of the label, because the glob comes from a Secret that any tenant may write. */
 function globMatches(glob: string, label: string): boolean {
   const [prefix = '', ...rest] = glob.split('*');
   const suffix = rest.pop();

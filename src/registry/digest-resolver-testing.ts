@@ -1,4 +1,4 @@
-/** For tests only: background resolvers under fake time, whose registry answers when the test says so. */
+/** For tests only: background resolvers with fake time, and a registry that the test controls. */
 
 import { afterEach, beforeEach, vi } from 'vitest';
 import { createDigestResolver } from './digest-resolver.ts';
@@ -16,7 +16,7 @@ interface Call {
   readonly settle: (result: Resolution) => Promise<void>;
 }
 
-/** Makes resolvers that are stopped after the test; time stands still but for what a test lets pass. */
+/** Creates resolvers that are stopped after the test. Time passes only when the test advances it. */
 export function useResolvers() {
   const started: DigestResolver[] = [];
   beforeEach(() => {
@@ -50,7 +50,7 @@ export function useResolvers() {
   };
 }
 
-/** Lets promises that can settle do so. */
+/** Lets all promises settle that can. */
 export async function flush(): Promise<void> {
   await vi.advanceTimersByTimeAsync(0);
 }

@@ -1,4 +1,4 @@
-// Beside the workers, with backoff, never in them.
+// Resolutions run in the background with backoff, not in the workers.
 import { describe, expect, it, vi } from 'vitest';
 import { DIGEST, failed, flush, request, resolved, useResolvers } from './digest-resolver-testing.ts';
 import { createKeyring } from './credentials.ts';
@@ -8,7 +8,7 @@ import type { DigestRequest, Keyring } from './types.ts';
 const start = useResolvers();
 
 describe('lookup', () => {
-  it('is pending until the registry has answered, and then says so', async () => {
+  it('is pending until the registry answers, and then reports the answer', async () => {
     const { resolver, calls, changes, settle } = start();
     expect(resolver.lookup(request('app:1'))).toEqual({ state: 'pending' });
     expect(resolver.lookup(request('app:1'))).toEqual({ state: 'pending' });
@@ -27,7 +27,7 @@ describe('lookup', () => {
     expect(calls).toHaveLength(1);
   });
 
-  it('needs nobody for a digest or for what is no reference', () => {
+  it('needs no request for a digest or an invalid reference', () => {
     const { resolver } = start();
     expect(resolver.lookup(request(`app:1@${DIGEST}`))).toEqual({
       state: 'resolved',
@@ -41,7 +41,7 @@ describe('lookup', () => {
     expect(resolver.stats()).toEqual({ entries: 0, queued: 0, running: 0 });
   });
 
-  it('asks anew when an answer is too old', async () => {
+  it('asks again when an answer is too old', async () => {
     const { resolver, calls, settle } = start({ cacheMs: 1000 });
     resolver.lookup(request('app:1'));
     await flush();
@@ -54,7 +54,7 @@ describe('lookup', () => {
     expect(calls).toHaveLength(2);
   });
 
-  it('tells every release that waits, once', async () => {
+  it('notifies every waiting release once', async () => {
     const { resolver, calls, changes, settle } = start();
     for (const key of ['shop/a', 'shop/b', 'shop/a']) resolver.lookup(request('app:1', key));
     await flush();
@@ -63,7 +63,7 @@ describe('lookup', () => {
     expect(changes).toEqual(['shop/a', 'shop/b']);
   });
 
-  it('keeps answers within a bounded memory', async () => {
+  it('limits the memory for answers', async () => {
     const { resolver, settle } = start({ maxAnswerBytes: 2000 });
     for (const image of ['a:1', 'b:1', 'c:1']) {
       resolver.lookup(request(image));
@@ -90,7 +90,7 @@ describe('credentials', () => {
     });
   }
 
-  it('are loaded for the request and handed to the resolution', async () => {
+  it('are loaded for the request and passed to the resolution', async () => {
     const wanted = request('r.example/app:1', 'shop/web', { podSpec: { imagePullSecrets: [{ name: 's' }] } });
     const seen: DigestRequest[] = [];
     const keyring: Keyring = createKeyring([], ['a note']);
@@ -106,7 +106,7 @@ describe('credentials', () => {
     expect(calls[0]?.options.keyring).toBe(keyring);
   });
 
-  it('that are equal share a request to the registry, across namespaces', async () => {
+  it('that are equal share one request to the registry, across namespaces', async () => {
     const { resolver, calls, changes, settle } = startWith(() => 'same');
     resolver.lookup(request('r.example/app:1', 'a/web', { namespace: 'a' }));
     resolver.lookup(request('r.example/app:1', 'b/web', { namespace: 'b' }));
@@ -116,7 +116,7 @@ describe('credentials', () => {
     expect(changes).toEqual(['a/web', 'b/web']);
   });
 
-  it('that differ get a request each', async () => {
+  it('that differ cause separate requests', async () => {
     const { resolver, calls } = startWith(({ namespace }) => namespace);
     resolver.lookup(request('r.example/app:1', 'a/web', { namespace: 'a' }));
     resolver.lookup(request('r.example/app:1', 'b/web', { namespace: 'b' }));
@@ -124,7 +124,7 @@ describe('credentials', () => {
     expect(calls).toHaveLength(2);
   });
 
-  it('are told apart by the names of the pull secrets and the service account', async () => {
+  it('are distinguished by the names of the pull secrets and the service account', async () => {
     const { resolver, calls } = startWith(({ podSpec }) => JSON.stringify(podSpec));
     for (const podSpec of [
       {},
@@ -140,7 +140,7 @@ describe('credentials', () => {
     expect(calls).toHaveLength(4);
   });
 
-  it('that cannot be loaded are a failure that is tried again', async () => {
+  it('that cannot be loaded are a failure that is retried', async () => {
     const { resolver, calls, changes } = start({ loadCredentials: () => Promise.resolve(failed('InvalidPullSecret')) });
     resolver.lookup(request('app:1'));
     await flush();
@@ -153,7 +153,7 @@ describe('credentials', () => {
 });
 
 describe('a failure', () => {
-  it('is shown until a retry succeeds; the waits double up to the limit', async () => {
+  it('is returned until a retry succeeds; the delays double up to the limit', async () => {
     const { resolver, calls, changes, settle } = start({ backoffMs: { initial: 1000, max: 5000 } });
     resolver.lookup(request('app:1'));
     await flush();
@@ -170,7 +170,7 @@ describe('a failure', () => {
       expect(calls).toHaveLength(attempt);
       await vi.advanceTimersByTimeAsync(1);
       expect(calls).toHaveLength(attempt + 1);
-      // While it is tried again, the condition does not flap.
+      // The condition does not flap during a retry.
       expect(resolver.lookup(request('app:1')).state).toBe('failed');
     }
     expect(waits).toEqual([750, 1500, 3000, 3750, 3750]);
@@ -194,7 +194,7 @@ describe('a failure', () => {
     }
   });
 
-  it('is not tried again when nobody asks any more', async () => {
+  it('is not retried when nobody asks any more', async () => {
     const { resolver, calls, settle } = start();
     resolver.lookup(request('app:1'));
     await flush();
@@ -220,7 +220,7 @@ describe('a failure', () => {
 });
 
 describe('TooManyRequests', () => {
-  it('pauses the whole host, and no other', async () => {
+  it('pauses the whole host, but no other host', async () => {
     const { resolver, calls, settle } = start();
     resolver.lookup(request('busy.example/a:1'));
     await flush();
@@ -234,7 +234,7 @@ describe('TooManyRequests', () => {
       state: 'failed',
       reason: 'TooManyRequests',
       message: expect.stringMatching(
-        /^Cannot resolve busy.example\/b:1: busy.example limits .* asked again at 1970-01-01T00:01:00.000Z; credentials/,
+        /^Cannot resolve busy.example\/b:1: busy.example limits .* the operator asks again at 1970-01-01T00:01:00.000Z; credentials/,
       ) as string,
       retryable: true,
       retryAt: 60_000,
@@ -245,7 +245,7 @@ describe('TooManyRequests', () => {
     expect(calls.at(-1)?.reference.text).toBe('busy.example/b:1');
   });
 
-  it('is told to who waits for the same host', async () => {
+  it('is reported to requests that wait for the same host', async () => {
     const { resolver, changes, settle } = start({ perHost: 1 });
     resolver.lookup(request('busy.example/a:1', 'shop/a'));
     resolver.lookup(request('busy.example/b:1', 'shop/b'));
@@ -257,7 +257,7 @@ describe('TooManyRequests', () => {
     expect(resolver.lookup(request('busy.example/b:1', 'shop/b'))).toMatchObject({ reason: 'TooManyRequests' });
   });
 
-  it('said twice pauses for the longer time', async () => {
+  it('received twice pauses for the longer time', async () => {
     const { resolver, calls, settle } = start();
     resolver.lookup(request('busy.example/a:1'));
     resolver.lookup(request('busy.example/b:1'));
@@ -273,7 +273,7 @@ describe('TooManyRequests', () => {
 });
 
 describe('limits', () => {
-  it('hold in all and per registry, so that a hanging one delays no other', async () => {
+  it('apply in total and per registry, so that a hanging registry delays no other', async () => {
     const { resolver, calls, settle } = start({ concurrency: 3, perHost: 2 });
     for (const image of ['slow.example/1', 'slow.example/2', 'slow.example/3', 'a.example/1', 'a.example/2']) {
       resolver.lookup(request(image));
@@ -289,7 +289,7 @@ describe('limits', () => {
 });
 
 describe('forget', () => {
-  it('drops what nobody else waits for', async () => {
+  it('drops resolutions that nobody else waits for', async () => {
     const { resolver, calls, changes, settle } = start({ concurrency: 1 });
     resolver.lookup(request('a:1', 'shop/a'));
     resolver.lookup(request('b:1', 'shop/a'));
@@ -303,7 +303,7 @@ describe('forget', () => {
     expect(changes).toEqual(['shop/c']);
   });
 
-  it('lets the next lookup try at once', async () => {
+  it('makes the next lookup try at once', async () => {
     const { resolver, calls, settle } = start();
     resolver.lookup(request('app:1'));
     await flush();
@@ -321,7 +321,7 @@ describe('forget', () => {
 });
 
 describe('stop', () => {
-  it('aborts what runs, waits for its end and tells nobody', async () => {
+  it('aborts running resolutions, waits for their end and notifies nobody', async () => {
     const { resolver, calls, changes, settle } = start({ recheckIntervalMs: 1000, concurrency: 1 });
     resolver.lookup(request('app:1'));
     resolver.lookup(request('queued:1'));

@@ -23,7 +23,7 @@ import type {
 export interface DigestResolverConfig {
   readonly resolve: ResolveDigest;
   readonly loadCredentials: LoadCredentials;
-  /** The answer for this key is another one now: look it up again. Must only enqueue. */
+  /** The answer for this key has changed: look it up again. Must only enqueue. */
   readonly onChange: (key: string) => void;
   /** Resolutions at the same time; default 8. */
   readonly concurrency?: number;
@@ -31,9 +31,9 @@ export interface DigestResolverConfig {
   readonly perHost?: number;
   /** Resolutions at the same time for one namespace; default 6. */
   readonly perNamespace?: number;
-  /** How long an answer serves further lookups; default 60,000 ms. What must last longer is recorded by the caller. */
+  /** How long an answer serves further lookups; default 60,000 ms. The caller records answers that must last longer. */
   readonly cacheMs?: number;
-  /** What the answers that are kept may take of the memory; default 32 MiB. */
+  /** Memory limit for cached answers; default 32 MiB. */
   readonly maxAnswerBytes?: number;
   /** Wait before the first retry, doubled for each further one; defaults 1,000 ms up to 300,000 ms. */
   readonly backoffMs?: { readonly initial: number; readonly max: number };
@@ -45,14 +45,14 @@ export interface DigestResolverConfig {
   readonly random?: () => number;
 }
 
-/** A resolution that is not finished: it waits, runs, or failed and will be tried again. */
+/** A resolution that is not finished: it waits, runs, or failed and will be retried. */
 interface Attempt {
   readonly id: string;
   readonly reference: Reference;
   readonly request: DigestRequest;
-  /** Whose images it is for. */
+  /** The releases that need the image. */
   readonly askers: Set<string>;
-  /** Which of them looked since the last failure: what nobody asks for any more is not tried again. */
+  /** The releases that looked since the last failure. Without any, there is no retry. */
   readonly keys: Set<string>;
   failures: number;
   failure?: ResolutionFailure;
@@ -62,8 +62,8 @@ interface Attempt {
 }
 
 /**
- * The answers for the images of a release, which is recorded with all of them. Those that came since it began stay, or
- * they would be asked for in turns for ever where a registry is slow.
+ * The answers for the images of a release, which is recorded with all of them. Answers since its start stay. Otherwise,
+ * with a slow registry, the resolver would ask for them in turns forever.
  */
 interface Collection {
   readonly attempts: Set<Attempt>;
@@ -71,10 +71,10 @@ interface Collection {
   answeredAt: number;
 }
 
-// A registry that asks for more patience than this is asked anyway: the person who waits may have fixed it.
+// A registry that asks for a longer wait is asked anyway: somebody may have fixed it.
 const MAX_RETRY_AFTER_MS = 3_600_000;
 
-/** Resolves digests beside the work queue's workers. See DigestResolver. */
+/** Resolves digests in the background, outside the workers. See DigestResolver. */
 export function createDigestResolver(config: DigestResolverConfig): DigestResolver {
   const { resolve, loadCredentials, onChange, onResolution, now = Date.now, random = Math.random } = config;
   const { concurrency = 8, perHost = 4, perNamespace = 6 } = config;
@@ -82,8 +82,8 @@ export function createDigestResolver(config: DigestResolverConfig): DigestResolv
   const { backoffMs = { initial: 1000, max: 300_000 }, recheckIntervalMs = 0 } = config;
 
   const queue = createHostQueue({ concurrency, perHost, perOwner: perNamespace, now });
-  // What is asked for is never dropped to make room, nor what is known of its failures: it is bounded by the images
-  // of the releases that there are. Answers are, and are asked for again.
+  // Unfinished resolutions and their failures are never dropped: the images of existing releases limit their number.
+  // Answers may be dropped, and are then requested again.
   const attempts = new Map<string, Attempt>();
   const collections = new Map<string, Collection>();
   const answers = createAnswers({ maxBytes: maxAnswerBytes, freshMs: cacheMs, now });
@@ -110,7 +110,7 @@ export function createDigestResolver(config: DigestResolverConfig): DigestResolv
     return describeAttempt(attempt);
   }
 
-  /** Whether further answers are on their way, or the last one has only just come. */
+  /** Whether further answers are pending, or the last one is recent. */
   function isCollecting({ attempts: own, answeredAt }: Collection): boolean {
     return answeredAt + cacheMs > now() || [...own].some(({ failure }) => failure === undefined);
   }
@@ -161,7 +161,7 @@ export function createDigestResolver(config: DigestResolverConfig): DigestResolv
       answers.set(attempt.request.namespace, attempt.id, result);
       for (const key of attempt.askers) {
         const collection = collections.get(key);
-        // After a failure the other answers may be old.
+        // After a failure the other answers may be outdated.
         if (collection !== undefined && attempt.failures === 0) collection.answeredAt = now();
         leave(attempt, key);
       }
@@ -220,7 +220,7 @@ export function createDigestResolver(config: DigestResolverConfig): DigestResolv
     }
   }
 
-  /** Requests that differ in nothing that matters to the registry, such as their namespace, share one resolution. */
+  /** Requests that are equal for the registry share one resolution, whatever their namespace. */
   function share(reference: Reference, keyring: Keyring): Promise<Resolution> {
     const id = JSON.stringify([reference.text, keyring.notes, keyring.candidates(reference).map(fingerprint)]);
     const underWay = flights.get(id);
@@ -266,7 +266,7 @@ export function createDigestResolver(config: DigestResolverConfig): DigestResolv
   };
 }
 
-/** Equal for requests that must have the same answer: the image as written, and where its credentials come from. */
+/** Equal for requests with the same answer: the image as written, and the source of its credentials. */
 function identify({ image, namespace, podSpec }: DigestRequest): string {
   const spec = pullSpecOf(podSpec);
   const secrets = (spec.imagePullSecrets ?? []).map(({ name }) => name);

@@ -1,4 +1,4 @@
-// Each failure says what to do.
+// Each failure message says what to do.
 import { expect, it } from 'vitest';
 import { helpText } from '../process/config.ts';
 import { failFromError, failFromStatus, failPaused, failPlainHttp, failTimeout } from './failures.ts';
@@ -23,7 +23,7 @@ it('every message names the image and the registry', () => {
   for (const { message } of failures) expect(message).toMatch(/^Cannot resolve r\.example\/app:1: .*r\.example.*\.$/);
 });
 
-it('every flag that a message names is one of the operator', () => {
+it('every flag in a message is a flag of the operator', () => {
   const flags = new Set(failures.flatMap(({ message }) => message.match(/--[a-z-]+/g) ?? []));
   expect([...flags].toSorted()).toEqual(['--insecure-registry', '--registry-ca-file']);
   for (const flag of flags) expect(helpText()).toContain(`  ${flag} `);

@@ -1,22 +1,22 @@
 import { printable } from './printable.ts';
 import type { FailureReason, ResolutionFailure } from './types.ts';
 
-/** What a message says about the request that failed. */
+/** The failed request, for messages. */
 export interface FailureContext {
   /** The image as the user wrote it. */
   readonly image: string;
-  /** `host[:port]` of the registry as the user knows it. */
+  /** `host[:port]` of the registry, as the user writes it. */
   readonly registry: string;
 }
 
-// Messages become conditions, which are read at a glance and kept in etcd.
+// Messages become conditions, which people scan and etcd stores.
 const MAX_MESSAGE_LENGTH = 2000;
 const MAX_LISTED = 5;
 
-const INSECURE = 'allow plain http with the operator\'s flag "--insecure-registry"';
+const INSECURE = 'allow plain HTTP with the operator\'s flag "--insecure-registry"';
 const TLS_HINT = 'give the operator the registry\'s CA with "--registry-ca-file"';
 
-/** A failure that the registry, the network or a Secret can mend: the same request is worth repeating. */
+/** A failure that the registry, the network or a Secret can fix: the same request may succeed later. */
 export function fail(
   reason: FailureReason,
   { image }: FailureContext,
@@ -32,52 +32,56 @@ export function fail(
   };
 }
 
-/** The failure that an HTTP status outside 200 to 399 means. `server` names who answered. */
+/** The failure for an HTTP status outside 200 to 399. `server` names the server that answered. */
 export function failFromStatus(
   status: number,
   retryAfterSeconds: number | undefined,
   context: FailureContext,
   server: string,
 ): ResolutionFailure {
-  if (status === 401) return fail('Unauthorized', context, `${server} wants other credentials (401)`);
+  if (status === 401) return fail('Unauthorized', context, `${server} needs other credentials (401)`);
   if (status === 403) return fail('Forbidden', context, `${server} refuses access (403)`);
-  if (status === 404) return fail('NotFound', context, `${server} does not know it (404)`);
+  if (status === 404) return fail('NotFound', context, `${server} does not know the image (404)`);
   if (status === 429) {
     return fail('TooManyRequests', context, describeLimit(server, 'later'), retryAfterSeconds);
   }
   if (status === 408) return failTimeout(context, server);
   if (status >= 500) {
-    const problem = `${server} is out of order (${status}): it is asked again; what runs is not affected`;
+    const problem = `${server} is unavailable (${status}): the operator tries again; running pods are not affected`;
     return fail('RegistryUnavailable', context, problem, retryAfterSeconds);
   }
-  const problem = `${server} answered ${status}, which a registry does not: check the host name, or pin the image by digest`;
+  const problem = `${server} answered ${status}, unlike a registry: check the host name, or pin the image by digest`;
   return fail('InvalidResponse', context, problem);
 }
 
-/** What a request is told that waits because another one was told to be patient. */
+/** The failure for a request that waits because the host asked for a pause. */
 export function failPaused(context: FailureContext, until: number): ResolutionFailure {
   return fail('TooManyRequests', context, describeLimit(context.registry, `at ${new Date(until).toISOString()}`));
 }
 
 function describeLimit(server: string, when: string): string {
-  return `${server} limits the rate of requests (429): it is asked again ${when}; credentials usually raise the limit, and an image pinned by digest needs no request`;
+  return `${server} limits the rate of requests (429): the operator asks again ${when}; credentials usually raise the limit, and an image pinned by digest needs no request`;
 }
 
-/** The failure behind an exception of the HTTP client. Says nothing of the exception but its code. */
+/** The failure for an exception of the HTTP client. The message contains only the code of the exception. */
 export function failFromError(error: unknown, context: FailureContext, server: string): ResolutionFailure {
   const code = findCode(error);
   if (code === 'UND_ERR_HEADERS_OVERFLOW') {
-    return fail('InvalidResponse', context, `${server} sends larger headers than a registry does: check the host name`);
+    return fail(
+      'InvalidResponse',
+      context,
+      `${server} sends headers that are too large for a registry: check the host name`,
+    );
   }
   if (/^(UND_ERR_(CONNECT|HEADERS|BODY)_TIMEOUT|ETIMEDOUT)$/.test(code)) return failTimeout(context, server);
   if (isPlainHttp(code, error)) {
     return fail('TLS', context, `${server} does not speak TLS (${code}): enable TLS there, or ${INSECURE}`);
   }
   if (isTls(code)) {
-    return fail('TLS', context, `the certificate or TLS of ${server} is not accepted (${code}): ${TLS_HINT}`);
+    return fail('TLS', context, `the certificate or TLS version of ${server} is not accepted (${code}): ${TLS_HINT}`);
   }
   if (code === 'ENOTFOUND') {
-    const problem = `the host of ${server} is not known (${code}): check the spelling and the operator's DNS, or set HTTPS_PROXY for the operator`;
+    const problem = `the host of ${server} is unknown (${code}): check the spelling and the operator's DNS, or set HTTPS_PROXY for the operator`;
     return fail('RegistryUnavailable', context, problem);
   }
   const problem = `${server} cannot be reached (${code}): check that it runs and that the operator's network reaches it (HTTPS_PROXY, NO_PROXY)`;
@@ -93,18 +97,18 @@ export function failPlainHttp(context: FailureContext, server: string): Resoluti
   return fail(
     'TLS',
     context,
-    `${server} speaks plain http, which is not allowed for it: enable TLS there, or ${INSECURE}`,
+    `${server} uses plain HTTP, which is not allowed for it: enable TLS there, or ${INSECURE}`,
   );
 }
 
-/** What became of the credentials that were tried, for the message of an authentication failure. */
+/** The credentials that were tried, for the message of an authentication failure. */
 export interface CredentialReport {
-  /** Where each tried credential came from; empty when the registry was asked anonymously. */
+  /** The source of each credential that was tried; empty for an anonymous request. */
   readonly sources: readonly string[];
   readonly notes: readonly string[];
 }
 
-/** Completes a failure that other credentials could mend by what was tried and by the ways out. */
+/** Adds the credentials that were tried, and the ways out, to a failure that other credentials could fix. */
 export function explainCredentials(
   { reason, ...failure }: ResolutionFailure,
   { image, registry }: FailureContext,
@@ -112,13 +116,13 @@ export function explainCredentials(
 ): ResolutionFailure {
   const tried = sources.length === 0 ? 'without credentials' : `with ${listSome([...new Set(sources)], ', ')}`;
   const problem = {
-    NotFound: `${registry} does not know it (404), asked ${tried}: check name and tag; some registries say so to whoever lacks access`,
+    NotFound: `${registry} does not know the image (404), asked ${tried}: check name and tag; some registries answer 404 if access is denied`,
     Forbidden: `${registry} refuses access (403), asked ${tried}${sources.length === 0 ? '' : ', which may have expired or lack the right to pull'}`,
   }[reason as string];
   const waysOut =
     "Ways out: imagePullSecrets in the template or on its service account; the operator's docker config (the operator does not have the nodes' own credentials for cloud registries); or pin the image by digest";
   const known = notes.length === 0 ? '' : ` Note: ${listSome(notes, '; ')}.`;
-  const unauthorized = `${registry} wants ${sources.length === 0 ? '' : 'other '}credentials (401), asked ${tried}; it may also say so of a repository that does not exist`;
+  const unauthorized = `${registry} needs ${sources.length === 0 ? '' : 'other '}credentials (401), asked ${tried}; or the repository does not exist`;
   const message = `Cannot resolve ${image}: ${problem ?? unauthorized}. ${waysOut}.${known}`;
   return { ...failure, reason, message: printable(message, MAX_MESSAGE_LENGTH) };
 }
@@ -128,12 +132,12 @@ function listSome(texts: readonly string[], separator: string): string {
   return [...texts.slice(0, MAX_LISTED), ...(more > 0 ? [`${more} more`] : [])].join(separator);
 }
 
-/** Node's error code, also of the error behind the error. */
+/** Node's error code, of the error or of its cause. */
 function findCode(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error';
   const proxy = /^Proxy response \((\d+)\)/.exec(error.message);
   if (proxy !== null) return `the proxy answered ${proxy[1] ?? ''}`;
-  // A connection that was tried over several addresses fails with all their errors.
+  // A connection attempt over several addresses fails with all their errors.
   const inner = error instanceof AggregateError ? (error.errors[0] as unknown) : error.cause;
   if (inner instanceof Error && 'code' in inner) return findCode(inner);
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name;

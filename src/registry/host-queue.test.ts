@@ -9,7 +9,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('runs nothing and keeps no timer once it is stopped', async () => {
+it('starts no task and keeps no timer after a stop', async () => {
   const queue = createHostQueue({ concurrency: 1, perHost: 1, now: Date.now });
   const ran: string[] = [];
   const task = (name: string) => () => {
@@ -26,7 +26,7 @@ it('runs nothing and keeps no timer once it is stopped', async () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-/** A queue whose tasks run until the test ends them; `ran` is the order in which they began. */
+/** A queue whose tasks the test completes; `ran` is the order in which they started. */
 function startQueue(config: Partial<HostQueueConfig>) {
   const queue = createHostQueue({ concurrency: 4, perHost: 2, now: Date.now, ...config });
   const ran: string[] = [];
@@ -43,7 +43,7 @@ function startQueue(config: Partial<HostQueueConfig>) {
   return { queue, ran, add, end };
 }
 
-it('lets the owner go first who has the fewest running, within the limits', async () => {
+it('prefers the owner with the fewest running tasks, within the limits', async () => {
   const { ran, add, end } = startQueue({ concurrency: 4, perHost: 2, perOwner: 3 });
   for (const name of ['a h1 1', 'a h1 2', 'a h1 3', 'a h2 4', 'a h3 5', 'b h1 6', 'b h4 7', 'b h4 8']) add(name);
   expect(ran).toEqual(['a h1 1', 'a h1 2', 'a h2 4', 'b h4 7']);
@@ -56,7 +56,7 @@ it('lets the owner go first who has the fewest running, within the limits', asyn
   expect(ran.at(-1)).toBe('a h1 3');
 });
 
-it('an owner with many slow hosts keeps nobody else waiting', () => {
+it('an owner with many slow hosts does not delay other owners', () => {
   const { ran, add } = startQueue({ concurrency: 8, perHost: 4, perOwner: 6 });
   for (let n = 0; n < 200; n += 1) add(`hostile slow-${n % 100} ${n}`);
   expect(ran).toHaveLength(6);
@@ -65,7 +65,7 @@ it('an owner with many slow hosts keeps nobody else waiting', () => {
   expect(ran.slice(6)).toEqual(['shop r 1', 'bank r 2']);
 });
 
-it('keeps a bounded number of pauses', () => {
+it('limits the number of pauses', () => {
   const queue = createHostQueue({ concurrency: 1, perHost: 1, now: Date.now });
   for (let n = 0; n < 2000; n += 1) queue.pause(`${n}.example`, 3_600_000);
   expect(vi.getTimerCount()).toBe(1000);
@@ -73,7 +73,7 @@ it('keeps a bounded number of pauses', () => {
   expect(queue.pausedUntil('1999.example')).toBe(3_600_000);
 });
 
-it('takes a task out again while it waits', async () => {
+it('removes a waiting task', async () => {
   const queue = createHostQueue({ concurrency: 1, perHost: 1, now: Date.now });
   const ran: string[] = [];
   let finish = () => {};

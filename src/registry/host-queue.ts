@@ -1,29 +1,29 @@
 export interface HostQueueConfig {
-  /** Tasks that run at the same time, in all. */
+  /** Maximum of concurrent tasks. */
   readonly concurrency: number;
-  /** Tasks that run at the same time for one host. */
+  /** Maximum of concurrent tasks for one host. */
   readonly perHost: number;
-  /** Tasks that run at the same time for one owner; default: as many as in all. */
+  /** Maximum of concurrent tasks for one owner; default: no further limit. */
   readonly perOwner?: number;
   readonly now: () => number;
 }
 
 /**
- * Runs tasks within limits, so that one slow or impatient registry delays no other, and one owner with many tasks, for
- * however many slow registries, nobody else's.
+ * Runs tasks within limits, so that a slow or rate-limiting registry does not delay other registries, and an owner with
+ * many tasks does not delay other owners.
  */
 export interface HostQueue {
   /**
-   * Adds a task, which must not reject. The owner with the fewest running goes first, and the tasks of one in their
-   * order. Returns a function that takes the task out again while it waits.
+   * Adds a task, which must not reject. The owner with the fewest running tasks goes first; tasks of one owner run in
+   * order. Returns a function that removes the task while it waits.
    */
   readonly add: (host: string, task: () => Promise<void>, owner?: string) => () => void;
-  /** Starts nothing for the host before `until` (ms since the epoch). */
+  /** Starts no task for the host before `until` (ms since the epoch). */
   readonly pause: (host: string, until: number) => void;
-  /** Until when the host is paused; undefined when it is not. */
+  /** The end of the host's pause; undefined without a pause. */
   readonly pausedUntil: (host: string) => number | undefined;
   readonly stats: () => { readonly queued: number; readonly running: number };
-  /** Drops what waits; resolves when nothing runs any more. */
+  /** Drops waiting tasks; resolves when no task runs any more. */
   readonly stop: () => Promise<void>;
 }
 
@@ -33,7 +33,7 @@ interface Task {
   readonly run: () => Promise<void>;
 }
 
-// The name of a host is anybody's choice. One that is asked too early says so again.
+// Users choose the host names, so the number of pauses is limited. A host that is asked too early just answers 429 again.
 const MAX_PAUSES = 1000;
 
 export function createHostQueue({ concurrency, perHost, perOwner = concurrency, now }: HostQueueConfig): HostQueue {

@@ -1,4 +1,4 @@
-// A registry, or the token server that it names, that a user of limited rights runs: bounded in time, bytes and depth.
+// Limits in time, bytes and depth for registries and token servers that a user with few rights runs.
 import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
@@ -20,14 +20,14 @@ const serve = useServers();
 const connectTo = useClients();
 const image = imageManifest('app');
 const INDEX = 'application/vnd.oci.image.index.v1+json';
-/** Where the time is what ends it. */
+/** Options for answers that only the timeout ends. */
 const SHORT = { requestTimeoutMs: 300 };
 
 function digestOf(name: string): string {
   return `sha256:${createHash('sha256').update(name).digest('hex')}`;
 }
 
-/** Asks a registry that answers every GET so, and knows no HEAD. */
+/** Asks a registry with this answer for every GET, and without HEAD. */
 async function resolveFrom(answerGet: (response: ServerResponse) => unknown, config: RegistryClientConfig = {}) {
   const registry = await serve((request, response) =>
     request.method === 'HEAD' ? sendStatus(response, 405) : answerGet(response),
@@ -39,7 +39,7 @@ async function resolveBody(body: string | Buffer, headers: Record<string, string
   return resolveFrom((response) => response.writeHead(200, { 'content-type': INDEX, ...headers }).end(body));
 }
 
-/** Writes the piece again and again, as fast as it is read, or once in so many milliseconds. */
+/** Writes the piece repeatedly, as fast as it is read, or at an interval in milliseconds. */
 function writeForEver(response: ServerResponse, piece: string, everyMs?: number): void {
   if (everyMs !== undefined) {
     const timer = setInterval(() => response.write(piece), everyMs);
@@ -62,7 +62,7 @@ describe('an index', () => {
     return result.platforms;
   }
 
-  it('keeps the digest of a manifest, and of its platform only what a platform is called', async () => {
+  it('keeps the digest of a manifest, and only valid platform names', async () => {
     const platforms = [
       { os: 'linux', architecture: 'arm64', variant: 'v8' },
       { os: 'windows', architecture: 'amd64', 'os.version': '10.0.20348.2700' },
@@ -85,7 +85,7 @@ describe('an index', () => {
     ]);
   });
 
-  it('is passed over where a manifest names no digest', async () => {
+  it('may contain manifests without a digest, which are skipped', async () => {
     const platform = { os: 'linux', architecture: 'amd64' };
     const digests = ['sha256:0', `sha256:${'G'.repeat(64)}`, `md5:${'0'.repeat(32)}`, 'x'.repeat(41_000), 7, null];
     const known = [digestOf('a'), `sha512:${'0'.repeat(128)}`];
@@ -94,7 +94,7 @@ describe('an index', () => {
     expect(found.map(({ digest }) => digest)).toEqual(known);
   });
 
-  it('of many manifests with long names is kept to a few kB', async () => {
+  it('of many manifests with long names takes only a few kB', async () => {
     const part = 'x'.repeat(64);
     const platform = { os: part, architecture: part, variant: part, 'os.version': part };
     const found = await platformsOf(Array.from({ length: 5000 }, (_, n) => ({ digest: digestOf(`${n}`), platform })));
@@ -112,7 +112,7 @@ describe('an index', () => {
     expect(await resolveBody(body)).toMatchObject({ kind: 'failed', reason: 'Unsupported' });
   });
 
-  it('that is compressed is not unpacked', async () => {
+  it('that is compressed is not decompressed', async () => {
     const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024, ' '));
     const result = await resolveBody(bomb, { 'content-encoding': 'gzip' });
     expect(result).toMatchObject({ kind: 'failed', reason: 'Unsupported' });
@@ -122,14 +122,14 @@ describe('an index', () => {
 describe('an answer', () => {
   it.each<[string, string, (response: ServerResponse) => unknown]>([
     [
-      'that comes a byte at a time ends with the time',
+      'that arrives byte by byte ends at the timeout',
       'Timeout',
       (response) => {
         writeForEver(response.writeHead(200, { 'content-type': INDEX }), ' ', 10);
       },
     ],
     [
-      'that never begins but for early hints',
+      'of early hints only',
       'Timeout',
       (response) => {
         const timer = setInterval(() => {
@@ -141,12 +141,12 @@ describe('an answer', () => {
       },
     ],
     [
-      'without an end is not read to 4 MiB where its length says so',
+      'with a content length above 4 MiB is not read',
       'InvalidResponse',
       (response) => response.writeHead(200, { 'content-length': 5 * 1024 * 1024 }).write(' '),
     ],
     [
-      'with larger headers than are sent to anybody',
+      'with too large headers',
       'InvalidResponse',
       (response) => response.writeHead(200, { 'x-large': 'x'.repeat(64 * 1024) }).end(image.body),
     ],
@@ -158,12 +158,12 @@ describe('an answer', () => {
       },
     ],
     [
-      'of an error that says how long it is',
+      'of an error with a content length',
       'NotFound',
       (response) => response.writeHead(404, { 'content-length': 5 * 1024 * 1024 }).write(' '),
     ],
     [
-      'with a challenge that no parser likes',
+      'with a malicious challenge',
       'InvalidResponse',
       (response) =>
         sendStatus(response, 401, {
@@ -177,7 +177,7 @@ describe('an answer', () => {
     expect(result).toMatchObject({ kind: 'failed', reason });
   });
 
-  it('of chunks of a byte is held once', async () => {
+  it('in chunks of one byte is stored once', async () => {
     const registry = await serve((request, response) => {
       if (request.method === 'HEAD') return sendStatus(response, 405);
       response.writeHead(200, { 'content-type': image.mediaType });
@@ -190,7 +190,7 @@ describe('an answer', () => {
     expect(result).toMatchObject({ kind: 'resolved', digest: digestOf(body) });
   });
 
-  it('that leads to a host with a long name makes no long message', async () => {
+  it('that redirects to a host with a long name causes no long message', async () => {
     const location = `http://${'a.'.repeat(5000)}example/x`;
     const result = await resolveFrom((response) => sendStatus(response, 302, { location }));
     expect(result).toMatchObject({ kind: 'failed', reason: 'TLS' });
@@ -210,17 +210,21 @@ describe('a token server', () => {
 
   it.each<[string, string, (response: ServerResponse) => unknown]>([
     ['with a token of 100 kB', 'InvalidResponse', (response) => response.end(`{"token":"${'x'.repeat(100_000)}"}`)],
-    ['with a token that is no header', 'InvalidResponse', (response) => response.end('{"token":"a\\r\\nb: c"}')],
+    [
+      'with a token that is not a valid header',
+      'InvalidResponse',
+      (response) => response.end('{"token":"a\\r\\nb: c"}'),
+    ],
     ['with deep JSON', 'InvalidResponse', (response) => response.end(`{"expires_in":${'['.repeat(60_000)}`)],
     [
-      'that sends for ever',
+      'that sends forever',
       'InvalidResponse',
       (response) => {
         writeForEver(response, ' '.repeat(64 * 1024));
       },
     ],
     [
-      'that sends slowly for ever',
+      'that sends slowly forever',
       'Timeout',
       (response) => {
         writeForEver(response, ' ', 10);
@@ -233,7 +237,7 @@ describe('a token server', () => {
   });
 });
 
-it('a Secret with thousands of credentials for a registry has ten of them tried', async () => {
+it('only ten of thousands of credentials in a Secret are tried', async () => {
   const registry = await serve((_, response) => sendStatus(response, 401, { 'www-authenticate': 'Basic realm="r"' }));
   const credentials = Array.from({ length: 5000 }, (_, n) => basicCredential('me', `${n}`, `Secret shop/s${n}`));
   const keyring = keyringFor(registry.host, ...credentials);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { digestsByPlatform } from './manifest.ts';
 
-it('every digest is recorded, also where the registry names no platform or one twice', () => {
+it('every digest is recorded, also without a platform or with a duplicate one', () => {
   const manifests = [
     { platform: 'linux/amd64', digest: 'sha256:a' },
     { digest: 'sha256:b' },

@@ -13,11 +13,11 @@ const IMAGE_TYPES: readonly string[] = [
   'application/vnd.docker.distribution.manifest.v2+json',
 ];
 
-/** The Accept header: an index before a manifest, so that one digest serves nodes of every architecture. */
+/** The Accept header. It prefers an index, so that one digest serves nodes of every architecture. */
 export const ACCEPT = [...INDEX_TYPES, ...IMAGE_TYPES].join(', ');
 
-// A registry decides how long an index is, and what it says of a platform. What is kept and recorded of 64 images
-// stays below what the API server takes as one object.
+// The registry controls the length of an index and its platform names. With these limits, the record of 64 images stays
+// below the API server's limit for one object.
 const MAX_DESCRIPTORS = 1000;
 const MAX_PLATFORMS = 100;
 const MAX_PLATFORM_CHARACTERS = 2048;
@@ -35,7 +35,7 @@ export function manifestKind(mediaType: string): ManifestKind {
   return IMAGE_TYPES.includes(mediaType) ? 'image' : 'other';
 }
 
-/** The digest of a body, by the algorithm of the digest it is compared with (sha256 where there is none). */
+/** The digest of a body, with the algorithm of the digest to compare with (default sha256). */
 export function computeDigest(body: Buffer, expected: string | undefined): string {
   const algorithm = expected !== undefined && isDigest(expected) ? expected.slice(0, expected.indexOf(':')) : 'sha256';
   return `${algorithm}:${createHash(algorithm).update(body).digest('hex')}`;
@@ -54,7 +54,7 @@ const manifestSchema = z.object({
   manifests: z.array(z.unknown()).optional(),
 });
 
-/** As the OCI image specification names platforms, after Go: lower case but for versions. Others are no kubelet's. */
+/** A platform name of the OCI image specification, as in Go: lower case except for versions. No kubelet has another name. */
 const platformPart = z.string().regex(/^[a-z0-9._-]{1,64}$/);
 const versionPart = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/);
 const optional = (part: z.ZodType<string>) => z.union([part, z.literal('')]).nullish();
@@ -72,13 +72,13 @@ const descriptorSchema = z.object({
     .catch(undefined),
 });
 
-/** Reads an index or a manifest (OCI or Docker schema 2). Undefined: it is neither. */
+/** Reads an index or a manifest (OCI or Docker schema 2); undefined if it is neither. */
 export function parseManifest(body: Buffer, contentType: string | undefined): ParsedManifest | undefined {
   const parsed = manifestSchema.safeParse(parseBoundedJson(body, MANIFEST_JSON));
   if (!parsed.success) return undefined;
   const { manifests, config, layers, mediaType: declared } = parsed.data;
   const isImage = config !== undefined && layers !== undefined;
-  // What could be read both ways is dangerous: GHSA-mc8v-mgrf-8f4m.
+  // A document that is valid as both is dangerous: GHSA-mc8v-mgrf-8f4m.
   if ((manifests !== undefined) === isImage || (manifests !== undefined && layers !== undefined)) return undefined;
   const received = mediaTypeOf(contentType);
   const mediaType = declared ?? (manifestKind(received) === 'other' ? guessMediaType(isImage) : received);
@@ -86,7 +86,7 @@ export function parseManifest(body: Buffer, contentType: string | undefined): Pa
   return { mediaType, platforms: readPlatforms(manifests ?? []) };
 }
 
-/** One that names no digest cannot be run, and is passed over. */
+/** An entry without a digest cannot run and is skipped. */
 function readPlatforms(manifests: readonly unknown[]): PlatformManifest[] {
   let room = MAX_PLATFORM_CHARACTERS;
   return manifests
@@ -111,14 +111,14 @@ function isRunnable({ platform }: Descriptor): boolean {
 
 function platformName(platform: NonNullable<Descriptor['platform']>): string {
   const { os, architecture, variant, 'os.version': osVersion } = platform;
-  // As containerd writes it: an index has a manifest for each version of Windows.
+  // The notation of containerd, because an index has one manifest per version of Windows.
   const system = osVersion ? `${os}(${osVersion})` : os;
   return [system, architecture, ...(variant ? [variant] : [])].join('/');
 }
 
 /**
- * The digests as they are recorded. A manifest without a platform, or with one that an earlier manifest has, keeps its
- * digest under a name of its own: a kubelet may report it.
+ * The digests for the record. A manifest without a platform, or with the platform of an earlier manifest, gets a name of
+ * its own, because a kubelet may report its digest.
  */
 export function digestsByPlatform(manifests: readonly PlatformManifest[]): Record<string, string> {
   const named = new Map<string, string>();

@@ -1,4 +1,4 @@
-/** Which way a registry is asked: through a proxy or not, by the rules that kubelets and container runtimes follow. */
+/** Proxy settings for registries, with the rules of kubelets and container runtimes. */
 import { BlockList, isIP } from 'node:net';
 import { Agent, EnvHttpProxyAgent } from 'undici';
 import type { Dispatcher } from 'undici';
@@ -15,7 +15,7 @@ export interface Route {
   readonly close: () => Promise<void>;
 }
 
-/** Options of the connections, direct ones and those through a proxy. @throws Error where a proxy is no URL */
+/** Options for connections, direct and through a proxy. @throws Error if a proxy is not a URL */
 export function createRoute(options: Agent.Options & EnvHttpProxyAgent.Options, config: ProxyConfig = {}): Route {
   const { env } = process;
   const noProxy = config.noProxy ?? env.no_proxy ?? env.NO_PROXY ?? '';
@@ -32,14 +32,14 @@ export function createRoute(options: Agent.Options & EnvHttpProxyAgent.Options, 
   };
 }
 
-/** Go and curl take `proxy.example:3128` for http. What the variable holds may be secret. */
+/** Go and curl read `proxy.example:3128` as http. An error does not quote the value, which may contain a password. */
 function proxyUrl(variable: string, value = ''): string {
   const url = value === '' || value.includes('://') ? value : `http://${value}`;
   if (url !== '' && !URL.canParse(url)) throw new Error(`${variable} is not a URL such as http://proxy.example:3128`);
   return url;
 }
 
-/** The networks of NO_PROXY, such as 10.0.0.0/8: undici knows names and single addresses only. */
+/** The networks in NO_PROXY, such as 10.0.0.0/8. undici supports only names and single addresses. */
 function readNetworks(noProxy: string): BlockList {
   const networks = new BlockList();
   for (const entry of noProxy.split(/[,\s]+/)) {

@@ -1,4 +1,4 @@
-// The pull secrets of the template, else of its service account, then the operator's docker config.
+// The pull secrets of the template, else of the service account, then the operator's docker config.
 import { describe, expect, it } from 'vitest';
 import { collectPullSecrets, createCredentialLoader, createOwnCredentialLoader } from './pull-secrets.ts';
 import type { PullSecret, PullServiceAccount } from './pull-secrets.ts';
@@ -48,7 +48,7 @@ function notes(result: Keyring | ResolutionFailure): readonly string[] {
 const secrets = { a: dockerSecret('a'), b: legacySecret('b'), c: dockerSecret('c') };
 
 describe('collectPullSecrets', () => {
-  it("reads the template's secrets in their order, and then none of the service account's", async () => {
+  it("reads the template's secrets in order, and none of the service account", async () => {
     const world = { secrets, accounts: { web: { imagePullSecrets: [{ name: 'c' }] } } };
     const podSpec = { serviceAccountName: 'web', imagePullSecrets: [{ name: 'b' }, { name: '' }, {}, { name: 'a' }] };
     const keyring = await collect(world, podSpec);
@@ -56,13 +56,13 @@ describe('collectPullSecrets', () => {
     expect(notes(keyring)).toEqual([expect.stringContaining("service account's are not used")]);
   });
 
-  it("reads the service account's secrets where the template names none", async () => {
+  it("reads the service account's secrets if the template names none", async () => {
     const accounts = { web: { imagePullSecrets: [{ name: 'c' }] }, default: { imagePullSecrets: [{ name: 'a' }] } };
     expect(usernames(await collect({ secrets, accounts }, { serviceAccountName: 'web' }))).toEqual(['c']);
     expect(usernames(await collect({ secrets, accounts }, {}))).toEqual(['a']);
   });
 
-  it('takes the name of the service account as the API server does', async () => {
+  it('determines the service account as the API server does', async () => {
     const accounts = { web: { imagePullSecrets: [{ name: 'c' }] }, default: { imagePullSecrets: [{ name: 'a' }] } };
     const of = async (podSpec: PodPullSpec) => usernames(await collect({ secrets, accounts }, podSpec));
     expect(await of({ serviceAccountName: '' })).toEqual(['a']);
@@ -70,13 +70,13 @@ describe('collectPullSecrets', () => {
     expect(await of({ serviceAccountName: 'web', serviceAccount: 'default' })).toEqual(['c']);
   });
 
-  it('notes a secret that has its type but not its key', async () => {
+  it('notes a secret with the right type but without its key', async () => {
     const empty = { type: 'kubernetes.io/dockerconfigjson', data: { '.dockercfg': 'e30=' } };
     const keyring = await collect({ secrets: { empty } }, { imagePullSecrets: [{ name: 'empty' }] });
     expect(notes(keyring)).toContain('Secret shop/empty has no key .dockerconfigjson');
   });
 
-  it('passes over what is missing or of another type, and says so', async () => {
+  it('skips secrets that are missing or of another type, and notes it', async () => {
     const world = { secrets: { ...secrets, tls: { type: 'kubernetes.io/tls' }, plain: {} } };
     const podSpec = { imagePullSecrets: ['gone', 'tls', 'plain', 'a'].map((name) => ({ name })) };
     const keyring = await collect(world, podSpec);
@@ -91,7 +91,7 @@ describe('collectPullSecrets', () => {
     expect(notes(await collect({}, { serviceAccountName: 'web' }))).toEqual(['ServiceAccount shop/web does not exist']);
   });
 
-  it('names the secret and the key of invalid content, and none of the content', async () => {
+  it('names the secret and the key of invalid content, and does not quote it', async () => {
     const bad = { type: 'kubernetes.io/dockercfg', data: { '.dockercfg': Buffer.from('hunter2').toString('base64') } };
     const result = await collect({ secrets: { bad } }, { imagePullSecrets: [{ name: 'bad' }] });
     expect(result).toMatchObject({ kind: 'failed', reason: 'InvalidPullSecret', retryable: true });
@@ -100,9 +100,9 @@ describe('collectPullSecrets', () => {
   });
 
   it.each([
-    [403, 'grant it the verb get'],
+    [403, 'grant the operator the verb get'],
     [500, 'the API server answered 500'],
-  ])("fails with the API server's %d, without what its error holds", async (code, hint) => {
+  ])("fails with the API server's %d, without the content of its error", async (code, hint) => {
     const error = Object.assign(new Error('Headers: {"authorization": "hunter2"}'), { code });
     const refuse = () => Promise.reject(error);
     const result = await collectPullSecrets(refuse, refuse, 'shop', {});
@@ -112,10 +112,10 @@ describe('collectPullSecrets', () => {
   });
 });
 
-describe('the work that a template can make', () => {
+describe('the work that a template can cause', () => {
   const many = Array.from({ length: 5000 }, (_, n) => ({ name: `s${n}` }));
 
-  it('is that of 32 secrets', async () => {
+  it('is limited to 32 secrets', async () => {
     const asked: string[] = [];
     const keyring = await collectPullSecrets(
       (_, name) => {
@@ -130,14 +130,14 @@ describe('the work that a template can make', () => {
     expect(notes(keyring)).toContain('only the first 32 imagePullSecrets are read');
   });
 
-  it('is that of a MiB of their content', async () => {
+  it('is limited to 1 MiB of content', async () => {
     const auth = { username: 'x'.repeat(700_000), password: 'p' };
     const content = Buffer.from(JSON.stringify({ auths: { 'r.example': auth } })).toString('base64');
     const large: PullSecret = { type: 'kubernetes.io/dockerconfigjson', data: { '.dockerconfigjson': content } };
     const podSpec = { imagePullSecrets: ['large', 'larger', 'a'].map((name) => ({ name })) };
     const keyring = await collect({ secrets: { ...secrets, large, larger: large } }, podSpec);
     expect(usernames(keyring).map((name) => name.length)).toEqual([700_000, 1]);
-    expect(notes(keyring)).toContain('Secret shop/larger is passed over: of the pull secrets of a pod 1 MiB is read');
+    expect(notes(keyring)).toContain('Secret shop/larger is skipped: the limit for all pull secrets of a pod is 1 MiB');
   });
 
   it.each(['x'.repeat(254), '../nodes', 'A', 'a\u0000', 'a b', '-a', 'a-'])('is none for the name %j', async (name) => {
@@ -150,7 +150,7 @@ describe('the work that a template can make', () => {
     const byAccount = await collectPullSecrets(get, get, 'shop', { serviceAccountName: name });
     expect(asked).toEqual([]);
     expect(notes(byTemplate).join('').length).toBeLessThan(250);
-    expect(notes(byAccount)).toEqual([expect.stringMatching(/^".{1,100}" is no name of a ServiceAccount$/)]);
+    expect(notes(byAccount)).toEqual([expect.stringMatching(/^".{1,100}" is not a valid name of a ServiceAccount$/)]);
   });
 
   it.each([
@@ -165,7 +165,7 @@ describe('the work that a template can make', () => {
     expect(result).toMatchObject({ kind: 'failed', reason: 'InvalidPullSecret' });
   });
 
-  it('is little for thousands of entries', async () => {
+  it('is small for thousands of entries', async () => {
     const auths = Object.fromEntries(many.slice(0, 3000).map(({ name }) => [`${name}.example`, { username: name }]));
     const content = Buffer.from(JSON.stringify({ auths: { ...auths, 'r.example': { username: 'me' } } }));
     const secret: PullSecret = {
@@ -195,7 +195,7 @@ describe('createCredentialLoader', () => {
     expect(usernames(await load({ ...request, podSpec: {} }, signal))).toEqual(['operator']);
   });
 
-  it("knows the operator's credentials alone where it may read no Secrets, and says so", async () => {
+  it("uses only the operator's credentials if it may read no Secrets, and notes it", async () => {
     const podSpec = { imagePullSecrets: [{ name: 'x' }] };
     const keyring = await createOwnCredentialLoader(() => Promise.resolve(operator))({ ...request, podSpec }, signal);
     expect(usernames(keyring)).toEqual(['operator']);

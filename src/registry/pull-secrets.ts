@@ -3,21 +3,21 @@ import type { DockerConfigEntry, DockerConfigFormat } from './credentials.ts';
 import { printable } from './printable.ts';
 import type { DigestRequest, Keyring, PodPullSpec, ResolutionFailure } from './types.ts';
 
-/** The part of a Secret that is read; a V1Secret fits. Values are base64. */
+/** The fields of a Secret that the operator reads; compatible with V1Secret. Values are base64. */
 export interface PullSecret {
   readonly type?: string;
   readonly data?: Readonly<Record<string, string>>;
 }
 
-/** The part of a ServiceAccount that is read; a V1ServiceAccount fits. */
+/** The fields of a ServiceAccount that the operator reads; compatible with V1ServiceAccount. */
 export interface PullServiceAccount {
   readonly imagePullSecrets?: readonly { readonly name?: string }[];
 }
 
-/** Gets one object by name; undefined where it does not exist. Throws what the API client throws. */
+/** Gets an object by name; undefined if it does not exist. Throws the errors of the API client. */
 export type GetObject<T> = (namespace: string, name: string, signal?: AbortSignal) => Promise<T | undefined>;
 
-/** Loads what a request may authenticate with. Never throws. */
+/** Loads the credentials for a request. Never throws. */
 export type LoadCredentials = (request: DigestRequest, signal: AbortSignal) => Promise<Keyring | ResolutionFailure>;
 
 interface SecretKind {
@@ -30,16 +30,16 @@ const SECRET_KINDS: ReadonlyMap<string | undefined, SecretKind> = new Map([
   ['kubernetes.io/dockercfg', { key: '.dockercfg', format: 'dockercfg' }],
 ]);
 
-/** Of a pod's pull secrets: a request each, and work by their bytes, that whoever writes the template makes us do. */
+/** Limits for the pull secrets of a pod. Each costs a request and time for its bytes, and the author of the template chooses them. */
 const MAX_PULL_SECRETS = 32;
 const MAX_CONTENT_BYTES = 1024 * 1024;
 const MAX_NAME_LENGTH = 253;
 
 /**
- * The keyring of a pod of this spec: its `imagePullSecrets`, else those of its service account, as the API server's
- * ServiceAccount admission fills them in (a pod that names its own gets none of the service account's).
- * A Secret that is missing or of another type is passed over as by the kubelet, and noted for the message of a later
- * authentication failure. One whose content is invalid is a failure, as the kubelet's pull would be.
+ * The keyring of a pod with this spec: its `imagePullSecrets`, else those of its service account, as in the API server's
+ * ServiceAccount admission (a pod with its own secrets gets none of the service account).
+ * A missing Secret, or one of another type, is skipped as by the kubelet, and noted for the message of a later
+ * authentication failure. A Secret with invalid content is a failure, as for the kubelet's pull.
  */
 export async function collectPullSecrets(
   getSecret: GetObject<PullSecret>,
@@ -61,12 +61,12 @@ export async function collectPullSecrets(
   return readPullSecrets(names, namespace, getSecret, notes, signal);
 }
 
-/** As the API server defaults it. */
+/** The default of the API server. */
 export function serviceAccountOf({ serviceAccountName, serviceAccount }: PodPullSpec): string {
   return serviceAccountName || serviceAccount || 'default';
 }
 
-/** What the background resolver's `loadCredentials` is: the pod's pull secrets, then the operator's own docker config. */
+/** The `loadCredentials` of the background resolver: the pod's pull secrets, then the operator's docker config. */
 export function createCredentialLoader(
   getSecret: GetObject<PullSecret>,
   getServiceAccount: GetObject<PullServiceAccount>,
@@ -79,9 +79,9 @@ export function createCredentialLoader(
   };
 }
 
-/** The operator's own docker config alone: for an operator that has no rights to Secrets. */
+/** Only the operator's own docker config, for an operator without rights to Secrets. */
 export function createOwnCredentialLoader(readOperatorKeyring?: () => Promise<Keyring>): LoadCredentials {
-  const pod = createKeyring([], ['the operator is told to read no pull secrets (--read-pull-secrets=false)']);
+  const pod = createKeyring([], ['the operator reads no pull secrets (--read-pull-secrets=false)']);
   return async () => (readOperatorKeyring === undefined ? pod : mergeKeyrings(pod, await readOperatorKeyring()));
 }
 
@@ -122,7 +122,7 @@ type ParsedSecret =
     }
   | ResolutionFailure;
 
-/** `room`: the bytes that may still be read. */
+/** `room`: the number of bytes that may still be read. */
 function parsePullSecret({ type, data }: PullSecret, source: string, room: number): ParsedSecret {
   const passOver = (note: string) => ({ kind: 'config' as const, entries: [], notes: [`${source} ${note}`], bytes: 0 });
   const kind = SECRET_KINDS.get(type);
@@ -133,13 +133,13 @@ function parsePullSecret({ type, data }: PullSecret, source: string, room: numbe
   const content = data?.[kind.key];
   if (!content) return passOver(`has no key ${kind.key}`);
   const bytes = Buffer.from(content, 'base64');
-  if (bytes.length > room) return passOver('is passed over: of the pull secrets of a pod 1 MiB is read');
+  if (bytes.length > room) return passOver('is skipped: the limit for all pull secrets of a pod is 1 MiB');
   const parsed = parseDockerConfig(bytes.toString('utf8'), kind.format, source);
   if (parsed.kind === 'config') return { ...parsed, bytes: bytes.length };
   return {
     kind: 'failed',
     reason: 'InvalidPullSecret',
-    message: `Key ${kind.key} of ${source} is invalid: ${parsed.problem}. Create it anew with "kubectl create secret docker-registry".`,
+    message: `Key ${kind.key} of ${source} is invalid: ${parsed.problem}. Create the Secret again with "kubectl create secret docker-registry".`,
     retryable: true,
   };
 }
@@ -157,7 +157,7 @@ async function readObject<T>(
   signal: AbortSignal | undefined,
 ): Promise<ReadObject<T>> {
   if (!isObjectName(name)) {
-    return { kind: 'missing', notes: [`"${printable(name, 100)}" is no name of a ${kind}`] };
+    return { kind: 'missing', notes: [`"${printable(name, 100)}" is not a valid name of a ${kind}`] };
   }
   try {
     const object = await get(namespace, name, signal);
@@ -173,10 +173,10 @@ async function readObject<T>(
   }
 }
 
-/** Only the status: an API error's message can hold headers. */
+/** Returns only the status, because the message of an API error may contain headers. */
 function describeStatus(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 403) return ': the operator may not get it (403), grant it the verb get';
+  if (code === 403) return ': the operator may not get it (403), grant the operator the verb get';
   return typeof code === 'number' ? `: the API server answered ${code}` : '';
 }
 
@@ -188,7 +188,7 @@ function isObjectName(name: string): boolean {
   return name.length <= MAX_NAME_LENGTH && /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(name);
 }
 
-/** Of a pod spec what decides about pull credentials, as far as that is read: what waits does not hold a whole template. */
+/** The fields of a pod spec that decide about pull credentials, so that waiting requests do not keep a whole template. */
 export function pullSpecOf(podSpec: PodPullSpec): PodPullSpec {
   const secrets = secretNames(podSpec).slice(0, MAX_PULL_SECRETS + 1);
   const account = podSpec.serviceAccountName || podSpec.serviceAccount;
@@ -198,7 +198,7 @@ export function pullSpecOf(podSpec: PodPullSpec): PodPullSpec {
   };
 }
 
-/** What is too long for a name stays so. */
+/** Cuts a long name, but keeps it too long to be valid. */
 function shortenName(name: string): string {
   return printable(name, MAX_NAME_LENGTH + 1);
 }

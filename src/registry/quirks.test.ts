@@ -1,4 +1,4 @@
-// What registries out there do, as their users report it.
+// Behaviour of real registries, as their users report it.
 import { describe, expect, it } from 'vitest';
 import {
   basicCredential,
@@ -18,8 +18,8 @@ const serve = useServers();
 const connectTo = useClients();
 const image = imageManifest('app');
 
-describe('a registry that says 404 or 403 to strangers of what they may not see', () => {
-  it.each([404, 403])('is shown the credentials all the same (%d, Basic)', async (status) => {
+describe('a registry that answers 404 or 403 to anonymous requests', () => {
+  it.each([404, 403])('still gets the credentials (%d, Basic)', async (status) => {
     const registry = await serve((request, response) => {
       if (request.authorization === basicHeader('me', 'secret')) return sendManifest(image, request, response);
       if (request.url.pathname !== '/v2/') return sendStatus(response, status);
@@ -37,7 +37,7 @@ describe('a registry that says 404 or 403 to strangers of what they may not see'
     expect(registry.requests).toHaveLength(4);
   });
 
-  it('is asked for a token for the image, not for the example that its challenge names', async () => {
+  it('is asked for a token for the image, not for the example in its challenge', async () => {
     const tokens = await serve((_, response) => sendJson(response, { token: 'good' }));
     const registry = await serve((request, response) => {
       if (request.authorization === 'Bearer good') return sendManifest(image, request, response);
@@ -51,7 +51,7 @@ describe('a registry that says 404 or 403 to strangers of what they may not see'
     expect(tokens.requests[0]?.url.searchParams.get('scope')).toBe('repository:team/app:pull');
   });
 
-  it('that asks for no credentials anywhere knows no such image', async () => {
+  it('but never asks for credentials does not have the image', async () => {
     const registry = await serve((request, response) =>
       sendStatus(response, request.url.pathname === '/v2/' ? 200 : 404),
     );
@@ -62,7 +62,7 @@ describe('a registry that says 404 or 403 to strangers of what they may not see'
   });
 });
 
-it('credentials that have expired are one of the reasons given for a 403', async () => {
+it('the message for a 403 mentions expired credentials', async () => {
   const registry = await serve((request, response) =>
     request.authorization === undefined
       ? sendStatus(response, 401, { 'www-authenticate': 'Basic realm="ecr"' })
@@ -74,7 +74,7 @@ it('credentials that have expired are one of the reasons given for a 403', async
   expect(result).toHaveProperty('message', expect.stringContaining('Secret shop/regcred, which may have expired'));
 });
 
-it('a login page is no image, and the message says where to look', async () => {
+it('a login page is no image, and the message says what to check', async () => {
   const registry = await serve((request, response) => {
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
     response.end(request.method === 'HEAD' ? undefined : '<!doctype html><title>Sign in</title>');
@@ -84,13 +84,13 @@ it('a login page is no image, and the message says where to look', async () => {
   expect(result).toHaveProperty('message', expect.stringMatching(/a web page.*check the host name.*login page/));
 });
 
-it('a gateway that gave up waiting (408) is a timeout', async () => {
+it('a gateway timeout (408) is a timeout', async () => {
   const registry = await serve((_, response) => sendStatus(response, 408));
   const result = await connectTo([registry]).resolveDigest(`${registry.host}/app:1`);
   expect(result).toMatchObject({ reason: 'Timeout', retryable: true });
 });
 
-it('an index for several versions of Windows keeps the digest of each', async () => {
+it('an index with several versions of Windows keeps the digest of each', async () => {
   const digests = ['ltsc2019', 'ltsc2022', 'linux'].map((name) => imageManifest(name).digest);
   const platforms = [
     { os: 'windows', architecture: 'amd64', 'os.version': '10.0.17763.6293' },

@@ -5,9 +5,9 @@ type Body = Dispatcher.ResponseData['body'];
 const FIRST_BYTES = 16 * 1024;
 
 /**
- * Reads a body, as it was sent: nothing is decompressed. Undefined where it is larger, or is said to be; its connection
- * is ended then.
- * What arrives is copied together: a body of chunks of one byte would otherwise be held as millions of buffers.
+ * Reads a body without decompressing it. If it is larger than the limit, or announced to be, returns undefined and closes
+ * the connection.
+ * The chunks are copied into one buffer: a body in chunks of one byte would otherwise occupy millions of buffers.
  */
 export async function readBody(body: Body, maxBytes: number, contentLength: number): Promise<Buffer | undefined> {
   if (contentLength > maxBytes) {

@@ -1,4 +1,4 @@
-// Image references as the kubelet reads them.
+// Image references are parsed as in the kubelet.
 import { describe, expect, it } from 'vitest';
 import { apiHost, canonicalName, isDigest, manifestName, parseReference, pinReference } from './reference.ts';
 import type { Reference } from './types.ts';
@@ -13,7 +13,7 @@ function parseValid(text: string): Reference {
 }
 
 describe('parseReference', () => {
-  // The valid cases of distribution/reference's own tests, normalised as ParseNormalizedNamed does.
+  // The valid cases of distribution/reference's own tests, normalised as by ParseNormalizedNamed.
   it.each<[text: string, registry: string, repository: string, tag?: string, digest?: string]>([
     ['nginx', 'docker.io', 'library/nginx'],
     ['nginx:1.27', 'docker.io', 'library/nginx', '1.27'],
@@ -85,14 +85,14 @@ describe('parseReference', () => {
     expect(parseReference(text)).toEqual({ kind: 'invalid', message: expect.stringContaining(message) as string });
   });
 
-  it('keeps the message short, however long the text', () => {
+  it('keeps the message short for a long text', () => {
     const parsed = parseReference('$'.repeat(100_000));
     expect(parsed).toMatchObject({ kind: 'invalid' });
     if (parsed.kind === 'invalid') expect(parsed.message.length).toBeLessThan(500);
   });
 });
 
-it('shows nothing in a message that a terminal would act on', () => {
+it('removes terminal control characters from messages', () => {
   const parsed = parseReference('evil\u001b[2J\u202e/image');
   expect(parsed).toMatchObject({ message: expect.stringContaining('"evil\ufffd[2J\ufffd/image"') as string });
 });
@@ -109,14 +109,14 @@ describe('pinReference', () => {
   });
 });
 
-describe('where a reference is asked for', () => {
-  it('takes the digest before the tag before latest', () => {
+describe('the request for a reference', () => {
+  it('uses the digest, else the tag, else latest', () => {
     expect(manifestName(parseValid('a'))).toBe('latest');
     expect(manifestName(parseValid('a:b'))).toBe('b');
     expect(manifestName(parseValid(`a:b@${SHA256}`))).toBe(SHA256);
   });
 
-  it("knows Docker Hub's API host", () => {
+  it("uses Docker Hub's API host", () => {
     expect(apiHost(parseValid('nginx'))).toBe('registry-1.docker.io');
     expect(apiHost(parseValid('localhost:5000/nginx'))).toBe('localhost:5000');
     expect(canonicalName(parseValid('nginx'))).toBe('docker.io/library/nginx');

@@ -7,7 +7,7 @@ const DOCKER_HUB_API_HOST = 'registry-1.docker.io';
 const OFFICIAL_PREFIX = 'library/';
 const DEFAULT_TAG = 'latest';
 const MAX_REPOSITORY_LENGTH = 255;
-// A name of the DNS and a port.
+// A DNS name and a port.
 const MAX_REGISTRY_LENGTH = 253 + 6;
 
 // The grammar of github.com/distribution/reference (regexp.go), which containerd, CRI-O and the kubelet share.
@@ -22,7 +22,7 @@ const DIGEST_HEX_LENGTH: ReadonlyMap<string, number> = new Map([
   ['sha512', 128],
 ]);
 
-/** Whether the text is a digest that container runtimes accept: `sha256:` (or sha384, sha512) and lower-case hex of its length. */
+/** Whether container runtimes accept the digest: `sha256:` (or sha384, sha512) and lower-case hex digits of the right length. */
 export function isDigest(text: string): boolean {
   const [algorithm, hex = ''] = splitFirst(text, ':');
   return DIGEST_HEX_LENGTH.get(algorithm) === hex.length && /^[a-f0-9]+$/.test(hex);
@@ -42,23 +42,23 @@ export function parseReference(text: string): Reference | InvalidReference {
   return { kind: 'reference', text, name, registry, repository, ...(tag && { tag }), ...(digest && { digest }) };
 }
 
-/** The reference with a digest added, in the user's spelling: `nginx:1.27` → `nginx:1.27@sha256:…`. */
+/** Adds a digest to the reference, in the user's spelling: `nginx:1.27` → `nginx:1.27@sha256:…`. */
 export function pinReference(reference: Reference, digest: string): string {
   const tag = reference.tag === undefined ? '' : `:${reference.tag}`;
   return `${reference.name}${tag}@${digest}`;
 }
 
-/** What the manifest endpoint is asked for: the digest, else the tag, else `latest`. */
+/** The reference for the manifest endpoint: the digest, else the tag, else `latest`. */
 export function manifestName(reference: Reference): string {
   return reference.digest ?? reference.tag ?? DEFAULT_TAG;
 }
 
-/** The normalised name, as the kubelet matches credentials with it: `docker.io/library/nginx`. */
+/** The normalised name that the kubelet matches with credentials: `docker.io/library/nginx`. */
 export function canonicalName(reference: Reference): string {
   return `${reference.registry}/${reference.repository}`;
 }
 
-/** `host[:port]` of the registry's API; Docker Hub serves its under another name. */
+/** `host[:port]` of the registry's API; Docker Hub has another host for its API. */
 export function apiHost(reference: Reference): string {
   return reference.registry === DOCKER_HUB ? DOCKER_HUB_API_HOST : reference.registry;
 }
@@ -98,7 +98,7 @@ function splitRegistry(name: string): { registry: string; repository: string } {
   return { registry, repository };
 }
 
-/** The first path component is a registry, not a Docker Hub user, when no user could be called that. */
+/** The first path component is a registry, not a Docker Hub user, if it is no valid user name. */
 function isRegistry(component: string): boolean {
   return component === 'localhost' || /[.:]/.test(component) || component.toLowerCase() !== component;
 }
@@ -110,7 +110,7 @@ function findFault(text: string, { name, registry, repository, tag, digest }: Re
   if (/^[a-z]+:\/\//i.test(text)) return 'leave out the scheme and write host[:port]/repository:tag';
   if (name === '') return 'the repository is missing';
   if (/^[a-f0-9]{64}$/.test(name)) return '64 hexadecimal digits are an image ID; name a repository';
-  // The grammar allows ports and addresses that do not exist.
+  // The grammar allows invalid ports and addresses.
   if (!DOMAIN.test(registry) || !URL.canParse(`https://${registry}`))
     return `"${shorten(registry)}" is not a registry host`;
   return (
@@ -147,7 +147,7 @@ function splitFirst(text: string, separator: string): [string, string?] {
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** Keeps a hostile or mistaken value from filling a condition's message. */
+/** Prevents a hostile or wrong value from filling a condition's message. */
 function shorten(text: string): string {
   return printable(text, 100);
 }

@@ -1,4 +1,4 @@
-// What the resolver keeps for a release, and for how long: what its images ask for, and no more.
+// Which answers the resolver keeps for the images of a release, and for how long.
 import { describe, expect, it, vi } from 'vitest';
 import { failed, flush, request, resolved, useResolvers } from './digest-resolver-testing.ts';
 import { createKeyring } from './credentials.ts';
@@ -9,7 +9,7 @@ const start = useResolvers();
 describe('a release with several images', () => {
   const minute = 60_000;
 
-  it('keeps the answers that it has for as long as others are on their way', async () => {
+  it('keeps its answers as long as others are pending', async () => {
     const { resolver, calls, settle } = start({ perHost: 1 });
     const images = ['a:1', 'b:1', 'c:1'];
     const look = () => images.map((image) => resolver.lookup(request(image)).state);
@@ -21,13 +21,13 @@ describe('a release with several images', () => {
       expect(look()).toEqual(images.map((_, n) => (n < answered ? 'resolved' : 'pending')));
     }
     expect(calls).toHaveLength(3);
-    // Somebody else asks anew; so does the same release, for another version.
+    // Another release asks again; so does the same release for another version.
     expect(resolver.lookup(request('a:1', 'shop/other')).state).toBe('pending');
     await vi.advanceTimersByTimeAsync(minute);
     expect(look()).toEqual(['pending', 'pending', 'pending']);
   });
 
-  it('asks for them anew where another one failed in the meantime', async () => {
+  it('asks again if another image failed meanwhile', async () => {
     const { resolver, settle } = start();
     resolver.lookup(request('app:latest'));
     resolver.lookup(request('missing:1'));
@@ -39,8 +39,8 @@ describe('a release with several images', () => {
   });
 });
 
-describe('what a release does not have any more', () => {
-  it('is asked for no longer', async () => {
+describe('an image that a release no longer has', () => {
+  it('is no longer requested', async () => {
     const { resolver, calls, changes, settle } = start({ concurrency: 1 });
     for (let edit = 0; edit < 1000; edit += 1) {
       const images = ['kept:1', `a:${edit}`, `b:${edit}`].map((image) => request(image));
@@ -56,7 +56,7 @@ describe('what a release does not have any more', () => {
     expect(changes).toEqual(['shop/web', 'shop/web', 'shop/web']);
   });
 
-  it('is asked for as long as another release has it', async () => {
+  it('is still requested while another release has it', async () => {
     const { resolver, calls } = start({ concurrency: 1 });
     for (const image of ['first:1', 'shared:1']) {
       for (const key of ['shop/a', 'shop/b']) resolver.lookup(request(image, key));
@@ -69,7 +69,7 @@ describe('what a release does not have any more', () => {
     expect(calls).toHaveLength(1);
   });
 
-  it('is another one where its pull secrets are others', () => {
+  it('counts as another image if the pull secrets change', () => {
     const { resolver } = start({ concurrency: 1 });
     for (let edit = 0; edit < 100; edit += 1) {
       const wanted = request('app:1', 'shop/web', { podSpec: { imagePullSecrets: [{ name: `s${edit}` }] } });
@@ -79,7 +79,7 @@ describe('what a release does not have any more', () => {
     expect(resolver.stats().entries).toBe(1);
   });
 
-  it('takes what is known of its failure with it', async () => {
+  it('is dropped together with its failure', async () => {
     const { resolver, settle } = start();
     for (let edit = 0; edit < 100; edit += 1) {
       const wanted = request(`app:${edit}`);
@@ -93,7 +93,7 @@ describe('what a release does not have any more', () => {
   });
 });
 
-it('of a template only what decides about credentials is held while it waits', async () => {
+it('a waiting request keeps only the fields of a template that decide about credentials', async () => {
   const seen: DigestRequest[] = [];
   const { resolver } = start({
     loadCredentials: (given) => {

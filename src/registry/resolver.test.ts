@@ -1,4 +1,4 @@
-// A reference becomes a digest, or a failure that says what to do.
+// A reference resolves to a digest, or to a failure that says what to do.
 import { describe, expect, it } from 'vitest';
 import { createKeyring } from './credentials.ts';
 import {
@@ -81,7 +81,7 @@ describe('a registry that answers', () => {
     },
   );
 
-  it('is not asked for an image given by digest, nor for what is no reference', async () => {
+  it('is not asked for an image by digest, or for an invalid reference', async () => {
     const registry = await serve((_, response) => sendStatus(response, 500));
     const client = connectTo([registry]);
     const given = `${registry.host}/app:1@${image.digest}`;
@@ -98,7 +98,7 @@ describe('a registry that answers', () => {
     expect(registry.requests).toEqual([]);
   });
 
-  it.each([400, 405, 501])('without HEAD (%d), is asked by GET and its digest computed', async (status) => {
+  it.each([400, 405, 501])('without HEAD (%d) is asked with GET, and the digest is computed', async (status) => {
     const registry = await serve((request, response) => {
       if (request.method === 'HEAD') sendStatus(response, status);
       else response.writeHead(200, { 'content-type': image.mediaType }).end(image.body);
@@ -108,7 +108,7 @@ describe('a registry that answers', () => {
     expect(methods(registry)).toEqual(['HEAD', 'GET']);
   });
 
-  it('without Docker-Content-Digest, is asked by GET and its digest computed', async () => {
+  it('without Docker-Content-Digest is asked with GET, and the digest is computed', async () => {
     const registry = await serve((request, response) => {
       response.writeHead(200, { 'content-type': `${index.mediaType}; charset=utf-8` });
       response.end(request.method === 'HEAD' ? undefined : index.body);
@@ -117,7 +117,7 @@ describe('a registry that answers', () => {
     expect(result).toMatchObject({ kind: 'resolved', digest: index.digest, mediaType: index.mediaType });
   });
 
-  it('that names another digest than its manifest has is not believed', async () => {
+  it('with a digest that does not match its manifest is not trusted', async () => {
     const wrong = { ...index, digest: amd64 };
     const registry = await serve((request, response) => sendManifest(wrong, request, response));
     expect(await connectTo([registry]).resolveDigest(`${registry.host}/app:1`)).toMatchObject({
@@ -130,9 +130,9 @@ describe('a registry that answers', () => {
   it.each([
     ['schema 1', 'application/vnd.docker.distribution.manifest.v1+prettyjws', '{"schemaVersion":1,"fsLayers":[]}'],
     ['no JSON', image.mediaType, 'hello'],
-    ['a manifest that is an index, too', '', '{"manifests":[],"config":{},"layers":[]}'],
+    ['a manifest that is also an index', '', '{"manifests":[],"config":{},"layers":[]}'],
     ['another type than it declares', image.mediaType, JSON.stringify({ ...JSON.parse(image.body), mediaType: 'x' })],
-  ])('with %s has nothing that can be pinned', async (_, mediaType, body) => {
+  ])('with %s gives no digest', async (_, mediaType, body) => {
     const registry = await serve((request, response) => {
       response.writeHead(200, { 'content-type': mediaType }).end(request.method === 'HEAD' ? undefined : body);
     });
@@ -142,7 +142,7 @@ describe('a registry that answers', () => {
     });
   });
 
-  it('with a huge body is not read to its end', async () => {
+  it('with a huge body is not read completely', async () => {
     const registry = await serve((request, response) => {
       if (request.method === 'HEAD') return sendStatus(response, 405);
       response.writeHead(200, { 'content-type': image.mediaType });
@@ -165,8 +165,8 @@ describe('a registry that refuses', () => {
     [404, 'NotFound', 'check name and tag'],
     [418, 'InvalidResponse', 'answered 418'],
     [429, 'TooManyRequests', 'limits the rate'],
-    [500, 'RegistryUnavailable', 'out of order (500)'],
-    [503, 'RegistryUnavailable', 'out of order (503)'],
+    [500, 'RegistryUnavailable', 'unavailable (500)'],
+    [503, 'RegistryUnavailable', 'unavailable (503)'],
   ])('with %d gives %s', async (status, reason, message) => {
     const registry = await serve((_, response) => sendStatus(response, status));
     const result = await connectTo([registry]).resolveDigest(`${registry.host}/app:1`);
@@ -187,7 +187,7 @@ describe('a registry that refuses', () => {
     expect((result as { retryAfterSeconds?: number }).retryAfterSeconds).toBe(seconds);
   });
 
-  it('says which credentials were tried and what is missing, and no secret', async () => {
+  it('names the tried credentials and the missing ones, but no secret value', async () => {
     const registry = await serve((_, response) =>
       sendStatus(response, 401, { 'www-authenticate': 'Basic realm="hunter2"' }),
     );
@@ -227,13 +227,13 @@ describe('a registry that cannot be reached', () => {
     expect(result).toMatchObject({ reason: 'Timeout', retryable: true });
   });
 
-  it('takes too long in all', async () => {
+  it('takes too long in total', async () => {
     const registry = await serve(() => undefined);
     const client = connectTo([registry], { requestTimeoutMs: 600_000, totalTimeoutMs: 100 });
     expect(await client.resolveDigest(`${registry.host}/app:1`)).toMatchObject({ reason: 'Timeout' });
   });
 
-  it('is given up when the caller stops', async () => {
+  it('is cancelled when the caller stops', async () => {
     const controller = new AbortController();
     const registry = await serve(() => {
       controller.abort();
@@ -245,7 +245,7 @@ describe('a registry that cannot be reached', () => {
 });
 
 describe('redirects', () => {
-  it('are followed, without credentials where they lead to another host', async () => {
+  it('are followed, without credentials to another host', async () => {
     const mirror = await serve((request, response) => sendManifest(image, request, response));
     const registry = await serve((request, response) => {
       if (request.authorization === undefined) {
@@ -275,7 +275,7 @@ describe('redirects', () => {
     ]);
   });
 
-  it('to plain http are not followed where that is not allowed', async () => {
+  it('to plain HTTP are not followed unless allowed', async () => {
     const other = await serve((request, response) => sendManifest(image, request, response));
     const registry = await serve((_, response) => sendStatus(response, 302, { location: `http://${other.host}/x` }));
     const result = await connectTo([registry]).resolveDigest(`${registry.host}/app:1`);
@@ -283,7 +283,7 @@ describe('redirects', () => {
     expect(other.requests).toEqual([]);
   });
 
-  it('end', async () => {
+  it('are limited in number', async () => {
     const registry = await serve((_, response) => sendStatus(response, 302, { location: '/v2/again' }));
     const result = await connectTo([registry]).resolveDigest(`${registry.host}/app:1`);
     expect(result).toMatchObject({ reason: 'InvalidResponse' });
@@ -292,7 +292,7 @@ describe('redirects', () => {
 });
 
 describe('several credentials', () => {
-  it('are tried in their order until one is let in', async () => {
+  it('are tried in order until one is accepted', async () => {
     const registry = await serve((request, response) => {
       if (request.authorization === undefined) {
         return sendStatus(response, 401, { 'www-authenticate': 'Basic realm="r"' });
@@ -313,7 +313,7 @@ describe('several credentials', () => {
     expect(failure).toHaveProperty('message', expect.stringContaining('Secret shop/regcred, Secret x/y'));
   });
 
-  it('are not tried further when the registry is out of order', async () => {
+  it('are not tried further when the registry is down', async () => {
     const registry = await serve((_, response) => sendStatus(response, 503));
     const keyring = keyringFor(registry.host, basicCredential('a', 'a'), basicCredential('b', 'b'));
     await connectTo([registry]).resolveDigest(`${registry.host}/app:1`, { keyring });
@@ -321,7 +321,7 @@ describe('several credentials', () => {
   });
 });
 
-it('answers JSON of a registry API error by its status alone', async () => {
+it('a registry API error in JSON is reported only with its status', async () => {
   const registry = await serve((_, response) => sendJson(response, { errors: [{ message: 'hunter2' }] }, 404));
   const result = await connectTo([registry]).resolveDigest(`${registry.host}/app:1`);
   expect(result).toMatchObject({ reason: 'NotFound' });

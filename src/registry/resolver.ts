@@ -16,38 +16,38 @@ import type {
 } from './types.ts';
 
 export interface RegistryClientConfig extends TransportConfig {
-  /** For one resolution with all its requests; default 30,000 ms. */
+  /** Timeout for one resolution with all its requests; default 30,000 ms. */
   readonly totalTimeoutMs?: number;
   readonly now?: () => number;
 }
 
 export interface ResolveOptions {
-  /** Without one, the registry is asked anonymously. */
+  /** Absent: the registry is asked anonymously. */
   readonly keyring?: Keyring;
   readonly signal?: AbortSignal;
 }
 
-/** Asks a registry which digest a reference names. Never throws: a failure is a value. */
+/** Asks a registry for the digest of a reference. Never throws: a failure is a value. */
 export type ResolveDigest = (reference: string | Reference, options?: ResolveOptions) => Promise<Resolution>;
 
 export interface RegistryClient {
   readonly resolveDigest: ResolveDigest;
-  /** Ends the connections; what is under way fails. */
+  /** Closes the connections; running requests fail. */
   readonly close: () => Promise<void>;
 }
 
-// Registries that do not know HEAD, and proxies that forbid it.
+// Statuses of registries without HEAD, and of proxies that forbid it.
 const HEAD_UNSUPPORTED = new Set([400, 405, 501]);
 
-// A Secret may hold thousands for one registry: each is a request, to whom the Secret's author says.
+// A Secret may contain thousands of credentials for one registry, and each costs a request to a host of the author's choice.
 const MAX_CREDENTIALS = 10;
 
-// What other credentials may turn into an answer, the most telling first: some registries say 404 to whoever lacks access.
+// Failures that other credentials may fix, the most informative first: some registries answer 404 if access is denied.
 const CREDENTIAL_REASONS: readonly FailureReason[] = ['NotFound', 'Forbidden', 'Unauthorized'];
 
 /**
- * A client of the OCI distribution API for one purpose: reference → digest. Connections and tokens are kept between
- * resolutions, nothing is global.
+ * A client of the OCI distribution API that resolves references to digests. It reuses connections and tokens, and has no
+ * global state.
  */
 export function createRegistryClient(config: RegistryClientConfig = {}): RegistryClient {
   const { totalTimeoutMs = 30_000, now } = config;
@@ -71,7 +71,7 @@ export function createRegistryClient(config: RegistryClientConfig = {}): Registr
     });
   }
 
-  /** Tries the credentials in their order, as the kubelet does; without any, asks anonymously. */
+  /** Tries the credentials in order, as the kubelet does; asks anonymously if there are none. */
   async function tryCandidates(
     reference: Reference,
     keyring: Keyring | undefined,
@@ -102,7 +102,7 @@ export function createRegistryClient(config: RegistryClientConfig = {}): Registr
     const mediaType = mediaTypeOf(head.header('content-type'));
     if (!isDigest(digest)) return resolveByBody(reference, manifestName(reference), conversation);
     if (manifestKind(mediaType) === 'image') return resolved(reference, digest, mediaType, []);
-    // By digest, so that a tag that moves in between cannot mix two images.
+    // Uses the digest, so that a tag that moves in between cannot mix two images.
     return resolveByBody(reference, digest, conversation);
   }
 
@@ -118,16 +118,16 @@ export function createRegistryClient(config: RegistryClientConfig = {}): Registr
     const expected = isDigest(name) ? name : response.header('docker-content-digest');
     const digest = computeDigest(response.body, expected);
     if (expected !== undefined && digest !== expected) {
-      const problem = `${conversation.registry} sent a manifest that does not have the digest it names: a proxy or the registry's storage is at fault; pin the image by digest once that is mended`;
+      const problem = `${conversation.registry} sent a manifest that does not match its digest: a proxy or the registry's storage is faulty; pin the image by digest when that is fixed`;
       return fail('DigestMismatch', conversation, problem);
     }
     const manifest = parseManifest(response.body, response.header('content-type'));
     if (manifest === undefined && mediaTypeOf(response.header('content-type')) === 'text/html') {
-      const problem = `${conversation.registry} answered with a web page, which a registry does not: check the host name, and whether a login page or a proxy stands before the registry`;
+      const problem = `${conversation.registry} answered with a web page: check the host name, and whether a login page or a proxy is in front of the registry`;
       return fail('InvalidResponse', conversation, problem);
     }
     if (manifest === undefined) {
-      const problem = `${conversation.registry} has something there that is neither an OCI nor a Docker schema 2 image: push it anew with a current tool`;
+      const problem = `${conversation.registry} has an artifact there that is neither an OCI nor a Docker schema 2 image: push the image again with a current tool`;
       return fail('Unsupported', conversation, problem);
     }
     return resolved(reference, digest, manifest.mediaType, manifest.platforms);
@@ -159,7 +159,7 @@ function resolved(
 
 function failFromResponse(response: HttpResponse, conversation: AuthorizedConversation): ResolutionFailure {
   const { status, retryAfterSeconds } = response;
-  // A registry with token authentication answers 401 to a valid token without the right (RFC 6750 §3.1 has 403 for it).
+  // A registry with token authentication answers 401 to a valid token without the right, although RFC 6750 §3.1 has 403 for this.
   const lacksScope = response.headers('www-authenticate').some((value) => /\binsufficient_scope\b/.test(value));
   const isForbidden = status === 401 && lacksScope && conversation.credential !== undefined;
   return failFromStatus(isForbidden ? 403 : status, retryAfterSeconds, conversation, conversation.registry);
@@ -169,7 +169,7 @@ function dependsOnCredentials(result: Resolution): result is ResolutionFailure {
   return result.kind === 'failed' && CREDENTIAL_REASONS.includes(result.reason);
 }
 
-/** The later result, unless an earlier credential came further: "no such tag" was said to somebody who was let in. */
+/** The later result, unless an earlier credential got further: a registry says "no such tag" only after it granted access. */
 function moreTelling(earlier: ResolutionFailure, later: Resolution): Resolution {
   if (!dependsOnCredentials(later)) return later;
   const rank = ({ reason }: ResolutionFailure) => CREDENTIAL_REASONS.indexOf(reason);

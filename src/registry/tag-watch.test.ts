@@ -1,4 +1,4 @@
-// A tag that has moved is noticed.
+// The operator detects moved tags.
 import { describe, expect, it, vi } from 'vitest';
 import { DIGEST, failed, OTHER, request, resolved, useResolvers } from './digest-resolver-testing.ts';
 
@@ -14,7 +14,7 @@ describe('recheck', () => {
     expect(calls).toEqual([]);
   });
 
-  it('notices that a tag has moved, and moved back, and tells only then', async () => {
+  it('reports a tag that moved, and that moved back, and nothing else', async () => {
     const { resolver, calls, changes, settle } = start({ recheckIntervalMs: hour });
     const check = () => resolver.recheck(request('app:1'), DIGEST);
     expect(check()).toEqual({ state: 'unknown' });
@@ -42,7 +42,7 @@ describe('recheck', () => {
     expect(resolver.stats().entries).toBe(0);
   });
 
-  it('ends for a release that is forgotten while a check runs', async () => {
+  it('ends for a release that is forgotten during a check', async () => {
     const { resolver, calls, changes, settle } = start({ recheckIntervalMs: hour });
     resolver.recheck(request('app:1'), DIGEST);
     await vi.advanceTimersByTimeAsync(hour / 2);
@@ -53,7 +53,7 @@ describe('recheck', () => {
     expect(changes).toEqual([]);
   });
 
-  it('ends for a tag that the release does not have any more', async () => {
+  it('ends for a tag that the release no longer has', async () => {
     const { resolver, calls, settle } = start({ recheckIntervalMs: hour });
     for (let edit = 0; edit < 1000; edit += 1) {
       const wanted = request(`app:${edit}`);
@@ -72,7 +72,7 @@ describe('recheck', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('never asks about an image given by digest', async () => {
+  it('never checks an image by digest', async () => {
     const { resolver, calls } = start({ recheckIntervalMs: hour });
     expect(resolver.recheck(request(`app:1@${DIGEST}`), DIGEST)).toEqual({ state: 'unknown' });
     await vi.advanceTimersByTimeAsync(4 * hour);

@@ -1,9 +1,9 @@
 import type { DigestRequest, Reference, Resolution, TagCheck } from './types.ts';
 
 export interface TagWatchConfig {
-  /** Between two checks of a tag; 0 means never to check. */
+  /** Time between two checks of a tag; 0: never. */
   readonly intervalMs: number;
-  /** Asks the registry, some time; must not reject. Best effort: a failure leaves the last answer in place. */
+  /** Asks the registry eventually; must not reject. Best effort: a failure keeps the last answer. */
   readonly ask: (reference: Reference, request: DigestRequest) => Promise<Resolution>;
   readonly onChange: (key: string) => void;
   readonly now: () => number;
@@ -11,10 +11,10 @@ export interface TagWatchConfig {
   readonly random: () => number;
 }
 
-/** Notices that tags have moved. See DigestResolver.recheck. */
+/** Detects moved tags. See DigestResolver.recheck. */
 export interface TagWatch {
   readonly recheck: (id: string, reference: Reference, request: DigestRequest, pinnedDigest: string) => TagCheck;
-  /** The tags of this key are the ones with these ids: others are not checked for it any more. */
+  /** Sets the tags of this key by their ids; other tags are no longer checked for it. */
   readonly retain: (key: string, ids: ReadonlySet<string>) => void;
   readonly size: () => number;
   readonly stop: () => void;
@@ -23,7 +23,7 @@ export interface TagWatch {
 interface Watched {
   readonly reference: Reference;
   readonly request: DigestRequest;
-  /** Work queue key → the digest that was pinned for it. */
+  /** Work queue key → pinned digest. */
   readonly pinned: Map<string, string>;
   isDropped?: true;
   timer?: NodeJS.Timeout;
@@ -34,7 +34,7 @@ export function createTagWatch({ intervalMs, ask, onChange, now, random }: TagWa
   const watched = new Map<string, Watched>();
   const idsByKey = new Map<string, Set<string>>();
 
-  // Spread, so that a restart with many releases does not ask for all tags at once.
+  // Random delay, so that a restart with many releases does not check all tags at once.
   function schedule(tag: Watched, share: number): void {
     tag.timer = setTimeout(() => void check(tag), intervalMs * share);
     tag.timer.unref();

@@ -1,4 +1,4 @@
-/** For tests only: HTTP servers on 127.0.0.1 that answer as a test wants it, and credentials for them. */
+/** For tests only: HTTP servers on 127.0.0.1 with answers of the test, and credentials for them. */
 
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -21,7 +21,7 @@ export interface Received {
   readonly body: string;
 }
 
-/** What it returns is not used. */
+/** The return value is not used. */
 export type Answer = (request: Received, response: ServerResponse) => unknown;
 
 export interface TestServer {
@@ -31,7 +31,7 @@ export interface TestServer {
   readonly server: Server;
 }
 
-/** Starts servers that are closed after the test, with whatever hangs on them. */
+/** Starts servers that are closed after the test, with their connections. */
 export function useServers() {
   const servers: Server[] = [];
   afterEach(async () => {
@@ -66,7 +66,7 @@ export function useServers() {
   };
 }
 
-/** Makes clients that may speak plain http to the given servers, through no proxy; they are closed after the test. */
+/** Creates clients that may use plain HTTP to the given servers, without a proxy; they are closed after the test. */
 export function useClients() {
   const clients: RegistryClient[] = [];
   afterEach(async () => {
@@ -83,7 +83,7 @@ export function useClients() {
 
 export const NO_PROXY = { httpProxy: '', httpsProxy: '', noProxy: '' };
 
-/** A manifest as a registry has it. */
+/** A manifest in a registry. */
 export interface StoredManifest {
   readonly mediaType: string;
   readonly body: string;
@@ -105,7 +105,7 @@ export function imageManifest(name: string): StoredManifest {
   });
 }
 
-/** Answers a manifest request as the specification wants it. */
+/** Answers a manifest request as the specification requires. */
 export function sendManifest(manifest: StoredManifest, { method }: Received, response: ServerResponse): ServerResponse {
   response.writeHead(200, { 'content-type': manifest.mediaType, 'docker-content-digest': manifest.digest });
   return response.end(method === 'HEAD' ? undefined : manifest.body);

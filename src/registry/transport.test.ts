@@ -1,4 +1,4 @@
-// Extra CA, plain http only where it is allowed, HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
+// Extra CA, plain HTTP only if allowed, HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
@@ -13,7 +13,7 @@ const connectTo = useClients();
 const image = imageManifest('app');
 const certificate = makeCertificate();
 
-/** A proxy that opens the tunnels that it is asked for, whatever the host's name is, on 127.0.0.1. */
+/** A proxy that opens every requested tunnel to 127.0.0.1, whatever the host name is. */
 async function serveProxy() {
   const tunnels: string[] = [];
   const proxy = await serve(() => undefined);
@@ -32,7 +32,7 @@ async function serveProxy() {
 }
 
 describe('TLS', () => {
-  it('trusts the CA bundle, beside the default ones', async () => {
+  it('trusts the CA bundle besides the default ones', async () => {
     const registry = await serve((request, response) => sendManifest(image, request, response), certificate);
     const client = connectTo([], { caBundle: certificate.cert });
     expect(await client.resolveDigest(`${registry.host}/app:1`)).toMatchObject({ kind: 'resolved' });
@@ -45,7 +45,7 @@ describe('TLS', () => {
     expect(result).toHaveProperty('message', expect.stringContaining('--registry-ca-file'));
   });
 
-  it('does not speak plain http to a host that is not allowed to', async () => {
+  it('does not use plain HTTP for a host that is not allowed', async () => {
     const registry = await serve((request, response) => sendManifest(image, request, response));
     const result = await connectTo([]).resolveDigest(`${registry.host}/app:1`);
     expect(result).toMatchObject({ reason: 'TLS' });
@@ -54,7 +54,7 @@ describe('TLS', () => {
   });
 
   it.each(['r.example', 'r.example:80', 'R.Example'])(
-    'speaks plain http to r.example when %s is allowed',
+    'uses plain HTTP for r.example when %s is allowed',
     async (host) => {
       const asked: string[] = [];
       const proxy = await serve((request, response) => {
@@ -79,7 +79,7 @@ describe('TLS', () => {
     expect(() => createRegistryClient({ caBundle, proxy: NO_PROXY })).toThrow(message);
   });
 
-  it('takes a CA bundle of several certificates with text around them', async () => {
+  it('accepts a CA bundle of several certificates with text around them', async () => {
     const registry = await serve((request, response) => sendManifest(image, request, response), certificate);
     const caBundle = `# the old one\n${makeCertificate().cert}\n# the new one\r\n${certificate.cert}`;
     const client = connectTo([], { caBundle });
@@ -88,7 +88,7 @@ describe('TLS', () => {
 });
 
 describe('a proxy', () => {
-  it('goes through the proxy, except where NO_PROXY says so', async () => {
+  it('is used, except for hosts in NO_PROXY', async () => {
     const registry = await serve((request, response) => sendManifest(image, request, response), certificate);
     const { proxy, tunnels } = await serveProxy();
     const through = { ...NO_PROXY, httpsProxy: `http://${proxy.host}` };
@@ -106,7 +106,7 @@ describe('a proxy', () => {
     expect(tunnels).toEqual([]);
   });
 
-  it('says when the proxy refuses', async () => {
+  it('that refuses is named in the message', async () => {
     const proxy = createServer().on('connect', (_, socket) => socket.end('HTTP/1.1 407 Authenticate\r\n\r\n'));
     proxy.listen(0, '127.0.0.1');
     await once(proxy, 'listening');
@@ -124,7 +124,7 @@ describe('a proxy', () => {
     ['127.0.0.1/32', []],
     ['127.0.0.1', []],
     ['10.0.0.0/8, 127.0.0.1/33 not/24', ['127.0.0.1']],
-  ])('is left out by NO_PROXY %s as Go has it', async (noProxy, asked) => {
+  ])('is bypassed by NO_PROXY %s as in Go', async (noProxy, asked) => {
     const registry = await serve((request, response) => sendManifest(image, request, response), certificate);
     const { proxy, tunnels } = await serveProxy();
     const config = { ...NO_PROXY, httpsProxy: `http://${proxy.host}`, noProxy };
@@ -133,7 +133,7 @@ describe('a proxy', () => {
     expect(tunnels.map((tunnel) => tunnel.split(':')[0])).toEqual(asked);
   });
 
-  it('is left out for names of a domain and for IPv6 networks, too', async () => {
+  it('is also bypassed for names of a domain and for IPv6 networks', async () => {
     const { proxy, tunnels } = await serveProxy();
     const config = { ...NO_PROXY, httpsProxy: `http://${proxy.host}`, noProxy: '.corp.example,fd00::/8' };
     const client = connectTo([], { proxy: config, requestTimeoutMs: 500 });
@@ -147,7 +147,7 @@ describe('a proxy', () => {
       vi.unstubAllEnvs();
     });
 
-    it('may be named without a scheme, as Go and curl take it', async () => {
+    it('may have no scheme, as in Go and curl', async () => {
       const registry = await serve((request, response) => sendManifest(image, request, response), certificate);
       const { proxy, tunnels } = await serveProxy();
       for (const name of ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'no_proxy', 'NO_PROXY'])
@@ -163,7 +163,7 @@ describe('a proxy', () => {
       await Promise.all([client.close(), direct.close()]);
     });
 
-    it('that is no URL is refused at the start, without what it holds', () => {
+    it('that is not a URL is refused at the start, without quoting it', () => {
       vi.stubEnv('https_proxy', undefined);
       vi.stubEnv('HTTPS_PROXY', 'http://me:hunter2@proxy example:3128');
       expect(() => createRegistryClient()).toThrow(/^HTTPS_PROXY is not a URL such as http:\/\/proxy.example:3128$/);

@@ -9,14 +9,14 @@ import type { ProxyConfig, Route } from './proxy.ts';
 import { readBody } from './read-body.ts';
 import type { RegistryRequestEvent, ResolutionFailure } from './types.ts';
 
-/** Manifests larger than this are refused, as the distribution specification proposes. */
+/** Larger manifests are refused, as the distribution specification proposes. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 /** A token fits into a header. */
 const MAX_TOKEN_BODY_BYTES = 128 * 1024;
-/** Of an answer that only its status is read of: so much is waited for to use the connection again. */
+/** For an answer of which only the status is read: read at most this much to reuse the connection. */
 const MAX_UNREAD_BYTES = 16 * 1024;
 const MAX_HEADER_BYTES = 16 * 1024;
-/** A server may ask to keep a connection for ever. */
+/** Upper limit, because a server may ask to keep a connection forever. */
 const MAX_KEEP_ALIVE_MS = 30_000;
 const MAX_CONNECTIONS_PER_ORIGIN = 16;
 
@@ -24,21 +24,21 @@ const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 export interface TransportConfig {
-  /** `host[:port]` of registries and token servers that may be asked over plain http. */
+  /** `host[:port]` of registries and token servers that may use plain HTTP. */
   readonly insecureHosts?: ReadonlySet<string>;
-  /** Certificates (PEM) that are trusted beside the default ones. */
+  /** Certificates (PEM) to trust besides the default ones. */
   readonly caBundle?: string;
   readonly proxy?: ProxyConfig;
-  /** For one HTTP request with its body; default 10,000 ms. */
+  /** Timeout for one HTTP request with its body; default 10,000 ms. */
   readonly requestTimeoutMs?: number;
   readonly onRequest?: (event: RegistryRequestEvent) => void;
 }
 
-/** Whom a request is for and how long it may take. */
+/** The context and the deadlines of a request. */
 export interface Conversation extends FailureContext {
-  /** Aborted by the caller. */
+  /** The caller's signal. */
   readonly signal: AbortSignal;
-  /** Aborted when the whole resolution takes too long. */
+  /** Aborts when the whole resolution takes too long. */
   readonly deadline: AbortSignal;
 }
 
@@ -53,7 +53,7 @@ export interface HttpRequest {
 export interface HttpResponse {
   readonly kind: 'response';
   readonly status: number;
-  /** Whether it came from where the request was sent to, not from where that redirected to. */
+  /** Whether the answer came from the original host, not from the target of a redirect. */
   readonly sameOrigin: boolean;
   readonly header: (name: string) => string | undefined;
   /** A header that may be given several times. */
@@ -63,16 +63,16 @@ export interface HttpResponse {
 }
 
 export interface Transport {
-  /** Follows redirects, without the credentials where they lead to another origin. Never throws. */
+  /** Follows redirects, without credentials to another origin. Never throws. */
   readonly send: (request: HttpRequest, conversation: Conversation) => Promise<HttpResponse | ResolutionFailure>;
-  /** The URL of a host's API: https, or http where that is allowed. */
+  /** The URL of a host's API: https, or http if allowed. */
   readonly baseUrl: (host: string) => string;
   readonly close: () => Promise<void>;
 }
 
 /**
- * The HTTP client for registries: proxy from the environment, extra CA, timeouts, bounded bodies, no global state.
- * @throws Error where the CA bundle or the proxy cannot be used
+ * The HTTP client for registries: proxy from the environment, extra CA, timeouts, limited bodies, no global state.
+ * @throws Error if the CA bundle or the proxy is invalid
  */
 export function createTransport(config: TransportConfig = {}): Transport {
   const { requestTimeoutMs = 10_000, onRequest } = config;
@@ -130,7 +130,7 @@ export function createTransport(config: TransportConfig = {}): Transport {
   };
 }
 
-/** As URL.host has it for plain http: lower case, without port 80. */
+/** The form of URL.host for plain HTTP: lower case, without port 80. */
 function normaliseHost(host: string): string {
   return URL.parse(`http://${host}`)?.host ?? host;
 }
@@ -142,7 +142,7 @@ interface Answer {
   readonly body: Buffer;
 }
 
-/** Undefined where the answer is too large. */
+/** Undefined if the answer is too large. */
 async function exchange(
   dispatcher: Dispatcher,
   request: HttpRequest,
@@ -186,7 +186,7 @@ function createRouteFor({ caBundle, proxy, requestTimeoutMs = 10_000 }: Transpor
   return createRoute(options, proxy);
 }
 
-/** Read at the start: a connection would only say that it cannot be made. */
+/** Validated at the start, because a failing connection would not name the cause. */
 function readCertificates(caBundle: string): string[] {
   const found = caBundle.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   if (found.length === 0) throw new Error('the CA bundle of registries holds no certificate in PEM form');
@@ -200,7 +200,7 @@ function readCertificates(caBundle: string): string[] {
   return found;
 }
 
-/** Where a redirect leads to; only what changes nothing is repeated elsewhere. */
+/** The target of a redirect. Only requests that change nothing are repeated elsewhere. */
 function findRedirect({ method, url }: HttpRequest, { status, headers }: Answer): URL | undefined {
   const location = headers.location;
   if (method === 'POST' || !REDIRECTS.has(status) || typeof location !== 'string') return undefined;

@@ -1,6 +1,6 @@
-/** What the registry code and its callers share. Nothing here has behaviour. */
+/** Types that the registry code and its callers share. */
 
-/** An image reference, normalised as the kubelet does it, with the user's spelling kept for pinning. */
+/** An image reference, normalised as in the kubelet. Pinning uses the user's spelling. */
 export interface Reference {
   readonly kind: 'reference';
   /** As written in the pod template. */
@@ -11,32 +11,32 @@ export interface Reference {
   readonly registry: string;
   /** Normalised repository within the registry: `library/nginx`. */
   readonly repository: string;
-  /** Only where the user wrote one; a reference with neither tag nor digest means `latest`. */
+  /** Present if the user wrote a tag. A reference with neither tag nor digest means `latest`. */
   readonly tag?: string;
   readonly digest?: string;
 }
 
 export interface InvalidReference {
   readonly kind: 'invalid';
-  /** One sentence for a person: what is wrong and what a right one looks like. */
+  /** One sentence: the problem, and what a valid reference looks like. */
   readonly message: string;
 }
 
-/** One credential for a registry, and where it came from (never a secret value), for messages. */
+/** One credential for a registry, and its source for messages (never a secret value). */
 export type Credential = { readonly source: string } & (
   | { readonly type: 'basic'; readonly username: string; readonly password: string }
   /** An OAuth2 refresh token: exchanged at the token endpoint. */
   | { readonly type: 'identityToken'; readonly token: string }
-  /** A bearer token that is sent to the registry as it is. */
+  /** A bearer token that is sent to the registry unchanged. */
   | { readonly type: 'registryToken'; readonly token: string }
 );
 
-/** The credentials that a pod has, searched as the kubelet searches them. */
+/** The credentials of a pod, searched as the kubelet does. */
 export interface Keyring {
   readonly kind: 'keyring';
-  /** The candidates for an image in the order to try them. Empty: ask anonymously. */
+  /** The candidates for an image, in the order to try. Empty: ask anonymously. */
   readonly candidates: (reference: Reference) => readonly Credential[];
-  /** Facts that explain an authentication failure, such as a pull secret that does not exist. */
+  /** Notes that explain an authentication failure, such as a missing pull secret. */
   readonly notes: readonly string[];
 }
 
@@ -50,15 +50,15 @@ export interface Resolved {
   readonly kind: 'resolved';
   /** The reference with its digest, in the user's spelling: `nginx:1.27@sha256:…`. */
   readonly pinned: string;
-  /** Of the index where the tag names one, else of the manifest. */
+  /** The digest of the index if the tag names one, else of the manifest. */
   readonly digest: string;
-  /** Absent where the user gave the digest: no registry was asked then. */
+  /** Absent if the user gave the digest, because no registry was asked. */
   readonly mediaType?: string;
-  /** Every digest that a kubelet may report for this image, besides `digest`; empty when no registry was asked. */
+  /** Further digests that a kubelet may report for this image; empty if no registry was asked. */
   readonly platforms: readonly PlatformManifest[];
 }
 
-/** Usable as the reason of a condition. */
+/** A reason for a condition. */
 export type FailureReason =
   | 'InvalidReference'
   | 'InvalidPullSecret'
@@ -78,7 +78,7 @@ export type FailureReason =
 export interface ResolutionFailure {
   readonly kind: 'failed';
   readonly reason: FailureReason;
-  /** What happened and what to do about it. Holds no credential, and of what a registry wrote only host names. */
+  /** The problem and the way out. Contains no credential, and from the registry's answer only host names. */
   readonly message: string;
   /** Whether the same request can succeed later without a change of the spec. */
   readonly retryable: boolean;
@@ -88,16 +88,16 @@ export interface ResolutionFailure {
 
 export type Resolution = Resolved | ResolutionFailure;
 
-/** The part of a pod spec that decides about pull credentials; a V1PodSpec fits. */
+/** The fields of a pod spec that decide about pull credentials; compatible with V1PodSpec. */
 export interface PodPullSpec {
   readonly imagePullSecrets?: readonly { readonly name?: string }[];
   readonly serviceAccountName?: string;
-  /** The older name of serviceAccountName, which the API server still takes. */
+  /** The older name of serviceAccountName, which the API server still accepts. */
   readonly serviceAccount?: string;
 }
 
 export interface DigestRequest {
-  /** Handed to `onChange` when the answer changes: the release's work queue key. */
+  /** The release's work queue key, passed to `onChange` when the answer changes. */
   readonly key: string;
   /** As written in the pod template. */
   readonly image: string;
@@ -108,10 +108,10 @@ export interface DigestRequest {
 export type Lookup =
   | ({ readonly state: 'resolved' } & Omit<Resolved, 'kind'>)
   | { readonly state: 'pending' }
-  /** `retryAt` (ms since the epoch) is absent where only a change of the spec can help. */
+  /** `retryAt` (ms since the epoch) is absent if only a change of the spec can help. */
   | ({ readonly state: 'failed'; readonly retryAt?: number } & Omit<ResolutionFailure, 'kind'>);
 
-/** What a tag names now, compared with the digest that was pinned. */
+/** The current digest of a tag, compared with the pinned digest. */
 export type TagCheck =
   | { readonly state: 'unknown' }
   | { readonly state: 'same'; readonly checkedAt: number }
@@ -119,19 +119,19 @@ export type TagCheck =
 
 /** Resolves in the background; every method returns at once. */
 export interface DigestResolver {
-  /** The answer so far. Starts a resolution where none is under way, and calls `onChange(request.key)` when it ends. */
+  /** The current answer. Starts a resolution if none is running, and calls `onChange(request.key)` when it ends. */
   readonly lookup: (request: DigestRequest) => Lookup;
   /**
    * Whether the tag still names `pinnedDigest`, as of the last check. Checks at the configured interval as long as the
    * key is not forgotten, and calls `onChange(request.key)` when the answer changes. Always `unknown` with rechecks off.
    */
   readonly recheck: (request: DigestRequest, pinnedDigest: string) => TagCheck;
-  /** All images that the release has now: drops its interest in others, and what nobody else waits for. */
+  /** Sets the images of the release. Drops its interest in other images, and resolutions that nobody else waits for. */
   readonly retain: (key: string, requests: readonly DigestRequest[]) => void;
-  /** The release is gone: drops its interest, and what nobody else waits for. A lookup after it tries at once again. */
+  /** The release is deleted: drops its interest, and resolutions that nobody else waits for. A later lookup tries at once. */
   readonly forget: (key: string) => void;
   readonly stats: () => { readonly entries: number; readonly queued: number; readonly running: number };
-  /** Aborts what is under way; resolves when nothing runs any more. No `onChange` after it was called. */
+  /** Aborts running resolutions; resolves when all have ended. `onChange` is not called afterwards. */
   readonly stop: () => Promise<void>;
 }
 
@@ -139,7 +139,7 @@ export interface DigestResolver {
 export interface RegistryRequestEvent {
   readonly registry: string;
   readonly operation: 'head' | 'get' | 'token';
-  /** The HTTP status, or the reason why none was received. */
+  /** The HTTP status, or the reason why there is none. */
   readonly outcome: number | FailureReason;
   readonly seconds: number;
 }

@@ -1,29 +1,29 @@
-/** What is asked of VMs: pods that are to come, and the VMs that may take them. */
+/** Demands on VMs: new pods, and the VMs that may take them. */
 import type { Node, PlacedPod } from './objects.ts';
 import type { PodShape } from './shape.ts';
 
-/** A VM and the pods that take room on it. The same object as long as it is the same VM with the same pods. */
+/** A VM and the pods that use its resources. The object stays the same as long as the VM and its pods do not change. */
 export interface Room {
   node: Node;
   pods: readonly PlacedPod[];
 }
 
-/** Pods that have all labels in common. */
+/** Pods with equal labels. */
 export interface LabelledPods {
   labels: Readonly<Record<string, string>>;
   pods: readonly { metadata: Pick<PlacedPod['metadata'], 'uid' | 'deletionTimestamp'>; nodeName?: string }[];
 }
 
-/** Pods of one shape that are to come. */
+/** New pods of one shape. */
 export interface Demand {
-  /** Whose they are, for messages. */
+  /** The name of the pool, for messages. */
   pool: string;
   shape: PodShape;
   count: number;
   /** All VMs of the pool. */
   rooms: readonly Room[];
-  /** Pods that will be gone before these come, by uid. */
+  /** Pods that are removed before the new ones start, by uid. */
   leaving: ReadonlySet<string>;
-  /** The pods that a spread constraint may count. The same array as long as they are the same. */
+  /** The pods that a spread constraint may count. The array stays the same as long as the pods do not change. */
   labelled: readonly LabelledPods[];
 }

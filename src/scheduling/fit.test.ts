@@ -1,4 +1,4 @@
-// What the real scheduler does in random pools is in test/integration/fit.test.ts.
+// test/integration/fit.test.ts compares the count with the real scheduler in random pools.
 import { describe, expect, it } from 'vitest';
 import type { Demand, Room } from './demand.ts';
 import { amountText, countRoom } from './fit.ts';
@@ -24,66 +24,66 @@ function demand(count: number, own: Room[], more: Partial<Demand> & { cpu?: stri
   };
 }
 
-/** Two of 1500m find room on a VM of 4 cores. */
+/** A VM of 4 cores has room for two pods of 1500m. */
 const pair = [vm('a-1'), vm('a-2')];
 
-it('counts pod by pod, not the sum of what is left', () => {
+it('counts pods per VM, not the sum of the free resources', () => {
   expect(shortage([demand(4, rooms(pair))])).toBeUndefined();
   expect(shortage([demand(5, rooms(pair))])).toEqual({
     pool: 'a',
     fits: 4,
     of: 5,
-    message: 'pool a has room for 4 of 5 new pods: 2 of 2 VMs take them; each asks for 1500m CPU',
+    message: 'pool a has room for 4 of 5 new pods: 2 of 2 VMs take them; each pod requests 1500m CPU',
   });
 });
 
-it('counts what is there, but for what leaves first', () => {
+it('counts existing pods, except those that leave first', () => {
   const there = placedPod('a-1', 'there', { requests: { cpu: 3000 } });
   expect(shortage([demand(4, rooms(pair, [there]))])).toMatchObject({ fits: 2 });
   expect(shortage([demand(4, rooms(pair, [there]), { leaving: new Set(['uid-there']) })])).toBeUndefined();
 });
 
-it('counts the pods that a VM takes', () => {
+it('counts the maximum number of pods per VM', () => {
   const small = { allocatable: { cpu: 4000, pods: 2 } };
   const own = rooms([vm('a-1', small)], [placedPod('a-1', 'there')]);
   expect(shortage([demand(2, own, { cpu: '1m' })])).toMatchObject({ fits: 1 });
 });
 
-it('leaves out VMs that are not ready, cordoned or closed to these pods', () => {
+it('ignores VMs that are not ready, cordoned or closed to these pods', () => {
   const closed = vm('c', { taints: [{ key: 'gpu', effect: 'NoSchedule' }] });
   const all = [vm('a', { ready: false }), vm('b', { unschedulable: true }), closed];
   expect(shortage([demand(1, rooms(all))])?.message).toBe(
-    'pool a has room for 0 of 1 new pods: no VM takes them (ready, not cordoned, its labels and taints as asked)',
+    'pool a has room for 0 of 1 new pods: no VM takes them (a VM must be ready, not cordoned, and match labels and taints)',
   );
 });
 
-it('nothing fits where a VM does not have what is asked for at all', () => {
+it('nothing fits on a VM without the requested resource', () => {
   const containers = [{ name: 'main', image: 'web', resources: { limits: { 'example.com/gpu': 1 } } }];
   expect(shortage([demand(1, rooms(pair), { spec: { containers } })])?.message).toMatch(
-    /each asks for 1 example.com\/gpu$/,
+    /each pod requests 1 example.com\/gpu$/,
   );
 });
 
 describe('several pools at once', () => {
-  it('do not take each other’s VMs into account where they share none', () => {
+  it('do not affect each other if they share no VMs', () => {
     const a = demand(2, rooms([vm('a-1')]));
     const b = demand(2, rooms([vm('b-1')]), { pool: 'b' });
     expect(shortage([a, b])).toBeUndefined();
   });
 
-  it('must all fit on those that they share', () => {
+  it('must all fit on shared VMs', () => {
     const a = demand(2, rooms(pair));
     expect(shortage([a, demand(2, rooms(pair), { pool: 'b' })])).toBeUndefined();
     expect(shortage([a, demand(3, rooms(pair), { pool: 'b' })])).toMatchObject({ pool: 'a', fits: 1 });
   });
 
-  it('take the places of the same VMs one after the other', () => {
+  it('use the places on the same VMs one after the other', () => {
     const own = rooms(pair);
     expect(shortage([demand(2, own), demand(3, own, { pool: 'b' })])).toMatchObject({ pool: 'b', fits: 2, of: 3 });
   });
 
-  it('are counted with care where pods of one are bigger: nobody says where they come to', () => {
-    // Both small ones on one VM leave room for one big one only.
+  it('are counted conservatively if pods of one are bigger, because their VM is unknown', () => {
+    // Both small pods on one VM leave room for only one big pod.
     const small = demand(2, rooms(pair), { cpu: '1000m' });
     expect(shortage([small, demand(2, rooms(pair), { pool: 'b', cpu: '3000m' })])).toMatchObject({
       pool: 'b',
@@ -94,21 +94,21 @@ describe('several pools at once', () => {
   });
 });
 
-describe('room that others were promised', () => {
+describe('room that is reserved for others', () => {
   const own = rooms(pair);
 
-  it('is taken first', () => {
+  it('is used first', () => {
     const promised = demand(2, own, { pool: 'other' });
     expect(shortage([demand(2, own)], [promised])).toBeUndefined();
     expect(shortage([demand(3, own)], [promised])).toMatchObject({ pool: 'a', fits: 2, of: 3 });
   });
 
-  it('is no more than there is: what does not fit itself keeps nothing else back', () => {
+  it('does not exceed the VMs: a reservation that does not fit blocks nothing', () => {
     const containers = [{ name: 'main', image: 'web', resources: { requests: { cpu: '64' } } }];
     expect(shortage([demand(4, own)], [demand(9, own, { pool: 'other', spec: { containers } })])).toBeUndefined();
   });
 
-  it('counts what leaves before it', () => {
+  it('takes pods into account that leave first', () => {
     const there = placedPod('a-1', 'there', { requests: { cpu: 3000 } });
     const held = rooms(pair, [there]);
     const moving = demand(2, held, { pool: 'other', leaving: new Set(['uid-there']) });
@@ -140,7 +140,7 @@ describe('the work of a count', () => {
     expect(countRoom([zoned], [], steps)).toMatchObject({ kind: 'Short', fits: 27_392 });
   });
 
-  it('ends where it would be too much, and says so', () => {
+  it('ends when it would cost too much, with a message', () => {
     const spec = { topologySpreadConstraints: topologySpreadConstraints.map((one) => ({ ...one, maxSkew: 100 })) };
     expect(countRoom([demand(20_000, own, { cpu: '1m', spec })], [], 10_000)).toEqual({
       kind: 'Unknown',
@@ -161,12 +161,12 @@ describe('topology spread', () => {
     return { topologySpreadConstraints: [one] };
   }
 
-  it('ends where the fullest zone would be too far ahead of one that is full', () => {
+  it('ends when the difference to a full zone would exceed maxSkew', () => {
     expect(shortage([demand(5, rooms(zoned), { spec: spread() })])).toBeUndefined();
     expect(shortage([demand(6, rooms(zoned), { spec: spread() })])).toMatchObject({ fits: 5 });
   });
 
-  it('counts pods of the same labels that are there', () => {
+  it('counts existing pods with the same labels', () => {
     const there = placedPod('b-1', 'there');
     const labelled = [{ labels: { app: 'web' }, pods: [there] }];
     const full = [zoned[0], zoned[1]].filter((node) => node !== undefined);
@@ -175,17 +175,17 @@ describe('topology spread', () => {
     expect(shortage([demand(1, rooms(blocked, [there]), { spec: spread() })])).toBeUndefined();
   });
 
-  it('counts a cordoned zone as empty, unless taints are to be honoured', () => {
+  it('counts a cordoned zone as empty, unless taints are honoured', () => {
     const half = zoned.map((node) => (node.metadata.name === 'a-1' ? { ...node, unschedulable: true } : node));
     expect(shortage([demand(2, rooms(half), { spec: spread() })])).toMatchObject({ fits: 1 });
     expect(shortage([demand(2, rooms(half), { spec: spread({ nodeTaintsPolicy: 'Honor' }) })])).toBeUndefined();
   });
 
-  it('puts nothing on VMs without the label', () => {
+  it('places nothing on VMs without the label', () => {
     expect(shortage([demand(1, rooms(pair), { spec: spread() })])).toMatchObject({ fits: 0 });
   });
 
-  it('wants so many zones', () => {
+  it('requires minDomains zones', () => {
     expect(shortage([demand(3, rooms(zoned), { spec: spread({ minDomains: 3 }) })])).toMatchObject({ fits: 2 });
   });
 });
@@ -196,6 +196,6 @@ it.each([
   ['memory', 1.5 * 2 ** 30, '1.5 GiB memory'],
   ['memory', 512, '512 B memory'],
   ['example.com/gpu', 1, '1 example.com/gpu'],
-])('writes %s %d for a person', (name, amount, text) => {
+])('formats %s %d for messages', (name, amount, text) => {
   expect(amountText(name, amount)).toBe(text);
 });

@@ -1,6 +1,6 @@
 /**
- * Whether pods that are not there yet will find room: by the filters of the scheduler, counted before a pool is touched.
- * What fits here the scheduler places, unless somebody else takes the room first. Pure.
+ * Counts whether new pods will find room, by the filters of the scheduler, before a pool is changed. The scheduler places
+ * the pods that fit here, unless other pods take the room first. Pure.
  */
 import type { Demand, Room } from './demand.ts';
 import { isOpen } from './nodes.ts';
@@ -20,18 +20,18 @@ export interface Shortage {
 export type RoomCount =
   | { kind: 'Fits' }
   | ({ kind: 'Short' } & Shortage)
-  /** To count it would keep the process from all else. */
+  /** The count would block the process for too long. */
   | { kind: 'Unknown'; message: string };
 
 export type CountRoom = (demands: readonly Demand[], reserved?: readonly Demand[]) => RoomCount;
 
-/** Looks at one VM or domain that a count may cost: some milliseconds. */
+/** Maximum number of looks at a VM or domain in one count: some milliseconds. */
 const MAX_STEPS = 400_000;
 
 /**
- * Whether all demands find room where all of them come together, beside pods that are promised theirs (`reserved`): placed
- * one after the other on one copy of the VMs, each demand once as the last, as nobody knows whose pods the scheduler takes
- * first. The first that finds too little room speaks.
+ * Whether all demands find room together, besides the reservations in `reserved`. The demands are placed one after the other
+ * on one copy of the VMs, each once as the last, because the scheduler's order is unknown. Reports the first demand that
+ * finds too little room.
  */
 export function countRoom(
   demands: readonly Demand[],
@@ -54,19 +54,19 @@ export function countRoom(
   return { kind: 'Fits' };
 }
 
-/** Demands of pods that are alike and come to the same VMs: it is one which of them are placed first. */
+/** Demands of equal pods on the same VMs. Their order does not matter. */
 interface Batch {
   demands: readonly Demand[];
   count: number;
-  /** What one pod takes, in the order of the copy's resources. */
+  /** Requests of one pod, in the order of the copy's resources. */
   amounts: readonly number[];
-  /** The VMs that take them. */
+  /** The VMs that take the pods. */
   rows: readonly number[];
-  /** The labels of VMs that they are spread by. */
+  /** The VM labels of the spread constraints. */
   spreadBy: readonly string[];
 }
 
-/** Rows are found once for all demands of the same VMs and placement. */
+/** Computes rows once for all demands with the same VMs and placement. */
 function batcher(copy: VmCopy, budget: WorkBudget): (demands: readonly Demand[]) => Batch[] {
   const found = new Map<readonly Room[], Map<string, number[]>>();
   const ids = new Map<readonly number[], number>();
@@ -87,7 +87,7 @@ function batcher(copy: VmCopy, budget: WorkBudget): (demands: readonly Demand[])
       const spreadBy = shape.spreads.map(({ topologyKey }) => topologyKey);
       return { demands: [demand], count, amounts: amountsOf(copy, shape.requests), rows: rowsOf(demand), spreadBy };
     });
-    // Pods that are spread count those of their own pool: each pool is counted by itself.
+    // Spread constraints count pods of their own pool, so each pool is a batch of its own.
     const groups = Map.groupBy(all, ({ amounts, rows, demands: [demand] }, index) =>
       demand && demand.shape.spreads.length > 0 ? `spread ${index}` : `${ids.get(rows) ?? ''} ${amounts.join()}`,
     );
@@ -99,7 +99,7 @@ function batcher(copy: VmCopy, budget: WorkBudget): (demands: readonly Demand[])
   };
 }
 
-/** Places that are left for the last batch once the others are placed; undefined where the budget ends before that is known. */
+/** Places for the last batch after the others are placed; undefined if the budget ends first. */
 function placesBeside(
   copy: VmCopy,
   last: Batch,
@@ -121,10 +121,10 @@ function placesBeside(
 
 type Places = ReadonlyMap<Node, number>;
 
-/** By the VMs and the kind of the last batch: those of one kind have others that are alike. */
+/** By the VMs and the kind of the last batch, because batches of one kind have equal results. */
 type PlacedOthers = Map<readonly number[], Map<string, Places>>;
 
-/** What each VM takes of the last batch once the others are placed; undefined where the budget ends. */
+/** How many pods of the last batch each VM takes after the others are placed; undefined if the budget ends. */
 function placesLeft(
   copy: VmCopy,
   last: Batch,
@@ -144,7 +144,7 @@ function placesLeft(
   return places;
 }
 
-/** Undefined where the budget ends. */
+/** Undefined if the budget ends. */
 function placeOthers(copy: VmCopy, last: Batch, others: readonly Batch[], budget: WorkBudget): VmCopy | undefined {
   const { rows, amounts } = last;
   const vms = anew(copy);
@@ -161,7 +161,7 @@ function placeOthers(copy: VmCopy, last: Batch, others: readonly Batch[], budget
   return vms;
 }
 
-/** Places that one pod costs at most, wherever it comes to. */
+/** The maximum number of places that one pod costs on any VM. */
 function lostByOne(own: readonly number[], counted: readonly number[]): number {
   return own.reduce((most, amount, index) => {
     const other = counted[index] ?? 0;
@@ -185,7 +185,7 @@ function keyOf({ amounts, spreadBy }: Batch): string {
   return [...amounts, ...spreadBy].join();
 }
 
-/** The domain with the fewest places bounds all others: it comes first. */
+/** The domain with the fewest places limits all others, so it is first. */
 function rankByDomain(vms: VmCopy, { rows, amounts, spreadBy: [label = ''] }: Batch): (row: number) => number {
   const domains = vms.nodes.map(({ metadata }) => metadata.labels[label]);
   const places = new Map<string | undefined, number>();
@@ -196,7 +196,7 @@ function rankByDomain(vms: VmCopy, { rows, amounts, spreadBy: [label = ''] }: Ba
 
 const turns = new WeakMap<readonly number[], Map<string, number[]>>();
 
-/** VMs in an order in which neighbours are in other domains of the first label. */
+/** Orders VMs so that neighbours are in different domains of the first label. */
 function alternating({ nodes }: VmCopy, rows: readonly number[], labels: readonly string[]): number[] {
   const byLabels = turns.get(rows) ?? new Map<string, number[]>();
   const known = byLabels.get(labels.join());
@@ -207,7 +207,7 @@ function alternating({ nodes }: VmCopy, rows: readonly number[], labels: readonl
   return order;
 }
 
-/** Its pools take the places one after the other. */
+/** The pools of a batch take the places one after the other. */
 function firstShort({ demands }: Batch, places: number): Shortage | undefined {
   let left = places;
   for (const demand of demands) {
@@ -232,12 +232,12 @@ function describe({ pool, shape, count, rooms, leaving }: Demand, fits: number):
   const vms = `${open.length} of ${rooms.length} VMs take them`;
   const why =
     open.length === 0
-      ? 'no VM takes them (ready, not cordoned, its labels and taints as asked)'
-      : `${vms}${needs === '' ? '' : `; each asks for ${needs}`}`;
+      ? 'no VM takes them (a VM must be ready, not cordoned, and match labels and taints)'
+      : `${vms}${needs === '' ? '' : `; each pod requests ${needs}`}`;
   return { pool, fits, of: count, message: `pool ${pool} has room for ${fits} of ${count} new pods: ${why}` };
 }
 
-/** For a person: 500m CPU, 1.5 GiB memory. */
+/** An amount for messages: 500m CPU, 1.5 GiB memory. */
 export function amountText(name: string, amount: number): string {
   if (name === 'cpu') return `${amount % 1000 === 0 ? amount / 1000 : `${amount}m`} CPU`;
   if (name === 'memory' || name === 'ephemeral-storage') return `${bytesText(amount)} ${name}`;

@@ -1,15 +1,15 @@
-/** Which VMs have which images, as their kubelets say. Pure. */
+/** Which VMs have which images, as reported by their kubelets. Pure. */
 import type { Node } from './objects.ts';
 
 export interface ImagePresence {
-  /** VMs that have all of the images. */
+  /** VMs with all of the images. */
   have: number;
-  /** VMs that may have them: their kubelets report the 50 biggest images only (nodeStatusMaxImages). */
+  /** VMs that may have them, because their kubelets report only the 50 biggest images (nodeStatusMaxImages). */
   unknown: number;
   of: number;
 }
 
-/** By digest: a tag on a node says nothing of what it named when it was pulled. */
+/** Compares digests, because a tag on a node does not say which digest it named when it was pulled. */
 export function imagePresence(nodes: readonly Node[], digests: readonly string[]): ImagePresence {
   const missing = nodes.filter((node) => !hasImages(node, digests));
   const unknown = missing.filter(({ imagesTruncated }) => imagesTruncated).length;

@@ -1,4 +1,4 @@
-// Which VMs are open, on their way out, or unlike the others of their pool.
+// Which VMs are open, which are draining, and which differ from the others of their pool.
 import { expect, test } from 'vitest';
 import { isDraining, isOpen, isSkewed } from './nodes.ts';
 import { vm } from './testing.ts';
@@ -16,7 +16,7 @@ test.each([
   expect([isDraining(node), isOpen(node)]).toEqual([true, false]);
 });
 
-test('a pool’s own taint, or a kubelet that is silent, is no drain', () => {
+test('a pool’s own taint, or a silent kubelet, is no drain', () => {
   const taints = [{ key: 'example.com/pool', value: 'a', effect: 'NoSchedule' }];
   expect([isDraining(vm('a', { taints })), isOpen(vm('a', { taints }))]).toEqual([false, true]);
   expect([isDraining(vm('a', { ready: false })), isOpen(vm('a', { ready: false }))]).toEqual([false, false]);
@@ -30,7 +30,7 @@ test.each([
   expect(isSkewed([vm('a'), vm('b', { info: { [field]: value } })])).toBe(true);
 });
 
-test('a pool of one kind is not skewed, and a VM that has not reported does not make it so', () => {
+test('a uniform pool is not skewed, also with a VM that has not reported', () => {
   const silent = { osImage: '', kernelVersion: '', kubeletVersion: '' };
   expect(isSkewed([vm('a'), vm('b'), vm('c', { info: silent })])).toBe(false);
   expect(isSkewed([])).toBe(false);

@@ -1,4 +1,4 @@
-/** The objects that pools are made of: only the fields that are read here. */
+/** Nodes and pods, with the fields that the operator reads. */
 import type { Resources } from './quantity.ts';
 
 /** A node: a VM of a pool, as the scheduler and `kubectl describe node` see it. */
@@ -10,19 +10,19 @@ export interface Node {
     creationTimestamp: string;
     labels: Readonly<Record<string, string>>;
     annotations?: Readonly<Record<string, string>>;
-    /** It is being removed. */
+    /** Set while the node is being deleted. */
     deletionTimestamp?: string;
   };
-  /** One that has never reported counts as ready: nothing is excused by it. */
+  /** A node that has never reported counts as ready, so that it excuses no failure. */
   ready: boolean;
-  /** When Ready last turned (RFC 3339). */
+  /** When Ready last changed (RFC 3339). */
   readySince?: string;
   /** Cordoned. */
   unschedulable: boolean;
   taints: readonly Taint[];
   capacity: Resources;
   allocatable: Resources;
-  /** Every name of every image that the kubelet reports, which are 50 at most unless it was told otherwise. */
+  /** All names of all images that the kubelet reports: at most 50 images by default. */
   images: readonly string[];
   /** Whether the kubelet's list of images may be longer than what it reports. */
   imagesTruncated: boolean;
@@ -45,14 +45,14 @@ export interface NodeInfo {
   bootID: string;
 }
 
-/** A pod of anybody that takes room on a node: bound, and neither Succeeded nor Failed. */
+/** A pod of any owner that uses resources of a node: bound, and neither Succeeded nor Failed. */
 export interface PlacedPod {
   metadata: {
     name: string;
     namespace: string;
     uid: string;
     resourceVersion: string;
-    /** Of the release that it belongs to, if any (see LABEL). */
+    /** The labels of its release, if any (see LABEL). */
     labels?: Readonly<Record<string, string>>;
     deletionTimestamp?: string;
   };

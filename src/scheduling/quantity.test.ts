@@ -1,4 +1,4 @@
-// Amounts are read and printed as Kubernetes does.
+// Quantities are parsed and printed as in Kubernetes.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { formatResource, parseQuantity, parseResources } from './quantity.ts';
@@ -23,17 +23,17 @@ test.each([
   expect(parseQuantity(text)).toBeCloseTo(value, 12);
 });
 
-test.each(['', 'x', '1 Gi', 'Gi', '1gi', '1.2.3', '--1', null, undefined, {}])('%j is no quantity', (text) => {
+test.each(['', 'x', '1 Gi', 'Gi', '1gi', '1.2.3', '--1', null, undefined, {}])('%j is not a quantity', (text) => {
   expect(parseQuantity(text)).toBeUndefined();
 });
 
-test('what is not whole is rounded up, as the scheduler does, and only that', () => {
+test('only fractional amounts are rounded up, as in the scheduler', () => {
   expect(parseResources({ cpu: '0.0001', memory: '1500m' })).toEqual({ cpu: 1, memory: 2 });
   expect(parseResources({ cpu: '1.001', memory: '1.1Gi' })).toEqual({ cpu: 1001, memory: 1181116007 });
   expect(parseResources({ cpu: 2, 'nvidia.com/gpu': '1' })).toEqual({ cpu: 2000, 'nvidia.com/gpu': 1 });
 });
 
-// As the API server prints what it is given, wherever quantities are made canonical.
+// The canonical form of the API server.
 test.each([
   ['cpu', 0, '0'],
   ['cpu', 100, '100m'],
@@ -56,7 +56,7 @@ test.each([
   expect(formatResource(name, value)).toBe(text);
 });
 
-test('what is printed is what is read again', () => {
+test('a printed quantity is parsed to the same value', () => {
   const amounts = fc.integer({ min: -(2 ** 49), max: 2 ** 49 });
   fc.assert(
     fc.property(fc.constantFrom('cpu', 'memory', 'pods'), amounts, (name, value) => {

@@ -1,5 +1,5 @@
 import { own } from '../lib/own.ts';
-/** Amounts as Kubernetes writes them (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/). */
+/** Kubernetes quantities (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/). */
 
 const SCALE: Readonly<Record<string, number>> = {
   n: 1e-9,
@@ -22,22 +22,22 @@ const SCALE: Readonly<Record<string, number>> = {
 
 const QUANTITY = /^([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$/;
 
-/** How much of each resource, by its name: cpu in thousandths of a core, all others in their own unit (bytes, pods). */
+/** Amounts by resource name: cpu in thousandths of a core, all others in their own unit (bytes, pods). */
 export type Resources = Readonly<Record<string, number>>;
 
-/** The number that a quantity stands for; undefined where it is none. */
+/** The number of a quantity; undefined if it is invalid. */
 export function parseQuantity(text: unknown): number | undefined {
   if (typeof text === 'number') return text;
   const [, digits, suffix = ''] = QUANTITY.exec(typeof text === 'string' ? text : '') ?? [];
   return digits === undefined ? undefined : Number(digits) * (SCALE[suffix] ?? 1);
 }
 
-/** A ResourceList; whole units, rounded up as the scheduler does. What is no quantity the API server would refuse. */
+/** Parses a ResourceList to whole units, rounded up as in the scheduler. The API server refuses invalid quantities. */
 export function parseResources(list: Readonly<Record<string, unknown>> | undefined): Resources {
   return Object.fromEntries(
     Object.entries(list ?? {}).map(([name, text]) => {
       const value = parseQuantity(text) ?? 0;
-      // Rounded first: 1.001 × 1000 is a hair more than 1001 in a double.
+      // Round first: in a double, 1.001 × 1000 is slightly more than 1001.
       return [name, Math.ceil(Number((name === 'cpu' ? value * 1000 : value).toPrecision(15)))];
     }),
   );
@@ -67,10 +67,10 @@ function combine(all: readonly Resources[], join: (a: number, b: number) => numb
 const DECIMAL = ['k', 'M', 'G', 'T', 'P', 'E'] as const;
 const BINARY = ['Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'] as const;
 
-/** An amount of a resource as the API server would print it: with the largest suffix that leaves a whole number. */
+/** Formats an amount as the API server does: with the largest suffix that leaves a whole number. */
 export function formatResource(name: string, value: number): string {
   if (name === 'cpu') return value % 1000 === 0 ? suffixed(value / 1000, DECIMAL) : `${value}m`;
-  // Below 1024 even bytes get decimal suffixes: Kubernetes' own rule.
+  // Kubernetes' own rule: below 1024 even bytes get decimal suffixes.
   return suffixed(value, name === 'memory' && Math.abs(value) >= 1024 ? BINARY : DECIMAL);
 }
 

@@ -1,4 +1,4 @@
-// What a pod asks for is what the scheduler counts.
+// Requests of a pod are counted as in the scheduler.
 import { describe, expect, test } from 'vitest';
 import type { RequestingPodSpec } from './requests.ts';
 import { podLimits, podRequests } from './requests.ts';
@@ -17,7 +17,7 @@ describe('requests', () => {
   test.each<[string, RequestingPodSpec, Record<string, number>]>([
     ['nothing', {}, {}],
     [
-      'its containers together',
+      'the sum of its containers',
       { containers: [asks({ cpu: '1' }), asks({ cpu: '500m', memory: '1Ki' })] },
       {
         cpu: 1500,
@@ -25,7 +25,7 @@ describe('requests', () => {
       },
     ],
     [
-      'its limit, where a container has no request',
+      'the limit of a container without a request',
       { containers: [{ resources: { limits: { cpu: '2' } } }] },
       { cpu: 2000 },
     ],
@@ -38,7 +38,7 @@ describe('requests', () => {
       { cpu: 3000, memory: 90 },
     ],
     [
-      'sidecars beside its containers',
+      'sidecars and containers',
       {
         initContainers: [sidecar({ cpu: '1' })],
         containers: [asks({ cpu: '2' })],
@@ -46,7 +46,7 @@ describe('requests', () => {
       { cpu: 3000 },
     ],
     [
-      'an init container beside the sidecars that are started before it',
+      'an init container and the sidecars that start before it',
       {
         initContainers: [sidecar({ cpu: '1' }), asks({ cpu: '5' }), sidecar({ cpu: '1' })],
         containers: [asks({ cpu: '1' })],
@@ -54,7 +54,7 @@ describe('requests', () => {
       { cpu: 6000 },
     ],
     [
-      'an init container without the sidecars that are started after it',
+      'an init container without the sidecars that start after it',
       {
         initContainers: [asks({ cpu: '5' }), sidecar({ cpu: '1' })],
         containers: [asks({ cpu: '1' })],
@@ -62,7 +62,7 @@ describe('requests', () => {
       { cpu: 5000 },
     ],
     [
-      'what the pod itself names, in the containers’ stead',
+      'pod-level requests instead of those of the containers',
       {
         resources: { requests: { cpu: '1' } },
         containers: [asks({ cpu: '4', memory: '7' })],
@@ -70,7 +70,7 @@ describe('requests', () => {
       { cpu: 1000, memory: 7 },
     ],
     [
-      'what its containers ask for, where the pod has a limit alone',
+      'requests of the containers if the pod has only a limit',
       {
         resources: { limits: { cpu: '4', memory: '9' } },
         containers: [asks({ cpu: '1' })],
@@ -78,7 +78,7 @@ describe('requests', () => {
       { cpu: 1000, memory: 9 },
     ],
     [
-      'only those resources of the pod as a whole that it can have',
+      'only pod-level resources that are supported',
       {
         resources: { requests: { cpu: '1', 'nvidia.com/gpu': '8' } },
         containers: [asks({ 'nvidia.com/gpu': '1' })],
@@ -86,14 +86,14 @@ describe('requests', () => {
       { cpu: 1000, 'nvidia.com/gpu': 1 },
     ],
     [
-      'huge pages of the pod as a whole',
+      'pod-level huge pages',
       { resources: { requests: { 'hugepages-2Mi': '4Mi' } } },
       {
         'hugepages-2Mi': 4 * 2 ** 20,
       },
     ],
     [
-      'the overhead of its runtime class too',
+      'with the overhead of the runtime class',
       {
         overhead: { cpu: '250m', memory: '120' },
         resources: { requests: { cpu: '1' } },
@@ -108,11 +108,15 @@ describe('requests', () => {
 
 describe('limits', () => {
   test.each<[string, RequestingPodSpec, Record<string, number>]>([
-    ['none of a container without', { containers: [asks({ cpu: '1' })] }, {}],
-    ['its containers together', { containers: [asks({}, { cpu: '1' }), asks({}, { cpu: '1' })] }, { cpu: 2000 }],
-    ['the pod’s own', { resources: { limits: { cpu: '3' } }, containers: [asks({}, { cpu: '1' })] }, { cpu: 3000 }],
+    ['none for a container without limits', { containers: [asks({ cpu: '1' })] }, {}],
+    ['the sum of its containers', { containers: [asks({}, { cpu: '1' }), asks({}, { cpu: '1' })] }, { cpu: 2000 }],
     [
-      'with the overhead, where there is a limit',
+      'those of the pod level',
+      { resources: { limits: { cpu: '3' } }, containers: [asks({}, { cpu: '1' })] },
+      { cpu: 3000 },
+    ],
+    [
+      'with the overhead if there is a limit',
       {
         overhead: { cpu: '1', memory: '5' },
         containers: [asks({}, { cpu: '1' })],

@@ -1,4 +1,4 @@
-/** What a pod asks of a node, by the scheduler's own rules. Pure. */
+/** Requests and limits of a pod, by the scheduler's own rules. Pure. */
 import { own } from '../lib/own.ts';
 import type { Resources } from './quantity.ts';
 import { addResources, maxResources, parseResources } from './quantity.ts';
@@ -15,7 +15,7 @@ interface WireContainer {
   restartPolicy?: string;
 }
 
-/** The part of a core/v1 PodSpec that counts. */
+/** The fields of a core/v1 PodSpec that count. */
 export interface RequestingPodSpec {
   containers?: WireContainer[];
   initContainers?: WireContainer[];
@@ -23,19 +23,19 @@ export interface RequestingPodSpec {
   resources?: WireResources;
 }
 
-/** The resources that a pod may be given as a whole (KEP-2837). */
+/** The resources that can be set for a whole pod (KEP-2837). */
 const POD_LEVEL = /^(cpu|memory|hugepages-.*)$/;
 
 /**
- * The scheduler's sum (PodRequests of k8s.io/component-helpers): containers and sidecars together, or the init container
- * that asks for most beside the sidecars started before it (KEP-753); what the pod itself asks for in their stead; and
- * the overhead of its runtime class (KEP-688). A request that is missing is its limit, as the API server defaults it.
+ * The scheduler's sum (PodRequests of k8s.io/component-helpers): the sum of containers and sidecars, or the largest init
+ * container plus the sidecars started before it (KEP-753), whichever is larger; pod-level requests replace this sum; the
+ * overhead of the runtime class (KEP-688) is added. A missing request equals the limit, as in the API server's defaults.
  */
 export function podRequests(spec: RequestingPodSpec): Resources {
   return podSum(spec, 'requests');
 }
 
-/** The same of the limits; where one container has none, the sum says what the others are bound to. */
+/** The same for limits. If a container has no limit, the sum covers the other containers. */
 export function podLimits(spec: RequestingPodSpec): Resources {
   return podSum(spec, 'limits');
 }
@@ -56,13 +56,13 @@ function podSum(spec: RequestingPodSpec, which: 'requests' | 'limits'): Resource
   const running = addResources(sidecars, ...containers.map((container) => containerSum(container.resources, which)));
   const asked = withPodLevel(maxResources(running, starting), resources, which);
   const added = Object.entries(parseResources(overhead)).filter(
-    // What has no limit gets none by the runtime's share.
+    // The overhead of the runtime class does not add a limit to a pod without one.
     ([name]) => which === 'requests' || own(asked, name) !== undefined,
   );
   return addResources(asked, Object.fromEntries(added));
 }
 
-/** What the pod itself names goes before its containers; where it has a limit alone, that only before nothing. */
+/** Pod-level requests replace those of the containers. A pod-level limit without a request counts only if the containers request nothing. */
 function withPodLevel(containers: Resources, pod: WireResources | undefined, which: 'requests' | 'limits'): Resources {
   const limits = podLevel(pod?.limits);
   return which === 'limits' ? { ...containers, ...limits } : { ...limits, ...containers, ...podLevel(pod?.requests) };

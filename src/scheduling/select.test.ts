@@ -1,4 +1,4 @@
-// Which VMs are whose.
+// Which VMs belong to which pool.
 import { expect, test } from 'vitest';
 import { mayBelong, poolMembers, sharedMembers } from '../vmpool/members.ts';
 import { POOL_LABELS, poolNodes, poolSelector } from './select.ts';
@@ -6,7 +6,7 @@ import { vm, vmPool } from './testing.ts';
 
 const GKE = 'cloud.google.com/gke-nodepool';
 
-test.each(POOL_LABELS)('a pool without a selector has the VMs whose %s names it', (label) => {
+test.each(POOL_LABELS)('a pool without a selector has the VMs whose label %s names it', (label) => {
   const nodes = [vm('a', { labels: { [label]: 'prod' } }), vm('b', { labels: { [label]: 'test' } }), vm('c')];
   expect(poolNodes(vmPool('prod'), nodes).map(({ metadata }) => metadata.name)).toEqual(['a']);
   expect(poolSelector(vmPool('prod'), nodes)).toEqual({ [label]: 'prod' });
@@ -17,14 +17,14 @@ test('a pool that no label names has no VM', () => {
   expect(poolNodes(vmPool('prod'), [vm('a')])).toEqual([]);
 });
 
-test('a pool scaled to zero keeps the label that was found, until another names it', () => {
+test('a pool scaled to zero keeps its known label, until another label names the pool', () => {
   const pool = vmPool('prod', {}, { poolLabel: GKE });
   expect(poolSelector(pool, [])).toEqual({ [GKE]: 'prod' });
   const nodes = [vm('a', { labels: { 'karpenter.sh/nodepool': 'prod' } })];
   expect(poolSelector(pool, nodes)).toEqual({ 'karpenter.sh/nodepool': 'prod' });
 });
 
-test('a selector goes before every label of a cloud, and all of it must match', () => {
+test('a selector has priority over cloud labels, and all of it must match', () => {
   const pool = vmPool('prod', { nodeSelector: { a: '1', b: '2' } }, { poolLabel: GKE });
   const nodes = [
     vm('both', { labels: { a: '1', b: '2', c: '3' } }),
@@ -34,7 +34,7 @@ test('a selector goes before every label of a cloud, and all of it must match', 
   expect(poolNodes(pool, nodes).map(({ metadata }) => metadata.name)).toEqual(['both']);
 });
 
-test('pools that match the same VMs are told of each other', () => {
+test('pools that match the same VMs are reported as overlapping', () => {
   const nodes = [1, 2, 3].map((number) => vm(`n${number}`, { labels: { app: 'a', n: `${Math.min(number, 2)}` } }));
   const pools = [
     vmPool('all', { nodeSelector: { app: 'a' } }),
@@ -47,7 +47,7 @@ test('pools that match the same VMs are told of each other', () => {
   expect(sharedMembers('none', members)).toEqual([]);
 });
 
-test('a VM that comes with another cloud’s label is not missed', () => {
+test('a VM with the label of another cloud is recognized', () => {
   const node = vm('a', { labels: { 'karpenter.sh/nodepool': 'prod' } });
   expect(mayBelong(vmPool('prod', {}, { poolLabel: GKE }), node)).toBe(true);
   expect(mayBelong(vmPool('test'), node)).toBe(false);

@@ -2,7 +2,7 @@
 import type { VmPool } from '../api/vm-pool.ts';
 import type { Node } from './objects.ts';
 
-/** The labels by which clouds and provisioners name the pool of a node, and whose they are. */
+/** The labels with which clouds and provisioners name the pool of a node. */
 export const POOL_LABELS: readonly string[] = [
   'eks.amazonaws.com/nodegroup',
   'cloud.google.com/gke-nodepool',
@@ -14,25 +14,25 @@ export const POOL_LABELS: readonly string[] = [
   'lke.linode.com/pool-id',
 ];
 
-/** The labels that a pool's nodes carry; undefined while no cloud's label names it. */
+/** The labels of a pool's nodes; undefined while no cloud label names the pool. */
 export function poolSelector(pool: VmPool, nodes: readonly Node[]): Record<string, string> | undefined {
   return selectorBy(pool, (label) => nodes.some((node) => node.metadata.labels[label] === pool.metadata.name));
 }
 
-/** The same, for who knows otherwise whether a node carries a label with the pool's name as its value. */
+/** The same, for callers with their own check whether a node has a label with the pool's name as its value. */
 export function selectorBy(
   { metadata, spec, status }: VmPool,
   isNamedBy: (label: string) => boolean,
 ): Record<string, string> | undefined {
   if (spec.nodeSelector) return spec.nodeSelector;
-  // A pool that was scaled to zero keeps the key that was found.
+  // A pool that is scaled to zero keeps its last known key.
   const key = POOL_LABELS.find(isNamedBy) ?? status?.poolLabel;
   return key === undefined ? undefined : { [key]: metadata.name };
 }
 
 const knownNames = new WeakMap<readonly Node[], ReadonlySet<string>>();
 
-/** `label=name` of every pool that a cloud's label on one of the nodes names. Read once for the same nodes. */
+/** `label=name` of every pool that a cloud label on a node names. Computed once for the same nodes. */
 export function labelNames(nodes: readonly Node[]): ReadonlySet<string> {
   const known = knownNames.get(nodes);
   if (known) return known;

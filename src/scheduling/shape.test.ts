@@ -36,7 +36,7 @@ test.each<[string, string, string, boolean]>([
 
 describe('a VM admits', () => {
   test.each<[string, object, boolean]>([
-    ['whatever has no wish', {}, true],
+    ['a pod without constraints', {}, true],
     ['by a label', { nodeSelector: { zone: 'a' } }, true],
     ['not by another', { nodeSelector: { zone: 'b' } }, false],
     ['In', affinity({ matchExpressions: [{ key: 'zone', operator: 'In', values: ['a', 'b'] }] }), true],
@@ -51,7 +51,7 @@ describe('a VM admits', () => {
       affinity({ matchFields: [{ key: 'metadata.name', operator: 'In', values: ['a-2'] }] }),
       false,
     ],
-    ['no term that asks for nothing', affinity({}), false],
+    ['not by an empty term', affinity({}), false],
     [
       'by one of two terms',
       affinity(
@@ -66,19 +66,19 @@ describe('a VM admits', () => {
     expect(admits(vm('a-1', { labels: { zone: 'a', disks: '2' } }), shape(spec))).toBe(expected);
   });
 
-  it('nothing that does not tolerate its taints; PreferNoSchedule keeps nothing out', () => {
+  it('no pod that does not tolerate its taints; PreferNoSchedule keeps nothing out', () => {
     const tolerations = [{ key: 'pool', operator: 'Exists' }];
     expect(admits(vm('a', { taints: [taint] }), shape({}))).toBe(false);
     expect(admits(vm('a', { taints: [taint] }), shape({ tolerations }))).toBe(true);
     expect(admits(vm('a', { taints: [{ ...taint, effect: 'PreferNoSchedule' }] }), shape({}))).toBe(true);
   });
 
-  it('nothing while it is cordoned, before the taint is there too', () => {
+  it('no pod while it is cordoned, even before it has the taint', () => {
     expect(admits(vm('a', { unschedulable: true }), shape({}))).toBe(false);
   });
 });
 
-it('a VM is for pods whatever happens to it now, but not for those that its pool’s taint keeps out', () => {
+it('a VM is for its pods in any state, but not for pods that its pool’s taint keeps out', () => {
   const cordoned = [{ key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }];
   const leaving = vm('a', { unschedulable: true, taints: [...cordoned, taint] });
   expect(isFor(leaving, shape({}))).toBe(false);
@@ -86,7 +86,7 @@ it('a VM is for pods whatever happens to it now, but not for those that its pool
   expect(isFor(vm('a', { taints: [{ key: 'karpenter.sh/disrupted', effect: 'NoSchedule' }] }), shape({}))).toBe(true);
 });
 
-it('only constraints that keep a pod waiting count', () => {
+it('only constraints that keep a pod pending count', () => {
   const spread = { topologyKey: 'zone', maxSkew: 1 };
   const { spreads } = shape({
     topologySpreadConstraints: [
@@ -97,7 +97,7 @@ it('only constraints that keep a pod waiting count', () => {
   expect(spreads).toHaveLength(1);
 });
 
-it('selectors need all that they ask for', () => {
+it('a selector must match completely', () => {
   const selector = { matchLabels: { app: 'web' }, matchExpressions: [{ key: 'tier', operator: 'Exists' }] };
   expect(selects(selector, { app: 'web', tier: 'front' })).toBe(true);
   expect(selects(selector, { app: 'web' })).toBe(false);

@@ -1,4 +1,4 @@
-/** What the scheduler asks of a node for a pod: the part of a pod template that its filters read. Pure. */
+/** The part of a pod template that the scheduler's filters read. Pure. */
 import type { PodTemplate, Toleration } from '../api/app-release.ts';
 import { own } from '../lib/own.ts';
 import { isPassing } from './nodes.ts';
@@ -41,9 +41,9 @@ export interface PodShape {
   labels: Readonly<Record<string, string>>;
   nodeSelector: Readonly<Record<string, string>>;
   tolerations: readonly Toleration[];
-  /** One of them must hold; none: every node does. */
+  /** The terms; one of them must match. Without terms, every node matches. */
   nodeTerms: readonly NodeTerm[] | undefined;
-  /** Those that keep a pod waiting. */
+  /** The constraints that keep a pod pending. */
   spreads: readonly Spread[];
 }
 
@@ -68,25 +68,25 @@ export function podShape({ metadata, spec }: PodTemplate): PodShape {
   };
 }
 
-/** Whether a pod may be put there, whatever room there is. */
+/** Whether a pod may run there, apart from resources. */
 export function admits(node: Node, shape: PodShape): boolean {
   return isSelected(node, shape) && toleratesTaints(node, shape);
 }
 
-/** Whether it is a VM for such pods, in whatever state it is now. */
+/** Whether the VM is for such pods, whatever its current state. */
 export function isFor(node: Node, shape: PodShape): boolean {
   const steady = { ...node, unschedulable: false, taints: node.taints.filter((taint) => !isPassing(taint)) };
   return admits(steady, shape);
 }
 
-/** By nodeSelector and required node affinity. */
+/** Matches nodeSelector and required node affinity. */
 export function isSelected(node: Node, { nodeSelector, nodeTerms }: PodShape): boolean {
   return matchesSelector(node, nodeSelector) && (nodeTerms?.some((term) => termHolds(node, term)) ?? true);
 }
 
 const CORDONED: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
 
-/** PreferNoSchedule keeps nothing out. A cordoned node counts as tainted before its taint is there. */
+/** PreferNoSchedule keeps nothing out. A cordoned node counts as tainted even before it has the taint. */
 export function toleratesTaints({ taints, unschedulable }: Node, { tolerations }: PodShape): boolean {
   return [...taints, ...(unschedulable ? [CORDONED] : [])]
     .filter(({ effect }) => effect === 'NoSchedule' || effect === 'NoExecute')

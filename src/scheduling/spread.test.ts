@@ -50,7 +50,7 @@ function demandOf(
   return { pool: 'a', shape, count, rooms, leaving: new Set<string>(), labelled } satisfies Demand;
 }
 
-/** One pod after the other, as the scheduler does: where every constraint lets it, in the emptiest domains first. */
+/** Places one pod after the other, as the scheduler does: where every constraint admits it, emptiest domains first. */
 function podByPod({ shape, rooms, labelled, count }: Demand): number {
   const keys = shape.spreads.map(({ topologyKey }) => topologyKey);
   const vms = rooms
@@ -90,7 +90,7 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, one) => total + one, 0);
 }
 
-it('counts by domain what the scheduler places pod by pod: of one constraint, exactly', () => {
+it('with one constraint, the count by domain equals the scheduler’s placement pod by pod', () => {
   const vms = fc.array(room, { minLength: 1, maxLength: 6 });
   fc.assert(
     fc.property(vms, spread, fc.integer({ min: 1, max: 12 }), (own, constraint, count) => {
@@ -103,9 +103,9 @@ it('counts by domain what the scheduler places pod by pod: of one constraint, ex
 
 it.each([
   { count: 6, fits: 6 },
-  // Zone a has one VM for two pods: the others may be two pods ahead of it, and each VM has two at most.
+  // Zone a has one VM for two pods: the other zones may be two pods ahead of it, and each VM has at most two.
   { count: 9, fits: 8 },
-])('keeps to several constraints at once: $fits of $count', ({ count, fits }) => {
+])('obeys several constraints at once: $fits of $count', ({ count, fits }) => {
   const one = { rack: 'x' as const, takes: 5, cordoned: false, running: [] };
   const vms = (['a', 'b', 'b', 'c', 'c'] as const).map((zone) => ({ ...one, zone, takes: zone === 'a' ? 2 : 5 }));
   const labelSelector = { matchLabels: { app: 'web' } };

@@ -1,4 +1,4 @@
-/** Pods that find a place by topology spread: counted by domain, not pod by pod. Pure. */
+/** Counts the pods that find a place under topology spread, by domain instead of pod by pod. Pure. */
 import type { Demand } from './demand.ts';
 import type { Node } from './objects.ts';
 import type { LabelSelector, PodShape, Spread } from './shape.ts';
@@ -6,24 +6,24 @@ import { isSelected, selects, toleratesTaints } from './shape.ts';
 import type { WorkBudget } from './vm-copy.ts';
 import { spend } from './vm-copy.ts';
 
-/** One constraint and the pods that each of its domains has. */
+/** One constraint, and the pods in each of its domains. */
 interface Constraint {
   maxSkew: number;
-  /** 1, or 0 where the constraint does not select the pods that come. */
+  /** 1, or 0 if the constraint does not select the new pods. */
   own: number;
-  /** Fewer domains than minDomains: the emptiest counts as empty. */
+  /** With fewer domains than minDomains, the emptiest domain counts as empty. */
   isShort: boolean;
   pods: number[];
 }
 
-/** VMs that are in the same domain of every constraint, and the places that they have left. */
+/** VMs in the same domain of every constraint, and their free places. */
 interface DomainGroup {
-  /** Of each constraint, the domain's place in `pods`. */
+  /** For each constraint, the index of the domain in `pods`. */
   domains: readonly number[];
   places: number;
 }
 
-/** How many pods find a place, at most as many as are asked for; undefined where the budget does not suffice to count. */
+/** The number of pods that find a place, at most the requested number; undefined if the budget is too small. */
 export function placesBySpread(
   demand: Demand,
   places: ReadonlyMap<Node, number>,
@@ -37,7 +37,7 @@ export function placesBySpread(
     const selector = selectorOf(spread, shape.labels);
     const { domains, size } = topology.domains[index] ?? NO_DOMAINS;
     const pods = new Array<number>(size).fill(0);
-    // As a rule constraints differ in their topologyKey alone.
+    // Usually constraints differ only in their topologyKey.
     const key = JSON.stringify(selector);
     if (!counted.has(key)) counted.set(key, podsByVm(demand, selector));
     counted.get(key)?.forEach((more, vm) => {
@@ -52,17 +52,17 @@ export function placesBySpread(
     const group = groups[topology.groupOf.get(node) ?? -1];
     if (group) group.places += more;
   }
-  // (https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/) One alone leaves no choice.
+  // (https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/) A single constraint leaves no choice.
   const most = Math.min(demand.count, ...constraints.map((one, index) => mostBy(one, index, groups)));
   if (constraints.length === 1) return most;
   const placed = fill(constraints, groups, most, budget);
   return placed ?? (most < demand.count ? most : undefined);
 }
 
-/** A VM that is in no domain. */
+/** The domain index of a VM in no domain. */
 const NONE = -1;
 
-/** The domain of each VM, in the order of the rooms; and how many domains there are. */
+/** The domain of each VM, in the order of the rooms, and the number of domains. */
 interface Domains {
   domains: Int32Array;
   size: number;
@@ -70,18 +70,18 @@ interface Domains {
 
 const NO_DOMAINS: Domains = { domains: new Int32Array(), size: 0 };
 
-/** The domains of VMs, by the constraints of a shape. A VM without the label of one of them is in none at all. */
+/** The domains of VMs for the constraints of a shape. A VM without the label of one constraint is in no domain. */
 interface Topology {
-  /** Of each constraint. */
+  /** One entry for each constraint. */
   domains: readonly Domains[];
-  /** In an order in which neighbours are in other domains. */
+  /** Ordered so that neighbours are in different domains. */
   groups: readonly (readonly number[])[];
   groupOf: ReadonlyMap<Node, number>;
 }
 
 const topologies = new WeakMap<Demand['rooms'], Map<string, Topology>>();
 
-/** Made once for the same VMs and constraints: the pools of a release have them in common. */
+/** Computed once for the same VMs and constraints, because the pools of a release share them. */
 function topologyOf({ rooms, shape }: Demand, budget: WorkBudget): Topology {
   const byShape = topologies.get(rooms) ?? new Map<string, Topology>();
   topologies.set(rooms, byShape);
@@ -128,7 +128,7 @@ function makeTopology(rooms: Demand['rooms'], shape: PodShape, budget: WorkBudge
   };
 }
 
-/** Neighbours in other domains, of the coarsest constraint first, so that a round ends with all of them as full. */
+/** Neighbours are in different domains, first of the coarsest constraint, so that a round fills all domains evenly. */
 function interleaved<T extends { domains: readonly number[] }>(
   groups: readonly T[],
   [level, ...finer]: readonly number[],
@@ -138,7 +138,7 @@ function interleaved<T extends { domains: readonly number[] }>(
   return takeTurns(parts.map((part) => (part.length > 1 ? interleaved(part, finer) : part)));
 }
 
-/** The first of each, the second of each, and so on. */
+/** Interleaves: the first of each, the second of each, and so on. */
 export function takeTurns<T>(parts: readonly (readonly T[])[]): T[] {
   const longest = parts.reduce((most, { length }) => Math.max(most, length), 0);
   const taken: T[] = [];
@@ -156,21 +156,21 @@ function selectorOf({ labelSelector = {}, matchLabelKeys = [] }: Spread, own: De
 
 const rowsByName = new WeakMap<Demand['rooms'], ReadonlyMap<string, number>>();
 
-/** VM → its place among the rooms. */
+/** VM → its index among the rooms. */
 function rowsOf(rooms: Demand['rooms']): ReadonlyMap<string, number> {
   const rows = rowsByName.get(rooms) ?? new Map(rooms.map(({ node }, row) => [node.metadata.name, row]));
   rowsByName.set(rooms, rows);
   return rows;
 }
 
-/** How many pods a selector counts on each VM, in the order of the rooms, but for those that leave; undefined: none. */
+/** The number of pods that a selector counts on each VM, in the order of the rooms, without pods that leave; undefined: none. */
 function podsByVm({ rooms, labelled, leaving }: Demand, selector: LabelSelector): Int32Array | undefined {
   const selected = labelled.filter(({ labels }) => selects(selector, labels));
   if (selected.length === 0) return undefined;
   const counted = new Int32Array(rooms.length);
   const rows = rowsOf(rooms);
   for (const { metadata, nodeName } of selected.flatMap(({ pods }) => pods)) {
-    // The scheduler does not count those that are on their way out.
+    // The scheduler does not count pods that are being deleted.
     if (metadata.deletionTimestamp !== undefined || leaving.has(metadata.uid)) continue;
     const row = nodeName === undefined ? undefined : rows.get(nodeName);
     if (row !== undefined) counted[row] = (counted[row] ?? 0) + 1;
@@ -178,7 +178,7 @@ function podsByVm({ rooms, labelled, leaving }: Demand, selector: LabelSelector)
   return counted;
 }
 
-/** What one constraint lets in: no domain gets further than maxSkew beyond the one that is full first. */
+/** The pods that one constraint admits: no domain exceeds the first full domain by more than maxSkew. */
 function mostBy({ pods, maxSkew, own, isShort }: Constraint, index: number, groups: readonly DomainGroup[]): number {
   const places = pods.map(() => 0);
   for (const { domains, places: more } of groups) {
@@ -197,7 +197,7 @@ function lowest(numbers: readonly number[]): number {
   return numbers.reduce((least, one) => Math.min(least, one), Number.POSITIVE_INFINITY);
 }
 
-/** Round by round, one pod to every group that all constraints let it into: as evenly as that can be. */
+/** In each round, one pod goes to every group that all constraints admit, as evenly as possible. */
 function fill(
   constraints: readonly Constraint[],
   groups: readonly DomainGroup[],
@@ -229,7 +229,7 @@ function fill(
   return placed;
 }
 
-/** The emptiest domain's pods, kept as pods come. */
+/** The number of pods in the emptiest domain, updated with each pod. */
 interface Floor {
   level: number;
   add: (domain: number, pods: number) => void;

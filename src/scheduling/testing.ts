@@ -1,4 +1,4 @@
-/** What unit tests of pools build their worlds from. */
+/** Builders for unit tests of pools. */
 import type { VmPool, VmPoolSpec, VmPoolStatus } from '../api/vm-pool.ts';
 import type { Shortage } from './fit.ts';
 import type { Demand } from './demand.ts';
@@ -22,7 +22,7 @@ interface NodeChanges extends Partial<Omit<Node, 'metadata' | 'info'>> {
   info?: Partial<NodeInfo>;
 }
 
-/** A VM of 4 cores and 16 GiB, all of it for pods. */
+/** A VM of 4 cores and 16 GiB, all allocatable. */
 export function vm(name: string, { labels = {}, deletionTimestamp, info, ...more }: NodeChanges = {}): Node {
   const capacity = { cpu: 4000, memory: 16 * GIB, pods: 110 };
   return {
@@ -70,12 +70,12 @@ export function placedPod(nodeName: string, name: string, more: Partial<PlacedPo
   };
 }
 
-/** For views: a node by its name. */
+/** A node by its name, for views. */
 export function nodeOf(nodes: readonly Node[]): (name: string) => Node | undefined {
   return (name) => nodes.find(({ metadata }) => metadata.name === name);
 }
 
-/** The first demand that finds too little room, where all of them come together. */
+/** The first demand that finds too little room, with all demands together. */
 export function shortage(demands: readonly Demand[], reserved: readonly Demand[] = []): Shortage | undefined {
   const { kind, ...found } = countRoom(demands, reserved);
   return kind === 'Short' ? (found as Shortage) : undefined;

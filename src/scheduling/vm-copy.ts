@@ -1,4 +1,4 @@
-/** One copy of the VMs, on which the pods that are to come are placed one after the other. Pure. */
+/** A copy of the VMs, on which new pods are placed one after the other. Pure. */
 import type { Demand, Room } from './demand.ts';
 import { isOpen } from './nodes.ts';
 import type { Node } from './objects.ts';
@@ -7,27 +7,27 @@ import { addResources, subtractResources } from './quantity.ts';
 import { admits } from './shape.ts';
 
 export interface VmCopy {
-  /** The names of the resources that are asked for. */
+  /** The names of the requested resources. */
   resources: readonly string[];
   nodes: readonly Node[];
-  /** VM → its place in `nodes` and its row in `free`. */
+  /** VM → its index in `nodes` and in `free`. */
   rows: ReadonlyMap<string, number>;
-  /** What each VM has left, one row for each, one column for each resource. */
+  /** Free resources: one row per VM, one column per resource. */
   free: Float64Array;
 }
 
-/** The work that a count may cost, in looks at one VM or at one domain. */
+/** The work budget of a count, in looks at one VM or domain. */
 export interface WorkBudget {
   left: number;
 }
 
-/** Whether that much work is still allowed. */
+/** Spends an amount of work; false if the budget is exceeded. */
 export function spend(budget: WorkBudget, steps: number): boolean {
   budget.left -= steps;
   return budget.left >= 0;
 }
 
-/** The VMs of all demands, once the pods that leave are gone. */
+/** The VMs of all demands, without the pods that leave. */
 export function copyVms(demands: readonly Demand[]): VmCopy {
   const resources = [...new Set(['pods', ...demands.flatMap(({ shape }) => Object.keys(shape.requests))])];
   const leaving = demands.map((demand) => demand.leaving).filter(({ size }) => size > 0);
@@ -58,14 +58,14 @@ export function copyVms(demands: readonly Demand[]): VmCopy {
   return { resources, nodes: rooms.map(({ node }) => node), rows, free };
 }
 
-/** The same VMs, with nothing placed on them yet. */
+/** A copy of the VMs with nothing placed on them yet. */
 export function anew(copy: VmCopy): VmCopy {
   return { ...copy, free: copy.free.slice() };
 }
 
 const known = new WeakMap<Room, Resources>();
 
-/** What the pods of a VM ask for. Added up once for each VM and set of pods: there are many, and few change. */
+/** The requests of a VM's pods, summed once per VM and set of pods: there are many VMs, and few change. */
 function takenOf(room: Room): Resources {
   const kept = known.get(room);
   if (kept) return kept;
@@ -77,14 +77,14 @@ function takenOf(room: Room): Resources {
   return taken;
 }
 
-/** What a VM has left once the pods that leave are gone. */
+/** The free resources of a VM without the pods that leave. */
 export function freeOf(room: Room, leaving: ReadonlySet<string>): Resources {
   const gone = leaving.size === 0 ? [] : room.pods.filter(({ metadata }) => leaving.has(metadata.uid));
   const back = addResources({ pods: gone.length }, ...gone.map(({ requests }) => requests));
   return subtractResources(addResources(room.node.allocatable, back), takenOf(room));
 }
 
-/** What one pod takes, in the order of a copy's resources. */
+/** Requests of one pod, in the order of a copy's resources. */
 export function amountsOf({ resources }: VmCopy, requests: Resources): number[] {
   return resources.map((name) => (name === 'pods' ? 1 : (requests[name] ?? 0)));
 }
@@ -94,7 +94,7 @@ export function openRows({ rows }: VmCopy, { rooms, shape }: Demand): number[] {
   return rooms.flatMap(({ node }) => (isOpen(node) && admits(node, shape) ? (rows.get(node.metadata.name) ?? []) : []));
 }
 
-/** How many such pods a VM takes. */
+/** The number of such pods that a VM takes. */
 export function placesOn({ free }: VmCopy, row: number, amounts: readonly number[]): number {
   let places = Number.POSITIVE_INFINITY;
   for (let column = 0; column < amounts.length; column += 1) {
@@ -111,26 +111,26 @@ function put({ free }: VmCopy, row: number, amounts: readonly number[], pods: nu
   }
 }
 
-/** Pods that come to one VM, and how many places they cost there of those that are counted. */
+/** Pods on one VM, and the number of counted places that they cost there. */
 interface Cost {
   row: number;
   pods: number;
   places: number;
 }
 
-/** Pods of one shape, and the VMs that they may come to. */
+/** Pods of one shape, and their possible VMs. */
 export interface Coming {
   rows: readonly number[];
   amounts: readonly number[];
   count: number;
 }
 
-/** A cost takes several looks at its VM, and is sorted. */
+/** Work per cost: several looks at its VM, and the sort. */
 const STEPS_PER_COST = 16;
 
 /**
- * Places pods. To which VM the scheduler brings them nobody knows: each goes where it costs most of what is counted after
- * them, so that what is found to fit fits wherever they come. VMs of a low `rank` go first. False: the budget has ended.
+ * Places pods. The scheduler's choice of VMs is unknown, so each pod goes where it costs the next count the most. A positive
+ * result then holds for any choice. VMs with a low `rank` go first. Returns false if the budget ends.
  */
 export function place(
   copy: VmCopy,
@@ -154,12 +154,12 @@ export function place(
       put(copy, row, amounts, pods);
       left -= pods;
     }
-    // The others cost no place, wherever they come.
+    // The other pods cost no place on any VM.
     if (left === before) return true;
   }
 }
 
-/** Pods like those that are counted cost one place each. */
+/** Pods that are equal to the counted ones cost one place each. */
 function fillUp(
   copy: VmCopy,
   { rows, amounts, count }: Coming,
@@ -175,7 +175,7 @@ function fillUp(
   return spend(budget, rows.length);
 }
 
-/** Pods that are spread come evenly, one VM after the other in the order of the rows. False: the budget has ended. */
+/** Places spread pods evenly, one VM after the other in the order of the rows. Returns false if the budget ends. */
 export function placeEvenly(copy: VmCopy, { rows, amounts, count }: Coming, budget: WorkBudget): boolean {
   let left = count;
   let open = rows;
@@ -188,7 +188,7 @@ export function placeEvenly(copy: VmCopy, { rows, amounts, count }: Coming, budg
   return true;
 }
 
-/** The fewest pods that cost a VM a place of those that are counted; undefined where it takes too few of them for that. */
+/** The smallest number of pods that costs a VM a counted place; undefined if the VM takes too few of them. */
 function costOf(copy: VmCopy, row: number, amounts: readonly number[], counted: readonly number[]): Cost | undefined {
   const before = placesOn(copy, row, counted);
   if (before === 0) return undefined;

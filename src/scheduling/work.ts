@@ -1,20 +1,20 @@
-/** Work on the VMs of a pool that a release should not get into the way of. Pure. */
+/** Maintenance on the VMs of a pool that a rollout waits for. Pure. */
 import { isDraining, isSkewed } from './nodes.ts';
 import type { Node } from './objects.ts';
 
 export interface VmWork {
   message: string;
-  /** When it counts as over by itself (ms since the epoch). */
+  /** When the work counts as ended (ms since the epoch). */
   until?: number;
 }
 
 /**
- * A VM that has been down for longer is lost, not worked on; and a pool of which no VM came back for so long is not being
- * patched any more: a release must not wait for what nobody does.
+ * A VM that has been down for longer is lost, not under maintenance. A pool without a returning VM for this time is no longer
+ * being patched. A release must not wait for work that nobody does.
  */
 const WORK_MS = 10 * 60_000;
 
-/** VMs that are drained, down or patched; the first kind that there is. */
+/** The first kind of work found: draining, down or patched VMs. */
 export function vmWork(nodes: readonly Node[], now: number): VmWork | undefined {
   const draining = nodes.filter(isDraining);
   if (draining.length > 0) return { message: `${named(draining)} ${areOrIs(draining)} being drained` };
@@ -22,7 +22,7 @@ export function vmWork(nodes: readonly Node[], now: number): VmWork | undefined 
   if (down.length > 0) return { message: `${named(down)} ${areOrIs(down)} not ready`, until: latest(down) };
   const fresh = nodes.filter((node) => turnedAt(node) + WORK_MS > now);
   if (isSkewed(nodes) && fresh.length > 0) {
-    const message = `a patch is under way: VMs run different systems, and ${named(fresh)} became Ready less than ${WORK_MS / 60_000} min ago`;
+    const message = `a patch is in progress: VMs run different systems, and ${named(fresh)} became Ready less than ${WORK_MS / 60_000} min ago`;
     return { message, until: latest(fresh) };
   }
   return undefined;

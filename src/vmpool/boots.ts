@@ -1,4 +1,4 @@
-/** How long the VMs of a pool have run. Pure. */
+/** The uptime of the VMs of a pool. Pure. */
 import type { VmPoolStatus } from '../api/vm-pool.ts';
 import type { Node } from '../scheduling/objects.ts';
 
@@ -7,11 +7,10 @@ export type Boot = NonNullable<VmPoolStatus['oldestBoots']>[number];
 const MAX_BOOTS = 16;
 
 /**
- * The VMs that run longest without a boot, the longest first. A node tells which boot it is in (bootID) but not since
- * when, and its creation is no answer: a VM reboots without a new node, and a condition may turn without a reboot. So
- * the status remembers when each of these boots was first seen by an operator, which outlives the operator's restart.
- * It is a lower bound: the VM has run at least since then. An erased status, or a VM that was not among the longest
- * before, begins anew; nothing is made up.
+ * The VMs with the longest time since their last boot, the longest first. A node reports the ID of its boot (bootID), but
+ * not its time. The creation time does not help: a VM reboots without a new node, and conditions change without a reboot.
+ * So the status stores when an operator first saw each of these boots, which survives a restart of the operator. This is a
+ * lower bound of the uptime. The time starts again if the status is erased, and for a VM that was not in the list.
  */
 export function oldestBoots(known: readonly Boot[] | undefined, nodes: readonly Node[], now: number): Boot[] {
   const before = new Map((known ?? []).map((boot) => [boot.node, boot]));

@@ -1,4 +1,4 @@
-/** The conditions of a pool (see CONDITIONS for what each means). Pure. */
+/** The conditions of a VMPool (CONDITIONS has their meanings). Pure. */
 import type { ConditionDraft } from '../api/conditions.ts';
 import type { NodeCounts } from './figures.ts';
 import type { PoolMembers } from './members.ts';
@@ -41,15 +41,15 @@ function closedNode(node: Node): string {
 function draining(nodes: readonly Node[]): ConditionDraft {
   const leaving = nodes.filter(isDraining).map((node) => node.metadata.name);
   if (leaving.length === 0) {
-    return { type: 'Draining', status: 'False', reason: 'NotDraining', message: 'no VM is cordoned or on its way out' };
+    return { type: 'Draining', status: 'False', reason: 'NotDraining', message: 'no VM is cordoned or being removed' };
   }
-  const message = `cordoned or on their way out: ${listed(leaving)}`;
+  const message = `cordoned or being removed: ${listed(leaving)}`;
   return { type: 'Draining', status: 'True', reason: 'NodesDraining', message };
 }
 
 function skewed(nodes: readonly Node[]): ConditionDraft {
   if (!isSkewed(nodes)) {
-    return { type: 'Skewed', status: 'False', reason: 'NotSkewed', message: 'all VMs run the same' };
+    return { type: 'Skewed', status: 'False', reason: 'NotSkewed', message: 'all VMs run the same versions' };
   }
   const kinds = [
     ['operating systems', countBy(nodes, 'osImage')],
@@ -65,7 +65,12 @@ function skewed(nodes: readonly Node[]): ConditionDraft {
 
 function overlapping(shared: PoolSituation['shared']): ConditionDraft {
   if (shared.length === 0) {
-    return { type: 'Overlapping', status: 'False', reason: 'NotOverlapping', message: 'no other pool has these VMs' };
+    return {
+      type: 'Overlapping',
+      status: 'False',
+      reason: 'NotOverlapping',
+      message: 'no other pool matches these VMs',
+    };
   }
   const pools = listed(shared.map(({ pool, nodes }) => `${pool} (${nodes === 1 ? '1 VM' : `${nodes} VMs`})`));
   return { type: 'Overlapping', status: 'True', reason: 'SharedNodes', message: `shared with ${pools}` };
@@ -79,16 +84,16 @@ function empty(situation: PoolSituation): ConditionDraft {
 }
 
 function whyEmpty({ name, selector }: PoolSituation): string {
-  if (!selector) return `no VM carries a cloud’s label that names the pool ${name}: give spec.nodeSelector`;
+  if (!selector) return `no VM has a cloud label that names the pool ${name}: set spec.nodeSelector`;
   const labels = Object.entries(selector).map(([key, value]) => `${key}=${value}`);
-  return `no VM carries ${labels.toSorted().join(', ')}`;
+  return `no VM has ${labels.toSorted().join(', ')}`;
 }
 
 function vms(count: number): string {
   return count === 1 ? '1 VM is' : `${count} VMs are`;
 }
 
-/** Bounded, and the same in whatever order the VMs come. */
+/** A list of limited length, independent of the order of the VMs. */
 function listed(names: readonly string[]): string {
   const shown = names.toSorted().slice(0, MAX_NAMES);
   const more = names.length - shown.length;

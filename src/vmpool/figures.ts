@@ -1,15 +1,15 @@
-/** The numbers of a pool. Pure; they add up: overhead = capacity − allocatable, waste = allocatable − requested. */
+/** The numbers of a pool: overhead = capacity − allocatable, waste = allocatable − requested. Pure. */
 import { isDraining, isOpen } from '../scheduling/nodes.ts';
 import type { Node, PlacedPod } from '../scheduling/objects.ts';
 import type { Resources } from '../scheduling/quantity.ts';
 import { subtractResources } from '../scheduling/quantity.ts';
 
-/** Each VM is in one of the three, so that they make the total. */
+/** Each VM is in exactly one of the three states. */
 export interface NodeCounts {
   total: number;
   /** Ready, and open to new pods. */
   ready: number;
-  /** On their way out, whether or not their kubelet still answers. */
+  /** VMs that are being removed, whether their kubelet still answers or not. */
   draining: number;
   /** All others. */
   notReady: number;
@@ -27,7 +27,7 @@ export interface PoolFigures {
   capacity: Resources;
   allocatable: Resources;
   overhead: Resources;
-  /** Left out where not all pods are known: half of them would make wrong numbers. */
+  /** Absent if not all pods are known, because partial numbers would be wrong. */
   use?: PoolUse;
 }
 
@@ -58,7 +58,7 @@ function countNodes(nodes: readonly Node[]): NodeCounts {
 
 const COUNTED = ['cpu', 'memory', 'pods'] as const;
 
-/** In place: it runs over every pod of a pool. */
+/** Adds in place, because it runs for every pod of a pool. */
 function sum<T>(all: readonly T[], resourcesOf: (one: T) => Resources): Record<(typeof COUNTED)[number], number> {
   const total = { cpu: 0, memory: 0, pods: 0 };
   for (const one of all) {

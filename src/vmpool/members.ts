@@ -1,12 +1,12 @@
-/** Which VMs are whose, of all pools at once. Pure. */
+/** The VMs of all pools. Pure. */
 import type { VmPool } from '../api/vm-pool.ts';
 import type { Node } from '../scheduling/objects.ts';
 import { labelNames, matchesSelector, POOL_LABELS, selectorBy } from '../scheduling/select.ts';
 
 export interface PoolMembers {
-  /** Undefined while no cloud's label names the pool. */
+  /** Undefined while no cloud label names the pool. */
   selector: Readonly<Record<string, string>> | undefined;
-  /** Names: what else there is to a node changes more often than whose it is. */
+  /** Only names, because other fields of a node change more often than its pool. */
   nodes: readonly string[];
 }
 
@@ -23,14 +23,14 @@ export function poolMembers(pools: readonly VmPool[], nodes: readonly Node[]): M
 }
 
 function namesOf(nodes: readonly Node[], selector: Readonly<Record<string, string>>): string[] {
-  // As matchesSelector; of thousands of nodes.
+  // Like matchesSelector, but fast for thousands of nodes.
   const labels = Object.entries(selector);
   return nodes
     .filter(({ metadata }) => labels.every(([key, value]) => metadata.labels[key] === value))
     .map(({ metadata }) => metadata.name);
 }
 
-/** The other pools that match VMs of this one, and how many they share. */
+/** The other pools that match VMs of this one, with the number of shared VMs. */
 export function sharedMembers(
   name: string,
   members: ReadonlyMap<string, PoolMembers>,
@@ -43,7 +43,7 @@ export function sharedMembers(
     .toSorted((a, b) => (a.pool < b.pool ? -1 : 1));
 }
 
-/** Whether a node is, or may have just become, one of the pool's: by any of the clouds' labels, whichever is in use. */
+/** Whether a node belongs to the pool, or may have just joined it, by any of the cloud labels. */
 export function mayBelong({ metadata, spec }: VmPool, node: Node): boolean {
   if (spec.nodeSelector) return matchesSelector(node, spec.nodeSelector);
   return POOL_LABELS.some((label) => node.metadata.labels[label] === metadata.name);

@@ -1,4 +1,4 @@
-// A pool's status is made of its VMs and of what runs on them, and its numbers add up.
+// The status of a pool is computed from its VMs and their pods, and its numbers add up.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { LABEL } from '../api/meta.ts';
@@ -30,7 +30,7 @@ function statusOf({ pool = prod, others = [], nodes = [], pods = [], now = NOW }
     { pool, members, nodeOf: nodeOf(nodes), podsOn: (node) => pods.filter(({ nodeName }) => nodeName === node) },
     now,
   );
-  // Whatever comes out, the API server takes.
+  // The API server must accept every result.
   expect(vmPoolStatus.parse(status)).toEqual(status);
   return status;
 }
@@ -110,7 +110,7 @@ describe('numbers', () => {
     );
   });
 
-  test('of pods are left out where not all pods are known', () => {
+  test('of pods are absent if not all pods are known', () => {
     const nodes = [vm('a', { labels })];
     const status = poolStatus({ pool: prod, members: poolMembers([prod], nodes), nodeOf: nodeOf(nodes) }, NOW);
     const ofPods = ['pods', 'requested', 'limits', 'waste', 'density', 'releases', 'cpuRequested', 'memoryRequested'];
@@ -118,7 +118,7 @@ describe('numbers', () => {
     expect(status).toMatchObject({ readyNodes: '1/1', allocatable: { cpu: '4' } });
   });
 
-  test('of an empty pool are zero, and nothing is divided by it', () => {
+  test('of an empty pool are zero, without a division by zero', () => {
     const status = statusOf({});
     expect(status).toMatchObject({ readyNodes: '0/0', pods: 0, capacity: { cpu: '0', memory: '0', pods: '0' } });
     for (const field of ['density', 'cpuRequested', 'os', 'kubelet']) expect(status).not.toHaveProperty(field);
@@ -147,7 +147,7 @@ describe('the VMs', () => {
     });
   });
 
-  test('are counted by what they run, the most frequent first', () => {
+  test('are counted by version, the most frequent first', () => {
     const trixie = { osImage: 'Debian GNU/Linux 13 (trixie)', kernelVersion: '6.12.1', kubeletVersion: 'v1.36.4' };
     const nodes = [
       vm('a', { labels, info: { ...trixie, architecture: 'arm64' } }),
@@ -175,7 +175,7 @@ describe('the VMs', () => {
     });
   });
 
-  test('lists stay bounded in a pool of any size', () => {
+  test('lists have a limited length in a pool of any size', () => {
     const nodes = Array.from({ length: 200 }, (_, index) => {
       const zoned = { ...labels, 'topology.kubernetes.io/zone': `zone-${index}` };
       return vm(`n${index}`, { labels: zoned, info: { kernelVersion: `6.${index}`, bootID: `boot-${index}` } });
@@ -186,7 +186,7 @@ describe('the VMs', () => {
     expect(JSON.stringify(status).length).toBeLessThan(20_000);
   });
 
-  test('a boot is remembered from when it was first seen, and another boot begins anew', () => {
+  test('the status keeps when a boot was first seen, and a new boot starts a new time', () => {
     const nodes = (...boots: string[]) => boots.map((bootID, index) => vm(`n${index}`, { labels, info: { bootID } }));
     const first = statusOf({ nodes: nodes('1', '1', '') });
     expect(first.oldestBoots).toEqual([
@@ -202,8 +202,8 @@ describe('the VMs', () => {
   });
 });
 
-describe('what runs on them', () => {
-  test('is told by release and version', () => {
+describe('the releases on the VMs', () => {
+  test('are listed by release and version', () => {
     const pods = [
       placedPod('a', '1', ofRelease('web', '1.1')),
       placedPod('a', '2', ofRelease('web', '1.0')),
@@ -232,27 +232,27 @@ describe('what runs on them', () => {
 describe('the label of a cloud', () => {
   const key = 'karpenter.sh/nodepool';
 
-  test('that was found is kept when the pool is scaled to zero, and said to be missed', () => {
+  test('is kept when the pool is scaled to zero, and named in the message', () => {
     const pool = vmPool('prod');
     const found = statusOf({ pool, nodes: [vm('a', { labels: { [key]: 'prod' } })] });
     expect(found.poolLabel).toBe(key);
     const empty = statusOf({ pool: { ...pool, status: found } });
     expect(empty.poolLabel).toBe(key);
-    expect(condition(empty, 'Empty')).toEqual(['True', 'NoNodes', 'no VM carries karpenter.sh/nodepool=prod']);
+    expect(condition(empty, 'Empty')).toEqual(['True', 'NoNodes', 'no VM has karpenter.sh/nodepool=prod']);
   });
 
-  test('is not spoken of where a selector is given or none is found', () => {
+  test('is absent with a selector, or if none is found', () => {
     expect(statusOf({ nodes: [vm('a', { labels })] })).not.toHaveProperty('poolLabel');
     const unknown = statusOf({ pool: vmPool('prod') });
     expect(unknown).not.toHaveProperty('poolLabel');
     expect(condition(unknown, 'Empty')[2]).toBe(
-      'no VM carries a cloud’s label that names the pool prod: give spec.nodeSelector',
+      'no VM has a cloud label that names the pool prod: set spec.nodeSelector',
     );
   });
 });
 
 describe('conditions', () => {
-  test('of a pool that is well', () => {
+  test('of a healthy pool', () => {
     const status = statusOf({ nodes: [vm('a', { labels }), vm('b', { labels })] });
     expect(status.conditions?.map(({ type, status: is, reason }) => [type, is, reason])).toEqual([
       ['Ready', 'True', 'NodesReady'],
@@ -266,8 +266,8 @@ describe('conditions', () => {
 
   test('of a pool without VMs', () => {
     const status = statusOf({});
-    expect(condition(status, 'Ready')).toEqual(['False', 'NoNodes', 'no VM carries pool=prod']);
-    expect(condition(status, 'Empty')).toEqual(['True', 'NoNodes', 'no VM carries pool=prod']);
+    expect(condition(status, 'Ready')).toEqual(['False', 'NoNodes', 'no VM has pool=prod']);
+    expect(condition(status, 'Empty')).toEqual(['True', 'NoNodes', 'no VM has pool=prod']);
   });
 
   test('name the VMs that are not ready or draining, a few of them', () => {
@@ -278,10 +278,10 @@ describe('conditions', () => {
       'NodesNotReady',
       '1 of 9 VMs are ready for pods; not ready: b (draining), n0, n1, n2, n3 and 3 more',
     ]);
-    expect(condition(status, 'Draining')).toEqual(['True', 'NodesDraining', 'cordoned or on their way out: b']);
+    expect(condition(status, 'Draining')).toEqual(['True', 'NodesDraining', 'cordoned or being removed: b']);
   });
 
-  test('say what the VMs differ in', () => {
+  test('name the differences of the VMs', () => {
     const info = { kernelVersion: '6.12.1', kubeletVersion: 'v1.36.4' };
     const status = statusOf({ nodes: [vm('a', { labels }), vm('b', { labels }), vm('c', { labels, info })] });
     expect(condition(status, 'Skewed')).toEqual([
@@ -291,7 +291,7 @@ describe('conditions', () => {
     ]);
   });
 
-  test('tell both of two pools that they share VMs', () => {
+  test('report shared VMs for both pools', () => {
     const nodes = [vm('a', { labels: { ...labels, app: 'x' } }), vm('b', { labels: { ...labels, app: 'x' } })];
     const other = vmPool('apps', { nodeSelector: { app: 'x' } });
     expect(condition(statusOf({ nodes, others: [other] }), 'Overlapping')).toEqual([
@@ -306,7 +306,7 @@ describe('conditions', () => {
     ]);
   });
 
-  test('keep the time of their last turn', () => {
+  test('keep the time of their last transition', () => {
     const nodes = [vm('a', { labels })];
     const first = statusOf({ nodes });
     const pool = { ...prod, status: first };
@@ -319,7 +319,7 @@ describe('conditions', () => {
   });
 });
 
-describe('what may not wait to be written', () => {
+describe('changes that must be written at once', () => {
   const nodes = [vm('a', { labels }), vm('b', { labels })];
   const before = statusOf({ nodes });
   const pool = { ...prod, status: before };
@@ -335,7 +335,7 @@ describe('what may not wait to be written', () => {
     expect(hasTurned(before, statusOf({ pool, ...world }))).toBe(expected);
   });
 
-  test('a status that was erased', () => {
+  test('an erased status', () => {
     expect(hasTurned(undefined, before)).toBe(true);
   });
 });

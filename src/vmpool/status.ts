@@ -1,4 +1,4 @@
-/** The status of a VMPool: a projection of its VMs and of what runs on them. Pure. */
+/** The status of a VMPool, computed from its VMs and their pods. Pure. */
 import { LABEL } from '../api/meta.ts';
 import type { Tenants, VmPool, VmPoolStatus } from '../api/vm-pool.ts';
 import { conditionIs, withConditions } from '../api/conditions.ts';
@@ -16,14 +16,14 @@ import { countBy, shortForm } from './versions.ts';
 
 export interface VmPoolView {
   pool: VmPool;
-  /** Of all pools (poolMembers). */
+  /** The members of all pools (poolMembers). */
   members: ReadonlyMap<string, PoolMembers>;
   nodeOf: (name: string) => Node | undefined;
-  /** What takes room on a node, whosever. Left out where not everybody's pods are known. */
+  /** The pods on a node, of any owner. Absent if not all pods are known. */
   podsOn?: (node: string) => readonly PlacedPod[];
 }
 
-/** The status, and the numbers that it is made of, for metrics. */
+/** The status, and its numbers for metrics. */
 export interface PoolOutcome {
   status: VmPoolStatus;
   figures: PoolFigures;
@@ -31,11 +31,11 @@ export interface PoolOutcome {
 
 const ZONE = 'topology.kubernetes.io/zone';
 const GIB = 2 ** 30;
-/** What the API takes of the lists. */
+/** Limits of the API for the lists. */
 const MAX_ZONES = 32;
 const MAX_RELEASES = 128;
 const MAX_VERSIONS = 8;
-/** In the column: the first ones tell enough. */
+/** Maximum number of tenants in the printer column. */
 const MAX_TENANTS = 4;
 
 export function poolStatus(view: VmPoolView, now: number): VmPoolStatus {
@@ -69,7 +69,7 @@ export function poolOutcome({ pool, members, nodeOf, podsOn }: VmPoolView, now: 
   return { status, figures };
 }
 
-/** More than numbers that go up and down with the pods: what may not wait to be written. */
+/** Whether the change must be written at once, unlike numbers that change with the pods. */
 export function hasTurned(before: VmPoolStatus | undefined, after: VmPoolStatus): boolean {
   const counts = ['total', 'ready', 'draining', 'notReady'] as const;
   return (

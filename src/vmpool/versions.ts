@@ -1,4 +1,4 @@
-/** What VMs run, and how many of them. Pure. */
+/** Versions on VMs, with the number of VMs. Pure. */
 import type { Node, NodeInfo } from '../scheduling/objects.ts';
 
 export interface Counted {
@@ -6,11 +6,11 @@ export interface Counted {
   nodes: number;
 }
 
-/** What the API takes of one text, and of one list. */
+/** Limits of the API for one string and for one list. */
 const MAX_NAME = 256;
 const MAX_KINDS = 16;
 
-/** The most frequent first. A VM that has not reported yet counts nowhere. */
+/** The most frequent first. A VM that has not reported yet is not counted. */
 export function countBy(nodes: readonly Node[], field: keyof NodeInfo): Counted[] {
   const reported = nodes.map(({ info }) => info[field].slice(0, MAX_NAME)).filter((name) => name !== '');
   return [...Map.groupBy(reported, (name) => name)]
@@ -19,7 +19,7 @@ export function countBy(nodes: readonly Node[], field: keyof NodeInfo): Counted[
     .slice(0, MAX_KINDS);
 }
 
-/** For a column: the most frequent one, and how many others there are. */
+/** For a printer column: the most frequent version, and the number of others. */
 export function shortForm([first, ...others]: readonly Counted[]): string | undefined {
   if (!first) return undefined;
   return others.length === 0 ? first.name : `${first.name} +${others.length}`;

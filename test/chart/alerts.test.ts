@@ -57,7 +57,7 @@ const CASES: Readonly<Record<string, Case>> = {
     quiet: '10m',
     fires: '11m',
     labels: { ...OPS, pod: 'a' },
-    says: { description: 'Lists or watches of a fail. What it knows may be old.' },
+    says: { description: 'Lists or watches of a fail. Its caches may be outdated.' },
     well: { [`apprelease_cache_errors_total{${POD}}`]: '0+1x3 3+0x90' },
   },
   AppReleaseQueueSlow: {
@@ -70,7 +70,7 @@ const CASES: Readonly<Record<string, Case>> = {
     fires: '16m',
     labels: OPS,
     says: {
-      description: 'One in a hundred waits for 29.8s or longer. Raise --workers, or look at the API server.',
+      description: 'One in a hundred waits for 29.8s or longer. Raise --workers, or check the API server.',
     },
     well: {
       [`workqueue_queue_duration_seconds_bucket{name="apprelease",${POD},le="10"}`]: '0+10x90',
@@ -97,7 +97,7 @@ const CASES: Readonly<Record<string, Case>> = {
     quiet: '15m',
     fires: '16m',
     labels: { ...OPS, outcome: 'Unavailable' },
-    says: { summary: 'Registries cannot be asked: Unavailable.' },
+    says: { summary: 'Requests to registries fail: Unavailable.' },
     well: {
       [`apprelease_registry_resolutions_total{outcome="resolved",${POD}}`]: '0+1x90',
       [`apprelease_registry_resolutions_total{outcome="NotFound",${POD}}`]: '0+1x90',

@@ -92,7 +92,7 @@ test.each<[Values, string]>([
   [{ metrics: { port: 8081 } }, '8081 is the port of the health checks'],
   [
     { metrics: { serviceMonitor: { enabled: true }, podMonitor: { enabled: true } } },
-    'would scrape everything twice: enable one of them',
+    'would scrape the metrics twice: enable only one of them',
   ],
   [{ metrics: { enabled: false, podMonitor: { enabled: true } } }, 'need metrics.enabled=true'],
 ])('refuses %j', async (given, message) => {

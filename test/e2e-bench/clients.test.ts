@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeObject, Resource } from '../../src/kube/types.ts';
 import { pool } from '../integration/release-objects.ts';
 import { startAsker, timesTo, type Asker } from '../e2e/asker.ts';
-import { POOLS, SERVICES, web } from '../e2e/releases.ts';
+import { POOLS, SERVICE_NAMES, web } from '../e2e/releases.ts';
 import { api, test, type World } from '../e2e/world.ts';
 
 const ROUNDS = 10;
@@ -32,17 +32,17 @@ test('warm rollbacks over three pools', { timeout: 1_800_000 }, async ({ world }
   };
   await world.apply(await web(world, '1.0.0', changes));
   await world.released('1.0.0');
-  const before = await selectors(world, SERVICES);
+  const before = await selectors(world, SERVICE_NAMES);
   await createBare(world, before);
   await world.apply(await web(world, '2.0.0', changes));
   await world.released('2.0.0');
-  const asker = await startAsker(world, { ...SERVICES, ...BARE });
+  const asker = await startAsker(world, { ...SERVICE_NAMES, ...BARE });
 
   for (let round = 1; round <= ROUNDS; round += 1) {
     await world.until('a warm standby in each pool', async () =>
       ((await world.status()).pools ?? []).every(({ rollback }) => rollback?.readiness === 'Warm'),
     );
-    const after = await selectors(world, SERVICES);
+    const after = await selectors(world, SERVICE_NAMES);
     await flip(world, after);
     await hear(asker, Object.keys(BARE), '2.0.0');
     await sleep(QUIET_MS);

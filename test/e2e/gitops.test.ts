@@ -170,7 +170,7 @@ describe.concurrent('the actions', () => {
     await app.becomes('Healthy', /2\.0\.0/);
 
     await app.run('rollback');
-    await app.becomes('Suspended', /^wants 2\.0\.0, runs 1\.0\.0 by web-.*asked for in Argo CD/);
+    await app.becomes('Suspended', /^wants 2\.0\.0, runs 1\.0\.0 by web-.*requested in Argo CD/);
     expect(await served(world)).toEqual(['1.0.0', '1.0.0']);
     await app.run('retry');
     await app.becomes('Suspended', /into stage production/);

@@ -1,4 +1,4 @@
-// The bench measures every part, here with little of everything. Whether its aims are met is for `make bench`.
+// The bench measures every part, here with small numbers. `make bench` shows whether its aims are met.
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';

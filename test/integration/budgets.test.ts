@@ -1,4 +1,4 @@
-// What a drain may take: one PodDisruptionBudget for each pool and revision that serves, moved around the switch.
+// Limits for drains: one PodDisruptionBudget for each pool and serving revision, moved around the switch.
 import { describe, expect } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
 import { BUDGETS } from '../../src/controller/kinds/budgets.ts';
@@ -20,7 +20,7 @@ async function budgetsAre(world: World, names: readonly string[], timeoutMs?: nu
   }, timeoutMs);
 }
 
-/** Evicts a pod as a drain does; what the API server says. */
+/** Evicts a pod as a drain does; returns the answer of the API server. */
 async function evict(world: World, pod: string): Promise<string> {
   const body = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: pod, namespace: world.namespace } };
   const path = `/api/v1/namespaces/${world.namespace}/pods/${pod}/eviction`;
@@ -30,7 +30,7 @@ async function evict(world: World, pod: string): Promise<string> {
     .catch((error: unknown) => String(error));
 }
 
-/** Of each pod: its revision, and what it asks of those who take VMs away. */
+/** For each pod: its revision, and its annotations for autoscalers of VMs. */
 async function holds(world: World): Promise<string[]> {
   return (await world.list(PODS))
     .map(({ metadata }) => {
@@ -46,7 +46,7 @@ async function holds(world: World): Promise<string[]> {
     .toSorted();
 }
 
-/** The fewest pods that were ready at any look while something went on. */
+/** The minimum number of ready pods during an action. */
 async function fewestReady(world: World, work: () => Promise<void>): Promise<number> {
   const state = { done: false, fewest: Number.POSITIVE_INFINITY };
   async function look(): Promise<void> {
@@ -64,7 +64,9 @@ async function fewestReady(world: World, work: () => Promise<void>): Promise<num
 }
 
 describe.concurrent('PodDisruptionBudgets', () => {
-  test('are of what serves, before and after a switch and a rollback; no pod ever has two', async ({ world }) => {
+  test('exist for the serving revision, before and after a switch and a rollback; no pod ever has two', async ({
+    world,
+  }) => {
     const changes = { stages: oneStage, rollback: { warmFor: '5m', drain: '100ms' } };
     await world.apply(release(await world.image('1.0'), changes));
     await world.released('1.0');
@@ -73,7 +75,7 @@ describe.concurrent('PodDisruptionBudgets', () => {
     await world.apply(release(await world.image('2.0'), changes));
     await world.released('2.0');
     await budgetsAre(world, [objectName('web', 'prod-a', 2)]);
-    // The new one's came before the switch.
+    // The budget of the new revision existed before the switch.
     const writes = world.operator.writes.map(({ verb, resource, name }) => `${verb} ${resource} ${name}`);
     const made = writes.indexOf(`create poddisruptionbudgets ${objectName('web', 'prod-a', 2)}`);
     expect(made).toBeGreaterThan(-1);
@@ -85,10 +87,10 @@ describe.concurrent('PodDisruptionBudgets', () => {
       expect(spec).toMatchObject({ maxUnavailable: '25%', unhealthyPodEvictionPolicy: 'AlwaysAllow' });
   });
 
-  test('let one pod go at a time, and all that are not ready', async ({ world }) => {
+  test('allow the eviction of one pod at a time, and of all pods that are not ready', async ({ world }) => {
     const stages = [{ name: 'production', pools: [pool('prod-a', 3)] }];
     const image = await world.image('1.0');
-    // What replaces an evicted pod is not ready before the second eviction is answered.
+    // The replacement of an evicted pod is not ready before the answer to the second eviction.
     const slow = template(image, { 'sim.apprelease.dev/start-delay': '5s' });
     await world.apply(release(image, { stages, template: slow, disruption: { maxUnavailable: 1 } }));
     await world.released('1.0');
@@ -109,7 +111,7 @@ describe.concurrent('PodDisruptionBudgets', () => {
     expect(await evict(world, third?.name ?? '')).toBe('evicted');
   });
 
-  test('are not made where a drain would wait for ever, or where a user has one', async ({ world }) => {
+  test('are not created if a drain would wait forever, or if a user has one', async ({ world }) => {
     await world.apply(
       release(await world.image('1.0'), { stages: [{ name: 'production', pools: [pool('prod-a', 1)] }] }),
     );
@@ -128,7 +130,7 @@ describe.concurrent('PodDisruptionBudgets', () => {
     await budgetsAre(world, [objectName('web', 'prod-a', 1)]);
   });
 
-  test('are put back, and go with the release', async ({ world }) => {
+  test('are restored, and removed with the release', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     await budgetsAre(world, [objectName('web', 'prod-a', 1)]);
@@ -140,11 +142,11 @@ describe.concurrent('PodDisruptionBudgets', () => {
     await world.remove(BUDGETS, objectName('web', 'prod-a', 1));
     await budgetsAre(world, [objectName('web', 'prod-a', 1)]);
     await world.kubectl('delete', 'apprelease', 'web');
-    // The garbage collector takes note of new kinds every half a minute.
+    // The garbage collector discovers new kinds every 30 s.
     await budgetsAre(world, [], 90_000);
   });
 
-  test('those who take VMs away are asked to wait while a version rolls, and no longer', async ({ world }) => {
+  test('autoscalers of VMs are asked to wait only while a version rolls out', async ({ world }) => {
     const changes = { stages: oneStage, disruption: { holdVMs: true } };
     await world.apply(release(await world.image('1.0'), changes));
     await world.released('1.0');
@@ -163,7 +165,7 @@ describe.concurrent('PodDisruptionBudgets', () => {
     });
   });
 
-  test('VMs that are replaced one by one end with every pod on the new ones, and never with too few', async ({
+  test('when VMs are replaced one by one, all pods move to the new ones, and never too few are ready', async ({
     world,
     onTestFinished,
   }) => {

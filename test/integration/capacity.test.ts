@@ -1,4 +1,4 @@
-// A pool is entered when its VMs have room and nobody works on them; else it waits, and says for what.
+// A version enters a pool when its VMs have room and nobody works on them; otherwise it waits, and says why.
 import { expect, onTestFinished } from 'vitest';
 import { VM_POOLS } from '../../src/controller/kinds/api-kinds.ts';
 import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
@@ -12,14 +12,14 @@ import type { Spec } from './release-objects.ts';
 import { release } from './release-objects.ts';
 import { objectName } from '../../src/release/record/names.ts';
 
-/** One after the other: the operator of each looks after every namespace. */
+/** The tests run one after the other, because each operator watches all namespaces. */
 const test = base.extend<{ wide: World }>({
   wide: async ({ images }, use) => {
     await withWorld(images, use, true);
   },
 });
 
-/** VMs with 4 CPUs each that nothing else is put on; they go with the test. */
+/** VMs with 4 CPUs each, for this test only; removed after the test. */
 async function makeVms(world: World, count: number, name = world.namespace): Promise<string[]> {
   const names = await addNodes(cluster, { name, count, labels: { 'example.com/vms': world.namespace } });
   onTestFinished(async () => {
@@ -28,7 +28,7 @@ async function makeVms(world: World, count: number, name = world.namespace): Pro
   return names;
 }
 
-/** Pods of 1500m CPU: two find room on a VM. */
+/** Pods of 1500m CPU: a VM has room for two. */
 async function big(world: World, version: string, replicas: number, changes: Partial<Spec> = {}): Promise<Spec> {
   const pools = [{ name: 'prod-a', replicas, nodeSelector: { 'example.com/vms': world.namespace } }];
   const rollback = { warmFor: '5m', drain: '100ms' };
@@ -53,7 +53,7 @@ async function makePool(name: string, spec: VmPoolSpec): Promise<void> {
   );
 }
 
-test('a version that finds no room waits before anything is touched, and goes on when a VM comes', async ({
+test('a version without room waits before anything changes, and continues when a VM is added', async ({
   wide: world,
 }) => {
   await makeVms(world, 1);
@@ -62,7 +62,7 @@ test('a version that finds no room waits before anything is touched, and goes on
   await world.apply(await big(world, '2.0', 2));
   const { message } = await world.conditionIs('CapacityAvailable', { status: 'False', reason: 'NoCapacity' });
   expect(message).toMatch(
-    /^pool prod-a has room for 0 of 2 new pods: 1 of 1 VMs take them; each asks for 1500m CPU; spec\.capacity: Proceed .* cluster autoscaler/,
+    /^pool prod-a has room for 0 of 2 new pods: 1 of 1 VMs take them; each pod requests 1500m CPU; spec\.capacity: Proceed .* cluster autoscaler/,
   );
   await world.conditionIs('Ready', { status: 'False', reason: 'NoCapacity' });
   await world.conditionIs('Stalled', { status: 'False' });
@@ -103,7 +103,7 @@ test('a rollback never waits for room', async ({ wide: world }) => {
   await world.rollbackIs('back', 'Complete', 'True');
 });
 
-test('the standby gives way when what is served needs the room, as when a VM is drained', async ({ wide: world }) => {
+test('the standby is removed when serving pods need the room, for example after a drain', async ({ wide: world }) => {
   const [first = ''] = await makeVms(world, 2);
   await world.apply(await big(world, '1.0', 2));
   await world.released('1.0');
@@ -116,13 +116,11 @@ test('the standby gives way when what is served needs the room, as when a VM is 
     expect(pods.filter(({ revision, ready }) => revision === 2 && ready)).toHaveLength(2);
     expect(pods.filter(({ revision }) => revision === 1)).toEqual([]);
   });
-  // The VM that is left has the images.
+  // The remaining VM has the images.
   await world.poolIs('prod-a', { rollback: expect.objectContaining({ readiness: 'Cached' }) as never });
 });
 
-test('a VM that is being drained keeps versions out until it is back, and no rollback comes of it', async ({
-  wide: world,
-}) => {
+test('a draining VM keeps versions out until it is back, and causes no rollback', async ({ wide: world }) => {
   const [first = ''] = await makeVms(world, 2);
   await world.apply(await big(world, '1.0', 1));
   await world.released('1.0');
@@ -135,7 +133,7 @@ test('a VM that is being drained keeps versions out until it is back, and no rol
   await world.released('2.0');
 });
 
-test('so does one that is not ready', async ({ wide: world }) => {
+test('a VM that is not ready keeps versions out too', async ({ wide: world }) => {
   const [first = ''] = await makeVms(world, 2);
   await world.apply(await big(world, '1.0', 1));
   await world.released('1.0');
@@ -147,7 +145,7 @@ test('so does one that is not ready', async ({ wide: world }) => {
   await world.released('2.0');
 });
 
-test('a pool without a nodeSelector is the VMPool of its name; until there is one nothing runs', async ({
+test('a pool without a nodeSelector uses the VMPool of its name; without that VMPool nothing runs', async ({
   wide: world,
 }) => {
   const name = world.namespace;

@@ -1,4 +1,4 @@
-// The Helm chart on a real API server: installed, upgraded, uninstalled with releases left, installed again.
+// The Helm chart on a real API server: install, upgrade, uninstall without the releases, install again.
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -50,7 +50,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true });
 });
 
-/** Where only pods may run that are fit for the restricted standard. */
+/** A namespace that enforces the restricted Pod Security Standard. */
 async function createNamespace(name: string): Promise<void> {
   await cluster.kubectl(['create', 'namespace', name]);
   await cluster.kubectl(['label', 'namespace', name, 'pod-security.kubernetes.io/enforce=restricted']);
@@ -64,7 +64,7 @@ function uninstall(name = NAME, namespace = NAMESPACE): Promise<string> {
   return helm.run(['uninstall', name, `--namespace=${namespace}`, '--wait', '--timeout=60s']);
 }
 
-/** The operator with the flags of its Deployment and the rights of its service account; simulated nodes run nothing. */
+/** The operator with the flags of its Deployment and the rights of its service account, because simulated nodes run nothing. */
 async function startOperator(name = NAME, namespace = NAMESPACE): Promise<OperatorProcess> {
   const jsonpath = '--output=jsonpath={.spec.template.spec.containers[0].args}';
   const args = await cluster.kubectl(['get', 'deployment', name, `--namespace=${namespace}`, jsonpath]);
@@ -74,7 +74,7 @@ async function startOperator(name = NAME, namespace = NAMESPACE): Promise<Operat
   return startOperatorProcess(cluster, { kubeconfig, flags, env: { POD_NAMESPACE: namespace } });
 }
 
-/** What an operator that has come back must not touch: Deployments as they are wanted, and the pods themselves. */
+/** The objects that a returning operator must not change: specs of Deployments, and pods. */
 async function running({ admin, namespace }: ProcessWorld): Promise<unknown> {
   const deployments = await admin.list(DEPLOYMENTS, { namespace });
   const pods = await admin.list(PODS, { namespace });
@@ -88,7 +88,7 @@ async function categories(): Promise<string> {
   return cluster.kubectl(['get', 'crd', `appreleases.${GROUP}`, '--output=jsonpath={.spec.names.categories}']);
 }
 
-/** The chart as a version before it might have been: its CRDs know less. */
+/** The chart in a possible earlier version, with fewer fields in its CRDs. */
 async function olderChart(): Promise<string> {
   const older = join(dir, NAME);
   await cp(chart, older, { recursive: true });
@@ -116,18 +116,18 @@ describe('the life of a release', () => {
 
   test('installs the CRDs and an operator that releases', async () => {
     const notes = await install('install', { extraArgs: QUICK_LEASE }, await olderChart());
-    expect(notes).toContain('looks after every namespace');
+    expect(notes).toContain('watches every namespace');
     expect(notes).not.toContain('WARNING');
     expect(await categories()).toBe('');
     operator = await startOperator();
     world = await createProcessWorld(cluster);
-    // Until the API server knows the kind that the tenants policy goes by.
+    // Wait until the API server knows the kind that the tenants policy uses.
     await world.until('the AppRelease', () => world.apply(release(IMAGE)).then(() => true));
     await world.released('1.0');
     before = await running(world);
   });
 
-  test('its notes show steps that the API server takes', async () => {
+  test('the API server accepts the steps in its notes', async () => {
     const notes = await helm.run(['get', 'notes', NAME, `--namespace=${NAMESPACE}`]);
     const steps = [...notes.matchAll(/<<'YAML'\n([\s\S]*?)\n *YAML/g)].map(([, text = '']) => text);
     expect(steps).toHaveLength(2);
@@ -157,7 +157,7 @@ describe('the life of a release', () => {
     expect(operator.log().find(({ msg }) => msg === 'started')).toMatchObject({ config: { workers: 4 } });
   });
 
-  test('leaves the CRDs, the AppReleases and what they run when it is uninstalled', async () => {
+  test('leaves the CRDs, the AppReleases and their workloads when it is uninstalled', async () => {
     expect(await operator.stop()).toBe(0);
     const said = await uninstall();
     for (const name of CRDS) expect(said).toContain(name);
@@ -171,7 +171,7 @@ describe('the life of a release', () => {
     expect(await running(world)).toEqual(before);
   });
 
-  test('is not installed under another name by mistake, but when asked to', async () => {
+  test('is installed under another name only with --take-ownership', async () => {
     const other = ['install', 'other', chart, '--namespace=shop-operator'];
     await expect(helm.run(other)).rejects.toThrow('invalid ownership metadata');
     await helm.run([...other, '--take-ownership']);
@@ -180,7 +180,7 @@ describe('the life of a release', () => {
     await cluster.kubectl(['annotate', 'crd', ...CRDS, `meta.helm.sh/release-namespace=${NAMESPACE}`, '--overwrite']);
   });
 
-  test('is installed again, and takes them over without a restart of any pod', async () => {
+  test('is installed again, and takes over the objects without a restart of any pod', async () => {
     await install('install', { extraArgs: QUICK_LEASE });
     operator = await startOperator();
     await operator.says('leads');
@@ -216,21 +216,21 @@ describe('some namespaces, without Secrets', () => {
     await uninstall(name, name);
   });
 
-  test('are looked after, all of them, and no other', async () => {
+  test('are all watched, and no others', async () => {
     for (const world of worlds) await world.apply(release(IMAGE));
     const [first, second, other] = worlds;
     await first?.released('1.0');
     await second?.released('1.0');
     const { items } = (await other?.admin.list(APP_RELEASES, { namespace: other.namespace })) ?? { items: [] };
     expect(items.map(({ status }) => status)).toEqual([undefined]);
-    // But what a slow machine may cause.
-    const renewal = 'the lease could not be taken or renewed';
+    // Except for errors that a slow machine may cause.
+    const renewal = 'cannot acquire or renew the lease';
     const problems = operator.log().filter(({ level, msg }) => ['error', 'warn'].includes(level) && msg !== renewal);
     expect(problems).toEqual([]);
     expect((await operator.health('/readyz'))[0]).toBe(200);
   });
 
-  test('are where its rights end; nodes it sees', async () => {
+  test('limit its rights; it can read nodes', async () => {
     const [inside = '', , outside = ''] = worlds.map(({ namespace }) => namespace);
     const can = async (namespace: string, verb: string, resource: string) => {
       const poster = createPoster(cluster, namespace);
@@ -249,13 +249,13 @@ describe('some namespaces, without Secrets', () => {
   });
 });
 
-/** The commands of the chart's README, as they stand there. */
+/** The commands of the chart's README. */
 describe('the README', () => {
   test('has commands that work, one after the other', async () => {
     const text = await readFile(join(chart, 'README.md'), 'utf8');
     const commands = [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, command = '']) => command);
     expect(commands.length).toBeGreaterThan(5);
-    // Its reader begins with a cluster that has none of this.
+    // Start with an empty cluster, like a reader.
     await cluster.kubectl(['delete', 'crd', '--ignore-not-found', ...CRDS]);
     await cluster.kubectl(['delete', 'namespace', '--ignore-not-found', 'shop']);
     for (const command of commands) await shell(command);
@@ -263,7 +263,7 @@ describe('the README', () => {
     await uninstall('shop-operator', 'shop-operator');
   }, 300_000);
 
-  /** As a reader would type them, but for `helm test`: simulated nodes run no containers. */
+  /** Runs the commands as a reader would, except `helm test`, because simulated nodes run no containers. */
   async function shell(script: string): Promise<void> {
     const env = {
       ...process.env,
@@ -277,13 +277,13 @@ describe('the README', () => {
   }
 });
 
-/** The API server's word on objects that it then does not store; a field that it does not know is an error. */
+/** Validates objects on the API server without storing them; an unknown field is an error. */
 function dryRun(verb: 'apply' | 'create', input: string): Promise<string> {
   const flags = verb === 'apply' ? ['--server-side', '--force-conflicts'] : [];
   return cluster.kubectl([verb, ...flags, '--dry-run=server', '--validate=strict', '--filename=-'], { input });
 }
 
-describe('the API server takes', () => {
+describe('the API server accepts', () => {
   beforeAll(async () => {
     await installCrds(cluster);
   });
@@ -304,7 +304,7 @@ describe('the API server takes', () => {
     expect(taken.trim().split('\n')).toHaveLength(objects.length);
   });
 
-  test('the examples that Artifact Hub shows', async () => {
+  test('the examples for Artifact Hub', async () => {
     const { annotations } = parse(await readFile(join(chart, 'Chart.yaml'), 'utf8')) as {
       annotations: Record<string, string>;
     };

@@ -1,4 +1,4 @@
-// The test cluster itself behaves as tests expect of it.
+// The test cluster behaves as the tests expect.
 import { existsSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -50,7 +50,7 @@ async function kubectl(...args: string[]): Promise<string> {
 
 async function deploy(name: string, replicas: number, image = `127.0.0.1:5000/shop/${name}:1.0@${digest}`) {
   const labels = { app: name };
-  // The nodes of all pools: 1100 pods have room there.
+  // The nodes of all pools have room for 1100 pods.
   const tolerations = [{ operator: 'Exists' }];
   const containers = [
     { name: 'main', image },
@@ -133,7 +133,7 @@ describe('a healthy workload', () => {
     });
   });
 
-  test('leaves its image on the nodes, until it is removed there', async () => {
+  test('leaves its image on the nodes, until the image is removed there', async () => {
     const node = (await podsOf('web'))[0]?.spec.nodeName ?? '';
     const images = () => cluster.kubectl(['get', 'node', node, '--output=jsonpath={.status.images[*].names[*]}']);
     await eventually(async () => {
@@ -158,7 +158,7 @@ describe('a healthy workload', () => {
     }
   });
 
-  test('loses the pods of a failed node, and has them back with it', async () => {
+  test('loses the pods of a failed node, and gets them back with the node', async () => {
     const pod = (await podsOf('web'))[0];
     const node = pod?.spec.nodeName ?? '';
     await setNodeReady(cluster, node, false);
@@ -172,7 +172,7 @@ describe('a healthy workload', () => {
     await kubectl('wait', 'pod', '--selector=app=web', '--for=condition=Ready', '--timeout=30s');
   });
 
-  test('is gone soon after its deletion', async () => {
+  test('disappears soon after its deletion', async () => {
     await kubectl('delete', 'deployment/web', 'service/web');
     await eventually(async () => {
       expect(await podsOf('web')).toEqual([]);
@@ -219,7 +219,7 @@ describe('behaviour by the name of the image', () => {
     const status = (await podsOf('slow-start'))[0]?.status;
     const running = Date.parse(status?.containerStatuses[0]?.state.running?.startedAt ?? '');
     const ready = Date.parse(status?.conditions.find(({ type }) => type === 'Ready')?.lastTransitionTime ?? '');
-    // Both times are cut to whole seconds.
+    // Both times are rounded down to seconds.
     expect(ready - running).toBeGreaterThanOrEqual(4000);
   });
 
@@ -247,7 +247,7 @@ test('a service account may do what its roles allow', async () => {
   const path = join(cluster.dir, 'reader.kubeconfig');
   const kubeconfigPath = await serviceAccountKubeconfig(cluster, { namespace, name: 'reader', path });
   const reader = connect({ ...cluster, kubeconfigPath });
-  // The aggregated role `view` has its rules a moment after the start.
+  // The aggregated role `view` gets its rules shortly after the start.
   await eventually(() => reader.kubectl(['get', 'configmaps', `--namespace=${namespace}`]));
   await expect(reader.kubectl(['get', 'secrets', `--namespace=${namespace}`])).rejects.toThrow('Forbidden');
 });

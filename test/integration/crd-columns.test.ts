@@ -1,4 +1,4 @@
-// The CRDs as people see them: the columns of kubectl get, and kubectl explain.
+// The CRDs for people: the columns of kubectl get, and kubectl explain.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GROUP } from '../../src/api/meta.ts';
 import { installCrds } from '../cluster/kubectl.ts';
@@ -31,7 +31,7 @@ afterAll(async () => {
   await cluster.kubectl(['delete', 'namespace', namespace]);
 });
 
-describe('what people see (2.1)', () => {
+describe('the output of kubectl', () => {
   const now = '2026-01-01T00:00:00Z';
 
   function condition(type: string, status: string, reason: string, message = '') {
@@ -43,7 +43,7 @@ describe('what people see (2.1)', () => {
     await kubectl('patch', resource, '--subresource=status', '--type=merge', patch);
   }
 
-  /** Lines of a table, its cells by column. */
+  /** The rows of a table, with cells by column. */
   function cells(table: string): string[][] {
     return table
       .trimEnd()
@@ -94,7 +94,7 @@ describe('what people see (2.1)', () => {
     expect(row?.slice(0, 5)).toEqual(['seen', 'web', 'production', '7', 'True']);
   });
 
-  test('kubectl get apprelease NAME, and all kinds by their category', async () => {
+  test('kubectl get apprelease NAME, and all kinds by category', async () => {
     await api.create(release('category'));
     await api.create(object('ReleaseRollback', 'category', { release: 'web' }));
     expect(await kubectl('get', 'apprelease', 'category', '--output=name')).toBe(`apprelease.${GROUP}/category\n`);

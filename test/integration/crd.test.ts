@@ -1,4 +1,4 @@
-// The CRDs as the real API server takes them.
+// The CRDs on the real API server.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KINDS } from '../../src/api/kinds.ts';
 import { GROUP } from '../../src/api/meta.ts';
@@ -21,7 +21,7 @@ function kubectl(...args: string[]): Promise<string> {
 
 const image = 'registry.example/shop/web:1.4.2';
 const pools = [{ name: 'prod-a' }];
-/** The least that an AppRelease says. */
+/** A minimal AppRelease. */
 const least = {
   template: { spec: { containers: [{ name: 'web', image }] } },
   stages: [{ name: 'production', pools }],
@@ -49,7 +49,7 @@ function fullSize(lastPool: string) {
   return release({ stages });
 }
 
-/** The value that is wrong is left out of both: servers before 1.36 name its type alone. */
+/** Compares without the invalid value, because servers before 1.36 report only its type. */
 function expectToSay(refusal: string | undefined, message: string): void {
   const [said = '', expected = ''] = [refusal, message].map((text) =>
     text?.replaceAll(/(Invalid value: )(?:"[^"]*"|-?\d+)(?:: |$)/g, '$1'),
@@ -69,7 +69,7 @@ afterAll(async () => {
 
 const crdNames = KINDS.map(({ plural }) => `${plural}.${GROUP}`);
 
-describe('the CRDs (2.1)', () => {
+describe('the CRDs', () => {
   test.each(crdNames)('%s is established and structural', async (name) => {
     const crd = JSON.parse(await cluster.kubectl(['get', 'crd', name, '--output=json'])) as {
       status: { conditions: { type: string; status: string; message: string }[] };
@@ -78,7 +78,7 @@ describe('the CRDs (2.1)', () => {
     expect(conditions).toEqual({ NamesAccepted: 'True', Established: 'True' });
   });
 
-  test('default what an AppRelease leaves out', async () => {
+  test('set defaults of an AppRelease', async () => {
     const { spec } = await api.create(release({}, 'defaults'));
     expect(spec).toEqual({
       ...least,
@@ -103,13 +103,13 @@ describe('the CRDs (2.1)', () => {
     });
   });
 
-  test('default the rest of a nested object that is given in part', async () => {
+  test('set defaults in a partial nested object', async () => {
     const { spec } = await api.create(release({ rollback: { warmFor: '5m' }, strategy: {} }, 'partial'));
     expect(spec['rollback']).toMatchObject({ warmFor: '5m', warmReplicas: '100%', drain: '30s' });
     expect(spec['strategy']).toEqual({ type: 'BlueGreen' });
   });
 
-  test('default a rollback and a promotion', async () => {
+  test('set defaults of a rollback and a promotion', async () => {
     const rollback = await api.create(object('ReleaseRollback', 'defaults', { release: 'web' }));
     expect(rollback.spec).toEqual({ release: 'web', force: false });
     const promotion = await api.create(object('ReleasePromotion', 'defaults', { release: 'web', stage: 'production' }));
@@ -128,9 +128,9 @@ describe('the CRDs (2.1)', () => {
     expect((await api.create(release({ template }, 'template'))).spec['template']).toEqual(template);
   });
 
-  test('take 16 stages of 16 pools, and find the one pool that stands there twice', async () => {
+  test('accept 16 stages of 16 pools, and find one duplicate pool', async () => {
     expect(await api.refusal(fullSize('last'))).toBeUndefined();
-    expectToSay(await api.refusal(fullSize('-0-0')), 'spec.stages: Invalid value: a pool may stand in one stage only');
+    expectToSay(await api.refusal(fullSize('-0-0')), 'spec.stages: Invalid value: a pool may be in one stage only');
   });
 
   test.each([
@@ -162,11 +162,11 @@ function ofPod(fields: Fields, container: Fields = {}) {
   return { template: { spec: { containers: [{ name: 'web', image, ...container }], ...fields } } };
 }
 
-describe('of a pod template what the operator reads has its type (issue 10, point 6)', () => {
+describe('fields of a pod template that the operator reads have a type', () => {
   const container = 'spec.template.spec.containers[0]';
 
   test.each<[Fields, string]>([
-    // As a list has no fields, the strict check is first to say so.
+    // A list has no fields, so the strict check reports it first.
     [ofPod({}, { env: { A: 'b' } }), `unknown field "${container}.env.A"`],
     [ofPod({}, { env: {} }), `${container}.env in body must be of type array`],
     [ofPod({}, { env: [{ value: 'b' }] }), `${container}.env[0].name: Required value`],
@@ -179,7 +179,7 @@ describe('of a pod template what the operator reads has its type (issue 10, poin
     expectToSay(await api.refusal(release(changes)), message);
   });
 
-  test('null and whatever else a Deployment takes is stored as it is', async () => {
+  test('null, and every other value that a Deployment accepts, is stored unchanged', async () => {
     const { template } = ofPod(
       { volumes: null, imagePullSecrets: null, nodeSelector: { disk: null }, affinity: { nodeAffinity: null } },
       { env: null, ports: null, resources: { requests: { cpu: 0.5, memory: '1Gi' }, limits: null }, tty: null },
@@ -187,13 +187,13 @@ describe('of a pod template what the operator reads has its type (issue 10, poin
     expect((await api.create(release({ template }, 'nulls'))).spec['template']).toEqual(template);
   });
 
-  test('any depth is taken: the operator must not rely on less', async () => {
+  test('any depth is accepted, so the operator must handle it', async () => {
     let deep: unknown = 'end';
     for (let level = 0; level < 1_500; level += 1) deep = { a: deep };
     expect(await api.refusal(release(ofPod({ unknown: deep })))).toBeUndefined();
   });
 
-  test('what was stored before it was described can be read and changed, but not what is wrong with it', async () => {
+  test('an object that was stored before a field was described can be read and changed, except for invalid values in that field', async () => {
     const crd = `appreleases.${GROUP}`;
     const path =
       '/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/template/properties/spec/properties';
@@ -227,11 +227,11 @@ function autoscaled(autoscaling: Fields) {
   return { stages: [{ name: 'production', pools: [{ name: 'prod-a', autoscaling }] }] };
 }
 
-describe('what is wrong is refused with the field and the way out (2.1)', () => {
+describe('an invalid object is refused with the field and the way out', () => {
   const label = 'must be a DNS label: lower case letters, digits and -, with a letter or digit at both ends';
   const span = 'must be a duration such as 30m, 1h30m or 90s';
   const amount = 'must be a number of pods or a percentage such as 25%';
-  const noTag = 'give spec.version: the first container’s image has no tag to take it from';
+  const noTag = 'set spec.version: the first container’s image has no tag to take it from';
   const twoPools = [{ name: 'prod-a' }, { name: 'prod-a' }];
 
   test.each<[string, Fields, string]>([
@@ -251,12 +251,12 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
     [
       'BlueGreen without a service',
       { service: undefined },
-      'give spec.service, or strategy.type RollingUpdate for workers without one',
+      'set spec.service, or strategy.type RollingUpdate for workers without one',
     ],
     [
       'maxSurge for BlueGreen',
       { strategy: { maxSurge: 1 } },
-      'spec.strategy: Invalid value: maxSurge and maxUnavailable belong to type RollingUpdate',
+      'spec.strategy: Invalid value: maxSurge and maxUnavailable need type RollingUpdate',
     ],
     [
       'an unknown strategy',
@@ -276,7 +276,7 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
     ...[0, '0%', '000%'].map((maxUnavailable): [string, Fields, string] => [
       `a drain that may take ${JSON.stringify(maxUnavailable)}`,
       { disruption: { maxUnavailable } },
-      'a percentage such as 25%, and more than 0: 0 would block every drain for ever',
+      'a percentage such as 25%, and more than 0: 0 would block every drain forever',
     ]),
     [
       'more missing pods than there are',
@@ -291,7 +291,7 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
     [
       'several ports without names',
       { service: { ports: [{ port: 80 }, { port: 81 }] } },
-      'spec.service.ports: Invalid value: give each port a name where there are several',
+      'spec.service.ports: Invalid value: give each port a name if there are several',
     ],
     [
       'a port twice',
@@ -320,7 +320,7 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
           ],
         },
       },
-      'spec.service.ports: Invalid value: give each port another name',
+      'spec.service.ports: Invalid value: give each port a different name',
     ],
     [
       'an application protocol that is none',
@@ -361,7 +361,7 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
     [
       'seconds for a taint that evicts nobody',
       tolerating({ key: 'pool', value: 'a', effect: 'NoSchedule', tolerationSeconds: 5 }),
-      'tolerationSeconds belongs to the effect NoExecute',
+      'tolerationSeconds needs the effect NoExecute',
     ],
     ['no stages', { stages: [] }, 'spec.stages: Invalid value: 0: spec.stages in body should have at least 1 items'],
     ['a stage without pools', { stages: [{ name: 'canary' }] }, 'spec.stages[0].pools: Required value'],
@@ -388,7 +388,7 @@ describe('what is wrong is refused with the field and the way out (2.1)', () => 
           { name: 'b', pools },
         ],
       },
-      'spec.stages: Invalid value: a pool may stand in one stage only: give each pool once',
+      'spec.stages: Invalid value: a pool may be in one stage only: list each pool once',
     ],
     [
       'a bad pool name',

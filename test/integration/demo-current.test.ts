@@ -10,7 +10,7 @@ import { ownCluster } from './own-cluster.ts';
 
 const demo = join(import.meta.dirname, '../demo/demo.ts');
 const cluster = ownCluster();
-/** Everything that the demo makes on this machine is in here. */
+/** The folder for all files of the demo on this machine. */
 let folder: string;
 let before: string[];
 
@@ -21,7 +21,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true }));
 
-/** What the demo might leave in the cluster. */
+/** Objects that the demo might leave in the cluster. */
 async function inTheCluster(): Promise<string[]> {
   const names = await cluster.kubectl(['get', 'namespaces,crds', '--output=name']);
   return names.trimEnd().split('\n');
@@ -30,7 +30,7 @@ async function inTheCluster(): Promise<string[]> {
 interface Options {
   readonly args?: readonly string[];
   readonly kubeconfig?: string;
-  /** Is interrupted when its output says this. */
+  /** Interrupts the demo when its output contains this text. */
   readonly interruptAt?: string;
 }
 
@@ -42,7 +42,7 @@ async function play({ args = [], kubeconfig = cluster.kubeconfigPath, interruptA
       KUBECONFIG: kubeconfig,
       PATH: `${dirname(cluster.binaries.kubectl)}:${process.env['PATH'] ?? ''}`,
     },
-    // A group of its own, which Ctrl-C is sent to.
+    // A separate process group, to which Ctrl-C is sent.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -61,12 +61,12 @@ async function play({ args = [], kubeconfig = cluster.kubeconfigPath, interruptA
 }
 
 async function expectNothingLeft(): Promise<void> {
-  // What other tests left may have gone meanwhile.
+  // Objects of other tests may have disappeared meanwhile.
   expect(before).toEqual(expect.arrayContaining(await inTheCluster()));
   expect(await readdir(folder)).toEqual([]);
 }
 
-test('it plays all acts, with an operator of its own', async () => {
+test('the demo plays all acts, with its own operator', async () => {
   const { status, output } = await play({});
   expect(output).toContain('Starting the operator here');
   expect(output).toContain('All 4 Services were switched back');
@@ -103,7 +103,7 @@ test('no context', async () => {
   expect(status).toBe(1);
 });
 
-test('a user who may only look', async () => {
+test('a user with read-only rights', async () => {
   const namespace = '--namespace=default';
   await cluster.kubectl(['create', 'serviceaccount', 'onlooker', namespace]);
   const binding = ['clusterrolebinding', 'demo-onlooker'];
@@ -126,7 +126,7 @@ test('a user who may only look', async () => {
     expect(output).toMatch(/may not do all that the demo does:\n {2}create namespaces\n {2}delete namespaces\n/);
     expect(output).not.toContain('list nodes');
     expect(status).toBe(1);
-    // What other tests left may have gone meanwhile.
+    // Objects of other tests may have disappeared meanwhile.
     expect(before).toEqual(expect.arrayContaining(await inTheCluster()));
   } finally {
     await cluster.kubectl(['delete', ...binding, '--ignore-not-found']);

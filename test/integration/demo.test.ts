@@ -1,4 +1,4 @@
-// However the demo ends, it leaves nothing behind. That it ends well is for CI to see, which runs it.
+// The demo leaves nothing behind, however it ends. CI runs the demo itself.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { ownCluster } from './own-cluster.ts';
 
 const demo = join(import.meta.dirname, '../demo/demo.ts');
-/** Everything that the demo makes is in here. */
+/** The folder for all files of the demo. */
 let folder: string;
 
 beforeEach(async () => {
@@ -17,7 +17,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true }));
 
-/** The command lines of this machine's processes that name the folder: all that the demo starts do. */
+/** The command lines of processes that name the folder, which all processes of the demo do. */
 async function processes(): Promise<string[]> {
   const ids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const all = await Promise.all(ids.map((id) => readFile(`/proc/${id}/cmdline`, 'utf8').catch(() => '')));
@@ -31,7 +31,7 @@ test.skipIf(process.platform !== 'linux').each([
 ] as const)('1.1 %s at "%s" leaves nothing behind', async (signal, moment, status) => {
   const running = spawn(process.execPath, [demo], {
     env: { ...process.env, TMPDIR: folder },
-    // A group of its own, which Ctrl-C is sent to.
+    // A separate process group, to which Ctrl-C is sent.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,4 +1,4 @@
-// The commands of docs/install.md, one after the other, on a cluster that has none of this at first.
+// The commands of docs/install.md, one after the other, on an empty cluster.
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -40,7 +40,7 @@ async function runAll(heading: string): Promise<void> {
   for (const command of commandsOf(page, heading)) await run(command);
 }
 
-/** What the operator would be told: its flags, as it reads them. */
+/** The configuration of the operator, parsed from its flags. */
 async function configOf(name = NAME, namespace = NAMESPACE): Promise<object> {
   const jsonpath = '--output=jsonpath={.spec.template.spec.containers[0].args}';
   const args = await cluster.kubectl(['get', 'deployment', name, `--namespace=${namespace}`, jsonpath]);
@@ -54,7 +54,7 @@ async function crds(): Promise<number> {
     .length;
 }
 
-test('by kubectl: installed, changed, upgraded, uninstalled with the releases left, and removed', async () => {
+test('kubectl: install, change, upgrade, uninstall without the releases, and remove everything', async () => {
   const [install = '', overlay = ''] = commandsOf(page, 'With kubectl and kustomize');
   await run(install);
   await run(overlay);
@@ -70,7 +70,7 @@ test('by kubectl: installed, changed, upgraded, uninstalled with the releases le
   expect(await crds()).toBe(0);
 }, 300_000);
 
-test('by Helm: installed, upgraded, uninstalled; some namespaces alone', async () => {
+test('Helm: install, upgrade, uninstall; a list of namespaces', async () => {
   const [first = ''] = commandsOf(page, 'With Helm');
   await run(first);
   expect(await crds()).toBe(4);
@@ -78,7 +78,7 @@ test('by Helm: installed, upgraded, uninstalled; some namespaces alone', async (
   expect(await configOf('shop-operator', 'shop-operator')).toMatchObject({ namespace: ['shop', 'shop-staging'] });
 }, 300_000);
 
-test('private registries: credentials, a CA, and plain http', async () => {
+test('private registries: credentials, a CA, and plain HTTP', async () => {
   await run('helm uninstall shop-operator --namespace shop-operator');
   await cluster.kubectl(['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--wait=true']);
   await runAll('Private registries');

@@ -1,4 +1,4 @@
-// Docs/moving.md, from top to bottom: moved to an AppRelease, switched by hand while the operator is down, left again.
+// Docs/moving.md, from top to bottom: move to an AppRelease, switch by hand while the operator is down, leave again.
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -33,7 +33,7 @@ beforeAll(async () => {
   kubeconfig = await installOperator(cluster);
   admin = connectAs(cluster);
   const shell = createRun(cluster.dir, [dirname(cluster.binaries.kubectl)], { KUBECONFIG: cluster.kubeconfigPath });
-  // The reader's registry is here.
+  // Use the test's registry.
   run = (script) => shell(script.replaceAll('registry.example.com', registry.host));
   await cluster.kubectl(['create', 'namespace', 'shop']);
   await startOperator();
@@ -76,7 +76,7 @@ async function endpoints(): Promise<number> {
   return items.flatMap(({ endpoints: all }) => all ?? []).filter(({ conditions }) => conditions?.ready).length;
 }
 
-/** The least number of ready pods that the Service had meanwhile. */
+/** The minimum number of ready pods behind the Service during the action. */
 async function leastEndpoints(action: () => Promise<unknown>): Promise<number> {
   let least = await endpoints();
   let isOver = false;
@@ -102,7 +102,7 @@ const allowed = (name = 'web') =>
 
 const FIRST = objectName('web', 'prod-a', 1);
 
-/** A selector as kubectl writes it. */
+/** A selector in kubectl's output. */
 function selects(track: string): string {
   return JSON.stringify({ 'apprelease.dev/release': 'web', 'apprelease.dev/track': track });
 }
@@ -114,14 +114,14 @@ describe('moving', () => {
     await waitFor('endpoints', async () => (await endpoints()) === 3, { timeoutSeconds: 60 });
   });
 
-  test('the Service has all of its pods all along', async () => {
+  test('the Service has all of its pods throughout', async () => {
     await runAll('Before: what else selects these pods');
     expect(await leastEndpoints(() => runAll('Move'))).toBeGreaterThanOrEqual(3);
     expect(await selector()).toBe(selects('web-1'));
     expect(await get('deployments', '--output name')).toBe(`deployment.apps/${FIRST}\n`);
   }, 300_000);
 
-  test('a client-side apply takes the selector away, until the operator puts it back', async () => {
+  test('a client-side apply removes the selector, until the operator restores it', async () => {
     const [manifest = ''] = commandsOf(page, 'In Git');
     await operator.stop();
     await run(manifest.replace('apply --server-side --force-conflicts', 'apply'));
@@ -130,7 +130,7 @@ describe('moving', () => {
     await until('the operator’s selector', selects('web-1'), selector);
   });
 
-  test('the Service in Git has no selector any more, and versions come and go', async () => {
+  test('versions roll out with a Service in Git that has no selector', async () => {
     const least = await leastEndpoints(() => runAll('In Git'));
     expect(least).toBeGreaterThanOrEqual(3);
     expect(await selector()).toBe(selects('web-2'));
@@ -138,34 +138,34 @@ describe('moving', () => {
     expect(await allowed()).toBe('1');
   }, 300_000);
 
-  test('minAvailable counts the standby: every pod that serves may go at once', async () => {
+  test('minAvailable counts the standby: all serving pods may be evicted at once', async () => {
     await run('kubectl create poddisruptionbudget counts --namespace shop --selector app=web --min-available 2');
     await until('the pods that it lets go', '4', () => allowed('counts'));
     expect(await endpoints()).toBe(3);
     await run('kubectl delete poddisruptionbudget counts --namespace shop');
   });
 
-  test('what is behind the Service, and so what a ServiceMonitor scrapes, is no standby', async () => {
+  test('the Service, and so a ServiceMonitor, does not select the standby', async () => {
     const { items } = await admin.list(ENDPOINT_SLICES, { namespace: 'shop' });
     const behind = items.flatMap(({ endpoints: all }) => all ?? []).map(({ targetRef }) => targetRef?.name);
     const revisions = (label: string) => `--selector app=web,apprelease.dev/revision=${label} --output name`;
     const current = (await get('pods', revisions('2'))).trim().split('\n');
     expect(behind.map((name) => `pod/${name ?? ''}`).toSorted()).toEqual(current.toSorted());
-    // Whom a PodMonitor scrapes too.
+    // A PodMonitor scrapes these pods too.
     expect((await get('pods', revisions('1'))).trim().split('\n')).toHaveLength(3);
   });
 
-  test('a selector that an old manifest brings back is put back, and what serves goes on serving', async () => {
+  test('the operator reverts the selector of an old manifest, and the serving pods keep serving', async () => {
     const stale = `kubectl patch service web --namespace shop --patch '{"spec":{"selector":{"app":"web"}}}'`;
     expect(await leastEndpoints(() => run(stale))).toBeGreaterThanOrEqual(3);
     await until('the operator’s selector', selects('web-2'), selector);
   });
 });
 
-/** Once it is over a standby has the size that the operator gives it. */
+/** After the drain a standby has the size that the operator sets. */
 const DRAIN = 's/^  service:/  rollback: { drain: 5m }\\n  service:/';
 
-test('an HPA stays at the Deployment of one version, and does not follow to the next', async () => {
+test('an HPA stays with the Deployment of one version, and does not follow the next', async () => {
   const hpa = (script: string) => run(script.replaceAll('shop', 'hpa'));
   const replicas = (revision: number) => () =>
     hpa(
@@ -189,7 +189,7 @@ test('an HPA stays at the Deployment of one version, and does not follow to the 
 }, 180_000);
 
 test.each(['situations.md', 'troubleshooting.md'])(
-  'the commands of docs/%s work on such a release',
+  'the commands of docs/%s work on this release',
   async (name) => {
     const vmPool = {
       apiVersion: API_VERSION,
@@ -207,7 +207,7 @@ test.each(['situations.md', 'troubleshooting.md'])(
 describe('with the operator down', () => {
   const [rollback = '', byHand = '', cold = ''] = commandsOf(page, 'With the operator down');
 
-  test('what was switched by hand alone is current, and is promoted from', async () => {
+  test('a version that was only switched by hand counts as current, and is promoted from', async () => {
     await operator.stop();
     await run(byHand);
     expect(await selector()).toBe(selects('web-1'));
@@ -215,7 +215,7 @@ describe('with the operator down', () => {
     await until('the wanted version', selects('web-2'), selector);
   }, 120_000);
 
-  test('what is written down as a rollback too is kept', async () => {
+  test('a switch by hand with a ReleaseRollback is kept', async () => {
     await operator.stop();
     await run(rollback);
     expect(await leastEndpoints(() => run(byHand))).toBeGreaterThanOrEqual(3);
@@ -225,7 +225,7 @@ describe('with the operator down', () => {
     expect(await selector()).toBe(selects('web-1'));
   }, 120_000);
 
-  test('a version that does not run any more comes back by its image, then by the operator', async () => {
+  test('a version that no longer runs comes back by its image, then by the operator', async () => {
     await run(`sed -i.before 's/web:1.1.0/web:1.2.0/' apprelease.yaml && kubectl apply -f apprelease.yaml`);
     await until('the next version', selects('web-3'), selector);
     await run('kubectl wait --namespace shop apprelease/web --for=condition=Ready --timeout=60s');
@@ -247,8 +247,8 @@ describe('with the operator down', () => {
 describe('leaving', () => {
   const [orphan = '', rest = '', own = ''] = commandsOf(page, 'Leave AppRelease');
 
-  test('an AppRelease that is created again takes over what was left, without a restart', async () => {
-    // Those of the version that was taken back may still be on their way out.
+  test('an AppRelease that is created again takes over the remaining objects, without a restart', async () => {
+    // Pods of the rolled-back version may still be terminating.
     await waitFor('the pods that serve alone', async () => (await pods()).length === 3, { timeoutSeconds: 60 });
     const before = await pods();
     await run(orphan);
@@ -259,7 +259,7 @@ describe('leaving', () => {
     expect(await pods()).toEqual(before);
   }, 120_000);
 
-  test('what is left is a plain app, and another Deployment can follow it', async () => {
+  test('the remaining objects are a plain app, and another Deployment can replace it', async () => {
     await run(orphan);
     await run(rest);
     expect(await endpoints()).toBe(3);

@@ -1,4 +1,4 @@
-// docs/security.md: its commands, what it says is answered, and that a kubelet cannot forge the label it advises.
+// docs/security.md: its commands, its error message, and that a kubelet cannot forge the recommended label.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -30,14 +30,14 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-test('the answer that the page shows is the answer', async () => {
+test('the page shows the real error message', async () => {
   const [, command = '', answer = ''] = /^```console\n\$ (kubectl run .*)\n(Error .*)\n```$/m.exec(page) ?? [];
   expect(answer).toContain('VMPool prod-a is closed');
   const until = { timeout: 60_000, interval: 200 };
   await vi.waitFor(() => expect(run(`${command} --dry-run=server`)).rejects.toThrow(answer), until);
 });
 
-test('a tenant’s pod gets onto the VMs, by the label and past the taint', async () => {
+test('a tenant’s pod runs on the VMs, by label and toleration', async () => {
   const key = 'node-restriction.kubernetes.io/pool';
   const spec = {
     nodeSelector: { [key]: 'prod-a' },
@@ -50,7 +50,7 @@ test('a tenant’s pod gets onto the VMs, by the label and past the taint', asyn
   expect(await run("kubectl get pod web --namespace shop --output=jsonpath='{.spec.nodeName}'")).toMatch(/^prod-a-/);
 });
 
-test('a kubelet may set labels of its own node, but not this one', async () => {
+test('a kubelet may set labels on its own node, but not this one', async () => {
   const as = '--as=system:node:general-0 --as-group=system:nodes';
   const label = (key: string) => run(`kubectl label node general-0 ${key}=prod-a ${as}`);
   await label('eks.amazonaws.com/nodegroup');

@@ -1,4 +1,4 @@
-// The examples are what a real API server takes.
+// A real API server accepts the examples.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -16,7 +16,7 @@ beforeAll(async () => {
 
 afterAll(() => cluster.kubectl(['delete', 'namespace', 'shop', '--wait=true']));
 
-/** Creates nothing; a field that the schema does not know is an error. */
+/** Creates nothing; an unknown field is an error. */
 function create(file: string, input = ''): Promise<string> {
   return cluster.kubectl(['create', '--dry-run=server', '--validate=strict', '--output=json', '-f', file], { input });
 }
@@ -25,7 +25,7 @@ test('there are examples', () => {
   expect(examples).toEqual(['promotion.yaml', 'rollback.yaml', 'vm-pools.yaml', 'web.yaml', 'worker.yaml']);
 });
 
-test('the API server takes examples/vm-pools.yaml', async () => {
+test('the API server accepts examples/vm-pools.yaml', async () => {
   const file = join(root, 'examples/vm-pools.yaml');
   const output = await cluster.kubectl([
     'create',
@@ -39,12 +39,12 @@ test('the API server takes examples/vm-pools.yaml', async () => {
   expect(output.trim().split('\n')).toEqual(names);
 });
 
-test.each(examples.filter((name) => name !== 'vm-pools.yaml'))('the API server takes examples/%s', async (name) => {
+test.each(examples.filter((name) => name !== 'vm-pools.yaml'))('the API server accepts examples/%s', async (name) => {
   const object = JSON.parse(await create(join(root, 'examples', name))) as { metadata: object };
   expect(object.metadata).toMatchObject({ namespace: 'shop' });
 });
 
-test.each(['promotion.yaml', 'rollback.yaml'])('the fields that examples/%s leaves out are valid too', async (name) => {
+test.each(['promotion.yaml', 'rollback.yaml'])('the commented fields of examples/%s are valid too', async (name) => {
   const text = await readFile(join(root, 'examples', name), 'utf8');
   const input = text
     .replaceAll(/^ {2}# (\w+: .*?)( +#.*)?$/gm, '  $1')

@@ -1,4 +1,4 @@
-// `make explain`: a person asks why nothing happens to a release.
+// `make explain` says why nothing happens to a release.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -13,7 +13,7 @@ function explain(...args: string[]): Promise<{ stdout: string }> {
   return promisify(execFile)(process.execPath, [script, ...args], { env });
 }
 
-test('what a release waits for is told, pool by pool', async ({ world }) => {
+test('the output says for each pool what it waits for', async ({ world }) => {
   const stages = [{ name: 'production', approval: 'Manual' as const, pools: [pool('prod-a', 2)] }];
   await world.apply(release(await world.image('1.0'), { stages }));
   await world.conditionIs('Ready', { reason: 'WaitingForApproval' });
@@ -25,7 +25,7 @@ test('what a release waits for is told, pool by pool', async ({ world }) => {
   expect(stdout).toMatch(/^The operator would do now\n {2}nothing$/m);
 });
 
-test('a name that is none gets those that there are', async ({ world }) => {
+test('for an unknown name the output lists the known ones', async ({ world }) => {
   await world.apply(release(await world.image('1.0')));
   await expect(explain(`${world.namespace}/wbe`)).rejects.toThrow(
     new RegExp(`no AppRelease ${world.namespace}/wbe\\. There are: .*${world.namespace}/web`),

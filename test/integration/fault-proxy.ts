@@ -1,4 +1,4 @@
-// A proxy in front of the API server that misbehaves as real ones do: by rule, and at random from a seed.
+// A proxy in front of the API server that injects faults, by rule and at random from a seed.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import type { Http2SecureServer, Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from 'node:http2';
@@ -9,7 +9,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import type { ClusterDetails } from '../cluster/types.ts';
 
-/** A request as the operator sent it. */
+/** A request of the operator. */
 export interface Asked {
   readonly verb: 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete';
   /** Plural and subresource. */
@@ -24,29 +24,29 @@ export type Fault =
   | { readonly kind: 'hang' }
   /** Answered late. */
   | { readonly kind: 'delay'; readonly ms: number }
-  /** Done, but the answer is lost; of a watch, the stream breaks off after a while. */
+  /** Executed, but the answer is lost; a watch breaks off after a while. */
   | { readonly kind: 'lost'; readonly afterMs?: number }
-  /** The whole connection breaks, with everything that is under way on it. */
+  /** The whole connection breaks, with all of its requests. */
   | { readonly kind: 'reset' }
-  /** A watch whose version has become too old: an ERROR event after the answer has begun. */
+  /** A watch whose version is too old: an ERROR event after the start of the answer. */
   | { readonly kind: 'expired' };
 
-/** What to do to a request; undefined: nothing. */
+/** The fault for a request; undefined: none. */
 export type FaultRule = (asked: Asked) => Fault | undefined;
 
 export interface FaultProxy {
-  /** As the operator's, with the proxy in the API server's place. */
+  /** The operator's kubeconfig, with the proxy instead of the API server. */
   readonly kubeconfig: string;
-  /** Replaces all rules; the first that answers counts. Without any, everything is forwarded. */
+  /** Replaces all rules; the first matching rule applies. Without rules, everything is forwarded. */
   readonly rules: (...rules: FaultRule[]) => void;
-  /** Breaks every connection that is open now, watches too. */
+  /** Breaks every open connection, including watches. */
   readonly dropConnections: () => void;
-  /** How often each kind of fault was done, a status by its code. */
+  /** How often each kind of fault occurred; a status counts by its code. */
   readonly done: () => Readonly<Record<string, number>>;
   readonly close: () => Promise<void>;
 }
 
-/** Speaks HTTP/2 and HTTP/1.1 with the API server's own certificate, for the user of `kubeconfig`. */
+/** Serves HTTP/2 and HTTP/1.1 with the API server's certificate, for the user of `kubeconfig`. */
 export async function startFaultProxy(
   cluster: Pick<ClusterDetails, 'dir' | 'url' | 'caFile'>,
   kubeconfig: string,
@@ -71,7 +71,7 @@ export async function startFaultProxy(
     socket.on('error', () => undefined);
   });
   server.on('request', (request, response) => {
-    // What breaks off is meant to.
+    // Broken connections are intended.
     request.on('error', () => undefined);
     response.on('error', () => undefined);
     const asked = parse(request);
@@ -115,7 +115,7 @@ export async function startFaultProxy(
     }
   }
 
-  /** With `breakAfterMs` the answer breaks off that long after it has begun. */
+  /** With `breakAfterMs` the answer breaks off this long after its start. */
   function forward(request: Http2ServerRequest, response: Http2ServerResponse, breakAfterMs?: number): void {
     const headers = Object.fromEntries(
       Object.entries(request.headers).filter(([name]) => !name.startsWith(':') && name !== 'connection'),
@@ -232,7 +232,7 @@ function status(code: keyof typeof REASONS, retryAfterSeconds?: number) {
   };
 }
 
-/** HTTP/2 knows no connection headers. */
+/** HTTP/2 has no connection headers. */
 function withoutHopByHop({ headers }: IncomingMessage): Record<string, string | string[]> {
   const dropped = ['connection', 'transfer-encoding', 'keep-alive'];
   const kept = Object.entries(headers).filter(([name, value]) => !dropped.includes(name) && value !== undefined);
@@ -240,8 +240,8 @@ function withoutHopByHop({ headers }: IncomingMessage): Record<string, string | 
 }
 
 /**
- * Faults for a share of the requests, the same ones for the same seed and order of requests. Not for the Lease: a leader
- * that loses it has to end.
+ * Faults for a share of the requests, reproducible by seed and order of requests. The Lease has no faults, because a leader
+ * that loses it must end.
  */
 export function chaos(seed: number, share: number): FaultRule {
   const random = mulberry32(seed);

@@ -39,7 +39,7 @@ afterEach(async () => {
   for (const end of endings.splice(0).toReversed()) await end();
 });
 
-/** An operator behind a proxy. */
+/** An operator behind a fault proxy. */
 async function setUp(
   { on = cluster, as = kubeconfig }: { on?: ClusterAccess; as?: string } = {},
   flags: readonly string[] = [],
@@ -72,7 +72,7 @@ function version(number: number): Spec {
   });
 }
 
-/** Release, promotion with approval, rollback: all while whatever is in force is in force. */
+/** Release, promotion with approval, rollback, under the current faults. */
 async function story(world: ProcessWorld): Promise<void> {
   await world.apply(version(1));
   await world.promote('first', { version: '1.0', stage: 'production' });
@@ -87,7 +87,7 @@ async function story(world: ProcessWorld): Promise<void> {
   await world.rolledBack('back');
 }
 
-/** What the story ends in, once nothing is broken any more. */
+/** The final state, when there are no more faults. */
 async function expectEnd({ world }: Scene, judged = 4): Promise<void> {
   await world.until('hold', async () => (await world.condition('RolledBack'))?.status === 'True');
   await world.until('end of the second version', async () => {
@@ -117,7 +117,7 @@ describe('faults at random', () => {
 });
 
 describe('one kind of fault', () => {
-  /** Does the fault to the first so many requests that it is meant for, and tells when they came. */
+  /** Applies the fault to the first matching requests, and records their times. */
   function first(
     count: number,
     isMeant: (asked: Asked) => boolean,
@@ -132,11 +132,11 @@ describe('one kind of fault', () => {
     return { rule, times };
   }
 
-  /** The first Service is made by a POST. */
+  /** A POST creates the first Service. */
   const isSwitch = ({ verb, resource, name }: Asked) =>
     resource === 'services' && (verb === 'create' || (verb === 'patch' && name === 'web-canary-vms'));
 
-  test('the answers of all first writes are lost: nothing is made twice', async () => {
+  test('the answers of all first writes are lost: no object is created twice', async () => {
     const scene = await setUp();
     const seen = new Set<string>();
     scene.proxy.rules(({ verb, resource, name = '' }) => {
@@ -150,7 +150,7 @@ describe('one kind of fault', () => {
     await expectEnd(scene);
   }, 200_000);
 
-  test('429 with Retry-After: the release waits as long as it was asked to', async () => {
+  test('429 with Retry-After: the release waits as long as requested', async () => {
     const scene = await setUp();
     const { rule, times } = first(1, isSwitch, { kind: 'status', code: 429, retryAfterSeconds: 2 });
     scene.proxy.rules(rule);
@@ -162,7 +162,7 @@ describe('one kind of fault', () => {
     await scene.world.released('1.0');
   });
 
-  test('a write that hangs is given up and tried again', async () => {
+  test('a hanging write is cancelled and retried', async () => {
     const scene = await setUp();
     const { rule, times } = first(1, isSwitch, { kind: 'hang' });
     scene.proxy.rules(rule);
@@ -179,7 +179,7 @@ describe('one kind of fault', () => {
     const counts = new Map<string, number>();
     scene.proxy.rules(({ verb, resource }) => {
       const count = counts.get(resource) ?? 0;
-      // Each failure in a row makes the operator more patient: the story is not to take minutes.
+      // Repeated failures increase the delays: keep the test short.
       if (verb !== 'watch' || count === 4) return undefined;
       counts.set(resource, count + 1);
       return count % 2 === 0 ? { kind: 'expired' } : { kind: 'lost', afterMs: 700 };
@@ -191,7 +191,7 @@ describe('one kind of fault', () => {
     expect(scene.proxy.done()['expired']).toBeGreaterThan(3);
   }, 200_000);
 
-  test('a watch of pods that hangs: no version is taken back for what it does not tell', async () => {
+  test('a hanging watch of pods causes no rollback', async () => {
     const scene = await setUp();
     const { world, proxy } = scene;
     const changes = { progressDeadlineSeconds: 6, stages: [{ name: 'all', pools: [pool('prod-a', 2)] }] };
@@ -204,14 +204,14 @@ describe('one kind of fault', () => {
       const { items } = await world.admin.list(PODS, { namespace: world.namespace });
       return items.filter(({ status }) => status?.startTime !== undefined).length === 4;
     });
-    // What the operator knows by now stays what it knows, until it gives up the watch.
+    // The operator's cache does not change until it gives up the watch.
     proxy.rules(({ verb, resource }) => (verb === 'watch' && resource === 'pods' ? { kind: 'hang' } : undefined));
     proxy.dropConnections();
     await world.released('2.0');
     expect(await world.admin.list(ROLLBACKS, { namespace: world.namespace })).toMatchObject({ items: [] });
   });
 
-  test('connections that break in the middle of a rollback', async () => {
+  test('connections break in the middle of a rollback', async () => {
     const scene = await setUp();
     await scene.world.apply(version(1));
     await scene.world.promote('first', { version: '1.0', stage: 'production' });
@@ -226,7 +226,7 @@ describe('one kind of fault', () => {
     await expectEnd(scene);
   });
 
-  describe('a process that is told to stop while a write is under way', () => {
+  describe('a process that gets a signal during a write', () => {
     async function stopWhile(fault: Fault): Promise<OperatorProcess> {
       const world = await createProcessWorld(cluster);
       endings.push(world.end);
@@ -241,16 +241,16 @@ describe('one kind of fault', () => {
       await world.apply(version(1));
       await world.until('the write', () => Promise.resolve(times.length > 0));
       operator.signal('SIGTERM');
-      await operator.says('stops: finishes what runs');
+      await operator.says('stopping: finishing running work');
       return operator;
     }
 
-    test('finishes what it has begun, gives up the Lease, and ends', async () => {
+    test('finishes its work, releases the Lease, and ends', async () => {
       const operator = await stopWhile({ kind: 'delay', ms: 7_000 });
       expect(await operator.exited).toBe(0);
       const messages = operator.log().map(({ msg, action }) => action ?? msg);
-      const after = messages.slice(messages.indexOf('stops: finishes what runs'));
-      // The write took longer than a Lease lives: it was held meanwhile.
+      const after = messages.slice(messages.indexOf('stopping: finishing running work'));
+      // The write took longer than the lease duration: the Lease was renewed meanwhile.
       expect(after).toContain('ApplyService');
       expect(after.at(-1)).toBe('stopped');
       const admin = connectAs(cluster);
@@ -259,17 +259,17 @@ describe('one kind of fault', () => {
       expect(lease.spec?.holderIdentity ?? '').toBe('');
     });
 
-    test('ends at once when it is told again', async () => {
+    test('ends at once at the second signal', async () => {
       const operator = await stopWhile({ kind: 'hang' });
       operator.signal('SIGTERM');
       expect(await operator.exited).toBe(1);
       const messages = operator.log().map(({ msg }) => msg);
       expect(messages).not.toContain('stopped');
-      expect(messages).not.toContain('what runs does not end: stops all the same');
+      expect(messages).not.toContain('running work does not end: exiting');
     });
   });
 
-  test('a Lease that cannot be renewed ends the leader, which writes nothing more', async () => {
+  test('a leader that cannot renew the Lease ends without another write', async () => {
     const scene = await setUp({}, QUICK_LEASE);
     const operator = scene.operator();
     await operator.says('leads');
@@ -300,6 +300,6 @@ test('the API server is restarted in the middle of a promotion and of a rollback
   await world.rollBack('back');
   await own.restartApiServer();
   await world.rolledBack('back');
-  // What was written while the watcher was cut off too is not judged.
+  // Writes while the watcher was disconnected too are not checked.
   await expectEnd(scene, 3);
 }, 300_000);

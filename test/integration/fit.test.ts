@@ -1,4 +1,4 @@
-// What the plan says of room is what the real scheduler does, for random pools and pods.
+// The room check agrees with the real scheduler, for random pools and pods.
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import type { Toleration } from '../../src/api/app-release.ts';
@@ -14,7 +14,7 @@ import { admin, cluster } from './harness.ts';
 
 const NAMESPACES: Resource = { apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces', namespaced: false };
 const CASES = 24;
-/** Printed with what fails: FIT_SEED=… runs the same cases again. */
+/** Printed with a failure: FIT_SEED=… runs the same cases again. */
 const seed = Number(process.env.FIT_SEED ?? Date.now() % 2 ** 31);
 const namespace = `fit-${seed}`;
 
@@ -28,7 +28,7 @@ interface Vm extends Asked {
   zone: string | undefined;
   tainted: boolean;
   cordoned: boolean;
-  /** What runs there already. */
+  /** The existing pods. */
   running: readonly (Asked & { app: string })[];
 }
 
@@ -84,7 +84,7 @@ const shape: fc.Arbitrary<Shape> = fc.record({
 const cases = fc.sample<Case>(
   fc.record({
     vms: fc.array(vm, { minLength: 1, maxLength: 4 }),
-    // Mostly one: of one shape the scheduler places exactly as many as were counted; of two at least those.
+    // Mostly one: with one shape the scheduler places exactly the counted number, with two at least that number.
     shapes: fc
       .array(shape, { minLength: 1, maxLength: 2 })
       .map((all) => (all.length > 1 && all[0]?.spread ? all.slice(1) : all)),
@@ -147,7 +147,7 @@ async function createPod(name: string, { metadata, spec }: { metadata: object; s
   await admin.create(PODS, pod);
 }
 
-/** What the plan sees of the VMs of a case. */
+/** The VMs of a case as the plan sees them. */
 async function look(index: number): Promise<{ rooms: Room[]; labelled: Demand['labelled'] }> {
   const nodes = await admin.list(NODES, { labelSelector: `example.com/fit=${index}` });
   const { items } = await admin.list(PODS, { namespace });
@@ -165,8 +165,8 @@ function labelsOf(metadata: Live<KubeObject>['metadata'] | undefined): Record<st
 }
 
 /**
- * Those that have a node, once the scheduler has had its say on all of them. What it refuses it tries again when another
- * pod was placed, which may open a domain: fewer than are expected may not be its last word.
+ * The pods with a node, after the scheduler has tried all of them. It retries a refused pod when another
+ * pod was placed, which may open a domain: fewer pods than expected may not be the final result.
  */
 async function placedOf(prefix: string, count: number, expected: number): Promise<number> {
   const end = Date.now() + 90_000;
@@ -239,7 +239,7 @@ async function compare(own: Case, index: number): Promise<string | undefined> {
     : `case ${index}: counted ${found?.fits ?? 'all'} of ${count}, placed ${placed}: ${JSON.stringify(own)}`;
 }
 
-test(`what fits by the plan the scheduler places, in ${CASES} random pools`, { timeout: 300_000 }, async () => {
+test(`the scheduler places the pods that fit by the plan, in ${CASES} random pools`, { timeout: 300_000 }, async () => {
   await prepare();
   const wrong = await Promise.all(cases.map(compare));
   expect(wrong.filter((text) => text !== undefined).join('\n'), `FIT_SEED=${seed}`).toBe('');

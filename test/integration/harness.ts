@@ -1,4 +1,4 @@
-// What the tests of releases stand on: a namespace with an operator of its own, a registry, and words for what users do and see.
+// The test harness for releases: a namespace with its own operator, a registry, and helpers for user actions and checks.
 import { randomBytes } from 'node:crypto';
 import { expect, test as base } from 'vitest';
 import type { AppReleaseStatus, HistoryEntry, PoolStatus } from '../../src/api/app-release.ts';
@@ -26,7 +26,7 @@ import { connectAs, createOperator } from './release-operator.ts';
 import type { Spec } from './release-objects.ts';
 
 export const cluster = ownCluster();
-/** As an administrator; for tests, never for the operator. */
+/** An administrator's client, for tests and never for the operator. */
 export const admin: KubeClient = connectAs(cluster);
 
 const POLL_MS = 100;
@@ -44,41 +44,41 @@ export type Manifest = KubeObject & { metadata: { name: string } };
 type Promotion = Omit<ReleasePromotionSpec, 'release' | 'skipSoak'> & { release?: string; skipSoak?: boolean };
 type Back = Partial<ReleaseRollbackSpec>;
 
-/** A registry and what was pushed to it. */
+/** A registry and its images. */
 export interface Images {
   readonly registry: Registry;
-  /** Pushes once: a tag has the same digest whoever asks. */
+  /** Pushes once, so that a tag has the same digest for every caller. */
   readonly push: (tag: string) => Promise<PushedImage>;
-  /** Pushes something else under the same tag. */
+  /** Pushes another image under the same tag. */
   readonly move: (tag: string) => Promise<PushedImage>;
 }
 
-/** One test's namespace: what users do in it, and what they see. */
+/** The namespace of one test, with user actions and checks. */
 export interface World {
   readonly namespace: string;
   readonly operator: Operator;
-  /** The image of the file's registry with this tag; a tag with a behaviour in it has it. */
+  /** The image with this tag in the file's registry. A tag can contain a behaviour. */
   readonly image: (tag: string) => Promise<string>;
-  /** Retries until it does not throw; the failure tells what the operator saw, did and said. */
+  /** Retries until the check does not throw. The failure contains the state, actions and messages of the operator. */
   readonly until: <T>(check: () => Promise<T> | T, timeoutMs?: number) => Promise<T>;
   readonly apply: (spec: Spec, options?: { name?: string; annotations?: Record<string, string> }) => Promise<void>;
   readonly status: (name?: string) => Promise<AppReleaseStatus>;
   readonly condition: (type: string, name?: string) => Promise<Condition>;
-  /** Until the condition is such, of the newest generation: statuses are written after what they tell of. */
+  /** Waits until the condition matches, for the newest generation. */
   readonly conditionIs: (type: string, expected: Partial<Condition>, name?: string) => Promise<Condition>;
   readonly pool: (pool: string, name?: string) => Promise<PoolStatus>;
   readonly poolIs: (pool: string, expected: object) => Promise<PoolStatus>;
-  /** Until the newest entry of the history is such. */
+  /** Waits until the newest entry of the history matches. */
   readonly newestIs: (expected: Partial<HistoryEntry>) => Promise<void>;
-  /** Until the release of this version is everywhere. */
+  /** Waits until this version serves in every pool. */
   readonly released: (version: string, name?: string) => Promise<AppReleaseStatus>;
-  /** Until the condition holds, of the newest generation. */
+  /** Waits until the condition is True, for the newest generation. */
   readonly stalled: (reason: string, name?: string) => Promise<Condition>;
-  /** What each pool's Service selects, by the name of the Service. */
+  /** The selection of each pool's Service, by the name of the Service. */
   readonly selected: () => Promise<Record<string, number>>;
   readonly rollback: (name: string, spec?: Back) => Promise<void>;
   readonly rollbackStatus: (name: string) => Promise<ReleaseRollbackStatus>;
-  /** Until the condition of a rollback has the status and, where given, the reason. */
+  /** Waits until the condition of a rollback has the status and, if given, the reason. */
   readonly rollbackIs: (
     name: string,
     type: string,
@@ -94,20 +94,20 @@ export interface World {
   ) => Promise<Condition>;
   readonly deployments: () => Promise<Live<(typeof DEPLOYMENTS)['type'] & KubeObject>[]>;
   readonly pods: (pool?: string) => Promise<PodView[]>;
-  /** Makes the pods of a revision behave otherwise from now on; see Behaviour. */
+  /** Changes the behaviour of a revision's pods; see Behaviour. */
   readonly behave: (revision: number, behaviour: Behaviour, pool?: string) => Promise<void>;
   readonly list: <T extends KubeObject>(resource: Resource<T>) => Promise<Live<T>[]>;
-  /** As users do, with kubectl apply: server-side, by another manager than the operator. */
+  /** A server-side kubectl apply of a user, with another manager than the operator's. */
   readonly applyAs: (manager: string, resource: Resource, object: Manifest) => Promise<void>;
-  /** As kubectl edit does. */
+  /** Edits like kubectl edit. */
   readonly merge: (resource: Resource, name: string, body: object, manager?: string) => Promise<void>;
   readonly remove: (resource: Resource, name: string) => Promise<void>;
   readonly kubectl: (...args: string[]) => Promise<string>;
-  /** Every state that a Service had, in their order. */
+  /** All states of a Service, in order. */
   readonly selections: (service: string) => ServiceState[];
-  /** The revisions that a Service has selected, in their order. */
+  /** The revisions that a Service has selected, in order. */
   readonly timeline: (service: string) => number[];
-  /** A write that breaks the invariant and is the test's own. */
+  /** A write of the test itself that breaks the invariant. */
   readonly excuse: (violation: RegExp) => void;
   readonly describe: () => Promise<string>;
 }
@@ -126,22 +126,22 @@ export interface PodView {
 
 let installed: Promise<void> | undefined;
 
-/** The three kinds, once for each test file. */
+/** The three kinds, created once per test file. */
 function installKinds(): Promise<void> {
   return (installed ??= installCrds(cluster));
 }
 
 interface Fixtures {
-  /** Of a registry that the tests of a file share. */
+  /** A registry that the tests of a file share. */
   images: Images;
   world: World;
-  /** With a registry of its own, which the test may stop. */
+  /** A separate registry, which the test may stop. */
   apart: { world: World; images: Images };
 }
 
 export const test = base.extend<Fixtures>({
   images: [
-    // eslint-disable-next-line no-empty-pattern -- the form that vitest asks for
+    // eslint-disable-next-line no-empty-pattern -- vitest requires this form
     async ({}, use) => {
       const images = await startImages();
       await use(images);
@@ -152,7 +152,7 @@ export const test = base.extend<Fixtures>({
   world: async ({ images }, use) => {
     await withWorld(images, use);
   },
-  // eslint-disable-next-line no-empty-pattern -- the form that vitest asks for
+  // eslint-disable-next-line no-empty-pattern -- vitest requires this form
   apart: async ({}, use) => {
     const images = await startImages();
     await withWorld(images, (world) => use({ world, images }));
@@ -175,8 +175,8 @@ async function startImages(): Promise<Images> {
 }
 
 /**
- * A world besides the test's own. With `everywhere` its operator looks after every namespace, and so sees what room the
- * VMs have; no other world may be there meanwhile.
+ * A second world. With `everywhere` its operator watches all namespaces, and so checks the room of the
+ * VMs; no other world may exist meanwhile.
  */
 export async function withWorld<T>(images: Images, run: (world: World) => Promise<T>, everywhere = false): Promise<T> {
   const { world, end } = await makeWorld(images, everywhere);
@@ -260,7 +260,7 @@ function wordsFor({ namespace, operator, images, selections, excused }: Parts): 
     return (await admin.get(APP_RELEASES, { namespace, name })).status ?? {};
   }
 
-  /** Of the newest generation: what an old status says proves nothing. */
+  /** For the newest generation, because an old status proves nothing. */
   async function condition(type: string, name = 'web'): Promise<Condition> {
     const { metadata, status } = await admin.get(APP_RELEASES, { namespace, name });
     const found = status?.conditions?.find((candidate) => candidate.type === type);
@@ -290,7 +290,7 @@ function wordsFor({ namespace, operator, images, selections, excused }: Parts): 
       .filter((pod) => pool === undefined || pod.pool === pool);
   }
 
-  /** Those of a revision, once its Deployments have made them all. */
+  /** The pods of a revision, after its Deployments have created all of them. */
   function allPods(revision: number, pool?: string): Promise<PodView[]> {
     return until(async () => {
       const wanted = (await list(DEPLOYMENTS)).filter(({ metadata }) => {
@@ -431,14 +431,14 @@ function selectedRevision({ metadata }: Live<NonNullable<(typeof SERVICES)['type
   return Number(annotations[ANNOTATION.revision]);
 }
 
-/** What a Service selected, and what it answered on. */
+/** The selector and the ports of a Service. */
 export interface ServiceState {
   readonly revision: number;
   readonly track: string | undefined;
   readonly ports: readonly number[];
 }
 
-/** Remembers every state of every Service of a namespace, from the API server's own events. */
+/** Records every state of every Service of a namespace, from the API server's events. */
 function watchSelections(namespace: string): { of: (service: string) => ServiceState[]; stop: () => Promise<void> } {
   const selections = new Map<string, ServiceState[]>();
   const ending = new AbortController();
@@ -468,7 +468,7 @@ function watchSelections(namespace: string): { of: (service: string) => ServiceS
   };
 }
 
-/** The ready addresses behind a Service: which pods they are. */
+/** The pods of the ready addresses behind a Service. */
 export async function endpointsOf(world: World, service: string): Promise<string[]> {
   const slices = await world.list(ENDPOINT_SLICES);
   return slices
@@ -481,14 +481,14 @@ export async function endpointsOf(world: World, service: string): Promise<string
     .toSorted();
 }
 
-/** The versions of all objects that the operator writes: equal lists mean that nobody wrote in between. */
+/** The versions of all objects that the operator writes: equal lists mean that there was no write. */
 export async function versionsOf(world: World): Promise<string[]> {
   const kinds: Resource[] = [APP_RELEASES, ROLLBACKS, PROMOTIONS, REVISIONS, DEPLOYMENTS, SERVICES, PODS];
   const objects = await Promise.all(kinds.map((kind) => world.list(kind)));
   return objects.flat().map(({ kind, metadata }) => `${kind}/${metadata.name}@${metadata.resourceVersion}`);
 }
 
-/** Whether an object is still there. */
+/** Whether an object still exists. */
 export async function exists(world: World, resource: Resource, name: string): Promise<boolean> {
   try {
     await admin.get(resource, { namespace: world.namespace, name });

@@ -1,4 +1,4 @@
-// The kustomize install and its rights, as the real API server takes them.
+// The kustomize install and its rights on the real API server.
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { KINDS } from '../../src/api/kinds.ts';
@@ -22,7 +22,7 @@ function promotion(requestedBy?: string) {
   return object('ReleasePromotion', 'asked', { release: 'web', stage: 'production', requestedBy });
 }
 
-/** Settles when the policy is in force, or no more: that takes some seconds. The admin may do everything else. */
+/** Waits until the policy is in force, or no longer in force, which takes some seconds. */
 async function policyInForce(wanted: boolean): Promise<void> {
   await vi.waitFor(
     async () => {
@@ -95,7 +95,7 @@ describe('the install', () => {
     expect(await api.can(operator, verb, name, subresource)).toBe(allowed);
   });
 
-  test('lets people who may roll back do that alone', async () => {
+  test('lets people with the role for rollbacks only roll back', async () => {
     for (const [user, role] of [
       ['ron', 'apprelease-rollback'],
       ['pia', 'apprelease-promote'],
@@ -135,7 +135,7 @@ describe('spec.requestedBy', () => {
     expect(await api.refusal(make())).toBeUndefined();
   });
 
-  test('may name anybody for the operator', async () => {
+  test('may be any name in objects of the operator', async () => {
     expect(await api.refusal(rollback('jane'), operator)).toBeUndefined();
   });
 });

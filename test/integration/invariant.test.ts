@@ -1,4 +1,4 @@
-// The judge of the invariant sees what breaks it, and nothing else.
+// The checker of the invariant detects violations, and nothing else.
 import { describe, expect, test } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
 import type { StateChange, Watched } from './invariant.ts';
@@ -22,7 +22,7 @@ function pod(track: string, ready: boolean): Watched {
 
 type Step = [kind: StateChange['kind'], name: string, object: Watched | undefined];
 
-/** Version 1 is served by three ready pods; of version 2 as many are ready as said. */
+/** Three ready pods of version 1 serve; version 2 has the given number of ready pods. */
 function world(readyOfTwo: number): Step[] {
   const pods = (track: string, ready: number): Step[] =>
     [0, 1, 2].map((index) => ['Pod', `${track}-${index}`, pod(track, index < ready)]);
@@ -37,30 +37,30 @@ function world(readyOfTwo: number): Step[] {
 }
 
 function violations(...steps: Step[]): string[] {
-  // Events of different kinds come in any order: only their versions tell.
+  // Events of different kinds arrive in any order; only their versions give the order.
   const history = steps.map(([kind, name, object], index) => ({ version: index + 1, kind, name, object })).toReversed();
   return judge(history).violations;
 }
 
-test('a switch to as many ready pods is right, one to fewer is not', () => {
+test('a switch to the same number of ready pods is allowed, to fewer is not', () => {
   expect(violations(...world(3), ['Service', 'web-a', service('2')])).toEqual([]);
   expect(violations(...world(2), ['Service', 'web-a', service('2')])).toEqual([
     expect.stringMatching(/^@11 .*: Service web-a went from 3 ready pods to 2, of 3$/),
   ]);
 });
 
-test('a pod that is ready too late does not help', () => {
+test('a pod that becomes ready after the switch does not count', () => {
   const late: Step = ['Pod', '2-2', pod('2', true)];
   expect(violations(...world(2), late, ['Service', 'web-a', service('2')])).toEqual([]);
   expect(violations(...world(2), ['Service', 'web-a', service('2')], late)).toHaveLength(1);
 });
 
-test('a rollback to what is no worse is right', () => {
+test('a rollback to no fewer ready pods is allowed', () => {
   const broken: Step[] = [0, 1].map((index) => ['Pod', `1-${index}`, pod('1', false)]);
   expect(violations(...world(1), ...broken, ['Service', 'web-a', service('2')])).toEqual([]);
 });
 
-test('what is served is neither scaled down nor deleted', () => {
+test('a serving Deployment must not be scaled down or deleted', () => {
   expect(violations(...world(3), ['Deployment', 'web-1', deployment('1', 2)])).toHaveLength(1);
   expect(violations(...world(3), ['Deployment', 'web-1', undefined])).toHaveLength(1);
   expect(violations(...world(3), ['Service', 'web-a', undefined])).toHaveLength(1);
@@ -68,23 +68,23 @@ test('what is served is neither scaled down nor deleted', () => {
   expect(violations(...world(3), ['Deployment', 'web-1', leaving])).toHaveLength(1);
 });
 
-test('what is not served may go', () => {
+test('a Deployment that does not serve may be deleted', () => {
   expect(violations(...world(3), ['Deployment', 'web-2', undefined])).toEqual([]);
   expect(violations(...world(3), ['Service', 'web-a', service('2')], ['Deployment', 'web-1', undefined])).toEqual([]);
 });
 
-test('fewer pods are right where fewer are wanted', () => {
+test('fewer pods are allowed if fewer are wanted', () => {
   const smaller: Watched = { metadata: {}, spec: { stages: [{ pools: [{ name: 'a', replicas: 1 }] }] } };
   const scaled: Step = ['Deployment', 'web-1', deployment('1', 1)];
   expect(violations(...world(0), ['AppRelease', 'web', smaller], scaled)).toEqual([]);
   expect(violations(...world(0), scaled, ['AppRelease', 'web', smaller])).toHaveLength(1);
 });
 
-test('everything may go with its release', () => {
+test('everything may be deleted with its release', () => {
   expect(violations(...world(0), ['AppRelease', 'web', undefined], ['Service', 'web-a', undefined])).toEqual([]);
 });
 
-test('what was not seen in order is not judged', () => {
+test('writes that were not seen in order are not checked', () => {
   const history = [...world(0), ['Service', 'web-a', service('2')] satisfies Step].map(
     ([kind, name, object], index) => ({ version: index + 1, kind, name, object }),
   );

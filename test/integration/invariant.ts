@@ -1,4 +1,4 @@
-// The judge of the invariant (design, "The invariant"): it watches the API server and believes no word of the operator.
+// The checker of the invariant. It watches the API server and does not rely on the operator.
 import { randomUUID } from 'node:crypto';
 import type { KubeClient, KubeObject, Live, Resource } from '../../src/kube/types.ts';
 import { APP_RELEASES } from '../../src/controller/kinds/api-kinds.ts';
@@ -12,18 +12,18 @@ import { waitFor } from '../cluster/processes.ts';
 import type { ClusterDetails } from '../cluster/types.ts';
 import { connectAs } from './release-operator.ts';
 
-/** One state of one object, at the version at which the API server stored it. */
+/** One state of one object, with its resource version. */
 export interface StateChange {
   readonly version: number;
   readonly kind: Kind;
   readonly name: string;
-  /** Undefined: it was deleted. */
+  /** Undefined: the object was deleted. */
   readonly object: Watched | undefined;
 }
 
 export type Kind = 'AppRelease' | 'Service' | 'Deployment' | 'Pod';
 
-/** What is read of an object of any of the kinds. */
+/** The fields that the checker reads. */
 export interface Watched {
   readonly metadata: {
     readonly labels?: Readonly<Record<string, string>>;
@@ -54,16 +54,16 @@ interface PoolSpec {
 type State = Readonly<Record<Kind, Map<string, Watched>>>;
 
 export interface Invariant {
-  /** What broke it, of all that was written before the call. */
+  /** All violations before the call. */
   readonly violations: () => Promise<string[]>;
-  /** How many writes could have broken it: a judge that saw none proves nothing. */
+  /** The number of writes that could have violated it: a checker that saw none proves nothing. */
   readonly judged: () => Promise<number>;
   /** After a restart of the API server: returns when every write from now on is seen. Needs an object of each kind. */
   readonly resume: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
-/** Watches a namespace from now on. It outlives restarts of the API server; what happens unseen is not judged. */
+/** Watches a namespace from now on, also over restarts of the API server. Unseen writes are not checked. */
 export async function watchInvariant(cluster: ClusterDetails, namespace: string): Promise<Invariant> {
   const client = connectAs(cluster);
   const ending = new AbortController();
@@ -74,7 +74,7 @@ export async function watchInvariant(cluster: ClusterDetails, namespace: string)
     Deployment: new Map(),
     Pod: new Map(),
   };
-  /** Versions between which events may be missing, or have come as differences of lists. */
+  /** Version ranges in which events may be missing, or come from differences of lists. */
   const gaps: [number, number][] = [];
 
   function note(kind: Kind, name: string, version: number, object: Watched | undefined): void {
@@ -83,7 +83,7 @@ export async function watchInvariant(cluster: ClusterDetails, namespace: string)
     else seen[kind].delete(name);
   }
 
-  /** Takes a list over; returns its version. */
+  /** Adds a list; returns its version. */
   async function relist(kind: Kind, resource: Resource, since: number): Promise<number> {
     const list = await client.list(resource, { namespace });
     const version = Number(list.resourceVersion);
@@ -119,7 +119,7 @@ export async function watchInvariant(cluster: ClusterDetails, namespace: string)
   const firsts = await Promise.all(KINDS.map(([kind, resource]) => firstList(() => relist(kind, resource, 0))));
   const watching = KINDS.map(([kind, resource], index) => follow(kind, resource, firsts[index] ?? 0));
 
-  /** Every object is known as the API server has it now: all events until here have come. */
+  /** Waits until all events up to now have arrived. */
   async function catchUp(): Promise<void> {
     await waitFor('events of everything that was written', async () => isCurrent(client, namespace, seen), {
       timeoutSeconds: 30,
@@ -155,7 +155,7 @@ export async function watchInvariant(cluster: ClusterDetails, namespace: string)
   };
 }
 
-/** The API server needs a moment for a kind that is new to it. */
+/** The API server needs a moment for a new kind. */
 async function firstList(list: () => Promise<number>): Promise<number> {
   let version = 0;
   const listed = async () => {
@@ -195,7 +195,7 @@ export interface Verdict {
   readonly judged: number;
 }
 
-/** Replays what happened in the order in which it was stored, and judges each write at the state that it met. */
+/** Replays all writes in storage order, and checks each against the state before it. */
 export function judge(history: readonly StateChange[], isUnsure: (version: number) => boolean = () => false): Verdict {
   const state: State = { AppRelease: new Map(), Service: new Map(), Deployment: new Map(), Pod: new Map() };
   const violations: string[] = [];
@@ -218,13 +218,13 @@ export function judge(history: readonly StateChange[], isUnsure: (version: numbe
   return { violations, judged };
 }
 
-/** A Service of a release selects a pod of another, or has a named port that a ready pod of its own has not. */
+/** Whether a Service selects a pod of another release, or has a named port that one of its ready pods lacks. */
 function ledAstray(state: State, { kind, name, object }: StateChange): string[] {
   if (!object || (kind !== 'Service' && kind !== 'Pod')) return [];
   const before = state[kind].get(name);
   const services = kind === 'Service' ? [[name, object] as const] : [...state.Service];
   const pods = kind === 'Pod' ? [[name, object] as const] : [...state.Pod];
-  // What was wrong already is said once.
+  // An existing violation is reported once.
   const isNew = kind === 'Pod' ? !before : traffic(before) !== traffic(object);
   if (!isNew) return [];
   return services.flatMap(([service, { metadata, spec }]) => {
@@ -272,7 +272,7 @@ function effectsOf(state: State, { kind, name, object }: StateChange): Effect[] 
   return kind === 'Deployment' ? deploymentEffects(state, name, before, object) : [];
 }
 
-/** Fewer replicas end pods. Of them the Deployment's controller takes those that are not ready first. */
+/** Fewer replicas end pods. The Deployment controller first removes pods that are not ready. */
 function deploymentEffects(state: State, name: string, before: Watched, object: Watched | undefined): Effect[] {
   const isLeaving = object === undefined || object.metadata.deletionTimestamp !== undefined;
   const left = isLeaving ? 0 : (object.spec?.replicas ?? 1);
@@ -311,7 +311,7 @@ function matches(
   return pairs.length > 0 && pairs.every(([key, value]) => labels[key] === value);
 }
 
-/** Of the pools behind a Service; undefined where no release has such a pool any more: then it may go. */
+/** The wanted replicas of the pools behind a Service; undefined if no release has such a pool any more, so that it may be deleted. */
 function expectedReplicas(state: State, service: string): number | undefined {
   const pools = [...state.AppRelease].flatMap(([release, { metadata, spec }]) =>
     metadata.deletionTimestamp === undefined

@@ -1,4 +1,4 @@
-// What talks to the API server, against a real one that is restarted, frozen and asked a lot at once.
+// The Kubernetes client against a real API server that is restarted, frozen and under load.
 import { randomBytes } from 'node:crypto';
 import { KubeConfig } from '@kubernetes/client-node';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -60,7 +60,7 @@ const cleanups: (() => Promise<void>)[] = [];
 function newClient(options?: Parameters<typeof createClient>[1]): KubeClient {
   const config = new KubeConfig();
   config.loadFromFile(plane.kubeconfigPath);
-  // 200 requests at once may queue for long on a busy machine.
+  // 200 concurrent requests may queue for a long time on a busy machine.
   return createClient(config, { timeoutMs: 60_000, ...options });
 }
 
@@ -117,7 +117,7 @@ describe('requests', () => {
     expect(pages).toHaveLength(7);
   });
 
-  test('refusals say why', async () => {
+  test('refusals have a reason', async () => {
     const key = { namespace, name: 'refused' };
     const object = configMap('refused', { a: '1' });
     expect(isNotFound(await refusal(client.get(CONFIG_MAPS, key)))).toBe(true);
@@ -152,7 +152,7 @@ describe('requests', () => {
     expect(isNamespaceTerminating(await refusal(client.get(CONFIG_MAPS, { namespace, name: 'late' })))).toBe(false);
   });
 
-  test('deletes tell what waits for a finalizer from what is gone', async () => {
+  test('a delete distinguishes objects that wait for a finalizer from deleted ones', async () => {
     const object = { ...configMap('going', {}), metadata: { namespace, name: 'going', finalizers: ['test.dev/hold'] } };
     await client.create(CONFIG_MAPS, object);
     const going = await client.delete(CONFIG_MAPS, { namespace, name: 'going' });
@@ -188,7 +188,7 @@ describe('requests', () => {
     expect((await client.version()).gitVersion).toMatch(/^v1\.\d+/);
   });
 
-  test('a server that hangs fails requests in time, and is used again when it wakes up', async () => {
+  test('requests to a hanging server time out, and work again when it resumes', async () => {
     const pid = plane.pids()['kube-apiserver'];
     if (pid === undefined) throw new Error('the API server does not run');
     process.kill(pid, 'SIGSTOP');
@@ -233,7 +233,7 @@ describe('a reflector', () => {
     return reflector;
   }
 
-  test('reads its own writes, and hears of them once', async () => {
+  test('reads its own writes, and reports them once', async () => {
     const reflector = reflect();
     await reflector.synced;
     for (let round = 0; round < 50; round++) {
@@ -263,7 +263,7 @@ describe('a reflector', () => {
     await plane.killApiServer();
     expect(isTransient(await refusal(client.version()))).toBe(true);
     await plane.startApiServer();
-    // By another client, most likely before the watch is there again.
+    // A write of another client, most likely before the watch is open again.
     const other = newClient();
     cleanups.push(other.close);
     await other.delete(CONFIG_MAPS, { namespace, name: 'leaves' });
@@ -308,7 +308,7 @@ describe('leader election', () => {
     return election;
   }
 
-  test('hands the lease over, and keeps it through a short outage', async () => {
+  test('hands over the lease, and keeps it during a short outage', async () => {
     const one = candidate('one');
     await vi.waitFor(() => {
       expect(one.isLeader()).toBe(true);
@@ -325,7 +325,7 @@ describe('leader election', () => {
     expect(stored.spec).toMatchObject({ holderIdentity: 'two', leaseTransitions: 1, leaseDurationSeconds: 4 });
   });
 
-  test('a leader that is cut off gives up, and leads again when the server is back', async () => {
+  test('a disconnected leader gives up, and leads again when the server is back', async () => {
     const one = candidate('three');
     await vi.waitFor(() => {
       expect(one.isLeader()).toBe(true);

@@ -1,4 +1,4 @@
-// What a person does with `make cluster`, `make run` and `make cluster-down`.
+// `make cluster`, `make run` and `make cluster-down` as a person uses them.
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -22,7 +22,7 @@ let cleaner: ChildProcess;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'make-test-'));
   dir = join(folder, 'cluster');
-  // The cluster is meant to outlive who started it: this ends it when this test does, however that ends.
+  // The cluster outlives the process that started it: this stops the cluster when the test ends, however it ends.
   cleaner = spawn('/bin/sh', ['-c', 'read -r _; make cluster-down; rm -rf "$0"', folder], {
     cwd: root,
     env: environment(),
@@ -37,7 +37,7 @@ afterAll(async () => {
 });
 
 function environment() {
-  // What a test runner sets is not what a person has.
+  // Remove variables that a person's shell does not have.
   const { NODE_ENV: _, VITEST: __, MAKEFLAGS: ___, MAKELEVEL: ____, ...env } = process.env;
   return { ...env, CLUSTER_DIR: dir, HOME: folder };
 }
@@ -46,14 +46,14 @@ function shell(script: string): Promise<{ stdout: string; stderr: string }> {
   return promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { cwd: root, env: environment() });
 }
 
-/** In a shell that has evaluated what `make cluster` prints, and takes the kubectl that it names. */
+/** Runs in a shell that has evaluated the output of `make cluster`, with its kubectl. */
 async function inCluster(script: string): Promise<string> {
   const setUp =
     'output=$(make cluster 2>/dev/null); eval "$output"; kubectl=$(sed -n "s/^# kubectl: //p" <<<"$output")';
   return (await shell(`${setUp}; kubectl() { "$kubectl" "$@"; }; ${script}`)).stdout.trim();
 }
 
-test('the cluster stays up and says how to reach it', async () => {
+test('the cluster stays up and prints how to reach it', async () => {
   const first = await shell('make cluster');
   expect(first.stdout).toMatch(new RegExp(`^export KUBECONFIG='${dir}/.+'$`, 'm'));
   expect((await inCluster('kubectl get nodes --output name')).split('\n')).toHaveLength(8);
@@ -62,8 +62,8 @@ test('the cluster stays up and says how to reach it', async () => {
   expect(second.stdout).toBe(first.stdout);
 });
 
-test('the operator runs against the current context, once the CRDs are there', async () => {
-  // What a try that failed has left.
+test('the operator runs against the current context when the CRDs exist', async () => {
+  // Left by a failed attempt.
   await inCluster('kubectl delete --ignore-not-found -k crds');
   await expect(inCluster('make run')).rejects.toThrow('kubectl apply --server-side -k crds');
   await installCrds({ kubectl: (args) => inCluster(`kubectl ${args.join(' ')}`) });
@@ -76,7 +76,7 @@ test('the operator runs against the current context, once the CRDs are there', a
   const running = spawn('make', ['run', `ARGS=${args}`], {
     cwd: root,
     env: { ...environment(), KUBECONFIG: kubeconfig, APPRELEASE_INSECURE_REGISTRY: host },
-    // A group of its own, as a terminal makes it.
+    // A separate process group, as in a terminal.
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -94,7 +94,7 @@ test('the operator runs against the current context, once the CRDs are there', a
   expect(lines.at(-1)).toContain('"msg":"stopped"');
 });
 
-test('the cluster goes down whole', async () => {
+test('the cluster goes down completely', async () => {
   expect(await findDetached(dir)).toHaveLength(6);
   expect((await shell('make cluster-down')).stderr).toContain('is down');
   expect(await findDetached(dir)).toEqual([]);

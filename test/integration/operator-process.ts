@@ -1,4 +1,4 @@
-// The bundled operator as processes of this machine, under its service account's rights.
+// The bundled operator as local processes, with the rights of its service account.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -30,33 +30,33 @@ export interface Sample {
 
 export interface OperatorProcess {
   readonly pid: number;
-  /** Every line so far; one that is no JSON fails. */
+  /** All lines so far; fails for a line that is not JSON. */
   readonly log: () => LogLine[];
-  /** GET of a page of its endpoints: status and body. */
+  /** GET of an endpoint: status and body. */
   readonly health: (path: string) => Promise<[number, string]>;
   readonly metrics: () => Promise<Sample[]>;
   readonly signal: (signal: NodeJS.Signals) => void;
-  /** Its exit status, or the signal that ended it. */
+  /** The exit status, or the signal that ended the process. */
   readonly exited: Promise<number | NodeJS.Signals>;
   readonly hasExited: () => boolean;
-  /** Until a line of the log says so. */
+  /** Waits for a log line with this message. */
   readonly says: (message: string) => Promise<void>;
-  /** As Kubernetes ends a pod; its exit status. */
+  /** Stops the process as Kubernetes does; returns the exit status. */
   readonly stop: () => Promise<number | NodeJS.Signals>;
 }
 
 export interface OperatorProcessOptions {
   readonly kubeconfig: string;
-  /** Default: of these sources. */
+  /** Default: the bundle of these sources. */
   readonly bundle?: string;
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A lease that is taken over within seconds. */
+/** Flags for a takeover of the lease within seconds. */
 export const QUICK_LEASE = ['--lease-duration=6s', '--renew-deadline=4s', '--retry-period=300ms'];
 
-/** CRDs, roles and service account from manifests/; the Deployment has no pods, as simulated nodes would not run them. */
+/** CRDs, roles and service account from manifests/. The Deployment has no pods, because simulated nodes would not run them. */
 export async function installOperator(cluster: ClusterAccess): Promise<string> {
   await installCrds(cluster);
   await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-k', join(root, 'manifests')]);
@@ -67,14 +67,14 @@ export async function installOperator(cluster: ClusterAccess): Promise<string> {
   return serviceAccountKubeconfig(cluster, { namespace, name, path });
 }
 
-/** The bundle, made once for each cluster, in its folder: far from any node_modules. */
+/** The bundle, built once per cluster, in a folder outside any node_modules. */
 async function ownBundle({ dir }: ClusterAccess): Promise<string> {
   const file = join(dir, 'operator.mjs');
   if (!existsSync(file)) await promisify(execFile)(process.execPath, [join(root, 'scripts/build.ts'), file]);
   return file;
 }
 
-/** Starts a process and waits until it serves its endpoints. It ends with this process, however that ends. */
+/** Starts a process and waits for its endpoints. It ends with this process, however this process ends. */
 export async function startOperatorProcess(
   cluster: ClusterAccess,
   { kubeconfig, bundle, flags = [], env = {} }: OperatorProcessOptions,
@@ -130,14 +130,14 @@ export async function startOperatorProcess(
     says,
     stop: async () => {
       child.kill('SIGTERM');
-      // A frozen process takes no SIGTERM.
+      // A frozen process does not handle SIGTERM.
       child.kill('SIGCONT');
       return exited;
     },
   };
 }
 
-/** As the kubelet does: a process that has ended by itself is started again. */
+/** Restarts a process that has ended by itself, as the kubelet does. */
 export interface Supervised {
   readonly current: () => OperatorProcess;
   readonly stop: () => Promise<void>;
@@ -166,7 +166,7 @@ export async function superviseOperator(start: () => Promise<OperatorProcess>): 
   };
 }
 
-/** The text exposition format, as far as prom-client writes it. */
+/** Parses the text exposition format of prom-client. */
 function parseMetrics(text: string): Sample[] {
   return text.split('\n').flatMap((line) => {
     const match = /^(?<name>[a-zA-Z_:][\w:]*)(?:\{(?<labels>.*)\})? (?<value>\S+)$/.exec(line)?.groups;

@@ -1,4 +1,4 @@
-// The operator as a process: the real bundle, under its service account's rights.
+// The operator as a process: the real bundle, with the rights of its service account.
 import { readFile } from 'node:fs/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
@@ -47,7 +47,7 @@ async function holder(): Promise<string> {
   return (await world.admin.get(LEASES, LEASE)).spec?.holderIdentity ?? '';
 }
 
-/** What the process shows the API server. */
+/** The user agent and the user at the API server. */
 async function token(): Promise<string> {
   const { users } = JSON.parse(await readFile(kubeconfig, 'utf8')) as { users: { user: { token: string } }[] };
   return users[0]?.user.token ?? 'none';
@@ -66,7 +66,7 @@ async function everySelected(revision: string): Promise<boolean> {
 }
 
 describe('one process', () => {
-  test('releases, tells what it does, and ends in order', async () => {
+  test('releases, reports its actions, and ends in order', async () => {
     const operator = await start();
     await world.until('ready', async () => (await operator.health('/readyz'))[0] === 200);
     expect(await operator.health('/healthz')).toEqual([200, 'ok']);
@@ -102,7 +102,7 @@ describe('one process', () => {
     expect(await world.invariant.violations()).toEqual([]);
   });
 
-  test('counts rollbacks, and how long they took', async () => {
+  test('measures the number and duration of rollbacks', async () => {
     const operator = await start();
     await world.apply(release(IMAGE));
     await world.released('1.0');
@@ -123,7 +123,7 @@ describe('one process', () => {
     expect(sumOf(samples, 'apprelease_failures_total')).toBe(0);
   });
 
-  test('tells people what happened as events', async () => {
+  test('records events for people', async () => {
     const operator = await start();
     await world.apply(release(IMAGE));
     await world.released('1.0');
@@ -141,7 +141,7 @@ describe('one process', () => {
     }
   });
 
-  test('tells that a pinned tag has moved, and changes nothing that runs', async () => {
+  test('reports a moved tag, and changes no workload', async () => {
     const registry = await startRegistry();
     try {
       const pushed = await pushImage(registry, 'shop/web', '1.0');
@@ -160,7 +160,7 @@ describe('one process', () => {
     }
   });
 
-  test('does without an election', async () => {
+  test('works without an election', async () => {
     const operator = await start('--leader-elect=false');
     await world.apply(release(IMAGE));
     await world.released('1.0');
@@ -168,18 +168,18 @@ describe('one process', () => {
     expect(await holder()).toBe('');
   });
 
-  test('ends at SIGTERM also while it may not have the Lease', async () => {
+  test('ends at SIGTERM also while it cannot get the Lease', async () => {
     const nowhere = await startOperatorProcess(cluster, {
       kubeconfig,
       flags: [...QUICK_LEASE, '--lease-namespace=kube-system'],
     });
     running.push(nowhere);
-    await nowhere.says('the lease could not be taken or renewed');
+    await nowhere.says('cannot acquire or renew the lease');
     expect(await nowhere.stop()).toBe(0);
   });
 });
 
-test('the next container of a pod takes the Lease of the last one at once', async () => {
+test('the next container of a pod acquires the Lease of the previous one at once', async () => {
   const flags = ['--lease-duration=1h', '--renew-deadline=30m', '--retry-period=300ms'];
   const options = { kubeconfig, flags, env: { POD_NAME: 'operator-1' } };
   const first = await startOperatorProcess(cluster, options);
@@ -241,7 +241,7 @@ describe('two processes', () => {
     const before = await world.written();
     leader.signal('SIGCONT');
     expect(await leader.exited).toBe(1);
-    const message = 'lost the leadership: another may lead already';
+    const message = 'lost the leadership: another process may lead already';
     expect(leader.log().at(-1)).toMatchObject({ level: 'fatal', msg: message });
     expect(await world.written()).toEqual(before);
     await world.until('the hold', async () => (await world.condition('RolledBack'))?.status === 'True');

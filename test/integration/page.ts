@@ -6,14 +6,14 @@ import { promisify } from 'node:util';
 
 export const root = join(import.meta.dirname, '../..');
 
-/** Simulated nodes run no containers, so that these have nothing to show. */
+/** Commands without output, because simulated nodes run no containers. */
 const NEEDS_CONTAINERS = /^(helm test|kubectl logs) /;
 
 export function readPage(name: string): Promise<string> {
   return readFile(join(root, 'docs', name), 'utf8');
 }
 
-/** The commands below a heading, whatever its level, down to the next of its level or a higher one; all without a heading. */
+/** The commands below a heading, down to the next heading of its level or a higher one; without a heading, all commands. */
 export function commandsOf(page: string, heading?: string): string[] {
   const text = heading === undefined ? page : sectionOf(page, heading);
   return [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, command = '']) => command);

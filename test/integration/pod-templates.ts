@@ -1,8 +1,8 @@
-// Random pod templates that an API server takes, written as odd as people write them: what it stores is often not that.
+// Random valid pod templates in unusual notations, which the API server often stores in another form.
 import fc from 'fast-check';
 import type { PodTemplate } from '../../src/api/app-release.ts';
 
-/** A field that may be left out, or be null, which says the same. */
+/** An optional field, which may also be null with the same meaning. */
 function maybe<T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null | undefined> {
   return fc.oneof(
     { weight: 3, arbitrary: value },
@@ -11,12 +11,12 @@ function maybe<T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null | undefined> {
   );
 }
 
-/** Fields that may be left out. */
+/** Optional fields. */
 function some(fields: Readonly<Record<string, fc.Arbitrary<unknown>>>): fc.Arbitrary<Record<string, unknown>> {
   return fc.record(Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, maybe(value)])));
 }
 
-/** As the first ones of a list whose items have keys of their own. */
+/** The first items of a list with keys. */
 function each<T>(items: readonly fc.Arbitrary<T>[]): fc.Arbitrary<T[]> {
   return fc
     .array(fc.boolean(), { minLength: items.length, maxLength: items.length })

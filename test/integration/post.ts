@@ -1,4 +1,4 @@
-// The API server's own answers to objects, in milliseconds: a kubectl for each would take minutes.
+// Direct requests to the API server, because kubectl for each object would take minutes.
 import { readFileSync } from 'node:fs';
 import { Agent, fetch } from 'undici';
 import { KINDS } from '../../src/api/kinds.ts';
@@ -13,11 +13,11 @@ export interface GroupObject {
   readonly spec: Record<string, unknown>;
 }
 
-/** What the API server says to a POST. */
+/** The answers of the API server to a POST. */
 export interface Poster {
-  /** The object as it is stored. @throws Error with the API server's message */
+  /** The stored object. @throws Error with the API server's message */
   readonly create: (object: GroupObject) => Promise<GroupObject>;
-  /** Why the object is refused, the admin or another user asking; it is not stored. Undefined where it is taken. */
+  /** Why the API server refuses the object from the admin or another user, without storing it; undefined if it accepts. */
   readonly refusal: (object: GroupObject, user?: string) => Promise<string | undefined>;
   /** Whether a user may do something. */
   readonly can: (user: string, verb: string, resource: string, subresource?: string) => Promise<boolean>;
@@ -28,7 +28,7 @@ export function groupObject(kind: string, name: string, spec: GroupObject['spec'
   return { apiVersion: API_VERSION, kind, metadata: { name }, spec };
 }
 
-/** Speaks as admin, about one namespace. */
+/** Sends requests as admin, in one namespace. */
 export function createPoster({ url, caFile, adminToken }: ClusterDetails, namespace: string): Poster {
   const dispatcher = new Agent({ connect: { ca: readFileSync(caFile) } });
 

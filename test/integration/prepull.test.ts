@@ -1,4 +1,4 @@
-// The images of a version are on every VM of a stage before it is entered.
+// Every VM of a stage has the images of a version before the version enters.
 import { describe, expect } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
 import { NODES } from '../../src/controller/kinds/nodes.ts';
@@ -9,7 +9,7 @@ import { admin, cluster, test } from './harness.ts';
 import type { Spec } from './release-objects.ts';
 import { release } from './release-objects.ts';
 
-/** Pods that pull: VM → the images. */
+/** The pull pods: VM → images. */
 async function pulls(world: World): Promise<Record<string, string[]>> {
   const pods = (await world.list(PODS)).filter(({ metadata }) => labelsOf(metadata)[LABEL.pull] !== undefined);
   return Object.fromEntries(
@@ -29,7 +29,7 @@ async function imagesOn(node: string): Promise<string[]> {
   return (status?.images ?? []).flatMap(({ names }) => names ?? []);
 }
 
-/** A pool of three VMs of its own, in a stage that pulls first; one pod. */
+/** A pool with three VMs of its own, in a stage with prepull; one pod. */
 async function makeSpec(world: World, tag: string, changes: Partial<Spec> = {}): Promise<Spec> {
   const labels = { 'example.com/vms': world.namespace };
   const pools = [{ name: 'prod-a', replicas: 1, nodeSelector: labels }];
@@ -49,7 +49,7 @@ async function removeVms(names: readonly string[]): Promise<void> {
 }
 
 describe.concurrent('a stage with prepull', () => {
-  test('is entered when every VM has the images; what pulled them is removed', async ({ world, onTestFinished }) => {
+  test('is entered when every VM has the images, and the pull pods are removed', async ({ world, onTestFinished }) => {
     const names = await makeVms(world);
     onTestFinished(() => removeVms(names));
     await world.apply(await makeSpec(world, '1.0'));
@@ -68,16 +68,13 @@ describe.concurrent('a stage with prepull', () => {
     expect(created.indexOf('create pods')).toBeLessThan(created.indexOf('create deployments'));
     expect(created.filter((write) => write === 'create pods')).toHaveLength(3);
 
-    // And then any VM can take the pods of the one before at once.
+    // Then any VM can start the pods of the previous version at once.
     await world.apply(await makeSpec(world, '2.0'));
     await world.released('2.0');
     await world.poolIs('prod-a', { rollback: expect.objectContaining({ readiness: 'Cached' }) as never });
   });
 
-  test('says how far it is, and waits no longer than a version may take to get ready', async ({
-    world,
-    onTestFinished,
-  }) => {
+  test('reports its progress, and waits at most progressDeadlineSeconds', async ({ world, onTestFinished }) => {
     const names = await makeVms(world);
     onTestFinished(() => removeVms(names));
     const quick = { progressDeadlineSeconds: 20 };
@@ -92,7 +89,7 @@ describe.concurrent('a stage with prepull', () => {
     expect(message).toMatch(/^pool prod-a: 0 of 3 VMs have the images of revision 2; VM release-.*-\d: /);
     await world.conditionIs('Stalled', { status: 'False' });
     expect(Object.keys(await pulls(world)).toSorted()).toEqual(names.toSorted());
-    // Then it is entered all the same, and what is wrong with it is a failure like any other.
+    // Then the version enters anyway, and its fault is a failure like any other.
     await world.rollbackIs('web-r2-1', 'Complete', 'True');
     await world.until(async () => {
       expect(await pulls(world)).toEqual({});
@@ -100,7 +97,7 @@ describe.concurrent('a stage with prepull', () => {
   });
 });
 
-test('a pod that pulls may do nothing: Pod Security "restricted" takes it', async ({ world, onTestFinished }) => {
+test('a pull pod meets the Pod Security Standard "restricted"', async ({ world, onTestFinished }) => {
   const names = await makeVms(world);
   onTestFinished(() => removeVms(names));
   const label = 'pod-security.kubernetes.io/enforce=restricted';

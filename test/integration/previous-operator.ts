@@ -1,4 +1,4 @@
-// The operator of an earlier commit, built from the history of this repository: what an upgrade begins with.
+// The operator of an earlier commit, built from the history of this repository, for upgrade tests.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
@@ -8,19 +8,19 @@ import { promisify } from 'node:util';
 const root = join(import.meta.dirname, '../..');
 const run = promisify(execFile);
 
-/** The commit that upgrades are tested from; UPGRADE_FROM names another. It moves on when an issue has landed. */
+/** The commit from which upgrades are tested; UPGRADE_FROM names another. */
 const COMMIT = process.env['UPGRADE_FROM'] ?? '76c8247';
 
 export interface PreviousOperator {
   /** The bundle, for Node. */
   readonly bundle: string;
-  /** Folder with its CRDs. */
+  /** The folder with its CRDs. */
   readonly crds: string;
 }
 
 /**
- * Builds it once, into a folder that later runs find again.
- * @throws Error where the history has no such commit, as in a shallow clone
+ * Builds the operator once, into a folder that later runs reuse.
+ * @throws Error if the history does not have the commit, for example in a shallow clone
  */
 export async function buildPreviousOperator(): Promise<PreviousOperator> {
   const { stdout } = await run('git', ['rev-parse', '--verify', `${COMMIT}^{commit}`], { cwd: root }).catch(() => {
@@ -30,7 +30,7 @@ export async function buildPreviousOperator(): Promise<PreviousOperator> {
   const folder = join(root, '.cache/upgrade', commit);
   const bundle = join(folder, 'operator.mjs');
   if (!existsSync(bundle)) {
-    // Under the repository, so that the sources find its node_modules.
+    // Inside the repository, so that the sources find node_modules.
     const unfinished = `${folder}.unfinished.${process.pid}`;
     await mkdir(unfinished, { recursive: true });
     await run('sh', ['-c', `git archive ${commit} src crds scripts package.json | tar -x -C "$0"`, unfinished], {

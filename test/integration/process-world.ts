@@ -1,4 +1,4 @@
-// A namespace in which the operator's process is tested: what users do in it, and what they see.
+// A namespace for tests of the operator's process, with user actions and checks.
 import { randomBytes } from 'node:crypto';
 import type { Condition } from '../../src/api/common.ts';
 import { ANNOTATION, API_VERSION } from '../../src/api/meta.ts';
@@ -18,29 +18,29 @@ import type { Spec } from './release-objects.ts';
 
 export interface ProcessWorld {
   readonly namespace: string;
-  /** An administrator's, past every proxy. */
+  /** An administrator's client, without a proxy. */
   readonly admin: KubeClient;
   readonly invariant: Invariant;
   readonly apply: (spec: Spec) => Promise<void>;
   readonly rollBack: (name: string, spec?: Partial<ReleaseRollbackSpec>) => Promise<void>;
   readonly promote: (name: string, spec: Partial<ReleasePromotionSpec>) => Promise<void>;
   readonly until: (what: string, condition: () => Promise<boolean>) => Promise<void>;
-  /** A condition of the release, where it is of its newest generation. */
+  /** A condition of the release, if it is of the newest generation. */
   readonly condition: (type: string) => Promise<Condition | undefined>;
-  /** Until this version is everywhere. */
+  /** Waits until this version serves in every pool. */
   readonly released: (version: string) => Promise<void>;
-  /** Until a rollback is complete. */
+  /** Waits until a rollback is complete. */
   readonly rolledBack: (name: string) => Promise<void>;
-  /** The revision that each pool's Service selects, by the Service. */
+  /** The revision that each Service selects, by Service. */
   readonly selected: () => Promise<Record<string, string>>;
-  /** What only the operator writes; statuses are left out, as Kubernetes writes those. */
+  /** Objects that only the operator writes, without statuses, which Kubernetes writes. */
   readonly written: () => Promise<unknown[]>;
   readonly end: () => Promise<void>;
 }
 
 const TIMEOUT_SECONDS = 150;
 
-/** Makes the namespace, and begins to watch over the invariant in it. */
+/** Creates the namespace, and starts to check the invariant in it. */
 export async function createProcessWorld(cluster: ClusterAccess): Promise<ProcessWorld> {
   const namespace = `process-${randomBytes(4).toString('hex')}`;
   await cluster.kubectl(['create', 'namespace', namespace]);

@@ -49,7 +49,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true });
 });
 
-/** The chart's, but that nothing must last for minutes; returns the file. */
+/** The chart's rules, without the `for` durations; returns the file. */
 async function impatientAlerts(): Promise<string> {
   const { groups } = parse(await readFile(join(chart, 'files/alerts.yaml'), 'utf8')) as {
     groups: { name: string; rules: { for?: string }[] }[];
@@ -75,10 +75,10 @@ async function firing(): Promise<(string | undefined)[]> {
   return alerts.filter(({ state }) => state === 'firing').map(({ labels }) => labels['alertname']);
 }
 
-test('it tells when nobody leads any more', async () => {
+test('an alert fires when no operator leads', async () => {
   const wait = { timeoutSeconds: 60, needs: [prometheus] };
   await waitFor('the leader, as Prometheus sees it', async () => (await leaders()) === 1, wait);
-  // Before the first scrape there was none.
+  // There was no leader before the first scrape.
   await waitFor('the end of the alert', async () => !(await firing()).includes('AppReleaseNoLeader'), wait);
   await operator.stop();
   await waitFor('the alert', async () => (await firing()).includes('AppReleaseNoLeader'), wait);

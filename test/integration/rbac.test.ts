@@ -1,5 +1,5 @@
-// The roles in manifests/ allow what the operator does, and nothing else: by the API server's audit log, not by its own
-// word.
+// The roles in manifests/ allow exactly the requests of the operator, by the API server's audit log and not by its own
+// report.
 import { readFileSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ let cluster: ControlPlane;
 let registry: Registry;
 
 beforeAll(async () => {
-  // It goes with that cluster, however this ends.
+  // It is removed with the cluster, however the test ends.
   dir = await mkdtemp(join(ownCluster().dir, 'rbac-'));
   await writeFile(join(dir, 'policy.json'), JSON.stringify(auditPolicy));
   const flags = [`--audit-policy-file=${join(dir, 'policy.json')}`, `--audit-log-path=${join(dir, 'audit.log')}`];
@@ -42,7 +42,7 @@ afterAll(async () => {
   await cluster.stop();
 });
 
-test('the operator may do what it does, and nothing else', async () => {
+test('the roles allow exactly the requests of the operator', async () => {
   const kubeconfig = await installOperator(cluster);
   const world = await createProcessWorld(cluster);
   const flags = [`--insecure-registry=${registry.host}`, ...QUICK_LEASE];
@@ -59,7 +59,7 @@ test('the operator may do what it does, and nothing else', async () => {
   expect(withoutConflicts(neededRights(events))).toEqual(withoutConflicts(allowedRights()));
 }, 300_000);
 
-/** At least one of each request that the operator knows. */
+/** Causes at least one of each request that the operator can send. */
 async function everythingThereIsToDo(world: ProcessWorld): Promise<void> {
   const { admin, namespace } = world;
   const canary = pool('canary-vms', 1);
@@ -74,11 +74,11 @@ async function everythingThereIsToDo(world: ProcessWorld): Promise<void> {
       ...changes,
     });
   };
-  // The VMs' status is told meanwhile.
+  // Meanwhile the operator writes the status of VMPools.
   const spec = { ...(production.nodeSelector && { nodeSelector: production.nodeSelector }) };
   await admin.create(VM_POOLS, { apiVersion: API_VERSION, kind: 'VMPool', metadata: { name: namespace }, spec });
 
-  // Made, with the credentials of the service account; then of a pull secret.
+  // Create, with the credentials of the service account, then of a pull secret.
   await world.apply(await version('1.0'));
   await world.released('1.0');
   const second = await version('2.0');
@@ -87,20 +87,20 @@ async function everythingThereIsToDo(world: ProcessWorld): Promise<void> {
   await world.apply({ ...second, template: withSecret });
   await world.released('2.0');
 
-  // Taken back by a person, and let in again.
+  // A person rolls back, and promotes again.
   await world.rollBack('back');
   await world.rolledBack('back');
   await world.promote('again', { version: '2.0', stage: 'all' });
   await world.released('2.0');
 
-  // Taken back by the operator.
+  // The operator rolls back.
   await world.apply(await version('3.0-never-ready', { progressDeadlineSeconds: 10 }));
   await world.until('rollback by the operator', async () => {
     const { items } = await admin.list(ROLLBACKS, { namespace });
     return items.some(({ metadata }) => metadata.name.startsWith('web-r'));
   });
 
-  // Somebody has the name of the next revision, and changes the budget.
+  // Somebody takes the name of the next revision, and changes the budget.
   await admin.create(REVISIONS, {
     apiVersion: 'apps/v1',
     kind: 'ControllerRevision',
@@ -110,7 +110,7 @@ async function everythingThereIsToDo(world: ProcessWorld): Promise<void> {
   });
   await putBudgetBack(world);
 
-  // More versions than are kept, and one pool fewer.
+  // More versions than the history limit, and one pool fewer.
   for (const tag of ['4.0', '5.0', '6.0']) {
     await world.apply(await version(tag));
     await world.released(tag);
@@ -123,11 +123,11 @@ async function everythingThereIsToDo(world: ProcessWorld): Promise<void> {
   await world.until('one pool', async () => (await admin.list(SERVICES, { namespace })).items.length === 1);
   await world.until('no autoscaler', async () => (await admin.list(AUTOSCALERS, { namespace })).items.length === 0);
 
-  // The same thing happens twice: the second time is only counted.
+  // A repeated event is only counted.
   for (let round = 0; round < 2; round += 1) await putBack(world);
 }
 
-/** Somebody changes a Service, the operator puts it back. */
+/** Somebody changes a Service, and the operator reverts it. */
 async function putBack({ admin, namespace, until }: ProcessWorld): Promise<void> {
   const key = { namespace, name: 'web-canary-vms' };
   const target = async () => (await admin.get(SERVICES, key)).spec.ports?.[0]?.targetPort;
@@ -137,7 +137,7 @@ async function putBack({ admin, namespace, until }: ProcessWorld): Promise<void>
   await until('the port as it was', async () => (await target()) === before);
 }
 
-/** Somebody changes a PodDisruptionBudget, the operator puts it back. */
+/** Somebody changes a PodDisruptionBudget, and the operator reverts it. */
 async function putBudgetBack({ admin, namespace, until }: ProcessWorld): Promise<void> {
   const { items } = await admin.list(BUDGETS, { namespace });
   const key = { namespace, name: items[0]?.metadata.name ?? '' };

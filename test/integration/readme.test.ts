@@ -1,4 +1,4 @@
-// The README's commands, run one after the other as a reader would, in a copy of this folder.
+// Runs the README's commands one after the other, as a reader would, in a copy of this folder.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -42,11 +42,11 @@ test('the AppRelease in the README is the example', async () => {
 });
 
 test('every command of the README works, in its order', async () => {
-  // The images are in the test's own registry, and nobody waits ten minutes for the canary.
+  // The images are in the test's own registry, and the test does not wait ten minutes for the canary.
   const { stdout: example } = await run('kubectl kustomize .');
   const patient = example.replace(/progressDeadlineSeconds: \d+/, 'progressDeadlineSeconds: 120');
   await writeFile(join(stage.checkout, 'examples/web.yaml'), patient);
-  // Left by a try that failed.
+  // Left by a failed attempt.
   await run('kubectl delete namespace shop --ignore-not-found');
   expect(commands.length).toBeGreaterThan(5);
   for (const command of commands) await run(command);
@@ -56,7 +56,7 @@ test('every command of the README works, in its order', async () => {
   expect(stdout).toBe('Accepted');
 }, 300_000);
 
-test('every target and file that the README names is there', async () => {
+test('every target and file that the README names exists', async () => {
   const makefile = await readFile(join(root, 'Makefile'), 'utf8');
   const targets = [...readme.matchAll(/(?:`|^)make ([a-z0-9-]+)/gm)].map(([, target = '']) => target);
   for (const target of targets) expect(makefile).toMatch(new RegExp(`^${target}:.* ## `, 'm'));

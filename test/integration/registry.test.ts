@@ -1,4 +1,4 @@
-// Digests are resolved by the real registry, with every kind of authentication, and while it is away.
+// Digests from the real registry, with every kind of authentication, and while it is down.
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -65,7 +65,7 @@ describe('without authentication', () => {
     });
   });
 
-  test('a tag that has moved has another digest', async () => {
+  test('a moved tag has another digest', async () => {
     const client = clientOf([registry.host]);
     const before = await pushImage(registry, 'shop/moving', '1.0', { content: 'before' });
     expect(await client.resolveDigest(before.image)).toMatchObject({ digest: before.digest });
@@ -79,12 +79,12 @@ describe('without authentication', () => {
     expect(await client.resolveDigest(`${registry.host}/${image}`)).toMatchObject({ reason: 'NotFound' });
   });
 
-  test('a registry that hangs is a timeout, one that is down unavailable, and afterwards it resolves', async () => {
+  test('a hanging registry is a timeout, a stopped one is unavailable, and a restarted one resolves', async () => {
     const client = clientOf([registry.host], { requestTimeoutMs: 500 });
     const { image, digest } = await pushImage(registry, 'shop/away', '1.0');
     process.kill(registry.pid() ?? NaN, 'SIGSTOP');
     try {
-      // It may still answer what came before its last thread stopped.
+      // It may still answer requests that arrived before its last thread stopped.
       await vi.waitFor(async () => {
         expect(await client.resolveDigest(image)).toMatchObject({ reason: 'Timeout', retryable: true });
       }, 10_000);
@@ -99,7 +99,7 @@ describe('without authentication', () => {
 });
 
 describe('over TLS', () => {
-  test('the CA bundle is what makes the registry trusted', async () => {
+  test('the registry is trusted only with the CA bundle', async () => {
     const { dir } = ownCluster();
     const tls = { certFile: join(dir, 'certs/apiserver.crt'), keyFile: join(dir, 'certs/apiserver.key') };
     const registry = await startRegistry({ tls });
@@ -140,7 +140,7 @@ describe('with bearer tokens', () => {
     expect(tokens.issued() - before).toBe(1);
   });
 
-  test('wrong credentials, and none, are Unauthorized', async () => {
+  test('wrong and missing credentials are Unauthorized', async () => {
     const client = clientOf([registry.host, new URL(tokens.realm).host]);
     const wrong = { keyring: keyring(registry.host, tokens.user, 'wrong') };
     expect(await client.resolveDigest(pushed.image, wrong)).toMatchObject({ reason: 'Unauthorized' });
@@ -159,7 +159,7 @@ describe('in the background, with the pull secrets of a namespace', () => {
   beforeAll(async () => {
     registry = await startRegistry({ auth: { htpasswd: { user, password } } });
     pushed = await pushImage(registry, 'shop/private', '1.0', { platforms: ['linux/amd64', 'linux/arm64'] });
-    // It goes with the cluster, however this ends.
+    // It is removed with the cluster, however the test ends.
     folder = await mkdtemp(join(cluster.dir, 'registry-test-'));
     await cluster.kubectl(['create', 'namespace', namespace]);
     await createPullSecret('good', password);
@@ -211,7 +211,7 @@ describe('in the background, with the pull secrets of a namespace', () => {
     return { resolver, changes };
   }
 
-  /** The answer for a pod spec, once there is one. */
+  /** Waits for the answer for a pod spec. */
   async function answerFor(podSpec: DigestRequest['podSpec'], dockerConfig?: string): Promise<Lookup> {
     const { resolver, changes } = startResolver(dockerConfig === undefined ? {} : { dockerConfig });
     const request = { key: 'registry-test/web', image: pushed.image, namespace, podSpec };
@@ -225,7 +225,7 @@ describe('in the background, with the pull secrets of a namespace', () => {
     return resolver.lookup(request);
   }
 
-  test("the template's pull secret lets it in, the wrong one before it does no harm", async () => {
+  test("the template's pull secret works, also after a wrong one", async () => {
     expect(await answerFor({ imagePullSecrets: [{ name: 'bad' }, { name: 'good' }] })).toEqual({
       state: 'resolved',
       pinned: pushed.pinned,
@@ -235,19 +235,19 @@ describe('in the background, with the pull secrets of a namespace', () => {
     });
   });
 
-  test("the service account's pull secret lets it in", async () => {
+  test("the service account's pull secret works", async () => {
     const podSpec = { serviceAccountName: 'puller' };
     expect(await answerFor(podSpec)).toMatchObject({ state: 'resolved', digest: pushed.digest });
   });
 
-  test("the operator's docker config lets it in", async () => {
+  test("the operator's docker config works", async () => {
     const path = join(folder, 'config.json');
     const auth = Buffer.from(`${user}:${password}`).toString('base64');
     await writeFile(path, JSON.stringify({ auths: { [registry.host]: { auth } } }));
     expect(await answerFor({}, path)).toMatchObject({ state: 'resolved', digest: pushed.digest });
   });
 
-  test('wrong and missing secrets are named', async () => {
+  test('the message names wrong and missing secrets', async () => {
     const lookup = await answerFor({ imagePullSecrets: [{ name: 'gone' }, { name: 'bad' }] });
     expect(lookup).toMatchObject({ state: 'failed', reason: 'Unauthorized', retryable: true });
     expect(lookup).toHaveProperty('retryAt', expect.any(Number));
@@ -255,7 +255,7 @@ describe('in the background, with the pull secrets of a namespace', () => {
     expect(lookup).toHaveProperty('message', expect.stringContaining('Secret registry-test/gone does not exist'));
   });
 
-  test('a registry that comes back is asked again', async () => {
+  test('the resolver asks a registry that is back again', async () => {
     const { resolver, changes } = startResolver();
     const podSpec = { serviceAccountName: 'puller' };
     const request = { key: 'registry-test/late', image: pushed.image, namespace, podSpec };
@@ -275,7 +275,7 @@ describe('in the background, with the pull secrets of a namespace', () => {
     await vi.waitFor(isResolved, { timeout: 60_000, interval: 100 });
   });
 
-  test('a tag that has moved is noticed', async () => {
+  test('the resolver detects a moved tag', async () => {
     const { resolver, changes } = startResolver({ recheckIntervalMs: 200 });
     const before = await pushImage(registry, 'shop/moving', '1.0', { content: 'before' });
     const podSpec = { serviceAccountName: 'puller' };

@@ -1,5 +1,5 @@
-// A pool's size follows its load by one autoscaler that always scales what is served, with the real controller
-// of Kubernetes. There are no metrics here: it keeps the size within its bounds, which the tests move.
+// One autoscaler always scales the serving version of a pool, with the real controller
+// of Kubernetes. There are no metrics here: it keeps the size within its bounds, which the tests change.
 import { describe, expect } from 'vitest';
 import { parse } from 'yaml';
 import { AUTOSCALERS } from '../../src/controller/kinds/autoscalers.ts';
@@ -14,7 +14,7 @@ import { objectName } from '../../src/release/record/names.ts';
 
 type Bounds = NonNullable<Spec['stages'][number]['pools'][number]['autoscaling']>;
 
-/** Longer than the controller needs to look at each autoscaler again. */
+/** Longer than the resync interval of the controller. */
 const QUIET_MS = 20_000;
 
 function autoscaled(minReplicas: number, maxReplicas: number, more: Partial<Bounds> = {}): Pick<Spec, 'stages'> {
@@ -53,7 +53,7 @@ async function versions(world: World): Promise<string[]> {
   return (await world.list(DEPLOYMENTS)).map(({ metadata }) => `${metadata.name} ${metadata.resourceVersion}`);
 }
 
-/** Neither the operator nor anybody else writes to a Deployment, though the autoscaler is looked at meanwhile. */
+/** Nobody writes to a Deployment, although the controller resyncs the autoscaler meanwhile. */
 async function noWar(world: World): Promise<void> {
   const before = await world.until(async () => {
     const seen = await versions(world);
@@ -69,7 +69,7 @@ async function noWar(world: World): Promise<void> {
   expect(put).toEqual([]);
 }
 
-/** The writes from the first of a Service or an autoscaler to the last. */
+/** The writes from the first to the last one of a Service or an autoscaler. */
 function moves({ operator }: World, from: number): string[] {
   const writes = operator.writes.slice(from).map(({ verb, resource }) => `${verb} ${resource}`);
   const isMove = (write: string) => /services|horizontalpodautoscalers/.test(write);
@@ -77,20 +77,20 @@ function moves({ operator }: World, from: number): string[] {
 }
 
 describe.concurrent('a pool that follows its load', () => {
-  test('is scaled through a switch and a rollback, and nobody fights', async ({ world }) => {
+  test('is scaled through a switch and a rollback, without conflicts', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), autoscaled(3, 5)));
     await world.released('1.0');
     expect(await sizeOf(world, objectName('web', 'prod-a', 1))).toBe(3);
     expect(await targetOf(world)).toBe(objectName('web', 'prod-a', 1));
 
-    // The controller takes the scale over, and nobody takes it back.
+    // The controller takes over the scale and keeps it.
     await world.apply(release(await world.image('1.0'), autoscaled(4, 5)));
     await sizeIs(world, objectName('web', 'prod-a', 1), 4);
     expect(await scalersOf(world, objectName('web', 'prod-a', 1))).toEqual(['kube-controller-manager']);
     await world.poolIs('prod-a', { replicas: 4, readyReplicas: 4 });
     await noWar(world);
 
-    // A new version starts at the live size, and the autoscaler goes over in the step of the switch.
+    // A new version starts at the live size, and the autoscaler moves in the step of the switch.
     const promoted = world.operator.writes.length;
     await world.apply(release(await world.image('2.0'), autoscaled(4, 5)));
     await world.released('2.0');
@@ -98,17 +98,17 @@ describe.concurrent('a pool that follows its load', () => {
       expect(await targetOf(world)).toBe(objectName('web', 'prod-a', 2));
     });
     expect(await sizeOf(world, objectName('web', 'prod-a', 2))).toBe(4);
-    // The fields of a Service that was made by a POST are handed to apply before its first one.
+    // The fields of a Service that a POST created are moved to apply before the first apply.
     expect(moves(world, promoted)).toEqual(['apply horizontalpodautoscalers', 'apply services', 'patch services']);
 
-    // The standby follows, though an autoscaler had its scale before.
+    // The standby follows, although an autoscaler owned its scale before.
     await world.apply(release(await world.image('2.0'), autoscaled(1, 2)));
     await sizeIs(world, objectName('web', 'prod-a', 2), 2);
     await sizeIs(world, objectName('web', 'prod-a', 1), 2);
     expect(await scalersOf(world, objectName('web', 'prod-a', 1))).toEqual(['apprelease']);
     await noWar(world);
 
-    // Back: with as many pods as there are now, and the autoscaler beside it.
+    // Roll back, with the current number of pods, and with the autoscaler.
     const rolledBack = world.operator.writes.length;
     await world.rollback('back');
     await world.rollbackIs('back', 'Complete', 'True');
@@ -122,12 +122,12 @@ describe.concurrent('a pool that follows its load', () => {
     await noWar(world);
   }, 300_000);
 
-  test('is what docs/autoscaling.md makes of it', async ({ world }) => {
+  test('works with the example in docs/autoscaling.md', async ({ world }) => {
     const [, text = ''] = /^```yaml\n(.*?)^```$/ms.exec(await readPage('autoscaling.md')) ?? [];
     const { spec } = parse(text) as { spec: Spec };
     const [container] = spec.template.spec.containers;
     const [prodA] = spec.stages[0]?.pools ?? [];
-    // The reader's registry and VMs are here.
+    // Use the test's registry and VMs.
     Object.assign(container ?? {}, { image: await world.image('1.0.0') });
     Object.assign(prodA ?? {}, pool('prod-a', prodA?.replicas ?? 0));
     await world.apply(spec);
@@ -145,7 +145,7 @@ describe.concurrent('a pool that follows its load', () => {
     });
   });
 
-  test('has the size of the spec again without autoscaling, and the autoscaler goes', async ({ world }) => {
+  test('has the size of the spec again without autoscaling, and the autoscaler is removed', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), autoscaled(2, 5)));
     await world.released('1.0');
     await world.apply(release(await world.image('1.0'), autoscaled(3, 5)));
@@ -161,7 +161,9 @@ describe.concurrent('a pool that follows its load', () => {
     await noWar(world);
   }, 200_000);
 
-  test('of workers is updated in place at the live size; the autoscaler goes with the release', async ({ world }) => {
+  test('of workers is updated in place at the live size, and the autoscaler is removed with the release', async ({
+    world,
+  }) => {
     await world.apply(worker(await world.image('1.0'), autoscaled(2, 5)));
     await world.released('1.0');
     await world.apply(worker(await world.image('1.0'), autoscaled(4, 5)));
@@ -177,7 +179,7 @@ describe.concurrent('a pool that follows its load', () => {
     });
   }, 200_000);
 
-  test('by metrics that Kubernetes refuses is told of, and runs all the same', async ({ world }) => {
+  test('with metrics that Kubernetes refuses has a condition, and keeps running', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), autoscaled(1, 3, { metrics: [{ type: 'Resource' }] })));
     await world.stalled('Refused');
     expect((await world.condition('Stalled')).message).toMatch(/refuses the autoscaling of pool prod-a: spec.metrics/);
@@ -187,7 +189,7 @@ describe.concurrent('a pool that follows its load', () => {
       expect((await world.condition('Stalled')).message).toMatch(/refuses the autoscaling of pool prod-a: .*scaleDwn/);
     });
 
-    // Kubernetes writes 1000m as 1: that is no drift.
+    // Kubernetes writes 1000m as 1, which is no drift.
     const target = { type: 'AverageValue', averageValue: '1000m' };
     const metrics = [{ type: 'Pods', pods: { metric: { name: 'requests' }, target } }];
     const behavior = { scaleDown: { stabilizationWindowSeconds: 60 } };
@@ -202,7 +204,7 @@ describe.concurrent('a pool that follows its load', () => {
     await noWar(world);
   }, 200_000);
 
-  test('leaves an autoscaler alone that has its name, and puts its own back', async ({ world }) => {
+  test('leaves a foreign autoscaler of the same name alone, and restores its own', async ({ world }) => {
     const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'other' };
     await world.applyAs('somebody', AUTOSCALERS, {
       metadata: { name: objectName('web', 'prod-a') },

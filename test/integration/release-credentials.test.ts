@@ -1,4 +1,4 @@
-// The operator's process resolves private images with what the pods, their service account or it itself has.
+// The operator's process resolves private images with the credentials of pods, service accounts or its own.
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -42,7 +42,7 @@ async function start(...flags: string[]): Promise<void> {
   operator = await startOperatorProcess(cluster, { kubeconfig, flags: all });
 }
 
-/** A release of an image, whose pods have something more in their spec. */
+/** A release of an image with further fields in the pod spec. */
 function releaseOf(image: string, podSpec: object): Spec {
   const spec = release(image, { stages: oneStage });
   return { ...spec, template: { ...spec.template, spec: { ...spec.template.spec, ...podSpec } } };
@@ -77,7 +77,7 @@ describe('basic authentication', () => {
   });
   afterAll(() => registry.stop());
 
-  test("the template's pull secret: what is missing stalls the release with the ways out, until it is there", async () => {
+  test("the template's pull secret: a missing secret stalls the release with the ways out, until it exists", async () => {
     await start(`--insecure-registry=${registry.host}`);
     await world.apply(releaseOf(pushed.image, { imagePullSecrets: [{ name: 'regcred' }] }));
     await world.until('Stalled', () => isStalled('Unauthorized'));
@@ -138,7 +138,7 @@ describe('bearer tokens, over TLS', () => {
     await cluster.kubectl(['create', '-f', '-'], { input: JSON.stringify(account) });
   }
 
-  test("the service account's pull secret, and the CA that the operator is given", async () => {
+  test("the service account's pull secret, and the operator's CA", async () => {
     await createPullSecret(registry.host, tokens);
     await createServiceAccount();
     await start(`--insecure-registry=${new URL(tokens.realm).host}`, `--registry-ca-file=${registry.caFile ?? ''}`);

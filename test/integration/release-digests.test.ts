@@ -1,4 +1,4 @@
-// A version is pinned to digests once; after that no registry is asked, whatever happens to its tags.
+// A version is pinned to digests once. After that the operator asks no registry, whatever happens to its tags.
 import { describe, expect } from 'vitest';
 import { APP_RELEASES } from '../../src/controller/kinds/api-kinds.ts';
 import { REVISIONS } from '../../src/controller/kinds/revisions.ts';
@@ -65,7 +65,7 @@ describe.concurrent('a pinned version', () => {
     expect(await digestsIn(world)).toEqual([first.digest]);
   });
 
-  test('keeps the digests when its template changes, and is a new revision that goes through the stages', async ({
+  test('keeps the digests when its template changes, as a new revision that goes through the stages', async ({
     apart: { world, images },
   }) => {
     const { image, digest } = await images.push('1.0');
@@ -81,7 +81,7 @@ describe.concurrent('a pinned version', () => {
     expect(await digestsIn(world)).toEqual([digest]);
   });
 
-  test('returns by the ledger to a version whose revision was collected, with the registry down', async ({
+  test('returns to a version whose revision was collected, from the ledger and with the registry down', async ({
     apart: { world, images },
   }) => {
     const { image: first, digest } = await images.push('1.0');
@@ -105,7 +105,7 @@ describe.concurrent('a pinned version', () => {
     });
   });
 
-  test('keeps every object and asks for nothing when only the status was erased', async ({ world }) => {
+  test('keeps every object and sends no registry request when only the status was erased', async ({ world }) => {
     await world.apply(release(await world.image('1.0')));
     await world.released('1.0');
     await world.apply(release(await world.image('2.0')));
@@ -140,7 +140,7 @@ describe.concurrent('a pinned version', () => {
     ]);
   });
 
-  test('waits with what runs for an image that is not there yet', async ({ apart: { world, images } }) => {
+  test('waits for a missing image while the old version runs', async ({ apart: { world, images } }) => {
     const { image } = await images.push('1.0');
     await world.apply(release(image, { stages: oneStage }));
     await world.released('1.0');
@@ -155,7 +155,7 @@ describe.concurrent('a pinned version', () => {
     await world.released('2.0');
   });
 
-  test('waits with what runs while the registry is down, and goes on when it is back', async ({
+  test('waits for a registry that is down while the old version runs, and continues when it is back', async ({
     apart: { world, images },
   }) => {
     await world.apply(release((await images.push('1.0')).image, { stages: oneStage }));
@@ -173,7 +173,7 @@ describe.concurrent('a pinned version', () => {
     await world.released('2.0');
   });
 
-  test('is released while a registry hangs that others wait for; the timeout is told, and is over when it answers', async ({
+  test('is released while other releases wait for a hanging registry; their timeout is reported until it answers', async ({
     apart: { world, images },
   }) => {
     const pushed = await images.push('1.0');
@@ -181,7 +181,7 @@ describe.concurrent('a pinned version', () => {
     const pid = images.registry.pid() ?? NaN;
     process.kill(pid, 'SIGSTOP');
     try {
-      // More than there are workers.
+      // More releases than workers.
       for (const name of waiting) await world.apply(release(pushed.image, { stages: oneStage }), { name });
       await world.apply(release(pushed.pinned, { stages: oneStage }));
       await world.released('1.0');

@@ -1,4 +1,4 @@
-// What others change is put back, without a war; what is theirs is left alone; and a quiet release is quiet.
+// The operator reverts foreign changes without a conflict loop, leaves foreign fields alone, and does not write to an idle release.
 import { describe, expect } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
 import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
@@ -16,9 +16,9 @@ const autoscalers: Resource = {
   namespaced: true,
 };
 
-/** Longer than drains and what holds back status writes. */
+/** Longer than drains and delayed status writes. */
 const SETTLED_MS = 3000;
-/** Nobody writes anything for so long. */
+/** The time without any write. */
 const QUIET_MS = 4000;
 
 async function releaseOne(world: World): Promise<void> {
@@ -34,7 +34,7 @@ async function service(world: World, name: string) {
   return admin.get(SERVICES, { namespace: world.namespace, name });
 }
 
-/** Everything has settled, and nothing at all is written from then on. */
+/** Waits until everything has settled, then checks that nothing is written. */
 async function staysQuiet(world: World): Promise<void> {
   const before = await world.until(async () => {
     const versions = await versionsOf(world);
@@ -48,8 +48,8 @@ async function staysQuiet(world: World): Promise<void> {
   expect(await versionsOf(world)).toEqual(before);
 }
 
-describe.concurrent('what others change', () => {
-  test('in a Deployment is put back, and told with the name of who did it', async ({ world }) => {
+describe.concurrent('a foreign change', () => {
+  test('in a Deployment is reverted, with an event that names the manager', async ({ world }) => {
     await releaseOne(world);
     const before = await deployment(world, objectName('web', 'prod-a', 1));
     const [container] = before.spec.template.spec.containers;
@@ -71,7 +71,7 @@ describe.concurrent('what others change', () => {
     await world.released('1.0');
   });
 
-  test('in a Service is put back: selector, ports, labels', async ({ world }) => {
+  test('in a Service is reverted: selector, ports, labels', async ({ world }) => {
     const spec = release(await world.image('1.0'), { stages: oneStage });
     await world.apply({ ...spec, service: { type: 'NodePort', ports: [{ port: 80, targetPort: 'http' }] } });
     await world.released('1.0');
@@ -91,7 +91,7 @@ describe.concurrent('what others change', () => {
     await world.released('1.0');
   });
 
-  test('in the ports of a Service hinders no switch, and costs no port of a node', async ({ world }) => {
+  test('in the ports of a Service blocks no switch, and keeps the node ports', async ({ world }) => {
     const service1 = { type: 'NodePort' as const, ports: [{ port: 80, targetPort: 'http' }] };
     await world.apply(release(await world.image('1.0'), { stages: oneStage, service: service1 }));
     await world.released('1.0');
@@ -111,7 +111,7 @@ describe.concurrent('what others change', () => {
     expect(world.timeline('web-prod-a')).toEqual([1, 2]);
   });
 
-  test('over and over is left alone for a while, and said: Contested', async ({ world }) => {
+  test('that is repeated is left alone for a while, with the condition Contested', async ({ world }) => {
     await releaseOne(world);
     const changed = { spec: { revisionHistoryLimit: 7 } };
     await world.until(async () => {
@@ -136,7 +136,7 @@ describe.concurrent('what others change', () => {
     expect(putBack.length).toBeLessThanOrEqual(4);
   });
 
-  test('by deleting a Deployment is made anew', async ({ world }) => {
+  test('that deletes a Deployment makes the operator create it again', async ({ world }) => {
     await releaseOne(world);
     world.excuse(/Deployment web-prod-a-1-\w+ deleted/);
     await world.remove(DEPLOYMENTS, objectName('web', 'prod-a', 1));
@@ -147,7 +147,7 @@ describe.concurrent('what others change', () => {
     await world.released('1.0');
   });
 
-  test('beside our fields is theirs', async ({ world }) => {
+  test('in other fields is kept', async ({ world }) => {
     await releaseOne(world);
     await world.merge(DEPLOYMENTS, objectName('web', 'prod-a', 1), { metadata: { labels: { team: 'shop' } } });
     await world.merge(SERVICES, 'web-prod-a', { metadata: { annotations: { 'example.com/dns': 'shop' } } });
@@ -159,7 +159,7 @@ describe.concurrent('what others change', () => {
   });
 });
 
-/** A policy that changes every Deployment of the world's namespace, in force. */
+/** An active policy that changes every Deployment of the world's namespace. */
 async function mutate(world: World, expression: string): Promise<void> {
   const name = world.namespace;
   const apiVersion = 'admissionregistration.k8s.io/v1';
@@ -205,7 +205,7 @@ async function endMutation(world: World): Promise<void> {
 }
 
 describe.concurrent('a mutating admission policy', () => {
-  test('that adds a label and a variable starts no war', async ({ world }) => {
+  test('that adds a label and a variable causes no conflict loop', async ({ world }) => {
     await mutate(
       world,
       `Object{spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{
@@ -226,7 +226,7 @@ describe.concurrent('a mutating admission policy', () => {
     await endMutation(world);
   });
 
-  test('that changes a field of ours starts no war', async ({ world }) => {
+  test('that changes a field of the operator causes no conflict loop', async ({ world }) => {
     await mutate(world, 'Object{spec: Object.spec{minReadySeconds: 1}}');
     await releaseOne(world);
     await staysQuiet(world);
@@ -238,8 +238,8 @@ describe.concurrent('a mutating admission policy', () => {
   });
 });
 
-describe.concurrent('a quiet release', () => {
-  test('is not written to: released, with a standby, and held', async ({ world }) => {
+describe.concurrent('an idle release', () => {
+  test('gets no writes: released, with a standby, and held', async ({ world }) => {
     await releaseOne(world);
     await staysQuiet(world);
     await world.apply(release(await world.image('2.0'), { stages: oneStage }));
@@ -252,7 +252,7 @@ describe.concurrent('a quiet release', () => {
     await staysQuiet(world);
   });
 
-  test('is not written to while it waits for an approval, or is stalled', async ({ world }) => {
+  test('gets no writes while it waits for an approval, or is stalled', async ({ world }) => {
     const manual = oneStage.map((stage) => ({ ...stage, approval: 'Manual' as const }));
     await world.apply(release(await world.image('1.0'), { stages: manual }));
     await world.conditionIs('Ready', { reason: 'WaitingForApproval' });

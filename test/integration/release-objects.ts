@@ -1,13 +1,13 @@
-// What users write, made short: AppReleases on the standard pools.
+// Builders for AppReleases on the standard pools.
 import type * as z from 'zod';
 import type { appReleaseSpec, PodTemplate } from '../../src/api/app-release.ts';
 
-/** A spec as users write it, defaults left out. */
+/** A spec as users write it, without defaults. */
 export type Spec = z.input<typeof appReleaseSpec>;
 export type PoolSpec = Spec['stages'][number]['pools'][number];
 export type Rollback = NonNullable<Spec['rollback']>;
 
-/** A pool on the nodes that standardPools has for it. */
+/** A pool on its nodes of standardPools. */
 export function pool(name: string, replicas: number, more: Partial<PoolSpec> = {}, nodes = name): PoolSpec {
   return {
     name,
@@ -18,7 +18,7 @@ export function pool(name: string, replicas: number, more: Partial<PoolSpec> = {
   };
 }
 
-/** A pool whose pods behave in a way of their own; see Behaviour. */
+/** A pool whose pods have their own behaviour; see Behaviour. */
 export function behaving(behaviour: string): Pick<PoolSpec, 'template'> {
   return { template: { metadata: { annotations: { 'sim.apprelease.dev/behaviour': behaviour } } } };
 }
@@ -30,7 +30,7 @@ export function template(image: string, annotations?: Record<string, string>): P
   };
 }
 
-/** One canary pod, then one pool with two. Nobody waits long. */
+/** One canary pod, then one pool with two. All waits are short. */
 export const stages: Spec['stages'] = [
   { name: 'canary', soak: '500ms', pools: [pool('canary-vms', 1)] },
   { name: 'production', pools: [pool('prod-a', 2)] },

@@ -1,4 +1,4 @@
-// The operator inside the test's process: it can be stopped, started again, and made to die after any of its writes.
+// The operator inside the test's process: it can be stopped, restarted, and killed after any of its writes.
 import { KubeConfig } from '@kubernetes/client-node';
 import type { Controller } from '../../src/controller/controller.ts';
 import { createController } from '../../src/controller/controller.ts';
@@ -23,24 +23,24 @@ export interface Write {
 
 export interface OperatorOptions {
   readonly cluster: ClusterDetails;
-  /** Left out: all of them. */
+  /** Absent: all namespaces. */
   readonly namespace?: string;
-  /** Registries that are asked by plain http. */
+  /** Registries with plain HTTP. */
   readonly registries: readonly string[];
 }
 
-/** An operator of one namespace, or of all. What it did is kept over restarts. */
+/** An operator for one namespace, or for all. The record of its writes survives restarts. */
 export interface Operator {
   readonly writes: Write[];
   readonly notices: Notice[];
   readonly log: string[];
   readonly start: () => Promise<void>;
-  /** As by SIGTERM: finishes what it is doing. */
+  /** Stops as by SIGTERM: finishes running work. */
   readonly stop: () => Promise<void>;
   readonly restart: () => Promise<void>;
-  /** Dies right after its n-th write from now, as by SIGKILL: it does not even read the answer. */
+  /** Kills the operator right after its n-th write from now, as by SIGKILL, before it reads the answer. */
   readonly dieAfter: (writes: number) => void;
-  /** Settles when it has died. */
+  /** Resolves when the operator has died. */
   readonly died: () => Promise<void>;
 }
 
@@ -49,7 +49,7 @@ interface Life {
   readonly end: () => Promise<void>;
 }
 
-/** Settled once; for those who wait for a death. */
+/** Resolved once, for callers that wait for a death. */
 interface Death {
   left: number;
   readonly died: Promise<void>;
@@ -176,7 +176,7 @@ function makeDeath(left: number): Death {
   };
 }
 
-/** A client that counts what it writes, and that reaches nothing any more once it is dead. */
+/** A client that counts its writes, and whose requests fail after its death. */
 function mortal(inner: KubeClient, deathOf: () => Death, onWrite: (write: Write) => void): KubeClient {
   let own: Death | undefined;
 

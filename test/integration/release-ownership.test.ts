@@ -1,4 +1,4 @@
-// What exists is left alone, whoever owns its fields; and what a release made by POST is kept as by apply.
+// Existing objects are left alone, whoever owns their fields. Objects that a POST created are updated like applied ones.
 import { describe, expect } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
 import { APP_RELEASES } from '../../src/controller/kinds/api-kinds.ts';
@@ -13,7 +13,7 @@ import type { World } from './harness.ts';
 import { admin, exists, test } from './harness.ts';
 import { oneStage, pool, release, template, worker } from './release-objects.ts';
 
-/** As somebody else's controller makes it: no apply, and hardly a field that anybody owns. */
+/** An object of a foreign controller: created without apply, with almost no owned fields. */
 function make(world: World, resource: Resource, object: object): Promise<Live<KubeObject>> {
   const { apiVersion, kind } = resource;
   const { namespace } = world;
@@ -21,7 +21,7 @@ function make(world: World, resource: Resource, object: object): Promise<Live<Ku
   return admin.create(resource, { ...object, apiVersion, kind, metadata: { namespace, ...metadata } });
 }
 
-/** All that is not a controller's note of what it saw. */
+/** All fields except the status. */
 function kept({ metadata: { uid, labels, annotations, ownerReferences }, ...object }: Live<KubeObject>): object {
   const { spec, data } = object as { spec?: unknown; data?: unknown };
   return { uid, labels, annotations, ownerReferences, spec, data };
@@ -32,12 +32,12 @@ interface Container {
 }
 
 describe.concurrent('a name that is in use', () => {
-  test('stays as it is where nobody owns its fields, also when the release is deleted', async ({ world }) => {
+  test('stays unchanged if nobody owns its fields, also when the release is deleted', async ({ world }) => {
     const image = await world.image('1.0');
     const labels = { [LABEL.release]: 'web' };
     const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'theirs' };
     const theirs: [Resource, object][] = [
-      // As the Service of the API server itself: without a selector.
+      // Like the Service of the API server itself, without a selector.
       [SERVICES, { metadata: { name: 'theirs' }, spec: { ports: [{ name: 'http', port: 80, targetPort: 'http' }] } }],
       [SERVICES, { metadata: { name: 'labelled', labels }, spec: { ports: [{ port: 80 }] } }],
       [AUTOSCALERS, { metadata: { name: 'web-c' }, spec: { scaleTargetRef, minReplicas: 1, maxReplicas: 2 } }],
@@ -78,7 +78,7 @@ describe.concurrent('a name that is in use', () => {
   });
 });
 
-describe.concurrent('what was made by a POST', () => {
+describe.concurrent('an object that a POST created', () => {
   test('loses a container, a port and annotations when the spec does', async ({ world }) => {
     const image = await world.image('1.0');
     const both = template(image, { 'example.com/note': 'x' });

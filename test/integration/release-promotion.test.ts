@@ -1,4 +1,4 @@
-// A version goes from stage to stage when the stage before has soaked and, where asked, a person let it in.
+// A version goes from stage to stage after the previous stage has soaked and, if required, after an approval.
 import { describe, expect } from 'vitest';
 import { toCachedRevision, REVISIONS } from '../../src/controller/kinds/revisions.ts';
 import { parseRevision, poolFacts } from '../../src/release/record/revision.ts';
@@ -29,7 +29,7 @@ async function waitsFor(world: World, reason: string): Promise<void> {
   });
 }
 
-/** From the pool's being healthy with a revision to another pool's being let in, in milliseconds. */
+/** The time from one pool being healthy with a revision to the entry into another pool, in milliseconds. */
 async function soaked(world: World, number: number, from: string, to: string): Promise<number> {
   const object = await admin.get(REVISIONS, { namespace: world.namespace, name: `web-${number}` });
   const revision = parseRevision(toCachedRevision(object));
@@ -46,7 +46,7 @@ describe.concurrent('the soak', () => {
     expect(await soaked(world, 2, 'canary-vms', 'prod-a')).toBeGreaterThanOrEqual(2000);
   });
 
-  test('begins anew when a pool of its stage gets unready', async ({ world }) => {
+  test('restarts when a pool of the stage becomes unready', async ({ world }) => {
     const stages = withSoak('10s');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
@@ -63,7 +63,7 @@ describe.concurrent('the soak', () => {
     expect(promoted).toHaveLength(2);
   });
 
-  test('goes on over a restart of the operator', async ({ world }) => {
+  test('continues over a restart of the operator', async ({ world }) => {
     const stages = withSoak('10s');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
@@ -75,7 +75,7 @@ describe.concurrent('the soak', () => {
     expect(await soaked(world, 2, 'canary-vms', 'prod-a')).toBeGreaterThanOrEqual(10_000);
   });
 
-  test('is skipped where a promotion says so', async ({ world }) => {
+  test('is skipped if a promotion says so', async ({ world }) => {
     const stages = withSoak('1h');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
@@ -99,7 +99,7 @@ describe.concurrent('the soak', () => {
 });
 
 describe.concurrent('an approval', () => {
-  test('lets the wanted revision in, once', async ({ world }) => {
+  test('admits the wanted revision, once', async ({ world }) => {
     const stages = withSoak('100ms', 'Manual');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
@@ -117,7 +117,7 @@ describe.concurrent('an approval', () => {
     expect(await world.selected()).toEqual({ 'web-canary-vms': 3, 'web-prod-a': 2 });
   });
 
-  test('that comes too early waits until its stage may be entered', async ({ world }) => {
+  test('that comes too early waits until the version may enter the stage', async ({ world }) => {
     const stages = withSoak('10s', 'Manual');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
@@ -140,7 +140,7 @@ describe.concurrent('an approval', () => {
     await world.promotionIs('for-two', 'Accepted', 'False', 'Superseded');
   });
 
-  test('that fits nothing is rejected', async ({ world }) => {
+  test('that matches nothing is rejected', async ({ world }) => {
     const stages = withSoak('1h', 'Manual');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
@@ -159,7 +159,7 @@ describe.concurrent('an approval', () => {
     expect(await world.selected()).toEqual({ 'web-canary-vms': 2, 'web-prod-a': 1 });
   });
 
-  test('given twice is complete twice', async ({ world }) => {
+  test('that is given twice completes twice', async ({ world }) => {
     const stages = withSoak('1h', 'Manual');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
@@ -174,7 +174,7 @@ describe.concurrent('an approval', () => {
     await world.promotionIs('two', 'Complete', 'True', 'StageEntered');
   });
 
-  test('made void by a rollback does not come back', async ({ world }) => {
+  test('that a rollback made void stays void', async ({ world }) => {
     const stages = withSoak('1h', 'Manual');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
@@ -189,7 +189,7 @@ describe.concurrent('an approval', () => {
 });
 
 describe.concurrent('a revert in the spec', () => {
-  test('goes back at once, past every gate', async ({ world }) => {
+  test('goes back at once, without gates', async ({ world }) => {
     const stages = withSoak('1h', 'Manual');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages: withSoak('0s') }));
@@ -199,7 +199,7 @@ describe.concurrent('a revert in the spec', () => {
     expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
   });
 
-  test('in the middle of a rollout takes back only what had moved', async ({ world }) => {
+  test('in the middle of a rollout affects only the pools that had moved', async ({ world }) => {
     const stages = withSoak('1h');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));
@@ -210,7 +210,7 @@ describe.concurrent('a revert in the spec', () => {
     expect(world.timeline('web-prod-a')).toEqual([1]);
   });
 
-  test('to a version that was taken back before goes through the stages, each by hand', async ({ world }) => {
+  test('to a version that was rolled back before needs an approval for every stage', async ({ world }) => {
     const stages = withSoak('0s');
     await begin(world, stages);
     await world.apply(release(await world.image('2.0'), { stages }));

@@ -1,4 +1,4 @@
-// How a pool goes from one revision to the next, and what may change meanwhile.
+// How a pool changes from one revision to the next, and changes of the spec meanwhile.
 import { describe, expect } from 'vitest';
 import { ANNOTATION } from '../../src/api/meta.ts';
 import { APP_RELEASES, ROLLBACKS } from '../../src/controller/kinds/api-kinds.ts';
@@ -13,13 +13,13 @@ import { objectName } from '../../src/release/record/names.ts';
 
 const brief = { warmFor: '0s', drain: '100ms' };
 
-/** The canary soaks for so long that the release stays in the middle of its rollout. */
+/** A long soak of the canary keeps the release in the middle of its rollout. */
 const soaking: Spec['stages'] = [
   { name: 'canary', soak: '1h', pools: [pool('canary-vms', 1)] },
   { name: 'production', pools: [pool('prod-a', 2)] },
 ];
 
-/** Version 1 everywhere, version 2 in the canary stage alone. */
+/** Version 1 in all pools, version 2 only in the canary stage. */
 async function inTheMiddle(world: World): Promise<Spec> {
   await world.apply(release(await world.image('1.0')));
   await world.released('1.0');
@@ -38,7 +38,7 @@ async function serviceAnnotation(world: World, name: string, annotation: string)
 }
 
 describe.concurrent('BlueGreen', () => {
-  test('switches pool by pool, keeps a standby of warmReplicas, and lets it go after warmFor', async ({ world }) => {
+  test('switches pool by pool, keeps a standby of warmReplicas, and removes it after warmFor', async ({ world }) => {
     const rollback = { warmFor: '15s', warmReplicas: '50%', drain: '500ms' };
     const changes = { stages: [{ name: 'production', pools: [pool('prod-a', 3)] }], rollback };
     await world.apply(release(await world.image('1.0'), changes));
@@ -116,7 +116,7 @@ describe.concurrent('RollingUpdate', () => {
     expect((await world.pods()).map(({ revision }) => revision)).toEqual([2, 2, 2]);
   });
 
-  test('never has fewer pods ready than maxUnavailable allows, behind a Service that stays', async ({ world }) => {
+  test('never has fewer ready pods than maxUnavailable allows, behind an unchanged Service', async ({ world }) => {
     const changes: Partial<Spec> = {
       stages: [{ name: 'production', pools: [pool('prod-a', 3)] }],
       strategy: { type: 'RollingUpdate', maxSurge: 1, maxUnavailable: 0 },
@@ -147,7 +147,7 @@ describe.concurrent('RollingUpdate', () => {
 });
 
 describe.concurrent('a pause', () => {
-  test.for(['spec', 'annotation'] as const)('stops steps forward, never a rollback: by %s', async (by, { world }) => {
+  test.for(['spec', 'annotation'] as const)('stops promotions, but no rollback: by %s', async (by, { world }) => {
     await world.apply(release(await world.image('1.0')));
     await world.released('1.0');
     await world.apply(release(await world.image('2.0')));
@@ -181,7 +181,7 @@ describe.concurrent('a pause', () => {
 });
 
 describe.concurrent('a change in the middle of a rollout', () => {
-  test('of replicas scales what each pool serves', async ({ world }) => {
+  test('of replicas scales the serving revision of each pool', async ({ world }) => {
     const second = await inTheMiddle(world);
     const changed: Spec['stages'] = [
       { name: 'canary', soak: '1h', pools: [pool('canary-vms', 2)] },
@@ -196,7 +196,7 @@ describe.concurrent('a change in the middle of a rollout', () => {
     await world.released('2.0');
   });
 
-  test('of the version begins again at the first stage', async ({ world }) => {
+  test('of the version starts again at the first stage', async ({ world }) => {
     await inTheMiddle(world);
     await world.apply(release(await world.image('3.0')));
     await world.released('3.0');
@@ -204,7 +204,7 @@ describe.concurrent('a change in the middle of a rollout', () => {
     expect(world.timeline('web-prod-a')).toEqual([1, 3]);
   });
 
-  test('of the pools: one more gets what its stage runs, one that left is removed last', async ({ world }) => {
+  test('of the pools: a new pool gets the version of its stage, a removed pool is deleted last', async ({ world }) => {
     const second = await inTheMiddle(world);
     const changed: Spec['stages'] = [
       { name: 'canary', soak: '1h', pools: [pool('canary-vms', 1)] },
@@ -227,7 +227,7 @@ describe.concurrent('a change in the middle of a rollout', () => {
     expect(left.filter((name) => name.startsWith('web-prod-a'))).toEqual([]);
   });
 
-  test('of the order of the stages moves nothing that runs', async ({ world }) => {
+  test('of the order of the stages changes no running pod', async ({ world }) => {
     const second = await inTheMiddle(world);
     const reversed: Spec['stages'] = [
       { name: 'production', approval: 'Manual', pools: [pool('prod-a', 2)] },
@@ -240,7 +240,7 @@ describe.concurrent('a change in the middle of a rollout', () => {
     await world.released('2.0');
   });
 
-  test('of a placement moves what serves at once, and the version follows it there', async ({ world }) => {
+  test('of a placement moves the serving pods at once, and the version follows', async ({ world }) => {
     const second = await inTheMiddle(world);
     const moved: Spec['stages'] = [
       { name: 'canary', soak: '1h', pools: [pool('canary-vms', 1)] },
@@ -298,7 +298,7 @@ describe.concurrent('a change of a settled release', () => {
     await world.released('3.0');
   });
 
-  test('of the pools rolls nothing that stays', async ({ world }) => {
+  test('of the pools restarts no pod in the remaining ones', async ({ world }) => {
     const spec = release(await world.image('1.0'), { stages: oneStage });
     await world.apply(spec);
     await world.released('1.0');
@@ -317,7 +317,7 @@ describe.concurrent('a change of a settled release', () => {
 });
 
 describe.concurrent('the deletion', () => {
-  test.for(['background', 'foreground'] as const)('takes everything along: %s', async (cascade, { world }) => {
+  test.for(['background', 'foreground'] as const)('removes everything: %s', async (cascade, { world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     await world.apply(release(await world.image('2.0'), { stages: oneStage }));

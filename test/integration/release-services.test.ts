@@ -25,7 +25,7 @@ async function service(world: World, name: string): Promise<ServiceView> {
   return { ...(metadata as object), ...(spec as object) } as ServiceView;
 }
 
-/** What a user had before: a Deployment with a Service, unlike ours in type and ports. */
+/** A user's Deployment and Service, with another type and other ports. */
 async function runOldWay(world: World, image: string, annotations: Record<string, string> = {}): Promise<void> {
   const labels = { app: 'old' };
   const tolerations = [{ operator: 'Exists' }];
@@ -44,7 +44,7 @@ async function runOldWay(world: World, image: string, annotations: Record<string
 }
 
 describe.concurrent('the Service of a pool', () => {
-  test('takes type and metadata at once, without a new revision', async ({ world }) => {
+  test('gets type and metadata at once, without a new revision', async ({ world }) => {
     const spec = release(await world.image('1.0'), { stages: oneStage });
     await world.apply(spec);
     await world.released('1.0');
@@ -92,7 +92,7 @@ describe.concurrent('the Service of a pool', () => {
     ]);
   });
 
-  test('shared by the pools of a stage switches once, when all of them are ready', async ({ world }) => {
+  test('that pools of a stage share switches once, when all of them are ready', async ({ world }) => {
     const shared = (b: object): Spec['stages'] => [
       {
         name: 'production',
@@ -126,7 +126,7 @@ describe.concurrent('the Service of a pool', () => {
     });
   });
 
-  test('that was deleted by hand comes back with what works', async ({ world }) => {
+  test('that was deleted by hand is restored with the working revision', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     world.excuse(/ deleted: Service web-prod-a went from 2/);
@@ -141,7 +141,7 @@ describe.concurrent('the Service of a pool', () => {
 });
 
 describe.concurrent('a name that belongs to somebody else', () => {
-  test('is left alone: NameTaken, until it is free', async ({ world }) => {
+  test('is left alone with NameTaken, until it is free', async ({ world }) => {
     const image = await world.image('1.0');
     await runOldWay(world, image);
     const before = await service(world, 'web-prod-a');
@@ -157,7 +157,9 @@ describe.concurrent('a name that belongs to somebody else', () => {
     });
   });
 
-  test('is adopted where its Service says so: only its selector, once pods are ready', async ({ world }) => {
+  test('is adopted if the Service has the annotation: only its selector, and when pods are ready', async ({
+    world,
+  }) => {
     const image = await world.image('1.0');
     await runOldWay(world, image);
     const before = await service(world, 'web-prod-a');
@@ -228,14 +230,14 @@ describe.concurrent('a name that belongs to somebody else', () => {
     const { spec } = await admin.get(DEPLOYMENTS, { namespace: world.namespace, name });
     expect(spec.selector.matchLabels).toEqual(labels);
     await world.remove(DEPLOYMENTS, name);
-    // What the API server refused is tried anew after a while.
+    // The operator retries after a refusal.
     await world.until(async () => {
       expect(await world.condition('Ready')).toMatchObject({ status: 'True' });
     }, 80_000);
     await world.released('1.0');
   });
 
-  test('of a deleted release is free for the next of that name', async ({ world }) => {
+  test('of a deleted release is free for the next release of that name', async ({ world }) => {
     const image = await world.image('1.0');
     await world.apply(release(image, { stages: oneStage }));
     await world.released('1.0');

@@ -1,4 +1,4 @@
-// What no schema can say becomes Stalled with the reason, the field and the way out, and what runs is untouched.
+// Faults that no schema can express give Stalled with the reason, the field and the way out; workloads do not change.
 import { describe, expect } from 'vitest';
 import type { World } from './harness.ts';
 import { test } from './harness.ts';
@@ -8,7 +8,7 @@ import { oneStage, pool, release } from './release-objects.ts';
 interface Mistake {
   what: string;
   reason: string;
-  /** What the message must name: the field, and what to do. */
+  /** Parts of the message: the field, and the way out. */
   says: RegExp[];
   make: (spec: Spec) => Spec;
 }
@@ -92,8 +92,8 @@ async function running(world: World): Promise<string[]> {
   return (await world.pods()).map(({ uid, image, ready }) => `${uid} ${image} ${ready}`).toSorted();
 }
 
-describe.concurrent('a spec that cannot be', () => {
-  test('says why it is stalled and what to do, changes nothing, goes on when corrected', async ({ world }) => {
+describe.concurrent('an invalid spec', () => {
+  test('gives the reason and the way out, changes nothing, and continues when corrected', async ({ world }) => {
     const first = release(await world.image('1.0'), { stages: oneStage });
     await world.apply(first);
     await world.released('1.0');
@@ -120,7 +120,7 @@ describe.concurrent('a spec that cannot be', () => {
     expect(world.timeline('web-prod-a')).toEqual([1, 2]);
   });
 
-  test('is stalled at its first visit, with every condition set', async ({ world }) => {
+  test('is stalled in its first pass, with all conditions set', async ({ world }) => {
     const stages = [{ name: 'production', pools: [{ name: 'prod-x' }] }];
     await world.apply(release(await world.image('1.0'), { stages }));
     await world.stalled('UnknownPool');
@@ -142,7 +142,7 @@ describe.concurrent('a spec that cannot be', () => {
     expect(await world.deployments()).toEqual([]);
   });
 
-  test('keeps a wrong spec out of the pools in the middle of a rollout', async ({ world }) => {
+  test('does not reach the pools in the middle of a rollout', async ({ world }) => {
     const stages: Spec['stages'] = [
       { name: 'canary', soak: '1h', pools: [pool('canary-vms', 1)] },
       { name: 'production', pools: [pool('prod-a', 2)] },

@@ -1,4 +1,4 @@
-// What a release says of itself: rollback readiness, events, conditions that tools can wait for.
+// The status of a release: rollback readiness, events, conditions for tools.
 import type { TestContext } from 'vitest';
 import { describe, expect } from 'vitest';
 import type { Resource } from '../../src/kube/types.ts';
@@ -24,7 +24,7 @@ const EVENTS = {
   namespaced: true,
 } as Resource<EventObject & { apiVersion?: string }>;
 
-/** The events of the release, as kubectl shows them, in no order. */
+/** The events of the release as in kubectl, unordered. */
 async function events(world: World): Promise<string[]> {
   const all = await world.list(EVENTS);
   return all
@@ -37,7 +37,7 @@ function waitFor(world: World, object: string, condition: string): Promise<strin
   return world.kubectl('wait', object, `--for=condition=${condition}`, '--timeout=60s');
 }
 
-/** VMs that have no images yet. A kubelet reports 50 at most, and those of the standard pools have seen many tests. */
+/** VMs without images. A kubelet reports at most 50, and the VMs of the standard pools have pulled many. */
 async function ownVms(
   { namespace }: World,
   onTestFinished: TestContext['onTestFinished'],
@@ -51,7 +51,7 @@ async function ownVms(
 }
 
 describe.concurrent('rollback readiness', () => {
-  test('is none at first, then Warm, and Cached when the standby is gone', async ({ world, onTestFinished }) => {
+  test('is absent at first, then Warm, and Cached without the standby', async ({ world, onTestFinished }) => {
     const stages: Spec['stages'] = [
       { name: 'production', pools: [pool('prod-a', 2, await ownVms(world, onTestFinished))] },
     ];
@@ -70,7 +70,7 @@ describe.concurrent('rollback readiness', () => {
     });
   });
 
-  test('is not Warm while the standby is smaller than what serves', async ({ world, onTestFinished }) => {
+  test('is not Warm while the standby is smaller than the serving Deployment', async ({ world, onTestFinished }) => {
     const changes: Partial<Spec> = {
       stages: [{ name: 'production', pools: [pool('prod-a', 3, await ownVms(world, onTestFinished))] }],
       rollback: { warmFor: '5m', warmReplicas: 1, drain: '100ms' },
@@ -90,7 +90,7 @@ describe.concurrent('rollback readiness', () => {
     expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
   });
 
-  test('is Impossible behind a barrier, and says why', async ({ world }) => {
+  test('is Impossible behind a barrier, with the reason', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     const rollback = { warmFor: '5m', drain: '100ms', barrier: true };
@@ -100,7 +100,7 @@ describe.concurrent('rollback readiness', () => {
     await world.poolIs('prod-a', { rollback: { readiness: 'Impossible', version: '1.0', message } });
   });
 
-  test('says where a cold one needs the registry', async ({ world }) => {
+  test('says if a cold rollback needs the registry', async ({ world }) => {
     const changes = { stages: oneStage, rollback: { warmFor: '0s', drain: '100ms' } };
     const first = release(await world.image('1.0'), changes);
     const [container] = first.template.spec.containers;
@@ -119,7 +119,7 @@ describe.concurrent('rollback readiness', () => {
 });
 
 describe.concurrent('events', () => {
-  test('tell every step of a release once', async ({ world, images }) => {
+  test('report every step of a release once', async ({ world, images }) => {
     const stages: Spec['stages'] = [
       { name: 'canary', pools: [pool('canary-vms', 1)] },
       { name: 'production', approval: 'Manual', pools: [pool('prod-a', 1)] },
@@ -167,7 +167,7 @@ describe.concurrent('events', () => {
     );
   });
 
-  test('do not repeat what goes on', async ({ world }) => {
+  test('do not repeat a continuing state', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: [{ name: 'production', pools: [{ name: 'x' }] }] }));
     await world.stalled('UnknownPool');
     for (let count = 0; count < 3; count += 1) {
@@ -200,7 +200,7 @@ describe.concurrent('conditions', () => {
     expect(await waitFor(world, 'apprelease/web', 'Ready=False')).toMatch(/condition met/);
   });
 
-  test('of a version just applied are not those of the one before', async ({ world }) => {
+  test('of a version just applied differ from those of the previous one', async ({ world }) => {
     const manual = oneStage.map((stage) => ({ ...stage, approval: 'Manual' as const }));
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');

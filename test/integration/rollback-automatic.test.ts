@@ -1,4 +1,4 @@
-// What answers a version that fails; and what is no failure of the version.
+// Automatic rollbacks of failed versions, and causes that are no failure of the version.
 import { describe, expect } from 'vitest';
 import { ROLLBACKS } from '../../src/controller/kinds/api-kinds.ts';
 import { PODS } from '../../src/controller/kinds/pods.ts';
@@ -19,14 +19,14 @@ async function rollbacks(world: World): Promise<string[]> {
   return (await world.list(ROLLBACKS)).map(({ metadata }) => metadata.name);
 }
 
-/** Pods that work are ready by then, on a slow machine too. */
+/** Working pods are ready by then, also on a slow machine. */
 const DEADLINE_S = 15;
 
 function answering(onFailure: Rollback['onFailure']): Partial<Spec> {
   return { rollback: { warmFor: '5m', drain: '100ms', onFailure }, progressDeadlineSeconds: DEADLINE_S };
 }
 
-/** Version 1 in three pools; version 2 works in all of them but prod-b. */
+/** Version 1 in three pools; version 2 works in all pools except prod-b. */
 async function failInOnePool(world: World, onFailure: Rollback['onFailure']): Promise<Spec> {
   const stages = (b: object): Spec['stages'] => [
     { name: 'canary', pools: [pool('canary-vms', 1)] },
@@ -39,7 +39,7 @@ async function failInOnePool(world: World, onFailure: Rollback['onFailure']): Pr
   return bad;
 }
 
-/** The pool's deadline has passed by the clock; the operator has had a second to say so. */
+/** Waits until the pool's deadline has passed, plus one second for the operator. */
 async function deadlineIsOver(world: World, poolName: string, number: number): Promise<void> {
   await world.until(async () => {
     const object = await admin.get(REVISIONS, { namespace: world.namespace, name: `web-${number}` });
@@ -50,7 +50,7 @@ async function deadlineIsOver(world: World, poolName: string, number: number): P
 }
 
 describe.concurrent('a version that fails', () => {
-  test('is taken back everywhere by RollbackAll: once, by a rollback like a person’s', async ({ world }) => {
+  test('is rolled back in every pool with RollbackAll: once, by a rollback like a person’s', async ({ world }) => {
     const bad = await failInOnePool(world, 'RollbackAll');
     await world.rollbackIs('web-r2-1', 'Complete', 'True');
     expect(await world.selected()).toEqual({ 'web-canary-vms': 1, 'web-prod-a': 1, 'web-prod-b': 1 });
@@ -68,7 +68,7 @@ describe.concurrent('a version that fails', () => {
     await world.newestIs({ version: '2.0', outcome: 'Failed' });
   });
 
-  test('is taken back in its pool alone by RollbackPool', async ({ world }) => {
+  test('is rolled back only in its pool with RollbackPool', async ({ world }) => {
     await failInOnePool(world, 'RollbackPool');
     await world.until(async () => {
       expect(await rollbacks(world)).toHaveLength(1);
@@ -80,7 +80,7 @@ describe.concurrent('a version that fails', () => {
     expect(await world.selected()).toEqual({ 'web-canary-vms': 2, 'web-prod-a': 2, 'web-prod-b': 1 });
   });
 
-  test('stays where it is by Pause, and a person is waited for', async ({ world }) => {
+  test('stays with Pause, and waits for a person', async ({ world }) => {
     await failInOnePool(world, 'Pause');
     const { message } = await world.stalled('Failed');
     expect(message).toMatch(/2\.0 \(revision 2\) failed in pool prod-b.*onFailure is Pause/);
@@ -109,7 +109,7 @@ describe.concurrent('a version that fails', () => {
     });
   });
 
-  test('again after a retry is answered again, by a rollback of its own', async ({ world }) => {
+  test('again after a retry is rolled back again, by another rollback', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     await world.apply(release(await world.image('2.0-crash-loop'), { stages: oneStage, ...answering('RollbackAll') }));
@@ -120,7 +120,7 @@ describe.concurrent('a version that fails', () => {
     expect(world.timeline('web-prod-a')).toEqual([1]);
   });
 
-  test('with nothing good to return to is left for a person', async ({ world }) => {
+  test('without a good revision to return to waits for a person', async ({ world }) => {
     await world.apply(release(await world.image('1.0-crash-loop'), { stages: oneStage, ...answering('RollbackAll') }));
     await world.stalled('NothingToReturnTo');
     expect(await rollbacks(world)).toEqual([]);
@@ -128,7 +128,7 @@ describe.concurrent('a version that fails', () => {
     await world.released('2.0');
   });
 
-  test('while the previous one fails too is left for a person', async ({ world }) => {
+  test('while the previous version fails too waits for a person', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     await world.behave(1, 'unready');
@@ -138,7 +138,7 @@ describe.concurrent('a version that fails', () => {
     expect(await rollbacks(world)).toEqual([]);
   });
 
-  test('behind a barrier is left for a person', async ({ world }) => {
+  test('behind a barrier waits for a person', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     const { rollback, ...rest } = answering('RollbackAll');
@@ -149,7 +149,7 @@ describe.concurrent('a version that fails', () => {
     expect(await world.selected()).toEqual({ 'web-prod-a': 1 });
   });
 
-  test('as does the rollback of it: no other follows, and what is served stays', async ({ world }) => {
+  test('like the target of its rollback: no other rollback follows, and the serving pods stay', async ({ world }) => {
     const slow = { 'sim.apprelease.dev/start-delay': '6s' };
     const changes: Partial<Spec> = {
       stages: oneStage,
@@ -184,7 +184,7 @@ describe.concurrent('a version that fails', () => {
 });
 
 describe.concurrent('no failure of the version', () => {
-  test('is a pod that finds no room', async ({ world }) => {
+  test('is a pod without room', async ({ world }) => {
     const vms = { nodeSelector: { 'example.com/vms': world.namespace }, tolerations: [] };
     const stages: Spec['stages'] = [{ name: 'production', pools: [pool('prod-a', 1, vms)] }];
     await world.apply(release(await world.image('1.0'), { stages, ...answering('RollbackAll') }));
@@ -262,7 +262,7 @@ describe.concurrent('no failure of the version', () => {
     await world.released('2.0');
   });
 
-  test('but another digest than the recorded one never counts as done', async ({ world }) => {
+  test('but a pod with another digest than the recorded one never counts as done', async ({ world }) => {
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));
     await world.released('1.0');
     await world.apply(

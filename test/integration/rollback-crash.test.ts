@@ -1,4 +1,4 @@
-// The operator dies after each of its writes, comes back, and ends where it would have ended.
+// The operator dies after each of its writes, restarts, and reaches the same end state.
 import { describe, expect } from 'vitest';
 import { ROLLBACKS } from '../../src/controller/kinds/api-kinds.ts';
 import { PODS } from '../../src/controller/kinds/pods.ts';
@@ -13,17 +13,17 @@ const oneStage: Spec['stages'] = [{ name: 'production', pools: [pool('prod-a', 1
 const twoStages: Spec['stages'] = [{ name: 'canary', pools: [pool('canary-vms', 1)] }, ...oneStage];
 
 interface Story {
-  /** What is so before the operator's first death. */
+  /** Prepares the state before the operator's first death. */
   prepare: (world: World) => Promise<void>;
-  /** What it is to do. */
+  /** Starts the action under test. */
   act: (world: World) => Promise<void>;
-  /** Until it has been done, with all that follows. */
+  /** Waits until the action and its consequences are done. */
   done: (world: World) => Promise<void>;
-  /** The Services' histories: the same whenever it dies. */
+  /** The histories of the Services, which must not depend on the crash. */
   timelines: Record<string, number[]>;
 }
 
-/** How many worlds at a time; each has a release of its own. */
+/** The number of concurrent worlds; each has its own release. */
 const PARALLEL = 4;
 
 async function dieAfterEach(images: Images, story: Story): Promise<void> {
@@ -47,7 +47,7 @@ async function dieOnce(images: Images, story: Story, death: number): Promise<voi
     await story.prepare(world);
     world.operator.dieAfter(death);
     await story.act(world);
-    // By other timing it may have had less to write.
+    // With other timing there may be fewer writes.
     await Promise.race([world.operator.died(), story.done(world).catch(() => world.operator.died())]);
     await world.operator.restart();
     await story.done(world);

@@ -1,4 +1,4 @@
-// What a person's ReleaseRollback does, and how long it holds.
+// A person's ReleaseRollback: its effects, and how long it holds.
 import { describe, expect } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
 import { APP_RELEASES, ROLLBACKS } from '../../src/controller/kinds/api-kinds.ts';
@@ -11,7 +11,7 @@ import { objectName } from '../../src/release/record/names.ts';
 
 const both: Spec['stages'] = [{ name: 'production', pools: [pool('prod-a', 1), pool('prod-b', 1)] }];
 
-/** Versions one after the other, everywhere. */
+/** Releases versions one after the other, in every pool. */
 async function releaseAll(world: World, versions: string[], changes: Partial<Spec> = {}): Promise<Spec> {
   let spec: Spec | undefined;
   for (const version of versions) {
@@ -23,13 +23,13 @@ async function releaseAll(world: World, versions: string[], changes: Partial<Spe
   return spec;
 }
 
-/** A pass over the newest spec is over. */
+/** Waits for the end of a pass over the newest spec. */
 async function observed(world: World): Promise<void> {
   await world.until(() => world.condition('Ready'));
 }
 
 describe.concurrent('the hold of a rollback', () => {
-  test('keeps the pools although the spec names the newer version, applied over and over', async ({ world }) => {
+  test('keeps the pools while the newer version is applied repeatedly', async ({ world }) => {
     const second = await releaseAll(world, ['1.0', '2.0']);
     await world.rollback('back', { reason: 'too many errors' });
     await world.rollbackIs('back', 'Complete', 'True');
@@ -51,7 +51,7 @@ describe.concurrent('the hold of a rollback', () => {
     await world.newestIs({ version: '2.0', outcome: 'RolledBack' });
   });
 
-  test('touches no field of the AppRelease, and the record is owned by it without blocking', async ({ world }) => {
+  test('changes no field of the AppRelease, its non-blocking owner', async ({ world }) => {
     await releaseAll(world, ['1.0', '2.0']);
     const key = { namespace: world.namespace, name: 'web' };
     const before = await admin.get(APP_RELEASES, key);
@@ -68,7 +68,7 @@ describe.concurrent('the hold of a rollback', () => {
     expect(metadata.name).toBe('back');
   });
 
-  test('outlives a restart of the operator and an erased status', async ({ world }) => {
+  test('survives a restart of the operator and an erased status', async ({ world }) => {
     const second = await releaseAll(world, ['1.0', '2.0']);
     await world.rollback('back');
     await world.rollbackIs('back', 'Complete', 'True');
@@ -99,7 +99,7 @@ describe.concurrent('the hold of a rollback', () => {
     await world.conditionIs('RolledBack', { status: 'False' });
   });
 
-  test('keeps the version out whatever else is edited, until it is named', async ({ world }) => {
+  test('keeps the version out after any edit, until a promotion names it', async ({ world }) => {
     const second = await releaseAll(world, ['1.0', '2.0']);
     const [container] = second.template.spec.containers;
     await world.rollback('back');
@@ -142,7 +142,7 @@ describe.concurrent('the hold of a rollback', () => {
     expect(world.timeline('web-prod-a')).toEqual([1, 2, 1, 6]);
   });
 
-  test('never returns once it has ended, though the version it kept out is wanted again', async ({ world }) => {
+  test('never returns after its end, also for the same version', async ({ world }) => {
     const second = await releaseAll(world, ['1.0', '2.0']);
     await world.rollback('back');
     await world.rollbackIs('back', 'Complete', 'True');
@@ -183,7 +183,7 @@ describe.concurrent('the hold of a rollback', () => {
     await world.released('2.0');
   });
 
-  test('is taken over by a later rollback, and does not come back when that one goes', async ({ world }) => {
+  test('is taken over by a later rollback, also after its deletion', async ({ world }) => {
     await releaseAll(world, ['1.0', '2.0', '3.0']);
     await world.rollback('first', { toVersion: '2.0' });
     await world.rollbackIs('first', 'Complete', 'True');
@@ -199,7 +199,7 @@ describe.concurrent('the hold of a rollback', () => {
 });
 
 describe.concurrent('the pools of a rollback', () => {
-  test('may be one: the others go on', async ({ world }) => {
+  test('may be one: the others continue', async ({ world }) => {
     const second = await releaseAll(world, ['1.0', '2.0'], { stages: both });
     await world.rollback('back', { pools: ['prod-b'] });
     await world.rollbackIs('back', 'Complete', 'True');
@@ -210,7 +210,7 @@ describe.concurrent('the pools of a rollback', () => {
     await world.poolIs('prod-b', { version: '1.0', heldBy: 'back' });
   });
 
-  test('are held each by the last rollback that names them', async ({ world }) => {
+  test('are each held by the last rollback that names them', async ({ world }) => {
     await releaseAll(world, ['1.0', '2.0', '3.0'], { stages: both });
     await world.rollback('all', { toVersion: '2.0' });
     await world.rollbackIs('all', 'Complete', 'True');
@@ -228,7 +228,7 @@ describe.concurrent('the pools of a rollback', () => {
     await world.rollbackIs('all', 'InForce', 'True');
   });
 
-  test('go to what each last ran good', async ({ world }) => {
+  test('go back to the last good revision of each pool', async ({ world }) => {
     const stages = (pools: Spec['stages'][number]['pools']): Spec['stages'] => [{ name: 'production', pools }];
     await world.apply(release(await world.image('1.0'), { stages: stages([pool('prod-a', 1)]) }));
     await world.released('1.0');
@@ -243,7 +243,7 @@ describe.concurrent('the pools of a rollback', () => {
     expect(await world.selected()).toEqual({ 'web-prod-a': 1, 'web-prod-b': 2 });
   });
 
-  test('are never moved forward, but where they are named', async ({ world }) => {
+  test('never change to a newer revision, unless they are named', async ({ world }) => {
     await releaseAll(world, ['1.0', '2.0', '3.0'], { stages: both });
     await world.rollback('first', { toVersion: '1.0', pools: ['prod-a'] });
     await world.rollbackIs('first', 'Complete', 'True');
@@ -255,7 +255,7 @@ describe.concurrent('the pools of a rollback', () => {
     expect(await world.selected()).toEqual({ 'web-prod-a': 2, 'web-prod-b': 2 });
   });
 
-  test('that share a Service go back together', async ({ world }) => {
+  test('that share a Service roll back together', async ({ world }) => {
     const stages: Spec['stages'] = [
       {
         name: 'production',
@@ -272,7 +272,7 @@ describe.concurrent('the pools of a rollback', () => {
 });
 
 describe.concurrent('the target of a rollback', () => {
-  test('that does not exist is rejected, with what can be named', async ({ world }) => {
+  test('that does not exist is rejected, with the possible targets', async ({ world }) => {
     await releaseAll(world, ['1.0']);
     const wrong = [
       { spec: { toVersion: '9.9' }, reason: 'NoTarget', says: /9\.9 was never recorded.*1\.0 \(revision 1\)/ },
@@ -328,7 +328,7 @@ describe.concurrent('the target of a rollback', () => {
     expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
   });
 
-  test('is not computed again: a pool stays where it was put although better is there', async ({ world }) => {
+  test('is not computed again, although a better one exists', async ({ world }) => {
     await releaseAll(world, ['1.0', '2.0', '3.0']);
     await world.operator.stop();
     await world.rollback('back', { toVersion: '1.0' });
@@ -343,7 +343,7 @@ describe.concurrent('the target of a rollback', () => {
 });
 
 describe.concurrent('a rollback meets', () => {
-  test('a promotion under way: what has not moved stays, what moved goes back', async ({ world }) => {
+  test('a running promotion: only pools that have moved go back', async ({ world }) => {
     const stages: Spec['stages'] = [
       { name: 'canary', soak: '1h', pools: [pool('canary-vms', 1)] },
       { name: 'production', pools: [pool('prod-a', 1)] },
@@ -357,7 +357,7 @@ describe.concurrent('a rollback meets', () => {
     expect(world.timeline('web-prod-a')).toEqual([1]);
   });
 
-  test('a pool that is about to switch: nothing switches to the version that is left', async ({ world }) => {
+  test('a pool that is about to switch: it does not switch', async ({ world }) => {
     await releaseAll(world, ['1.0']);
     const annotations = { 'sim.apprelease.dev/start-delay': '30s' };
     const slow = [{ name: 'production', pools: [pool('prod-a', 2, { template: { metadata: { annotations } } })] }];
@@ -375,7 +375,7 @@ describe.concurrent('a rollback meets', () => {
     expect(world.timeline('web-prod-a')).toEqual([1]);
   });
 
-  test('another rollback under way: the later one decides', async ({ world }) => {
+  test('another running rollback: the later one decides', async ({ world }) => {
     await releaseAll(world, ['1.0', '2.0', '3.0'], { rollback: { warmFor: '0s', drain: '100ms' } });
     await world.until(async () => {
       expect(await world.deployments()).toHaveLength(1);
@@ -393,7 +393,7 @@ describe.concurrent('a rollback meets', () => {
     });
   });
 
-  test('a stalled spec: it goes back all the same', async ({ world }) => {
+  test('a stalled spec: it rolls back anyway', async ({ world }) => {
     const second = await releaseAll(world, ['1.0', '2.0']);
     await world.apply({ ...second, service: { ports: [{ port: 80, targetPort: 'admin' }] } });
     await world.stalled('InvalidPort');
@@ -408,7 +408,7 @@ describe.concurrent('a rollback meets', () => {
     expect(await world.selected()).toEqual({ 'web-prod-a': 1 });
   });
 
-  test('a failed version that nothing answered', async ({ world }) => {
+  test('a failed version without an automatic rollback', async ({ world }) => {
     await releaseAll(world, ['1.0', '2.0']);
     const rollback = { warmFor: '5m', drain: '100ms', onFailure: 'Pause' as const };
     await world.apply(release(await world.image('3.0-crash-loop'), { stages: oneStage, rollback }));
@@ -419,7 +419,7 @@ describe.concurrent('a rollback meets', () => {
     await world.conditionIs('Stalled', { status: 'False' });
   });
 
-  test('a version that stopped working: cold, as soon as it is no worse', async ({ world }) => {
+  test('a version that stopped working: cold, with no fewer ready pods', async ({ world }) => {
     await releaseAll(world, ['1.0', '2.0'], { rollback: { warmFor: '0s', drain: '100ms' } });
     await world.until(async () => {
       expect(await world.deployments()).toHaveLength(1);
@@ -434,7 +434,7 @@ describe.concurrent('a rollback meets', () => {
     await world.conditionIs('Available', { status: 'True' });
   });
 
-  /** Two pods have room on the one node of the pool. */
+  /** The node of the pool has room for two pods. */
   async function fillNode(world: World): Promise<void> {
     const node = { nodeSelector: { 'kubernetes.io/hostname': 'general-0' }, tolerations: [] };
     const resources = { requests: { cpu: '1500m' } };
@@ -455,8 +455,8 @@ describe.concurrent('a rollback meets', () => {
     });
   }
 
-  // One after the other: they need the same node.
-  test('a pool without room: the version that is left gives way, first what is not ready', async ({ images }) => {
+  // Not concurrent, because they need the same node.
+  test('a pool without room: pods make room, first unready ones', async ({ images }) => {
     await withWorld(images, async (world) => {
       await fillNode(world);
       const [first] = await world.pods();
@@ -487,7 +487,7 @@ describe.concurrent('a rollback meets', () => {
     });
   });
 
-  test('a release that is not there yet: it waits and says so', async ({ world }) => {
+  test('a missing release: it waits and says so', async ({ world }) => {
     await world.rollback('early', { release: 'later' });
     await world.rollbackIs('early', 'Waiting', 'True', 'ReleaseNotFound');
   });

@@ -1,4 +1,4 @@
-// What the operator's image is made of, besides Node.
+// The contents of the operator's image, besides Node.
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -22,14 +22,14 @@ function purlOf(name: string, version: string): string {
   return `pkg:npm/${name.replace('@', '%40')}@${version}`;
 }
 
-test('the bill of materials names what is bundled, and no tool of the build', async () => {
+test('the bill of materials names the bundled packages, and no build tool', async () => {
   await promisify(execFile)('make', ['sbom'], { cwd: root });
   const sbom = JSON.parse(await readFile(join(root, 'dist/sbom.cdx.json'), 'utf8')) as Sbom;
   expect(sbom.bomFormat).toBe('CycloneDX');
   const listed = sbom.components.map(({ purl }) => purl);
   const direct = Object.entries(manifest.dependencies).map(([name, version]) => purlOf(name, version));
   expect(listed).toEqual(expect.arrayContaining(direct));
-  // Also what a tool of the build needs as well.
+  // Including packages that a build tool also needs.
   const { packages } = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')) as Lock;
   const shipped = Object.entries(packages).filter(([path, { dev }]) => path !== '' && dev !== true);
   const expected = shipped.map(([path, { version }]) => purlOf(path.split('node_modules/').at(-1) ?? '', version));

@@ -1,4 +1,4 @@
-// A control plane for each worker, which the files that it runs share: `ownCluster()` gives a test its access.
+// One control plane per worker, shared by the files that the worker runs: `ownCluster()` gives a test access.
 import type { TestProject } from 'vitest/node';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { addNodes, standardPools } from '../cluster/nodes.ts';
@@ -6,12 +6,12 @@ import type { ClusterDetails, ControlPlane } from '../cluster/types.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Each with the nodes of standardPools and two without a pool, `general-0` and `general-1`; one for each worker. */
+    /** One per worker, each with the nodes of standardPools and two without a pool, `general-0` and `general-1`. */
     clusters: ClusterDetails[];
   }
 }
 
-/** Starts the control planes; what it returns stops them. A killed test run takes them with it. */
+/** Starts the control planes, and returns a function that stops them. They also end with a killed test run. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const ending = new AsyncDisposableStack();
   try {

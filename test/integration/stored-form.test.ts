@@ -1,5 +1,5 @@
-// What a release owns, applied and read back, is equal: whatever the API server makes of odd but valid specs. The same by a
-// dry run. DRIFT_CASES=500 for more cases than the few of every run, DRIFT_SEED for those of an earlier run.
+// Objects of a release are equal after an apply and a read, however the API server stores unusual valid specs. The same for a
+// dry run. DRIFT_CASES=500 sets the number of cases, DRIFT_SEED repeats those of an earlier run.
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -32,7 +32,7 @@ const owner = { name: 'web', namespace, uid: '9d4c3f5e-0000-4000-8000-0000000000
 const { memory } = observed();
 
 const CONFIG_MAPS: Resource = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespaced: true };
-/** Stands for the AppRelease: what has an owner that is not there is collected. */
+/** An owner instead of the AppRelease, because objects without an existing owner are collected. */
 const owners: { apiVersion: string; kind: string; name: string; uid: string }[] = [];
 
 beforeAll(async () => {
@@ -46,20 +46,20 @@ afterAll(async () => {
   await admin.delete(NAMESPACES, { name: namespace });
 });
 
-/** Nobody else writes: the live object must be what the answers say. */
+/** Nobody else writes, so the live object must equal the answers. */
 async function isHeld(resource: Resource, made: Desired<unknown>): Promise<void> {
   const desired = { ...made, metadata: { ...made.metadata, ownerReferences: owners } };
   const apply = (dryRun: boolean) =>
     admin.apply(resource, desired, { fieldManager: FIELD_MANAGER, force: true, dryRun });
   const answer = await apply(true).catch((error: unknown) => {
-    // Two fields may be at odds, each of them right: such a spec is not a valid one.
+    // Two valid fields may contradict each other; such a spec is invalid.
     if (isInvalid(error)) fc.pre(false);
     throw error;
   });
   const asked = formOf(desired, answer);
   const form = formOf(desired, await apply(false));
   expect(asked.values).toBe(form.values);
-  // Others may change its status and its scale.
+  // Others may change status and scale.
   const body = { metadata: { labels: { theirs: 'x' } }, ...(resource === DEPLOYMENTS && { spec: { replicas: 1 } }) };
   const key = { namespace, name: desired.metadata.name };
   await admin.patch(resource, key, { type: 'merge', body });

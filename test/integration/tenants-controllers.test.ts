@@ -1,4 +1,4 @@
-// Tenants of a pool as controllers and users meet them: pods that do not come up, pools that were closed later, people's rights.
+// Tenants of a pool, for controllers and users: refused pods, pools that get tenants later, people's rights.
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
@@ -49,14 +49,14 @@ beforeAll(async () => {
 
 afterAll(() => world.close());
 
-/** What events say about an object of the namespace. */
+/** The events about an object of the namespace. */
 async function eventsOf(kind: string, name: string): Promise<string> {
   const which = `--field-selector=involvedObject.kind=${kind},involvedObject.name=${name}`;
   return world.kubectl('get', 'events', '--namespace=bank', which, '--output=jsonpath={.items[*].message}');
 }
 
-describe('what makes pods in another namespace', () => {
-  test.each(['Deployment', 'StatefulSet', 'Job'])('%s: no pod comes up, the event tells why', async (kind) => {
+describe('a controller that creates pods in another namespace', () => {
+  test.each(['Deployment', 'StatefulSet', 'Job'])('%s: no pod starts, and an event says why', async (kind) => {
     const name = `guest-${kind.toLowerCase()}`;
     const body = workload(kind, name, onto('prod-a'));
     await world.create(workloadsOf('bank', kind), body);
@@ -78,7 +78,7 @@ describe('what makes pods in another namespace', () => {
     await world.ask({ method: 'DELETE', path: `${workloadsOf('bank', kind)}/${name}`, body: {} });
   });
 
-  test('ReplicaSet: no pod comes up, the event tells why', async () => {
+  test('ReplicaSet: no pod starts, and an event says why', async () => {
     await world.create(workloadsOf('bank', 'ReplicaSet'), workload('ReplicaSet', 'guest-rs', onto('prod-a')));
     await until(async () => {
       expect(await eventsOf('ReplicaSet', 'guest-rs')).toMatch(refusal('prod-a', 'bank'));
@@ -86,13 +86,13 @@ describe('what makes pods in another namespace', () => {
     expect(await world.nodesOf('bank', 'guest-rs')).toEqual([]);
   });
 
-  test('DaemonSet: refused itself', async () => {
+  test('DaemonSet: the DaemonSet itself is refused', async () => {
     const body = workload('DaemonSet', 'guest-ds', onto('prod-a'));
     const { message } = await world.ask({ method: 'POST', path: workloadsOf('bank', 'DaemonSet'), body });
     expect(message).toMatch(refusal('prod-a', 'bank'));
   });
 
-  test('what names no label of the pool is kept off by the taint', async () => {
+  test('the taint keeps off pods that select no label of the pool', async () => {
     await world.create(
       podsPath('bank'),
       pod({ nodeSelector: { 'kubernetes.io/hostname': 'prod-a-0' } }, { name: 'by-host' }),
@@ -127,7 +127,7 @@ describe('a DaemonSet has its pods', () => {
   });
 });
 
-describe('a pool that is closed when others run on it', () => {
+describe('a pool that gets tenants while other pods run on it', () => {
   const resident = () => `${podsPath('bank')}/resident`;
   const web = () => `${releasesOf('bank')}/web`;
   const watcher = () => `${workloadsOf('bank', 'DaemonSet')}/watcher`;
@@ -158,7 +158,7 @@ describe('a pool that is closed when others run on it', () => {
     expect(await world.ask(change(path(), body))).toMatchObject({ status: 200, message: '' });
   });
 
-  test('takes no pod again that has gone', async () => {
+  test('does not admit a deleted pod again', async () => {
     await world.kubectl('delete', 'pods', '--namespace=bank', '--selector=app=watcher', '--now');
     await until(async () => {
       expect(await eventsOf('DaemonSet', 'watcher')).toMatch(refusal('prod-c', 'bank'));
@@ -166,7 +166,7 @@ describe('a pool that is closed when others run on it', () => {
     expect(await world.nodesOf('bank', 'watcher')).toEqual([]);
   });
 
-  test('lets an AppRelease leave it, but not come back', async () => {
+  test('lets an AppRelease leave, but not return', async () => {
     expect(await world.ask(change(web(), appRelease(['general'])))).toMatchObject({ status: 200 });
     const { message } = await world.ask(change(web(), appRelease(['prod-c', 'general'])));
     expect(message).toMatch(refusal('prod-c', 'bank'));
@@ -223,7 +223,7 @@ test.each<[string, VmPoolSpec, boolean]>([
   expect(answer.warnings.includes('taint the VMs, and tolerate that taint')).toBe(isWarned);
 });
 
-test('what is as large as it may be is judged', async () => {
+test('objects of maximum size are checked', async () => {
   const many = <T>(count: number, make: (n: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n));
   const labels = (count: number, value: string) =>
     Object.fromEntries(many(count, (n) => [`example.com/label-${n}`, value]));
@@ -255,7 +255,7 @@ test('what is as large as it may be is judged', async () => {
   };
   expect(await world.ask(tryPod('bank', spec))).toMatchObject({ message: '' });
   const tolerating = { ...spec, tolerations: [...spec.tolerations, tolerations[31]] };
-  // What asks for other values of the pool's labels is kept off, whatever it tolerates.
+  // Pods that require other values of the pool's labels cannot get there, whatever they tolerate.
   expect(await world.ask(tryPod('bank', tolerating))).toMatchObject({ message: '' });
   const { message } = await world.ask(tryPod('bank', { tolerations: tolerating.tolerations }));
   expect(message).toMatch(refusal('large', 'bank'));
@@ -265,7 +265,7 @@ test('what is as large as it may be is judged', async () => {
   expect(await world.ask({ method: 'POST', path: releasesOf('bank'), body })).toMatchObject({ message: '' });
 });
 
-test('who may do everything in a namespace opens no pool', async () => {
+test('a namespace admin cannot open a pool', async () => {
   await world.kubectl('apply', '-k', join(import.meta.dirname, '../../manifests/access'));
   const own = ['mallory', '--namespace=bank'];
   await world.kubectl('delete', 'rolebinding', ...own, '--ignore-not-found');
@@ -295,7 +295,7 @@ test('who may do everything in a namespace opens no pool', async () => {
   expect(allowed.flat()).toEqual([]);
 });
 
-test('an API server that has just started lets nobody in whom it cannot judge yet, but for the system', async () => {
+test('an API server that has just started admits only system pods until it knows the VMPools', async () => {
   await world.cluster.restartApiServer();
   const answers: string[] = [];
   await until(async () => {

@@ -1,4 +1,4 @@
-// What the tests of tenants stand on: a control plane with pools of VMs, the policies of manifests/, and no operator.
+// The harness for tests of tenants: a control plane with pools of VMs, the policies of manifests/, and no operator.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Agent, fetch } from 'undici';
@@ -22,24 +22,24 @@ export interface Manifest {
   readonly [field: string]: unknown;
 }
 
-/** A request and who makes it; the admin unless said otherwise, who may do everything but what a policy refuses. */
+/** A request and its user. Default: the admin, who may do everything that no policy refuses. */
 export interface Request {
   readonly method: 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly body: object;
-  /** Of a PATCH. */
+  /** The content type of a PATCH. */
   readonly type?: string;
-  /** Another user, who may do everything too. */
+  /** Another user with all rights. */
   readonly user?: string;
 }
 
 export interface Answer {
   readonly status: number;
-  /** What the API server says where it refuses; empty where it does not. */
+  /** The message of a refusal; empty if the API server accepts. */
   readonly message: string;
   /** The same, by each policy and pool that refuses. */
   readonly causes: readonly string[];
-  /** What it says although it does not refuse. */
+  /** The warnings of an accepted request. */
   readonly warnings: string;
   readonly body: Manifest;
 }
@@ -52,12 +52,12 @@ interface Refusal {
 export interface TenantsWorld {
   readonly cluster: ControlPlane;
   readonly ask: (request: Request) => Promise<Answer>;
-  /** The object as it is stored. @throws Error where it is refused */
+  /** The stored object. @throws Error if it is refused */
   readonly create: (path: string, object: Manifest) => Promise<Manifest>;
   readonly kubectl: (...args: string[]) => Promise<string>;
-  /** The VMs that pods whose name begins so are on, sorted. */
+  /** The VMs of pods with this name prefix, sorted. */
   readonly nodesOf: (namespace: string, prefix: string) => Promise<string[]>;
-  /** Makes VMPools, or changes whose they are; done when the API server judges by them. */
+  /** Creates VMPools or changes their tenants; waits until the policy uses them. */
   readonly pools: (specs: Readonly<Record<string, VmPoolSpec>>) => Promise<void>;
   readonly close: () => Promise<void>;
 }
@@ -66,7 +66,7 @@ export const MERGE = 'application/merge-patch+json';
 export const POOL = 'apprelease.dev/pool';
 const PROBE = 'probe';
 
-/** About 10 s; `namespaces` are made with their labels. */
+/** Takes about 10 s; creates `namespaces` with their labels. */
 export async function createTenantsWorld(
   namespaces: Readonly<Record<string, Readonly<Record<string, string>>>>,
 ): Promise<TenantsWorld> {
@@ -93,13 +93,13 @@ export async function createTenantsWorld(
 
   async function create(path: string, object: Manifest): Promise<Manifest> {
     const { status, message, body } = await ask({ method: 'POST', path, body: object });
-    // A try of the test that failed made it.
+    // A failed attempt of the test created it.
     if (message !== '' && status !== 409) throw new Error(message);
     return body;
   }
 
   async function pools(specs: Readonly<Record<string, VmPoolSpec>>): Promise<void> {
-    // The last one tells that those before it are known.
+    // When the last one is known, the previous ones are too.
     const probe: VmPoolSpec = { nodeSelector: { [PROBE]: 'yes' }, tenants: { namespaces: [] } };
     const items = Object.entries({ ...specs, [PROBE]: probe }).map(([name, spec]) => ({
       apiVersion: API_VERSION,
@@ -157,7 +157,7 @@ export function pod(spec: Fields = {}, metadata: Manifest['metadata'] = { name: 
   return { apiVersion: 'v1', kind: 'Pod', metadata, spec: podSpec(spec) };
 }
 
-/** Whether a pod would be let in; it is not stored. */
+/** Whether a pod would be admitted; it is not stored. */
 export function tryPod(namespace: string, spec: Fields, metadata?: Manifest['metadata']): Request {
   return { method: 'POST', path: `${podsPath(namespace)}?dryRun=All`, body: pod(spec, metadata) };
 }
@@ -167,7 +167,7 @@ export function change(path: string, body: object): Request {
   return { method: 'PATCH', path, body, type: MERGE };
 }
 
-/** Required node affinity of one term for each list of expressions. */
+/** Required node affinity with one term for each list of expressions. */
 export function required(...terms: readonly (readonly object[])[]): Fields {
   const nodeSelectorTerms = terms.map((matchExpressions) => ({ matchExpressions }));
   return { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } } };
@@ -202,13 +202,13 @@ export function taintOf(pool: string): Toleration {
 
 export const EVERY_TAINT: Toleration = { operator: 'Exists' };
 
-/** What must be said: the pool, the namespace and the way out. */
+/** The required message: the pool, the namespace and the way out. */
 export function refusal(pool: string, namespace: string): RegExp {
   const wayOut = `Choose other VMs, or have namespace ${namespace} added to spec.tenants of VMPool ${pool}`;
   return new RegExp(`VMPool ${pool} is closed to namespace ${namespace}: .*\\. ${wayOut}`);
 }
 
-/** What makes pods of the template; `name` is theirs too. */
+/** Controllers with the pod template; `name` is also the name of the pods. */
 export function workload(kind: string, name: string, spec: Fields): Manifest {
   const labels = { app: name };
   const isJob = kind === 'Job';

@@ -1,4 +1,4 @@
-// Who is no tenant of a pool does not get onto its VMs: by the API server alone, with no operator there.
+// Only tenants of a pool get onto its VMs. The API server enforces it, without an operator.
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { POOL_LABELS } from '../../src/scheduling/select.ts';
 import type { Fields, Manifest, Request, TenantsWorld } from './tenants-world.ts';
@@ -33,7 +33,7 @@ function binding(name: string, node: string): Manifest {
   return { apiVersion: 'v1', kind: 'Binding', metadata: { name }, target: { kind: 'Node', name: node } };
 }
 
-/** Of a pod that is there. */
+/** A request for an existing pod. */
 function update(name: string, fields: Fields): Request {
   return change(`${podsPath('bank')}/${name}`, { spec: fields });
 }
@@ -55,7 +55,7 @@ beforeAll(async () => {
   await world.create(podsPath('bank'), pod(gated, { name: 'gated' }));
   await world.create(podsPath('bank'), pod({ schedulerName: 'mine' }, { name: 'unplaced' }));
   await world.create(releasesOf('bank'), appRelease(['prod-c']));
-  // Its node selector and tolerations are added to the pods that name it.
+  // Its node selector and tolerations are added to pods that name it.
   const runtime = { apiVersion: 'node.k8s.io/v1', kind: 'RuntimeClass', handler: 'runc' };
   const scheduling = { nodeSelector: { [POOL]: 'prod-a' }, tolerations: [taintOf('prod-a')] };
   await world.create('/apis/node.k8s.io/v1/runtimeclasses', { ...runtime, metadata: { name: 'prod-a' }, scheduling });
@@ -203,7 +203,7 @@ describe('a pod of another namespace is refused', () => {
     await expectRefusal(request, 'prod-a', 'bank');
   });
 
-  test('by subresources nothing moves', async () => {
+  test('subresources move no pod', async () => {
     const path = `${podsPath('bank')}/running`;
     const tolerations = () =>
       world.kubectl('get', 'pod', 'running', '--namespace=bank', '--output=jsonpath={.spec.tolerations}');
@@ -222,7 +222,7 @@ function strategic(path: string, body: object): Request {
   return { method: 'PATCH', path, body, type: 'application/strategic-merge-patch+json' };
 }
 
-/** To the pods of a namespace, by host. */
+/** Pod affinity to the pods of a namespace, by host. */
 function near(namespace: string): Fields {
   const term = { topologyKey: 'kubernetes.io/hostname', namespaces: [namespace], labelSelector: {} };
   return { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } } };
@@ -235,7 +235,7 @@ function onProdA(): Fields {
 describe('with further pools', () => {
   beforeAll(() =>
     world.pools({
-      // By the cloud's label; its taint is not told.
+      // Selected by the cloud's label, without a known taint.
       'prod-b': { tenants: { namespaceSelector: { matchLabels: { team: 'pay' } } } },
       'canary-vms': {
         nodeSelector: nodeOf('canary-vms'),
@@ -260,7 +260,7 @@ describe('with further pools', () => {
     await expectRefusal(tryPod(namespace, spec), pool, namespace);
   });
 
-  test('what asks for another pool of the cloud is let in, once the label is known by which the cloud names them', async () => {
+  test('a pod that selects another pool of the cloud is admitted when the cloud label is known', async () => {
     const elsewhere = tryPod('shop', {
       nodeSelector: { [CLOUD_LABEL]: 'prod-z', [POOL]: 'prod-a' },
       tolerations: [EVERY_TAINT],
@@ -361,7 +361,7 @@ describe('with further pools', () => {
   });
 });
 
-/** A merge patch replaces the list of tolerations: Kubernetes wants those of before in it. */
+/** A merge patch replaces the list of tolerations, and Kubernetes requires the existing ones in it. */
 async function withTolerationsOfBefore({ type, path, body }: Request): Promise<object> {
   const { tolerations } = (body as { spec?: { tolerations?: readonly object[] } }).spec ?? {};
   if (type !== MERGE || !tolerations) return body;

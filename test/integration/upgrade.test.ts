@@ -1,4 +1,4 @@
-// An upgrade of the operator over everything that it may find running.
+// An upgrade of the operator over all states of a release.
 import { afterAll, beforeAll, expect } from 'vitest';
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import { APP_RELEASES } from '../../src/controller/kinds/api-kinds.ts';
@@ -25,7 +25,7 @@ beforeAll(async () => {
 
 afterAll(() => installCrds(cluster));
 
-/** What the API server stores otherwise than it was written, or keeps as null. */
+/** Fields that the API server stores in another form, or keeps as null. */
 function oddly({ template, ...spec }: Spec): Spec {
   const [container] = template.spec.containers;
   const odd = { env: null, resources: { requests: { cpu: '0.01', memory: '1024Ki' } }, command: [] };
@@ -44,7 +44,7 @@ const scaled: Spec['stages'] = [
   { name: 'production', pools: [pool('prod-a', 1, { autoscaling: { minReplicas: 1, maxReplicas: 3 } })] },
 ];
 
-/** A way for a release to stand when the operator is replaced: its spec for an image, and how it got there from 1.0 to 2.0. */
+/** The state of a release when the operator is replaced: its spec for an image, and its way from 1.0 to 2.0. */
 interface Standing {
   readonly name: string;
   readonly spec: (image: string) => Spec;
@@ -90,7 +90,7 @@ async function annotate(world: World, name: string, annotations: Record<string, 
   await world.merge(APP_RELEASES, name, { metadata: { annotations } }, 'kubectl-annotate');
 }
 
-/** Two passes of whoever operates now: one that pauses, one that goes on. */
+/** Two passes of the current operator: one that pauses, one that resumes. */
 async function passed(world: World, name: string): Promise<void> {
   await annotate(world, name, { [ANNOTATION.paused]: 'upgrade' });
   await world.conditionIs('Paused', { status: 'True' }, name);
@@ -98,7 +98,7 @@ async function passed(world: World, name: string): Promise<void> {
   await world.conditionIs('Paused', { status: 'False' }, name);
 }
 
-/** Everything of a workload that a restart or a write would change; a status may. */
+/** Everything of a workload that a restart or a write would change, without statuses. */
 async function workloads(world: World): Promise<unknown[]> {
   const pods = await world.list(PODS);
   const deployments = await world.list(DEPLOYMENTS);
@@ -146,7 +146,7 @@ async function firstReleased(world: World, name: string): Promise<void> {
   await world.released('1.0', name);
 }
 
-test('an upgrade writes to no workload, and what it finds goes on', async ({ images }) => {
+test('an upgrade writes to no workload, and running steps continue', async ({ images }) => {
   await withWorld(
     images,
     async (world) => {
@@ -160,7 +160,7 @@ test('an upgrade writes to no workload, and what it finds goes on', async ({ ima
       expect(written.filter((resource) => !resource.endsWith('/status'))).toEqual([]);
       expect(await workloads(world)).toEqual(before);
 
-      // The next version, and the way back to what the operator before has released.
+      // The next version, and a rollback to a version of the previous operator.
       await world.apply(oddly(release(await world.image('3.0'))), { name: 'web' });
       await world.released('3.0', 'web');
       const { spec } = await admin.get(SERVICES, { namespace: world.namespace, name: 'web-prod-a' });

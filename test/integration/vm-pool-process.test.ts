@@ -1,4 +1,4 @@
-// The bundled operator under its own rights keeps VMPools, and tells Prometheus of them.
+// The bundled operator with its own rights writes VMPools, and exports metrics of them.
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect } from 'vitest';
 import { VM_POOLS } from '../../src/controller/kinds/api-kinds.ts';
@@ -8,7 +8,7 @@ import { readPage } from './page.ts';
 import { placePod, statusIs, test, uniqueName, until } from './vm-pool-world.ts';
 
 describe('the operator as a process, with its own rights', () => {
-  test('tells Prometheus of a pool until it is gone', async ({ vms }) => {
+  test('exports metrics of a pool until it is deleted', async ({ vms }) => {
     const name = uniqueName();
     const own = await startOperatorProcess(cluster, { kubeconfig: await installOperator(cluster), flags: QUICK_LEASE });
     try {
@@ -35,7 +35,7 @@ describe('the operator as a process, with its own rights', () => {
     }
   });
 
-  test('of one namespace says nothing of pods, as it does not see all of them', async ({ vms }) => {
+  test('of one namespace reports no pods, because it does not see all of them', async ({ vms }) => {
     const name = uniqueName();
     const namespace = await vms.namespace();
     const [node = ''] = await vms.nodes({ name, count: 1 });
@@ -53,7 +53,7 @@ describe('the operator as a process, with its own rights', () => {
   });
 });
 
-test('the API server takes the VMPools of docs/vm-pools.md', async () => {
+test('the API server accepts the VMPools of docs/vm-pools.md', async () => {
   const page = await readPage('vm-pools.md');
   const manifests = [...page.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, text = '']) => text);
   const pools = manifests.filter((text) => text.includes('kind: VMPool'));

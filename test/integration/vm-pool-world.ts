@@ -1,4 +1,4 @@
-// What the tests of VMPools stand on: VMs, pools and pods that are gone with the test.
+// The harness for tests of VMPools: VMs, pools and pods that are removed with the test.
 import { randomBytes } from 'node:crypto';
 import { expect, test as base } from 'vitest';
 import type { Condition } from '../../src/api/common.ts';
@@ -28,22 +28,22 @@ export async function until<T>(check: () => Promise<T>, timeoutMs = TIMEOUT_MS):
   }
 }
 
-/** A name that no other test has; what carries it can be told from everything else. */
+/** A unique name that identifies the objects of a test. */
 export function uniqueName(): string {
   return `vms-${randomBytes(3).toString('hex')}`;
 }
 
-/** What a test makes, gone with it. */
+/** Creates objects that are removed with the test. */
 interface Vms {
-  /** VMs that no other pod is put on. */
+  /** VMs without other pods. */
   nodes: (group: NodeGroup) => Promise<string[]>;
-  /** A pool of the VMs that `nodes` made under the same name, unless a spec says otherwise. */
+  /** A pool of the VMs that `nodes` created under the same name, unless a spec selects others. */
   pool: (name: string, spec?: VmPoolSpec) => Promise<void>;
   namespace: () => Promise<string>;
 }
 
 export const test = base.extend<{ vms: Vms }>({
-  // eslint-disable-next-line no-empty-pattern -- the form that vitest asks for
+  // eslint-disable-next-line no-empty-pattern -- vitest requires this form
   vms: async ({}, use) => {
     const made: (() => Promise<unknown>)[] = [];
     await use({
@@ -107,7 +107,7 @@ export function poolConditionIs(name: string, type: string, expected: Partial<Co
   });
 }
 
-/** The cells of a pool's row; those of the header without it. */
+/** The cells of a pool's row; without a pool, those of the header. */
 export async function row(...args: string[]): Promise<string[]> {
   const output = await cluster.kubectl(['get', 'vmpools', ...args]);
   return output.trim().split('\n').at(-1)?.trim().split(/ {2,}/) ?? [];

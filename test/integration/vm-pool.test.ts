@@ -1,4 +1,4 @@
-// What a VMPool says of its VMs and of what runs on them, on a real API server.
+// The status of VMPools on a real API server.
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
 import type { VmPoolStatus } from '../../src/api/vm-pool.ts';
@@ -47,7 +47,7 @@ afterAll(async () => {
   await registry.stop();
 });
 
-describe.concurrent('what a pool says of its VMs', () => {
+describe.concurrent('the VMs in the status of a pool', () => {
   test('kubectl shows a pool in a row', async ({ vms }) => {
     const name = uniqueName();
     const [node = ''] = await vms.nodes({ name, count: 2 });
@@ -64,7 +64,7 @@ describe.concurrent('what a pool says of its VMs', () => {
     expect(header).toEqual(['NAME', 'READY', 'DRAINING', 'PODS', 'CPU%', 'MEM%', 'OS', 'KUBELET', 'TENANTS', 'AGE']);
   });
 
-  test('by the cloud’s own label, which a pool scaled to zero keeps', async ({ vms }) => {
+  test('are found by the cloud label, which a pool scaled to zero keeps', async ({ vms }) => {
     const name = uniqueName();
     await vms.pool(name, {});
     await poolConditionIs(name, 'Empty', { status: 'True', reason: 'NoNodes' });
@@ -73,11 +73,11 @@ describe.concurrent('what a pool says of its VMs', () => {
     await statusIs(name, { poolLabel: GKE, readyNodes: '2/2', capacity: { cpu: '8', memory: '32Gi' } });
     await removeNodes(...nodes);
     await statusIs(name, { poolLabel: GKE, readyNodes: '0/0', capacity: { cpu: '0' } });
-    await poolConditionIs(name, 'Empty', { status: 'True', message: `no VM carries ${GKE}=${name}` });
+    await poolConditionIs(name, 'Empty', { status: 'True', message: `no VM has ${GKE}=${name}` });
     await poolConditionIs(name, 'Ready', { status: 'False', reason: 'NoNodes' });
   });
 
-  test('two pools that match the same VM are both told so, until they do not', async ({ vms }) => {
+  test('two pools that match the same VM both report it, until they do not', async ({ vms }) => {
     const [name, other] = [uniqueName(), uniqueName()];
     await vms.nodes({ name, count: 2, labels: { also: other } });
     await vms.pool(name);
@@ -91,7 +91,7 @@ describe.concurrent('what a pool says of its VMs', () => {
     await poolConditionIs(name, 'Overlapping', { status: 'False', reason: 'NotOverlapping' });
   });
 
-  test('a VM that is cordoned, taken by an autoscaler or dead is told within seconds', async ({ vms }) => {
+  test('a VM that is cordoned, marked by an autoscaler or dead is reported within seconds', async ({ vms }) => {
     const name = uniqueName();
     const [first = '', second = ''] = await vms.nodes({ name, count: 2 });
     await vms.pool(name);
@@ -100,12 +100,12 @@ describe.concurrent('what a pool says of its VMs', () => {
     await until(async () => {
       expect((await statusOfPool(name)).nodes).toMatchObject({ total: 2, ready: 1, draining: 1, notReady: 0 });
     }, 15_000);
-    await poolConditionIs(name, 'Draining', { status: 'True', message: `cordoned or on their way out: ${first}` });
+    await poolConditionIs(name, 'Draining', { status: 'True', message: `cordoned or being removed: ${first}` });
     await poolConditionIs(name, 'Ready', { status: 'False', reason: 'NodesNotReady' });
     await cluster.kubectl(['uncordon', first]);
     await poolConditionIs(name, 'Draining', { status: 'False', reason: 'NotDraining' });
     await cluster.kubectl(['taint', 'node', second, 'karpenter.sh/disrupted:NoSchedule']);
-    await poolConditionIs(name, 'Draining', { status: 'True', message: `cordoned or on their way out: ${second}` });
+    await poolConditionIs(name, 'Draining', { status: 'True', message: `cordoned or being removed: ${second}` });
     await cluster.kubectl(['taint', 'node', second, 'karpenter.sh/disrupted-']);
     await setNodeReady(cluster, first, false);
     await statusIs(name, { nodes: { ready: 1, draining: 0, notReady: 1 } });
@@ -117,7 +117,7 @@ describe.concurrent('what a pool says of its VMs', () => {
     ]);
   });
 
-  test('VMs that are patched one by one make the pool skewed, and then not', async ({ vms }) => {
+  test('the pool is skewed while VMs are patched one by one, and not afterwards', async ({ vms }) => {
     const name = uniqueName();
     await vms.nodes({ name, count: 2 });
     await vms.pool(name);
@@ -138,7 +138,7 @@ describe.concurrent('what a pool says of its VMs', () => {
     expect((await statusOfPool(name)).kernels).toEqual([{ name: newer.kernelVersion, nodes: 2 }]);
   });
 
-  test('a VM that moves to another pool is told by both', async ({ vms }) => {
+  test('both pools report a VM that moves between them', async ({ vms }) => {
     const [name, other] = [uniqueName(), uniqueName()];
     await vms.nodes({ name, count: 2 });
     await vms.pool(name);
@@ -150,7 +150,7 @@ describe.concurrent('what a pool says of its VMs', () => {
     await statusIs(other, { readyNodes: '1/1' });
   });
 
-  test('overhead is what the VMs keep for themselves', async ({ vms }) => {
+  test('overhead is the part that VMs reserve', async ({ vms }) => {
     const name = uniqueName();
     const [node = ''] = await vms.nodes({ name, count: 1 });
     const allocatable = { cpu: '3920m', memory: '14Gi', pods: '100' };
@@ -167,8 +167,8 @@ describe.concurrent('what a pool says of its VMs', () => {
   });
 });
 
-describe.concurrent('what a pool says of the pods on it', () => {
-  test('pods of every namespace count, as kubectl describe node counts them', async ({ vms }) => {
+describe.concurrent('the pods in the status of a pool', () => {
+  test('pods of every namespace count, as in kubectl describe node', async ({ vms }) => {
     const name = uniqueName();
     const [node = ''] = await vms.nodes({ name, count: 1 });
     await vms.pool(name);
@@ -203,7 +203,7 @@ describe.concurrent('what a pool says of the pods on it', () => {
     expect(cpu).toBe('2050m');
   });
 
-  test('the releases on it and their versions', async ({ vms }) => {
+  test('the status lists releases and their versions', async ({ vms }) => {
     const name = uniqueName();
     const namespace = await vms.namespace();
     await vms.pool(name, { nodeSelector: { 'apprelease.dev/pool': 'prod-a' } });
@@ -227,7 +227,7 @@ describe.concurrent('what a pool says of the pods on it', () => {
     await admin.delete(APP_RELEASES, { namespace, name: 'web' });
   });
 
-  test('pods that come and go cost at most a write in ten seconds', async ({ vms }) => {
+  test('changing pods cost at most one write in ten seconds', async ({ vms }) => {
     const name = uniqueName();
     const [node = ''] = await vms.nodes({ name, count: 1 });
     const namespace = await vms.namespace();
@@ -264,7 +264,7 @@ describe.concurrent('what a pool says of the pods on it', () => {
 });
 
 describe.concurrent('the object', () => {
-  test('a status that was erased comes back', async ({ vms }) => {
+  test('an erased status is restored', async ({ vms }) => {
     const name = uniqueName();
     await vms.nodes({ name, count: 1 });
     await vms.pool(name);
@@ -275,7 +275,7 @@ describe.concurrent('the object', () => {
     expect(after.capacity).toEqual(before.capacity);
   });
 
-  test('another spec is answered with another generation', async ({ vms }) => {
+  test('a changed spec gets a status with its generation', async ({ vms }) => {
     const name = uniqueName();
     await vms.nodes({ name, count: 2, labels: { half: name } });
     await cluster.kubectl(['label', 'node', `${name}-0`, 'half-']);
@@ -289,7 +289,7 @@ describe.concurrent('the object', () => {
     expect(waited).toMatch(/condition met/);
   });
 
-  test('one that is deleted stays away, and its successor has a status of its own', async ({ vms }) => {
+  test('a deleted pool stays deleted, and its successor gets a new status', async ({ vms }) => {
     const name = uniqueName();
     await vms.nodes({ name, count: 1 });
     await vms.pool(name);
@@ -298,10 +298,10 @@ describe.concurrent('the object', () => {
     await cluster.kubectl(['cordon', `${name}-0`]);
     await expect(admin.get(VM_POOLS, { name })).rejects.toSatisfy(isNotFound);
     await vms.pool(name, { nodeSelector: { pool: 'nobody' } });
-    await poolConditionIs(name, 'Empty', { status: 'True', message: 'no VM carries pool=nobody' });
+    await poolConditionIs(name, 'Empty', { status: 'True', message: 'no VM has pool=nobody' });
   });
 
-  test('amounts are printed as the API server prints them', async ({ vms }) => {
+  test('amounts are printed as by the API server', async ({ vms }) => {
     const namespace = await vms.namespace();
     const quotas: Resource = { apiVersion: 'v1', kind: 'ResourceQuota', plural: 'resourcequotas', namespaced: true };
     const amounts = [
@@ -326,7 +326,7 @@ describe.concurrent('the object', () => {
   });
 });
 
-test('boots are remembered across a restart of the operator, and a new boot is noticed', async ({ vms }) => {
+test('boots are kept across a restart of the operator, and a new boot is detected', async ({ vms }) => {
   const name = uniqueName();
   const [first = '', second = ''] = await vms.nodes({ name, count: 2 });
   const boot = (node: string, bootID: string) =>

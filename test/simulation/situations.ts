@@ -101,7 +101,7 @@ function unready(reason: string): (scene: Scene) => boolean {
 }
 
 export const RELEASED: Situation = {
-  name: 'Released: the wanted version is everywhere',
+  name: 'Released: the wanted version serves in every pool',
   steps: released,
   when: all(ready, everywhere('2.0.0')),
 };
@@ -109,7 +109,7 @@ export const RELEASED: Situation = {
 export const SITUATIONS: readonly Situation[] = [
   RELEASED,
   {
-    name: 'A first version starts',
+    name: 'The first version starts',
     steps: [create()],
     when: unready('Progressing'),
   },
@@ -119,7 +119,7 @@ export const SITUATIONS: readonly Situation[] = [
     when: all(unready('Progressing'), started('canary', '2.0.0')),
   },
   {
-    name: 'The stage before soaks',
+    name: 'The previous stage soaks',
     steps: released,
     when: unready('Soaking'),
   },
@@ -129,12 +129,12 @@ export const SITUATIONS: readonly Situation[] = [
     when: unready('WaitingForApproval'),
   },
   {
-    name: 'The stage before has no replicas',
+    name: 'The previous stage has no replicas',
     steps: [create(), noReplicas(), version('2.0.0')],
     when: unready('ProvesNothing'),
   },
   {
-    name: 'Paused on the way',
+    name: 'Paused during a rollout',
     steps: [...released, pause('incident 42', serves(['canary', '2.0.0']))],
     when: all(unready('Paused'), is('Paused', 'True')),
   },
@@ -194,7 +194,7 @@ export const SITUATIONS: readonly Situation[] = [
     when: unready('NoCapacity'),
   },
   {
-    name: 'A VM is drained where a new version would enter',
+    name: 'A VM is drained in the pool of a new version',
     steps: [
       create(),
       act(
@@ -228,7 +228,7 @@ export const SITUATIONS: readonly Situation[] = [
     when: is('Available', 'False'),
   },
   {
-    name: 'A rollback is on its way',
+    name: 'A rollback is in progress',
     steps: coldRollback('slow'),
     when: is('Reconciling', 'True', 'RolledBack'),
   },
@@ -238,13 +238,13 @@ export const SITUATIONS: readonly Situation[] = [
     when: all(is('RolledBack', 'True'), is('Reconciling', 'False')),
   },
   {
-    name: 'A version failed and was taken back',
+    name: 'A version failed and was rolled back',
     prepare: behaves('2.0.0', 'crash'),
     steps: released,
     when: all(is('RolledBack', 'True'), is('Reconciling', 'False')),
   },
   {
-    name: 'A version that was taken back is edited',
+    name: 'A rolled-back version is edited',
     prepare: behaves('2.0.0', 'crash'),
     steps: [
       ...released,
@@ -269,13 +269,13 @@ export const SITUATIONS: readonly Situation[] = [
     when: is('Stalled', 'True'),
   },
   {
-    name: 'A first version failed',
+    name: 'The first version failed',
     prepare: behaves('1.0.0', 'crash'),
     steps: [create()],
     when: is('Stalled', 'True'),
   },
   {
-    name: 'What a rollback returns to fails too',
+    name: 'The target of a rollback fails too',
     steps: coldRollback('never'),
     when: is('Stalled', 'True', 'RollbackFailed'),
   },
@@ -319,7 +319,7 @@ export const SITUATIONS: readonly Situation[] = [
     when: is('Stalled', 'True'),
   },
   {
-    name: 'A first version meets a name that is somebody else’s',
+    name: 'A name of the first version belongs to somebody else',
     prepare: ({ users }) => {
       users.createService('web-prod-a', false);
     },

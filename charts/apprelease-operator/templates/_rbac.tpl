@@ -1,11 +1,11 @@
 {{/* What the operator may do in each namespace that it looks after. */}}
 {{- define "apprelease.rules" -}}
-# What it is told, and what it answers.
+# The kinds of AppRelease, and their status.
 - apiGroups: [apprelease.dev]
   resources: [appreleases]
   verbs: [get, list, watch]
 - apiGroups: [apprelease.dev]
-  # create: its own answer to a version that fails. patch: the owner reference to the release.
+  # create: automatic rollbacks of failed versions. patch: the owner reference to the release.
   resources: [releaserollbacks]
   verbs: [get, list, watch, create, patch]
 - apiGroups: [apprelease.dev]
@@ -14,7 +14,7 @@
 - apiGroups: [apprelease.dev]
   resources: [appreleases/status, releaserollbacks/status, releasepromotions/status]
   verbs: [patch]
-# What it makes.
+# Objects that the operator creates.
 - apiGroups: [apps]
   resources: [deployments, controllerrevisions]
   verbs: [get, list, watch, create, patch, delete]
@@ -30,16 +30,16 @@
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
-# What it looks at.
+# Objects that the operator reads.
 - apiGroups: ['']
-  # create, delete: those that pull images ahead of a version. patch: annotations that hold VMs while one rolls.
+  # create, delete: pods that pull images ahead of a version. patch: annotations that keep VMs during a rollout.
   resources: [pods]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [list, watch]
 {{- if .Values.rbac.readSecrets }}
-# The pull secrets of a pod template and its service account: read by name to resolve tags, never listed.
+# Pull secrets of a pod template and its service account: read by name to resolve tags, never listed.
 - apiGroups: ['']
   resources: [secrets, serviceaccounts]
   verbs: [get]
@@ -47,7 +47,7 @@
 {{- end }}
 
 {{- define "apprelease.nodeRules" -}}
-# The VMs belong to no namespace.
+# VMs are cluster-scoped.
 - apiGroups: ['']
   resources: [nodes]
   verbs: [list, watch]

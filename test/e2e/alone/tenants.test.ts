@@ -95,7 +95,7 @@ test('a pool is closed to everybody but its tenants, by whatever way, and agents
   const closed = `VMPool prod-a is closed to namespace ${guest.namespace}: `;
 
   const ways: [string, object, string][] = [
-    ['named', { nodeName: vm }, 'spec.nodeName goes past the scheduler'],
+    ['named', { nodeName: vm }, 'spec.nodeName bypasses the scheduler'],
     ['named-tolerant', { nodeName: vm, ...EVERY_TAINT }, 'a toleration of every key'],
     ['selected', { nodeSelector, tolerations }, `its label ${POOL_LABEL} is asked for`],
     ['tolerant', EVERY_TAINT, 'a toleration of every key'],
@@ -151,7 +151,7 @@ test('an AppRelease that names the pool of another tenant is refused, the tenant
     };
     await expect(send(['create', '--filename=-'], release)).rejects.toThrow(
       new RegExp(
-        `VMPool prod-a is closed to namespace ${guest.namespace}: spec.stages of the AppRelease has it.*have namespace ${guest.namespace} added to spec.tenants of VMPool prod-a`,
+        `VMPool prod-a is closed to namespace ${guest.namespace}: spec.stages of the AppRelease uses it.*have namespace ${guest.namespace} added to spec.tenants of VMPool prod-a`,
       ),
     );
   }

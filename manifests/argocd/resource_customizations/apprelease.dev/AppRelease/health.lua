@@ -20,10 +20,10 @@ if holds("Stalled") then
   return {status = "Degraded", message = conditions["Stalled"].message}
 end
 
--- A pool that serves a version and has no ready pod is down. One that serves nothing yet is only new, and so is a release
--- that was good nowhere yet.
+-- A pool that serves a version and has no ready pod is down. A pool that serves nothing yet is only new, and so is a release
+-- that has not been good in any pool.
 local wasGood = false
--- What became of the wanted revision; of one that never ran, what became of its version before, which is held with it.
+-- The result of the wanted revision. For a revision that never ran: the result of an earlier one with its version, which is held too.
 local outcome = nil
 for _, entry in ipairs(obj.status.history or {}) do
   wasGood = wasGood or entry.outcome == "Good"
@@ -53,7 +53,7 @@ if holds("RolledBack") then
   if holds("Reconciling") then
     return {status = "Progressing", message = ready.message}
   end
-  -- The version in Git does not work: whoever waits for this sync must hear it. One that a person took back waits for a person.
+  -- The version in Git does not work, so this sync must not look healthy. A version that a person rolled back waits for a person.
   if outcome == "Failed" then
     return {status = "Degraded", message = ready.message}
   end

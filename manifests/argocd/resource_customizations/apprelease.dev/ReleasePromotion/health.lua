@@ -18,7 +18,7 @@ if complete ~= nil and complete.status == "True" then
 end
 
 if accepted.status == "False" then
-  -- Of no use any more, but no mistake: a record of what was.
+  -- No longer useful, but no error: only a record.
   local isOver = {Superseded = true, AlreadyEntered = true, RolledBack = true}
   if isOver[accepted.reason] then
     return {status = "Healthy", message = accepted.message}

@@ -16,7 +16,7 @@ if accepted.status == "False" then
   return {status = "Degraded", message = accepted.message}
 end
 
--- Superseded or ended: a record of what was.
+-- Superseded or ended: only a record.
 local inForce = conditions["InForce"]
 if inForce ~= nil and inForce.status == "False" then
   return {status = "Healthy", message = inForce.message}

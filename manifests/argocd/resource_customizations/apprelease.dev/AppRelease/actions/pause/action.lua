@@ -1,4 +1,4 @@
--- By the annotation and not by spec.paused, which is Git's.
+-- Sets the annotation and not spec.paused, which Git owns.
 if obj.metadata.annotations == nil then
   obj.metadata.annotations = {}
 end

@@ -1,4 +1,4 @@
--- Lets the wanted revision into the first stage that does not serve it yet.
+-- Promotes the wanted revision to the first stage that does not serve it yet.
 local function nextStage()
   for _, stage in ipairs(obj.spec.stages) do
     for _, pool in ipairs(obj.status.pools or {}) do

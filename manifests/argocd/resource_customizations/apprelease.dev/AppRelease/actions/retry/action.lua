@@ -1,5 +1,5 @@
--- Ends the hold of a rollback, or tries again what failed: an approval that names the very revision, for the first stage
--- that does not serve it. Every further stage then waits for its approval.
+-- Ends the hold of a rollback, or retries a failed version: creates an approval that names the revision, for the first stage
+-- that does not serve it. Every further stage then waits for its own approval.
 local function nextStage()
   for _, stage in ipairs(obj.spec.stages) do
     for _, pool in ipairs(obj.status.pools or {}) do
@@ -22,7 +22,7 @@ local promotion = {
     release = obj.metadata.name,
     revision = obj.status.revision,
     stage = nextStage(),
-    reason = "to be tried again, asked for in Argo CD",
+    reason = "retry requested in Argo CD",
   },
 }
 return {{operation = "create", resource = promotion}}

@@ -1,4 +1,4 @@
--- Every pool goes back to what it last ran well, or to the version that the parameter toVersion names.
+-- Rolls every pool back to its last good version, or to the version in the parameter toVersion.
 local parameters = actionParams or {}
 local rollback = {
   apiVersion = obj.apiVersion,
@@ -7,7 +7,7 @@ local rollback = {
   spec = {
     release = obj.metadata.name,
     toVersion = parameters["toVersion"],
-    reason = parameters["reason"] or "asked for in Argo CD",
+    reason = parameters["reason"] or "requested in Argo CD",
   },
 }
 return {{operation = "create", resource = rollback}}

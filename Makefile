@@ -111,6 +111,7 @@ nightly: ## The longest tests: more random cases, virtual machines, other versio
 	@SIM_HISTORIES=$${SIM_HISTORIES:-10000} $(MAKE) simulation
 	@FUZZ_RUNS=$${FUZZ_RUNS:-5000} vitest run --project unit src/release/hostile.test.ts
 	@DRIFT_CASES=$${DRIFT_CASES:-500} $(MAKE) integration ONLY=stored-form
+	@$(MAKE) bench RELEASES=$${RELEASES:-5000}
 	@$(MAKE) e2e-vm
 	@for version in 1.34 1.37; do $(MAKE) integration KUBERNETES=$$version ONLY='$(LEANING)'; done
 
@@ -127,8 +128,8 @@ sbom: build ## Write the bill of materials to dist/sbom.cdx.json (CycloneDX)
 	@node scripts/sbom.ts
 
 .PHONY: bench
-bench: build ## Measure; JSON=FILE also writes the figures as JSON
-	@node test/bench/bench.ts $(if $(JSON),--json $(JSON))
+bench: build ## Measure; JSON=FILE writes the figures too; RELEASES=5000: so many in one namespace
+	@node test/bench/bench.ts $(if $(RELEASES),--only h --many $(RELEASES)) $(if $(JSON),--json $(JSON))
 
 .PHONY: bench-clients
 bench-clients: build ## Measure on a kind cluster how soon clients reach the version before, beside a bare client: KEEP=1

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import type { Environment } from './environment.ts';
 import { prepare, RAISED_FLAGS } from './environment.ts';
 import { measureFleet } from './fleet.ts';
+import { measureMany } from './many.ts';
 import type { Results } from './report.ts';
 import { formatRows, requestDetails, toRows } from './report.ts';
 import { measureRoom } from './room.ts';
@@ -13,11 +14,12 @@ import { addReleases, measureFootprint, measureIdle } from './standing.ts';
 import { measureWarmRollbacks } from './switching.ts';
 
 const usage = `Usage: node test/bench/bench.ts [options]
-  --only LETTERS    parts to run, of a (warm rollback), b (many releases, with c and f), d (idle), e (memory), g (room, which
-                    needs no cluster); default abdeg
+  --only LETTERS    parts to run, of a (warm rollback), b (releases at once, with c), d (idle), e (memory), g (room, which
+                    needs no cluster), h (thousands of releases); default abdeg
   --releases N      releases of part b; default 200
   --most N          releases at the end of part e; default 1000
-  --rollbacks N     rollbacks of part a; default 50
+  --many N          releases of part h; default 5000
+  --rollbacks N     rollbacks of part a; default 30
   --idle SECONDS    of part d; default 60
   --json FILE       also write the results there
   --bundle FILE     measure this operator instead of building it
@@ -29,7 +31,8 @@ const { values: flags } = parseArgs({
     only: { type: 'string', default: 'abdeg' },
     releases: { type: 'string', default: '200' },
     most: { type: 'string', default: '1000' },
-    rollbacks: { type: 'string', default: '50' },
+    many: { type: 'string', default: '5000' },
+    rollbacks: { type: 'string', default: '30' },
     idle: { type: 'string', default: '60' },
     json: { type: 'string' },
     bundle: { type: 'string' },
@@ -50,7 +53,7 @@ async function measure(environment: Environment, results: Results): Promise<void
   const count = Number(flags.releases);
   if (parts.has('a')) {
     say('(a) warm rollbacks of one release over 5 pools');
-    results.warmRollbacks = await measureWarmRollbacks(environment, Number(flags.rollbacks));
+    results.warmRollbacks = await measureWarmRollbacks(environment, 'wide', Number(flags.rollbacks));
   }
   if (parts.has('e')) results.footprints = [await measureFootprint(environment, 0, '')];
   let releases = 0;
@@ -71,8 +74,10 @@ async function measure(environment: Environment, results: Results): Promise<void
     if (most > releases) {
       await addReleases(environment, releases, most);
       results.footprints.push(await measureFootprint(environment, most, ''));
+      releases = most;
     }
   }
+  if (parts.has('h')) results.many = await measureMany(environment, Number(flags.many), releases);
 }
 
 async function main(): Promise<void> {

@@ -12,6 +12,7 @@ import { installCrds } from '../cluster/kubectl.ts';
 import { addNodes } from '../cluster/nodes.ts';
 import { removeWithUs } from '../cluster/processes.ts';
 import type { ControlPlane } from '../cluster/types.ts';
+import { bareCrd, bareRights } from './bare.ts';
 import { NAMESPACE, nodeGroups } from './objects.ts';
 import type { OperatorProcess } from './operator.ts';
 import { startOperator } from './operator.ts';
@@ -105,6 +106,8 @@ async function install(controlPlane: ControlPlane, dir: string): Promise<string>
   // Its simulated pods would do nothing: the operator runs beside the cluster, where it can be looked at.
   await kubectl(['scale', `deployment/${OPERATOR.name}`, `--namespace=${OPERATOR.namespace}`, '--replicas=0']);
   await kubectl(['create', 'namespace', NAMESPACE]);
+  const bare = { apiVersion: 'v1', kind: 'List', items: [bareCrd(), ...bareRights(OPERATOR)] };
+  await kubectl(['apply', '--server-side', '-f', '-'], { input: JSON.stringify(bare) });
   await kubectl(['apply', '-f', '-'], { input: JSON.stringify(flowSchema(OPERATOR.namespace, OPERATOR.name)) });
   return serviceAccountKubeconfig(controlPlane, { ...OPERATOR, path: join(dir, 'operator.kubeconfig'), seconds: 7200 });
 }

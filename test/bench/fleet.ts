@@ -1,6 +1,8 @@
-// Parts (b), (c) and (f): many releases at once, beside as many plain Deployments, and a bare loop of writes.
-import { FIELD_MANAGER, LABEL } from '../../src/api/meta.ts';
+// Parts (b) and (c): many releases at once, beside as many plain Deployments, and a bare loop of writes.
+import { LABEL } from '../../src/api/meta.ts';
 import { atMost } from './at-most.ts';
+import { measureLoops } from './bare.ts';
+import { parsingMs } from './parsing.ts';
 import type { Environment } from './environment.ts';
 import { settledRequests } from './environment.ts';
 import { keepReleaseState, keepServiceTrack } from './kept.ts';
@@ -34,17 +36,21 @@ export interface PhaseResult {
   /** The same number by the API server's metrics, watches and the lease included on both sides. */
   dispatched: number;
   cpuSeconds: number;
+  /** Over releases. */
+  passes: number;
+  /** CPU of a fixed loop of JSON parsing, before and after. */
+  parsingMs: number[];
 }
 
 export interface FleetResult {
   phases: Record<Phase, PhaseResult>;
-  /** Seconds for as many Service writes, each time. */
+  /** Seconds for three writes of each, each time. */
   loops: number[];
 }
 
 /** Requests of the benchmark's own at a time. */
 export const IN_FLIGHT = 32;
-const LOOPS = 5;
+const LOOPS = 3;
 
 /** Leaves the releases where they are; the plain Deployments are removed. */
 export async function measureFleet(environment: Environment, count: number): Promise<FleetResult> {
@@ -144,9 +150,11 @@ export async function measureFleet(environment: Environment, count: number): Pro
     const plainBegan = performance.now();
     const plain = (await goDeployments[phase]()) - plainBegan;
     await settledRequests(environment);
-    if (phase === 'roll back') loops.push(...(await measureLoop(environment, plainNames)));
+    if (phase === 'roll back') loops.push(...(await measureLoops(environment, plainNames, LOOPS)));
     say(`(b) ${String(count)} releases: ${phase}`);
     const [cpu, dispatched] = [await environment.operator.cpuSeconds(), await environment.dispatched()];
+    const passes = await passesOf(environment);
+    const parsing = [parsingMs()];
     const mark = Date.now();
     collected.length = 0;
     const began = performance.now();
@@ -160,8 +168,10 @@ export async function measureFleet(environment: Environment, count: number): Pro
       requests: collected.filter(({ at }) => at >= mark - 1),
       dispatched: (await environment.dispatched()) - dispatched,
       cpuSeconds: (await environment.operator.cpuSeconds()) - cpu,
+      passes: (await passesOf(environment)) - passes,
+      parsingMs: [...parsing, parsingMs()],
     };
-    if (phase === 'roll back') loops.push(...(await measureLoop(environment, plainNames)));
+    if (phase === 'roll back') loops.push(...(await measureLoops(environment, plainNames, LOOPS)));
   }
   say('(b) removing the plain Deployments');
   await atMost(IN_FLIGHT, plainNames, async (name) => {
@@ -176,16 +186,7 @@ export function releaseName(index: number): string {
   return `release-${String(index)}`;
 }
 
-/** Writes the selector of every Service, all at once over one connection; the pods that it selects stay the same. */
-async function measureLoop({ asOperator, say }: Environment, names: readonly string[]): Promise<number[]> {
-  say(`(f) a bare loop of ${String(names.length)} Service writes`);
-  const options = { fieldManager: `${FIELD_MANAGER}-bench`, force: true };
-  const seconds: number[] = [];
-  for (let round = 0; round <= LOOPS; round += 1) {
-    const began = performance.now();
-    await Promise.all(names.map((name) => asOperator.apply(SERVICES, plainService(name, round % 2 === 0), options)));
-    // The first one also takes the fields over.
-    if (round > 0) seconds.push((performance.now() - began) / 1000);
-  }
-  return seconds;
+async function passesOf({ operator }: Environment): Promise<number> {
+  const lines = (await operator.metrics()).split('\n').filter((line) => line.startsWith('apprelease_reconcile_total'));
+  return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 }

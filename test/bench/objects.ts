@@ -2,7 +2,7 @@
 import type { AppRelease } from '../../src/api/app-release.ts';
 import type { ReleasePromotion } from '../../src/api/release-promotion.ts';
 import type { ReleaseRollback } from '../../src/api/release-rollback.ts';
-import { API_VERSION } from '../../src/api/meta.ts';
+import { API_VERSION, LABEL, VERSION } from '../../src/api/meta.ts';
 import type { KubeObject, Named, Resource } from '../../src/kube/types.ts';
 import type { NodeGroup } from '../cluster/types.ts';
 
@@ -90,6 +90,13 @@ function release(name: string, version: Version, pools: readonly string[], repli
   };
 }
 
+/** As narrowRelease, without a Service: beyond a thousand Services this API server takes seconds to create one. */
+export function servicelessRelease(name: string, index: number) {
+  const { spec, ...object } = narrowRelease(name, 'v1', index);
+  const { service: _service, ...left } = spec;
+  return { ...object, spec: left };
+}
+
 /** One release over all five pools. */
 export function wideRelease(name: string, version: Version) {
   return release(name, version, POOLS, 2);
@@ -117,6 +124,25 @@ export function retry(name: string, releaseName: string, version: Version): Sent
     kind: 'ReleasePromotion',
     metadata: { name, namespace: NAMESPACE },
     spec: { release: releaseName, version, stage: 'production', reason: 'benchmark' },
+  } as Sent<object>;
+}
+
+/** See bareCrd. */
+export const BARE_GROUP = 'bare.bench.apprelease.dev';
+export type BareRollback = KubeObject & Pick<ReleaseRollback, 'status'>;
+export const BARE_ROLLBACKS = kindOf<BareRollback>(`${BARE_GROUP}/${VERSION}`, 'ReleaseRollback', 'releaserollbacks');
+
+export function bareRollback(name: string): Sent<object> {
+  return { ...rollback(name, name, 'v1'), apiVersion: BARE_ROLLBACKS.apiVersion };
+}
+
+/** A Service that no operator knows, before pods of a release. */
+export function bareService(name: string, track: string): Sent<object> {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: NAMESPACE },
+    spec: { selector: { [LABEL.track]: track }, ports },
   } as Sent<object>;
 }
 

@@ -49,7 +49,7 @@ export async function addReleases(environment: Environment, from: number, to: nu
   say(`(e) adding releases up to ${String(to)}`);
   const releases = await watchObjects(admin, RELEASES, keepReleaseState, { namespace: NAMESPACE });
   const indexes = Array.from({ length: to - from }, (_, index) => from + index);
-  const ready = releases.every('releases', indexes.map(releaseName), (release) => release.ready, 600);
+  const ready = releases.every('releases', indexes.map(releaseName), (release) => release.ready);
   await atMost(IN_FLIGHT, indexes, (index) => admin.create(RELEASES, narrowRelease(releaseName(index), 'v1', index)));
   await ready;
   await releases.stop();

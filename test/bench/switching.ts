@@ -2,6 +2,7 @@
 import { LABEL } from '../../src/api/meta.ts';
 import type { Environment } from './environment.ts';
 import { settledRequests } from './environment.ts';
+import { createBareSwitch } from './bare.ts';
 import {
   NAMESPACE,
   PODS,
@@ -22,17 +23,21 @@ import { watchObjects } from './watching.ts';
 export interface WarmRollbacks {
   switched: number[];
   shown: number[];
+  /** A bare client that does the same writes, after each of them. */
+  bare: number[];
 }
 
 /** Repeats: version 2 everywhere, version 1 warm; a ReleaseRollback; back by a ReleasePromotion. */
-export async function measureWarmRollbacks(environment: Environment, times: number): Promise<WarmRollbacks> {
+export async function measureWarmRollbacks(
+  environment: Environment,
+  name: string,
+  times: number,
+): Promise<WarmRollbacks> {
   const { admin, say } = environment;
   const selection = { namespace: NAMESPACE };
+  const own = { ...selection, labelSelector: `${LABEL.release}=${name}` };
   const releases = await watchObjects(admin, RELEASES, keepReleaseState, selection);
-  const services = await watchObjects(admin, SERVICES, keepServiceTrack, {
-    ...selection,
-    labelSelector: LABEL.release,
-  });
+  const services = await watchObjects(admin, SERVICES, keepServiceTrack, own);
   const slices = await watchObjects(
     admin,
     SLICES,
@@ -40,14 +45,10 @@ export async function measureWarmRollbacks(environment: Environment, times: numb
       metadata,
       pods: endpoints.map(({ targetRef }) => targetRef?.name ?? ''),
     }),
-    { ...selection, labelSelector: LABEL.release },
+    own,
   );
-  const pods = await watchObjects(admin, PODS, ({ metadata }) => ({ metadata }), {
-    ...selection,
-    labelSelector: LABEL.release,
-  });
-  const name = 'wide';
-  const result: WarmRollbacks = { switched: [], shown: [] };
+  const pods = await watchObjects(admin, PODS, ({ metadata }) => ({ metadata }), own);
+  const result: WarmRollbacks = { switched: [], shown: [], bare: [] };
 
   async function reach(version: Version): Promise<void> {
     await releases.every(`${name} at ${version}`, [name], (release) => release.ready && release.version === version);
@@ -61,6 +62,8 @@ export async function measureWarmRollbacks(environment: Environment, times: numb
   const target = tracks();
   await admin.patch(RELEASES, { ...selection, name }, { type: 'merge', body: { spec: wideRelease(name, 'v2').spec } });
   await reach('v2');
+  const source = tracks();
+  const bare = await createBareSwitch(environment, [...source.values()]);
   for (let round = 1; round <= times; round += 1) {
     await releases.every('warm', [name], (release) => release.warm);
     await settledRequests(environment);
@@ -82,17 +85,22 @@ export async function measureWarmRollbacks(environment: Environment, times: numb
       slices.list().map(({ metadata }) => metadata.name),
       (slice) => slice.pods.length > 0 && slice.pods.every((pod) => old.has(pod)),
     );
-    const rollbackName = `wide-${String(round)}`;
+    const rollbackName = `${name}-${String(round)}`;
     await admin.create(ROLLBACKS, rollback(rollbackName, name, 'v1'));
     result.switched.push((await switched) - began);
     result.shown.push((await shown) - began);
     if (round % 10 === 0) say(`(a) ${String(round)} of ${String(times)} warm rollbacks`);
     await releases.every('held', [name], (release) => release.held);
+    await settledRequests(environment);
+    const { status } = await admin.get(ROLLBACKS, { ...selection, name: rollbackName });
+    result.bare.push(await bare.switchTo([...target.values()], status));
+    await bare.switchTo([...source.values()], { ...status, sequence: 0 });
     await admin.create(PROMOTIONS, retry(rollbackName, name, 'v2'));
     await reach('v2');
     await admin.delete(ROLLBACKS, { ...selection, name: rollbackName });
     await admin.delete(PROMOTIONS, { ...selection, name: rollbackName });
   }
+  await bare.stop();
   await admin.delete(RELEASES, { ...selection, name }, { propagationPolicy: 'Background' });
   await Promise.all([releases.stop(), services.stop(), slices.stop(), pods.stop()]);
   return result;

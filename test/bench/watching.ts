@@ -9,19 +9,21 @@ export interface Watched<S> {
   list: () => readonly S[];
   /**
    * Resolves once the condition held for every name at least once, with `performance.now()` of the last one.
-   * @throws Error naming those that are missing after `timeoutSeconds`
+   * @throws Error naming those that are missing, once none has come for `patienceSeconds`
    */
   every: (
     what: string,
     names: readonly string[],
     holds: (object: S) => boolean,
-    timeoutSeconds?: number,
+    patienceSeconds?: number,
   ) => Promise<number>;
   stop: () => Promise<void>;
 }
 
 interface Wait<S> {
   left: Set<string>;
+  /** One more has come. */
+  onProgress: () => void;
   holds: (object: S) => boolean;
   done: (at: number) => void;
 }
@@ -46,6 +48,7 @@ export async function watchObjects<T extends KubeObject, S extends Stored>(
     const { name } = object.metadata;
     if (!wait.left.has(name) || !wait.holds(object)) return;
     wait.left.delete(name);
+    wait.onProgress();
     if (wait.left.size === 0) wait.done(performance.now());
   }
 
@@ -53,14 +56,15 @@ export async function watchObjects<T extends KubeObject, S extends Stored>(
     what: string,
     names: readonly string[],
     holds: (object: S) => boolean,
-    timeoutSeconds = 300,
+    patienceSeconds = 180,
   ): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
-    const wait: Wait<S> = { left: new Set(names), holds, done: resolve };
     const timer = setTimeout(() => {
       const missing = [...wait.left].slice(0, 3).join(', ');
-      reject(new Error(`${what}: ${wait.left.size} of ${names.length} missing after ${timeoutSeconds} s: ${missing}`));
-    }, timeoutSeconds * 1000);
+      const why = `none has come for ${patienceSeconds} s`;
+      reject(new Error(`${what}: ${wait.left.size} of ${names.length} missing, ${why}: ${missing}`));
+    }, patienceSeconds * 1000);
+    const wait: Wait<S> = { left: new Set(names), holds, done: resolve, onProgress: () => timer.refresh() };
     waits.add(wait);
     for (const object of reflector.store.list()) look(wait, object);
     try {

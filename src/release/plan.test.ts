@@ -8,11 +8,13 @@ import { plan } from './plan.ts';
 import { makeDeployment, makeService, trackName } from './record/desired.ts';
 import type { Revision } from './record/revision.ts';
 import type { Facts } from './record/recorded-data.ts';
-import { placementKeys, placementOf, topologyOf } from './record/revision.ts';
+import { placementKeys, placementOf, templateImages, topologyOf } from './record/revision.ts';
 import { stalled } from './status/ready.ts';
 import { isSettled } from './state/target.ts';
 import {
+  DIGEST,
   controllerRevision,
+  knowing,
   live,
   liveService,
   meta,
@@ -24,6 +26,7 @@ import {
   rollout,
   spec,
 } from './testing.ts';
+import { world } from './world-testing.ts';
 
 const EARLIER = '2026-01-01T11:30:00Z';
 const first = spec();
@@ -209,4 +212,22 @@ test('a Deployment that others scribbled over stops no pass, and is known by its
     expect(workloads).toEqual([]);
     expect(pools[0]?.strays).toMatchObject([{ name: 'web-a-1-12345' }]);
   }
+});
+
+test('a revision is recorded together with the pools that it is let into', () => {
+  const base = world();
+  const [image = ''] = templateImages(base.release.spec.template);
+  const resolved = { state: 'resolved' as const, image: `${image}@${DIGEST}`, digest: DIGEST };
+  const seen = {
+    ...base,
+    revisions: base.revisions.filter(({ revision: number }) => number !== 2),
+    lookUpDigest: knowing({ [image]: resolved }),
+  };
+  const hash = plan(seen, NOW).actions.flatMap((action) => (action.kind === 'DryRun' ? [action.hash] : []))[0] ?? '';
+  const memory = { ...seen.memory, dryRuns: new Map([[hash, { ok: true as const }]]) };
+  const { actions } = plan({ ...seen, memory }, NOW);
+  expect(actions.find(({ kind }) => kind === 'CreateRevision')).toMatchObject({
+    annotations: { [ANNOTATION.facts]: expect.stringContaining('"entered"') as string },
+    notices: [{ reason: 'RevisionRecorded' }, { reason: 'PoolEntered' }],
+  });
 });

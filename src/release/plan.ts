@@ -7,6 +7,7 @@ import { collectRevisions } from './history/collect-revisions.ts';
 import { collectPools } from './pools/collect-pools.ts';
 import { reconcileLedger } from './history/ledger.ts';
 import { ownRevisions, recordRevision } from './history/record-revision.ts';
+import { ownerReference } from './record/desired.ts';
 import { draftFacts } from './record/facts-draft.ts';
 import { enterStages } from './stages/entering.ts';
 import { reconcileDoNotDisrupt } from './pools/do-not-disrupt.ts';
@@ -180,6 +181,8 @@ function withRevision(
     resourceVersion: '',
     creationTimestamp: new Date(now).toISOString(),
     annotations,
+    // Without its owner it would be somebody else's.
+    ownerReferences: [ownerReference(owner)],
   };
   return { ...observed, revisions: [...observed.revisions, { metadata, revision: number, data }] };
 }

@@ -82,7 +82,12 @@ describe.concurrent('PodDisruptionBudgets', () => {
     expect(made).toBeLessThan(writes.lastIndexOf('apply services web-prod-a'));
     await world.rollback('back');
     await world.rollbackIs('back', 'Complete', 'True');
-    await budgetsAre(world, [objectName('web', 'prod-a', 1)]);
+    // That of the version that was left has moved, in one write.
+    await world.until(async () => {
+      const selected = (await world.list(BUDGETS)).map(({ spec }) => spec.selector?.matchLabels?.[LABEL.workload]);
+      expect(selected).toEqual([objectName('web', 'prod-a', 1)]);
+    });
+    await budgetsAre(world, [objectName('web', 'prod-a', 2)]);
     for (const { spec } of await world.list(BUDGETS))
       expect(spec).toMatchObject({ maxUnavailable: '25%', unhealthyPodEvictionPolicy: 'AlwaysAllow' });
   });

@@ -1,6 +1,7 @@
 /** Writes as lines that a person reads. */
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import type { Condition } from '../../src/api/common.ts';
+import type { BudgetSpec } from '../../src/release/record/kube-objects.ts';
 import type { PoolFacts } from '../../src/release/record/recorded-data.ts';
 import { autoscalerSpec } from './autoscalers.ts';
 import { isOperator } from './invariants.ts';
@@ -43,11 +44,18 @@ function describe(world: World, { kind, before, after, object }: Write, release:
         : [
             `record ${Number(after.revision) === 0 ? 'the ledger' : `revision ${String(after.revision)} (${versionOf(world, release, Number(after.revision))})`}`,
           ];
+    case 'PodDisruptionBudget':
+      return [`${before ? 'move' : 'make'} ${kind} ${name}${before ? ` to ${budgetOf(after)}` : ''}`];
     case 'HorizontalPodAutoscaler':
       return [`let ${name} scale ${autoscalerSpec(after).scaleTargetRef.name}`];
     default:
       return before ? conditions(kind, before, after) : [`make ${kind} ${name}`];
   }
+}
+
+/** The Deployment whose pods a budget selects. */
+function budgetOf({ spec }: WorldObject): string {
+  return (spec as BudgetSpec).selector?.matchLabels?.[LABEL.workload] ?? '?';
 }
 
 function service(world: World, release: string, before: WorldObject | undefined, after: WorldObject): string[] {

@@ -34,7 +34,8 @@ export async function applyOwned<T extends KubeObject, S extends Stored>(
     await makeNew(scope, { resource, cache, name }, desired);
     return;
   }
-  const target = live?.ownedByUpdate ? await ownByApply(scope, resource, cache, desired, live) : desired;
+  const target =
+    live?.ownedByUpdate && !namesAll(desired, live) ? await ownByApply(scope, resource, cache, desired, live) : desired;
   const applied = await applyTo(scope, resource, target, live);
   // What is taken back from another manager ends its being named.
   remember(scope, desired, applied, before, live?.otherManager ?? 'another manager');
@@ -43,6 +44,36 @@ export async function applyOwned<T extends KubeObject, S extends Stored>(
 
 export function liveObject<S>(cache: Cache<S>, { metadata }: Desired<unknown>): LiveObject | undefined {
   return cache.get(metadata.namespace, metadata.name) as LiveObject | undefined;
+}
+
+/** Whether an apply names every field that the live object has of those that a release may name. */
+export function namesAll(desired: Desired<unknown>, live: Pick<Cached, 'metadata'> & { spec?: unknown }): boolean {
+  const { labels = {}, annotations = {}, ownerReferences = [] } = live.metadata as ObjectMeta;
+  const { labels: ownLabels, annotations: ownAnnotations, ownerReferences: owners = [] } = desired.metadata;
+  return (
+    isNamed({ labels, annotations }, { labels: ownLabels ?? {}, annotations: ownAnnotations ?? {} }) &&
+    ownerReferences.every(({ uid }) => owners.some((owner) => owner.uid === uid)) &&
+    isNamed(live.spec, desired.spec)
+  );
+}
+
+/** What the API server fills in of a Service, whatever was sent. */
+const FILLED_IN: Readonly<Record<string, unknown>> = {
+  clusterIP: undefined,
+  nodePort: undefined,
+  sessionAffinity: 'None',
+};
+
+function isNamed(part: unknown, sent: unknown): boolean {
+  if (part === null || typeof part !== 'object') return true;
+  if (Array.isArray(part))
+    return (
+      Array.isArray(sent) && part.length === sent.length && part.every((item, index) => isNamed(item, sent[index]))
+    );
+  const named = (sent ?? {}) as Record<string, unknown>;
+  return Object.entries(part).every(([key, value]) =>
+    key in named ? isNamed(value, named[key]) : key in FILLED_IN && (FILLED_IN[key] ?? value) === value,
+  );
 }
 
 /** Made by this release, so that it is no first contact, whatever others made of its labels and annotations. */
@@ -71,7 +102,7 @@ async function applyTo<T extends KubeObject>(
 
 /**
  * What is owned since a POST, or a patch, is owned by update: an apply would leave what it no longer names. So it is owned
- * by apply first. At the first apply, and not right after the POST: most Deployments never see one.
+ * by apply first, unless the apply names all that is there: then it leaves nothing, and comes at once.
  */
 async function ownByApply<T extends KubeObject, S extends Stored>(
   { context }: Scope,

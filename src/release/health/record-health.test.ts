@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { ANNOTATION } from '../../api/meta.ts';
 import { draftFacts } from '../record/facts-draft.ts';
 import type { ContainerState, Pod } from '../record/kube-objects.ts';
 import { poolFacts } from '../record/revision.ts';
+import { ago, rollout } from '../testing.ts';
 import type { FactWords, PoolWords, Words } from '../world-testing.ts';
-import { factsIn, GOOD, revisionNumbered, viewOf } from '../world-testing.ts';
+import { factsIn, GOOD, revisionNumbered, viewOf, world } from '../world-testing.ts';
 import { markPools } from './record-health.ts';
 
 /** What is recorded of a revision in a pool, and the reasons of the events. */
@@ -273,5 +275,33 @@ describe('what serves while another revision is wanted', () => {
       pool: { serves: 2, ready: 1 },
       words,
     },
+  });
+});
+
+describe('the event of a promotion', () => {
+  /** Minutes since its Service was switched, and since its clock began. */
+  test.each<[string, number | undefined, number, boolean]>([
+    ['is sent where no Service was switched', undefined, 5, false],
+    ['is only counted where the switch was told', 4, 5, true],
+    ['is sent where the switch let in an earlier one', 6, 5, false],
+    ['is sent where its soak began anew after the switch', 4, 3, false],
+  ])('%s', (_what, switched, clock, isTold) => {
+    const words = { pools: { a: { serves: 2 } }, revisions: { 2: { in: { a: { entered: 5, clock } } } } };
+    const base = world(words);
+    const services = base.services.map((service) => ({
+      ...service,
+      metadata: {
+        ...service.metadata,
+        annotations: {
+          ...service.metadata.annotations,
+          ...(switched !== undefined && { [ANNOTATION.switchedAt]: ago(switched) }),
+        },
+      },
+    }));
+    const seen = rollout({ ...base, services });
+    const drafts = draftFacts();
+    markPools(seen, drafts);
+    const notices = drafts.actions().flatMap(({ notices = [] }) => notices);
+    expect(notices.map(({ reason, isTold: told = false }) => [reason, told])).toEqual([['PoolPromoted', isTold]]);
   });
 });

@@ -1,4 +1,5 @@
 /** What is recorded of a revision in a pool: healthy since, good, failed. Pure. */
+import { ANNOTATION } from '../../api/meta.ts';
 import { ownOrNew } from '../../lib/own.ts';
 import type { FactsDraft } from '../record/facts-draft.ts';
 import type { PoolFacts } from '../record/recorded-data.ts';
@@ -38,6 +39,7 @@ function markRolling(view: Rollout, drafts: FactsDraft, pool: PoolView, revision
   const { healthySince, good } = poolFacts(revision, pool.name);
   if (isHealthy(view, pool, revision)) {
     if (healthySince === undefined) {
+      const isTold = wasSwitched(pool, revision) && { isTold: true as const };
       change(drafts, pool, revision, (own) => {
         own.healthySince = new Date(view.now).toISOString();
         delete own.clock;
@@ -46,6 +48,7 @@ function markRolling(view: Rollout, drafts: FactsDraft, pool: PoolView, revision
         type: 'Normal',
         reason: 'PoolPromoted',
         note: `pool ${pool.name} serves revision ${revision.number} (${revision.data.input.version})`,
+        ...isTold,
       });
       if (pool.stage.soak === '0s') markGood(view, drafts, pool, revision);
     } else if (
@@ -71,6 +74,14 @@ function markRolling(view: Rollout, drafts: FactsDraft, pool: PoolView, revision
   }
   if (good === undefined || isRetried(revision, pool) || !isRevert(view, pool, revision))
     markFailure(view, drafts, pool, revision);
+}
+
+/** Its Service has been switched to it since it was let in, or since its soak began anew: that was told. */
+function wasSwitched(pool: PoolView, revision: Revision): boolean {
+  const { entered, clock } = poolFacts(revision, pool.name);
+  const switchedAt = Date.parse(pool.group.service?.metadata.annotations?.[ANNOTATION.switchedAt] ?? '');
+  const since = Math.max(Date.parse(entered?.at ?? ''), Date.parse(clock?.start ?? '') || 0);
+  return pool.selected && switchedAt >= since;
 }
 
 function isRetried(revision: Revision, pool: PoolView): boolean {

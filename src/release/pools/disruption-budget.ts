@@ -8,40 +8,84 @@ import { objectKey, putRight } from '../state/drift.ts';
 import type { Budget, DesiredBudget } from '../record/kube-objects.ts';
 import { intOrPercentOf } from '../record/quantity.ts';
 import { ownerReference } from '../record/desired.ts';
+import { objectName } from '../record/names.ts';
 import { wantedReplicas } from '../state/target.ts';
 import type { PoolView, Rollout, View, Workload } from '../state/view.ts';
 
 /**
  * Two budgets on one pod make its eviction fail, so each selects the pods of one Deployment alone, and there is none
  * where somebody else's selects them. A standby has none: it may go.
+ *
+ * What a pool is about to switch to gets its own before the switch. A budget whose Deployment serves no more moves to one
+ * that has none, under its name: after a rollback that is one write instead of two.
  */
 export function reconcileBudgets(view: Rollout): Action[] {
+  const standing = view.observed.budgets.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   const workloads = view.pools.flatMap((pool) => protectedWorkloads(view, pool));
-  const names = new Set(workloads.map(({ name }) => name));
-  const removed = view.observed.budgets
-    .filter(({ metadata }) => !names.has(metadata.name) && metadata.deletionTimestamp === undefined)
+  const budgets = assignBudgets(standing, workloads);
+  const kept = new Set(budgets.values());
+  const removed = standing
+    .filter((budget) => !kept.has(budget))
     .map((budget): Action => ({
       kind: 'DeleteBudget',
       message: `remove PodDisruptionBudget ${budget.metadata.name}`,
       target: targetOf(budget),
     }));
-  return [...removed, ...workloads.flatMap((workload) => reconcileBudget(view, workload))];
+  const names = new Set([...kept].map(({ metadata }) => metadata.name));
+  return [
+    ...removed,
+    ...workloads.flatMap((workload) => reconcileBudget(view, workload, budgets.get(workload), names)),
+  ];
 }
 
-function reconcileBudget(view: Rollout, workload: Workload): Action[] {
+/** Each workload's budget: the one that selects it, else the one of its name, else one of its pool that is left over. */
+function assignBudgets(standing: readonly Budget[], workloads: readonly Workload[]): Map<Workload, Budget> {
+  const left = new Set(standing);
+  const assigned = new Map<Workload, Budget>();
+  const ways: ((budget: Budget, workload: Workload) => boolean)[] = [
+    (budget, { name }) => budget.metadata.name === name && selectedBy(budget) === name,
+    (budget, { name }) => selectedBy(budget) === name,
+    ({ metadata }, { name }) => metadata.name === name,
+    ({ metadata }, { pool }) => metadata.labels?.[LABEL.pool] === pool,
+  ];
+  for (const fits of ways) {
+    for (const workload of workloads) {
+      const budget = assigned.has(workload) ? undefined : [...left].find((one) => fits(one, workload));
+      if (!budget) continue;
+      assigned.set(workload, budget);
+      left.delete(budget);
+    }
+  }
+  return assigned;
+}
+
+/** The Deployment whose pods it selects. */
+function selectedBy({ spec }: Budget): string | undefined {
+  return spec.selector?.matchLabels?.[LABEL.workload];
+}
+
+function reconcileBudget(view: Rollout, workload: Workload, live: Budget | undefined, taken: Set<string>): Action[] {
   const { memory } = view.observed;
-  const budget = makeBudget(view, workload);
-  const live = view.observed.budgets.find(({ metadata }) => metadata.name === workload.name);
+  const name = live?.metadata.name ?? freeName(view, workload, taken);
+  const budget = makeBudget(view, workload, name);
   if (memory.nameConflicts.has(objectKey(budget))) return [];
   const message = `let a drain take ${limitOf(view)} of ${workload.name} at most`;
   const write: Action = { kind: 'ApplyBudget', message, budget, force: live !== undefined };
-  return live ? putRight(memory, budget, live, write) : [write];
+  if (!live) return [write];
+  // What it is to be is known: nobody is asked before it moves.
+  return putRight(memory, budget, live, write, selectedBy(live) === workload.name ? 'AskFirst' : 'AtOnce');
+}
+
+/** The Deployment's, unless a budget that has moved has it. */
+function freeName({ owner }: View, { name, pool }: Workload, taken: ReadonlySet<string>): string {
+  return taken.has(name) ? objectName(owner.name, pool) : name;
 }
 
 /** Pods that are not ready may always be evicted: they would block a drain for ever. */
 export function makeBudget(
   view: Pick<Rollout, 'owner' | 'topology'>,
-  { name, pool }: Pick<Workload, 'name' | 'pool'>,
+  workload: Pick<Workload, 'name' | 'pool'>,
+  name = workload.name,
 ): DesiredBudget {
   const { owner } = view;
   return {
@@ -50,13 +94,13 @@ export function makeBudget(
     metadata: {
       name,
       namespace: owner.namespace,
-      labels: { [LABEL.managedBy]: 'apprelease', [LABEL.release]: owner.name, [LABEL.pool]: pool },
+      labels: { [LABEL.managedBy]: 'apprelease', [LABEL.release]: owner.name, [LABEL.pool]: workload.pool },
       ownerReferences: [ownerReference(owner)],
     },
     spec: {
       maxUnavailable: limitOf(view),
       unhealthyPodEvictionPolicy: 'AlwaysAllow',
-      selector: { matchLabels: { [LABEL.workload]: name } },
+      selector: { matchLabels: { [LABEL.workload]: workload.name } },
     },
   };
 }

@@ -57,7 +57,8 @@ export function reconcileService(
   const what = `Service ${serviceName} of ${moves.map(({ pool }) => pool.name).join(', ')} to revision ${revision.number} (${revision.data.input.version})`;
   const action = applyService(group, desiredService(view, named, revision, track, true), `switch ${what}`);
   const returns = moves.every(({ target }) => target.mode === 'Return');
-  const notices = [{ type: 'Normal' as const, reason: 'Switched', note: `switched ${what}` }];
+  const isTold = isWholeRollback(moves) && { isTold: true as const };
+  const notices = [{ type: 'Normal' as const, reason: 'Switched', note: `switched ${what}`, ...isTold }];
   return [{ ...action, notices, ...(returns && { takesTrafficBack: true as const }) }];
 }
 
@@ -127,6 +128,17 @@ function desiredService(
     ...(service && { resourceVersion: service.metadata.resourceVersion }),
   };
   return group.adopted ? makeAdoptedService(options) : makeService({ ...options, template });
+}
+
+/** All that a rollback takes back is behind this Service: that it is complete tells of the switch. */
+function isWholeRollback(moves: readonly Move[]): boolean {
+  const rollback = moves[0]?.pool.hold?.rollback;
+  const back = (rollback?.status?.pools ?? []).filter(({ message }) => message === undefined);
+  return (
+    rollback !== undefined &&
+    back.length === moves.length &&
+    moves.every(({ pool }) => pool.hold?.rollback === rollback)
+  );
 }
 
 /**

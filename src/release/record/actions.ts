@@ -16,6 +16,8 @@ export interface Notice {
   type: 'Normal' | 'Warning';
   reason: string;
   note: string;
+  /** Another event tells the same: this one is only counted. */
+  isTold?: true;
 }
 
 /** Identity and the version that the decision was made on: the write fails with 409 when the object has changed since. */

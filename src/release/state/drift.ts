@@ -123,6 +123,9 @@ function isAsAsked(desired: Desired<unknown>, live: LiveObject): boolean {
 /** Maps that are one field for the API server: a key more is another value. */
 const ATOMIC = new Set(['selector', 'nodeSelector']);
 
+/** Numbers that the API server does not store where they are zero. */
+const ABSENT_AT_ZERO = new Set(['minReadySeconds']);
+
 function isSubset(part: unknown, whole: unknown): boolean {
   if (Array.isArray(part)) {
     if (whole === undefined) return part.length === 0;
@@ -134,6 +137,7 @@ function isSubset(part: unknown, whole: unknown): boolean {
     if (whole === null || typeof whole !== 'object') return Object.keys(part).length === 0 && whole === undefined;
     return Object.entries(part).every(([key, value]) => {
       const has = (whole as Record<string, unknown>)[key];
+      if (has === undefined && value === 0 && ABSENT_AT_ZERO.has(key)) return true;
       return isSubset(value, has) && (!ATOMIC.has(key) || sizeOf(value) === sizeOf(has));
     });
   }

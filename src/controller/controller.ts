@@ -1,4 +1,5 @@
 /** Caches, queue and workers around the reconciler: one running controller. */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AppRelease, PodTemplate } from '../api/app-release.ts';
 import type { KubeClient } from '../kube/types.ts';
 import type { QueueMetrics } from '../kube/work-queue.ts';
@@ -47,6 +48,8 @@ export interface Controller {
 /** The news that a stale pass was made without is on its way: no sooner. One that stays stale backs off as any failure. */
 export const STALE_RETRY_MS = 20;
 const MAX_DELAY_MS = 60_000;
+/** Pods get ready, and the controllers of Kubernetes write, one right after the other: one pass for all of this time. */
+const SETTLING_MS = 50;
 
 export function createController(options: ControllerOptions): Controller {
   const { client, namespaces } = options;
@@ -58,6 +61,18 @@ export function createController(options: ControllerOptions): Controller {
   const resolver = options.createResolver((key) => {
     queue.add(key);
   });
+  const settling = new Map<string, NodeJS.Timeout>();
+
+  function settle(key: string): void {
+    if (settling.has(key)) return;
+    const timer = setTimeout(() => {
+      settling.delete(key);
+      queue.add(key);
+    }, SETTLING_MS);
+    settling.set(key, timer);
+  }
+
+  const passing = new AsyncLocalStorage<string>();
   const running = createCaches({
     client,
     enqueue: (key) => {
@@ -67,6 +82,8 @@ export function createController(options: ControllerOptions): Controller {
     enqueueFirst: (key) => {
       queue.add(key, { priority: 'high' });
     },
+    enqueueSoon: settle,
+    isInPass: (key) => passing.getStore() === key,
     onPoolChange: (change) => {
       pools.onChange(change);
       waiters.onChange(change);
@@ -114,7 +131,9 @@ export function createController(options: ControllerOptions): Controller {
     const [releaseNamespace = '', name = ''] = key.split('/');
     if (!running.caches.releases.get(releaseNamespace, name)) resolver.forget(key);
     try {
-      const result = await (options.within ? options.within(key, () => reconcile(key)) : reconcile(key));
+      const result = await passing.run(key, () =>
+        options.within ? options.within(key, () => reconcile(key)) : reconcile(key),
+      );
       waiters.note(key, result.waitsForVms ?? false);
       if (result.freesRoom) waiters.onRoom();
       options.onReconcile?.({ key, seconds: (performance.now() - started) / 1000 });
@@ -134,6 +153,7 @@ export function createController(options: ControllerOptions): Controller {
       pools.lead();
     },
     stop: async () => {
+      for (const timer of settling.values()) clearTimeout(timer);
       await Promise.all([queue.shutDown(), pools.stop()]);
       await resolver.stop();
       await running.stop();

@@ -1,4 +1,5 @@
 /** The operator as a process: the real reconciler, its caches fed through a lag, its queue, its requests one by one. */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { isStale } from '../../src/controller/release/conflicts.ts';
 import { STALE_RETRY_MS } from '../../src/controller/controller.ts';
 import { createReconciler } from '../../src/controller/release/reconcile.ts';
@@ -140,8 +141,11 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
     log: () => undefined,
   };
   const reconcile = createReconciler(context);
+  const passing = new AsyncLocalStorage<string>();
 
   function notify(key: string): void {
+    // A pass looks again after each of its writes.
+    if (passing.getStore() === key) return;
     if (!random.chance(faults().lose)) add(key);
     else
       world.after(RESYNC_MS, () => {
@@ -179,7 +183,7 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
     waiting.delete(key);
     running.add(key);
     try {
-      const { requeueAfterMs, waitsForVms, freesRoom } = await reconcile(key);
+      const { requeueAfterMs, waitsForVms, freesRoom } = await passing.run(key, () => reconcile(key));
       if (waitsForVms) waitingForVms.add(key);
       else waitingForVms.delete(key);
       if (freesRoom) onVmChange();

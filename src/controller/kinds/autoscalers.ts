@@ -1,5 +1,4 @@
 import type { Live } from '../../kube/types.ts';
-import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { Autoscaler, AutoscalerSpec } from '../../release/record/kube-objects.ts';
 import type { WireObject } from './wire.ts';
 import { resource, toCachedMetadata, toCachedOwners } from './wire.ts';
@@ -20,10 +19,4 @@ export function toCachedAutoscaler(
     ...(desiredReplicas !== undefined && { desiredReplicas }),
     ...toCachedOwners(object),
   };
-}
-
-/** The autoscaler's controller writes its measurements every few seconds; a change of these alone is ignored. */
-export function isNewsOfAutoscaler(object: Autoscaler, old: Autoscaler): boolean {
-  const { resourceVersion } = object.metadata;
-  return canonicalJson(object) !== canonicalJson({ ...old, metadata: { ...old.metadata, resourceVersion } });
 }

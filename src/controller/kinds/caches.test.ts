@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from 'vitest';
-import { API_VERSION } from '../../api/meta.ts';
+import { API_VERSION, LABEL } from '../../api/meta.ts';
 import { KubeError } from '../../kube/errors.ts';
 import type { KubeClient, ListOptions, Live, ObjectList, Resource, WatchOptions } from '../../kube/types.ts';
-import type { RunningCaches } from './caches.ts';
+import type { CachesOptions, RunningCaches } from './caches.ts';
 import { createCaches } from './caches.ts';
 import { RELEASE_INDEX } from './indexes.ts';
 
@@ -59,7 +59,7 @@ function fakeClient(asked: Asked): KubeClient {
   return { list, watch } as unknown as KubeClient;
 }
 
-async function start(namespaces?: string[]) {
+async function start(namespaces?: string[], more: Partial<CachesOptions> = {}) {
   const asked: Asked = { lists: [], watches: [] };
   const keys: string[] = [];
   const enqueue = (key: string) => keys.push(key);
@@ -71,6 +71,7 @@ async function start(namespaces?: string[]) {
       throw error;
     },
     ...(namespaces && { namespaces }),
+    ...more,
   });
   running.push(all);
   all.start();
@@ -131,4 +132,36 @@ test('to be stopped before they are filled is no failure', async () => {
   // A standby that never led waits for nothing: by then a rejection that nobody handles would have ended the process.
   await new Promise(setImmediate);
   await expect(caches.synced).rejects.toThrow('stopped before its first list');
+});
+
+function labelled(kind: string, name: string, more: { generation?: number; resourceVersion: string; spec: object }) {
+  const { spec, ...versions } = more;
+  const labels = { [LABEL.release]: 'web' };
+  const metadata = { namespace: 'shop', name, uid: name, creationTimestamp: '', labels, ...versions };
+  return { apiVersion: API_VERSION, kind, metadata, spec } as Live<object>;
+}
+
+test('a spec stays the same object until its generation changes', async () => {
+  const { caches } = await start();
+  function put(generation: number, resourceVersion: string) {
+    caches.releases.observeWrite(labelled('AppRelease', 'web', { generation, resourceVersion, spec: {} }));
+    return caches.releases.get('shop', 'web')?.spec;
+  }
+  const first = put(1, '2');
+  expect(put(1, '3')).toBe(first);
+  expect(put(2, '4')).not.toBe(first);
+});
+
+test('changes that come in swarms are enqueued soon, others at once, and those of the pass itself not at all', async () => {
+  const [soon, passing] = [[] as string[], new Set<string>()];
+  const { caches, keys } = await start(undefined, {
+    enqueueSoon: (key) => soon.push(key),
+    isInPass: (key) => passing.has(key),
+  });
+  caches.releases.observeWrite(labelled('AppRelease', 'web', { resourceVersion: '2', spec: {} }));
+  caches.services.observeWrite(labelled('Service', 'web', { resourceVersion: '2', spec: {} }));
+  expect([keys, soon]).toEqual([['shop/web'], ['shop/web']]);
+  passing.add('shop/web');
+  caches.services.observeWrite(labelled('Service', 'web', { resourceVersion: '3', spec: {} }));
+  expect([keys, soon]).toEqual([['shop/web'], ['shop/web']]);
 });

@@ -41,6 +41,10 @@ export interface CachesOptions {
   enqueue: (key: string) => void;
   /** The same, for an urgent change: a rollback. */
   enqueueFirst: (key: string) => void;
+  /** The same, for changes that come in swarms. Left out: `enqueue`. */
+  enqueueSoon?: (key: string) => void;
+  /** Whether this code runs in a pass over that release: a pass observes again after each of its writes. */
+  isInPass?: (key: string) => boolean;
   /** Takes a change of a VM, a VMPool or a pod on a VM. */
   onPoolChange?: (change: PoolChange) => void;
   onError: (error: unknown) => void;
@@ -49,7 +53,8 @@ export interface CachesOptions {
 }
 
 export function createCaches(options: CachesOptions): RunningCaches {
-  const { client, enqueue, enqueueFirst, onPoolChange, onError, namespaces = [] } = options;
+  const { client, enqueue, enqueueFirst, enqueueSoon = enqueue, isInPass, onPoolChange, onError } = options;
+  const { namespaces = [] } = options;
   const reflectors: Pick<Reflector<KubeObject, Stored>, 'start' | 'synced' | 'hasSynced' | 'stop'>[] = [];
 
   function cacheOf<T extends KubeObject, S extends Stored>(row: KindRow<T, S>): Cache<S> {
@@ -61,10 +66,10 @@ export function createCaches(options: CachesOptions): RunningCaches {
 
   function reflect<T extends KubeObject, S extends Stored>(row: KindRow<T, S>, namespace?: string): Cache<S> {
     const { labelSelector, fieldSelector } = row.selection ?? {};
-    const reflector = createReflector({
+    const reflector: Reflector<T, S> = createReflector({
       client,
       resource: row.resource,
-      transform: row.toCached,
+      transform: (object: Live<T>) => toCached(row, reflector.store, object),
       onError,
       indexes: indexesOf(row),
       ...(labelSelector !== undefined && { labelSelector }),
@@ -86,9 +91,12 @@ export function createCaches(options: CachesOptions): RunningCaches {
       return;
     }
     if (old && row.isNews?.(object, old) === false) return;
-    const add = row.isUrgent?.(object) ? enqueueFirst : enqueue;
-    for (const one of old ? [object, old] : [object])
-      for (const key of [...row.releaseOf(one), ...(row.alsoTells?.(one, caches) ?? [])]) add(key);
+    const add = row.isUrgent?.(object) ? enqueueFirst : row.settles ? enqueueSoon : enqueue;
+    const told = (old ? [object, old] : [object]).flatMap((one) => [
+      ...row.releaseOf(one),
+      ...(row.alsoTells?.(one, caches) ?? []),
+    ]);
+    for (const key of new Set(told)) if (!isInPass?.(key)) add(key);
   }
 
   const caches = cachesOfKinds(cacheOf);
@@ -106,6 +114,16 @@ export function createCaches(options: CachesOptions): RunningCaches {
       await Promise.all(reflectors.map((reflector) => reflector.stop()));
     },
   };
+}
+
+function toCached<T extends KubeObject, S extends Stored>(
+  { toCached, reuse }: KindRow<T, S>,
+  store: Pick<ReflectorStore<T, S>, 'get'>,
+  object: Live<T>,
+): S {
+  const next = toCached(object);
+  const old = reuse && store.get(next.metadata.namespace, next.metadata.name);
+  return old?.metadata.uid === next.metadata.uid && reuse ? reuse(old, next) : next;
 }
 
 /** The indexes of a row's cache. */

@@ -13,7 +13,7 @@ import {
   toCachedVmPool,
   VM_POOLS,
 } from './api-kinds.ts';
-import { AUTOSCALERS, isNewsOfAutoscaler, toCachedAutoscaler } from './autoscalers.ts';
+import { AUTOSCALERS, toCachedAutoscaler } from './autoscalers.ts';
 import { indexBudget } from './budget-index.ts';
 import { BUDGETS, neighboursOf, toCachedBudget } from './budgets.ts';
 import { DEPLOYMENTS, toCachedDeployment } from './deployments.ts';
@@ -21,6 +21,7 @@ import { ENDPOINT_SLICES, toCachedSlice } from './endpoint-slices.ts';
 import { BUDGET_INDEX, FORMER_INDEX, NAMESPACE_INDEX, NODE_INDEX, releaseOfLabel, releaseOfSpec } from './indexes.ts';
 import { NODES, toCachedNode } from './nodes.ts';
 import { PLACED, PODS, toCachedPlacedPod, toCachedPod } from './pods.ts';
+import { isNewsOfContent, withSameData, withSameSpec } from './reuse.ts';
 import { REVISIONS, toCachedRevision } from './revisions.ts';
 import type { KindRow, RbacVerb } from './row.ts';
 import { formerOn, SERVICES, toCachedService } from './services.ts';
@@ -44,6 +45,7 @@ export const KIND_ROWS = {
   releases: row({
     resource: APP_RELEASES,
     toCached: toCachedRelease,
+    reuse: withSameSpec,
     indexes: { [NAMESPACE_INDEX]: ({ metadata }) => [metadata.namespace] },
     tells: 'releases',
     releaseOf: ({ metadata }) => [`${metadata.namespace}/${metadata.name}`],
@@ -71,17 +73,21 @@ export const KIND_ROWS = {
   revisions: row({
     resource: REVISIONS,
     toCached: toCachedRevision,
+    reuse: withSameData,
     selection: OURS,
     tells: 'releases',
     releaseOf: releaseOfLabel,
+    settles: true,
     verbs: OWNED,
   }),
   deployments: row({
     resource: DEPLOYMENTS,
     toCached: toCachedDeployment,
+    reuse: withSameSpec,
     selection: OURS,
     tells: 'releases',
     releaseOf: releaseOfLabel,
+    settles: true,
     verbs: OWNED,
   }),
   services: row({
@@ -91,6 +97,7 @@ export const KIND_ROWS = {
     indexes: { [FORMER_INDEX]: formerOn },
     tells: 'releases',
     releaseOf: releaseOfLabel,
+    settles: true,
     verbs: OWNED,
   }),
   autoscalers: row({
@@ -99,7 +106,8 @@ export const KIND_ROWS = {
     selection: OURS,
     tells: 'releases',
     releaseOf: releaseOfLabel,
-    isNews: isNewsOfAutoscaler,
+    settles: true,
+    isNews: isNewsOfContent,
     verbs: OWNED,
   }),
   /** All budgets: one that belongs to no release may select the pods of a release too. */
@@ -109,6 +117,8 @@ export const KIND_ROWS = {
     indexes: { [BUDGET_INDEX]: indexBudget },
     tells: 'releases',
     releaseOf: releaseOfLabel,
+    settles: true,
+    isNews: isNewsOfContent,
     alsoTells: neighboursOf,
     verbs: OWNED,
   }),
@@ -118,6 +128,7 @@ export const KIND_ROWS = {
     selection: OURS,
     tells: 'releases',
     releaseOf: releaseOfLabel,
+    settles: true,
     // create, delete: pods that pull images. patch: annotations of pods that hold their VM during a roll-out.
     verbs: OWNED,
   }),
@@ -127,6 +138,7 @@ export const KIND_ROWS = {
     selection: OURS,
     tells: 'releases',
     releaseOf: releaseOfLabel,
+    settles: true,
     verbs: WATCHED,
   }),
   nodes: row({

@@ -12,6 +12,8 @@ interface CachedKind<T extends KubeObject, S extends Stored> {
   resource: Resource<T>;
   /** The fields that rules read. */
   toCached: (object: Live<T>) => S;
+  /** The new object with those parts of the cached one that did not change, so that results kept by object are found again. */
+  reuse?: (old: S, object: S) => S;
   /** Left out: all objects of the kind. */
   selection?: RowSelection;
   /** Indexes besides `release`. */
@@ -42,6 +44,8 @@ interface ReleaseNews<S> {
   alsoTells?: (object: S, caches: NeighbourCaches) => string[];
   /** Whether the change goes before all others. */
   isUrgent?: (object: S) => boolean;
+  /** Whether changes come in swarms, as those of pods do: one pass is enough for all of a short time. */
+  settles?: true;
   /** Whether a change needs a pass. Left out: every change does. */
   isNews?: (object: S, old: S) => boolean;
 }

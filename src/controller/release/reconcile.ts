@@ -159,6 +159,8 @@ async function pass(
       done.push(...first);
       failure = await applyAll(context, release, memory, first);
       hurried = failure === undefined;
+      // What could be switched is: another plan now would keep the others waiting.
+      if (hurried && first.some(({ kind }) => kind === 'ApplyService')) return { requeueAfterMs: 0, freesRoom };
       if (hurried) continue;
     }
     const rest = last.actions.filter((action) => !action.takesTrafficBack);

@@ -1,5 +1,6 @@
 /** The VMs and the pods on them, and what was counted of their room, kept as long as nothing of them changes. */
 import { LRUCache } from 'lru-cache';
+import { onceForObject } from '../../lib/once.ts';
 import type { CountRoom, RoomCount } from '../../scheduling/fit.ts';
 import type { Demand, Room } from '../../scheduling/demand.ts';
 import { countRoom } from '../../scheduling/fit.ts';
@@ -49,6 +50,8 @@ const KEPT_COUNTS = 256;
 export function createRoomCounter(count: CountRoom = countRoom): CountRoom {
   const counts = new LRUCache<string, RoomCount>({ max: KEPT_COUNTS });
   const ids = new WeakMap<object, number>();
+  /** Claims of others are the same objects until they change. */
+  const textOf = onceForObject((shape: Demand['shape']) => JSON.stringify(shape));
   let last = 0;
 
   function idOf(object: object): number {
@@ -58,7 +61,7 @@ export function createRoomCounter(count: CountRoom = countRoom): CountRoom {
   }
 
   function keyOf({ pool, shape, count: pods, rooms, leaving, labelled }: Demand): string {
-    return JSON.stringify([pool, pods, idOf(rooms), idOf(leaving), idOf(labelled), shape]);
+    return `${pool} ${pods} ${idOf(rooms)} ${idOf(leaving)} ${idOf(labelled)} ${textOf(shape)}`;
   }
 
   return (demands, reserved = []) => {

@@ -1,11 +1,12 @@
 /** The ledger: version → digests, and what was wanted last. It outlives the revisions. Pure. */
 import { ANNOTATION } from '../../api/meta.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
+import { onceForObject } from '../../lib/once.ts';
 import { own } from '../../lib/own.ts';
 import type { Action } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
 import { ledgerName } from '../record/names.ts';
-import type { Ledger, PinnedImage } from '../record/recorded-data.ts';
+import type { Ledger, PinnedImage, Topology } from '../record/recorded-data.ts';
 import type { Revision } from '../record/revision.ts';
 import { knownPins, LEDGER_BYTES } from '../record/revision.ts';
 import { wantedRevision } from '../state/target.ts';
@@ -15,7 +16,7 @@ import type { Rollout } from '../state/view.ts';
 export function reconcileLedger(view: Rollout): Action[] {
   const { ledgerObject, record, topology } = view;
   const annotations: Record<string, string> = {};
-  if (view.spec && canonicalJson(topology) !== canonicalJson(record.topology)) {
+  if (view.spec && !(record.topology && isSameTopology(topology)(record.topology))) {
     annotations[ANNOTATION.topology] = JSON.stringify(topology);
     const left = newestOf(record.ledger, LEDGER_BYTES - sizeOf(topology));
     if (sizeOf(left) < sizeOf(record.ledger)) annotations[ANNOTATION.ledger] = JSON.stringify(left);
@@ -31,6 +32,11 @@ export function reconcileLedger(view: Rollout): Action[] {
   }
   return writeLedger(view, annotations, ledgerObject ? 'keep the ledger' : 'begin the ledger');
 }
+
+/** Compared once for the same objects, because every pass asks. */
+const isSameTopology = onceForObject((topology: Topology) =>
+  onceForObject((recorded: Topology) => canonicalJson(topology) === canonicalJson(recorded)),
+);
 
 function lastWantedNumber({ record, revisions }: Rollout): number | undefined {
   return record.wanted?.newest === revisions.at(-1)?.number ? record.wanted?.revision : undefined;

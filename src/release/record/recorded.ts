@@ -2,6 +2,7 @@
  * Reads what the operator wrote to objects that others may write to as well: by schemas, so that no rule meets a shape
  * that it does not know. What cannot be read was scribbled on, and counts as not written. Pure.
  */
+import { LRUCache } from 'lru-cache';
 import * as z from 'zod';
 import { appReleaseSpec } from '../../api/app-release.ts';
 import { podTemplate, poolTemplateSchema } from '../../api/pod-template.ts';
@@ -175,7 +176,15 @@ export interface RecordedIdentity {
   key: string;
 }
 
-/** What a Deployment was frozen with. */
+/** There are few: one for each placement and strategy. */
+const KEPT_IDENTITIES = 1024;
+const readIdentities = new LRUCache<string, { identity: RecordedIdentity | undefined }>({ max: KEPT_IDENTITIES });
+
+/** What a Deployment was frozen with. Read once for each text, as every pass asks. */
 export function readIdentity(text: string | undefined): RecordedIdentity | undefined {
-  return read(identity, text) as RecordedIdentity | undefined;
+  const known = text === undefined ? undefined : readIdentities.get(text);
+  if (known || text === undefined) return known?.identity;
+  const found = read(identity, text) as RecordedIdentity | undefined;
+  readIdentities.set(text, { identity: found });
+  return found;
 }

@@ -3,7 +3,7 @@ import { servicePort } from '../../api/app-release.ts';
 import { ANNOTATION } from '../../api/meta.ts';
 import { canonicalJson, shortHash } from '../../lib/canonical-json.ts';
 import { withoutNulls } from '../../lib/json.ts';
-import { onceForObject } from '../../lib/once.ts';
+import { keptByText, onceForKey, onceForObject } from '../../lib/once.ts';
 import { own } from '../../lib/own.ts';
 import type { ControllerRevision } from './kube-objects.ts';
 import { serviceName } from './names.ts';
@@ -67,7 +67,14 @@ export function wantedVersion(spec: Pick<AppReleaseSpec, 'version' | 'template'>
   return spec.version ?? imageTag(spec.template.spec.containers[0]?.image ?? '');
 }
 
+const keptInput = keptByText<RevisionInput>();
+
+/** Made once for each spec, because every pass asks. */
 export function revisionInput(spec: AppReleaseSpec, version: string): RevisionInput {
+  return keptInput(spec, version, () => inputOf(spec, version));
+}
+
+function inputOf(spec: AppReleaseSpec, version: string): RevisionInput {
   const pools = spec.stages.flatMap((stage) => stage.pools);
   return {
     version,
@@ -83,6 +90,17 @@ export function revisionInput(spec: AppReleaseSpec, version: string): RevisionIn
  * remove a pool makes no revision; nor do nulls, which say the same as nothing, and defaults that came later.
  */
 export function sameInput(recorded: RevisionInput, wanted: RevisionInput, poolNames: ReadonlySet<string>): boolean {
+  return compare(recorded)(wanted)([...poolNames].join());
+}
+
+/** Compared once for the same objects, because every pass asks. */
+const compare = onceForObject((recorded: RevisionInput) =>
+  onceForObject((wanted: RevisionInput) =>
+    onceForKey((poolNames: string) => hasSameInput(recorded, wanted, new Set(poolNames.split(',')))),
+  ),
+);
+
+function hasSameInput(recorded: RevisionInput, wanted: RevisionInput, poolNames: ReadonlySet<string>): boolean {
   const present = Object.fromEntries(Object.entries(recorded.pools).filter(([name]) => poolNames.has(name)));
   const input = { ...recorded, pools: present, ports: portsOf(recorded) };
   return canonicalJson(withoutNulls(input)) === canonicalJson(withoutNulls(wanted));
@@ -143,7 +161,10 @@ export function deadlineMs({ progressDeadlineSeconds }: Topology): number {
   return progressDeadlineSeconds * 1000;
 }
 
-export function topologyOf(spec: AppReleaseSpec): Topology {
+/** Made once for each spec, because every pass asks. */
+export const topologyOf = onceForObject(makeTopology);
+
+function makeTopology(spec: AppReleaseSpec): Topology {
   const { template: _template, version: _version, paused: _paused, ...topology } = spec;
   return {
     ...topology,

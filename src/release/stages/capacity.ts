@@ -23,7 +23,7 @@ const WAY_OUT = 'spec.capacity: Proceed enters all the same';
 /** All of the pools are let in together, so they are judged together. */
 export function capacityWait(view: Rollout, pools: readonly PoolView[], revision: Revision): Wait | undefined {
   const { rooms } = view.observed;
-  if (view.topology.capacity === 'Proceed' || !rooms) return undefined;
+  if (pools.length === 0 || view.topology.capacity === 'Proceed' || !rooms) return undefined;
   const demands = demandsOf(view, pools, revision, rooms);
   for (const { pool, shape, rooms: own } of demands) {
     const nodes = own.map(({ node }) => node).filter((node) => isFor(node, shape));

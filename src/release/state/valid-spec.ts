@@ -22,11 +22,27 @@ export interface ValidSpec {
   version: string;
 }
 
-/** The spec with its defaults and the VMs of its pools, or what is wrong with it. */
-export function readSpec({
-  release,
-  ...known
-}: Pick<Observed, 'release' | 'vmPools' | 'vms'>): ValidSpec | { problem: SpecProblem } {
+type Known = Pick<Observed, 'vmPools' | 'vms'>;
+type Read = ValidSpec | { problem: SpecProblem };
+
+const readSpecs = new WeakMap<object, Known & { read: Read }>();
+
+/** The spec with its defaults and the VMs of its pools, or what is wrong with it. Once for the same spec and VMs. */
+export function readSpec({ release, vmPools, vms }: Known & Pick<Observed, 'release'>): Read {
+  const before = readSpecs.get(release.spec);
+  if (before?.vmPools === vmPools && before.vms === vms) return before.read;
+  const read = placeSpec(release, { vmPools, vms });
+  // The same objects again where nothing has changed in them, so that what was made of them is found again.
+  const kept = before && isSameSpec(before.read, read) ? before.read : read;
+  readSpecs.set(release.spec, { vmPools, vms, read: kept });
+  return kept;
+}
+
+function isSameSpec(a: Read, b: Read): boolean {
+  return 'spec' in a && 'spec' in b && a.spec === b.spec && a.version === b.version;
+}
+
+function placeSpec(release: Observed['release'], known: Known): Read {
   try {
     const parsed = parseSpec(release.spec);
     if ('problem' in parsed) return parsed;

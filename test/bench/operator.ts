@@ -39,10 +39,11 @@ export async function startOperator(options: OperatorOptions): Promise<OperatorP
   const bundle = options.bundle ?? join(root, 'dist/operator.mjs');
   const [health, metrics] = [await freePort(), await freePort()];
   const log = openSync(logFile, 'a');
+  const image = await readImage();
   const profile = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`];
   const args = [
     ...profile,
-    ...(await flagsOfImage()),
+    ...image.flags,
     bundle,
     `--kubeconfig=${kubeconfig}`,
     `--lease-namespace=${leaseNamespace}`,
@@ -53,7 +54,7 @@ export async function startOperator(options: OperatorOptions): Promise<OperatorP
   const child = spawn(process.execPath, args, {
     detached: true,
     stdio: ['ignore', log, log],
-    env: { ...process.env, NODE_ENV: 'production' },
+    env: { ...process.env, ...image.env, NODE_ENV: 'production' },
   });
   closeSync(log);
   await once(child, 'spawn');
@@ -83,10 +84,14 @@ export async function startOperator(options: OperatorOptions): Promise<OperatorP
 }
 
 /** What the image gives Node. */
-async function flagsOfImage(): Promise<string[]> {
+async function readImage(): Promise<{ flags: string[]; env: Record<string, string> }> {
   const dockerfile = await readFile(join(root, 'Dockerfile'), 'utf8');
   const entryPoint = JSON.parse(/^ENTRYPOINT (.*)$/m.exec(dockerfile)?.[1] ?? '[]') as string[];
-  return entryPoint.filter((argument) => argument.startsWith('--'));
+  const variables = [...dockerfile.matchAll(/^ENV (\w+)=(\S+)$/gm)].map(([, name = '', value = '']) => [name, value]);
+  return {
+    flags: entryPoint.filter((argument) => argument.startsWith('--')),
+    env: Object.fromEntries(variables) as Record<string, string>,
+  };
 }
 
 function megabytes(status: string, field: string): number {

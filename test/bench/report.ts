@@ -168,10 +168,10 @@ function idleRows({ seconds, releases, requests }: NonNullable<Results['idle']>)
 }
 
 function footprintRows(footprints: readonly Footprint[]): Row[] {
-  const rows = footprints.map(({ releases, when, residentMB, peakMB, cpuSeconds }, index) => {
+  const rows = footprints.map(({ releases, when, residentMB, peakMB, cpuSeconds, heapMB }, index) => {
     const base = index > 0 && releases <= 200;
     const label = `${releases} releases${when === '' ? '' : `, ${when}`}: resident memory`;
-    const figure = `${residentMB.toFixed(0)} MB (so far ${peakMB.toFixed(0)} MB at most, ${cpuSeconds.toFixed(1)} s of CPU)`;
+    const figure = `${residentMB.toFixed(0)} MB, ${heapMB.toFixed(0)} of them in use (so far ${peakMB.toFixed(0)} MB at most, ${cpuSeconds.toFixed(1)} s of CPU)`;
     return base ? row('e', label, figure, `≤ ${AIM.baseMB} MB`, residentMB <= AIM.baseMB) : row('e', label, figure);
   });
   const [before, last] = footprints.slice(-2);

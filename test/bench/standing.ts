@@ -26,6 +26,8 @@ export interface Footprint {
   peakMB: number;
   /** Since the process began. */
   cpuSeconds: number;
+  /** What of the memory is used by the heap, and by what it refers to, in MB. */
+  heapMB: number;
 }
 
 const SAMPLES = 10;
@@ -39,8 +41,17 @@ export async function measureFootprint(environment: Environment, releases: numbe
     samples.push(await environment.operator.residentMB());
     await delay(1000);
   }
-  const { peakMB, cpuSeconds } = environment.operator;
-  return { releases, when, residentMB: Math.min(...samples), peakMB: await peakMB(), cpuSeconds: await cpuSeconds() };
+  const { peakMB, cpuSeconds, metrics } = environment.operator;
+  const heapMB = heapOf(await metrics());
+  const [peak, cpu] = [await peakMB(), await cpuSeconds()];
+  return { releases, when, residentMB: Math.min(...samples), peakMB: peak, cpuSeconds: cpu, heapMB };
+}
+
+function heapOf(metrics: string): number {
+  const bytes = ['nodejs_heap_size_used_bytes', 'nodejs_external_memory_bytes'].map((name) =>
+    Number(new RegExp(`^${name} (.*)$`, 'm').exec(metrics)?.[1] ?? 0),
+  );
+  return bytes.reduce((sum, one) => sum + one, 0) / 1e6;
 }
 
 /** Adds releases like those of the fleet until there are `to`. */

@@ -5,6 +5,7 @@
  */
 import type { Knowledge } from './feeds.ts';
 import { createAutoscalingRules } from './autoscaling-rules.ts';
+import { createBudgetRules } from './budget-rules.ts';
 import { createKinshipRules } from './kinship-rules.ts';
 import { createOwnershipRules } from './ownership-rules.ts';
 import { createPromotionRules } from './promotion-rules.ts';
@@ -44,6 +45,7 @@ export function watchInvariants(judge: Judge): Invariants {
     ...createTrafficRules(judge),
     ...createServiceRules(judge),
     ...createAutoscalingRules(judge),
+    ...createBudgetRules(judge),
     ...createRecordRules(judge),
     ...createOwnershipRules(judge),
     ...createRollbackRules(judge),

@@ -27,4 +27,4 @@ test('prints a table, and the same as JSON', async () => {
   // The requests of each phase, by verb and resource.
   expect(stdout).toMatch(/\d {2}patch services$/m);
   expect(rows.filter(({ part }) => part === 'd').map(({ met }) => met)).toEqual([true, true]);
-}, 300_000);
+}, 600_000);

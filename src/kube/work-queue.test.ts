@@ -58,6 +58,21 @@ describe('order', () => {
     expect(handled).toEqual(['a', 'b', 'c']);
   });
 
+  test('high priority may have workers besides', async () => {
+    const queue = createWorkQueue();
+    const { handler, running, end } = gate();
+    void queue.run(handler, { workers: 1, urgentWorkers: 2 });
+    for (const key of ['a', 'b']) queue.add(key);
+    for (const key of ['c', 'd']) queue.add(key, { priority: 'high' });
+    expect(running()).toEqual(['a', 'c']);
+    await end('c');
+    expect(running()).toEqual(['a', 'd']);
+    await end('a');
+    expect(running()).toEqual(['d']);
+    await end('d');
+    expect(running()).toEqual(['b']);
+  });
+
   test('high priority goes first, and raises a key that waits', async () => {
     const queue = createWorkQueue();
     for (const key of ['a', 'b', 'c']) queue.add(key);

@@ -16,6 +16,12 @@ export interface HandlerResult {
 
 export type Handler = (key: string) => Promise<HandlerResult | undefined>;
 
+export interface Workers {
+  workers: number;
+  /** The maximum number of workers while keys of priority `high` wait. Default: `workers`. */
+  urgentWorkers?: number;
+}
+
 /** Callbacks for metrics, named as in client-go. */
 export interface QueueMetrics {
   /** The number of keys that wait for a worker. */
@@ -55,7 +61,7 @@ export interface WorkQueue {
    * Handles keys until the shutdown. If a handler throws, its key is added rate-limited, or at the time that a KubeError
    * names; until then only `high` adds it sooner. If a handler returns, its key is forgotten.
    */
-  run: (handler: Handler, options: { workers: number }) => Promise<void>;
+  run: (handler: Handler, options: Workers) => Promise<void>;
   /** Accepts and starts no more keys, and drops waiting keys. Resolves when the running handlers have finished. */
   shutDown: () => Promise<void>;
 }
@@ -86,7 +92,7 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
   const held = new Map<string, number>();
   const drained = Promise.withResolvers<undefined>();
   let shuttingDown = false;
-  let active: { handler: Handler; workers: number } | undefined;
+  let active: (Required<Workers> & { handler: Handler }) | undefined;
 
   function add(key: string, { priority = 'normal' }: AddOptions = {}): void {
     if (shuttingDown) return;
@@ -159,8 +165,10 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
     return lines.high.size + lines.normal.size;
   }
 
-  function next(): [string, Waiting] | undefined {
-    for (const line of [lines.high, lines.normal]) {
+  function next({ workers, urgentWorkers }: Required<Workers>): [string, Waiting] | undefined {
+    const running = processing.size;
+    const open = running < workers ? [lines.high, lines.normal] : running < urgentWorkers ? [lines.high] : [];
+    for (const line of open) {
       for (const entry of line) {
         line.delete(entry[0]);
         return entry;
@@ -170,8 +178,8 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
   }
 
   function pump(): void {
-    while (active && !shuttingDown && processing.size < active.workers) {
-      const taken = next();
+    while (active && !shuttingDown) {
+      const taken = next(active);
       if (!taken) return;
       const [key, { priority, since }] = taken;
       processing.add(key);
@@ -219,9 +227,9 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
     pump();
   }
 
-  function run(handler: Handler, { workers }: { workers: number }): Promise<void> {
+  function run(handler: Handler, { workers, urgentWorkers = workers }: Workers): Promise<void> {
     if (active) throw new Error('the queue is already running');
-    active = { handler, workers };
+    active = { handler, workers, urgentWorkers };
     pump();
     return drained.promise;
   }

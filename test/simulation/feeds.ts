@@ -1,4 +1,4 @@
-/** The operator's caches: the real stores and transforms, fed by the world's streams whenever the simulation says so. */
+/** The operator's caches: the real stores and transforms. The simulation feeds them with the world's events. */
 import type { AppRelease } from '../../src/api/app-release.ts';
 import { LABEL } from '../../src/api/meta.ts';
 import type { ReleaseRollback } from '../../src/api/release-rollback.ts';
@@ -46,15 +46,15 @@ import type { PlacedPod } from '../../src/scheduling/objects.ts';
 import type { ControllerRevision, Pod, Service } from '../../src/release/record/kube-objects.ts';
 import type { World, WorldObject } from './world.ts';
 
-/** One kind's cache and how far it is. */
+/** The cache of one kind, and its position in the stream. */
 export interface Feed {
   behind: () => boolean;
-  /** Takes one change. */
+  /** Applies one change. */
   deliver: () => void;
   relist: () => void;
 }
 
-/** What a pass was based on: a write is judged by what its author could know. By the release's key. */
+/** The caches that a pass used, by the release's key, because rules check a write against the knowledge of its author. */
 export interface Knowledge {
   release: Map<string, AppRelease>;
   pods: Map<string, Map<string, Pod>>;
@@ -68,7 +68,7 @@ export interface Feeds {
   knowledge: Knowledge;
 }
 
-/** `onVmChange`: VMs, their pools or what takes room on them changed; with the name of a pool, its spec did. */
+/** `onVmChange`: VMs, pools or pods on the VMs changed; with the name of a pool, its spec changed. */
 export function createFeeds(world: World, notify: (key: string) => void, onVmChange: (pool?: string) => void): Feeds {
   const list: Feed[] = [];
   const knowledge: Knowledge = { release: new Map(), pods: new Map(), rollbacks: new Map(), revisions: new Map() };
@@ -100,7 +100,7 @@ export function createFeeds(world: World, notify: (key: string) => void, onVmCha
       return object !== undefined && isSelected(object);
     }
 
-    /** A write's answer is no event, and the object may since have lost what the selector asks for. */
+    /** The answer to a write is no event, and the object may no longer match the selector. */
     function keep(object: WorldObject): S {
       return transform(object as unknown as Live<T>);
     }
@@ -158,7 +158,7 @@ function nodeOf(object: Stored | PlacedPod): string[] {
   return 'nodeName' in object ? [object.nodeName] : [];
 }
 
-/** Of Services alone. */
+/** Only for Services. */
 function formerOf(object: Stored | Service): string[] {
   return 'spec' in object && 'selector' in object.spec ? formerIn(object) : [];
 }
@@ -175,7 +175,7 @@ function isPlaced({ spec }: WorldObject): boolean {
   return (spec as { nodeName?: string } | undefined)?.nodeName !== undefined;
 }
 
-/** Takes note of what a pass reads. */
+/** Records the reads of a pass. */
 function noting(caches: Caches, knowledge: Knowledge): Caches {
   return {
     ...caches,

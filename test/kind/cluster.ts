@@ -18,11 +18,11 @@ export const POD_SUBNET = '10.244.0.0/16';
 export const controlPlane = `${NAME}-control-plane`;
 export const kubeconfigPath = join(kindDir, 'kubeconfig');
 
-/** What each pool's nodes carry: the label that selects them and the taint that keeps others off. */
+/** The label and the taint of each pool's nodes. */
 export const POOL_LABEL = 'apprelease.dev/pool';
 export const TENANT_LABEL = 'apprelease.dev/tenant';
 
-/** The pools, and how many VMs each has. */
+/** The pools, with their number of VMs. */
 export const POOLS = [
   { name: 'canary-vms', tenant: 'shop', count: 1 },
   { name: 'prod-a', tenant: 'shop', count: 2 },
@@ -43,7 +43,7 @@ export interface ClusterOptions {
   readonly strict?: boolean;
 }
 
-/** Makes the cluster anew; its nodes are Ready. */
+/** Creates the cluster again; its nodes are Ready. */
 export async function createCluster(options: ClusterOptions = {}): Promise<KindCluster> {
   const engine = await prepareEngine();
   const kind = await ensureKind();
@@ -70,7 +70,7 @@ export async function createCluster(options: ClusterOptions = {}): Promise<KindC
   }
 }
 
-/** The cluster that an earlier run left, where it did and every node still runs. */
+/** The cluster of an earlier run, if it exists and every node runs. */
 export async function findCluster(): Promise<KindCluster | undefined> {
   if (!existsSync(kubeconfigPath)) return undefined;
   const engine = await prepareEngine();
@@ -79,7 +79,7 @@ export async function findCluster(): Promise<KindCluster | undefined> {
   return running.length === expected ? describe(engine, await ensureKind()) : undefined;
 }
 
-/** Removes the cluster, its network and what was made for it on this machine. */
+/** Removes the cluster, its network and its local files. */
 export async function removeCluster(): Promise<void> {
   const engine = await prepareEngine();
   const kind = await ensureKind();
@@ -144,7 +144,7 @@ function controlPlaneNode({ strict = false }: ClusterOptions): object {
   };
 }
 
-/** The API server's log of what the operator asked it. */
+/** The API server's audit log of the operator's requests. */
 export function readAuditLog({ engine }: Pick<KindCluster, 'engine'>): Promise<string> {
   return engine.run(['exec', controlPlane, 'cat', `${NODE_AUDIT_DIR}/audit.log`]);
 }
@@ -282,7 +282,7 @@ export function podNetwork(podCIDR: string): object {
   };
 }
 
-/** Lets the nodes pull from a registry that speaks plain http. */
+/** Lets the nodes pull from a registry with plain HTTP. */
 export async function trustRegistry({ engine, nodes }: KindCluster, host: string): Promise<void> {
   const folder = `/etc/containerd/certs.d/${host}`;
   await Promise.all(
@@ -294,7 +294,7 @@ export async function trustRegistry({ engine, nodes }: KindCluster, host: string
   );
 }
 
-/** containerd's configuration of a registry that speaks plain http. */
+/** containerd's configuration for a registry with plain HTTP. */
 export function hostsFile(host: string): string {
   return `server = "http://${host}"\n[host."http://${host}"]\n  capabilities = ["pull", "resolve"]\n`;
 }

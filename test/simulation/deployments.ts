@@ -139,7 +139,7 @@ export function createDeploymentController(world: World, wake: (name: string) =>
   return { sync };
 }
 
-/** The number at the end of a pod's name: the newer, the higher. */
+/** The number at the end of a pod's name; newer pods have higher numbers. */
 function rank({ metadata }: Pod): number {
   return Number(metadata.name.split('-').at(-1));
 }

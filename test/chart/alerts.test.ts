@@ -1,4 +1,4 @@
-// The alerts, as Prometheus' own promtool evaluates them: each fires when it must, not before, and not when all is well.
+// promtool evaluates the alerts: each fires when it must, not earlier, and not in a healthy state.
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -18,7 +18,7 @@ interface Alert {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** Samples, one a minute from 0 on, as promtool notes them (`0+1x30`), by series. */
+/** Samples by series, one per minute, in promtool's notation (`0+1x30`). */
 type Samples = Readonly<Record<string, string>>;
 
 interface Case {
@@ -27,9 +27,9 @@ interface Case {
   readonly quiet: string;
   readonly fires: string;
   readonly labels?: Readonly<Record<string, string>>;
-  /** Annotations with templates, as they are to be read. */
+  /** The expected text of annotations with templates. */
   readonly says?: Readonly<Record<string, string>>;
-  /** Looks much like it, but is no reason to alert anybody. */
+  /** Similar series without a reason to alert. */
   readonly well: Samples;
 }
 
@@ -143,7 +143,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(dir, { recursive: true }));
 
-/** Its output. @throws Error with what it says */
+/** Returns the output. @throws Error with the error output */
 async function run(...args: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(promtool, args).catch((error: unknown) => {
     const { stdout: out, stderr } = error as { stdout: string; stderr: string };
@@ -169,7 +169,7 @@ async function testRules(samples: Samples, tests: readonly object[]): Promise<vo
   await run('test', 'rules', path);
 }
 
-test('the rules are such that Prometheus loads', async () => {
+test('Prometheus can load the rules', async () => {
   expect(await run('check', 'rules', file)).toContain(`SUCCESS: ${alerts.length} rules found`);
 });
 
@@ -186,9 +186,9 @@ test.each(alerts)('$alert fires in time', async ({ alert, labels, annotations })
   ]);
 });
 
-test.each(alerts)('$alert does not fire when all is well', async ({ alert }) => {
+test.each(alerts)('$alert does not fire in a healthy state', async ({ alert }) => {
   const { well, fires } = CASES[alert] as Case;
-  // Minute by minute: an alert that fires for a while fires too.
+  // Checked every minute, to catch an alert that fires only for a while.
   const minutes = Array.from({ length: 89 }, (_, minute) => `${minute + 1}m`);
   await testRules(
     well,

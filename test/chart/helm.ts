@@ -1,4 +1,4 @@
-// The real Helm on the chart, with folders of its own.
+// Runs the real Helm on the chart, with its own folders.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ export const root = join(import.meta.dirname, '../..');
 export const chart = join(root, 'charts/apprelease-operator');
 export const NAME = 'apprelease-operator';
 export const NAMESPACE = 'apprelease-system';
-/** The newest that the chart is made for; Helm's own may be older than the chart allows. */
+/** The newest supported Kubernetes; Helm's default may be older than the chart allows. */
 export const KUBE_VERSION = '--kube-version=1.36.0';
 
 /** Values as nested objects. */
@@ -41,7 +41,7 @@ export interface RoleRule {
   readonly verbs: readonly string[];
 }
 
-/** What the tests look at in the operator's pod, or that of the test. */
+/** The fields of the operator's pod, or of the test pod, that the tests check. */
 export interface RenderedPodSpec {
   readonly serviceAccountName?: string;
   readonly affinity?: object;
@@ -58,16 +58,16 @@ export interface RenderedContainer {
 }
 
 export interface Helm {
-  /** Its output. @throws Error with what it says */
+  /** Returns the output. @throws Error with the error output */
   readonly run: (args: readonly string[], values?: Values) => Promise<string>;
-  /** What the chart makes of the values, in the order in which Helm would create it; hooks too. */
+  /** The rendered objects for the values, in Helm's order, including hooks. */
   readonly render: (values?: Values, name?: string) => Promise<Rendered[]>;
-  /** Why it refuses the values. */
+  /** The error for refused values. */
   readonly refusal: (values: Values) => Promise<string>;
   readonly close: () => Promise<void>;
 }
 
-/** Reads and writes nothing of the user's own Helm; builds it first if need be. */
+/** Isolated from the user's Helm configuration. Builds Helm first if necessary. */
 export async function createHelm(env: Readonly<Record<string, string>> = {}): Promise<Helm> {
   const helm = await ensureHelm();
   const dir = await mkdtemp(join(tmpdir(), 'helm-'));
@@ -128,7 +128,7 @@ export function find(objects: readonly Rendered[], kind: string, name = NAME): R
   return found;
 }
 
-/** The operator's pod, as its Deployment makes it. */
+/** The pod of the operator's Deployment. */
 export function operatorPod(objects: readonly Rendered[], name = NAME): RenderedPodSpec {
   const { template } = find(objects, 'Deployment', name).spec as { template: { spec: RenderedPodSpec } };
   return template.spec;
@@ -138,7 +138,7 @@ export function isHook({ metadata }: Rendered): boolean {
   return metadata.annotations?.['helm.sh/hook'] !== undefined;
 }
 
-/** A values file with all that is off by default. */
+/** A values file that enables all optional parts. */
 export const EVERYTHING: Values = {
   imagePullSecrets: [{ name: 'regcred' }],
   serviceAccount: { annotations: { 'iam.example.com/role': 'apprelease' } },

@@ -7,7 +7,7 @@ import { parseConfig } from '../../src/process/config.ts';
 import type { Helm, Rendered, RoleRule } from './helm.ts';
 import { createHelm, idOf, isHook, NAMESPACE, parseObjects, root } from './helm.ts';
 
-/** Helm's own, and what tells one release of the chart from another. */
+/** Labels of Helm, and labels that distinguish releases of the chart. */
 const HELM_LABELS = [
   'app.kubernetes.io/component',
   'app.kubernetes.io/instance',
@@ -17,7 +17,7 @@ const HELM_LABELS = [
   'helm.sh/chart',
   'helm.sh/resource-policy',
 ];
-/** What Kubernetes fills in where it is left out. */
+/** Defaults of Kubernetes. */
 const DEFAULTS: Readonly<Record<string, unknown>> = {
   imagePullPolicy: 'IfNotPresent',
   terminationGracePeriodSeconds: 30,
@@ -39,7 +39,7 @@ interface Kustomization {
   readonly images?: readonly { readonly name: string; readonly newTag: string }[];
 }
 
-/** As far as the kustomizations of this project go: files, folders and tags of images. */
+/** Supports the features that our kustomizations use: files, folders and image tags. */
 function readKustomization(folder: string): Rendered[] {
   const { resources, images = [] } = parse(read(folder, 'kustomization.yaml')) as Kustomization;
   return resources.flatMap((resource) => {
@@ -63,7 +63,7 @@ function byId(objects: readonly Rendered[]): Map<string, unknown> {
   );
 }
 
-/** The object without what may differ. */
+/** The object without allowed differences. */
 function comparable(value: unknown, path = ''): unknown {
   if (Array.isArray(value)) {
     const items = value.map((item: unknown) => comparable(item, `${path}[]`));
@@ -79,13 +79,13 @@ function comparable(value: unknown, path = ''): unknown {
   return Object.fromEntries(entries);
 }
 
-/** In the chart a Role of the same name may be needed beside it, where the operator's own namespace is on its list. */
+/** The chart may need a second Role beside it if the operator's own namespace is on the list. */
 function named(value: unknown, path: string): unknown {
   const isName = path === '.metadata.name' || path === '.roleRef.name';
   return isName && value === 'apprelease-operator-leader' ? 'apprelease-operator' : value;
 }
 
-/** Flags that say what is the default anyhow are none. */
+/** Ignores flags with their default values. */
 function meaning(args: unknown): unknown {
   return parseConfig(args as string[], { POD_NAMESPACE: NAMESPACE });
 }
@@ -98,7 +98,7 @@ function rightsOf({ apiGroups, resources, verbs }: RoleRule): string {
   return JSON.stringify([apiGroups, resources, verbs]);
 }
 
-test('both have the same objects, but that Helm makes the namespace itself', () => {
+test('both have the same objects, except that Helm creates the namespace', () => {
   expect([`Namespace ${NAMESPACE}`, ...ofChart.keys()].toSorted()).toEqual([...ofKustomize.keys()].toSorted());
 });
 

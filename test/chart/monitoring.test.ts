@@ -1,4 +1,4 @@
-// Prometheus and Grafana are told of metrics that there are.
+// Alerts and dashboard use existing metrics.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parser } from '@prometheus-io/lezer-promql';
@@ -46,7 +46,7 @@ beforeAll(async () => {
 
 afterAll(() => helm.close());
 
-/** The names of the samples that an exposition can hold. */
+/** The names of possible samples. */
 function namesOf(text: string): Set<string> {
   return new Set(
     [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].flatMap(([, name = '', type]) =>
@@ -55,7 +55,7 @@ function namesOf(text: string): Set<string> {
   );
 }
 
-/** The metrics of an expression. @throws Error where it is no PromQL */
+/** The metrics in an expression. @throws Error if it is not valid PromQL */
 function metricsOf(expression: string): string[] {
   const text = expression.replaceAll('$__rate_interval', '5m');
   const names: string[] = [];
@@ -68,7 +68,7 @@ function metricsOf(expression: string): string[] {
   return names;
 }
 
-test('a mistake in an expression is seen', () => {
+test('an error in an expression is detected', () => {
   expect(() => metricsOf('sum(rate(apprelease_leader[5m])')).toThrow('no PromQL');
   expect(metricsOf('rate(nothing_total[5m]) > 0 or other == 1')).toEqual(['nothing_total', 'other']);
 });
@@ -82,14 +82,14 @@ describe('alerts', () => {
     expect(Object.keys(annotations)).toEqual(['summary', 'description']);
   });
 
-  test('do not take for an error of registries what is none', () => {
+  test('do not count user errors as errors of registries', () => {
     const fine: ResolutionEvent['outcome'][] = ['resolved', 'NotFound', 'InvalidReference'];
     expect(alerts.find(({ alert }) => alert === 'AppReleaseRegistryErrors')?.expr).toContain(
       `outcome!~"${fine.join('|')}"`,
     );
   });
 
-  test('are in the PrometheusRule as they are in the file', () => {
+  test('are in the PrometheusRule as in the file', () => {
     return helm.render(EVERYTHING).then((objects) => {
       const rule = find(objects, 'PrometheusRule');
       expect(rule.spec).toEqual({ groups });
@@ -97,7 +97,7 @@ describe('alerts', () => {
     });
   });
 
-  test('can be left out, be labelled, and have others beside them', async () => {
+  test('can be disabled, labelled and extended', async () => {
     const other = { name: 'mine', rules: [{ alert: 'Mine', expr: 'up == 0' }] };
     const prometheusRule = {
       enabled: true,
@@ -124,7 +124,7 @@ describe('the dashboard', () => {
     for (const metric of metrics) expect(exported).toContain(metric);
   });
 
-  test('has panels with ids of their own, in places of their own', () => {
+  test('has panels with unique ids and positions', () => {
     const { panels } = dashboard;
     expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
     expect(new Set(panels.map(({ gridPos }) => JSON.stringify(gridPos))).size).toBe(panels.length);
@@ -142,7 +142,7 @@ describe.each([
   ['ServiceMonitor', 'serviceMonitor', 'endpoints'],
   ['PodMonitor', 'podMonitor', 'podMetricsEndpoints'],
 ] as const)('the %s', (kind, key, endpoints) => {
-  test('selects what the chart makes', async () => {
+  test('selects the objects of the chart', async () => {
     const objects = await helm.render({ metrics: { [key]: { enabled: true } } });
     const { spec, metadata } = find(objects, kind);
     const selector = {
@@ -160,7 +160,7 @@ describe.each([
     expect(find(objects, 'Service').spec).toMatchObject({ selector });
   });
 
-  test('has what Prometheus needs to be told', async () => {
+  test('passes the scrape settings to Prometheus', async () => {
     const relabeling = { action: 'labeldrop', regex: 'pod' };
     const values: Values = {
       enabled: true,

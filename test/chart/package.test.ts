@@ -1,4 +1,4 @@
-// The chart as a whole: lint, what Artifact Hub shows, the table of values, and the test that it brings.
+// The chart as a package: lint, Artifact Hub, the table of values, and `helm test`.
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { once } from 'node:events';
@@ -43,7 +43,7 @@ test.each<[string, Values]>([
 describe('Artifact Hub', () => {
   const annotation = (name: string): unknown => parse(about.annotations[`artifacthub.io/${name}`] ?? '');
 
-  test('is told of the kinds that there are', () => {
+  test('lists all kinds', () => {
     expect(annotation('crds')).toEqual(
       KINDS.map(({ kind, plural }) => ({
         kind,
@@ -55,13 +55,13 @@ describe('Artifact Hub', () => {
     );
   });
 
-  test('shows an example of each', () => {
+  test('has an example of each kind', () => {
     expect(annotation('crdsExamples')).toEqual(
       KINDS.map(({ kind }) => expect.objectContaining({ apiVersion: API_VERSION, kind }) as unknown),
     );
   });
 
-  test('is told of the image', () => {
+  test('lists the image', () => {
     expect(annotation('images')).toEqual([{ name: 'operator', image: `apprelease/operator:${about.appVersion}` }]);
   });
 });
@@ -71,7 +71,7 @@ test('the chart runs the operator of the same sources', () => {
 });
 
 describe('the table of values', () => {
-  test('takes the comments with two dashes', () => {
+  test('uses the comments with two dashes', () => {
     const values = "# Not this.\n\n# -- First | one,\n# two lines.\na: ''\nb:\n  # -- Second.\n  c: { d: 1 }\n";
     expect(valueRows(values)).toEqual([
       { path: 'a', initial: '', help: 'First \\| one, two lines.' },
@@ -79,13 +79,13 @@ describe('the table of values', () => {
     ]);
   });
 
-  test('wants a comment for every value', () => {
+  test('requires a comment for every value', () => {
     expect(() => valueRows('a:\n  # No dashes.\n  b: 1\n')).toThrow('a.b has no comment');
   });
 });
 
 describe('helm test', () => {
-  /** What the pod would run, by this Node, at a server that answers so. */
+  /** Runs the command of the test pod with this Node, against a server with these answers. */
   async function ask(status: number): Promise<string> {
     const pod = find(await helm.render(), 'Pod', `${NAME}-test`);
     const [node, ...args] = (pod.spec as unknown as RenderedPodSpec).containers[0].command ?? [];
@@ -106,11 +106,11 @@ describe('helm test', () => {
     }
   }
 
-  test('is content with an operator that is ready', async () => {
+  test('succeeds with a ready operator', async () => {
     expect(await ask(200)).toMatch(/\/readyz 200\n$/);
   });
 
-  test('fails with one that is not', async () => {
+  test('fails with an operator that is not ready', async () => {
     await expect(ask(503)).rejects.toMatchObject({ code: 1, stdout: expect.stringContaining('/readyz 503') as string });
   });
 });

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 
 const MODULE = 'github.com/prometheus-operator/prometheus-operator';
 
-/** Files with the CRDs of what the chart can make. Needs Go, and the network for the first time. */
+/** Files with the CRDs for objects of the chart. Needs Go, and the network for the first time. */
 export async function prometheusCrds(): Promise<string[]> {
   const { stdout } = await promisify(execFile)('go', ['mod', 'download', '-json', MODULE], {
     cwd: join(import.meta.dirname, 'monitoring'),

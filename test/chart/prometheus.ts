@@ -7,12 +7,12 @@ const prometheus: GoTool = {
   description: 'Prometheus (about 4 minutes the first time)',
   module: 'github.com/prometheus/prometheus',
   versionVariables: ['github.com/prometheus/common/version.Version'],
-  // It scrapes what a file names: no cloud need be asked.
+  // It scrapes targets from a file, so cloud discovery is not needed.
   tags: ['remove_all_sd'],
   links: [],
 };
 
-/** Absolute paths of the executables. Builds them first if need be. */
+/** Absolute paths of the executables. Builds them first if necessary. */
 export async function ensurePrometheus(): Promise<{ readonly prometheus: string; readonly promtool: string }> {
   const dir = await ensureTool(prometheus);
   return { prometheus: join(dir, 'prometheus'), promtool: join(dir, 'promtool') };

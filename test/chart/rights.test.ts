@@ -1,4 +1,4 @@
-// Who may do what: the operator in the cluster or in some namespaces, with and without Secrets, and people.
+// Rights: of the operator in the cluster or in a list of namespaces, with and without Secrets, and of people.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Helm, Rendered, RoleRule, Values } from './helm.ts';
 import { createHelm, EVERYTHING, find, idOf, NAME, NAMESPACE, operatorPod } from './helm.ts';
@@ -14,13 +14,13 @@ afterAll(() => helm.close());
 const SHOPS: Values = { watchNamespaces: ['shop', 'bank'] };
 const RBAC = ['ClusterRole', 'ClusterRoleBinding', 'Role', 'RoleBinding'];
 
-/** Of the operator alone. */
+/** Only roles of the operator. */
 function rbacOf(objects: readonly Rendered[]): string[] {
   const isForPeople = ({ metadata }: Rendered) => !metadata.name.startsWith(NAME);
   return objects.filter((object) => RBAC.includes(object.kind) && !isForPeople(object)).map(idOf);
 }
 
-/** `verb group/resource`, with a name where only that one may be had. */
+/** `verb group/resource`, with a name if the right is limited to it. */
 function rightsOf(rules: readonly RoleRule[] = []): string[] {
   return rules
     .flatMap(({ apiGroups, resources, resourceNames = [''], verbs }) =>
@@ -33,7 +33,7 @@ function rightsOf(rules: readonly RoleRule[] = []): string[] {
     .toSorted();
 }
 
-/** The VMs and their pools, which belong to no namespace. */
+/** VMs and their pools, which are cluster-scoped. */
 const VMS = [
   'list /nodes',
   'list apprelease.dev/vmpools',
@@ -60,8 +60,8 @@ describe('the whole cluster', () => {
   });
 });
 
-describe('some namespaces', () => {
-  test('have a Role each, and the cluster one ClusterRole on VMs and their pools alone', async () => {
+describe('a list of namespaces', () => {
+  test('gives a Role in each, and one ClusterRole only for VMs and their pools', async () => {
     const objects = await helm.render(SHOPS);
     expect(rbacOf(objects).toSorted()).toEqual(
       [
@@ -75,23 +75,23 @@ describe('some namespaces', () => {
     expect(rightsOf(find(objects, 'ClusterRole').rules)).toEqual(VMS);
   });
 
-  test('give together the rights that one ClusterRole gives', async () => {
+  test('gives the same rights in total as one ClusterRole', async () => {
     const everywhere = rightsOf(find(await helm.render(), 'ClusterRole').rules);
     const role = rightsOf(find(await helm.render(SHOPS), 'Role').rules);
     expect([...role, ...VMS].toSorted()).toEqual(everywhere);
   });
 
-  test('are what the operator is told, one flag for each', async () => {
+  test('is passed to the operator, one flag for each', async () => {
     const { args } = operatorPod(await helm.render(SHOPS)).containers[0];
     expect(args.filter((arg) => arg.startsWith('--namespace'))).toEqual(['--namespace=shop', '--namespace=bank']);
   });
 
-  test('may have the operator’s own among them', async () => {
+  test('may include the operator’s own namespace', async () => {
     const ids = (await helm.render({ watchNamespaces: [NAMESPACE] })).map(idOf);
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  test('have a policy of their own, which is in force there alone', async () => {
+  test('has a policy of its own, which applies only there', async () => {
     const objects = await helm.render(SHOPS);
     const name = `requested-by.${NAME}.apprelease.dev`;
     expect(find(objects, 'ValidatingAdmissionPolicyBinding', name).spec).toEqual({
@@ -127,7 +127,7 @@ test.each<[string, Values]>([
   for (const right of rightsOf(rules)) expect(right).not.toContain('*');
 });
 
-test('rbac.create=false makes no right for the operator', async () => {
+test('rbac.create=false creates no rights for the operator', async () => {
   expect(rbacOf(await helm.render({ rbac: { create: false } }))).toEqual([]);
 });
 
@@ -176,11 +176,11 @@ describe('people', () => {
     expect(JSON.stringify(await helm.render({ access: { aggregate: false } }))).not.toContain('aggregate-to-');
   });
 
-  test('access.create=false makes none', async () => {
+  test('access.create=false creates none', async () => {
     expect(roles(await helm.render({ access: { create: false } }))).toEqual([]);
   });
 
-  test('have no policy where the values say so', async () => {
+  test('have no policy if the values disable it', async () => {
     const policies = async (policies: Values) =>
       (await helm.render({ policies }))
         .filter(({ kind }) => kind === 'ValidatingAdmissionPolicy')
@@ -202,7 +202,7 @@ describe('tenants of VMs', () => {
     return find(await helm.render(values), 'ValidatingAdmissionPolicy', name).spec as unknown as Policy;
   }
 
-  test('let in the pods of the namespaces that run on every VM, and the schedulers of the cluster', async () => {
+  test('admit pods of system namespaces, and the schedulers of the cluster', async () => {
     const { matchConstraints, matchConditions } = await policyOf({
       policies: { systemNamespaces: ['kube-system', 'monitoring'], schedulers: ['system:kube-scheduler', 'batch'] },
     });
@@ -213,17 +213,17 @@ describe('tenants of VMs', () => {
     expect(expression).toContain('in ["system:kube-scheduler","batch"]');
   });
 
-  test('keep others out where that cannot be judged, unless the values say so', async () => {
+  test('refuse other pods if the policy cannot be evaluated, unless the values say otherwise', async () => {
     expect(await policyOf({})).toMatchObject({ failurePolicy: 'Fail' });
     const ignoring = await policyOf({ policies: { tenantsFailurePolicy: 'Ignore' } });
     expect(ignoring.failurePolicy).toBe('Ignore');
   });
 
-  test('may be asked of every namespace', async () => {
+  test('may apply to every namespace', async () => {
     expect((await policyOf({ policies: { systemNamespaces: [] } })).matchConstraints.namespaceSelector).toBe(undefined);
   });
 
-  test('are guarded everywhere, even by an operator that looks after some namespaces', async () => {
+  test('are protected in the whole cluster, also with an operator that watches a list of namespaces', async () => {
     const name = `tenants.${NAME}.apprelease.dev`;
     expect(await policyOf(SHOPS, name)).toEqual(await policyOf({}));
     const bindings = (await helm.render(SHOPS)).filter(

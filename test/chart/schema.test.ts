@@ -1,4 +1,4 @@
-// What values are taken, and what is said about the others.
+// Accepted values, and the messages for refused ones.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -45,11 +45,11 @@ function given(value: unknown, part: Schema, path: string): string[] {
   );
 }
 
-test('the schema has every value of values.yaml and no others, but what a chart of charts gives', () => {
+test('the schema has exactly the values of values.yaml, and those for a parent chart', () => {
   expect(paths(schema, '').toSorted()).toEqual([...given(values, schema, ''), '.enabled', '.global'].toSorted());
 });
 
-test('every object with known keys refuses others', () => {
+test('every object with known keys refuses other keys', () => {
   const closed = (part: Schema): boolean =>
     part.properties === undefined ||
     (part.additionalProperties === false && Object.values(part.properties).every(closed));

@@ -1,4 +1,4 @@
-// The operator's pods, and what belongs to them, by every value that changes them.
+// The operator's pods and related objects, for every value that changes them.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Helm, Rendered, Values } from './helm.ts';
 import { createHelm, EVERYTHING, find, idOf, isHook, NAME, NAMESPACE, operatorPod } from './helm.ts';
@@ -28,7 +28,7 @@ async function argsOf(values: Values): Promise<readonly string[]> {
 }
 
 describe('by default', () => {
-  test('two replicas elect a leader and keep to different nodes where they can', async () => {
+  test('two replicas elect a leader and prefer different nodes', async () => {
     const objects = await helm.render();
     expect(find(objects, 'Deployment').spec).toMatchObject({ replicas: 2 });
     const { affinity, containers } = operatorPod(objects);
@@ -46,7 +46,7 @@ describe('by default', () => {
     expect(containers[0].args.join(' ')).not.toContain('--leader-elect');
   });
 
-  test('every container is fit for the restricted Pod Security standard, with a read-only root', async () => {
+  test('every container meets the restricted Pod Security Standard, with a read-only root', async () => {
     const objects = await helm.render();
     const pods = [operatorPod(objects), find(objects, 'Pod', `${NAME}-test`).spec as ReturnType<typeof operatorPod>];
     for (const pod of pods) {
@@ -71,7 +71,7 @@ describe('by default', () => {
     });
   });
 
-  test('the Service leads to the health checks and the metrics', async () => {
+  test('the Service exposes the health checks and the metrics', async () => {
     expect(find(await helm.render(), 'Service').spec).toMatchObject({
       selector: LABELS,
       ports: [
@@ -81,7 +81,7 @@ describe('by default', () => {
     });
   });
 
-  test('nothing is there that must be asked for', async () => {
+  test('there are no optional objects', async () => {
     const kinds = new Set((await helm.render()).map(({ kind }) => kind));
     for (const kind of ['NetworkPolicy', 'ServiceMonitor', 'PodMonitor', 'PrometheusRule', 'ConfigMap'])
       expect(kinds).not.toContain(kind);
@@ -140,7 +140,7 @@ describe('flags', () => {
     expect((await argsOf({ extraArgs: ['--log-level=debug'] })).at(-1)).toBe('--log-level=debug');
   });
 
-  test('without metrics there is no port for them', async () => {
+  test('without metrics there is no metrics port', async () => {
     const objects = await helm.render({ metrics: { enabled: false } });
     expect(operatorPod(objects).containers[0]['ports']).toEqual([{ name: 'health', containerPort: 8081 }]);
     expect(find(objects, 'Service').spec).toMatchObject({ ports: [{ name: 'health' }] });
@@ -205,7 +205,7 @@ describe('scheduling', () => {
     else expect(affinity).toHaveProperty(['podAntiAffinity', key, 0, 'topologyKey'], 'kubernetes.io/hostname');
   });
 
-  test('an affinity of one’s own replaces it', async () => {
+  test('a custom affinity replaces it', async () => {
     const affinity = { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [] } } };
     expect((await podOf({ affinity })).affinity).toEqual(affinity);
   });
@@ -222,14 +222,14 @@ describe('the PodDisruptionBudget', () => {
     expect(budget).toEqual(expected);
   });
 
-  test('can be off', async () => {
+  test('can be disabled', async () => {
     const kinds = (await helm.render({ podDisruptionBudget: { enabled: false } })).map(({ kind }) => kind);
     expect(kinds).not.toContain('PodDisruptionBudget');
   });
 });
 
 describe('the NetworkPolicy', () => {
-  test('lets in the test and who may scrape, and out to names, the API server and registries', () => {
+  test('allows the test and scrapers in, and DNS, the API server and registries out', () => {
     expect(find(everything, 'NetworkPolicy').spec).toEqual({
       podSelector: { matchLabels: LABELS },
       policyTypes: ['Ingress', 'Egress'],
@@ -260,7 +260,7 @@ describe('the NetworkPolicy', () => {
     });
   });
 
-  test('can leave the way out alone, and let others in', async () => {
+  test('can leave egress unrestricted, and allow further ingress', async () => {
     const rule = { ports: [{ port: 8081, protocol: 'TCP' }] };
     const networkPolicy = { enabled: true, limitEgress: false, extraIngress: [rule] };
     const { spec } = find(await helm.render({ networkPolicy, metrics: { enabled: false } }), 'NetworkPolicy');
@@ -270,7 +270,7 @@ describe('the NetworkPolicy', () => {
 });
 
 describe('labels and annotations', () => {
-  test('common ones are on every object, and the pods', () => {
+  test('common ones are on every object and on the pods', () => {
     for (const object of everything) {
       expect(object.metadata.labels, idOf(object)).toMatchObject({ team: 'platform' });
       expect(object.metadata.annotations, idOf(object)).toMatchObject({ 'example.com/owner': 'platform' });
@@ -286,7 +286,7 @@ describe('labels and annotations', () => {
     expect(find(everything, 'Deployment').metadata.annotations).toMatchObject({ 'example.com/reload': 'yes' });
   });
 
-  test('no label of one’s own breaks a selector', async () => {
+  test('no custom label breaks a selector', async () => {
     const labels = { 'app.kubernetes.io/name': 'mine' };
     const objects = await helm.render({ commonLabels: labels, podLabels: labels });
     expect(find(objects, 'Deployment').spec).toMatchObject({
@@ -323,7 +323,7 @@ describe('the CRDs', () => {
       expect(metadata).not.toHaveProperty('annotations');
   });
 
-  test('are left to others', async () => {
+  test('can be left out', async () => {
     expect(crdsOf(await helm.render({ crds: { install: false } }))).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-// The operator's requests by the API server's audit log, beside the rights that manifests/ gives it.
+// Compares the operator's requests in the API server's audit log with its rights in manifests/.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
@@ -6,7 +6,7 @@ import { parseAllDocuments } from 'yaml';
 const OPERATOR = 'system:serviceaccount:apprelease-system:apprelease-operator';
 const manifest = join(import.meta.dirname, '../../manifests/operator/rbac.yaml');
 
-/** Every request of the operator and of nobody else, without what was sent. */
+/** Logs every request of the operator and of nobody else, without bodies. */
 export const auditPolicy = {
   apiVersion: 'audit.k8s.io/v1',
   kind: 'Policy',
@@ -35,7 +35,7 @@ interface Role {
   readonly rules: readonly { readonly apiGroups: string[]; readonly resources: string[]; readonly verbs: string[] }[];
 }
 
-/** `verb group/resource` of every rule; one that allows more than it names would be seen by its star. */
+/** `verb group/resource` of every rule; a wildcard rule would show as a star. */
 export function allowedRights(): string[] {
   const roles = parseAllDocuments(readFileSync(manifest, 'utf8')).map((document) => document.toJS() as Role);
   const rights = roles
@@ -49,7 +49,7 @@ export function allowedRights(): string[] {
   return sorted(rights);
 }
 
-/** The rights that the requests needed. An apply that makes an object needs create beside patch. */
+/** The rights that the requests needed. An apply that creates an object needs create and patch. */
 export function neededRights(events: readonly AuditEvent[]): string[] {
   const rights = events.flatMap(({ verb, objectRef, responseStatus }) => {
     const { apiGroup = '', resource = '', subresource } = objectRef ?? {};
@@ -64,7 +64,7 @@ function sorted(rights: readonly string[]): string[] {
   return [...new Set(rights)].toSorted();
 }
 
-/** Asked for only when no news of an object comes for three writes in a row; that they are is in conflicts.test.ts. */
+/** Requested only when the cache misses an object after three writes in a row; conflicts.test.ts covers that. */
 const AFTER_CONFLICTS = ['get /pods', 'get apprelease.dev/releasepromotions', 'get apprelease.dev/releaserollbacks'];
 
 /** The rights that every operator uses sooner or later. */

@@ -5,7 +5,7 @@ import type { Binaries } from './types.ts';
 
 const here = import.meta.dirname;
 
-/** Another version of Kubernetes than go.mod has: KUBERNETES=1.34. */
+/** A version of Kubernetes other than that in go.mod: KUBERNETES=1.34. */
 const kubernetes = process.env['KUBERNETES'] ?? '';
 
 export const controlPlane: GoTool = {

@@ -1,5 +1,5 @@
-// A test cluster that stays up: `node test/cluster/cluster.ts up`, `node test/cluster/cluster.ts down`. CLUSTER_DIR says
-// where its files are.
+// A test cluster that stays up: `node test/cluster/cluster.ts up`, `node test/cluster/cluster.ts down`. CLUSTER_DIR is
+// the folder for its files.
 import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
@@ -19,7 +19,7 @@ async function up(): Promise<void> {
     await remove();
     await writeFile(summaryFile, await startAll());
   }
-  // What a shell can evaluate: eval "$(make cluster)".
+  // Output for a shell: eval "$(make cluster)".
   console.log(await readFile(summaryFile, 'utf8'));
 }
 
@@ -32,7 +32,7 @@ async function startAll(): Promise<string> {
     `# registry: ${registry.host}`,
     `# kubectl: ${controlPlane.binaries.kubectl}`,
     `export KUBECONFIG='${controlPlane.kubeconfigPath}'`,
-    // For `make run`: the registry speaks plain http.
+    // For `make run`, because the registry uses plain HTTP.
     `export APPRELEASE_INSECURE_REGISTRY='${registry.host}'`,
   ].join('\n');
 }
@@ -41,7 +41,7 @@ async function down(): Promise<void> {
   console.error((await remove()) ? 'The test cluster is down.' : 'The test cluster was not up.');
 }
 
-/** Ends what runs and removes what is left of it; says whether there was anything. */
+/** Stops the processes and removes their files; returns whether there were any. */
 async function remove(): Promise<boolean> {
   if (!existsSync(dir)) return false;
   await waitFor('end of the processes', killAll, { timeoutSeconds: 10 });
@@ -49,7 +49,7 @@ async function remove(): Promise<boolean> {
   return true;
 }
 
-/** Says whether there was nothing left to kill; what ends by itself just now is an exception. */
+/** Returns whether no process was left to kill; a process that just ended by itself is an exception. */
 async function killAll(): Promise<boolean> {
   const pids = await findDetached(dir);
   for (const pid of pids) process.kill(pid, 'SIGKILL');

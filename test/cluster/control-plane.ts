@@ -1,4 +1,4 @@
-// A Kubernetes control plane out of processes on this machine: no container engine, no root.
+// A Kubernetes control plane of local processes, without container engine and root.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { freePort, removeWithUs, start, waitFor, type Running } from './processe
 import { kwokConfiguration } from './stages.ts';
 import type { Binaries, Component, ControlPlane, ControlPlaneOptions } from './types.ts';
 
-/** What workloads, access control and simulated nodes need; the others only cost time. */
+/** The controllers for workloads, access control and simulated nodes; others only cost time. */
 const controllers = [
   'clusterrole-aggregation-controller',
   'cronjob-controller',
@@ -39,7 +39,7 @@ const controllers = [
   'validatingadmissionpolicy-status-controller',
 ];
 
-/** Who may do what, besides Kubernetes' own roles. */
+/** Rights in addition to Kubernetes' own roles. */
 const kwokAccess = {
   apiVersion: 'v1',
   kind: 'List',
@@ -73,7 +73,7 @@ const kwokAccess = {
 /** Bearer tokens of the users that exist outside Kubernetes. */
 type Tokens = Record<'admin' | 'kube-controller-manager' | 'kube-scheduler' | 'kwok', string>;
 
-/** Everything that is settled before the first process starts. */
+/** The configuration before the first process starts. */
 interface Setup {
   readonly dir: string;
   readonly binaries: Binaries;
@@ -87,7 +87,7 @@ interface Setup {
 /**
  * Starts etcd, the API server, the controller manager, the scheduler and KWOK on 127.0.0.1; about 4 s. Builds them first if
  * need be. All of them end with this process, however it ends, unless `detached`.
- * @throws Error with the end of the log of what failed
+ * @throws Error with the end of the log of the failed process
  */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const binaries = await ensureBinaries();
@@ -96,7 +96,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const keepDir = options.dir === undefined ? await removeWithUs(dir) : undefined;
   const running = new Map<Component, Running>();
   const stop = async () => {
-    // The data are worth nothing without the processes: nothing is gained by asking them to end orderly.
+    // The data is useless without the processes, so an orderly shutdown is not needed.
     await Promise.all([...running.values()].map((process) => process.stop()));
     running.clear();
     if (keepDir === undefined) return;

@@ -65,7 +65,7 @@ function hasMain({ source }: GoTool): boolean {
   return existsSync(join(source, 'main.go'));
 }
 
-/** Removes what builds left that were interrupted. */
+/** Removes remains of interrupted builds. */
 async function removeUnfinished(): Promise<void> {
   for (const name of readdirSync(cache)) {
     const pid = /\.unfinished\.(\d+)\./.exec(name)?.[1];
@@ -81,7 +81,7 @@ async function goBuild(
 ): Promise<void> {
   const go = spawn('go', ['build', ...args], {
     cwd: module,
-    // What an interrupted build leaves goes with the folder.
+    // Remains of an interrupted build are removed with the folder.
     env: { ...process.env, CGO_ENABLED: '0', GOTMPDIR: temporary },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -9,7 +9,7 @@ const configType = 'application/vnd.oci.image.config.v1+json';
 const manifestType = 'application/vnd.oci.image.manifest.v1+json';
 const indexType = 'application/vnd.oci.image.index.v1+json';
 
-/** Something that has a digest. */
+/** Content with a digest. */
 interface Blob {
   readonly mediaType: string;
   readonly body: Buffer;

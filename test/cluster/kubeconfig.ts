@@ -24,7 +24,7 @@ export async function writeKubeconfig(
   return path;
 }
 
-/** A service account and how long it may act. */
+/** A service account, and the lifetime of its token. */
 export interface ServiceAccountAccess {
   readonly namespace: string;
   readonly name: string;

@@ -17,11 +17,11 @@ export async function installCrds(cluster: Pick<ControlPlane, 'kubectl'>): Promi
   await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-k', crds]);
   const names = KINDS.map(({ plural }) => `crd/${plural}.${GROUP}`);
   const established = ['wait', '--for=condition=Established', '--timeout=10s', ...names];
-  // kubectl takes a CRD that has no conditions yet for an error.
+  // kubectl treats a CRD without conditions as an error.
   await waitFor('established CRDs', async () => (await cluster.kubectl(established)) !== '', { timeoutSeconds: 60 });
 }
 
-/** See ControlPlane.kubectl. It reads and writes nothing of the user's own kubectl. */
+/** See ControlPlane.kubectl. Isolated from the user's kubectl configuration. */
 export function kubectlFor(
   cluster: Pick<ClusterDetails, 'kubeconfigPath' | 'dir'> & { readonly binaries: Pick<Binaries, 'kubectl'> },
 ): ControlPlane['kubectl'] {

@@ -14,7 +14,7 @@ const defaultNodeInfo: SimulatedNodeInfo = {
   containerRuntimeVersion: 'containerd://2.2.1',
 };
 
-/** Four pools of two VMs each, which let in only what tolerates their pool's taint. */
+/** Four pools of two VMs each; the VMs have their pool's taint. */
 export const standardPools: readonly NodeGroup[] = ['canary-vms', 'prod-a', 'prod-b', 'prod-c'].map((pool) => ({
   name: pool,
   count: 2,
@@ -22,7 +22,7 @@ export const standardPools: readonly NodeGroup[] = ['canary-vms', 'prod-a', 'pro
   taints: [{ key: 'apprelease.dev/pool', value: pool, effect: 'NoSchedule' }],
 }));
 
-/** Creates the nodes and waits until they are Ready and may be scheduled to; returns their names. */
+/** Creates the nodes and waits until they are Ready and schedulable; returns their names. */
 export async function addNodes(cluster: Kubectl, ...groups: readonly NodeGroup[]): Promise<string[]> {
   const nodes = groups.flatMap((group) => Array.from({ length: group.count }, (_, index) => makeNode(group, index)));
   await cluster.kubectl(['create', '-f', '-'], {
@@ -132,7 +132,7 @@ function makeNode(group: NodeGroup, index: number) {
   };
 }
 
-/** An address of 172.16.0.0/12 that depends on the name alone. */
+/** An address in 172.16.0.0/12 that depends only on the name. */
 function addressOf(name: string): string {
   let hash = 0;
   for (const char of name) hash = (hash * 31 + (char.codePointAt(0) ?? 0)) % 2 ** 20;

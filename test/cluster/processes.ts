@@ -49,7 +49,7 @@ export async function start(command: Command): Promise<Running> {
     env: { ...process.env, ...env, LIFELINE: detached ? '' : 'stdin' },
   });
   closeSync(log);
-  // At once: what is interrupted now must be found.
+  // Written at once, so that an interrupted start can be found.
   if (detached && child.pid !== undefined) writeFileSync(`${logFile}${pidSuffix}`, String(child.pid));
   await once(child, 'spawn');
   child.unref();
@@ -110,7 +110,7 @@ export interface WaitOptions {
   readonly timeoutSeconds: number;
   /** Gives up as soon as one of them has ended. */
   readonly needs?: readonly Running[];
-  /** Between two looks (ms). */
+  /** Interval between checks (ms). */
   readonly interval?: number;
 }
 

@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 
-/** Progress of something long, on standard error. */
+/** Progress of a long step, on standard error. */
 export interface Progress {
-  /** Shows what it does now, on a terminal only. */
+  /** Shows the current action, only on a terminal. */
   readonly note: (line: string) => void;
   readonly end: (outcome: string) => void;
 }

@@ -5,11 +5,11 @@ import type { Registry } from './types.ts';
 /** What is needed to talk to a registry. */
 export type RegistryAccess = Pick<Registry, 'url' | 'auth' | 'caFile'>;
 
-/** A request to the registry as somebody who may do anything there; `path` may be a whole URL. */
+/** A request to the registry with all rights; `path` may be a full URL. */
 export async function registryFetch(registry: RegistryAccess, path: string, init: RequestInit = {}): Promise<Response> {
   const headers = { ...(init.headers as Record<string, string> | undefined), ...(await authorization(registry, path)) };
   const ca = registry.caFile === undefined ? undefined : await readFile(registry.caFile);
-  // A connection that was kept would outlive the registry's restart.
+  // A kept connection would outlive the registry's restart.
   const dispatcher = new Agent({ connect: { ca }, pipelining: 0 });
   return fetch(new URL(path, registry.url), { ...init, headers, dispatcher });
 }

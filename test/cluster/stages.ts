@@ -1,4 +1,4 @@
-// How KWOK plays kubelets: the life of simulated nodes and pods, as KWOK Stages (https://kwok.sigs.k8s.io/docs/user/stages-configuration/).
+// KWOK Stages for simulated nodes and pods (https://kwok.sigs.k8s.io/docs/user/stages-configuration/).
 //
 // KWOK plays, on each change of an object, the one Stage whose selector matches it, after the Stage's delay. Selectors are jq
 // expressions over the object, patches are Go templates.
@@ -26,7 +26,7 @@ const maxImages = 50;
 const behavioursInImages = 'unready|never-ready|crash-loop|missing|registry-down|slow-start|wrong-digest';
 
 // Every selector is evaluated for every change of a pod, in one thread, and the API server drops a watcher that is slow:
-// no regular expressions here, and what is cheap and mostly false comes first in a selector.
+// no regular expressions here, and cheap conditions that are mostly false come first in a selector.
 const jqDefinitions = `
 def behaviour:
   .metadata.annotations["${behaviourAnnotation}"]

@@ -1,4 +1,4 @@
-// Gives out bearer tokens for a registry, as Docker Hub and the like do.
+// Issues bearer tokens for a registry, like Docker Hub.
 import { generateKeyPairSync, randomUUID, sign, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -8,11 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TokenServer } from './types.ts';
 
-/** Whom tokens are for and how long they last. */
+/** The user and the lifetime of tokens. */
 export interface TokenServerOptions {
   readonly user?: string;
   readonly password?: string;
-  /** Default: 60, the least that clients must assume. */
+  /** Default: 60, the minimum that clients must assume. */
   readonly lifetimeSeconds?: number;
 }
 
@@ -56,7 +56,7 @@ export async function startTokenServer(options: TokenServerOptions = {}): Promis
   return { realm, service, issuer, jwksFile, user, password, issued: () => issued, stop };
 }
 
-/** A token that grants every scope that is asked for (https://distribution.github.io/distribution/spec/auth/jwt/). */
+/** A token that grants every requested scope (https://distribution.github.io/distribution/spec/auth/jwt/). */
 function makeToken(key: KeyObject, subject: string, scopes: readonly string[], lifetimeSeconds: number): string {
   const now = Math.floor(Date.now() / 1000);
   const access = scopes

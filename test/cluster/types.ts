@@ -1,6 +1,6 @@
-// What the test cluster offers to tests, the demo and the benchmarks.
+// The API of the test cluster for tests, the demo and the benchmarks.
 
-/** Absolute paths of the executables that the test cluster is made of. */
+/** Absolute paths of the executables of the test cluster. */
 export interface Binaries {
   readonly etcd: string;
   readonly kubeApiserver: string;
@@ -57,7 +57,7 @@ export interface ControlPlane {
   restartApiServer(): Promise<void>;
 }
 
-/** What is needed to use one cluster from another process. */
+/** The data to use one cluster from another process. */
 export type ClusterDetails = Pick<
   ControlPlane,
   'dir' | 'kubeconfigPath' | 'url' | 'caFile' | 'adminToken' | 'binaries'
@@ -73,7 +73,7 @@ export interface SimulatedTaint {
   readonly effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
 }
 
-/** Simulated VM nodes that are alike. */
+/** Equal simulated VM nodes. */
 export interface NodeGroup {
   /** The nodes are named `<name>-0`, `<name>-1`, … */
   readonly name: string;
@@ -86,7 +86,7 @@ export interface NodeGroup {
   readonly nodeInfo?: Readonly<Partial<SimulatedNodeInfo>>;
 }
 
-/** The part of node.status.nodeInfo that tells what a VM runs. */
+/** The part of node.status.nodeInfo with the versions of a VM. */
 export interface SimulatedNodeInfo {
   readonly osImage: string;
   readonly kernelVersion: string;
@@ -169,29 +169,29 @@ export interface TokenServer {
   readonly issuer: string;
   /** JSON Web Key Set file with the public key. */
   readonly jwksFile: string;
-  /** Whom it gives tokens to, by basic authentication; everybody else gets 401. */
+  /** The user that gets tokens, by basic authentication; others get 401. */
   readonly user: string;
   readonly password: string;
-  /** How many tokens were given out. */
+  /** The number of issued tokens. */
   issued(): number;
   stop(): Promise<void>;
 }
 
-/** What an image holds beyond its name. */
+/** The content of an image. */
 export interface ImageOptions {
   /** `os/architecture` each; two or more make an index. Default: one manifest, no index. */
   readonly platforms?: readonly string[];
-  /** What makes this content differ; the same gives the same digest. Default: repository and tag. */
+  /** Seed of the content: the same seed gives the same digest. Default: repository and tag. */
   readonly content?: string;
-  /** What the containers run: a static executable. Default: nothing that could run. */
+  /** A static executable for the containers. Default: none, so the image cannot run. */
   readonly executable?: Buffer;
   /** Environment of the containers, NAME=VALUE each. */
   readonly env?: readonly string[];
 }
 
-/** An image that was pushed. */
+/** A pushed image. */
 export interface PushedImage {
-  /** `sha256:…` of what the tag names: the manifest or the index. */
+  /** `sha256:…` of the manifest or the index that the tag names. */
   readonly digest: string;
   /** `HOST/repository:tag` */
   readonly image: string;

@@ -1,4 +1,4 @@
-// The four acts of the demo. Each runs commands that a user would type, and waits for what must come of them.
+// The four acts of the demo. Each runs commands that a user would type, and waits for the expected result.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ReleaseRollback } from '../../src/api/release-rollback.ts';
 import { conditionIs, findCondition } from '../../src/api/conditions.ts';
@@ -7,7 +7,7 @@ import type { Screen } from './screen.ts';
 import type { Shell } from './shell.ts';
 import { isReleased, servicesSelect, slicesShow, stateOf, type World } from './world.ts';
 
-/** The tags of the example image, in the order of the acts. A simulated pod never gets ready when its image's name says so. */
+/** The tags of the example image, in the order of the acts. The image name can make a simulated pod never ready. */
 export const VERSIONS = ['1.0.0', '1.1.0', '1.2.0-unready', '1.3.0'] as const;
 const [FIRST, SECOND, , FOURTH] = VERSIONS;
 export const [, , BROKEN] = VERSIONS;
@@ -18,20 +18,20 @@ const ALL = [...CANARY, ...PRODUCTION];
 
 export const APPROVE = 'kubectl create -f examples/promotion.yaml';
 
-/** What differs between clusters. */
+/** The differences between clusters. */
 export interface Script {
   readonly namespace: string;
   /** Commands before the first version is applied. */
   readonly opening: readonly string[];
-  /** Commands that show the VMs under the release, once so many pods are on each of the production pools. */
+  /** Commands that show the VMs of the release, when each production pool has this number of pods. */
   readonly vms: (pods: number) => readonly string[];
-  /** The command that names another version, as a commit would. */
+  /** The command that changes the version, like a commit. */
   readonly commit: (version: string) => string;
-  /** Commands that let a version in after one before it failed. */
+  /** Commands that promote a version after an earlier one failed. */
   readonly letIn: (version: string) => readonly string[];
 }
 
-/** What an act needs. */
+/** The context of an act. */
 export interface Theatre {
   readonly script: Script;
   readonly screen: Screen;
@@ -45,11 +45,11 @@ export interface Measured {
   readonly what: string;
   /** Milliseconds since the command was started. */
   readonly sinceCommand: number;
-  /** Milliseconds since the API server had the object that asks for it. */
+  /** Milliseconds since the API server stored the object that requests it. */
   readonly sinceObject: number;
 }
 
-/** Plays all acts; returns what was measured. */
+/** Plays all acts; returns the measured times. */
 export async function play(theatre: Theatre): Promise<Measured[]> {
   await releaseFirst(theatre);
   const promotion = await promoteSecond(theatre);
@@ -63,7 +63,7 @@ async function releaseFirst(theatre: Theatre): Promise<void> {
   headline(screen, 1, `version ${FIRST} is released, stage by stage`);
   for (const command of script.opening) await shell(command);
   await shell('kubectl apply -k .');
-  note(screen, 'The production stage asks for an approval, which may be given beforehand:');
+  note(screen, 'The production stage needs an approval, which may be given in advance:');
   await shell(APPROVE);
   await watched(
     theatre,
@@ -71,7 +71,7 @@ async function releaseFirst(theatre: Theatre): Promise<void> {
     released(FIRST),
     () => `${FIRST} is released: one digest in all pools`,
   );
-  await showVms(theatre, 3, 'The VMs under it, what is asked for of them, and whose they are:');
+  await showVms(theatre, 3, 'The VMs of the release, their requested resources, and their tenants:');
   await pause(theatre, 2);
 }
 
@@ -102,7 +102,11 @@ async function promoteSecond(theatre: Theatre): Promise<Measured[]> {
     () => `${SECOND} is released; ${FIRST} stays warm beside it`,
     production,
   );
-  await showVms(theatre, 6, `Both versions on the VMs: what a rollback at once costs, until ${FIRST} is given up:`);
+  await showVms(
+    theatre,
+    6,
+    `Both versions run on the VMs, for an instant rollback, until the standby ${FIRST} is removed:`,
+  );
   await pause(theatre, 2);
   return [
     { what: `${SECOND} applied → the canary pool serves it`, ...inCanary },
@@ -112,7 +116,7 @@ async function promoteSecond(theatre: Theatre): Promise<Measured[]> {
 
 async function rollBackBroken(theatre: Theatre): Promise<void> {
   const { screen, world, shell, script } = theatre;
-  headline(screen, 3, `version ${BROKEN} never gets ready: the operator takes it back`);
+  headline(screen, 3, `version ${BROKEN} never becomes ready: the operator rolls it back`);
   const serving = new Set<string>();
   world.onChange(() => {
     for (const pool of ALL) if (servicesSelect(BROKEN, [pool])(world)) serving.add(pool);
@@ -122,9 +126,9 @@ async function rollBackBroken(theatre: Theatre): Promise<void> {
     theatre,
     `the progress deadline; the canary meanwhile serves ${SECOND}`,
     (now) => now.rollbacks().some(isComplete) && heldAt(SECOND)(now),
-    () => `${BROKEN} failed and is held out; no Service ever selected it`,
+    () => `${BROKEN} failed and is held; no Service ever selected it`,
   );
-  if (serving.size > 0) throw new Error(`pool ${[...serving].join()} served ${BROKEN}, which never got ready`);
+  if (serving.size > 0) throw new Error(`pool ${[...serving].join()} served ${BROKEN}, which was never ready`);
   await shell(`kubectl get releaserollbacks -n ${script.namespace}`);
   const record = world.rollbacks().find(isComplete);
   note(screen, `Why: ${record?.spec.reason ?? 'unknown'}`);
@@ -133,9 +137,9 @@ async function rollBackBroken(theatre: Theatre): Promise<void> {
 
 async function takeBackFourth(theatre: Theatre): Promise<Measured[]> {
   const { screen, shell, world, signal, script } = theatre;
-  headline(screen, 4, `version ${FOURTH} is released, and taken back everywhere by a person`);
+  headline(screen, 4, `version ${FOURTH} is released, and a person rolls it back in every pool`);
   await wantVersion(theatre, FOURTH);
-  // A promotion that names a version waits for none that was never recorded.
+  // A promotion that names a version is rejected if the version was never recorded.
   await world.until(`${FOURTH} recorded`, ({ release }) => {
     const { version, revision } = release()?.status ?? {};
     return version === FOURTH && revision !== undefined;
@@ -160,16 +164,16 @@ async function takeBackFourth(theatre: Theatre): Promise<Measured[]> {
   const slices = await shown;
   await pause(theatre, 2);
 
-  note(screen, `Git still says ${FOURTH}, and GitOps applies it again:`);
+  note(screen, `Git still names ${FOURTH}, and GitOps applies it again:`);
   const before = world.services().map(({ metadata }) => metadata.resourceVersion);
   await shell('kubectl apply --server-side --force-conflicts -k .');
-  await shell('kubectl diff -k . && echo "no difference: GitOps is content"');
+  await shell('kubectl diff -k . && echo "no difference for GitOps"');
   await delay(3000, undefined, { signal });
   const after = world.services().map(({ metadata }) => metadata.resourceVersion);
   if (after.join() !== before.join() || !servicesSelect(SECOND, ALL)(world)) {
     throw new Error(`the rollback did not hold: a Service was written although ${FOURTH} was only applied again`);
   }
-  note(screen, `3 s later no Service was written: the rollback holds, until Git names another version.`);
+  note(screen, `No Service was written within 3 s: the rollback holds until Git names another version.`);
   await shell(`kubectl get appreleases -n ${script.namespace}`);
   await shell(`kubectl get releaserollbacks -n ${script.namespace}`);
   return [
@@ -184,7 +188,7 @@ async function showVms({ script, screen, shell }: Theatre, pods: number, why: st
   for (const command of commands) await shell(command);
 }
 
-/** As a commit in Git would. */
+/** Changes the version, like a commit in Git. */
 async function wantVersion({ shell, script }: Theatre, version: string): Promise<void> {
   await shell(script.commit(version));
   await shell('kubectl apply -k .');
@@ -206,7 +210,7 @@ function isComplete({ status }: ReleaseRollback): boolean {
   return conditionIs(status?.conditions, 'Complete', 'True');
 }
 
-/** Shows the table until the condition holds; returns what was measured meanwhile. */
+/** Shows the table until the condition holds; returns the measured times. */
 async function watched<T>(
   { screen, world }: Theatre,
   goal: string,
@@ -224,7 +228,7 @@ async function watched<T>(
 type Times = Omit<Measured, 'what'>;
 
 /**
- * Takes times from now, right before a command is started, and from the change that shows the object that the command
+ * Measures from now, right before the start of a command, and from the change that shows the object that the command
  * creates.
  */
 function stopwatch(world: World, exists: (world: World) => boolean) {
@@ -237,7 +241,7 @@ function stopwatch(world: World, exists: (world: World) => boolean) {
   return { until: (...awaited: Parameters<typeof measure>) => awaitedLater(measure(...awaited)) };
 }
 
-/** A promise that may fail before somebody waits for it: the failure is theirs then, and not the process's end. */
+/** A promise that may fail before somebody awaits it, without ending the process. */
 function awaitedLater<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;
@@ -251,7 +255,7 @@ function note(screen: Screen, text: string): void {
   screen.say('', `  ${screen.paint('italic', text)}`);
 }
 
-/** Time to read, where somebody does. */
+/** Time for a person to read. */
 async function pause({ screen, signal }: Theatre, seconds: number): Promise<void> {
   if (screen.live) await delay(seconds * 1000, undefined, { signal });
 }

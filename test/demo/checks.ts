@@ -1,4 +1,4 @@
-// What the demo needs of a cluster that is already there; each is asked for before anything is made, and says what is missing.
+// The requirements for an existing cluster. Each is checked before anything is created, and reports what is missing.
 import { setTimeout as delay } from 'node:timers/promises';
 import { KINDS } from '../../src/api/kinds.ts';
 import { GROUP } from '../../src/api/meta.ts';
@@ -8,7 +8,7 @@ import type { NodeView, Place, PlaceTaint } from './places.ts';
 
 type Kubectl = ControlPlane['kubectl'];
 
-/** A ready pod of a simulated node does nothing: the Lease tells that an operator works. */
+/** A ready pod on a simulated node does nothing, so the Lease shows whether an operator works. */
 const LEASE_AGE_MS = 60_000;
 const IMAGE_SECONDS = 180;
 
@@ -16,7 +16,7 @@ async function getJson<T>(kubectl: Kubectl, ...args: string[]): Promise<T> {
   return JSON.parse(await kubectl(['get', ...args, '--output=json'])) as T;
 }
 
-/** @throws Error where the API server does not answer */
+/** @throws Error if the API server does not answer */
 export async function checkReachable(kubectl: Kubectl): Promise<void> {
   await kubectl(['get', '--raw=/version', '--request-timeout=10s']).catch((cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause);
@@ -35,7 +35,7 @@ interface WireNode {
 
 export interface Nodes {
   readonly nodes: readonly NodeView[];
-  /** As those of `make cluster`: their pods run nothing, and get ready unless an annotation says otherwise. */
+  /** Simulated nodes, as in `make cluster`: their pods run nothing, and become ready by default. */
   readonly simulated: boolean;
 }
 
@@ -53,7 +53,7 @@ export async function findNodes(kubectl: Kubectl): Promise<Nodes> {
   };
 }
 
-/** The CRDs that the cluster does not have. By discovery, which everybody may ask for. */
+/** The CRDs that the cluster does not have, by discovery, which every user may read. */
 export async function missingCrds(kubectl: Kubectl): Promise<string[]> {
   const names = (await kubectl(['api-resources', `--api-group=${GROUP}`, '--output=name'])).split('\n');
   return KINDS.map(({ plural }) => `${plural}.${GROUP}`).filter((name) => !names.includes(name));
@@ -70,7 +70,7 @@ interface WireContainer {
   readonly env?: readonly { readonly name: string }[];
 }
 
-/** Where an operator works that looks after every namespace: `namespace/name` of its Deployment. */
+/** The `namespace/name` of the Deployment of an operator that watches all namespaces. */
 export async function findOperator(kubectl: Kubectl): Promise<string | undefined> {
   const selector = '--selector=app.kubernetes.io/name=apprelease-operator';
   const { items } = await getJson<{ items: readonly WireDeployment[] }>(
@@ -113,11 +113,11 @@ export interface Right {
   readonly group: string;
   readonly resource: string;
   readonly subresource?: string;
-  /** Left out: in all of them, or for what is in none. */
+  /** Absent: all namespaces, or cluster-scoped. */
   readonly namespace?: string;
 }
 
-/** What the demo does; the operator's own rights are asked for only where it runs as the user. */
+/** The requests of the demo. The operator's rights are needed only if it runs as the user. */
 export function neededRights(namespace: string, { crds, operator }: { crds: boolean; operator: boolean }): Right[] {
   const right = (group: string, resource: string, verbs: string): Right[] =>
     verbs.split(' ').map((verb) => ({ verb, group, resource }));
@@ -146,7 +146,7 @@ export function neededRights(namespace: string, { crds, operator }: { crds: bool
   ];
 }
 
-/** @throws Error that names the rights that the user does not have */
+/** @throws Error that names the missing rights of the user */
 export async function checkRights(kubectl: Kubectl, rights: readonly Right[]): Promise<void> {
   const items = rights.map((resourceAttributes) => ({
     apiVersion: 'authorization.k8s.io/v1',
@@ -162,7 +162,7 @@ export async function checkRights(kubectl: Kubectl, rights: readonly Right[]): P
     const name = group === '' ? resource : `${resource}.${group}`;
     return `  ${verb} ${name}${subresource === undefined ? '' : `/${subresource}`}`;
   });
-  throw new Error(`the user of the current kubectl context may not do all that the demo does:\n${lines.join('\n')}`);
+  throw new Error(`the user of the current kubectl context lacks rights for the demo:\n${lines.join('\n')}`);
 }
 
 export interface App {
@@ -182,7 +182,7 @@ interface WirePod {
 
 /**
  * Runs a pod of the image once; returns the digest that the node pulled.
- * @throws Error that says why the image does not run, and how to name another
+ * @throws Error that says why the image does not run, and how to choose another
  */
 export async function checkImage(
   kubectl: Kubectl,
@@ -215,7 +215,7 @@ export async function checkImage(
   }
 }
 
-/** What asks whether a pod of the app is ready. */
+/** The readiness probe of the app. */
 export function probeOf(port: number): object {
   return { tcpSocket: { port }, periodSeconds: 1 };
 }
@@ -241,6 +241,6 @@ function imageProblem({ image, port }: App, why: string): string {
   return [
     `the nodes cannot run ${image}, which must listen on port ${port}`,
     `  ${why}`,
-    '  Name one that they can pull: make demo CLUSTER=current IMAGE=my-registry/web:1.0 PORT=8080',
+    '  Choose one that they can pull: make demo CLUSTER=current IMAGE=my-registry/web:1.0 PORT=8080',
   ].join('\n');
 }

@@ -1,5 +1,5 @@
-// The demo on a cluster that is already there: the current kubectl context's. It looks before it makes anything, keeps to a
-// namespace of its own, and takes away what it made, however it ends.
+// The demo on the cluster of the current kubectl context. It checks the cluster before it creates anything, uses a
+// namespace of its own, and removes everything that it created, however it ends.
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -26,23 +26,23 @@ import {
 import { placesOf, type Place } from './places.ts';
 import { root, step, temporaryFolder, type DemoStage } from './setup.ts';
 
-/** In the order in which examples/web.yaml has them: by stage, then by pool. */
+/** In the order of examples/web.yaml: by stage, then by pool. */
 const POOLS = [['canary-vms'], ['prod-a', 'prod-b', 'prod-c']] as const;
 const STAGES = ['canary', 'production'] as const;
-/** Nobody listens there: what asks it is never ready. */
+/** Nothing listens on this port, so a probe of it never succeeds. */
 const WRONG_PORT = 1;
 
 export interface CurrentOptions {
   readonly app: App;
   readonly versions: readonly string[];
-  /** The one that must never get ready. */
+  /** The version that is never ready. */
   readonly broken: string;
   readonly signal: AbortSignal;
 }
 
 type Kubectl = ControlPlane['kubectl'];
 
-/** @throws Error that says what the cluster lacks */
+/** @throws Error that names what the cluster lacks */
 export async function setTheStageOnCurrent(options: CurrentOptions, ending: AsyncDisposableStack): Promise<DemoStage> {
   const { app, signal } = options;
   const folder = await temporaryFolder(ending);
@@ -85,21 +85,21 @@ export async function setTheStageOnCurrent(options: CurrentOptions, ending: Asyn
     script: {
       namespace,
       opening: ['cat kustomization.yaml version.yaml'],
-      // Whose pools a cluster has is not the demo's to say.
+      // The demo does not create VMPools in an existing cluster.
       vms: () => [],
       commit: (version) => `cp versions/${version}.yaml version.yaml`,
-      // It has the image of the version that failed, so that each stage asks for an approval which names it.
+      // It has the image of the failed version, so each stage needs an approval that names the version.
       letIn: (version) => STAGES.map((stage) => `kubectl create -f versions/${version}-${stage}.yaml`),
     },
   };
 }
 
-/** A copy of what the current context needs: somebody may choose another meanwhile. */
+/** A copy of the current context, because the user may change the context meanwhile. */
 async function takeContext(folder: string): Promise<Pick<DemoStage, 'binaries' | 'kubeconfigPath'>> {
   const binaries = { kubectl: findOnPath('kubectl') ?? join(await ensureTool(controlPlane), 'kubectl') };
   const asUser = kubectlFor({ binaries, kubeconfigPath: process.env['KUBECONFIG'] ?? '', dir: folder });
   const config = await asUser(['config', 'view', '--minify', '--flatten', '--raw']).catch((cause: unknown) => {
-    throw new Error('kubectl has no current context: choose one, or make a cluster with `make cluster`', { cause });
+    throw new Error('kubectl has no current context: choose one, or start a cluster with `make cluster`', { cause });
   });
   const kubeconfigPath = join(folder, 'kubeconfig');
   await writeFile(kubeconfigPath, config, { mode: 0o600 });
@@ -111,7 +111,7 @@ function findOnPath(name: string): string | undefined {
   return folders.map((folder) => join(folder, name)).find((file) => existsSync(file));
 }
 
-/** Makes something, and has it taken away at the end, when its making was interrupted too. */
+/** Creates something, and removes it at the end, also if the creation was interrupted. */
 async function undoLater(
   ending: AsyncDisposableStack,
   what: string,
@@ -120,11 +120,11 @@ async function undoLater(
   byHand: string,
 ): Promise<void> {
   const over = Promise.withResolvers<undefined>();
-  // First: where all is being ended already, this throws and nothing is made.
+  // First, because this throws during the shutdown, so that nothing is created.
   ending.defer(async () => {
     await over.promise;
-    await step(`Taking away: ${what}`, undo).catch((cause: unknown) => {
-      throw new Error(`The demo left something behind; take it away with:\n\n  ${byHand}\n`, { cause });
+    await step(`Removing ${what}`, undo).catch((cause: unknown) => {
+      throw new Error(`The demo left something behind; remove it with:\n\n  ${byHand}\n`, { cause });
     });
   });
   try {
@@ -152,13 +152,13 @@ async function addCrds(kubectl: Kubectl, missing: readonly string[], ending: Asy
   );
 }
 
-/** Whether somebody else has made objects of the kind meanwhile, which would go with it. */
+/** Whether somebody else has created objects of the kind meanwhile, which would be deleted with the CRD. */
 async function isUsed(kubectl: Kubectl, crd: string): Promise<boolean> {
   const objects = await kubectl(['get', crd, '--all-namespaces', '--output=name']).catch(() => '');
   return objects !== '';
 }
 
-/** As the user, for the demo's namespace alone. */
+/** Runs as the user, only for the demo's namespace. */
 async function startOperator(
   kubeconfigPath: string,
   namespace: string,
@@ -192,7 +192,7 @@ interface Checkout extends CurrentOptions {
   readonly digest: string;
 }
 
-/** A folder as a user's Git checkout: examples/ in the demo's namespace, and what each version changes. */
+/** A folder like a user's Git checkout: examples/ in the demo's namespace, and the changes of each version. */
 async function writeCheckout(checkout: Checkout): Promise<string> {
   const { folder, namespace, versions } = checkout;
   const dir = join(folder, 'checkout');
@@ -233,7 +233,7 @@ function kustomization({ app, namespace, places, digest }: Checkout): string {
     ...stages,
   ];
   return [
-    "# examples/web.yaml, but for this cluster's nodes, an image that they can pull, and little room and patience.",
+    "# examples/web.yaml, adapted to this cluster's nodes, with an image that they can pull, small requests and short times.",
     `namespace: ${namespace}`,
     'resources: [examples/web.yaml]',
     'images:',
@@ -247,7 +247,7 @@ function kustomization({ app, namespace, places, digest }: Checkout): string {
   ].join('\n');
 }
 
-/** The versions differ in their settings: the image is the same one. */
+/** The versions differ only in their settings, not in the image. */
 function versionPatch({ app, broken, simulated }: Checkout, version: string): string {
   const isBroken = version === broken;
   const container = '/spec/template/spec/containers/0';

@@ -1,5 +1,5 @@
-// `make demo`: the main job on a real control plane, or on the cluster of the current kubectl context. Ends with 0 when
-// everything happened as it must, and leaves nothing behind.
+// `make demo`: promotion and rollback on a real control plane, or on the cluster of the current kubectl context. Exits with 0
+// if every step succeeded, and leaves nothing behind.
 import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -36,7 +36,7 @@ const interrupted = new Promise<number>((resolve) => {
       resolve(128 + constants.signals[name]);
     });
   }
-  // Nobody reads any more: `make demo | head`.
+  // The reader has ended: `make demo | head`.
   process.stdout.on('error', () => {
     resolve(128 + constants.signals.SIGPIPE);
   });
@@ -83,25 +83,25 @@ function introduce(): void {
   const { paint } = screen;
   const setting = isCurrent
     ? [
-        '  On the cluster of the current kubectl context, in a namespace of its own, which goes when the',
-        `  demo ends. The versions are settings of one image, ${values.image}, four pods of it at most`,
-        '  for each version that runs.',
+        '  On the cluster of the current kubectl context, in a namespace of its own, which is removed when the',
+        `  demo ends. The versions are settings of one image, ${values.image}, with at most four pods`,
+        '  for each running version.',
       ]
     : [
         '  Real: etcd, the Kubernetes control plane, an OCI registry, kubectl; the operator,',
-        '  as a process of this machine, under the rights of its service account.',
-        '  Simulated by KWOK: the VMs, whose pods get ready but run nothing.',
+        '  as a local process, with the rights of its service account.',
+        '  Simulated by KWOK: the VMs, whose pods become ready but run nothing.',
       ];
   screen.say(
     '',
-    paint('bold', '  AppRelease: versions of an app over pools of VMs, stage by stage, and back at once'),
+    paint('bold', '  AppRelease: versions of an app on pools of VMs, stage by stage, with instant rollback'),
     '',
     ...setting,
     '',
   );
 }
 
-/** Fails when the process ends, which it must not. */
+/** Rejects when the process ends, which is an error. */
 function endOf(running: Running): Promise<never> {
   return new Promise((_resolve, reject) => {
     const timer = setInterval(() => {
@@ -126,7 +126,9 @@ function report(measured: readonly Measured[]): void {
     ({ what, command, object }) => `  ${what.padEnd(width)}  ${command.padStart(13)}  ${object.padStart(12)}`,
   );
   screen.say('', paint('dim', first), ...lines.map((line) => paint('bold', line)), '');
-  screen.say('  By watches of the API server: since the start of kubectl, and since the object was there.');
+  screen.say(
+    '  Measured by watches of the API server, since the start of kubectl and since the creation of the object.',
+  );
   screen.say('', `  ${paint('green', '✓')} Done after ${Math.round((performance.now() - started) / 1000)} s.`);
 }
 

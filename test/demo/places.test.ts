@@ -20,7 +20,7 @@ function on(pool: string) {
   };
 }
 
-test('a pool is on its own VMs, and on any node where it has none', () => {
+test('a pool uses its own VMs, or any node if it has none', () => {
   const places = placesOf([vm('prod-a'), node('plain')], ['prod-a', 'prod-b']);
   expect([...places]).toEqual([
     ['prod-a', on('prod-a')],
@@ -28,7 +28,7 @@ test('a pool is on its own VMs, and on any node where it has none', () => {
   ]);
 });
 
-test('where every node is some pool’s, a pool without VMs is on another’s', () => {
+test('if every node belongs to a pool, a pool without VMs uses those of another', () => {
   const controlPlane = node('control-plane', {
     taints: [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }],
   });
@@ -36,7 +36,7 @@ test('where every node is some pool’s, a pool without VMs is on another’s', 
   expect([...places.values()]).toEqual([on('prod-b'), on('prod-a')]);
 });
 
-test('a soft taint keeps nobody off', () => {
+test('a PreferNoSchedule taint keeps no pod off', () => {
   const soft = node('soft', { taints: [{ key: 'spot', effect: 'PreferNoSchedule' }] });
   expect(placesOf([soft], ['prod-a']).get('prod-a')).toEqual(ANYWHERE);
 });
@@ -49,7 +49,7 @@ test.each([
     vm('prod-a', { taints: [{ key: 'gpu', value: 'yes', effect: 'NoExecute' }] }),
     '  prod-a-0: has the taint gpu=yes:NoExecute',
   ],
-])('a node that is %s is of no use', (_what, useless, why) => {
+])('a node that is %s is not used', (_what, useless, why) => {
   expect(() => placesOf([useless], ['prod-a'])).toThrow(`no node takes the demo's pods:\n${why}`);
 });
 

@@ -1,5 +1,5 @@
-// Where the demo's pools are on a cluster that nobody set up for it: on its VM pools where they are named like ours, else on
-// whatever takes ordinary pods. Nothing about the nodes is changed.
+// The places of the demo's pools on an existing cluster: VM pools with the same names, else
+// nodes for ordinary pods. The demo does not change nodes.
 
 const POOL_LABEL = 'apprelease.dev/pool';
 
@@ -9,7 +9,7 @@ export interface PlaceTaint {
   readonly effect: string;
 }
 
-/** What the demo has to know about a node. */
+/** The fields of a node that the demo needs. */
 export interface NodeView {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -25,8 +25,8 @@ export interface Place {
 }
 
 /**
- * A place for each pool: its own VMs; else any node that takes what tolerates nothing; else the VMs of another pool.
- * @throws Error that says why each node is of no use
+ * A place for each pool: its own VMs; else nodes without taints; else the VMs of another pool.
+ * @throws Error that says why no node can be used
  */
 export function placesOf(nodes: readonly NodeView[], pools: readonly string[]): ReadonlyMap<string, Place> {
   const fit = nodes.filter(({ ready, schedulable }) => ready && schedulable);
@@ -48,7 +48,7 @@ function placeOf(pool: string): Place {
   return { nodeSelector: { [POOL_LABEL]: pool }, tolerations: [taint] };
 }
 
-/** The pool that a node belongs to, where it keeps off nobody who tolerates that pool. */
+/** The pool of a node, if the node has no further taints. */
 function poolOf({ labels, taints }: NodeView): string | undefined {
   const pool = labels[POOL_LABEL];
   const isOwn = ({ key, value, effect }: PlaceTaint) => key === POOL_LABEL && value === pool && effect === 'NoSchedule';

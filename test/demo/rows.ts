@@ -1,4 +1,4 @@
-// The table's rows, out of what the API server tells.
+// The rows of the table, from objects of the API server.
 import type { AppRelease } from '../../src/api/app-release.ts';
 import { LABEL } from '../../src/api/meta.ts';
 import type { PodCount, PoolRow } from './table.ts';
@@ -25,7 +25,7 @@ function rowOf(
   return {
     ...spec,
     held: status?.heldBy !== undefined,
-    // Counted by ourselves: the status tells of progress once a second.
+    // Counted here, because the status is updated only once a second.
     ready: pods.find((count) => count.version === version)?.ready ?? 0,
     ...(version !== undefined && { version }),
     ...(next !== undefined && { next }),

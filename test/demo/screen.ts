@@ -1,12 +1,12 @@
-// Where the demo writes: a terminal, on which a table is redrawn in place, or a pipe, which gets a line for each change.
+// The output of the demo: a terminal, on which a table is redrawn in place, or a pipe, which gets a line for each change.
 import { styleText } from 'node:util';
 import type { WriteStream } from 'node:tty';
 import { renderRow, renderTable, type Paint, type PoolRow } from './table.ts';
 
-/** What is shown while something goes on. */
+/** The content that is shown during a step. */
 export interface Frame {
   readonly rows: readonly PoolRow[];
-  /** Where the release stands, in one sentence. */
+  /** The state of the release, in one sentence. */
   readonly state: string;
 }
 
@@ -16,13 +16,13 @@ export interface Screen {
   readonly live: boolean;
   /** Writes lines that stay. */
   say(...lines: readonly string[]): void;
-  /** Shows the table and keeps it up to date, until settle(). `goal` is what is waited for. */
+  /** Shows and updates the table until settle(). `goal` is the expected result. */
   watch(goal: string, frame: () => Frame): void;
-  /** Tells that the frame may have changed. */
+  /** Notifies the screen that the frame may have changed. */
   changed(): void;
-  /** Ends watch(): the table as it is now stays. `outcome` is written beneath it. */
+  /** Ends watch(): the current table stays, with `outcome` below it. */
   settle(outcome: string): void;
-  /** Leaves the terminal as it was and writes nothing more. May be called twice. */
+  /** Restores the terminal and writes nothing more. May be called twice. */
   close(): void;
 }
 
@@ -34,11 +34,11 @@ const HIDE_CURSOR = '\u001b[?25l';
 const SHOW_CURSOR = '\u001b[?25h';
 const CLEAR_TO_END = '\u001b[J';
 const CLEAR_LINE_END = '\u001b[K';
-/** A terminal that knows them shows what stands between at once; the others ignore them. */
+/** Synchronized output: terminals without support ignore these sequences. */
 const BEGIN_UPDATE = '\u001b[?2026h';
 const END_UPDATE = '\u001b[?2026l';
 
-/** A screen on a terminal that can redraw, else lines without escape codes; `versions` are those that have a colour. */
+/** A screen on a terminal that can redraw, else lines without escape codes; `versions` get colours. */
 export function createScreen(out: WriteStream, versions: readonly string[]): Screen {
   const canRedraw = out.isTTY && process.env['TERM'] !== 'dumb' && out.rows >= MIN_ROWS;
   return canRedraw ? createLiveScreen(out, versions) : createPlainScreen(out, versions);
@@ -51,7 +51,7 @@ interface Watched {
 }
 
 function createLiveScreen(out: WriteStream, versions: readonly string[]): Screen {
-  // It leaves colours out where NO_COLOR is set.
+  // No colours if NO_COLOR is set.
   const paint: Paint = (format, text) => styleText(format, text, { stream: out });
   const dots = paint('red', '') !== '';
   let watched: Watched | undefined;
@@ -157,7 +157,7 @@ function fit(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
 }
 
-/** A time in the near future as the seconds until then: what a person who waits wants to know. */
+/** Replaces a time in the near future with the remaining seconds. */
 function withCountdown(text: string): string {
   return text.replace(/until (\d{4}-\d\d-\d\dT[\d:.]+Z)/, (_match, time: string) => {
     const left = Math.max(0, Date.parse(time) - Date.now()) / 1000;

@@ -1,4 +1,4 @@
-// The stage of the demo: a control plane with simulated VMs, a registry with images, the operator as users install it.
+// The environment of the demo: a control plane with simulated VMs, a registry with images, and the installed operator.
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,22 +18,22 @@ export const root = join(import.meta.dirname, '../..');
 const OPERATOR = { namespace: 'apprelease-system', name: 'apprelease-operator' };
 const REPOSITORY = 'shop/web';
 
-/** What the acts are played on. */
+/** The environment of the acts. */
 export interface DemoStage {
   readonly kubeconfigPath: string;
   readonly binaries: Pick<Binaries, 'kubectl'>;
-  /** Left out where the cluster has one. */
+  /** Absent if the cluster has an operator. */
   readonly operator: Running | undefined;
-  /** A folder as a user's Git checkout: examples/, and a kustomization.yaml that fits them to this cluster. */
+  /** A folder like a user's Git checkout: examples/, and a kustomization.yaml that adapts them to this cluster. */
   readonly checkout: string;
-  /** How long anything may take. */
+  /** The timeout of each wait. */
   readonly patienceSeconds: number;
   readonly script: Script;
 }
 
 /**
- * Sets the stage; what it started is ended by `ending`, in the opposite order.
- * @throws Error with the output of what failed
+ * Sets up the environment; `ending` stops everything in reverse order.
+ * @throws Error with the output of the failed command
  */
 export async function setTheStage(tags: readonly string[], ending: AsyncDisposableStack): Promise<DemoStage> {
   await ensureBinaries();
@@ -100,12 +100,12 @@ export async function temporaryFolder(ending: AsyncDisposableStack): Promise<str
 async function install(cluster: ControlPlane): Promise<void> {
   await installCrds(cluster);
   await cluster.kubectl(['apply', '--server-side', '-k', join(root, 'manifests')]);
-  // A simulated node runs no real container: the operator's pod would look ready and do nothing.
+  // A simulated node runs no containers: the operator's pod would look ready and do nothing.
   const { namespace, name } = OPERATOR;
   await cluster.kubectl(['scale', 'deployment', name, `--namespace=${namespace}`, '--replicas=0']);
 }
 
-/** The operator as a process of this machine, under the rights of its service account. */
+/** The operator as a local process, with the rights of its service account. */
 async function startOperator(cluster: ControlPlane, registry: Registry, folder: string): Promise<Running> {
   const path = join(folder, 'operator.kubeconfig');
   const kubeconfig = await serviceAccountKubeconfig(cluster, { ...OPERATOR, path });
@@ -122,13 +122,13 @@ async function startOperator(cluster: ControlPlane, registry: Registry, folder: 
     ],
     logFile: join(folder, 'operator.log'),
     detached: false,
-    // The registry is on this machine, whatever proxy the user has.
+    // The registry is local, so ignore the user's proxy.
     env: { NO_PROXY: '127.0.0.1' },
   });
 }
 
 function kustomization(registryHost: string, tag: string): string {
-  return `# examples/web.yaml as it is, but for where this demo's images are, and its patience.
+  return `# examples/web.yaml, with the demo's image registry and shorter times.
 resources: [examples/web.yaml]
 images:
   - name: registry.example.com/${REPOSITORY}

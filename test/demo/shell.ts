@@ -1,16 +1,16 @@
-// Commands that a user would type, run as they are printed.
+// Prints and runs commands that a user would type.
 import { execFile } from 'node:child_process';
 import { dirname } from 'node:path';
 import type { Screen } from './screen.ts';
 import type { DemoStage } from './setup.ts';
 
 /**
- * Shows the command, runs it, and shows what it printed, unless that says nothing (`quiet`).
- * @throws Error with what it wrote to standard error
+ * Shows the command, runs it, and shows its output, unless `quiet`.
+ * @throws Error with its standard error
  */
 export type Shell = (command: string, options?: { readonly quiet?: boolean }) => Promise<void>;
 
-/** A shell in the checkout, whose kubectl is the cluster's; it reads and writes nothing of the real user's kubectl. */
+/** A shell in the checkout, with the cluster's kubectl, isolated from the user's kubectl configuration. */
 export function createShell({ binaries, kubeconfigPath, checkout: cwd }: DemoStage, screen: Screen): Shell {
   const env = {
     ...process.env,

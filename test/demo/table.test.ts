@@ -36,7 +36,7 @@ const production: PoolRow = {
 };
 const empty: PoolRow = { pool: 'prod-b', stage: 'production', held: false, ready: 0, replicas: 3, pods: [] };
 
-test('columns are aligned, a version on its way is shown beside the served one', () => {
+test('columns are aligned, and the next version is shown beside the serving one', () => {
   expect(renderTable([canary, production, empty], plain)).toEqual([
     '  POOL        STAGE       VERSION        READY  DIGEST      ROLLBACK TO',
     '  canary-vms  canary      1.0.0 → 1.1.0  1/1    0123456789',
@@ -55,7 +55,7 @@ test('colours change no width, and dots stand for pods', () => {
   ]);
 });
 
-test('without colours nothing but text is written', () => {
+test('without colours the output is plain text', () => {
   expect(stripVTControlCharacters(renderTable([canary], plain).join())).toBe(renderTable([canary], plain).join());
 });
 
@@ -76,7 +76,7 @@ test('no line is longer than the terminal, however narrow', () => {
   }
 });
 
-test('a pool that a rollback keeps says so', () => {
+test('a pool that a rollback holds is marked', () => {
   expect(renderTable([{ ...production, held: true }], plain)[1]).toContain('1.1.0 held');
 });
 
@@ -85,7 +85,7 @@ test('one row alone is one line', () => {
   expect(renderRow(empty, plain)).toBe('prod-b · production · - · 0/3');
 });
 
-test('a digest is shortened to what tells images apart', () => {
+test('a digest is shortened to distinguishable characters', () => {
   expect(shortDigest(canary.digest)).toBe('0123456789');
   expect(shortDigest(undefined)).toBe('');
 });

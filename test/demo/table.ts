@@ -4,7 +4,7 @@ import type { styleText } from 'node:util';
 /** A format of util.styleText. */
 export type Format = Parameters<typeof styleText>[0];
 
-/** Formats a text for where it is written; without colours it returns the text. */
+/** Formats a text for the output; returns it unchanged without colours. */
 export type Paint = (format: Format, text: string) => string;
 
 /** The pods of one version in a pool. */
@@ -14,15 +14,15 @@ export interface PodCount {
   readonly total: number;
 }
 
-/** What the table says of a pool. */
+/** The row of a pool. */
 export interface PoolRow {
   readonly pool: string;
   readonly stage: string;
   /** The version that the pool's Service selects. */
   readonly version?: string;
-  /** The version that is on its way, where that is another one. */
+  /** The next version, if it differs. */
   readonly next?: string;
-  /** Whether a rollback keeps the pool where it is. */
+  /** Whether a rollback holds the pool. */
   readonly held: boolean;
   readonly ready: number;
   readonly replicas: number;
@@ -30,16 +30,16 @@ export interface PoolRow {
   readonly digest?: string;
   /** How fast a rollback would be, and to which version. */
   readonly rollback?: { readonly readiness: string; readonly version?: string };
-  /** All pods of the pool, those that are served first. */
+  /** All pods of the pool, serving ones first. */
   readonly pods: readonly PodCount[];
 }
 
-/** What the table is drawn for. */
+/** Options for drawing. */
 export interface TableOptions {
   /** Characters in a line. Columns that do not fit are left out, the least important first. */
   readonly width: number;
   readonly paint: Paint;
-  /** Dots for pods say something only in the colours of their versions. */
+  /** Dots for pods are shown only with colours, which mark the versions. */
   readonly dots: boolean;
   /** All versions, in the order of their colours. */
   readonly versions: readonly string[];
@@ -53,7 +53,7 @@ type Cell = readonly Span[];
 
 interface Column {
   readonly title: string;
-  /** The higher, the sooner it is left out. */
+  /** Columns with a higher rank are dropped first. */
   readonly rank: number;
   readonly cell: (row: PoolRow, options: TableOptions) => Cell;
 }
@@ -98,13 +98,13 @@ export function renderRow(row: PoolRow, { paint, versions }: Pick<TableOptions, 
     .join(' · ');
 }
 
-/** The colour that a version has wherever it is written. */
+/** The colour of a version. */
 function versionFormat(version: string, versions: readonly string[]): Format {
   const index = Math.max(0, versions.indexOf(version));
   return VERSION_COLOURS[index % VERSION_COLOURS.length] ?? 'cyan';
 }
 
-/** Ten characters of a digest's hash: enough to tell images apart. */
+/** Ten characters of a digest's hash, enough to distinguish images. */
 export function shortDigest(digest: string | undefined): string {
   return digest?.replace(/^sha256:/, '').slice(0, 10) ?? '';
 }

@@ -1,4 +1,4 @@
-// What the demo sees of the cluster: copies kept by watches of the API server, not the operator's own word.
+// The demo's view of the cluster: copies from watches of the API server, independent of the operator.
 import { KubeConfig } from '@kubernetes/client-node';
 import { findCondition } from '../../src/api/conditions.ts';
 import { LABEL } from '../../src/api/meta.ts';
@@ -22,7 +22,7 @@ import type { Stored } from '../../src/kube/store.ts';
 import type { KubeObject, Live, Resource } from '../../src/kube/types.ts';
 import type { EndpointSlice, Pod, Service } from '../../src/release/record/kube-objects.ts';
 
-/** The objects of one namespace, as the API server last told them. */
+/** The current objects of one namespace. */
 export interface World {
   readonly release: () => AppRelease | undefined;
   readonly services: () => readonly Service[];
@@ -33,9 +33,9 @@ export interface World {
   /** Called after each change. */
   readonly onChange: (listener: () => void) => void;
   /**
-   * Waits until the condition holds, which is judged at each change.
+   * Waits until the condition holds, and checks it at each change.
    * @returns performance.now() of the change that made it hold
-   * @throws Error that says what did not happen, after the timeout or when `signal` is aborted
+   * @throws Error with the missing result, after the timeout or when `signal` aborts
    */
   readonly until: (what: string, condition: (world: World) => boolean, timeoutSeconds?: number) => Promise<number>;
   readonly stop: () => Promise<void>;
@@ -45,7 +45,7 @@ export interface Watched {
   readonly namespace: string;
   readonly name: string;
   readonly signal: AbortSignal;
-  /** How long is waited for anything, unless it says otherwise. */
+  /** The default timeout. */
   readonly patienceSeconds: number;
 }
 
@@ -119,10 +119,10 @@ export async function watchWorld(
   return world;
 }
 
-/** Where the release stands, in one sentence. */
+/** The state of the release, in one sentence. */
 export function stateOf(release: AppRelease | undefined): string {
   const ready = findCondition(release?.status?.conditions, 'Ready');
-  if (ready === undefined) return 'The operator has not seen it yet';
+  if (ready === undefined) return 'The operator has not seen the release yet';
   return `${ready.reason}: ${ready.message}`;
 }
 
@@ -130,10 +130,10 @@ function describe(release: AppRelease | undefined): string {
   const lines = (release?.status?.conditions ?? []).map(
     ({ type, status, reason, message }) => `  ${type}=${status} ${reason}: ${message}`,
   );
-  return ['The release says:', ...lines].join('\n');
+  return ['Conditions of the release:', ...lines].join('\n');
 }
 
-/** Whether the spec that the user wrote last is in every pool. */
+/** Whether the newest spec serves in every pool. */
 export function isReleased(version: string) {
   return ({ release }: World): boolean => {
     const { metadata, status } = release() ?? {};

@@ -1,4 +1,4 @@
-// A pool of two real virtual machines, with a kernel of their own, as the machines of one customer.
+// A pool of two real virtual machines with their own kernel, as the machines of one customer.
 import { expect, inject, onTestFinished } from 'vitest';
 import { errorsOf, runsOf, startAsker } from '../e2e/asker.ts';
 import { pool } from '../integration/release-objects.ts';
@@ -19,7 +19,7 @@ const PATIENT = ['-every=100ms', `-timeout=${TIMEOUT_MS}ms`];
 
 const test = base.extend<{ vms: Vms }>({
   vms: [
-    // eslint-disable-next-line no-empty-pattern -- the form that vitest asks for
+    // eslint-disable-next-line no-empty-pattern -- vitest requires this form
     async ({}, use) => {
       const vms = await prepareVms(2);
       try {
@@ -42,12 +42,12 @@ async function infoOf(node: string): Promise<NodeInfo> {
   return JSON.parse(await kubectl('get', 'node', node, '--output=jsonpath={.status.nodeInfo}')) as NodeInfo;
 }
 
-/** Until the VMPool's condition is so. */
+/** Waits until the VMPool's condition matches. */
 async function poolIs(type: string, status: 'True' | 'False'): Promise<void> {
   await kubectl('wait', `vmpool/${POOL}`, `--for=condition=${type}=${status}`, '--timeout=120s');
 }
 
-/** As a user sees it; shown for docs/vm-pools.md. */
+/** The output for users; printed for docs/vm-pools.md. */
 async function tableOf(when: string): Promise<string> {
   const table = await kubectl('get', 'vmpools', '--output=wide');
   console.log(`${when}\n$ kubectl get vmpools -o wide\n${table}`);
@@ -66,7 +66,7 @@ async function want(world: World, version: string): Promise<void> {
   await world.apply({ ...(await onVmPools(world, version, STAGES)), progressDeadlineSeconds: 300 });
 }
 
-test('a release is promoted onto them and rolled back, and no client notices', async ({ world, vms }) => {
+test('a release is promoted to them and rolled back, without a failed request', async ({ world, vms }) => {
   await releaseOn(world, vms);
   const asker = await startAsker(world, SERVICES, PATIENT);
   await want(world, '2.0.0');
@@ -90,7 +90,7 @@ test('a release is promoted onto them and rolled back, and no client notices', a
   expect(runsOf(answers, POOL).map(({ version }) => version)).toEqual(['1.0.0', '2.0.0', '1.0.0']);
 });
 
-test('one loses its power: the app stays up, the pool says so, and the VM comes back', async ({ world, vms }) => {
+test('one loses its power: the app stays up, the pool reports it, and the VM comes back', async ({ world, vms }) => {
   await releaseOn(world, vms);
   const asker = await startAsker(world, SERVICES, PATIENT);
   const before = await world.pods(POOL);

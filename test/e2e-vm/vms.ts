@@ -1,4 +1,4 @@
-// A customer's virtual machines: they join the kind cluster as nodes, lose their power, and are installed anew.
+// A customer's virtual machines: they join the kind cluster as nodes, lose their power, and are installed again.
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,25 +11,25 @@ import { startMachine } from '../vm/machine.ts';
 import { findSite, writeSeed, type Site } from '../vm/seed.ts';
 
 export const POOL = 'acme-vms';
-/** From the start of a machine; an emulated one that is alone takes about a minute. */
+/** Timeout from the start of a machine; a single emulated machine takes about a minute. */
 const JOIN_SECONDS = 300;
 
 export interface Vm {
   readonly name: string;
-  /** Puts a build on a new disk and starts: until the node is ready. */
+  /** Starts a build from a new disk; waits until the node is ready. */
   readonly install: (build: Build) => Promise<void>;
   readonly cutPower: () => Promise<void>;
-  /** With the disk that it has: until the node is ready. */
+  /** Starts from the existing disk; waits until the node is ready. */
   readonly start: () => Promise<void>;
 }
 
 export interface Vms {
   readonly all: readonly Vm[];
-  /** Takes the machines and their nodes away. */
+  /** Removes the machines and their nodes. */
   readonly remove: () => Promise<void>;
 }
 
-/** Machines that were never started. */
+/** Creates machines without starting them. */
 export async function prepareVms(count: number): Promise<Vms> {
   const dir = await mkdtemp(join(tmpdir(), 'machines-'));
   const letGo = await removeWithUs(dir);

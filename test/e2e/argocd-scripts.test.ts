@@ -1,5 +1,5 @@
-// Argo CD's own program runs the health checks and actions as it reads them from argocd-cm, on the test data of the folder
-// that they are generated from.
+// Argo CD's own command runs the health checks and actions from argocd-cm, with the test data of the folder
+// from which they are generated.
 import { globSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ import { e2e } from './world.ts';
 const manifests = join(import.meta.dirname, '../../manifests/argocd');
 const folder = join(manifests, 'resource_customizations');
 
-/** As Argo CD's own tests of such folders have them. */
+/** The format of Argo CD's own tests for such folders. */
 interface HealthTests {
   tests: { inputPath: string; healthStatus: { status: string; message: string } }[];
 }
@@ -52,7 +52,7 @@ function casesOf(pattern: string): Cases<unknown>[] {
 /** `argocd admin settings resource-overrides`, with the generated settings. */
 async function run(...args: string[]): Promise<string> {
   const settings = `--argocd-cm-path=${join(manifests, 'argocd-cm.yaml')}`;
-  // A patch is shown as what it makes of the object. Argo CD leaves what it compares behind.
+  // The output shows the patched object. Argo CD leaves the compared files behind.
   const scratch = await mkdtemp(join(tmpdir(), 'argocd-'));
   const env = { KUBECTL_EXTERNAL_DIFF: `sh -c 'cat "$2"' diff`, TMPDIR: scratch };
   try {
@@ -90,7 +90,7 @@ describe.for(actionTests)('the actions of $kind', ({ dir, cases }) => {
       return;
     }
     const expected: unknown = parse(await readFile(join(dir, action.expectedOutputPath), 'utf8'));
-    // What Argo CD says before the object.
+    // The text of Argo CD before the object.
     const object: unknown = parse((await output).replace(/^Following .*:\n/, ''));
     expect(object).toEqual(Array.isArray(expected) ? (expected as [Created])[0].unstructuredObj : expected);
   });
@@ -112,7 +112,7 @@ describe('the policy in docs/gitops.md', () => {
       await writeFile(policy, blockOf('csv', 'role:on-call'));
       const what = [`role:${role}`, `action/apprelease.dev/AppRelease/${action}`, 'applications', 'default/shop'];
       const flags = [`--policy-file=${policy}`, `--kubeconfig=${e2e.cluster.kubeconfigPath}`];
-      // It ends with 1 where the answer is no.
+      // The exit code is 1 if the answer is no.
       const args = ['-c', '"$@" || true', 'sh', binary, 'admin', 'settings', 'rbac', 'can', ...what, ...flags];
       expect((await execute('sh', args)).trim()).toBe(answer);
     } finally {

@@ -1,7 +1,7 @@
-// What a client of the app sees: a pod that asks each pool's Service fifty times a second, and what it was answered.
+// A client of the app: a pod that sends fifty requests per second to each pool's Service, and records the answers.
 import type { World } from './world.ts';
 
-/** One answer: when it was asked for and came (ms since the epoch), whose it was, and the version, or why there was none. */
+/** One answer: the times of request and answer (ms since the epoch), the pool, and the version or the error. */
 export interface Answer {
   readonly asked: number;
   readonly at: number;
@@ -10,22 +10,22 @@ export interface Answer {
   readonly error?: string;
 }
 
-/** Answers of one version that followed each other. */
+/** Consecutive answers of one version. */
 export interface Run {
   readonly version: string;
-  /** When the first came (ms since the epoch). */
+  /** The time of the first answer (ms since the epoch). */
   readonly first: number;
 }
 
 export interface Asker {
-  /** Every answer so far to what was asked since each had answered once; `flags` are those of `kubectl logs`. */
+  /** All answers to requests since each Service had answered once. */
   readonly answers: (...flags: string[]) => Promise<readonly Answer[]>;
-  /** Until the newest answer of the pool is of the version. */
+  /** Waits until the newest answer of the pool has the version. */
   readonly hears: (pool: string, version: string) => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
-/** Starts to ask the Services, by pool; returns when each has answered. `flags` are those of the app's `ask`. */
+/** Starts requests to the Services, by pool; returns when each has answered. `flags` are those of the app's `ask`. */
 export async function startAsker(
   world: World,
   services: Readonly<Record<string, string>>,
@@ -33,7 +33,7 @@ export async function startAsker(
 ): Promise<Asker> {
   const targets = await Promise.all(
     Object.entries(services).map(async ([pool, service]) => {
-      // By address: a name that is not resolved in time is the cluster's own affair, and fails every request that waits.
+      // Uses addresses, because a slow DNS look-up is the cluster's problem and would fail every waiting request.
       const address = await world.kubectl('get', 'service', service, '--output=jsonpath={.spec.clusterIP}');
       return `${pool}=http://${address}/`;
     }),
@@ -45,14 +45,14 @@ export async function startAsker(
     kind: 'Pod',
     metadata: { name },
     spec: {
-      // On no pool's VMs, as their loss must not be the asker's.
+      // Not on VMs of a pool, so that their loss does not affect the client.
       nodeSelector: { 'node-role.kubernetes.io/control-plane': '' },
       tolerations: [{ operator: 'Exists' }],
       terminationGracePeriodSeconds: 1,
       containers: [{ name, image, args: ['ask', ...flags, ...targets] }],
     },
   });
-  // A Service that was made just now is not known on every node at once.
+  // A new Service is not known on every node at once.
   let began = 0;
   async function answers(...flags: string[]): Promise<readonly Answer[]> {
     return parseAnswers(await world.kubectl('logs', name, ...flags)).filter(({ asked }) => asked >= began);
@@ -82,7 +82,7 @@ function parseAnswers(log: string): Answer[] {
     .split('\n')
     .flatMap((line): Answer[] => {
       const [asked, at, pool = '', what = '', ...rest] = line.split(' ');
-      // The log's end may be half a line.
+      // The end of the log may be an incomplete line.
       if (what === '') return [];
       return [
         {
@@ -97,8 +97,8 @@ function parseAnswers(log: string): Answer[] {
 }
 
 /**
- * The versions that a pool's clients got, in their order. Requests overlap: an answer of the version before counts as a
- * return to it only when it was asked for after the first answer of the newer one had come.
+ * The versions that a pool's clients got, in order. Requests overlap: an answer of the previous version counts as a
+ * return to it only if its request was sent after the first answer of the newer version.
  */
 export function runsOf(answers: readonly Answer[], pool: string): Run[] {
   const runs: Run[] = [];

@@ -1,4 +1,4 @@
-// `make demo CLUSTER=current` on a cluster with real nodes, beside the operator that it has.
+// `make demo CLUSTER=current` on a cluster with real nodes and an installed operator.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { dirname, join } from 'node:path';
@@ -33,18 +33,20 @@ async function namespaces(): Promise<string[]> {
   return names.split('\n').filter((name) => name.includes('apprelease-demo-'));
 }
 
-test('the demo plays all acts, and takes its namespace away', async ({ world }) => {
+test('the demo plays all acts, and removes its namespace', async ({ world }) => {
   const { status, output } = await play(`--image=${await world.image('1.0.0')}`);
   expect(output).toContain('All 4 Services were switched back');
-  // The cluster's own did the work.
+  // The cluster's own operator did the work.
   expect(output).not.toContain('Starting the operator here');
   expect(status).toBe(0);
   expect(await namespaces()).toEqual([]);
 });
 
-test('an image that the nodes cannot pull ends it with the way out', async ({ world }) => {
+test('an image that the nodes cannot pull ends the demo with the way out', async ({ world }) => {
   const { status, output } = await play(`--image=${world.images.registry.host}/shop/none:1.0.0`);
-  expect(output).toMatch(/cannot run \S+\/shop\/none:1\.0\.0.+Name one that they can pull: make demo CLUSTER=current/s);
+  expect(output).toMatch(
+    /cannot run \S+\/shop\/none:1\.0\.0.+Choose one that they can pull: make demo CLUSTER=current/s,
+  );
   expect(status).toBe(1);
   expect(await namespaces()).toEqual([]);
 });

@@ -1,4 +1,4 @@
-// Versions that do not work, digests, registries that are down or ask who pulls.
+// Failing versions, digests, registries that are down or need credentials.
 import { describe, expect } from 'vitest';
 import type { Behaviour } from './world.ts';
 import { e2e, startImages, test } from './world.ts';
@@ -16,7 +16,7 @@ describe('a version that does not work', () => {
     ['crashes', 'crash'],
     ['never gets ready', 'unready'],
   ];
-  test.for(broken)('because it %s is taken back, and no client notices', async ([, behaviour], { world }) => {
+  test.for(broken)('because it %s is rolled back, without a failed request', async ([, behaviour], { world }) => {
     await world.apply(await web(world, '1.0.0', ONE));
     await world.released('1.0.0');
     const asker = await startAsker(world, SERVICE);
@@ -31,7 +31,7 @@ describe('a version that does not work', () => {
     expect(runsOf(answers, 'prod-a').map(({ version }) => version)).toEqual(['1.0.0']);
   });
 
-  test('because its image does not exist is not even started', async ({ world }) => {
+  test('because its image does not exist is never started', async ({ world }) => {
     await world.apply(await web(world, '1.0.0', ONE));
     await world.released('1.0.0');
     await world.apply(webOf(`${e2e.registry}/shop/web:9.9.9`, '9.9.9', ONE));
@@ -42,14 +42,14 @@ describe('a version that does not work', () => {
 });
 
 describe('digests', () => {
-  test('are those that the kubelets report, in every pool, though the tag moved in between', async ({ world }) => {
-    // Moved once, a tag is of no use to a second try.
+  test('equal those of the kubelets in every pool, although the tag moved', async ({ world }) => {
+    // A moved tag cannot be used for a second attempt.
     const version = `4.0.0-${world.namespace}`;
     const { digest, manifests } = await world.images.push(version);
     await world.apply(await web(world, version, { stages: [{ name: 'canary', pools: [pool('canary-vms', 1)] }] }));
     await world.released(version);
     await world.images.move(version);
-    // Pools that are added after the tag has moved, on nodes that never had the image.
+    // Pools that are added after the tag moved, on nodes without the image.
     await world.apply(await web(world, version));
     await world.released(version);
     const pods = await world.pods();
@@ -85,8 +85,8 @@ describe('with the registry stopped', () => {
   });
 });
 
-describe('a registry that asks who pulls', () => {
-  test('is shown the pull secret of the template, by the operator and by the kubelets', async ({ world }) => {
+describe('a registry that needs credentials', () => {
+  test('gets the pull secret of the template from the operator and from the kubelets', async ({ world }) => {
     const version = `6.0.0-${world.namespace}`;
     const login = { user: 'puller', password: 'not-for-logs' };
     const locked = await startImages(e2e.lockedRegistry, { auth: { htpasswd: login } });

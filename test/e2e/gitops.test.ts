@@ -1,4 +1,4 @@
-// Releases by commits, which a real Argo CD syncs with self-heal and prune on.
+// Releases by commits; a real Argo CD syncs them with self-heal and prune on.
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect } from 'vitest';
 import { pool, type Spec } from '../integration/release-objects.ts';
@@ -8,11 +8,11 @@ import { kubectl, type World } from './world.ts';
 
 const ONE = { ...onePool(pool('prod-a', 1)), rollback: { warmFor: '5m', drain: '1s' } };
 
-/** A person lets every version into the second stage. */
+/** A person approves every version for the second stage. */
 const APPROVED: Partial<Spec> = {
   ...ONE,
   stages: [
-    // Long enough to be seen on the way.
+    // Long enough to be observed.
     { name: 'canary', soak: '5s', pools: [pool('canary-vms', 1)] },
     { name: 'production', approval: 'Manual', pools: [pool('prod-a', 1)] },
   ],
@@ -22,13 +22,13 @@ async function served(world: World): Promise<(string | undefined)[]> {
   return ((await world.status()).pools ?? []).map(({ version }) => version);
 }
 
-/** What its spec says, and how often that was changed. */
+/** Its spec, and the number of its changes. */
 async function deadlineOf(world: World): Promise<{ seconds: number | undefined; generation: number }> {
   const { metadata, spec } = await world.release();
   return { seconds: spec.progressDeadlineSeconds, generation: metadata.generation ?? 0 };
 }
 
-/** Two versions after each other, and the second is taken back. */
+/** Releases two versions, and rolls back the second. */
 async function takenBack(world: World, app: Application): Promise<void> {
   for (const version of ['1.0.0', '2.0.0']) {
     await app.release(`Release ${version}`, await web(world, version, ONE));
@@ -50,14 +50,14 @@ describe.concurrent('a release by commits', () => {
     await app.release('Release 2.0.0', await web(world, '2.0.0', APPROVED));
     await app.becomes('Suspended', /version 2\.0\.0 .* into stage production/);
     expect(await served(world)).toEqual(['2.0.0', '1.0.0']);
-    // An approval may be a commit as well.
+    // An approval can be a commit too.
     await app.commit('Approve 2.0.0', { 'approval.yaml': blockOf('yaml', 'kind: ReleasePromotion') });
     await app.becomes('Healthy', /version 2\.0\.0 is in every pool/);
     await app.commit('Forget the approval', { 'approval.yaml': undefined });
     await app.becomes('Healthy', /version 2\.0\.0 is in every pool/);
   });
 
-  test('that does not work is Degraded, and so is one that cannot be pulled', async ({ world, app }) => {
+  test('that fails is Degraded, and so is one that cannot be pulled', async ({ world, app }) => {
     await app.release('Release 1.0.0', await web(world, '1.0.0', ONE));
     await app.becomes('Healthy');
     const { image } = await world.images.push('3.0.0-crash', 'crash');
@@ -76,7 +76,7 @@ describe.concurrent('a check before the sync', () => {
     await app.release('Release 1.0.0', await web(world, '1.0.0', ONE));
     await app.becomes('Healthy', /1\.0\.0/);
     const { image } = await world.images.push('3.0.0-crash', 'crash');
-    // It would try again for minutes.
+    // Argo CD would retry for minutes.
     const once = JSON.stringify({ spec: { syncPolicy: { retry: { limit: 0 } } } });
     await kubectl('patch', 'application', app.name, '--namespace=argocd', '--type=merge', `--patch=${once}`);
     await app.commit('Release 2.0.0, when the check passes', {
@@ -115,7 +115,7 @@ describe.concurrent('a rollback', () => {
     await takenBack(world, app);
     for (const seconds of [61, 62, 63]) {
       const { generation } = await deadlineOf(world);
-      // What another changes in a field that Git owns.
+      // A foreign change of a field that Git owns.
       await app.patch({ spec: { progressDeadlineSeconds: seconds } });
       await world.until(`self-heal of ${seconds}`, async () => {
         return isDeepStrictEqual(await deadlineOf(world), { seconds: 60, generation: generation + 2 });
@@ -135,7 +135,7 @@ describe.concurrent('a rollback', () => {
     expect(await world.kubectl('get', 'releaserollback', 'back', hold)).toContain('2.0.1');
   });
 
-  test('by a revert commit is at once, without gates', async ({ world, app }) => {
+  test('by a revert commit takes effect at once, without gates', async ({ world, app }) => {
     await app.release('Release 1.0.0', await web(world, '1.0.0', APPROVED));
     await app.becomes('Suspended');
     await world.promote('first', { stage: 'production' });
@@ -147,7 +147,7 @@ describe.concurrent('a rollback', () => {
     const pods = new Set((await world.pods()).map(({ uid }) => uid));
     await app.revert();
     await app.becomes('Healthy', /1\.0\.0/);
-    // The standbys: nothing was started, and nobody was asked.
+    // Only standbys were used: no pod was started, and no approval was needed.
     expect((await world.pods()).filter(({ ready, image }) => ready && image.includes(':1.0.0@'))).toHaveLength(2);
     expect((await world.pods()).filter(({ uid }) => !pods.has(uid))).toEqual([]);
   });
@@ -179,7 +179,7 @@ describe.concurrent('the actions', () => {
     await app.becomes('Healthy', /2\.0\.0/);
   });
 
-  test('may be run by Argo CD’s own service account', async ({ argo: _argo }) => {
+  test('are allowed for Argo CD’s own service account', async ({ argo: _argo }) => {
     for (const kind of ['releaserollbacks.apprelease.dev', 'releasepromotions.apprelease.dev']) {
       const may = await kubectl('auth', 'can-i', 'create', kind, '--as=system:serviceaccount:argocd:argocd-server');
       expect(may.trim()).toBe('yes');

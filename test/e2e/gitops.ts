@@ -1,4 +1,4 @@
-// A test's Application of Argo CD, which syncs what the test commits; and words for what it shows.
+// An Argo CD Application for a test, which syncs the commits of the test, with helpers for its state.
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect } from 'vitest';
@@ -15,7 +15,7 @@ const REFRESH = 'argocd.argoproj.io/refresh';
 
 export type ArgoHealth = 'Healthy' | 'Progressing' | 'Suspended' | 'Degraded' | 'Missing';
 
-/** What an Application shows, as far as the tests read it. */
+/** The fields of an Application that the tests read. */
 export interface ApplicationStatus {
   readonly sync?: { status: 'Synced' | 'OutOfSync' | 'Unknown'; revision?: string; revisions?: string[] };
   readonly health?: { status: ArgoHealth };
@@ -50,18 +50,18 @@ export interface Application {
   readonly name: string;
   readonly repository: Repository;
   readonly status: () => Promise<ApplicationStatus>;
-  /** Commits the release, and tells Argo CD as a webhook does. */
+  /** Commits the release, and notifies Argo CD like a webhook. */
   readonly release: (message: string, spec: Spec) => Promise<void>;
   readonly commit: Repository['commit'];
   readonly revert: () => Promise<void>;
   readonly refresh: (type?: 'normal' | 'hard') => Promise<void>;
-  /** Until it is synced to the newest commit, has the health, and shows a message of the release where one is given. */
+  /** Waits until it is synced to the newest commit, and has the health and, if given, the message. */
   readonly becomes: (health: ArgoHealth, message?: RegExp) => Promise<void>;
-  /** Changes the release in the cluster, as somebody who knows nothing of Git. */
+  /** Changes the release directly in the cluster. */
   readonly patch: (change: object) => Promise<void>;
-  /** How often it was not as in Git, for more than what was changed here and there. */
+  /** How often the live state differed from Git without a change by the test. */
   readonly fights: () => Promise<number>;
-  /** Runs the page's commands for an action, by Argo CD's API server. */
+  /** Runs the commands of docs/gitops.md for an action, with Argo CD's API server. */
   readonly run: (action: string) => Promise<void>;
 }
 
@@ -72,7 +72,7 @@ interface Fixtures {
 
 export const test = base.extend<Fixtures>({
   argo: [
-    // eslint-disable-next-line no-empty-pattern -- the form that vitest asks for
+    // eslint-disable-next-line no-empty-pattern -- vitest requires this form
     async ({}, use) => {
       const { kubectl: file, cluster } = e2e;
       const argo = await startArgoCD({ kubectl: file, kubeconfigPath: cluster.kubeconfigPath });
@@ -97,7 +97,7 @@ export const test = base.extend<Fixtures>({
 const root = join(import.meta.dirname, '../..');
 const guide = await readFile(join(root, 'docs/gitops.md'), 'utf8');
 
-/** The one block of docs/gitops.md in a language that holds the text. */
+/** The only block of docs/gitops.md in the language that contains the text. */
 export function blockOf(language: string, text: string): string {
   const blocks = [...guide.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(
     ([, block = '']) => block,
@@ -107,7 +107,7 @@ export function blockOf(language: string, text: string): string {
   return found[0] ?? '';
 }
 
-/** Runs the commands of a block, on the Application and the namespace in place of the page's. */
+/** Runs the commands of a block, with the test's Application and namespace. */
 async function runBlock({ env }: ArgoCD, text: string, name = 'shop'): Promise<void> {
   const script = blockOf('sh', text).replaceAll(/\bshop\b/g, name);
   await execute('bash', ['-euo', 'pipefail', '-c', script], { env, cwd: root });
@@ -153,7 +153,7 @@ export async function createRepository({ repositories }: ArgoCD, name: string): 
   };
 }
 
-/** An AppRelease as it stands in Git. */
+/** An AppRelease in Git. */
 export function manifestOf(spec: Spec, metadata: object = {}): string {
   return stringify({ apiVersion: API_VERSION, kind: 'AppRelease', metadata: { name: 'web', ...metadata }, spec });
 }
@@ -176,7 +176,7 @@ export async function createApplication(
   }
   async function refresh(type = 'normal'): Promise<void> {
     await kubectl('annotate', 'application', name, '--namespace=argocd', '--overwrite', `${REFRESH}=${type}`);
-    // Argo CD takes the annotation away when it has done so.
+    // Argo CD removes the annotation afterwards.
     await world.until('the refresh', async () => (await get()).metadata.annotations?.[REFRESH] === undefined);
   }
   async function commit(...args: Parameters<Repository['commit']>): Promise<string> {
@@ -235,7 +235,7 @@ export async function createApplication(
     fights: async () => {
       const events = ['get', 'events', '--namespace=argocd', `--field-selector=involvedObject.name=${name}`];
       const { items } = JSON.parse(await kubectl(...events, '--output=json')) as EventList;
-      // The names end with the time. What Argo CD could not write down it finds again.
+      // The names end with the time. Argo CD detects again what it could not record.
       const changed = items
         .filter(({ message }) => message.startsWith('Updated sync status'))
         .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
@@ -250,7 +250,7 @@ interface EventList {
   items: { metadata: { name: string }; message: string }[];
 }
 
-/** With all that it has synced. */
+/** Removes the Application with all synced objects. */
 export async function removeApplication(name: string): Promise<void> {
   await kubectl('delete', 'application', name, '--namespace=argocd', '--timeout=180s', '--ignore-not-found');
   await expect(kubectl('get', 'application', name, '--namespace=argocd')).rejects.toThrow('not found');

@@ -1,4 +1,4 @@
-// Images before traffic, by real kubelets.
+// Prepull with real kubelets.
 import { expect } from 'vitest';
 import { trustRegistry } from '../kind/cluster.ts';
 import type { Spec } from '../integration/release-objects.ts';
@@ -10,7 +10,7 @@ import { objectName } from '../../src/release/record/names.ts';
 
 const PULLS = '--selector=apprelease.dev/pull';
 
-/** Images that no VM has: each run of a test has tags of its own. */
+/** Images that no VM has, because each run uses its own tags. */
 function fresh(world: World): [string, string] {
   return [`1.0.0-${world.namespace}`, `2.0.0-${world.namespace}`];
 }
@@ -30,7 +30,7 @@ test.concurrent(
     const [version] = fresh(world);
     const [first = '', second = ''] = await namesOf('prod-a');
     const cluster = { ...e2e.cluster, engine: world.engine };
-    // It asks the registry by https then, which that does not speak.
+    // The kubelet then uses https, which the registry does not support.
     await world.engine.run(['exec', second, 'rm', `/etc/containerd/certs.d/${e2e.registry}/hosts.toml`]);
     onTestFinished(() => trustRegistry(cluster, e2e.registry));
     const spec = await onVmPools(world, version, pulledFirst('prod-a'));
@@ -47,7 +47,7 @@ test.concurrent(
     await trustRegistry(cluster, e2e.registry);
     await world.released(version);
     expect(await hasImage(world, second, version)).toBe(true);
-    // Its pods found it there.
+    // Its pods found the image on the VM.
     expect(await imagePulls(world, 'prod-a')).toBe(false);
     await world.until('the end of what pulled', async () => {
       return (await world.kubectl('get', 'pods', PULLS, '--output=name')) === '';

@@ -1,4 +1,4 @@
-// Docs/moving.md under load: what clients of a Service see while it moves to an AppRelease, and away again.
+// Docs/moving.md under load: requests to a Service that moves to an AppRelease, and away again.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
 import { pool } from '../integration/release-objects.ts';
@@ -7,10 +7,10 @@ import { onePool, web } from './releases.ts';
 import { test, type World } from './world.ts';
 
 const SERVICE = 'web';
-/** As the page has it: clients with open connections leave them meanwhile. */
+/** The time in docs/moving.md for clients to leave open connections. */
 const DRAIN_MS = 30_000;
 
-/** A Deployment of a team's own, where the pool's pods run too. */
+/** A team's own Deployment, on the VMs of the pool. */
 async function createDeployment(world: World, name: string, app: string): Promise<void> {
   const { nodeSelector, tolerations } = pool('prod-a', 2);
   const { template } = await web(world, '1.0.0');

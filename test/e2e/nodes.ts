@@ -1,8 +1,8 @@
-// What is done to the machines: the nodes of kind are containers of the engine.
+// Actions on machines: the nodes of kind are containers of the engine.
 import { controlPlane } from '../kind/cluster.ts';
 import { e2e, kubectl, type World } from './world.ts';
 
-/** Removes the image of a version from nodes, as the kubelet's garbage collection does. */
+/** Removes the image of a version from nodes, like the kubelet's garbage collection. */
 export async function forget(world: World, version: string, nodes = e2e.cluster.nodes): Promise<void> {
   const { digest, manifests } = await world.images.push(version);
   const digests = [digest, ...Object.values(manifests)];
@@ -16,7 +16,7 @@ export async function forget(world: World, version: string, nodes = e2e.cluster.
   }
 }
 
-/** Whether any of a pool's newest pods had to pull its image; by the kubelet's events. The others may find it there. */
+/** Whether any of a pool's newest pods pulled its image, by the kubelet's events. */
 export async function imagePulls(world: World, pool: string): Promise<boolean> {
   const pods = (await world.pods(pool)).toSorted((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
   const newest = pods.filter(({ image }) => image === pods.at(-1)?.image);
@@ -34,7 +34,7 @@ async function pulled(world: World, pod: string): Promise<boolean> {
   return messages.includes('Successfully pulled');
 }
 
-/** The node's machine stops for a while, as when its host is overloaded or it is being moved. */
+/** Stops the node's machine for a while, as on an overloaded host or during a migration. */
 export async function freeze(world: World, node: string): Promise<void> {
   await world.engine.run(['pause', node]);
   await kubectl('wait', `node/${node}`, '--for=condition=Ready=Unknown', '--timeout=120s');
@@ -45,18 +45,18 @@ export async function thaw(world: World, node: string): Promise<void> {
   await kubectl('wait', `node/${node}`, '--for=condition=Ready', '--timeout=120s');
 }
 
-/** Ends the processes of a pod that runs beside the control plane, without a word. */
+/** Kills the processes of a pod on the control plane node. */
 export async function killPod(world: World, pod: string): Promise<void> {
   const ctr = ['exec', controlPlane, 'ctr', '--namespace=k8s.io'];
   const filters = [`labels."io.kubernetes.pod.name"==${pod}`, 'labels."io.cri-containerd.kind"==container'];
   const found = await world.engine.run([...ctr, 'containers', 'list', '--quiet', filters.join(',')]);
   for (const id of found.trim().split('\n')) {
-    // Those that ended before have no task.
+    // Ended containers have no task.
     await world.engine.run([...ctr, 'tasks', 'kill', '--signal=SIGKILL', id]).catch(() => '');
   }
 }
 
-/** Ends the API server; the control plane's kubelet starts it again. */
+/** Kills the API server; the kubelet of the control plane restarts it. */
 export async function restartApiServer(world: World): Promise<void> {
   await world.engine.run(['exec', controlPlane, 'pkill', '-KILL', 'kube-apiserver']);
   await world.until('the API server', async () => (await kubectl('get', '--raw=/readyz')) === 'ok');

@@ -1,4 +1,4 @@
-// The operator as users run it: its image, on the cluster, under its own rights.
+// The operator as installed by users: its image on the cluster, with its own rights.
 import { join } from 'node:path';
 import { installCrds } from '../cluster/kubectl.ts';
 import { execute } from '../kind/engine.ts';
@@ -15,11 +15,11 @@ const image = `docker.io/apprelease/operator:${manifest.version}`;
 export interface InstallOptions {
   readonly cluster: Omit<KindCluster, 'engine'>;
   readonly kubectl: string;
-  /** Registries that may be asked over plain http. */
+  /** Registries that may be reached over plain HTTP. */
   readonly registries: readonly string[];
 }
 
-/** Builds the image and puts it where the operator runs: beside the control plane, as every worker is a pool's. */
+/** Builds the image and loads it on the control plane node, where the operator runs, because every worker belongs to a pool. */
 export async function loadOperator(cluster: KindCluster): Promise<void> {
   await buildOperatorImage(cluster.engine, image);
   await loadImage(cluster, image, [controlPlane]);

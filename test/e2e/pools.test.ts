@@ -1,11 +1,11 @@
-// Pools of a release come and go.
+// Pools are added to a release and removed.
 import { expect } from 'vitest';
 import { pool } from '../integration/release-objects.ts';
 import { errorsOf, startAsker } from './asker.ts';
 import { SERVICE_NAMES, web } from './releases.ts';
 import { test } from './world.ts';
 
-test('a pool is added and another removed: clients of the rest notice nothing', async ({ world }) => {
+test('a pool is added and another removed: no request to the other pools fails', async ({ world }) => {
   const stages = (...names: string[]) => [{ name: 'all', pools: names.map((name) => pool(name, 1)) }];
   await world.apply(await web(world, '1.0.0', { stages: stages('prod-a', 'prod-b') }));
   await world.released('1.0.0');

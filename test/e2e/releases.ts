@@ -46,7 +46,7 @@ export async function web(world: World, version: string, changes: Partial<Spec> 
   return webOf(await world.image(version), version, changes);
 }
 
-/** The same of pods that may be evicted: they serve until nobody is sent to them any more. */
+/** The same with pods that may be evicted: they serve until they get no traffic any more. */
 export async function evictable(world: World, version: string, changes: Partial<Spec> = {}): Promise<Spec> {
   const spec = await web(world, version, changes);
   spec.template.spec['terminationGracePeriodSeconds'] = 10;
@@ -55,12 +55,12 @@ export async function evictable(world: World, version: string, changes: Partial<
   return spec;
 }
 
-/** What makes it a release with one stage of one pool. */
+/** Changes for a release with one stage and one pool. */
 export function onePool(own: PoolSpec = pool('prod-a', 2)): Pick<Spec, 'stages'> {
   return { stages: [{ name: 'production', pools: [own] }] };
 }
 
-/** Names of the Deployments, by a space apart. */
+/** Names of the Deployments, separated by spaces. */
 export function deploymentsOf(world: World): Promise<string> {
   return world.kubectl('get', 'deployments', '--output=jsonpath={.items[*].metadata.name}');
 }

@@ -1,4 +1,4 @@
-// A kind cluster with the operator in it, for all end-to-end tests: `inject('e2e')` says where things are.
+// A kind cluster with the operator, for all end-to-end tests: `inject('e2e')` has its addresses.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { glob, mkdir, rm } from 'node:fs/promises';
@@ -22,14 +22,14 @@ import { argocd, ensureApp, helm } from '../kind/tools.ts';
 export interface E2E {
   readonly cluster: Omit<KindCluster, 'engine'>;
   readonly kubectl: string;
-  /** The app's executable: what the images run. */
+  /** The app's executable in the images. */
   readonly app: string;
   /**
    * Where tests start their registry, ADDRESS:PORT, each of those that run side by side its own; the nodes pull from it, and
    * the operator asks it.
    */
   readonly registries: readonly string[];
-  /** The same for a registry that asks who pulls. */
+  /** The same for a registry that needs credentials. */
   readonly lockedRegistry: string;
 }
 
@@ -46,7 +46,7 @@ export function setup(project: TestProject): Promise<() => Promise<void>> {
   return provideCluster(project, { strict: true });
 }
 
-/** KEEP=1 leaves the cluster, and takes one that was left; otherwise it goes when the tests end, even when they are killed. */
+/** KEEP=1 keeps and reuses the cluster; otherwise it is removed when the tests end, even if they are killed. */
 export async function provideCluster(project: TestProject, options?: ClusterOptions): Promise<() => Promise<void>> {
   const shared = process.env[SHARED];
   if (shared !== undefined) {
@@ -65,7 +65,7 @@ export async function provideCluster(project: TestProject, options?: ClusterOpti
   try {
     const kubectl = join(await ensureTool(controlPlane), 'kubectl');
     const app = await ensureApp();
-    // Not while others are timed.
+    // Not during measurements.
     for (const tool of [helm, argocd, registry]) await ensureTool(tool);
     const cluster = (keep ? await findCluster() : undefined) ?? (await createCluster(options));
     // Of all projects: which of them comes first follows from the sizes of its files.
@@ -88,7 +88,7 @@ export async function provideCluster(project: TestProject, options?: ClusterOpti
   return end;
 }
 
-/** Removes the cluster when this process ends without calling what is returned. */
+/** Removes the cluster when this process ends without calling the returned function. */
 async function removeClusterWithUs(): Promise<() => void> {
   const script = 'read -r line; test "$line" = done || exec "$0" "$1" down';
   const down = spawn('/bin/sh', ['-c', script, process.execPath, join(import.meta.dirname, '../kind/cluster.ts')], {

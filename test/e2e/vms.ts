@@ -1,4 +1,4 @@
-// The VMPools of the kind cluster's workers, and what is done to their VMs.
+// The VMPools of the kind cluster's workers, and actions on their VMs.
 import type { TestContext } from 'vitest';
 import { API_VERSION } from '../../src/api/meta.ts';
 import type { VmPoolSpec } from '../../src/api/vm-pool.ts';
@@ -19,7 +19,7 @@ export type Vm = Live<WireVm>;
 
 const NODES: Resource<WireVm> = { apiVersion: 'v1', kind: 'Node', plural: 'nodes', namespaced: false };
 
-/** What brings pods to the VMs of a pool. */
+/** Node selector and tolerations for the VMs of a pool. */
 export function placeOf(pool: string) {
   return {
     nodeSelector: { [POOL_LABEL]: pool },
@@ -27,7 +27,7 @@ export function placeOf(pool: string) {
   };
 }
 
-/** VMPools of the pools that are named, with what is added to some; they go with the test. */
+/** VMPools for the named pools, with additions for some; removed with the test. */
 export async function makeVmPools(
   onTestFinished: TestContext['onTestFinished'],
   pools: Readonly<Record<string, VmPoolSpec>> = EVERY_POOL,
@@ -61,7 +61,7 @@ export async function namesOf(pool: string): Promise<string[]> {
   return (await vmsOf(pool)).map(({ metadata }) => metadata.name);
 }
 
-/** What `kubectl describe node` says that the pods on a VM ask for. */
+/** The requests on a VM in `kubectl describe node`. */
 export async function describedRequests(node: string): Promise<Resources> {
   const text = await kubectl('describe', 'node', node);
   const allocated = text.slice(text.indexOf('Allocated resources:'));
@@ -72,7 +72,7 @@ export async function describedRequests(node: string): Promise<Resources> {
   return parseResources(amounts);
 }
 
-/** On pools that are VMPools and nothing else, of pods that may be evicted. */
+/** A release on pools that only VMPools describe, with pods that may be evicted. */
 export async function onVmPools(world: World, version: string, stages: Spec['stages']): Promise<Spec> {
   const spec = await evictable(world, version, { stages });
   const [container] = spec.template.spec.containers;
@@ -84,7 +84,7 @@ export function drain(node: string): Promise<string> {
   return kubectl('drain', node, '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=120s', '--force');
 }
 
-/** As a cloud replaces a VM: it is emptied, its Node removed, and one of its name joins, without the images of the app. */
+/** Replaces a VM like a cloud: drains it, removes its Node, and joins a VM of the same name without the app's images. */
 export async function replaceVm(world: World, node: string, versions: readonly string[]): Promise<void> {
   await drain(node);
   await world.engine.run(['exec', node, 'systemctl', 'stop', 'kubelet']);
@@ -98,7 +98,7 @@ export async function replaceVm(world: World, node: string, versions: readonly s
   await kubectl('wait', `node/${node}`, '--for=condition=Ready', '--timeout=120s');
 }
 
-/** Whether a VM has the image of a version; by its container runtime. */
+/** Whether a VM has the image of a version, by its container runtime. */
 export async function hasImage(world: World, node: string, version: string): Promise<boolean> {
   const { digest } = await world.images.push(version);
   const images = await world.engine.run(['exec', node, 'ctr', '--namespace=k8s.io', 'images', 'list']);

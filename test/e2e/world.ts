@@ -1,5 +1,5 @@
-// One test's namespace on the kind cluster, and words for what users do in it and see there. Users' commands are by kubectl;
-// what is looked at again and again is not, as its start takes more of the machine than all that is looked at.
+// The namespace of one test on the kind cluster, with user actions and checks. User commands run kubectl;
+// repeated checks do not, because each start of kubectl costs more than the checks.
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,11 +21,11 @@ import { NAMESPACE, OPERATOR } from './operator.ts';
 
 const given = inject('e2e');
 const worker = Number(process.env['VITEST_POOL_ID']);
-/** With the registry of those tests that run in this process. */
+/** The registry of the tests in this process. */
 export const e2e = { ...given, registry: registryOf(worker) };
 const kubeConfig = new KubeConfig();
 kubeConfig.loadFromFile(e2e.cluster.kubeconfigPath);
-/** As an administrator. */
+/** An administrator's client. */
 export const api = createClient(kubeConfig);
 
 function registryOf(id: number): string {
@@ -34,18 +34,18 @@ function registryOf(id: number): string {
   return host;
 }
 
-/** What the app does: serve, end at once, or never say that it is ready. */
+/** The behaviour of the app: serve, exit at once, or never become ready. */
 export type Behaviour = 'serve' | 'crash' | 'unready';
 
 export interface Images {
   readonly registry: Registry;
   /** Pushes a version of the app once; returns its image by tag. */
   readonly push: (version: string, behaviour?: Behaviour) => Promise<PushedImage>;
-  /** Puts something else under the same tag. */
+  /** Pushes another image under the same tag. */
   readonly move: (version: string) => Promise<PushedImage>;
 }
 
-/** A manifest; the namespace is the test's. */
+/** Applies a manifest in the test's namespace. */
 export interface Manifest {
   readonly apiVersion: string;
   readonly kind: string;
@@ -75,16 +75,16 @@ export interface World {
   readonly kubectl: (...args: string[]) => Promise<string>;
   readonly create: (manifest: Manifest) => Promise<void>;
   readonly apply: (spec: Spec) => Promise<void>;
-  /** Returns when the API server was asked (ms since the epoch). */
+  /** Returns the time of the request to the API server (ms since the epoch). */
   readonly rollback: (name: string, spec?: object) => Promise<number>;
   readonly promote: (name: string, spec: object) => Promise<void>;
   readonly release: () => Promise<Live<KubeObject & Pick<AppRelease, 'spec' | 'status'>>>;
   readonly status: () => Promise<AppReleaseStatus>;
-  /** Until the condition of the release's newest generation has the status and, where given, the reason. */
+  /** Waits until the condition of the newest generation has the status and, if given, the reason. */
   readonly conditionIs: (type: string, status: Condition['status'], reason?: string) => Promise<Condition>;
-  /** Until the version is in every pool. */
+  /** Waits until the version serves in every pool. */
   readonly released: (version: string) => Promise<void>;
-  /** Until the pool's Service selects the version. */
+  /** Waits until the pool's Service selects the version. */
   readonly serves: (pool: string, version: string) => Promise<void>;
   readonly pods: (pool?: string) => Promise<PodView[]>;
   readonly until: (what: string, condition: () => Promise<boolean>, timeoutSeconds?: number) => Promise<void>;
@@ -97,7 +97,7 @@ interface Fixtures {
 
 export const test = base.extend<Fixtures>({
   images: [
-    // eslint-disable-next-line no-empty-pattern -- the form that vitest asks for
+    // eslint-disable-next-line no-empty-pattern -- vitest requires this form
     async ({}, use) => {
       const images = await startImages(e2e.registry);
       await use(images);
@@ -112,7 +112,7 @@ export const test = base.extend<Fixtures>({
   },
 });
 
-/** The registry that the nodes trust; the same images whichever test file starts it. */
+/** The registry that the nodes trust, with the same images for every test file. */
 export async function startImages(host: string, options: Parameters<typeof startRegistry>[0] = {}): Promise<Images> {
   const [address = '', port] = host.split(':');
   const dir = join(kindDir, `registry-${port ?? ''}`);
@@ -208,7 +208,7 @@ async function makeWorld(images: Images): Promise<World> {
     },
     rollback: async (name, spec = {}) => {
       const asked = Date.now();
-      // Not by kubectl, whose own start would count.
+      // Without kubectl, whose start would count.
       await api.create(ROLLBACKS, {
         apiVersion: API_VERSION,
         kind: 'ReleaseRollback',

@@ -123,7 +123,7 @@ test('a user with read-only rights', async () => {
     const ca = Buffer.from(await cluster.kubectl(view), 'base64').toString();
     await writeKubeconfig(kubeconfig, { url: cluster.url, ca, token });
     const { status, output } = await play({ kubeconfig });
-    expect(output).toMatch(/may not do all that the demo does:\n {2}create namespaces\n {2}delete namespaces\n/);
+    expect(output).toMatch(/lacks rights for the demo:\n {2}create namespaces\n {2}delete namespaces\n/);
     expect(output).not.toContain('list nodes');
     expect(status).toBe(1);
     // Objects of other tests may have disappeared meanwhile.

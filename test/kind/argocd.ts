@@ -1,4 +1,4 @@
-// Argo CD beside a kind cluster: its parts as processes on this machine's loopback, its objects in the cluster.
+// Argo CD for a kind cluster: its components as local processes, its objects in the cluster.
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -14,9 +14,9 @@ const HOST = '127.0.0.1';
 export interface ArgoCD {
   /** Of the cluster, as Applications name it. */
   readonly server: string;
-  /** Where Argo CD and the test find the repositories that are made in the folder. */
+  /** The URL of the repositories in the folder, for Argo CD and the test. */
   readonly repositories: { readonly folder: string; readonly url: string };
-  /** Environment in which `argocd` and `kubectl` are at hand, and know where to. */
+  /** Environment with configured `argocd` and `kubectl`. */
   readonly env: Readonly<Record<string, string>>;
   readonly stop: () => Promise<void>;
 }
@@ -96,7 +96,7 @@ async function startProcesses(dir: string, options: ArgoCDOptions, running: Runn
       '--persist-resource-health',
       `--metrics-port=${await freePort()}`,
     ],
-    // Every self-heal at once, however many there were.
+    // Every self-heal without delay, however many there were.
     ...['--self-heal-backoff-timeout-seconds=0', '--self-heal-backoff-cap-seconds=0'],
   );
   await run(
@@ -116,7 +116,7 @@ async function startProcesses(dir: string, options: ArgoCDOptions, running: Runn
   return { repositories: { folder: repositories, url: `git://${HOST}:${ports.git}` }, env: user };
 }
 
-/** Everything that is written goes into the folder. */
+/** Writes everything into the folder. */
 async function environment(dir: string): Promise<Record<string, string>> {
   const folders = { GNUPGHOME: 'gnupg', TLS_DATA_PATH: 'tls', SSH_DATA_PATH: 'ssh', PLUGINSOCKFILEPATH: 'plugins' };
   const env: Record<string, string> = {

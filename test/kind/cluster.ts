@@ -18,11 +18,11 @@ export const POD_SUBNET = '10.244.0.0/16';
 export const controlPlane = `${NAME}-control-plane`;
 export const kubeconfigPath = join(kindDir, 'kubeconfig');
 
-/** What each pool's nodes carry: the label that selects them and the taint that keeps others off. */
+/** The label and the taint of each pool's nodes. */
 export const POOL_LABEL = 'apprelease.dev/pool';
 export const TENANT_LABEL = 'apprelease.dev/tenant';
 
-/** The pools, and how many VMs each has. */
+/** The pools, with their number of VMs. */
 export const POOLS = [
   { name: 'canary-vms', tenant: 'shop', count: 1 },
   { name: 'prod-a', tenant: 'shop', count: 2 },
@@ -43,7 +43,7 @@ export interface ClusterOptions {
   readonly strict?: boolean;
 }
 
-/** Makes the cluster anew; its nodes are Ready. */
+/** Creates the cluster again; its nodes are Ready. */
 export async function createCluster(options: ClusterOptions = {}): Promise<KindCluster> {
   const engine = await prepareEngine();
   const kind = await ensureKind();
@@ -70,7 +70,7 @@ export async function createCluster(options: ClusterOptions = {}): Promise<KindC
   }
 }
 
-/** The cluster that an earlier run left, where it did and every node still runs. */
+/** The cluster of an earlier run, if it exists and every node runs. */
 export async function findCluster(): Promise<KindCluster | undefined> {
   if (!existsSync(kubeconfigPath)) return undefined;
   const engine = await prepareEngine();
@@ -79,7 +79,7 @@ export async function findCluster(): Promise<KindCluster | undefined> {
   return running.length === expected ? describe(engine, await ensureKind()) : undefined;
 }
 
-/** Removes the cluster, its network and what was made for it on this machine. */
+/** Removes the cluster, its network and its local files. */
 export async function removeCluster(): Promise<void> {
   const engine = await prepareEngine();
   const kind = await ensureKind();
@@ -94,7 +94,7 @@ export async function removeCluster(): Promise<void> {
 
 const modulesMarker = join(kindDir, 'made-lib-modules');
 
-/** kind mounts the machine's kernel modules into its nodes; a machine without any has no such folder. */
+/** kind mounts the machine's kernel modules into its nodes; create the folder on a machine without modules. */
 async function provideModules(): Promise<void> {
   if (existsSync('/lib/modules')) return;
   await writeFile(modulesMarker, '');
@@ -105,16 +105,16 @@ const auditPolicyFile = join(kindDir, 'audit-policy.json');
 const NODE_AUDIT_POLICY = '/kind/audit-policy.json';
 const NODE_AUDIT_DIR = '/var/log/kubernetes';
 
-/** The kubelets give more signs of life where fewer may be missed. */
+/** Kubelets send heartbeats more often if fewer may be missed. */
 const STRICT = {
   kubelet: { nodeLeaseDurationSeconds: 16, nodeStatusUpdateFrequency: '4s', nodeStatusReportFrequency: '5m' },
   controllerManager: { 'node-monitor-grace-period': '20s' },
 };
 
-/** There is one of each: while the API server is away, they need not end, and then wait for their own Leases. */
+/** No leader election, because there is one replica of each: otherwise they would end with the API server and wait for their own Leases. */
 const ONE_LEADER = { 'leader-elect': 'false' };
 
-/** The operator's requests are logged, whichever test runs. A map of arguments fits every version of kubeadm's API. */
+/** Logs the operator's requests in every test. A map of arguments is valid in every version of kubeadm's API. */
 function controlPlaneNode({ strict = false }: ClusterOptions): object {
   const controlPlaneOptions = {
     kind: 'ClusterConfiguration',
@@ -144,7 +144,7 @@ function controlPlaneNode({ strict = false }: ClusterOptions): object {
   };
 }
 
-/** The API server's log of what the operator asked it. */
+/** The API server's audit log of the operator's requests. */
 export function readAuditLog({ engine }: Pick<KindCluster, 'engine'>): Promise<string> {
   return engine.run(['exec', controlPlane, 'cat', `${NODE_AUDIT_DIR}/audit.log`]);
 }
@@ -184,7 +184,7 @@ function configuration({ pulls }: Engine, options: ClusterOptions): object {
 
 async function describe(engine: Engine, kind: string): Promise<KindCluster> {
   const nodes = (await execute(kind, ['get', 'nodes', `--name=${NAME}`], { env: engine.env })).trim().split('\n');
-  // Docker and Podman say it differently.
+  // Docker and Podman have different outputs.
   const network = await engine.run(['network', 'inspect', NETWORK]);
   const gateway = /"gateway":\s*"([\d.]+)"/i.exec(network)?.[1];
   if (gateway === undefined) throw new Error(`the network ${NETWORK} has no IPv4 gateway`);
@@ -193,12 +193,12 @@ async function describe(engine: Engine, kind: string): Promise<KindCluster> {
 
 export interface NodeAddress {
   readonly name: string;
-  /** Of its pods. */
+  /** The network of its pods. */
   readonly podCIDR: string;
   readonly address: string;
 }
 
-/** A flat pod network by CNI's own plugins and routes: kind's network plugin is an image that cannot be pulled. */
+/** A flat pod network with CNI's own plugins and routes, because the image of kind's network plugin cannot be pulled. */
 async function connectNodes(cluster: KindCluster): Promise<void> {
   const { engine } = cluster;
   const addresses = await nodeAddresses(cluster);
@@ -207,7 +207,7 @@ async function connectNodes(cluster: KindCluster): Promise<void> {
       const script = [
         'mkdir -p /etc/cni/net.d',
         'cat >/etc/cni/net.d/10-pods.conflist',
-        // What leaves the cluster, for the registry say, comes from the node, as nothing else has a way back to it.
+        // Traffic that leaves the cluster, for example to the registry, gets the node's address, because only the node has a route back.
         "nft 'add table ip pods; add chain ip pods leave { type nat hook postrouting priority srcnat; }'",
         `nft add rule ip pods leave ip saddr ${podCIDR} ip daddr != ${POD_SUBNET} masquerade`,
       ].join(' && ');
@@ -219,7 +219,7 @@ async function connectNodes(cluster: KindCluster): Promise<void> {
   await addRoutes(cluster, addresses);
 }
 
-/** Tells the cluster's own nodes where the pods of these are. */
+/** Adds routes to the pods of these nodes on the cluster's own nodes. */
 export async function addRoutes({ engine, nodes }: KindCluster, to: readonly NodeAddress[]): Promise<void> {
   await Promise.all(
     nodes.map(async (node) => {
@@ -282,7 +282,7 @@ export function podNetwork(podCIDR: string): object {
   };
 }
 
-/** Lets the nodes pull from a registry that speaks plain http. */
+/** Lets the nodes pull from a registry with plain HTTP. */
 export async function trustRegistry({ engine, nodes }: KindCluster, host: string): Promise<void> {
   const folder = `/etc/containerd/certs.d/${host}`;
   await Promise.all(
@@ -294,12 +294,12 @@ export async function trustRegistry({ engine, nodes }: KindCluster, host: string
   );
 }
 
-/** containerd's configuration of a registry that speaks plain http. */
+/** containerd's configuration for a registry with plain HTTP. */
 export function hostsFile(host: string): string {
   return `server = "http://${host}"\n[host."http://${host}"]\n  capabilities = ["pull", "resolve"]\n`;
 }
 
-/** Puts an image of the engine on nodes. */
+/** Loads an image of the engine on nodes. */
 export async function loadImage({ engine }: KindCluster, image: string, nodes: readonly string[]): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), 'kind-image-'));
   try {

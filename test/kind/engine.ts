@@ -1,5 +1,5 @@
-// The container engine that kind and the tests use, kept apart from the machine's own: its images, containers and networks
-// are in .cache/kind, and go with it.
+// The container engine for kind and the tests, separate from the machine's own: its images, containers and networks
+// are in .cache/kind, and are removed with it.
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 export const kindDir = join(import.meta.dirname, '../../.cache/kind');
 
-/** Of the nodes, on either engine. */
+/** The network of the nodes, on either engine. */
 export const NETWORK = 'apprelease-e2e';
 
 /** Capability 24 (linux/capability.h): without it limits cannot be raised, and runtime.sh must not ask for it. */
@@ -21,18 +21,18 @@ export interface RunOptions {
 
 export interface Engine {
   readonly name: 'docker' | 'podman';
-  /** Whether images are pulled: kind's own nodes, and the base that the Dockerfile names. Otherwise all are built here. */
+  /** Whether images are pulled: kind's own nodes, and the base image of the Dockerfile. Otherwise all are built here. */
   readonly pulls: boolean;
-  /** Environment of everything that uses the engine. */
+  /** Environment for all commands that use the engine. */
   readonly env: Readonly<Record<string, string>>;
   /** Runs the engine's command and returns its standard output. */
   readonly run: (args: readonly string[], options?: RunOptions) => Promise<string>;
 }
 
 /**
- * Docker where it answers, since it is there to pull images; else Podman with files of its own, where all is built.
+ * Docker if it answers, because it can pull images; else Podman with its own files, and built images.
  * NODES=pull and NODES=build choose.
- * @throws Error that says what is missing
+ * @throws Error that names what is missing
  */
 export async function prepareEngine(): Promise<Engine> {
   const wanted = process.env['NODES'];

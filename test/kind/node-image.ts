@@ -1,4 +1,4 @@
-// The image of kind's nodes, built on this machine: nothing is pulled.
+// Builds the image of kind's nodes on this machine, without pulling.
 import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,12 +13,12 @@ import { ensureNodeBinaries, kind, kubelet } from './tools.ts';
 const here = import.meta.dirname;
 /** Debian 13's systemd refuses the control groups (version 1) that some machines still have. */
 const SUITE = 'bookworm';
-/** Those of kind's own images/base/Dockerfile, and runc. */
+/** The packages of kind's own images/base/Dockerfile, and runc. */
 const PACKAGES =
   'systemd systemd-sysv dbus conntrack iptables nftables iproute2 ethtool mount kmod libseccomp2 bash ca-certificates ' +
   'curl jq procps runc pigz socat findutils hostname';
 
-/** Builds the image unless it is there; returns its name. */
+/** Builds the image unless it exists; returns its name. */
 export async function ensureNodeImage(engine: Engine): Promise<string> {
   const binaries = await ensureNodeBinaries();
   const name = `localhost/kind-node:${await keyOf(binaries)}`;
@@ -39,7 +39,7 @@ export async function ensureNodeImage(engine: Engine): Promise<string> {
   }
 }
 
-/** Debian with what a node needs, but for the executables that are built; returns the image's name. */
+/** Debian with everything that a node needs, without the built executables; returns the name of the image. */
 export function ensureNodeBase(engine: Engine): Promise<string> {
   return ensureBase(engine, `kind-base-${SUITE}`, ['--variant=minbase'], PACKAGES);
 }
@@ -64,7 +64,7 @@ async function hasImage(engine: Engine, name: string): Promise<boolean> {
 }
 
 /**
- * An image out of Debian's packages, by the machine's own package sources (https://manpages.debian.org/mmdebstrap); returns
+ * An image from Debian packages, with the machine's own package sources (https://manpages.debian.org/mmdebstrap); returns
  * its name.
  */
 async function ensureBase(engine: Engine, name: string, options: readonly string[], packages: string): Promise<string> {
@@ -101,7 +101,7 @@ async function ensureBase(engine: Engine, name: string, options: readonly string
   }
 }
 
-/** Debian's own archives among those that this machine installs from. */
+/** The Debian archives among this machine's package sources. */
 async function packageSources(): Promise<string> {
   const format = '$(ORIGIN)|deb $(REPO_URI) $(RELEASE) $(COMPONENT)';
   const lines = await execute('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']);
@@ -186,7 +186,7 @@ async function saveImages(
     const make = IMAGES[component];
     if (make) await buildFrom(engine, image, base, (context) => make(context, binaries));
   }
-  // One image under four names: its executable does what its name says.
+  // One image under four names: its executable acts by its name.
   const [first, ...others] = controlPlane.map(({ image }) => image);
   if (first === undefined) throw new Error('kubeadm names no image of the control plane');
   const names = controlPlane.map(({ component }) => component);
@@ -223,7 +223,7 @@ async function buildFrom(
   }
 }
 
-/** Puts what is copied beside the Containerfile, which it returns. */
+/** Puts the copied files beside the Containerfile, and returns the Containerfile. */
 type LayOut = (context: string, binaries: NodeBinaries) => Promise<string>;
 
 const IMAGES: Readonly<Record<string, LayOut>> = {
@@ -237,7 +237,7 @@ const IMAGES: Readonly<Record<string, LayOut>> = {
   },
   'kube-proxy': async (context, { kubelet: dir }) => {
     await cp(join(dir, 'kubelet'), join(context, 'kube-proxy'));
-    // It calls nft, which comes from the nodes' base with the libraries that it is linked to.
+    // It calls nft, which comes from the nodes' base image with its libraries.
     return [
       'ARG BASE',
       'FROM ${BASE} AS base',

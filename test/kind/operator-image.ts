@@ -1,4 +1,4 @@
-// The operator's image on a base out of Debian's packages, where the Dockerfile's own base cannot be pulled.
+// The operator's image on a base of Debian packages, if the base image of the Dockerfile cannot be pulled.
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { ensureNodeBase } from './node-image.ts';
 
 const NODE_BASE = 'localhost/node-base:24';
 
-/** Node, the libraries that it is linked to and the certificates of Debian's base, and nothing else: no shell. */
+/** Only Node, its libraries and the certificates of Debian's base, without a shell. */
 const CONTAINERFILE = `
 ARG BASE
 FROM \${BASE} AS debian

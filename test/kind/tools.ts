@@ -1,4 +1,4 @@
-// What a kind cluster is made of where no image can be pulled, and the tools to use it; each built from a Go module.
+// The components of a kind cluster without pulled images, and its tools, each built from a Go module.
 import { join } from 'node:path';
 import { controlPlane } from '../cluster/build.ts';
 import { ensureTool, type GoTool } from '../cluster/go-tool.ts';
@@ -32,7 +32,7 @@ function tool(name: string, description: string, module: string): GoTool {
   return { source: join(here, name), description, module, versionVariables: [], links: [] };
 }
 
-/** Folders with the executables of a node, each by its usual name. */
+/** Folders with the executables of a node, under their usual names. */
 export interface NodeBinaries {
   readonly controlPlane: string;
   readonly kubelet: string;
@@ -42,7 +42,7 @@ export interface NodeBinaries {
   readonly pause: string;
 }
 
-/** Builds what is missing, one after the other: each takes all cores. */
+/** Builds missing tools one after the other, because each build uses all cores. */
 export async function ensureNodeBinaries(): Promise<NodeBinaries> {
   return {
     controlPlane: await ensureTool(controlPlane),
@@ -62,7 +62,7 @@ export async function ensureHelm(): Promise<string> {
   return join(await ensureTool(helm), 'helm');
 }
 
-/** The app that the tests release: a static executable. */
+/** The app for the tests: a static executable. */
 export async function ensureApp(): Promise<string> {
   return join(await ensureTool(tool('app', 'the example app', '')), 'app');
 }

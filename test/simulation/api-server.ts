@@ -1,4 +1,4 @@
-/** An API server over the world: the verbs, their preconditions and their refusals. */
+/** A simulated API server: verbs, preconditions and refusals. */
 import { KubeError } from '../../src/kube/errors.ts';
 import type { StatusCause } from '../../src/kube/errors.ts';
 import type { DeleteOptions, JsonPatchOperation, Patch, Resource } from '../../src/kube/types.ts';
@@ -31,14 +31,14 @@ export type SentObject = { apiVersion?: string; kind?: string; metadata?: { name
 
 export interface ApiServer {
   get: (resource: Resource, name: string) => WorldObject;
-  /** Those with a label of that value: `key=value`. */
+  /** Selects objects by a label: `key=value`. */
   list: (resource: Resource, labelSelector?: string) => { resourceVersion: string; items: WorldObject[] };
   create: (resource: Resource, object: SentObject, as: WriteAs) => WorldObject;
   apply: (resource: Resource, object: SentObject, as: WriteAs) => WorldObject;
   patch: (resource: Resource, name: string, patch: Patch, as: WriteAs) => WorldObject;
-  /** Undefined: it is gone. */
+  /** Undefined: the object is gone. */
   remove: (resource: Resource, name: string, options: DeleteOptions, as: WriteAs) => WorldObject | undefined;
-  /** Whether the template of a Deployment is refused: a field and why. */
+  /** Whether the template of a Deployment is refused: the field and the reason. */
   admission: { refuse?: (object: WorldObject) => StatusCause | undefined };
 }
 
@@ -208,7 +208,7 @@ export function createApiServer(world: World): ApiServer {
   return { get, list, create, apply, patch, remove, admission };
 }
 
-/** Graceful: the pod counts as leaving at once, and is gone later. */
+/** Graceful deletion: the pod is terminating at once, and gone later. */
 export function endPod(world: World, actor: string, pod: WorldObject): WorldObject {
   if (pod.metadata.deletionTimestamp !== undefined) return pod;
   const { name, uid } = pod.metadata;
@@ -280,7 +280,7 @@ function refusal(
   return new KubeError({ code, reason, message, causes, verb: 'write', path: `/${resource.plural}/${name}` });
 }
 
-/** Whether every owner of an object is gone. */
+/** Whether all owners of an object are gone. */
 export function isOrphan(world: World, object: WorldObject): boolean {
   const owners: OwnerReference[] = object.metadata.ownerReferences ?? [];
   return owners.length > 0 && owners.every(({ kind, name, uid }) => world.get(kind, name)?.metadata.uid !== uid);

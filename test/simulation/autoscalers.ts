@@ -1,4 +1,4 @@
-/** The controller of HorizontalPodAutoscalers. There are no metrics: users say how many pods the load asks for. */
+/** The HorizontalPodAutoscaler controller. There are no metrics: users set the number of pods that the load needs. */
 import { AUTOSCALERS } from '../../src/controller/kinds/autoscalers.ts';
 import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
 import type { AutoscalerSpec } from '../../src/release/record/kube-objects.ts';
@@ -7,7 +7,7 @@ import { deploymentSpec, poolOf } from './pods.ts';
 import type { World, WorldObject } from './world.ts';
 
 export interface AutoscalerController {
-  /** Pool → the pods that its load asks for. */
+  /** Pool → the number of pods that its load needs. */
   loads: Map<string, number>;
   /** One step for one autoscaler. */
   sync: (name: string) => void;
@@ -31,7 +31,7 @@ export function createAutoscalerController(world: World, api: ApiServer): Autosc
     const { scaleTargetRef, minReplicas = 1, maxReplicas } = autoscalerSpec(autoscaler);
     const deployment = world.get('Deployment', scaleTargetRef.name);
     const replicas = deployment && deploymentSpec(deployment).replicas;
-    // At zero it is switched off.
+    // At zero the autoscaler is off.
     if (!deployment || !replicas) return;
     const load = loads.get(poolOf(autoscaler)) ?? replicas;
     const desiredReplicas = Math.min(maxReplicas, Math.max(minReplicas, load));

@@ -1,4 +1,4 @@
-/** Nobody fights over a scale; and at the end every autoscaler is on what is served. */
+/** No conflicts over a scale, and at the end every autoscaler is on the serving Deployment. */
 import { AUTOSCALERS } from '../../src/controller/kinds/autoscalers.ts';
 import { autoscalerSpec, autoscalersOf } from './autoscalers.ts';
 import type { Judge, WriteRule } from './invariants.ts';
@@ -15,7 +15,7 @@ export function createAutoscalingRules({ world, knows, alone }: Judge): WriteRul
     return specs.every((spec) => poolsOf(release, spec).find(({ name }) => name === pool)?.autoscaled ?? false);
   }
 
-  /** In a return what is left gives way; everywhere else what is served is the autoscaler's. */
+  /** In a return the old pods make room; otherwise only the autoscaler scales the serving Deployment. */
   const leavesTheScaleAlone: WriteRule = ({ actor, kind, before, after }) => {
     if (!alone || !isOperator(actor) || kind !== 'Deployment' || !before || !after) return undefined;
     const [was, is] = [deploymentSpec(before).replicas, deploymentSpec(after).replicas];
@@ -33,7 +33,7 @@ export function createAutoscalingRules({ world, knows, alone }: Judge): WriteRul
   return [leavesTheScaleAlone];
 }
 
-/** What is wrong with the autoscaler of a pool once nothing moves any more. */
+/** The fault of a pool's autoscaler in the end state. */
 export function checkAutoscaler(world: World, release: WorldObject, pool: TruePool): string | undefined {
   const { name } = release.metadata;
   const autoscaler = world

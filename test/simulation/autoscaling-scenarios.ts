@@ -1,4 +1,4 @@
-/** Scenarios of pools whose size follows their load. */
+/** Scenarios with pools whose size follows their load. */
 import { AUTOSCALERS } from '../../src/controller/kinds/autoscalers.ts';
 import { deploymentSpec } from './pods.ts';
 import type { Scenario, UserStep } from './scenario.ts';

@@ -1,4 +1,4 @@
-/** Scenarios of a spec that changes in the middle of a rollout, or is not valid. */
+/** Scenarios with a spec that changes during a rollout, or is invalid. */
 import type { Scenario } from './scenario.ts';
 import { pool, webSpec } from './specs.ts';
 import {

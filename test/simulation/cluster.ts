@@ -1,4 +1,4 @@
-/** The controllers of Kubernetes, each a set of names to look at; the simulation says whose turn it is. */
+/** The controllers of Kubernetes. Each has a set of objects to process; the simulation chooses the next one. */
 import { createDeploymentController } from './deployments.ts';
 import type { ApiServer } from './api-server.ts';
 import { endPod, isOrphan } from './api-server.ts';
@@ -10,9 +10,9 @@ import type { World, WorldObject, Write } from './world.ts';
 
 export interface Cluster {
   kubelet: Kubelet;
-  /** The load of a pool asks for so many pods from now on. */
+  /** Sets the number of pods that the load of a pool needs. */
   load: (pool: string, pods: number) => void;
-  /** Controllers that have something to do, each with one step to take. */
+  /** The controllers with work, each with its next step. */
   runnable: () => { name: string; step: () => void }[];
 }
 
@@ -131,7 +131,7 @@ function selectorOf({ spec }: WorldObject): Record<string, string> | undefined {
   return (spec as { selector?: Record<string, string> }).selector;
 }
 
-/** Brings a Service's EndpointSlice up to date. */
+/** Updates the EndpointSlice of a Service. */
 function publish(world: World, name: string): void {
   const service = world.get('Service', name);
   if (!service) return;

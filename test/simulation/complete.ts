@@ -1,4 +1,4 @@
-/** What the API server makes of what it is sent: it fills in defaults, and drops or rewrites what says nothing or says it otherwise. */
+/** The stored form of objects: the API server sets defaults, drops empty fields and rewrites values. */
 import type { WorldObject } from './world.ts';
 
 type Tree = Record<string, unknown>;
@@ -30,7 +30,7 @@ export function complete(kind: string, object: WorldObject): void {
 function completeDeployment(spec: Deployment): void {
   spec.replicas ??= 1;
   spec.revisionHistoryLimit ??= 10;
-  // A zero that its type leaves out; a replicas or revisionHistoryLimit of 0 stays.
+  // Zeros that the type omits; a replicas or revisionHistoryLimit of 0 stays.
   if (spec.minReadySeconds === 0) delete spec.minReadySeconds;
   const pod = spec.template.spec;
   drop(pod, isNothing);
@@ -52,7 +52,7 @@ function isNothing(value: unknown): boolean {
   return value === null || (typeof value === 'object' && Object.keys(value).length === 0);
 }
 
-/** Quantities as the server writes them: "1000m" is "1". */
+/** Canonical quantities: "1000m" becomes "1". */
 function quantities(resources: unknown): unknown {
   if (typeof resources === 'string') return resources.replace(/^(\d+)000m$/, '$1').replace(/^1024Mi$/, '1Gi');
   if (resources === null || typeof resources !== 'object') return resources;

@@ -1,4 +1,4 @@
-/** The Deployment controller: ReplicaSets are left out, a template's hash on the pods stands for them. */
+/** The Deployment controller, without ReplicaSets: a hash of the template on the pods replaces them. */
 import { shortHash } from '../../src/lib/canonical-json.ts';
 import { endPod } from './api-server.ts';
 import type { WorldPod } from './pods.ts';
@@ -95,7 +95,7 @@ export function createDeploymentController(world: World, wake: (name: string) =>
     });
   }
 
-  /** Those that are not ready go first, then the newest. */
+  /** Pods that are not ready go first, then the newest. */
   function end(deployment: WorldObject, pods: WorldPod[], count: number): void {
     const order = pods.toSorted((a, b) => Number(isReady(a)) - Number(isReady(b)) || rank(b) - rank(a));
     for (const pod of order.slice(0, count)) endPod(world, `cluster for ${deployment.metadata.name}`, pod);
@@ -139,7 +139,7 @@ export function createDeploymentController(world: World, wake: (name: string) =>
   return { sync };
 }
 
-/** The number at the end of a pod's name: the newer, the higher. */
+/** The number at the end of a pod's name; newer pods have higher numbers. */
 function rank({ metadata }: WorldPod): number {
   return Number(metadata.name.split('-').at(-1));
 }

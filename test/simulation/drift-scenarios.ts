@@ -1,4 +1,4 @@
-/** Scenarios of what others do to Deployments and may: scale and restart them, and what they may not: change what is ours. */
+/** Scenarios with allowed changes of Deployments by others (scale, restart), and with forbidden ones (fields of the operator). */
 import { objectName } from '../../src/release/record/names.ts';
 import { deploymentSpec } from './pods.ts';
 import type { Scenario, UserStep } from './scenario.ts';
@@ -29,7 +29,7 @@ function restart(deployment: string, times: number): UserStep[] {
   }));
 }
 
-/** Four times within a minute, whatever puts it back. */
+/** Four changes within a minute, whatever the operator reverts. */
 function contest(deployment: string): UserStep[] {
   return Array.from({ length: 4 }, () => ({
     say: `have ${deployment} keep 7 old ReplicaSets`,
@@ -45,7 +45,7 @@ function standbyIsHalf({ world }: Scene): boolean {
   return standby !== undefined && deploymentSpec(standby).replicas === 1;
 }
 
-/** The standby is smaller than what serves: a rollback must write to it. */
+/** The standby is smaller than the serving Deployment, so a rollback must write to it. */
 const half = { rollback: { warmFor: '20m', warmReplicas: '50%', drain: '10s' } };
 
 export const DRIFT: readonly Scenario[] = [

@@ -1,4 +1,4 @@
-/** What must be so once nothing changes any more, whatever happened before. */
+/** The rules for the end state, whatever happened before. */
 import type { AppReleaseSpec, AppReleaseStatus } from '../../src/api/app-release.ts';
 import { ANNOTATION } from '../../src/api/meta.ts';
 import type { VmPoolSpec } from '../../src/api/vm-pool.ts';
@@ -22,7 +22,7 @@ import {
 import type { World, WorldObject } from './world.ts';
 import { labelOf } from './world.ts';
 
-/** Reasons that say that the operator is still at it: none may be left when nothing moves and nothing is broken. */
+/** Reasons of a running operation. None may remain in the end state without faults. */
 const TRANSITIONAL = new Set([
   'Progressing',
   'StageBefore',
@@ -75,7 +75,7 @@ function checkRelease(world: World, release: WorldObject, { expect }: Scenario):
   const stalled = conditionOf(release, 'Stalled')?.status === 'True';
   if (status.observedGeneration !== release.metadata.generation) return 'its status speaks of an older generation';
   if (ready && TRANSITIONAL.has(ready.reason)) return `nothing moves, though it is ${ready.reason}: ${ready.message}`;
-  // The topology is then the last valid one, which the spec does not tell.
+  // The topology is the last valid one, which is not in the spec.
   if (conditionOf(release, 'Stalled')?.reason === 'InvalidPort') return undefined;
   const arrived = pools.every(
     (pool) =>
@@ -102,7 +102,7 @@ function checkRelease(world: World, release: WorldObject, { expect }: Scenario):
   }
   const left = deploymentsOf(world, name).filter(
     ({ metadata, ...object }) =>
-      // A label alone makes it no release's.
+      // A label alone does not make an object belong to a release.
       (metadata.ownerReferences ?? []).length > 0 &&
       !pools.some((pool) => pool.name === labelOf({ metadata, ...object }, 'pool')),
   );
@@ -110,7 +110,7 @@ function checkRelease(world: World, release: WorldObject, { expect }: Scenario):
   return left[0] && !isHeld ? `${left[0].metadata.name} is of a pool that left` : undefined;
 }
 
-/** With the VMs of the pools that a VMPool names. */
+/** The pools with the VMs of their VMPools. */
 function placed(world: World, spec: AppReleaseSpec | undefined): AppReleaseSpec | undefined {
   const stages = spec?.stages.map((stage) => ({
     ...stage,
@@ -122,7 +122,7 @@ function placed(world: World, spec: AppReleaseSpec | undefined): AppReleaseSpec 
   return spec && { ...spec, stages: stages ?? [] };
 }
 
-/** Whether a Deployment has the strategy and the placement that the spec asks for. */
+/** Whether a Deployment has the strategy and the placement of the spec. */
 function isPlaced(
   release: string,
   spec: AppReleaseSpec,
@@ -134,7 +134,7 @@ function isPlaced(
   return deployment?.metadata.annotations?.[ANNOTATION.placement]?.includes(`"key":"${key}"`) ?? false;
 }
 
-/** Whether what serves has the placement that the spec asks for, whichever strategy it runs with. */
+/** Whether the serving Deployment has the placement of the spec, with any strategy. */
 function isOnItsVms(...[release, spec, pool, deployment]: Parameters<typeof isPlaced>): boolean {
   return deployment === undefined || STRATEGIES.some((strategy) => isPlaced(release, spec, pool, deployment, strategy));
 }

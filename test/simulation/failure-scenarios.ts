@@ -1,4 +1,4 @@
-/** Scenarios of versions that fail, of what the operator answers, and of what is no failure. */
+/** Scenarios with failing versions, automatic rollbacks, and causes that are no failure. */
 import { DENIED_MEMORY } from './scenario.ts';
 import type { AppReleaseStatus } from '../../src/api/app-release.ts';
 import type { Scenario } from './scenario.ts';
@@ -27,7 +27,7 @@ export function onFailure(
   return { ...spec, rollback: { ...spec.rollback, onFailure: choice } };
 }
 
-/** Ready at first, later nowhere. */
+/** Ready at first, later in no pool. */
 function fadesInProduction({ cluster }: Scene): void {
   cluster.kubelet.behaviours.set('2.0.0', 'never');
 }

@@ -1,4 +1,4 @@
-/** The operator's caches: the real stores and transforms, fed by the world's streams whenever the simulation says so. */
+/** The operator's caches: the real stores and transforms. The simulation feeds them with the world's events. */
 import type { AppRelease } from '../../src/api/app-release.ts';
 import type { ReleaseRollback } from '../../src/api/release-rollback.ts';
 import type { Cache, Caches } from '../../src/controller/kinds/caches.ts';
@@ -10,15 +10,15 @@ import type { KubeObject, Live } from '../../src/kube/types.ts';
 import type { ControllerRevision, Pod } from '../../src/release/record/kube-objects.ts';
 import type { World, WorldObject } from './world.ts';
 
-/** One kind's cache and how far it is. */
+/** The cache of one kind, and its position in the stream. */
 export interface Feed {
   behind: () => boolean;
-  /** Takes one change. */
+  /** Applies one change. */
   deliver: () => void;
   relist: () => void;
 }
 
-/** What a pass was based on: a write is judged by what its author could know. By the release's key. */
+/** The caches that a pass used, by the release's key, because rules check a write against the knowledge of its author. */
 export interface Knowledge {
   release: Map<string, AppRelease>;
   pods: Map<string, Map<string, Pod>>;
@@ -32,7 +32,7 @@ export interface Feeds {
   knowledge: Knowledge;
 }
 
-/** `onVmChange`: VMs, their pools or what takes room on them changed; with the name of a pool, its spec did. */
+/** `onVmChange`: VMs, pools or pods on the VMs changed; with the name of a pool, its spec changed. */
 export function createFeeds(world: World, notify: (key: string) => void, onVmChange: (pool?: string) => void): Feeds {
   const list: Feed[] = [];
   const knowledge: Knowledge = { release: new Map(), pods: new Map(), rollbacks: new Map(), revisions: new Map() };
@@ -62,7 +62,7 @@ export function createFeeds(world: World, notify: (key: string) => void, onVmCha
       return object !== undefined && (row.selection?.matches(object) ?? true);
     }
 
-    /** A write's answer is no event, and the object may since have lost what the selector asks for. */
+    /** The answer to a write is no event, and the object may no longer match the selector. */
     function toCached(object: WorldObject): S {
       return row.toCached(object as unknown as Live<T>);
     }
@@ -95,7 +95,7 @@ export function createFeeds(world: World, notify: (key: string) => void, onVmCha
   return { caches: noting(cachesOfKinds(cacheOf), knowledge), list, knowledge };
 }
 
-/** Takes note of what a pass reads. */
+/** Records the reads of a pass. */
 function noting(caches: Caches, knowledge: Knowledge): Caches {
   return {
     ...caches,

@@ -1,10 +1,10 @@
-/** Field ownership as server-side apply keeps it: good enough for Deployments and Services. */
+/** Field ownership of server-side apply, simplified for Deployments and Services. */
 import { canonicalJson } from '../../src/lib/canonical-json.ts';
 
-/** A field's path; a map's key is one part. */
+/** The path of a field; a map key is one part. */
 type Path = readonly string[];
 
-/** What one manager owns: a path's text → the path. */
+/** The fields of one manager: path as text → path. */
 export type Owned = ReadonlyMap<string, Path>;
 
 export interface Manager {
@@ -13,7 +13,7 @@ export interface Manager {
   owned: Owned;
 }
 
-/** By `managerKey`: one who applies and also updates is two. */
+/** By `managerKey`: a manager that applies and updates counts as two. */
 export type Managers = ReadonlyMap<string, Manager>;
 
 export function managerKey(operation: Manager['operation'], name: string): string {
@@ -26,9 +26,9 @@ export function managerName(key: string): string {
 
 type Tree = Record<string, unknown>;
 
-/** Maps that are one field: whoever writes them owns them whole. */
+/** Maps that count as one field. */
 const ATOMIC = new Set(['Service spec.selector', 'Deployment spec.selector']);
-/** Never owned. */
+/** Fields without ownership. */
 const IDENTITY = new Set(['apiVersion', 'kind', 'status']);
 const SERVER_METADATA = new Set([
   'name',
@@ -41,7 +41,7 @@ const SERVER_METADATA = new Set([
   'managedFields',
 ]);
 
-/** The fields of an object: lists are one field, but for owner references, which are known by their uid. */
+/** The fields of an object. Lists are one field, except owner references, which have their uid as key. */
 export function fieldsOf(kind: string, object: object): Map<string, Path> {
   const found = new Map<string, Path>();
   function visit(value: unknown, path: Path): void {
@@ -66,7 +66,7 @@ export function fieldsOf(kind: string, object: object): Map<string, Path> {
   return found;
 }
 
-/** Paths as managedFields has them. */
+/** The paths in the form of managedFields. */
 export function fieldsV1(owned: Owned): object {
   const fields: Tree = {};
   for (const path of owned.values()) {
@@ -109,7 +109,7 @@ export function setField(object: object, path: Path, value: unknown): void {
   else parent[last] = value;
 }
 
-/** Fields of `desired` that others own with another value: manager → paths. */
+/** Fields of `desired` that other managers own with another value: manager → paths. */
 export function conflictsOf(
   managers: Managers,
   manager: string,
@@ -129,7 +129,7 @@ export function conflictsOf(
   return conflicts;
 }
 
-/** What a manager owns by update becomes owned by apply, as where somebody writes managedFields so. */
+/** Converts ownership by update to ownership by apply, like a write to managedFields. */
 export function moveToApply(managers: Managers, name: string, time: string): Managers {
   const [updates, applies] = [managerKey('Update', name), managerKey('Apply', name)];
   const moved = managers.get(updates);

@@ -1,4 +1,4 @@
-/** Scenarios of what stands where the release's objects would. Nothing of it is touched: see ownership-rules. */
+/** Scenarios with foreign objects under names of the release. The operator must not change them: see ownership-rules. */
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import { objectName } from '../../src/release/record/names.ts';
 import type { Scenario, UserStep } from './scenario.ts';
@@ -6,7 +6,7 @@ import { eachPool, webSpec, workerSpec } from './specs.ts';
 import { HELD, RELEASED, act, create, everywhere, everywhereAt, is, ready, rollback, version } from './steps.ts';
 import type { OwnedKind } from './users.ts';
 
-/** An own thing of the users' comes, and goes again once it is told. */
+/** A user's object appears, and is removed after the operator has reported it. */
 function inTheWay(
   kind: OwnedKind,
   name: string,

@@ -1,4 +1,4 @@
-/** Users who do anything at any time. What must come of it is only what must always be so. */
+/** Users with random actions at random times. Only the invariants must hold. */
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import type { Behaviour } from './kubelet.ts';
 import type { Random } from './prng.ts';
@@ -14,7 +14,7 @@ type Act = (random: Random, count: number) => Pick<UserStep, 'say' | 'act'>;
 
 const VERSIONS = ['1.0.0', '2.0.0', '3.0.0', '4.0.0'];
 const POOLS = ['canary', 'prod-a', 'prod-b'];
-/** Whose VMs there are. */
+/** The pools with VMs. */
 const VMS = [...POOLS, 'prod-c'];
 
 function edit(say: string, change: (spec: SpecDraft) => void): ReturnType<Act> {
@@ -371,7 +371,7 @@ const OWNED = [
   'ControllerRevision',
 ] as const satisfies readonly OwnedKind[];
 
-/** Of their own, where one of ours may come to stand. */
+/** A user's object under a name that the operator may use. */
 function makeOne(random: Random): ReturnType<Act> {
   const kind = random.pick(OWNED);
   const [name, number] = [random.pick(POOLS), random.between(1, 4)];
@@ -391,7 +391,7 @@ function makeOne(random: Random): ReturnType<Act> {
   };
 }
 
-/** Of a pool that is updated in place, or of a revision. */
+/** The name of a Deployment: of a pool that is updated in place, or of a revision. */
 function deploymentName(random: Random): string {
   const pool = random.pick(POOLS);
   return random.chance(0.3) ? objectName('web', pool) : objectName('web', pool, random.between(1, 3));
@@ -412,7 +412,7 @@ function deleteOne(
   };
 }
 
-/** What was broken around the release is repaired, so that it has no excuse. */
+/** Repairs the cluster, so that the release must reach its end state. */
 function repair({ cluster, world, users }: Scene): void {
   for (const vms of VMS) {
     if (!world.get('Node', `${vms}-1`)) addNodes(world, vms, 2);

@@ -1,4 +1,4 @@
-/** Scenarios of objects that others make, edit and delete; and of Services. */
+/** Scenarios with objects that others create, edit and delete, and with Services. */
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import type { Scenario } from './scenario.ts';
 import { sharedSpec, webSpec } from './specs.ts';

@@ -1,4 +1,4 @@
-/** Seed → history: the scenario, the order, and what goes wrong. */
+/** Seed → history: the scenario, the order, and the faults. */
 import { anything } from './fuzz.ts';
 import { NO_FAULTS } from './operator.ts';
 import type { Random } from './prng.ts';
@@ -41,7 +41,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...FOREIGN,
 ];
 
-/** Everything in turn, nothing goes wrong. */
+/** The default order, without faults. */
 export const ORDERLY: Conduct = { seed: 0, order: 'default', faults: NO_FAULTS, operators: 1 };
 
 export interface History {
@@ -49,7 +49,7 @@ export interface History {
   conduct: Conduct;
 }
 
-/** Every third history is one of users who do anything at any time. */
+/** Every third history has random user actions. */
 export function historyOf(seed: number): History {
   const random = createRandom(seed);
   const scenario = random.chance(1 / 3) ? anything(random) : random.pick(SCENARIOS);
@@ -71,7 +71,7 @@ export function historyOf(seed: number): History {
   return { scenario, conduct };
 }
 
-/** News is fresh in some histories, and late in others. */
+/** Events are fast in some histories, and late in others. */
 function weightsOf(random: Random): Weights {
   return {
     request: random.pick([1, 4, 10]),

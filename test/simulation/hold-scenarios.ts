@@ -1,4 +1,4 @@
-/** Scenarios of a version that was taken back, and of what people edit while it is held: it comes in by no edit. */
+/** Scenarios with a rolled-back version and edits during the hold: no edit admits the version. */
 import { onFailure } from './failure-scenarios.ts';
 import type { Scenario } from './scenario.ts';
 import type { Scene } from './simulation.ts';
@@ -74,7 +74,7 @@ const EDITS: Record<string, [say: string, change: (spec: SpecDraft) => void]> = 
   ],
 };
 
-/** A revision was recorded beside the first so many. */
+/** Whether more than this number of revisions were recorded. */
 function recorded(number: number): (scene: Scene) => boolean {
   return ({ world }) => (revisionsOf(world, 'web').at(-1)?.revision ?? 0) >= number;
 }
@@ -83,14 +83,14 @@ function all(...conditions: ((scene: Scene) => boolean)[]): (scene: Scene) => bo
   return (scene) => conditions.every((condition) => condition(scene));
 }
 
-/** Version 2.0.0 was everywhere, and was taken back by hand. */
+/** Version 2.0.0 served in every pool, and was rolled back by hand. */
 const held = [
   create(small(webSpec('1.0.0'))),
   version('2.0.0', ready),
   rollback('back', all(ready, everywhere('2.0.0'))),
 ];
 const edited = [...held, edit(annotated, annotate, complete('back'))];
-/** Version 2.0.0 crashed in the canary, and the operator took it back. */
+/** Version 2.0.0 crashed in the canary, and the operator rolled it back. */
 const failed = [create(), version('2.0.0', ready), edit(annotated, annotate, is('RolledBack', 'True'))];
 
 function repaired({ cluster }: Scene): void {
@@ -99,7 +99,7 @@ function repaired({ cluster }: Scene): void {
 
 const WAITS = { Ready: 'False/WaitingForApproval', Available: 'True', Stalled: 'False', RolledBack: 'False' };
 
-/** What keeps the newest revision out is told. */
+/** The status says what keeps the newest revision out. */
 function tells(pattern: RegExp): (scene: Scene) => string | undefined {
   return ({ world }) => {
     const message = conditionOf(world.get('AppRelease', 'web'), 'Ready')?.message ?? '';
@@ -174,7 +174,7 @@ export const HOLD: readonly Scenario[] = [
       ...edited,
       promote('again-canary', { revision: 3, stage: 'canary' }, recorded(3)),
       promote('again', {}, serves(['canary', '2.0.0'])),
-      // Proven everywhere, it passes nothing on.
+      // Good in every pool, it passes no mark on.
       edit(
         'change the annotation',
         (spec) => {

@@ -1,7 +1,7 @@
 /**
- * What must hold after every write of anybody, judged by the world's truth. Where truth and an operator's caches differ
- * because news is on its way, a write is judged by what its author could know: a pod whose readiness it has not been told
- * of yet counts in its favour, unless an operator's own write took the pod.
+ * The invariants after every write, checked against the true state. If an operator's caches lag behind
+ * the true state, a write is checked against the knowledge of its author: a pod whose readiness the author has not seen
+ * yet counts as ready, unless an operator's own write removed the pod.
  */
 import type { Knowledge } from './feeds.ts';
 import { createAutoscalingRules } from './autoscaling-rules.ts';
@@ -22,18 +22,18 @@ import { labelOf, NAMESPACE } from './world.ts';
 
 export type Knows = (actor: string) => Knowledge | undefined;
 
-/** One rule: says what it violates. */
+/** One rule: returns the violation. */
 export type WriteRule = (write: Write) => string | undefined;
 
 export interface Invariants {
-  /** What was violated, in order. */
+  /** All violations, in order. */
   violations: string[];
 }
 
 export interface Judge {
   world: World;
   knows: Knows;
-  /** All news reaches the operator before it acts, and it is alone: judged without indulgence. */
+  /** The operator sees all events before it acts, and is alone: strict checks. */
   calm: boolean;
   /** There is no second operator. */
   alone: boolean;
@@ -75,9 +75,9 @@ interface Endpoint {
 }
 
 function createTrafficRules({ world, knows, alone, calm }: Judge): WriteRule[] {
-  /** Pods that an operator's scale or delete took. */
+  /** Pods that an operator's scale or delete removed. */
   const taken = new Set<string>();
-  /** Deployments whose scale or end was an operator's doing. */
+  /** Deployments that an operator scaled or deleted. */
   const shrunk = new Set<string>();
 
   const note: WriteRule = ({ actor, kind, before, after, object }) => {
@@ -95,17 +95,17 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): WriteRule[] {
     return knows(actor)?.pods.get(keyOf(release))?.get(pod.metadata.name)?.ready === true;
   }
 
-  /** Ready in truth, and its author was told so. */
+  /** Ready in the true state and in the author's cache. */
   function surely(actor: string, release: string) {
     return (pod: WorldPod) => serves(pod) && isKnownReady(actor, release, pod);
   }
 
-  /** Ready, as far as its author could know. */
+  /** Ready in the author's cache. */
   function maybe(actor: string, release: string) {
     return (pod: WorldPod) => serves(pod) || (isKnownReady(actor, release, pod) && !taken.has(pod.metadata.uid));
   }
 
-  /** The fewest replicas that the pool wants, by truth or by what the author was told. */
+  /** The minimum of the pool's wanted replicas in the true state and in the author's cache. */
   function wanted(actor: string, release: string, pool: TruePool): number {
     const seen = poolsOf(release, specOf(knows(actor)?.release.get(keyOf(release)))).find(
       ({ name }) => name === pool.name,
@@ -115,7 +115,7 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): WriteRule[] {
     return Math.min(...given, ...scaled);
   }
 
-  /** The release's pools, where it and the author's idea of it still have them. */
+  /** The pools of the release that exist in the true state and in the author's cache. */
   function livePools(actor: string, release: string): TruePool[] {
     const seen = poolsOf(release, specOf(knows(actor)?.release.get(keyOf(release))));
     return poolsOf(release, specOf(world.get('AppRelease', release))).filter(
@@ -139,7 +139,7 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): WriteRule[] {
     return undefined;
   };
 
-  /** A person's force lets all but the last ready pod give way. */
+  /** With force, all ready pods but the last may be removed. */
   function isForced(release: string, pool: string): boolean {
     const hold = holdOf(world.list('ReleaseRollback'), world.get('AppRelease', release), pool);
     return (hold?.rollback.spec as { force?: boolean } | undefined)?.force === true;
@@ -176,7 +176,7 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): WriteRule[] {
     return `removes ${before.metadata.name}, the last that works in pool ${pool.name}`;
   };
 
-  /** Pod → when an endpoint last named it as one that serves (ms since the epoch). */
+  /** Pod → when an endpoint last listed it as serving (ms since the epoch). */
   const named = new Map<string, number>();
 
   const noteEndpoints: WriteRule = ({ kind, before, after }) => {
@@ -191,7 +191,7 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): WriteRule[] {
   };
 
   const drainsFirst: WriteRule = ({ actor, kind, before, after }) => {
-    // The clock of a second leader may have begun with slices that were old.
+    // The clock of a second leader may have started with stale slices.
     if (!alone || !isOperator(actor) || kind !== 'Deployment' || !before) return undefined;
     if (after && deploymentSpec(after).replicas >= deploymentSpec(before).replicas) return undefined;
     const { name } = before.metadata;
@@ -207,7 +207,7 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): WriteRule[] {
     return `stops pods of ${name} ${(world.now() - last) / 1000} s after an endpoint named one of them`;
   };
 
-  /** Beside what is served one more runs at most: the standby yields before a new revision starts. */
+  /** At most one Deployment runs besides the serving one: the standby is removed before a new revision starts. */
   const standbyYields: WriteRule = ({ actor, kind, before, after }) => {
     if (!calm || !isOperator(actor) || kind !== 'Deployment' || before || !after) return undefined;
     const [release, pool] = [labelOf(after, 'release') ?? '', poolOf(after)];

@@ -1,4 +1,4 @@
-/** What is made of a version that was taken back: it comes in by nobody's edit, only by a person's approval. */
+/** Rules for a rolled-back version: no edit admits it, only a person's approval. */
 import type { ReleasePromotionSpec, ReleasePromotionStatus } from '../../src/api/release-promotion.ts';
 import { canonicalJson } from '../../src/lib/canonical-json.ts';
 import type { Facts, RevisionData } from '../../src/release/record/recorded-data.ts';
@@ -29,7 +29,7 @@ function isMarked(facts: Facts | undefined): boolean {
 }
 
 export function createKinshipRules({ world, knows, alone }: Judge): WriteRule[] {
-  /** What of a release's records the author of a write knows. */
+  /** The records of a release in the cache of a write's author. */
   function known(actor: string, release: WorldObject): Record[] {
     const seen = knows(actor)?.revisions.get(keyOf(release.metadata.name)) ?? [];
     return revisionsOf(world, release.metadata.name).filter(({ metadata }) =>
@@ -74,7 +74,7 @@ export function createKinshipRules({ world, knows, alone }: Judge): WriteRule[] 
               isGood(factsOf(between), name),
           ),
       );
-      // A pool that was added gets what its stage runs.
+      // A new pool gets the revision of its stage.
       if (!source || !runs || isMate || wasApproved(release, heir.revision, stage)) continue;
       return `lets revision ${heir.revision} into pool ${name}, though it inherits the marks of revision ${source.revision} and nobody approved it`;
     }

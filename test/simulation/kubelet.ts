@@ -1,4 +1,4 @@
-/** Nodes and what runs on them: where pods are put, how images behave, what a node that is lost does. */
+/** Scheduler and kubelets: placement of pods, behaviour of images, lost nodes. */
 import { LABEL } from '../../src/api/meta.ts';
 import type { WorldPod, PodStatus } from './pods.ts';
 import { isLeaving, isReady, allPods } from './pods.ts';
@@ -6,24 +6,24 @@ import type { World, WorldObject } from './world.ts';
 
 /**
  * How the containers of an image behave. `flapping`: ready, three times not, ready. `fading`: ready, later never again.
- * `missing`: the registry has it no more. `slow`: ready after a minute.
+ * `missing`: no longer in the registry. `slow`: ready after a minute.
  */
 export type Behaviour = 'good' | 'never' | 'crash' | 'missing' | 'flapping' | 'fading' | 'slow';
 
 export interface Kubelet {
   /** By version tag. */
   behaviours: Map<string, Behaviour>;
-  /** Pods that a node takes; by pool. Absent: as many as come. */
+  /** Capacity of a node in pods, by pool. Absent: unlimited. */
   capacity: Map<string, number>;
-  /** False: images that no node has can't be pulled. */
+  /** False: images that are on no node cannot be pulled. */
   registry: { up: boolean };
   /** Milliseconds until a container is ready. */
   startMs: () => number;
-  /** Puts pods that wait on nodes, and takes note of nodes that came or went. */
+  /** Places pending pods on nodes, and handles new and removed nodes. */
   schedule: () => void;
-  /** Starts what was put on a node. */
+  /** Starts the pods of a node. */
   run: (pod: string) => void;
-  /** Says of a pod whether it is ready, whatever its image does. */
+  /** Sets the readiness of a pod, whatever its image does. */
   flip: (pod: WorldPod, ready: boolean) => void;
 }
 
@@ -36,7 +36,7 @@ interface Running {
 }
 
 const RETRY_MS = 10_000;
-/** Enough for a crash loop; a history must come to rest. */
+/** Enough restarts for a crash loop; the history must end. */
 const MAX_RESTARTS = 5;
 const SLOW_MS = 60_000;
 
@@ -115,7 +115,7 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
     });
   }
 
-  /** As the node's status has it. */
+  /** The image in the form of the node's status. */
   function noteImage(name: string, image: string): void {
     const node = world.get('Node', name);
     const { images = [], ...status } = (node?.status ?? {}) as { images?: { names: string[] }[] };
@@ -186,7 +186,7 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
     });
   }
 
-  /** Once the pod is gone, nothing. */
+  /** Does nothing if the pod is gone. */
   function later(pod: WorldPod, ms: number, then: () => void): void {
     world.after(ms, () => {
       if (world.get('Pod', pod.metadata.name)?.metadata.uid === pod.metadata.uid) then();
@@ -241,7 +241,7 @@ export function createKubelet(world: World, startMs: () => number): Kubelet {
   return kubelet;
 }
 
-/** Pulled, and of nothing that could be started. */
+/** The status of a pull pod: pulled, and unable to start. */
 function ended({ spec }: WorldPod): PodStatus {
   const containerStatuses = spec.containers.map(({ name, image }) => ({
     name,
@@ -252,7 +252,7 @@ function ended({ spec }: WorldPod): PodStatus {
   return { phase: 'Failed', conditions: [{ type: 'Ready', status: 'False' }], containerStatuses };
 }
 
-/** By required affinity to a node's name. */
+/** The node of a required affinity by name. */
 function isMeantFor({ spec }: WorldPod, { metadata }: WorldObject): boolean {
   const terms = spec.affinity?.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms;
   return terms?.some(({ matchFields }) => matchFields.every(({ values }) => values.includes(metadata.name))) ?? true;

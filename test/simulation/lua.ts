@@ -1,4 +1,4 @@
-/** The health check that Argo CD is given, run as it is. */
+/** Runs the health check for Argo CD unchanged. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LuaFactory } from 'wasmoon';
@@ -17,7 +17,7 @@ export async function argoHealth(object: object): Promise<string> {
   }
 }
 
-/** As Lua writes it: a table for a list begins with 1, and has nothing where JSON has null. */
+/** Converts JSON to Lua: a list is a table from 1, and null is absent. */
 function literal(value: unknown): string {
   if (value === null || value === undefined) return 'nil';
   if (Array.isArray(value)) return `{${value.map(literal).join(', ')}}`;

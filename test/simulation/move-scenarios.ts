@@ -1,4 +1,4 @@
-/** Scenarios of releases whose VMs are replaced by others: what is moved, and where a rollback goes. */
+/** Scenarios with replaced VMs: moves, and the placement of rollbacks. */
 import type { Scenario, UserStep } from './scenario.ts';
 import type { Scene } from './simulation.ts';
 import { webSpec, workerSpec } from './specs.ts';
@@ -23,7 +23,7 @@ import {
 import { deploymentsOf, endingPods, poolsOf, readyOf, servedDeployment, specOf } from './truth.ts';
 import { addNodes } from './users.ts';
 
-/** One commit: another version, and other VMs for a pool. */
+/** One commit with another version and other VMs for a pool. */
 function versionOnOtherVms(tag: string, name: string, when: UserStep['when']): UserStep {
   return edit(
     `version ${tag}, with ${name} on the VMs of prod-c`,
@@ -56,19 +56,19 @@ function warm(warmFor: string): SpecDraft {
   return { ...webSpec('1.0.0'), rollback: { warmFor, drain: '10s' } };
 }
 
-/** The VMs of prod-c in the place of those of prod-a. */
+/** Uses the VMs of prod-c instead of those of prod-a. */
 function moveProdA(when: UserStep['when']): UserStep {
   return edit('prod-a goes to the VMs of prod-c', onOtherVms('prod-a'), when);
 }
 
-/** The old VMs are drained, which a budget may refuse, and deleted once they are empty. */
+/** Drains the old VMs, which a budget may refuse, and deletes them when they are empty. */
 const drainProdA = act('drain the VMs of prod-a', ({ users }) => {
   users.drain('prod-a');
 });
 
 const LOST = new WeakMap<Scene, string>();
 
-/** Takes note of a time without a ready pod behind prod-a, once it had one. */
+/** Records times without a ready pod behind prod-a, after it had one. */
 function isServedThroughout(scene: Scene): void {
   const { world } = scene;
   let begun = false;
@@ -81,7 +81,7 @@ function isServedThroughout(scene: Scene): void {
   });
 }
 
-/** On the new VMs, nothing left on the old ones, which are gone, and served all the time. */
+/** The pods are on the new VMs, the old VMs are deleted, and the pool was always served. */
 function hasMoved(scene: Scene): string | undefined {
   const { world } = scene;
   const nodes = world.list('Node').filter(({ metadata }) => metadata.labels?.pool === 'prod-a');
@@ -90,13 +90,13 @@ function hasMoved(scene: Scene): string | undefined {
   return LOST.get(scene);
 }
 
-/** What keeps version 2.0.0 out of production, while 1.0.0 serves there. */
+/** Ways to keep version 2.0.0 out of production while 1.0.0 serves there. */
 const WAITS: readonly {
   name: string;
   spec?: (spec: SpecDraft) => void;
   prepare?: NonNullable<Scenario['prepare']>;
   steps: readonly UserStep[];
-  /** It waits now. */
+  /** The version waits now. */
   when: NonNullable<UserStep['when']>;
   production: string;
   canary?: string;
@@ -313,7 +313,7 @@ export const MOVES: readonly Scenario[] = [
   },
 ];
 
-/** Its VMs are those of the VMPool of its name. */
+/** The pool uses the VMPool of its name. */
 function named(stage: SpecDraft['stages'][number]): SpecDraft['stages'][number] {
   return stage.name === 'canary' ? { ...stage, pools: [{ name: 'canary', replicas: 1 }] } : stage;
 }

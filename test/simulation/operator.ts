@@ -16,15 +16,15 @@ import type { Random } from './prng.ts';
 import type { Registry } from './registry.ts';
 import type { World } from './world.ts';
 
-/** What goes wrong, as probabilities. */
+/** Probabilities of faults. */
 export interface Faults {
-  /** A change arrives in a cache, but nobody is woken by it. */
+  /** A change arrives in a cache without an enqueue. */
   lose: number;
-  /** A pass is due once more for nothing. */
+  /** An extra pass without a change. */
   repeat: number;
   /** A write is refused: 409, 429, 500, or no answer. */
   refuse: number;
-  /** A write is done, and its answer lost. */
+  /** A write is applied, and its answer is lost. */
   forget: number;
   /** The process ends after a write. */
   crash: number;
@@ -32,10 +32,10 @@ export interface Faults {
 
 export const NO_FAULTS: Faults = { lose: 0, repeat: 0, refuse: 0, forget: 0, crash: 0 };
 
-/** A request on its way to the API server. */
+/** A pending request to the API server. */
 export interface Request {
   writes: boolean;
-  /** Carries a version: a conflict is a possible answer. */
+  /** Whether it carries a version, so that a conflict is possible. */
   conditional: boolean;
   perform: () => unknown;
   resolve: (answer: unknown) => void;
@@ -44,15 +44,15 @@ export interface Request {
 
 export interface Operator {
   name: string;
-  /** What can be done next, each as one step. */
+  /** The possible next steps. */
   runnable: () => { kind: 'request' | 'deliver' | 'pass' | 'resolve'; step: () => void }[];
-  /** Memory is lost, requests are never answered, caches are listed anew. */
+  /** A crash: memory is lost, requests get no answer, caches are listed again. */
   crash: () => void;
-  /** What the running or the last pass over a release was based on. */
+  /** The caches that the running or last pass over a release used. */
   knowledge: Knowledge;
-  /** Looks at every release again. */
+  /** Enqueues every release. */
   resync: () => void;
-  /** How many writes were answered. */
+  /** The number of answered writes. */
   writes: () => number;
 }
 
@@ -64,15 +64,15 @@ export interface OperatorOptions {
   random: Random;
   faults: () => Faults;
   record: (release: string, notice: Notice) => void;
-  /** After each write that was done; true: crash. */
+  /** Called after each applied write; true: crash. */
   crashesAfter?: (writes: number) => boolean;
   onCrash: () => void;
-  /** Reconciliations that threw something else than an error of the API server. */
+  /** Passes that threw another error than one of the API server. */
   onBug: (error: unknown) => void;
 }
 
 const MAX_BACKOFF_MS = 60_000;
-/** What nobody was woken by is seen at the next resync. */
+/** The next resync handles changes without an enqueue. */
 const RESYNC_MS = 300_000;
 const REGISTRY_RETRY_MS = 15_000;
 
@@ -153,7 +153,7 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
       });
   }
 
-  /** As createVmWaiters does. */
+  /** Like createVmWaiters. */
   function onVmChange(pool?: string): void {
     const keys =
       pool === undefined
@@ -166,7 +166,7 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
     if (life.alive) waiting.add(key);
   }
 
-  /** Of several delayed adds the earliest counts. */
+  /** Among several delayed adds the earliest counts. */
   function addAfter(key: string, ms: number): void {
     const at = world.now() + ms;
     const known = delayed.get(key);
@@ -279,13 +279,13 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
   function kill(): void {
     life.alive = false;
     for (const { cancel } of delayed.values()) cancel();
-    // What was on its way may still arrive; nobody hears the answer.
+    // Pending requests may still be applied, without an answer.
     for (const request of requests) {
       if (!random.chance(0.5)) continue;
       try {
         request.perform();
       } catch {
-        // Refused: nobody hears that either.
+        // A refusal gets no answer either.
       }
     }
   }
@@ -299,7 +299,7 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
   return { feeds, begin, kill, add, runnable };
 }
 
-/** The client of the operator: each request waits for its turn. */
+/** The operator's client: each request waits for its turn. */
 function createClient(
   api: ApiServer,
   actor: string,

@@ -1,9 +1,9 @@
-/** What others made is theirs. */
+/** The operator must not change foreign objects. */
 import { API_VERSION } from '../../src/api/meta.ts';
 import type { Judge, WriteRule } from './invariants.ts';
 import type { WorldObject } from './world.ts';
 
-/** Records that name a release go with it, whoever made them. */
+/** Records that name a release are deleted with it, whoever created them. */
 const RECORDS = new Set(['AppRelease', 'ReleaseRollback', 'ReleasePromotion']);
 
 export function createOwnershipRules(_judge: Judge): WriteRule[] {

@@ -1,4 +1,4 @@
-/** Pods, as far as the controllers of the simulation look at them. */
+/** Pods with the fields that the simulated controllers use. */
 import { intOrPercentOf } from '../../src/release/record/quantity.ts';
 import type { DeploymentSpec } from '../../src/release/record/kube-objects.ts';
 import { LABEL } from '../../src/api/meta.ts';
@@ -40,7 +40,7 @@ export function isLeaving({ metadata }: WorldObject): boolean {
   return metadata.deletionTimestamp !== undefined;
 }
 
-/** Ready and not on its way out: what a Service sends traffic to. */
+/** Ready and not terminating: a Service sends traffic to the pod. */
 export function serves(pod: WorldPod): boolean {
   return !isLeaving(pod) && isReady(pod);
 }
@@ -66,7 +66,7 @@ export function poolOf(object: WorldObject): string {
   return object.metadata.labels?.[LABEL.pool] ?? '';
 }
 
-/** Pods above and below `replicas` that a rolling update may have; a Deployment rounds them so. */
+/** Surge and unavailable pods of a rolling update, rounded as in a Deployment. */
 export function rollingBounds({ strategy, replicas }: DeploymentSpec & { replicas: number }): [number, number] {
   const { maxSurge = '25%', maxUnavailable = '25%' } = strategy?.rollingUpdate ?? {};
   const surge = intOrPercentOf(maxSurge, replicas);

@@ -1,4 +1,4 @@
-/** Scenarios of versions whose ports are others, where pods are updated in place. */
+/** Scenarios with changed ports in pools that are updated in place. */
 import { LABEL } from '../../src/api/meta.ts';
 import type { Expectation, Scenario, UserStep } from './scenario.ts';
 import type { SpecDraft } from './specs.ts';
@@ -29,7 +29,7 @@ function withPorts(wanted: string, targetPort: number | string, when: UserStep['
   return edit(`set version ${wanted}, with the port ${targetPort}`, change, when);
 }
 
-/** The Services lead to these tracks and ports, and no pool has a Deployment besides. */
+/** The Services select these tracks and ports, and no pool has another Deployment. */
 function leads(tracks: Record<string, string>, ports: string): Expectation['also'] {
   return ({ world }) => {
     for (const [name, track] of Object.entries(tracks)) {

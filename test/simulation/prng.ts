@@ -1,10 +1,10 @@
-/** Seeded randomness: one small generator for a whole history, so that its seed replays it. */
+/** Seeded randomness: one generator for a whole history, so that the seed replays it. */
 
 export interface Random {
-  /** From 0 (in) to 1 (out). */
+  /** From 0 (inclusive) to 1 (exclusive). */
   next: () => number;
   chance: (probability: number) => boolean;
-  /** A whole number from `low` to `high`, both in. */
+  /** An integer from `low` to `high`, both inclusive. */
   between: (low: number, high: number) => number;
   /** Throws for an empty list. */
   pick: <T>(items: readonly T[]) => T;

@@ -1,4 +1,4 @@
-/** The order of promotion, judged by the world's history: who was healthy since when, and what was approved. */
+/** Checks the order of promotion against the world's history: health times and approvals. */
 import type { AppReleaseSpec, Stage } from '../../src/api/app-release.ts';
 import { parseDuration } from '../../src/api/common.ts';
 import type { ReleasePromotionSpec, ReleasePromotionStatus } from '../../src/api/release-promotion.ts';
@@ -20,9 +20,9 @@ import type { WorldObject } from './world.ts';
 import { labelOf } from './world.ts';
 
 interface Health {
-  /** When the pool first served the revision with all its pods. */
+  /** When the pool first served the revision with all pods. */
   first: number;
-  /** Since when without a break; undefined while it is broken. */
+  /** Healthy since then without interruption; undefined while unhealthy. */
   since: number | undefined;
 }
 
@@ -51,7 +51,7 @@ export function createPromotionRules(judge: Judge): WriteRule[] {
   const { world, knows, calm, alone } = judge;
   const health = new Map<string, Health>();
   const approvals = new Map<string, Approval[]>();
-  /** Pools that ever ran something: `release pool`. */
+  /** Pools that have ever run a revision: `release pool`. */
   const used = new Set<string>();
 
   function healthKey(release: WorldObject, pool: string, revision: number): string {
@@ -95,7 +95,7 @@ export function createPromotionRules(judge: Judge): WriteRule[] {
     if (kind !== 'ControllerRevision' || !isOperator(actor) || !after || after === before) return undefined;
     const release = world.get('AppRelease', labelOf(after, 'release') ?? '');
     const now = factsOf(after);
-    // What an earlier release of this name left behind goes with it.
+    // Objects of an earlier release of this name are deleted with it.
     if (!release || !now || !isOwned(after, release)) return undefined;
     const was: Facts = factsOf(before) ?? { pools: {}, approvals: {} };
     const seen = knows(actor)?.release.get(keyOf(release.metadata.name));
@@ -129,7 +129,7 @@ export function createPromotionRules(judge: Judge): WriteRule[] {
     return 'the release is paused';
   }
 
-  /** Reverts go at once; a pool that is added gets what its stage runs. */
+  /** Reverts go at once; a new pool gets the revision of its stage. */
   function isExempt({ release, revision, facts, pool, stage, spec }: Entry): boolean {
     const all = poolsOf(release.metadata.name, spec);
     const own = all.find(({ name }) => name === pool);
@@ -160,7 +160,7 @@ export function createPromotionRules(judge: Judge): WriteRule[] {
       if (replicas === 0 && !autoscaling) continue;
       const known = health.get(healthKey(release, name, revision));
       if (!known) return `pool ${name} of the stage before never served it with all its pods`;
-      // To grow restarts no soak.
+      // Growth restarts no soak.
       const since = calm && !autoscaling ? (known.since ?? world.now()) : known.first;
       if (since + soak > world.now())
         return `pool ${name} has not soaked: ${(world.now() - since) / 1000} s of ${previous.soak}`;
@@ -187,9 +187,9 @@ export function createPromotionRules(judge: Judge): WriteRule[] {
     return `nobody approved it for stage ${stage.name}`;
   }
 
-  /** A Deployment is made only for what was let in, is held, served, or was good there. */
+  /** A Deployment is created only for a revision that was admitted, is held, serves, or was good there. */
   const workloadsWereLetIn: WriteRule = ({ actor, kind, before, after }) => {
-    // A leader that is none any more may still make what was let in when it looked; nothing is sent there.
+    // A former leader may still create an admitted Deployment; it gets no traffic.
     if (!alone || kind !== 'Deployment' || !isOperator(actor) || before || !after) return undefined;
     const release = world.get('AppRelease', labelOf(after, 'release') ?? '');
     const number = revisionOf(after);

@@ -1,4 +1,4 @@
-/** Scenarios of promotion: versions, approvals, soaks, pauses, room. */
+/** Scenarios with promotions: versions, approvals, soaks, pauses, room. */
 import type { Scenario } from './scenario.ts';
 import type { SpecDraft } from './specs.ts';
 import { webSpec, workerSpec } from './specs.ts';

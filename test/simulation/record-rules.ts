@@ -7,7 +7,7 @@ import type { WorldObject } from './world.ts';
 import { labelOf } from './world.ts';
 
 export function createRecordRules({ world }: Judge): WriteRule[] {
-  /** Release's uid and revision → what it was recorded with. */
+  /** The release's uid and revision → the recorded data. */
   const records = new Map<string, RevisionData>();
 
   function keyOf(owner: WorldObject | undefined, revision: unknown): string {
@@ -33,7 +33,7 @@ export function createRecordRules({ world }: Judge): WriteRule[] {
     const data = records.get(keyOf(release, labelOf(after, 'revision')));
     const deployment = kind === 'Pod' ? world.get('Deployment', labelOf(after, 'workload') ?? '') : after;
     const isOurs = deployment?.metadata.ownerReferences?.some(({ uid }) => uid === release?.metadata.uid);
-    // That of a release that was deleted and made again goes with its owner.
+    // The record of a release that was deleted and created again is deleted with its owner.
     if (!release || !data || !isOurs) return undefined;
     const { containers } =
       kind === 'Pod' ? (after.spec as PodSpec) : (after.spec as { template: { spec: PodSpec } }).template.spec;

@@ -5,7 +5,7 @@ import type { DigestLookup } from '../../src/release/state/observed.ts';
 export interface Registry {
   up: boolean;
   resolve: (image: string) => DigestLookup;
-  /** From now on the tag names something else. */
+  /** Moves the tag to another digest. */
   move: (image: string) => void;
 }
 

@@ -1,4 +1,4 @@
-/** What a rollback promises: its targets stay, what it holds is held, what ended never returns, no loops. */
+/** Rules for rollbacks: targets stay, holds hold, ended holds never return, no loops. */
 import { canonicalJson } from '../../src/lib/canonical-json.ts';
 import type { Judge, WriteRule } from './invariants.ts';
 import { isOperator, keyOf } from './invariants.ts';
@@ -11,7 +11,7 @@ import { LABEL } from '../../src/api/meta.ts';
 export function createRollbackRules({ world, knows }: Judge): WriteRule[] {
   const automatic = new Map<string, number>();
 
-  /** The target of the hold on a pool, where the author of a write knows of it. */
+  /** The target of the hold on a pool, if the author of a write knows it. */
   function heldAt(actor: string, release: WorldObject | undefined, pool: string): number | undefined {
     const hold = holdOf(world.list('ReleaseRollback'), release, pool);
     const seen = knows(actor)?.rollbacks.get(keyOf(release?.metadata.name ?? '')) ?? [];

@@ -1,4 +1,4 @@
-/** Scenarios of going back by hand: held, superseded, retried, refused. */
+/** Scenarios with manual rollbacks: held, superseded, retried, refused. */
 import type { Scenario } from './scenario.ts';
 import { pool, webSpec, workerSpec } from './specs.ts';
 import {

@@ -1,4 +1,4 @@
-/** Scenarios as data: what users do, when, and what must have come of it. */
+/** Scenarios as data: user steps, their times, and the expected result. */
 import type { ApiServer } from './api-server.ts';
 import type { Scene } from './simulation.ts';
 import { deploymentSpec } from './pods.ts';
@@ -6,12 +6,12 @@ import { deploymentSpec } from './pods.ts';
 export interface UserStep {
   /** For the log. */
   say: string;
-  /** Milliseconds after the step before. */
+  /** Milliseconds after the previous step. */
   after?: number;
-  /** Only once this is so. */
+  /** The condition for the step. */
   when?: (scene: Scene) => boolean;
   act: (scene: Scene) => void;
-  /** May be left out where what it waits for never comes. */
+  /** The step may be skipped if its condition never becomes true. */
   optional?: boolean;
 }
 
@@ -20,9 +20,9 @@ export interface Expectation {
   serves?: Record<string, string>;
   /** Condition of the release → its status, or its status and reason as `False/RolledBack`. */
   conditions?: Record<string, string>;
-  /** More Deployments than one for each pool may be left. */
+  /** Pools may have more than one Deployment at the end. */
   leftovers?: boolean;
-  /** Whatever else: what is wrong. */
+  /** A further check: returns the fault. */
   also?: (scene: Scene) => string | undefined;
 }
 
@@ -33,13 +33,13 @@ export interface Scenario {
   prepare?: (scene: Scene) => void;
   steps: readonly UserStep[];
   expect: Expectation;
-  /** Holds in the default order only: in another order the users meet another situation. */
+  /** Valid only in the default order. In another order the users meet another situation. */
   orderly?: boolean;
 }
 
-/** The API server takes no template whose container asks for this memory. */
+/** The API server refuses a template with this memory request. */
 export const REFUSED_MEMORY = 'lots';
-/** This one it takes, but starts no pods of it: as a policy or quota does that no dry run shows. */
+/** The API server accepts this memory in a dry run, but refuses the write, like some policies and quotas. */
 export const DENIED_MEMORY = '1Ti';
 
 export function rejectTemplates(api: ApiServer): void {

@@ -1,4 +1,4 @@
-/** A Service leads to pods of its own release alone, by ports that they have. */
+/** A Service selects only pods of its own release, with ports that the pods have. */
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import { canonicalJson } from '../../src/lib/canonical-json.ts';
 import type { Judge, WriteRule } from './invariants.ts';
@@ -10,7 +10,7 @@ import type { WorldObject } from './world.ts';
 import { labelOf } from './world.ts';
 
 export function createServiceRules({ world }: Judge): WriteRule[] {
-  /** Of a Service that the operator made before it selected its release alone, until its next switch. */
+  /** Whether the operator created the Service before Services selected their release, and has not switched it since. */
   function isFromBefore(service: WorldObject | undefined): boolean {
     return selectorOf(service)?.[LABEL.release] === undefined;
   }
@@ -34,7 +34,7 @@ export function createServiceRules({ world }: Judge): WriteRule[] {
     return service && `starts ${after.metadata.name} behind Service ${service.metadata.name} of another release`;
   };
 
-  /** What tells the pods of two revisions from each other, but for their placement. */
+  /** The differences between pods of two revisions, without placement. */
   function podsWith(release: string, revision: number | undefined, pool: string): string | undefined {
     const data = recordOf(world, release, revision ?? 0)?.data;
     return data && canonicalJson([data.input.template, data.input.pools[pool], data.images]);
@@ -45,7 +45,7 @@ export function createServiceRules({ world }: Judge): WriteRule[] {
     return ports && shown(ports);
   }
 
-  /** Pods of a revision may be behind the ports of another where both have the same pods. */
+  /** Pods of a revision may serve the ports of another revision with equal pods. */
   function fits(release: string, pool: string, ports: string, noted: number, revision: number | undefined): boolean {
     const own = portsOf(release, revision);
     if (own === undefined || own === ports) return true;
@@ -79,7 +79,7 @@ interface Port {
   targetPort?: number | string;
 }
 
-/** A port is led to the port of its number unless it says otherwise. */
+/** The default targetPort is the port number. */
 function shown(ports: readonly Port[]): string {
   return ports
     .map(({ port, targetPort = port }) => `${port}→${targetPort}`)

@@ -1,4 +1,4 @@
-/** Scenarios of Services and names that two want, or that change. */
+/** Scenarios with Services and names that clash or change. */
 import { LABEL } from '../../src/api/meta.ts';
 import type { Expectation, Scenario, UserStep } from './scenario.ts';
 import type { Scene } from './simulation.ts';
@@ -45,7 +45,7 @@ function isTrue(release: string, type: string): (scene: Scene) => boolean {
   };
 }
 
-/** Each pool's Service leads to the pods of its pools, and no other. */
+/** Each Service selects exactly the pods of its pools. */
 function leadToTheirOwn({ world }: Scene): string | undefined {
   for (const { metadata, spec } of world.list('AppRelease')) {
     const pools = poolsOf(metadata.name, specOf({ spec }));

@@ -1,4 +1,4 @@
-/** Scenarios of releases that share VMs: as long as there is room for one of them, all come out. */
+/** Scenarios with releases that share VMs: all releases complete if there is room for one at a time. */
 import type { Scenario, UserStep } from './scenario.ts';
 import type { Scene } from './simulation.ts';
 import type { SpecDraft } from './specs.ts';
@@ -8,7 +8,7 @@ import { conditionOf } from './truth.ts';
 
 const RELEASES = ['web', 'api', 'jobs'];
 
-/** Two pools of a pod each behind one Service, which switches when both are ready, on VMs that other releases use too. */
+/** Two pools with one pod each behind one Service, which switches when both are ready, on VMs shared with other releases. */
 function neighbour(name: string, version: string): SpecDraft {
   const spec = webSpec(version);
   const pools = ['prod-a', 'prod-b'].map((own) => ({
@@ -55,7 +55,7 @@ const two = RELEASES.slice(0, 2);
 
 export const SHARING: readonly Scenario[] = [
   {
-    // Four pods serve, six find room: that of one new version.
+    // Four pods serve and six have room: enough for one new version.
     name: 'two-releases-and-room-for-one',
     prepare: ({ users }) => {
       users.room('prod-a', 3);
@@ -72,7 +72,7 @@ export const SHARING: readonly Scenario[] = [
     expect: servesAll(RELEASES, '2.0.0'),
   },
   {
-    // The VMs say that they have room for both, and take what is room for one: who finds none in time gives its room back.
+    // The VMs report room for both but take only one: the release without room removes its pods at the deadline.
     name: 'two-releases-and-less-room-than-was-counted',
     prepare: ({ cluster }) => {
       cluster.kubelet.capacity.set('prod-a', 3);

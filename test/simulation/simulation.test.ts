@@ -1,4 +1,4 @@
-// 2.2 2.4 2.5 2.6 4.1: the real reconcile in a world of memory, every write judged by the invariants.
+// The real reconciler in an in-memory world. The invariants check every write.
 import { execFile } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -24,13 +24,13 @@ const TOLD = [
   'contested-then-a-version-and-back',
 ];
 
-describe('everything in turn', () => {
+describe('in the default order', () => {
   test.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))('%s', async (_name, scenario) => {
     const { failure } = await simulate(scenario, ORDERLY, false);
     expect(failure).toBeUndefined();
   });
 
-  // A change of what the operator does, and when, shows here: vitest -u takes the new log.
+  // A change of the operator's actions or their order shows here: `vitest -u` accepts the new log.
   test.each(TOLD)('the log of %s', async (name) => {
     const scenario = SCENARIOS.find((candidate) => candidate.name === name);
     if (!scenario) throw new Error(`there is no scenario ${name}`);
@@ -40,10 +40,10 @@ describe('everything in turn', () => {
   });
 });
 
-/** Cluster and operators are late in turn, so that releases are let in before the pods of others have their VMs. */
+/** Cluster and operators are late, so that releases are admitted before the pods of others are on VMs. */
 const LATE = { request: 4, deliver: 5, pass: 3, resolve: 1, cluster: 0.5, user: 1, time: 0.02, laggard: 0.2 };
 
-// In the default order the pods of one release have their VMs before the next release is looked at.
+// In the default order the pods of one release are on VMs before the next release is reconciled.
 test.each(SHARING.map((scenario) => [scenario.name, scenario] as const))(
   '%s, in other orders, with an operator that crashes, and with two',
   async (_name, scenario) => {

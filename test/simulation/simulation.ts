@@ -1,4 +1,4 @@
-/** One history: users, operators, the cluster and time, each taking one step when it is its turn. */
+/** One history: users, operators, the cluster and time take steps in turn. */
 import type { Faults, Operator } from './operator.ts';
 import { createOperator, NO_FAULTS } from './operator.ts';
 import { createApiServer } from './api-server.ts';
@@ -17,14 +17,14 @@ import { createWorld, secondsOf } from './world.ts';
 import { checkEnd } from './ending.ts';
 import { rejectTemplates } from './scenario.ts';
 
-/** How the next step is chosen, and what goes wrong. */
+/** The choice of the next step, and the faults. */
 export interface Conduct {
   seed: number;
-  /** In turn: requests, news, passes, the cluster, users, time. Else at random, by these weights. */
+  /** Absent: in turn (requests, events, passes, cluster, users, time). Otherwise at random, with these weights. */
   order: 'default' | Weights;
   faults: Faults;
   operators: number;
-  /** The operator ends after this write, once. */
+  /** The operator crashes once, after this write. */
   crashAfter?: number;
 }
 
@@ -36,19 +36,19 @@ export interface Weights {
   cluster: number;
   user: number;
   time: number;
-  /** How much slower the second operator is in all it does. */
+  /** The slowdown of the second operator. */
   laggard: number;
 }
 
 export interface HistoryOutcome {
-  /** Why the history is not as it must be. */
+  /** The failure of the history. */
   failure?: string;
   log: string[];
   steps: number;
   writes: number;
 }
 
-/** What users and expectations see. */
+/** The view of users and expectations. */
 export interface Scene {
   world: World;
   users: Users;
@@ -65,9 +65,9 @@ interface Step {
 const MAX_STEPS = 10_000;
 /** Longer than any soak, deadline or back-off, and than two resyncs. */
 const QUIET_MS = 25 * 60_000;
-/** How far time may run ahead of work that waits to be done: everybody is that slow at most. */
+/** How far time may run ahead of pending work: the maximum slowness. */
 const HASTE_MS = 5000;
-/** What a step takes, so that time goes on however busy everybody is. */
+/** The duration of a step, so that time advances under load. */
 const STEP_MS = 20;
 const TURNS: readonly Step['kind'][] = ['request', 'deliver', 'resolve', 'cluster', 'pass', 'user', 'time'];
 
@@ -90,7 +90,7 @@ export async function simulate(scenario: Scenario, conduct: Conduct, keepLog: bo
     busy: undefined as { since: number; steps: number } | undefined,
   };
   const operators: Operator[] = [];
-  /** With two leaders, or in another order, users may meet what their script does not know. */
+  /** With two leaders, or in another order, users may meet unexpected situations. */
   const isLoose = conduct.operators > 1 || (isRandom && scenario.orderly === true);
   const calm = !isRandom && conduct.operators === 1;
   const { violations } = watchInvariants({
@@ -188,7 +188,7 @@ export async function simulate(scenario: Scenario, conduct: Conduct, keepLog: bo
 
   let taken = 0;
 
-  /** Until nothing is left to do but to wait. */
+  /** Runs until only waiting is left. */
   async function run(): Promise<string | undefined> {
     for (;;) {
       if (violations[0] !== undefined) return violations[0];
@@ -210,7 +210,7 @@ export async function simulate(scenario: Scenario, conduct: Conduct, keepLog: bo
     }
   }
 
-  /** A second look at everything changes nothing. */
+  /** Another pass over everything must change nothing. */
   async function isFixed(): Promise<string | undefined> {
     const before = world.version();
     for (const operator of operators) operator.resync();
@@ -226,7 +226,7 @@ export async function simulate(scenario: Scenario, conduct: Conduct, keepLog: bo
   return { log, steps: taken, writes, ...(failure !== undefined && { failure }) };
 }
 
-/** Lets every promise that can go on go on. */
+/** Lets all promises settle that can. */
 function microtasks(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);

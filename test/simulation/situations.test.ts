@@ -1,4 +1,4 @@
-// The table of docs/situations.md is what real statuses say, and conditions have the reasons that are listed.
+// The table of docs/situations.md agrees with real statuses, and conditions have only listed reasons.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -24,7 +24,7 @@ const [header = [], , ...rows] = page
       .map((cell) => cell.trim()),
   );
 
-/** The situation as it comes about, everything in turn; what is after it is no matter. */
+/** Runs the scenario in the default order until the situation occurs. */
 async function reach({ prepare, steps, when }: Situation): Promise<Seen> {
   let seen: Seen | undefined;
   const lookStep = {
@@ -60,7 +60,7 @@ describe('docs/situations.md', () => {
     expect(rows.find(([found]) => found === name)).toEqual(await rowOf(situation));
   });
 
-  test('what the operator has not seen yet is Progressing for Argo CD, whatever the conditions say', async () => {
+  test('a spec that the operator has not seen is Progressing in Argo CD, whatever the conditions say', async () => {
     const { release } = await reach(RELEASED);
     const { metadata } = release as { metadata: { generation: number } };
     expect(await argoHealth({ ...release, metadata: { ...metadata, generation: metadata.generation + 1 } })).toBe(
@@ -77,7 +77,7 @@ function unlisted(kind: string, conditions: readonly Condition[]): string[] {
     .map(({ type, status, reason }) => `${kind} ${type}=${status}/${reason}`);
 }
 
-test('every condition of every scenario has a reason that is listed for its status, and none is both stuck and under way', async () => {
+test('every condition of every scenario has a listed reason, and no release is both Stalled and Reconciling', async () => {
   const found = new Set<string>();
   for (const scenario of SCENARIOS) {
     const prepare = (scene: Scene) => {

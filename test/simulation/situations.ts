@@ -1,4 +1,4 @@
-/** The situations of docs/situations.md: how each comes about, and when it is there. */
+/** The situations of docs/situations.md: the steps to each, and its condition. */
 import type { AppReleaseStatus } from '../../src/api/app-release.ts';
 import type { Condition } from '../../src/api/common.ts';
 import { onFailure } from './failure-scenarios.ts';
@@ -29,14 +29,14 @@ export interface Situation {
   name: string;
   prepare?: (scene: Scene) => void;
   steps: readonly UserStep[];
-  /** Whether it has come about. */
+  /** Whether the situation has occurred. */
   when: (scene: Scene) => boolean;
 }
 
 const released = [create(), version('2.0.0', ready)];
 const returned = [...released, rollback('back', (scene) => ready(scene) && everywhere('2.0.0')(scene))];
 
-/** Back to a version that no pod runs any more, and that then behaves otherwise. */
+/** A rollback to a version without pods, which then behaves differently. */
 function coldRollback(behaviour: Behaviour): UserStep[] {
   return [
     create({ ...webSpec('1.0.0'), rollback: { warmFor: '0s', drain: '1s' } }),
@@ -74,7 +74,7 @@ function pause(reason: string, when: UserStep['when']): UserStep {
   );
 }
 
-/** The canary's VMs get the images before it is entered. */
+/** A spec with prepull in the canary stage. */
 function pulled(): SpecDraft {
   const spec = webSpec('1.0.0');
   for (const stage of spec.stages) stage.prepull = stage.name === 'canary';
@@ -91,7 +91,7 @@ function noReplicas(): UserStep {
   );
 }
 
-/** Every one of these, for the newest spec. */
+/** All of these conditions. */
 function all(...wanted: ((scene: Scene) => boolean)[]): (scene: Scene) => boolean {
   return (scene) => wanted.every((one) => one(scene));
 }
@@ -330,11 +330,11 @@ export const SITUATIONS: readonly Situation[] = [
 
 export interface Seen {
   conditions: readonly Condition[];
-  /** As it is stored. */
+  /** The stored object. */
   release: object;
 }
 
-/** What the release said at that moment. */
+/** The current status of the release. */
 export function look({ world }: Scene): Seen | undefined {
   const release = world.get('AppRelease', 'web');
   const { conditions = [] } = (release?.status ?? {}) as AppReleaseStatus;

@@ -1,9 +1,9 @@
-/** Specs as people write them, without the defaults. */
+/** Specs as users write them, without defaults. */
 import type { AppReleaseSpec } from '../../src/api/app-release.ts';
 
 type Input = AppReleaseSpec;
 
-/** A spec before its defaults; a scenario changes it in place. */
+/** A spec without defaults; a scenario changes it in place. */
 export interface SpecDraft {
   version?: string;
   template: {
@@ -44,7 +44,7 @@ export function pool(name: string, replicas: number): PoolDraft {
   return { name, replicas, nodeSelector: { pool: name } };
 }
 
-/** Two stages: a canary pool, then production. Short times: the clock jumps, but every pass costs. */
+/** Two stages: a canary pool, then production. Times are short, because every pass costs. */
 export function webSpec(version: string): SpecDraft {
   return {
     version,
@@ -81,7 +81,7 @@ export function rollingSharedSpec(version: string): SpecDraft {
   return { ...sharedSpec(version), strategy: { type: 'RollingUpdate', maxSurge: 1, maxUnavailable: 0 } };
 }
 
-/** A version whose pods listen elsewhere, and a Service that leads there. */
+/** A version with another container port, and a Service with that port. */
 export function setPorts(spec: SpecDraft, version: string, targetPort: number | string): void {
   const ports = typeof targetPort === 'string' ? [{ name: targetPort, containerPort: 8080 }] : [];
   spec.version = version;

@@ -1,4 +1,4 @@
-/** Scenarios of what is served while the next version does not get on: it is kept all the same. */
+/** Scenarios in which the serving revision is kept while the next version is stuck. */
 import { LABEL } from '../../src/api/meta.ts';
 import { onFailure } from './failure-scenarios.ts';
 import { deploymentSpec } from './pods.ts';
@@ -42,7 +42,7 @@ function setReplicas(name: string, replicas: number, when?: UserStep['when']): U
   );
 }
 
-/** 2.0.0 never gets ready, and a person is waited for. */
+/** 2.0.0 never becomes ready, and the release waits for a person. */
 const STUCK = {
   prepare: behaves('2.0.0', 'never'),
   steps: [create(onFailure('Pause')), version('2.0.0', ready)],

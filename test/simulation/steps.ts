@@ -1,4 +1,4 @@
-/** The steps that scenarios are made of, and what they wait for. */
+/** Steps of scenarios, and their conditions. */
 import type { Behaviour } from './kubelet.ts';
 import type { Scenario, UserStep } from './scenario.ts';
 import type { Scene } from './simulation.ts';
@@ -14,14 +14,14 @@ export function everywhere(version: string): (scene: Scene) => boolean {
   return serves(['canary', version], ['prod-a', version], ['prod-b', version]);
 }
 
-/** Ready, and the status speaks of the newest spec. */
+/** Ready, for the newest spec. */
 export function ready({ world }: Scene): boolean {
   const release = world.get('AppRelease', 'web');
   const condition = conditionOf(release, 'Ready');
   return condition?.status === 'True' && condition.observedGeneration === release?.metadata.generation;
 }
 
-/** Whether a condition of the release is so, for the newest spec. */
+/** Whether a condition of the release matches, for the newest spec. */
 export function is(type: string, status: string, reason?: string): (scene: Scene) => boolean {
   return ({ world }) => {
     const release = world.get('AppRelease', 'web');
@@ -68,12 +68,12 @@ export function edit(say: string, change: (spec: SpecDraft) => void, when?: User
   };
 }
 
-/** Whatever else people do. */
+/** Any other user action. */
 export function act(say: string, change: UserStep['act'], when?: UserStep['when']): UserStep {
   return { say, act: change, ...(when && { when }) };
 }
 
-/** Time goes by. */
+/** Lets time pass. */
 export function wait(seconds: number): UserStep {
   return { say: `${seconds} s later`, after: seconds * 1000, act: () => undefined };
 }
@@ -90,7 +90,7 @@ export function everywhereAt(served: string): Record<string, string> {
 
 export const RELEASED = { Ready: 'True', Available: 'True', Stalled: 'False', RolledBack: 'False' };
 
-/** A new spec whose production stage waits for a person. */
+/** A new spec whose production stage needs an approval. */
 export function manualSpec(): SpecDraft {
   const spec = webSpec('1.0.0');
   for (const stage of spec.stages) if (stage.name === 'production') stage.approval = 'Manual';

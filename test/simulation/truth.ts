@@ -1,4 +1,4 @@
-/** What is so, read from the world and not from the operator: pools, what they serve, holds, records. */
+/** The true state, read from the world and not from the operator: pools, serving revisions, holds, records. */
 import type { AppReleaseSpec, AppReleaseStatus } from '../../src/api/app-release.ts';
 import { appReleaseSpec } from '../../src/api/app-release.ts';
 import type { Condition } from '../../src/api/common.ts';
@@ -15,15 +15,15 @@ export interface TruePool {
   name: string;
   stage: string;
   replicas: number;
-  /** Its size follows its load. */
+  /** Whether the pool has an autoscaler. */
   autoscaled: boolean;
-  /** The Service's name; undefined for a release without. */
+  /** The name of the Service; undefined for a release without one. */
   service?: string;
 }
 
 const parsed = new WeakMap<object, AppReleaseSpec | undefined>();
 
-/** The spec with its defaults; undefined where it is not valid. */
+/** The spec with defaults; undefined if it is invalid. */
 export function specOf(release: { spec?: unknown } | undefined): AppReleaseSpec | undefined {
   if (!release?.spec) return undefined;
   if (!parsed.has(release.spec)) parsed.set(release.spec, appReleaseSpec.safeParse(release.spec).data);
@@ -83,7 +83,7 @@ export function readyOf(world: World, deployment: WorldObject): WorldPod[] {
   return allPods(world).filter((pod) => serves(pod) && labelOf(pod, 'workload') === deployment.metadata.name);
 }
 
-/** Whether a pool serves a revision, with all the pods that are wanted, and those alone. */
+/** Whether a pool serves a revision with exactly the wanted pods. */
 export function servesWholly(world: World, release: string, pool: TruePool, revision: number): boolean {
   const deployment = servedDeployment(world, release, pool);
   if (!deployment || revisionOf(deployment) !== revision) return false;
@@ -91,7 +91,7 @@ export function servesWholly(world: World, release: string, pool: TruePool, revi
   return ready >= trueReplicas(pool, deployment);
 }
 
-/** The live scale, where somebody else owns it. */
+/** The live scale, if somebody else owns it. */
 export function trueReplicas(pool: TruePool, deployment: WorldObject | undefined): number {
   const owners = deployment?.metadata.managedFields?.filter(({ fieldsV1 }) => {
     const fields = fieldsV1 as { 'f:spec'?: Record<string, unknown> } | undefined;
@@ -106,13 +106,13 @@ export function factsOf(revision: Pick<WorldObject, 'metadata'> | undefined): Fa
   return text === undefined ? undefined : (JSON.parse(text) as Facts);
 }
 
-/** The records of a release, oldest first; the ledger is none. */
+/** The records of a release, oldest first, without the ledger. */
 export function revisionsOf(world: World, release: string): (WorldObject & { revision: number; data: RevisionData })[] {
   return (
     world
       .list('ControllerRevision')
       .filter((object) => labelOf(object, 'release') === release && Number(object.revision) > 0)
-      // Somebody else may make one of that name.
+      // Somebody else may create an object of that name.
       .filter(({ data }) => (data as Partial<RevisionData> | undefined)?.input !== undefined)
       .toSorted((a, b) => Number(a.revision) - Number(b.revision)) as (WorldObject & {
       revision: number;
@@ -144,7 +144,7 @@ export interface TrueHold {
   pool: RollbackPoolStatus;
 }
 
-/** The last accepted rollback that keeps a pool. */
+/** The last accepted rollback that holds a pool. */
 export function holdOf(
   rollbacks: readonly { spec?: unknown; status?: unknown }[],
   release: WorldObject | undefined,

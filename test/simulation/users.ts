@@ -1,4 +1,4 @@
-/** What people do: with kubectl, from Git, by hand. */
+/** User actions: with kubectl, from Git, by hand. */
 import { ANNOTATION, FIELD_MANAGER, LABEL } from '../../src/api/meta.ts';
 import { APP_RELEASES, PROMOTIONS, ROLLBACKS, VM_POOLS } from '../../src/controller/kinds/api-kinds.ts';
 import { AUTOSCALERS } from '../../src/controller/kinds/autoscalers.ts';
@@ -23,7 +23,7 @@ import { deploymentsOf, poolsOf, servedDeployment, servingPods, selectorOf, spec
 import type { World } from './world.ts';
 import { NAMESPACE } from './world.ts';
 
-/** How often an eviction that is refused is tried again, and for how long. */
+/** Retries of a refused eviction: the interval and the limit. */
 const DRAIN_MS = 5000;
 const DRAIN_TRIES = 200;
 
@@ -31,7 +31,7 @@ const KUBECTL: WriteAs = { actor: 'user', manager: 'kubectl' };
 
 export interface Users {
   create: (release: string, spec: SpecDraft) => void;
-  /** Changes the spec in place, as a commit in Git would. */
+  /** Changes the spec in place, like a commit in Git. */
   edit: (release: string, change: (spec: SpecDraft) => void) => void;
   setVersion: (release: string, version: string) => void;
   rollback: (
@@ -52,41 +52,41 @@ export interface Users {
   pause: (release: string, reason: string | null) => void;
   eraseStatus: (release: string) => void;
   remove: (kind: OwnedKind | 'AppRelease' | 'ReleaseRollback' | 'ReleasePromotion' | 'Pod', name: string) => void;
-  /** The scale subresource: the scale is then theirs. */
+  /** Writes the scale subresource, so that the user owns the scale. */
   scale: (deployment: string, replicas: number) => void;
-  /** As kubectl rollout restart does. */
+  /** Like `kubectl rollout restart`. */
   restart: (deployment: string) => void;
   editDeployment: (name: string, spec: object) => void;
   editService: (name: string, spec: object) => void;
   editAutoscaler: (name: string, spec: object) => void;
   createAutoscaler: (name: string, deployment: string) => void;
-  /** Null takes a label or annotation away. */
+  /** Null removes a label or annotation. */
   label: (kind: OwnedKind, name: string, labels: Record<string, string | null>) => void;
   annotate: (kind: 'Deployment' | 'Service', name: string, annotations: Record<string, string | null>) => void;
-  /** What a restore from a backup leaves. */
+  /** The objects after a restore from a backup. */
   disown: () => void;
   createService: (name: string, adopt: boolean) => void;
-  /** As the operator wrote it when Services selected by their track alone. */
+  /** The form of Services of an older operator, which selected only by track. */
   selectByTrackAlone: (service: string) => void;
-  /** Something of their own, under whatever name: no field of it says that the name is theirs. */
+  /** Creates a user's object under any name, without owned fields. */
   own: (kind: OwnedKind, name: string, labels?: Record<string, string>) => void;
   vmPool: (name: string, spec: VmPoolSpec) => void;
-  /** How many pods each VM of a pool takes, as everybody can see. */
+  /** Sets the reported capacity in pods of each VM of a pool. */
   room: (pool: string, pods: number) => void;
   cordon: (node: string, cordoned: boolean) => void;
   node: (name: string, ready: boolean) => void;
-  /** The VMs of a pool are deleted, with the pods on them. */
+  /** Deletes the VMs of a pool with their pods. */
   loseVms: (pool: string) => void;
-  /** As `kubectl drain` of all VMs of a pool: cordoned, evicted as budgets allow, deleted once they are empty. */
+  /** Like `kubectl drain` of all VMs of a pool: cordon, evict as budgets allow, delete when empty. */
   drain: (pool: string) => void;
-  /** The first pod behind a pool's Service is ready, or is not, whatever its image does. */
+  /** Sets the readiness of the first pod behind a pool's Service, whatever its image does. */
   flip: (release: string, pool: string, ready: boolean) => void;
-  /** Every pod that was flipped is as its image has it. */
+  /** Resets the readiness of all flipped pods. */
   unflip: () => void;
   serving: (release: string, pool: string) => WorldPod[];
 }
 
-/** What the operator makes. */
+/** The kinds that the operator creates. */
 export type OwnedKind = keyof typeof OWNED;
 
 const OWNED = {
@@ -165,7 +165,7 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
     for (const { metadata } of lost) world.remove('cluster', 'Pod', metadata.name);
   }
 
-  /** Whoever makes the VMs schedulable again wants them to stay. */
+  /** Continues only with VMs that are still cordoned, because an uncordon cancels the drain. */
   function drain(vms: readonly string[], tries = DRAIN_TRIES): void {
     const nodes = vms.filter(isCordoned);
     for (const pod of podsOn(nodes)) {
@@ -305,7 +305,7 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
   };
 }
 
-/** Whether every budget on a pod lets one more go; a pod that is not ready may always go. */
+/** Whether all budgets of a pod allow its eviction; a pod that is not ready can always be evicted. */
 function mayEvict(world: World, pod: WorldPod): boolean {
   if (!isReady(pod)) return true;
   return world.list('PodDisruptionBudget').every(({ spec }) => {
@@ -319,7 +319,7 @@ function mayEvict(world: World, pod: WorldPod): boolean {
     return healthy - 1 >= expected - intOrPercentOf(maxUnavailable, expected);
   });
 }
-/** The least that an object of a kind can be, so that an apply meets no conflict in it. */
+/** A minimal object of a kind, so that an apply causes no conflict. */
 const THEIRS: Record<OwnedKind, object> = {
   Deployment: {
     spec: {
@@ -339,7 +339,7 @@ const THEIRS: Record<OwnedKind, object> = {
   ControllerRevision: { revision: 1, data: {} },
 };
 
-/** What the CRD's schema and rules let in. */
+/** Whether the schema and rules of the CRD accept the spec. */
 function isAdmitted(spec: SpecDraft): boolean {
   const parsed = specOf({ spec });
   return parsed !== undefined && (parsed.strategy.type === 'RollingUpdate' || parsed.service !== undefined);

@@ -1,4 +1,4 @@
-/** Scenarios of the VMs under a release: too little room, work on them, pools that are named elsewhere. */
+/** Scenarios with the VMs of a release: too little room, maintenance, VMPools. */
 import type { Scenario, UserStep } from './scenario.ts';
 import type { Scene } from './simulation.ts';
 import { pool, webSpec } from './specs.ts';
@@ -37,7 +37,7 @@ function vmPool(name: string, label: string, when?: UserStep['when']): UserStep 
   );
 }
 
-/** The canary pool's VMs are those of the VMPool of its name. */
+/** The canary pool uses the VMPool of its name. */
 function namedSpec(tag: string): SpecDraft {
   const spec = webSpec(tag);
   const [canary] = spec.stages;

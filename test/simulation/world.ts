@@ -1,4 +1,4 @@
-/** What is true: the objects of one namespace, their versions, the stream of their changes, and a clock that jumps. */
+/** The true state: the objects of one namespace, their versions, the stream of changes, and a simulated clock. */
 import type { ObjectMeta } from '../../src/api/common.ts';
 import type { ManagedFieldsEntry } from '../../src/kube/types.ts';
 import { LABEL } from '../../src/api/meta.ts';
@@ -6,7 +6,7 @@ import { LABEL } from '../../src/api/meta.ts';
 export const NAMESPACE = 'shop';
 const BEGIN = Date.parse('2026-01-01T00:00:00Z');
 
-/** Any object as the API server has it. Stored objects are never changed in place. */
+/** Any stored object. Stored objects are never changed in place. */
 export interface WorldObject {
   apiVersion: string;
   kind: string;
@@ -22,12 +22,12 @@ export interface WorldChange {
   old?: WorldObject;
 }
 
-/** Who wrote what. `operator-1`, `operator-2`, `user`, `cluster` (the controllers of Kubernetes). */
+/** The author of a write: `operator-1`, `operator-2`, `user`, `cluster` (the controllers of Kubernetes). */
 export interface Write {
   actor: string;
   before?: WorldObject;
   after?: WorldObject;
-  /** Whichever there is; on a deletion the one that went. */
+  /** The object after the write, or before a deletion. */
   object: WorldObject;
   kind: string;
 }
@@ -40,24 +40,24 @@ interface Timer {
 
 export interface World {
   now: () => number;
-  /** Now, as the API server writes times: whole seconds. */
+  /** The current time in the API server's form, in whole seconds. */
   timestamp: () => string;
   get: (kind: string, name: string) => WorldObject | undefined;
   list: (kind: string) => WorldObject[];
-  /** Stores the object with a new version, and tells everybody. `spec` changed: a new generation, where the kind has one. */
+  /** Stores the object with a new version, and notifies all listeners. A change of `spec` increases the generation, if the kind has one. */
   put: (
     actor: string,
     object: { kind: string; metadata: Partial<ObjectMeta> & { name: string }; [field: string]: unknown },
   ) => WorldObject;
   remove: (actor: string, kind: string, name: string) => void;
-  /** The stream of one kind, from the beginning. */
+  /** The stream of one kind, from the start. */
   changes: (kind: string) => readonly WorldChange[];
   version: () => string;
   onWrite: (listener: (write: Write) => void) => void;
   after: (ms: number, run: () => void) => () => void;
-  /** When the next timer is due, if any. */
+  /** The time of the next timer, if any. */
   nextTimer: () => number | undefined;
-  /** Goes to the next timer and runs it. */
+  /** Advances to the next timer and runs it. */
   elapse: () => void;
 }
 
@@ -159,7 +159,7 @@ export function createWorld(): World {
   };
 }
 
-/** Seconds since the history began. */
+/** Seconds since the start of the history. */
 export function secondsOf(world: World): number {
   return Math.round((world.now() - BEGIN) / 1000);
 }

@@ -1,4 +1,4 @@
-// What a machine boots from: a disk with the files of a kind node, made for a machine of its own, and an initrd to get there.
+// The boot files of a machine: a disk with the files of a kind node, adapted to a machine, and an initrd.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
@@ -10,17 +10,17 @@ import type { Kernel } from './kernel.ts';
 
 const guest = join(import.meta.dirname, 'guest');
 const DISK_SIZE = '3G';
-/** What of the kernel's modules the initrd needs, and what they need in turn. */
+/** The kernel modules for the initrd, with their dependencies. */
 const INITRD_MODULES = ['virtio_pci', 'virtio_blk'];
 
-/** What machines of one build of an operating system have in common; each has a copy of the disk. */
+/** The files that machines of one build share; each machine has a copy of the disk. */
 export interface Build {
   readonly kernel: Kernel;
   readonly initrd: string;
   readonly disk: string;
 }
 
-/** Makes the disk of a build unless the folder has it. `osImage` is what the kubelet reports, as of os-release(5). */
+/** Creates the disk of a build unless it exists in the folder. The kubelet reports `osImage`, from os-release(5). */
 export async function ensureBuild(
   dir: string,
   { engine, nodeImage, kernel, osImage }: { engine: Engine; nodeImage: string; kernel: Kernel; osImage: string },
@@ -83,7 +83,7 @@ async function exportImage(engine: Engine, image: string, into: string): Promise
   }
 }
 
-/** Where a machine is not what kind's entrypoint makes of a container. */
+/** Changes for a machine instead of a container with kind's entrypoint. */
 async function makeMachine(root: string, osImage: string): Promise<void> {
   const at = (path: string) => join(root, path);
   await cp(join(guest, 'machine'), at('usr/local/bin/machine'));
@@ -92,16 +92,16 @@ async function makeMachine(root: string, osImage: string): Promise<void> {
   await cp(join(guest, 'machine.service'), at('etc/systemd/system/machine.service'));
   await symlink('../machine.service', at('etc/systemd/system/multi-user.target.wants/machine.service'));
   await rm(at('etc/systemd/system/multi-user.target.wants/undo-mount-hacks.service'));
-  // A new one for each machine, at its first start.
+  // Created for each machine at its first start.
   await writeFile(at('etc/machine-id'), '');
   await edit(at('usr/lib/os-release'), (text) => text.replace(/^PRETTY_NAME=.*$/m, `PRETTY_NAME="${osImage}"`));
-  // It copies files of the container's into each pod.
+  // It copies files of the container into each pod.
   await edit(at('etc/containerd/cri-base.json'), (text) => {
     const { hooks: _hooks, ...spec } = JSON.parse(text) as { hooks?: unknown };
     return JSON.stringify(spec);
   });
   const registries = '[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n';
-  // Without it a power cut leaves images of empty files behind, which nobody pulls again.
+  // Without it, a power cut leaves images with empty files, which are not pulled again.
   const sync = 'image_pull_with_sync_fs = true';
   await edit(
     at('etc/containerd/config.toml'),
@@ -114,7 +114,7 @@ async function edit(file: string, change: (text: string) => string): Promise<voi
   await writeFile(file, change(await readFile(file, 'utf8')));
 }
 
-/** Takes an image out of an archive with several: each that is imported takes emulated processors a while. */
+/** Extracts one image from an archive with several, because each import is slow on emulated processors. */
 async function dropImages(archive: string, name: string): Promise<void> {
   const files = await mkdtemp(join(tmpdir(), 'machine-images-'));
   try {
@@ -149,7 +149,7 @@ async function makeInitrd(root: string, kernel: Kernel, into: string): Promise<v
   }
 }
 
-/** The files of modules after those that they need; modules.dep(5) lists each with all that it needs, the last first. */
+/** The files of modules, dependencies first; modules.dep(5) lists the dependencies in reverse order. */
 function inOrder(dependencies: string, names: readonly string[]): string[] {
   const lists = names.map((name) => {
     const line = dependencies.split('\n').find((candidate) => candidate.includes(`/${name}.ko:`));

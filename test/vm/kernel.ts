@@ -5,17 +5,17 @@ import { join } from 'node:path';
 import { execute } from '../kind/engine.ts';
 
 export interface Kernel {
-  /** As `uname -r` says it. */
+  /** The release in `uname -r`. */
   readonly release: string;
   readonly image: string;
-  /** What becomes /lib/modules/RELEASE. */
+  /** The folder for /lib/modules/RELEASE. */
   readonly modules: string;
 }
 
-/** An older line than any that a current machine of CI runs: what a customer's VMs may still have. */
+/** An older kernel line than on current CI machines, as a customer's VMs may have. */
 const PACKAGES = '^linux-image-6\\.1\\.[0-9]+-[0-9]+-cloud-amd64$';
 
-/** The newest two of the line, the older one first; kept in the folder. */
+/** The two newest kernels of the line, the older one first; cached in the folder. */
 export async function ensureKernels(dir: string): Promise<[Kernel, Kernel]> {
   const found = await execute('apt-cache', ['search', '--names-only', PACKAGES]);
   const names = found

@@ -10,24 +10,24 @@ import type { Build } from './disk.ts';
 export interface MachineOptions {
   readonly name: string;
   readonly build: Build;
-  /** Its own copy of the build's disk. */
+  /** The machine's copy of the build's disk. */
   readonly disk: string;
-  /** A tar archive with what it is to be; see guest/machine. */
+  /** A tar archive with its configuration; see guest/machine. */
   readonly seed: string;
   readonly bridge: string;
   readonly mac: string;
-  /** Gets what it prints on its console. */
+  /** Receives the console output. */
   readonly logFile: string;
 }
 
 const MEMORY_MIB = 1500;
-/** Ends QEMU when the pipe that is its input does, and takes the network device away. */
+/** Ends QEMU when its input pipe ends, and removes the network device. */
 const WITH_US = 'tap=$0; "$@" </dev/null & qemu=$!; read -r _; kill -KILL $qemu; wait $qemu; ip link delete dev "$tap"';
 
-/** Its stop() is a power cut: nothing is told to it, and nothing is written to its disk any more. */
+/** stop() is a power cut: the machine gets no signal, and writes nothing more to its disk. */
 export async function startMachine({ name, logFile, ...options }: MachineOptions): Promise<Running> {
   const { kernel, initrd } = options.build;
-  // The kernel takes no longer names.
+  // The maximum length of a device name.
   const tap = `tap-${name}`.slice(0, 15);
   await execute('ip', ['tuntap', 'add', 'dev', tap, 'mode', 'tap']);
   await execute('ip', ['link', 'set', 'dev', tap, 'master', options.bridge, 'up']);

@@ -1,4 +1,4 @@
-// What makes a machine a node of the kind cluster: its second disk, read by guest/machine.
+// The second disk of a machine, read by guest/machine, which makes it a node of the kind cluster.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -6,23 +6,23 @@ import { stringify } from 'yaml';
 import { controlPlane, hostsFile, podNetwork, POD_SUBNET, type KindCluster } from '../kind/cluster.ts';
 import { execute, NETWORK, type Engine } from '../kind/engine.ts';
 
-/** Where the machines are plugged in. */
+/** The bridge of the machines. */
 export interface Site {
   readonly bridge: string;
   readonly gateway: string;
   /** Of the control plane. */
   readonly controlPlane: string;
-  /** Addresses that no container has, with the length of the network's prefix. */
+  /** Unused addresses, with the prefix length of the network. */
   readonly free: readonly string[];
 }
 
 export interface Member {
   readonly name: string;
-  /** With the length of its prefix. */
+  /** The address with its prefix length. */
   readonly address: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly { readonly key: string; readonly value: string; readonly effect: string }[];
-  /** Registries that speak plain http, HOST:PORT. */
+  /** Registries with plain HTTP, HOST:PORT. */
   readonly registries: readonly string[];
 }
 
@@ -41,7 +41,7 @@ export async function findSite({ engine, gateway, nodes }: KindCluster): Promise
     const addresses = (await engine.run(['exec', node, 'hostname', '--ip-address'])).split(/\s/);
     taken.set(node, addresses.find((address) => address.includes('.')) ?? '');
   }
-  // The engine counts from the start of the network.
+  // The engine assigns addresses from the start of the network.
   const last = Array.from({ length: 100 }, (_, index) => base.replace(/\d+$/, String(254 - index)));
   const used = new Set(taken.values());
   return {
@@ -52,7 +52,7 @@ export async function findSite({ engine, gateway, nodes }: KindCluster): Promise
   };
 }
 
-/** Writes the archive; the token in it is good for a day. */
+/** Writes the archive; its token is valid for a day. */
 export async function writeSeed(engine: Engine, site: Site, member: Member, archive: string): Promise<void> {
   const files: Record<string, string> = {
     'etc/machine.env': environment(site, member),

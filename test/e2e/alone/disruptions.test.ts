@@ -1,4 +1,4 @@
-// Machines, the operator and the API server go away in the middle of a promotion.
+// Machines, the operator and the API server fail in the middle of a promotion.
 import { describe, expect } from 'vitest';
 import { pool, type PoolSpec, type Spec } from '../../integration/release-objects.ts';
 import { errorsOf, runsOf, startAsker } from '../asker.ts';
@@ -16,14 +16,14 @@ async function leader(): Promise<string> {
   return kubectl(...lease, '--output=jsonpath={.spec.holderIdentity}');
 }
 
-/** What must hold however the promotion was disturbed. */
+/** The rules after any disturbance of a promotion. */
 async function endsWell(world: World): Promise<void> {
   await world.released('2.0.0');
   expect(await world.kubectl('get', 'releaserollbacks', '--output=name')).toBe('');
   expect((await world.status()).history?.[0]).toMatchObject({ version: '2.0.0', outcome: 'Good' });
 }
 
-/** Two stages: one pod on the canary's VM, then what a test disturbs. */
+/** Two stages: one pod on the canary's VM, then the pool that a test disturbs. */
 function canaryThen(disturbed: PoolSpec): Pick<Spec, 'stages'> {
   return {
     stages: [
@@ -35,10 +35,10 @@ function canaryThen(disturbed: PoolSpec): Pick<Spec, 'stages'> {
 
 const PROD_A = canaryThen(pool('prod-a', 2));
 const PROD_B = canaryThen(pool('prod-b', 2));
-/** Where no VM is disturbed. */
+/** For tests that disturb no VM. */
 const UNDISTURBED = canaryThen(pool('others', 2, {}, 'canary-vms'));
 
-/** Version 1 everywhere, and version 2 just past the canary. */
+/** Version 1 in every pool, and version 2 just past the canary. */
 async function midway(world: World): Promise<void> {
   await world.apply(await web(world, '1.0.0', UNDISTURBED));
   await world.released('1.0.0');
@@ -46,9 +46,9 @@ async function midway(world: World): Promise<void> {
   await world.serves('canary-vms', '2.0.0');
 }
 
-// Each disturbs a pool of its own, or the operator and no pool.
+// Each test disturbs its own pool, or the operator and no pool.
 describe.concurrent('in the middle of a promotion', () => {
-  test('a VM is drained: no client notices, and the version has not failed', async ({ world }) => {
+  test('a VM is drained: no request fails, and the version has not failed', async ({ world }) => {
     const pools = ['canary-vms', 'prod-a'] as const;
     await world.apply(await evictable(world, '1.0.0', PROD_A));
     await world.released('1.0.0');
@@ -62,7 +62,7 @@ describe.concurrent('in the middle of a promotion', () => {
     } finally {
       await kubectl('uncordon', node);
     }
-    // While the VM was drained no version came to its pool, unless it was on its way there before.
+    // No version entered the pool of the draining VM, unless it had entered before.
     await endsWell(world);
     for (const name of pools) await asker.hears(name, '2.0.0');
     const answers = await asker.answers();
@@ -71,13 +71,13 @@ describe.concurrent('in the middle of a promotion', () => {
     for (const name of pools) expect(runsOf(answers, name).map((run) => run.version)).toEqual(['1.0.0', '2.0.0']);
   });
 
-  test('a VM stops and comes back: the promotion goes on, and the version has not failed', async ({ world }) => {
+  test('a VM stops and comes back: the promotion continues, and the version has not failed', async ({ world }) => {
     await world.apply(await web(world, '1.0.0', PROD_B));
     await world.released('1.0.0');
     const [{ node } = { node: '' }] = await world.pods('prod-b');
     await freeze(world, node);
     try {
-      // The pool's only VM, so that nothing can start there.
+      // The only VM of the pool, so that no pod can start there.
       await world.apply(await web(world, '2.0.0', { ...PROD_B, progressDeadlineSeconds: 20 }));
       await world.until('what the pool waits for', async () => {
         const status = (await world.status()).pools?.find(({ name }) => name === 'prod-b');
@@ -90,7 +90,7 @@ describe.concurrent('in the middle of a promotion', () => {
   });
 
   describe.concurrent('of the operator', () => {
-    test('every operator is deleted: the next one goes on', { concurrent: false }, async ({ world }) => {
+    test('every operator pod is deleted: the next one continues', { concurrent: false }, async ({ world }) => {
       await midway(world);
       await kubectl('delete', 'pods', ...PODS, '--wait=false');
       await endsWell(world);
@@ -106,7 +106,7 @@ describe.concurrent('in the middle of a promotion', () => {
         await killPod(world, pod);
         await world.rollback('back');
         await world.kubectl('wait', 'releaserollback/back', '--for=condition=Complete', '--timeout=90s');
-        // Where its container is started again soon enough, that may be first.
+        // Its restarted container may be the first.
         expect(await leader()).not.toBe(before);
         for (const name of ['canary-vms', 'others']) await world.serves(name, '1.0.0');
       },
@@ -115,7 +115,7 @@ describe.concurrent('in the middle of a promotion', () => {
 });
 
 describe('in the middle of a promotion', () => {
-  test('the API server restarts: no client notices', async ({ world }) => {
+  test('the API server restarts: no request fails', async ({ world }) => {
     await world.apply(await web(world, '1.0.0'));
     await world.released('1.0.0');
     const asker = await startAsker(world, SERVICE_NAMES);

@@ -1,5 +1,5 @@
-// The operator by Helm, while an app is served: installed, upgraded, uninstalled, installed again;
-// and by one Application of Argo CD with its CRDs and a release, into a cluster with none of them.
+// The operator with Helm, while an app serves: install, upgrade, uninstall, install again;
+// and with one Application of Argo CD, with its CRDs and a release, into an empty cluster.
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ let dir: string;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'helm-e2e-'));
   helm = await createHelm({ KUBECONFIG: e2e.cluster.kubeconfigPath });
-  // The CRDs stay, and with them what other tests left.
+  // The CRDs stay, and so do objects of other tests.
   await kubectl('delete', '-k', join(root, 'manifests'));
 });
 
@@ -36,7 +36,7 @@ afterAll(async () => {
 });
 
 function install(verb: 'install' | 'upgrade', from = chart): Promise<string> {
-  // CRDs that kubectl installed become the chart's.
+  // The chart takes over CRDs that kubectl installed.
   const flags = [`--namespace=${NAMESPACE}`, '--create-namespace', '--take-ownership', '--wait', '--timeout=3m'];
   return helm.run([verb, NAME, from, ...flags], VALUES);
 }
@@ -44,11 +44,11 @@ function install(verb: 'install' | 'upgrade', from = chart): Promise<string> {
 async function uninstall(): Promise<void> {
   const own = `--namespace=${NAMESPACE}`;
   await helm.run(['uninstall', NAME, own, '--ignore-not-found', '--wait']);
-  // The operator's rights went with it, so that it could not give the Lease back: who is installed next need not wait for it.
+  // The operator's rights were removed with it, so it could not release the Lease: delete it, so that the next need not wait.
   await kubectl('delete', 'lease', NAME, own, '--ignore-not-found');
 }
 
-/** The chart as the version before. */
+/** The chart as a previous version. */
 async function chartBefore(): Promise<string> {
   const before = join(dir, NAME);
   await cp(chart, before, { recursive: true });
@@ -84,7 +84,7 @@ async function getAll<T>(...args: string[]): Promise<T[]> {
   return (JSON.parse(await kubectl('get', ...args, '--output=json')) as { items: T[] }).items;
 }
 
-/** The network of kind enforces no policy: what the API server took must at least fit the pods, and whom they ask. */
+/** The network of kind enforces no policy, so check that the stored policy matches the pods and their targets. */
 async function expectPolicyFits(): Promise<void> {
   const own = `--namespace=${NAMESPACE}`;
   const [policy] = await getAll<{ spec: Policy }>('networkpolicies', own);
@@ -99,7 +99,7 @@ async function expectPolicyFits(): Promise<void> {
   const inward = ingress.flatMap(({ ports }) => ports).map(({ port }) => port);
   expect(inward).toEqual(['health', 'metrics']);
   expect(names).toEqual(expect.arrayContaining(inward));
-  // Where connections to the API server end, which is what a policy sees.
+  // The endpoints of the API server, which a policy sees.
   const slices = await getAll<Slice>('endpointslices', '--selector=kubernetes.io/service-name=kubernetes');
   const outward = egress.flatMap(({ ports }) => ports).map(({ port }) => port);
   expect(slices.length).toBeGreaterThan(0);
@@ -110,8 +110,8 @@ async function podsOf(world: World): Promise<string[]> {
   return (await world.pods()).map(({ uid }) => uid).sort();
 }
 
-test('by Helm the operator comes and goes, and no pod of a release is touched', async ({ world }) => {
-  // What a try that failed has left.
+test('Helm installs and removes the operator without a change of release pods', async ({ world }) => {
+  // Left by a failed attempt.
   await uninstall();
   await install('install', await chartBefore());
   await world.apply(await web(world, '1.0.0'));
@@ -132,7 +132,7 @@ test('by Helm the operator comes and goes, and no pod of a release is touched', 
 
   await install('install');
   await world.conditionIs('Ready', 'True');
-  // It works again, on what it found.
+  // It works again with the existing objects.
   await world.apply(await web(world, '1.0.0', { paused: true }));
   await world.conditionIs('Paused', 'True');
   expect(await podsOf(world)).toEqual(pods);
@@ -142,7 +142,10 @@ test('by Helm the operator comes and goes, and no pod of a release is touched', 
   await asker.stop();
 });
 
-test('by Argo CD the operator, CRDs and a release come with one Application, from nothing', async ({ argo, world }) => {
+test('one Argo CD Application installs the operator, CRDs and a release into an empty cluster', async ({
+  argo,
+  world,
+}) => {
   await uninstall();
   await kubectl('delete', '-k', join(root, 'crds'), '--ignore-not-found');
   const repository = await createRepository(argo, world.namespace);

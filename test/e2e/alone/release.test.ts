@@ -1,4 +1,4 @@
-// What clients of the app see while it is released, promoted and taken back, and how soon.
+// The answers to clients during release, promotion and rollback, with times.
 import { afterAll, describe, expect } from 'vitest';
 import { pool } from '../../integration/release-objects.ts';
 import { errorsOf, runsOf, startAsker, timesTo, type Answer } from '../asker.ts';
@@ -30,7 +30,7 @@ afterAll(() => {
 });
 
 describe('clients', () => {
-  test('see one version after the other in each pool, and no failure', async ({ world }) => {
+  test('get one version after the other in each pool, without a failure', async ({ world }) => {
     await world.apply(await web(world, '1.0.0'));
     await world.released('1.0.0');
     const asker = await startAsker(world, SERVICE_NAMES);
@@ -57,8 +57,8 @@ describe('clients', () => {
     measure('warm', answers, POOLS, '1.0.0', asked);
   });
 
-  test.for(['cached', 'cold'] as const)('see no failure in a %s rollback either', async (image, { world }) => {
-    // A node of its own, whose images the other tests do not have.
+  test.for(['cached', 'cold'] as const)('get no failure in a %s rollback', async (image, { world }) => {
+    // A separate node without the images of other tests.
     const changes = { ...onePool(pool('prod-b', 2)), rollback: { warmFor: '0s', drain: '5s' } };
     const [before, after] = [`1.1.0-${image}`, `2.1.0-${image}`];
     await world.apply(await web(world, before, changes));

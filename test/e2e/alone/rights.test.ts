@@ -1,5 +1,5 @@
-// The operator, as users run it, may do what it does and no more: the API server's audit log tells what it
-// asked for from its start on, beside the roles of manifests/.
+// The rights of the installed operator match its requests: compares the API server's audit log
+// since its start with the roles of manifests/.
 import { expect } from 'vitest';
 import { API_VERSION } from '../../../src/api/meta.ts';
 import { pool } from '../../integration/release-objects.ts';
@@ -13,14 +13,14 @@ const CANARY = pool('canary-vms', 1);
 const PRODUCTION = pool('prod-a', 2, { autoscaling: { minReplicas: 2, maxReplicas: 3 } });
 
 test('every right of the operator is used, and none is missing', async ({ world }) => {
-  // What is deleted there while the operator works is refused to it.
+  // Requests during the deletion of this namespace are refused.
   await world.until('the end of what other tests left', async () => {
     const names = (await kubectl('get', 'namespaces', '--output=name')).trim().split('\n');
     return names.filter((name) => name.startsWith('namespace/e2e-')).length === 1;
   });
   const since = Date.now();
   try {
-    // Caches are filled at the start, and the Lease is made by who finds none.
+    // The operator fills its caches at the start, and creates the Lease if it is missing.
     await stopAll(world);
     await kubectl('delete', 'lease', 'apprelease-operator', OWN);
     await startAll();
@@ -32,7 +32,7 @@ test('every right of the operator is used, and none is missing', async ({ world 
     });
     await everythingThereIsToDo(world);
     await kubectl('wait', `vmpool/${world.namespace}`, '--for=condition=Ready', '--timeout=60s');
-    // Events that happened again are counted at the end.
+    // Repeated events are counted at the end.
     await stopAll(world);
   } finally {
     await startAll();
@@ -78,22 +78,22 @@ async function everythingThereIsToDo(world: World): Promise<void> {
     await apply(version);
     await world.released(version);
   }
-  // Digests by the credentials of the service account, then by a pull secret's.
+  // Digests with the credentials of the service account, then of a pull secret.
   await release('1.0.0');
   await apply('1.1.0', undefined, 'serve', { imagePullSecrets: [{ name: 'there-is-none' }] });
   await world.released('1.1.0');
 
-  // Taken back by a person, and let in again.
+  // A person rolls back, and promotes again.
   await world.rollback('back');
   await world.kubectl('wait', 'releaserollback/back', '--for=condition=Complete', '--timeout=60s');
   await world.promote('again', { version: '1.1.0', stage: 'all' });
   await world.released('1.1.0');
 
-  // Taken back by the operator.
+  // The operator rolls back.
   await apply('1.2.0', undefined, 'unready');
   await world.conditionIs('RolledBack', 'True');
 
-  // Somebody has the name of the next revision, and changes the budget.
+  // Somebody takes the name of the next revision, and changes the budget.
   await world.create({
     apiVersion: 'apps/v1',
     kind: 'ControllerRevision',
@@ -104,7 +104,7 @@ async function everythingThereIsToDo(world: World): Promise<void> {
   const budgets = await world.kubectl('get', 'poddisruptionbudgets', '--output=name');
   await putBack(world, budgets.trim(), '/spec/maxUnavailable', 2);
 
-  // More versions than are kept, one that no VM has, and one pool fewer.
+  // More versions than the history limit, one without its image on any VM, and one pool fewer.
   for (const version of ['1.3.0', `1.4.0-${world.namespace}`, '1.5.0']) await release(version);
   await world.until('fewer revisions', async () => {
     return !(await world.kubectl('get', 'controllerrevisions', '--output=name'))
@@ -114,7 +114,7 @@ async function everythingThereIsToDo(world: World): Promise<void> {
   await apply('1.5.0', [CANARY]);
   await world.until('one pool', async () => !(await services(world)).includes('service/web-prod-a'));
 
-  // The same thing happens twice: the second time is only counted.
+  // A repeated event is only counted.
   for (let round = 0; round < 2; round += 1) {
     await putBack(world, 'service/web-canary-vms', '/spec/ports/0/targetPort', 9999);
   }
@@ -124,7 +124,7 @@ async function services(world: World): Promise<string[]> {
   return (await world.kubectl('get', 'services', '--output=name')).split('\n');
 }
 
-/** Somebody changes a field of an object, the operator puts it back. */
+/** Somebody changes a field of an object, and the operator reverts it. */
 async function putBack(world: World, object: string, path: string, value: number): Promise<void> {
   const jsonpath = path
     .slice(1)

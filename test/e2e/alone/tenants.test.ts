@@ -1,4 +1,4 @@
-// Nobody but its tenants gets onto a pool's VMs, by the real scheduler and real kubelets.
+// Only tenants get onto a pool's VMs, with the real scheduler and real kubelets.
 import { randomBytes } from 'node:crypto';
 import { expect, onTestFinished } from 'vitest';
 import { API_VERSION } from '../../../src/api/meta.ts';
@@ -10,7 +10,7 @@ import { makeVmPools, namesOf, placeOf } from '../vms.ts';
 const { nodeSelector, tolerations } = placeOf('prod-a');
 const EVERY_TAINT = { tolerations: [{ operator: 'Exists' }] };
 
-/** In the namespace of the guest, or of the tenant. */
+/** Commands in the namespace of the guest, or of the tenant. */
 interface Place {
   readonly namespace: string;
   readonly image: string;
@@ -36,7 +36,7 @@ function createWorkload(place: Place, kind: 'DaemonSet' | 'Deployment', fields: 
   });
 }
 
-/** A namespace of its own, which is no tenant. */
+/** A separate namespace that is no tenant. */
 async function makeGuest(world: World): Promise<Place> {
   const namespace = `e2e-guest-${randomBytes(4).toString('hex')}`;
   await kubectl('create', 'namespace', namespace);
@@ -62,7 +62,7 @@ async function namespacesOn(nodes: readonly string[]): Promise<string[]> {
   return found.flatMap((names) => names.split(' '));
 }
 
-/** What admission does not know yet it lets in: it learns of VMPools by a watch. */
+/** Waits until admission knows the VMPools, which it gets by a watch. */
 async function untilClosed(world: World, guest: Place): Promise<void> {
   const pod = {
     apiVersion: 'v1',
@@ -84,9 +84,7 @@ async function kubeProxies(node: string): Promise<string[]> {
   return names.split('\n').filter((name) => name !== '');
 }
 
-test('a pool is closed to everybody but its tenants, by whatever way, and agents of the system keep running', async ({
-  world,
-}) => {
+test('a pool admits only its tenants, and system agents keep running', async ({ world }) => {
   const guest = await makeGuest(world);
   await makeVmPools(onTestFinished, { 'prod-a': { tenants: { namespaces: [world.namespace] } } });
   await untilClosed(world, guest);
@@ -105,13 +103,13 @@ test('a pool is closed to everybody but its tenants, by whatever way, and agents
     await expect(createPod(guest, name, fields), name).rejects.toThrow(new RegExp(`${closed}.*${why}`));
   }
   await expect(createWorkload(guest, 'DaemonSet', EVERY_TAINT)).rejects.toThrow(closed);
-  // Taken as it is, its pods are not.
+  // The controller is admitted, but its pods are not.
   await createWorkload(guest, 'Deployment', { nodeSelector, tolerations });
   await world.until('the refusal of its pods', async () => {
     const own = [`--namespace=${guest.namespace}`, '--field-selector=reason=FailedCreate'];
     return (await kubectl('get', 'events', ...own, '--output=jsonpath={.items[*].message}')).includes(closed);
   });
-  // Who names no VM at all is let in, and kept away by the taint.
+  // A pod that selects no VM is admitted, and the taint keeps it away.
   await createPod(guest, 'anywhere', {});
   const own = `--namespace=${guest.namespace}`;
   await kubectl('wait', 'pod/anywhere', own, '--for=condition=PodScheduled=false', '--timeout=60s');
@@ -134,9 +132,7 @@ test('a pool is closed to everybody but its tenants, by whatever way, and agents
   expect(await namespacesOn(vms)).not.toContain(guest.namespace);
 });
 
-test('an AppRelease that names the pool of another tenant is refused, the tenant’s own is released', async ({
-  world,
-}) => {
+test('an AppRelease on the pool of another tenant is refused, and the tenant’s own is released', async ({ world }) => {
   const guest = await makeGuest(world);
   await makeVmPools(onTestFinished, { 'prod-a': { tenants: { namespaces: [world.namespace] } } });
   await untilClosed(world, guest);

@@ -1,4 +1,4 @@
-// Pools of VMs with real kubelets: their numbers, drained and replaced under load.
+// Pools of VMs with real kubelets: numbers, drains and replacements under load.
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, onTestFinished } from 'vitest';
 import { addResources, parseResources } from '../../../src/scheduling/quantity.ts';
@@ -35,13 +35,13 @@ async function requestsByDescribe(pool: string) {
 
 function commonOf(vms: readonly Vm[], field: keyof Vm['status']['nodeInfo']): string {
   const found = [...new Set(vms.map(({ status }) => status.nodeInfo[field]))];
-  // One image made all of them.
+  // All VMs use one image.
   expect(found).toHaveLength(1);
   return found[0] ?? '';
 }
 
 describe('a pool', () => {
-  test('that is named by its VMPool alone is released to, and its numbers are those of kubectl describe', async ({
+  test('that only its VMPool describes gets releases, and its numbers equal those of kubectl describe', async ({
     world,
   }) => {
     await makeVmPools(onTestFinished);
@@ -49,7 +49,7 @@ describe('a pool', () => {
     await world.released('1.0.0');
     for (const { pool, node } of await world.pods()) expect(await namesOf(pool)).toContain(node);
     for (const pool of POOLS) {
-      // Pods of other tests may still be on their way out.
+      // Pods of other tests may still be terminating.
       await world.until(`the numbers of ${pool}`, async () => {
         const { pods, requested } = (await getVmPool(pool)).status ?? {};
         const described = await requestsByDescribe(pool);
@@ -79,7 +79,7 @@ describe('a pool', () => {
     expect(releases).toContainEqual({ namespace: world.namespace, name: 'web', versions: ['1.0.0'], pods: 2 });
   });
 
-  test('of which a VM is drained: no request fails, and a version waits until the VM is back', async ({ world }) => {
+  test('with a draining VM: no request fails, and a version waits until the VM is back', async ({ world }) => {
     await makeVmPools(onTestFinished);
     await world.apply(await onVmPools(world, '1.0.0', THREE_ON_PROD_A));
     await world.released('1.0.0');
@@ -115,7 +115,7 @@ describe('a pool', () => {
     expect(runsOf(answers, 'prod-a').map(({ version }) => version)).toEqual(['1.0.0', '2.0.0']);
   });
 
-  test('of which every VM is replaced in the middle of a promotion: no request fails, nothing is rolled back', async ({
+  test('whose VMs are all replaced during a promotion: no request fails, and nothing is rolled back', async ({
     world,
   }) => {
     await makeVmPools(onTestFinished);

@@ -155,7 +155,7 @@ test('a pool without a nodeSelector is the VMPool of its name; until there is on
   const spec = await big(world, '1.0', 1);
   await world.apply({ ...spec, stages: [{ name: 'production', pools: [{ name, replicas: 1 }] }] });
   const { message } = await world.stalled('UnknownPool');
-  expect(message).toMatch(/no VMPool named release-.* create it/);
+  expect(message).toMatch(/the VMPool release-.* does not exist.* create it/);
   await cluster.kubectl(['taint', 'node', node, 'example.com/tenant=shop:NoSchedule']);
   await makePool(name, {
     nodeSelector: { 'example.com/vms': name },

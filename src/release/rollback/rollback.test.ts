@@ -176,7 +176,7 @@ describe('a hold against version 2.0.0, where somebody edits', () => {
         reason: 'WaitingForApproval',
         message:
           `a ReleasePromotion must let version ${wanted.version ?? ''} (revision 3) into stage ${first?.name ?? ''} ` +
-          `(revision 2 (2.0.0), which has the same ${shares}, was taken back by rollback back)`,
+          `(revision 2 (2.0.0), which has the same ${shares}, was rolled back by rollback back)`,
       });
     });
   });

@@ -1,4 +1,4 @@
-/** The spec as rules may use it: parsed, placed and valid. Nothing of a spec is rendered or asked for before. Pure. */
+/** Parses and validates the spec before any rule uses it. Pure. */
 import type { AppReleaseSpec } from '../../api/app-release.ts';
 import { appReleaseSpec } from '../../api/app-release.ts';
 import type { Reason } from '../../api/reasons.ts';
@@ -13,7 +13,7 @@ import { validateSpec } from './validation.ts';
 export interface SpecProblem {
   reason: Reason;
   message: string;
-  /** What was thrown, where that is the reason. */
+  /** The exception, if the reason is InternalError. */
   cause?: unknown;
 }
 
@@ -22,7 +22,7 @@ export interface ValidSpec {
   version: string;
 }
 
-/** The spec with its defaults and the VMs of its pools, or what is wrong with it. */
+/** The spec with its defaults and the VMs of its pools, or its first problem. */
 export function readSpec({
   release,
   ...known
@@ -35,7 +35,7 @@ export function readSpec({
     if (problem) return { problem };
     const version = wantedVersion(spec);
     if (version !== undefined) return { spec, version };
-    const message = 'spec.version: give it, as the first container’s image has no tag to take it from';
+    const message = 'spec.version: set it, because the first container’s image has no tag to take the version from';
     return { problem: { reason: 'InvalidSpec', message } };
   } catch (error) {
     return { problem: internalProblem(error) };
@@ -60,7 +60,7 @@ function invalid(fault: { path: readonly PropertyKey[]; message: string } | unde
 
 const SHOWN_PARTS = 12;
 
-/** As the API server writes it: spec.service.ports[0].targetPort. */
+/** The path in the notation of the API server: spec.service.ports[0].targetPort. */
 function fieldPath(path: readonly PropertyKey[]): string {
   const parts = path
     .slice(0, SHOWN_PARTS)

@@ -1,4 +1,4 @@
-/** Lets pools in, stage by stage. Pure. */
+/** Records which pools a revision enters, stage by stage. Pure. */
 import { ownOrNew } from '../../lib/own.ts';
 import type { FactsDraft } from '../record/facts-draft.ts';
 import type { Revision } from '../record/revision.ts';
@@ -9,7 +9,7 @@ import { approvalFor } from './approvals.ts';
 import { roomUnknown, capacityWait } from './capacity.ts';
 import { poolsToEnter, stagePools } from './stage-pools.ts';
 
-/** Lets pools in: by a revert at once, into an added pool what its stage runs, else by the gates. Returns those pools. */
+/** Enters pools: at once for a revert, with the revision of its stage for an added pool, else through the gates. Returns the pools. */
 export function enterStages(view: Rollout, drafts: FactsDraft): ReadonlySet<PoolView> {
   const wanted = wantedRevision(view);
   const entered = new Set<PoolView>();

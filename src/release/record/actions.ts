@@ -49,7 +49,9 @@ export type Action = {
   | { kind: 'DeleteRevision'; target: Target }
   /** Makes the release the owner of the revision again. */
   | { kind: 'OwnRevision'; target: Target }
-  /** `force` is false if the cache has no such object: the write creates it, and an existing object belongs to somebody else. */
+  /**
+   * `force` is false if the cache has no such object: the write creates it, and an existing object belongs to somebody else.
+   */
   | { kind: 'ApplyDeployment'; deployment: DesiredDeployment; force: boolean; guard?: Guard }
   | { kind: 'DeleteDeployment'; target: Target; guard?: Guard }
   | { kind: 'ApplyService'; service: DesiredService; force: boolean }

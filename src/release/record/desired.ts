@@ -76,7 +76,10 @@ export function workloadNames(release: string, runs: Runs, track: string): strin
   return [parts, [...parts, shortHash(track).slice(0, 5)]].map((ends) => objectName(release, runs.pool, ...ends));
 }
 
-/** The track that the Service of a pool selects. Pools behind one Service share the track, so that one write switches all pools. */
+/**
+ * The track that the Service of a pool selects. Pools behind one Service share the track, so that one write switches all
+ * pools.
+ */
 export function trackName(service: string, runs: Runs, distinction: Distinction = {}): string {
   const parts = suffix(runs, distinction);
   return joinName(service, ...(parts.length > 0 ? parts : ['rolling']));

@@ -71,7 +71,9 @@ const revisionData = z.looseObject({
   placements: z.record(z.string(), z.string()),
 });
 
-/** The recorded data without nulls; undefined if it has another shape. Unknown fields and missing defaults stay as recorded. */
+/**
+ * The recorded data without nulls; undefined if it has another shape. Unknown fields and missing defaults stay as recorded.
+ */
 export function readRevisionData(data: unknown): RevisionData | undefined {
   return isObject(data) ? parsedData(data) : undefined;
 }

@@ -52,7 +52,7 @@ describe('two inputs', () => {
     expect(sameInput(differing, input, pools)).toBe(true);
   });
 
-  test('do not contain replicas, soak and other fields of the topology', () => {
+  test('that differ only in replicas, soak or other fields of the topology are the same revision', () => {
     const scaled = spec({ stages: [{ name: 'all', pools: [{ name: 'a', replicas: 9 }] }] });
     expect(sameInput(revisionInput(scaled, '1.0.0'), input, pools)).toBe(true);
   });

@@ -20,7 +20,9 @@ import type {
 } from './recorded-data.ts';
 import { readFacts, readPins, readRevisionData, readTopology, readWanted } from './recorded.ts';
 
-/** The renderer of new revisions. Older renderers stay in desired.ts, so that an upgrade of the operator restarts no pods. */
+/**
+ * The renderer of new revisions. Older renderers stay in desired.ts, so that an upgrade of the operator restarts no pods.
+ */
 export const RENDERER = 1;
 
 export interface Revision {
@@ -88,7 +90,9 @@ export function sameInput(recorded: RevisionInput, wanted: RevisionInput, poolNa
   return canonicalJson(withoutNulls(input)) === canonicalJson(withoutNulls(wanted));
 }
 
-/** The ports with defaults for fields that an older operator did not record. Templates have no defaults: see pod-template.ts. */
+/**
+ * The ports with defaults for fields that an older operator did not record. Templates have no defaults: see pod-template.ts.
+ */
 export const portsOf = onceForObject(({ ports }: RevisionInput) =>
   ports.map((port): ServicePort => ({ ...servicePort.safeParse(port).data, ...port })),
 );

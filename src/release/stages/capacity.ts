@@ -1,4 +1,6 @@
-/** The capacity gate of a stage: a revision waits while VMs of its pools are being worked on or have too little room. Pure. */
+/**
+ * The capacity gate of a stage: a revision waits while VMs of its pools are being worked on or have too little room. Pure.
+ */
 import { LABEL } from '../../api/meta.ts';
 import { keptByText } from '../../lib/once.ts';
 import type { RoomCount } from '../../scheduling/fit.ts';
@@ -43,7 +45,10 @@ export interface RoomForMove {
   placed: Placed;
 }
 
-/** Whether the serving revisions find room on other VMs, together with all moves to the same VMs. Work on VMs does not block a move. */
+/**
+ * Whether the serving revisions find room on other VMs, together with all moves to the same VMs. Work on VMs does not block
+ * a move.
+ */
 export function moveCapacityWait(view: Rollout, moves: readonly RoomForMove[]): Wait | undefined {
   const { rooms } = view.observed;
   if (view.topology.capacity === 'Proceed' || !rooms) return undefined;
@@ -159,7 +164,9 @@ function beside(view: Rollout, pool: PoolView, revision: Revision, key: string):
   return { count: Math.max(0, wantedReplicas(pool, own) - there), leaving: uids(view, leaving) };
 }
 
-/** New pods that replace the serving pods in place. With maxUnavailable 0, only the surge needs room beside the serving pods. */
+/**
+ * New pods that replace the serving pods in place. With maxUnavailable 0, only the surge needs room beside the serving pods.
+ */
 function instead(view: Rollout, pool: PoolView, revision: Revision): Coming {
   const { current, replicas } = pool;
   const { maxSurge, maxUnavailable } = rollingLimits(view.topology);

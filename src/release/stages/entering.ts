@@ -9,7 +9,10 @@ import { approvalFor } from './approvals.ts';
 import { roomUnknown, capacityWait } from './capacity.ts';
 import { poolsToEnter, stagePools } from './stage-pools.ts';
 
-/** Enters pools: at once for a revert, with the revision of its stage for an added pool, else through the gates. Returns the pools. */
+/**
+ * Returns the entered pools. A revert enters at once, an added pool gets the revision of its stage, and the rest pass the
+ * gates.
+ */
 export function enterStages(view: Rollout, drafts: FactsDraft): ReadonlySet<PoolView> {
   const wanted = wantedRevision(view);
   const entered = new Set<PoolView>();

@@ -36,7 +36,10 @@ const GATES: readonly Gate[] = [
   vmsAreFree,
 ];
 
-/** The reason why a revision does not enter a stage; undefined if it may enter. For the wanted revision, use `gate` of the view. */
+/**
+ * The reason why a revision does not enter a stage; undefined if it may enter. For the wanted revision, use `gate` of the
+ * view.
+ */
 export function judgeGate(view: Rollout, stage: Stage, revision: Revision): Wait | undefined {
   const { stages } = view.topology;
   const previous = stages[stages.findIndex(({ name }) => name === stage.name) - 1];

@@ -102,7 +102,9 @@ function waitOf(
   );
 }
 
-/** Whether the wanted version is about to be recorded. If it enters a pool, the pool moves with it instead of moving twice. */
+/**
+ * Whether the wanted version is about to be recorded. If it enters a pool, the pool moves with it instead of moving twice.
+ */
 function isUndecided({ wanted }: Rollout): boolean {
   return wanted.state === 'New' || wanted.state === 'Unproven' || (wanted.state === 'Resolving' && !wanted.failed);
 }

@@ -1,4 +1,7 @@
-/** The status of ReleasePromotions. A promotion is bound to a revision when first seen, and complete when its stage is entered. Pure. */
+/**
+ * The status of ReleasePromotions. A promotion is bound to a revision when first seen, and complete when its stage is
+ * entered. Pure.
+ */
 import type { Stage } from '../../api/app-release.ts';
 import type { ReleasePromotion, ReleasePromotionStatus } from '../../api/release-promotion.ts';
 import type { Reason } from '../../api/reasons.ts';
@@ -45,7 +48,9 @@ function promotionBinding(view: View, { spec, status }: ReleasePromotion): Revis
   return view.revisions.findLast(({ data }) => data.input.version === spec.version);
 }
 
-/** Whether a new promotion names the wanted revision by version or number, which retries a revision that a rollback blocks. */
+/**
+ * Whether a new promotion names the wanted revision by version or number, which retries a revision that a rollback blocks.
+ */
 export function namesWanted(view: Rollout, promotion: ReleasePromotion): boolean {
   const { spec, status, metadata } = promotion;
   return (

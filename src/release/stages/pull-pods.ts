@@ -56,7 +56,8 @@ function container(name: string, image: string): object {
     image,
     imagePullPolicy: 'IfNotPresent',
     command: [NOTHING],
-    // A quota may require resources. The start of a container needs about 50 ms of CPU, so a low CPU limit would slow it down.
+    // A quota may require resources. The start of a container needs about 50 ms of CPU, so a low CPU limit would slow it
+    // down.
     resources: { requests: { cpu: '1m', memory: '16Mi' }, limits: { cpu: '500m', memory: '16Mi' } },
     securityContext: {
       allowPrivilegeEscalation: false,

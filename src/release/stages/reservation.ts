@@ -46,7 +46,9 @@ function roomDeadline(view: Rollout, { name }: PoolView, revision: Revision): nu
   return Date.parse(poolFacts(revision, name).entered?.at ?? '') + deadlineMs(view.topology);
 }
 
-/** A new version whose pods find no room before the deadline leaves the pools that do not serve it, and waits at the gate. */
+/**
+ * A new version whose pods find no room before the deadline leaves the pools that do not serve it, and waits at the gate.
+ */
 export function giveRoomBack(view: Rollout, drafts: FactsDraft): void {
   for (const { pools, pool, revision } of lookingForRoom(view)) {
     if (roomDeadline(view, pool, revision) > view.now) continue;

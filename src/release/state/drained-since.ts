@@ -6,7 +6,9 @@ import type { EndpointSlice, Pod, Service } from '../record/kube-objects.ts';
 export interface Drained {
   /** Service → since when its endpoints name only pods of the selected track. */
   services: ReadonlyMap<string, { track: string; switchedAt: string | undefined; since: number }>;
-  /** Track → since when no endpoint of the release names its pods. Infinity while an endpoint does; absent if none ever did. */
+  /**
+   * Track → since when no endpoint of the release names its pods. Infinity while an endpoint does; absent if none ever did.
+   */
   tracks: ReadonlyMap<string, number>;
 }
 

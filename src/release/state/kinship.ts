@@ -53,7 +53,9 @@ export function inheritsFrom({ revisions, pools }: Seen, heir: Revision): Revisi
   );
 }
 
-/** Whether a revision between the two is good in the pool and has everything that the heir shares with the earlier revision. */
+/**
+ * Whether a revision between the two is good in the pool and has everything that the heir shares with the earlier revision.
+ */
 function isClearedIn(pool: string, revisions: readonly Revision[], earlier: Revision, heir: Revision): boolean {
   return revisions.some(
     (between) =>

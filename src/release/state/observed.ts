@@ -97,7 +97,7 @@ export interface Observed {
   foreignBudgets: readonly Budget[];
   slices: readonly EndpointSlice[];
   pods: readonly Pod[];
-  /** Nodes with pods of the release that are not ready. */
+  /** Nodes that run pods of the release and are not ready. */
   nodes: readonly ReleaseNode[];
   vmPools: readonly VmPool[];
   /** All VMs, because the label of a cloud decides which pool a VM belongs to. */

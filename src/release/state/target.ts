@@ -46,7 +46,10 @@ export function hasFailed(revision: Revision, pool: string): boolean {
   return entered !== undefined && failed !== undefined && failed.attempt === entered.attempt;
 }
 
-/** Whether the revision has entered the pool with the current strategy. Other VMs for a serving revision are a move, not an entry. */
+/**
+ * Whether the revision has entered the pool with the current strategy. Other VMs for a serving revision are a move, not an
+ * entry.
+ */
 export function isEntered(pool: PoolView, revision: Revision): boolean {
   if (pool.entered !== revision) return false;
   const { entered, placed } = poolFacts(revision, pool.name);
@@ -60,7 +63,9 @@ export function isPlaced(pool: PoolView): boolean {
   return pool.current === undefined || pool.current.key === placedKey(pool);
 }
 
-/** Whether the spec reverts the pool to an older revision that was good here and has no bad mark. A revert passes no gates. */
+/**
+ * Whether the spec reverts the pool to an older revision that was good here and has no bad mark. A revert passes no gates.
+ */
 export function isRevert(view: Rollout, pool: PoolView, revision: Revision): boolean {
   const { name, served } = pool;
   if (!served || revision.number >= served.number || !isGood(revision, name)) return false;
@@ -139,7 +144,9 @@ export function servedTarget(view: Rollout, pool: PoolView): PoolTarget | undefi
   return pool.served && existingTarget(view, pool, pool.served, 'Promote');
 }
 
-/** A target with the placement that the revision runs with, so that staying or going back does not move pods to other VMs. */
+/**
+ * A target with the placement that the revision runs with, so that staying or going back does not move pods to other VMs.
+ */
 function existingTarget(view: Rollout, pool: PoolView, revision: Revision, mode: Mode): PoolTarget {
   const [running] = pool.workloads
     .filter((workload) => workload.revision === revision.number)

@@ -25,13 +25,13 @@ test.each([
     /^spec\.service\.ports\[0\]\.targetPort: .*"80": .*or give a number \(without quotes\)/,
   ],
   [
-    'a port of another protocol',
+    'a targetPort with another protocol',
     { service: { ports: [{ port: 80, targetPort: 'http', protocol: 'UDP' }] }, template: { spec: { containers } } },
     'InvalidPort',
     /^spec\.service\.ports\[0\]\.targetPort: the port named "http" is TCP, not UDP: /,
   ],
   [
-    'a port of an init container that ends before the containers start',
+    'a targetPort of an init container that is not a sidecar',
     { template: { spec: { containers: [{ name: 'main', image: 'web:1' }], initContainers: containers } } },
     'InvalidPort',
     /: no container port has a name: give a number \(without quotes\)$/,
@@ -81,7 +81,7 @@ test.each([
     /pools\[0\] \(a\)\.template\.spec\.containers: .*named x: it has main/,
   ],
   [
-    'a restart policy that a Deployment cannot have',
+    'a restartPolicy that a Deployment cannot have',
     { template: { spec: { containers, restartPolicy: 'Never' } } },
     'InvalidTemplate',
     /^spec\.template\.spec\.restartPolicy: .*remove the field/,
@@ -116,7 +116,7 @@ test.each([
     },
   ],
   [
-    'two ports with the same name and other protocols',
+    'two ports with the same name and different protocols',
     {
       service: { ports: [{ port: 53, targetPort: 'dns', protocol: 'UDP' }] },
       template: {

@@ -1,4 +1,6 @@
-/** Checks that the schema of the CRD cannot express. An invalid spec makes the release Stalled and changes no running pods. */
+/**
+ * Checks that the schema of the CRD cannot express. An invalid spec makes the release Stalled and changes no running pods.
+ */
 import type { AppReleaseSpec, Container } from '../../api/app-release.ts';
 import { reading } from '../record/internal-error.ts';
 import { serviceName } from '../record/names.ts';
@@ -61,7 +63,10 @@ function poolsHaveNodes(spec: AppReleaseSpec): SpecProblem | undefined {
   );
 }
 
-/** The dry run covers only the first pool and pools with a template. An invalid selector of another pool would break the rollout. */
+/**
+ * The dry run covers only the first pool and pools with a template. An invalid selector of another pool would break the
+ * rollout.
+ */
 function nodeSelectorsAreLabels(spec: AppReleaseSpec): SpecProblem | undefined {
   for (const { pool, path } of allPools(spec)) {
     const fault = labelFault(pool.nodeSelector);
@@ -153,7 +158,9 @@ function renderedIsSmall(spec: AppReleaseSpec): SpecProblem | undefined {
   };
 }
 
-/** The ledger records the topology, which a rollback needs while the spec is not valid, next to the pins of older versions. */
+/**
+ * The ledger records the topology, which a rollback needs while the spec is not valid, next to the pins of older versions.
+ */
 function topologyIsSmall(spec: AppReleaseSpec): SpecProblem | undefined {
   const bytes = bytesOf(topologyOf(spec));
   if (bytes <= LEDGER_BYTES) return undefined;

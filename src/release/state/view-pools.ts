@@ -107,7 +107,9 @@ function viewPool(sources: PoolSources): PoolState {
   };
 }
 
-/** The workload that a former Service of the pool still selects, so that a pool with a renamed Service continues to serve. */
+/**
+ * The workload that a former Service of the pool still selects, so that a pool with a renamed Service continues to serve.
+ */
 function formerly(own: readonly Workload[], { services }: Observed): Workload | undefined {
   const tracks = new Set(services.map(({ spec }) => spec.selector?.[LABEL.track]));
   return own.find(({ track }) => tracks.has(track));

@@ -108,7 +108,10 @@ function viewRollout(base: Base, found: readonly Workload[], rules: StageRules):
   return rollout;
 }
 
-/** Keeps only objects that belong to this release, not objects of others with its labels or of an earlier release of this name. */
+/**
+ * Keeps only objects that belong to this release, not objects of others with its labels or of an earlier release of this
+ * name.
+ */
 function ofThisRelease(observed: Observed): Observed {
   const { metadata: owner } = observed.release;
   function own<T extends { metadata: ObjectMeta }>(objects: readonly T[]): T[] {
@@ -131,7 +134,8 @@ function ofThisRelease(observed: Observed): Observed {
     autoscalers: own(observed.autoscalers),
     budgets: own(budgets),
     foreignBudgets: budgets.filter((budget) => !isOurs(budget, owner)),
-    // Pods of a version belong to the release of their Deployment. The array keeps its identity for caches if nothing is removed.
+    // Pods of a version belong to the release of their Deployment. The array keeps its identity for caches if nothing is
+    // removed.
     pods: pods.length === observed.pods.length ? observed.pods : pods,
   };
 }

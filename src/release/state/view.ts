@@ -89,7 +89,9 @@ export interface PoolMove {
 export interface PoolView extends PoolState {
   /** The pools that share its Service. */
   group: Group;
-  /** The strategy that the pool rolls out with. A change of the strategy waits until every pool serves the wanted revision. */
+  /**
+   * The strategy that the pool rolls out with. A change of the strategy waits until every pool serves the wanted revision.
+   */
   strategy: StrategyType;
   /** The key of the placement in the spec and a strategy. */
   keyUnder: (strategy: StrategyType) => string;

@@ -128,7 +128,9 @@ function nextNumber(observed: Observed, revisions: readonly Revision[]): number 
   return number;
 }
 
-/** Needs a dry run of the Deployment of the first pool and of each pool with a template before a new revision is recorded. */
+/**
+ * Needs a dry run of the Deployment of the first pool and of each pool with a template before a new revision is recorded.
+ */
 function proveTemplate(observed: Observed, spec: AppReleaseSpec, number: number, data: RevisionData): Wanted {
   const { name, namespace, uid } = observed.release.metadata;
   const revision: Revision = {

@@ -369,7 +369,7 @@ describe('a rule that throws all the same', () => {
         status: 'True',
         reason: 'InternalError',
         message: expect.stringMatching(
-          /^spec.*: the operator fails on what stands there \(TypeError: cannot read it\)/,
+          /^spec.*: the operator fails on the value of the field \(TypeError: cannot read it\)/,
         ) as string,
       }),
     );

@@ -42,13 +42,13 @@ describe.concurrent('a release by commits', () => {
   test('is Progressing, Suspended while it waits for a person, Healthy', async ({ world, app }) => {
     await app.release('Release 1.0.0', await web(world, '1.0.0', APPROVED));
     await app.becomes('Progressing');
-    await app.becomes('Suspended', /a ReleasePromotion must let version 1\.0\.0 .* into stage production/);
+    await app.becomes('Suspended', /a ReleasePromotion must admit version 1\.0\.0 .* to stage production/);
     await world.promote('first', { version: '1.0.0', stage: 'production' });
     await app.becomes('Healthy', /version 1\.0\.0 is in every pool/);
     expect(await served(world)).toEqual(['1.0.0', '1.0.0']);
 
     await app.release('Release 2.0.0', await web(world, '2.0.0', APPROVED));
-    await app.becomes('Suspended', /version 2\.0\.0 .* into stage production/);
+    await app.becomes('Suspended', /version 2\.0\.0 .* to stage production/);
     expect(await served(world)).toEqual(['2.0.0', '1.0.0']);
     // An approval can be a commit too.
     await app.commit('Approve 2.0.0', { 'approval.yaml': blockOf('yaml', 'kind: ReleasePromotion') });
@@ -165,7 +165,7 @@ describe.concurrent('the actions', () => {
     await app.becomes('Suspended', /^paused: paused in Argo CD$/);
     expect(await served(world)).toEqual(['1.0.0', '1.0.0']);
     await app.run('resume');
-    await app.becomes('Suspended', /into stage production/);
+    await app.becomes('Suspended', /to stage production/);
     await app.run('promote');
     await app.becomes('Healthy', /2\.0\.0/);
 
@@ -173,7 +173,7 @@ describe.concurrent('the actions', () => {
     await app.becomes('Suspended', /^wants 2\.0\.0, runs 1\.0\.0 by web-.*requested in Argo CD/);
     expect(await served(world)).toEqual(['1.0.0', '1.0.0']);
     await app.run('retry');
-    await app.becomes('Suspended', /into stage production/);
+    await app.becomes('Suspended', /to stage production/);
     expect(await served(world)).toEqual(['2.0.0', '1.0.0']);
     await app.run('promote');
     await app.becomes('Healthy', /2\.0\.0/);

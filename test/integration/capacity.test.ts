@@ -153,7 +153,7 @@ test('a pool without a nodeSelector uses the VMPool of its name; without that VM
   const spec = await big(world, '1.0', 1);
   await world.apply({ ...spec, stages: [{ name: 'production', pools: [{ name, replicas: 1 }] }] });
   const { message } = await world.stalled('UnknownPool');
-  expect(message).toMatch(/no VMPool named release-.* create it/);
+  expect(message).toMatch(/the VMPool release-.* does not exist.* create it/);
   await cluster.kubectl(['taint', 'node', node, 'example.com/tenant=shop:NoSchedule']);
   await makePool(name, {
     nodeSelector: { 'example.com/vms': name },

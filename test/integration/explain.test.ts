@@ -20,7 +20,7 @@ test('the output says for each pool what it waits for', async ({ world }) => {
   const { stdout } = await explain(`${world.namespace}/web`);
   expect(stdout).toContain(`${world.namespace}/web wants 1.0 (revision 1)`);
   expect(stdout).toMatch(
-    /^ {2}production\/prod-a: serves nothing, 0 of 2 pods ready; .*waits for: a ReleasePromotion must let version 1\.0/m,
+    /^ {2}production\/prod-a: serves nothing, 0 of 2 pods ready; .*waits for: a ReleasePromotion must admit version 1\.0/m,
   );
   expect(stdout).toMatch(/^The operator would do now\n {2}nothing$/m);
 });

@@ -105,7 +105,7 @@ describe.concurrent('an approval', () => {
     await world.apply(release(await world.image('2.0'), { stages }));
     await waitsFor(world, 'WaitingForApproval');
     await world.poolIs('prod-a', {
-      waitingFor: expect.stringMatching(/ReleasePromotion must let version 2\.0/) as string,
+      waitingFor: expect.stringMatching(/ReleasePromotion must admit version 2\.0/) as string,
     });
     await world.promote('let-in', { stage: 'production', version: '2.0', requestedBy: 'admin' });
     await world.released('2.0');

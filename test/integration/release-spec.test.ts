@@ -35,7 +35,7 @@ const mistakes: Mistake[] = [
   {
     what: 'a pool that nobody knows',
     reason: 'UnknownPool',
-    says: [/spec\.stages\[0\]\.pools\[0\] \(prod-x\)/, /give nodeSelector/],
+    says: [/spec\.stages\[0\]\.pools\[0\] \(prod-x\)/, /set nodeSelector/],
     make: (spec) => ({ ...spec, stages: [{ name: 'production', pools: [{ name: 'prod-x', replicas: 1 }] }] }),
   },
   {
@@ -53,7 +53,7 @@ const mistakes: Mistake[] = [
   {
     what: 'a node selector that no node can have',
     reason: 'InvalidNodeSelector',
-    says: [/spec\.stages\[0\]\.pools\[0\] \(prod-a\)\.nodeSelector/, /"two words" is not the value of a label/],
+    says: [/spec\.stages\[0\]\.pools\[0\] \(prod-a\)\.nodeSelector/, /"two words" is not a valid label value/],
     make: (spec) => {
       const stages = [{ name: 'production', pools: [pool('prod-a', 2, { nodeSelector: { pool: 'two words' } })] }];
       return { ...spec, stages };
@@ -62,7 +62,7 @@ const mistakes: Mistake[] = [
   {
     what: 'a template that is too large for a revision',
     reason: 'InvalidTemplate',
-    says: [/spec\.template/, /256 KiB at most/, /move files and long values to a ConfigMap/],
+    says: [/spec\.template/, /at most 256 KiB/, /move files and long values to a ConfigMap/],
     make: (spec) => withContainer(spec, { args: ['x'.repeat(300 * 1024)] }),
   },
   {

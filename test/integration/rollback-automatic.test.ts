@@ -271,7 +271,9 @@ describe.concurrent('no failure of the version', () => {
     await world.until(async () => {
       const ready = (await world.pods()).filter((pod) => pod.revision === 2 && pod.ready);
       expect(ready).toHaveLength(2);
-      expect((await world.pool('prod-a')).waitingFor).toMatch(/runs sha256:[0-9a-f]{64}, recorded is sha256:/);
+      expect((await world.pool('prod-a')).waitingFor).toMatch(
+        /runs sha256:[0-9a-f]{64}, but the recorded digest is sha256:/,
+      );
     });
     await world.conditionIs('Ready', { status: 'False' });
     expect(world.timeline('web-prod-a')).toEqual([1]);

@@ -157,7 +157,7 @@ export const HOLD: readonly Scenario[] = [
       serves: everywhereAt('1.0.0'),
       conditions: WAITS,
       also: tells(
-        /stage canary \(revision 2 \(2\.0\.0\), which has the same version, was taken back by rollback back\)$/,
+        /stage canary \(revision 2 \(2\.0\.0\), which has the same version, was rolled back by rollback back\)$/,
       ),
     },
     orderly: true,

@@ -1,4 +1,4 @@
-/** What a plan is made of: every write as data, with its reason. Nothing here does I/O. */
+/** The writes of a plan as data, each with its reason. Nothing here does I/O. */
 import type { ReleasePromotionStatus } from '../../api/release-promotion.ts';
 import type { ReleaseRollbackSpec, ReleaseRollbackStatus } from '../../api/release-rollback.ts';
 import type {
@@ -20,14 +20,14 @@ export interface Notice {
   isTold?: true;
 }
 
-/** Identity and the version that the decision was made on: the write fails with 409 when the object has changed since. */
+/** An object and the version that the plan was made from. The write fails with 409 if the object has changed since then. */
 export interface Target {
   name: string;
   uid: string;
   resourceVersion: string;
 }
 
-/** Read live before a destructive write: the Service must not select this track, and be what the plan was made on. */
+/** A live check before a destructive write: the Service must not select this track, and must have this resourceVersion. */
 export interface Guard {
   service: string;
   track: string;
@@ -37,21 +37,23 @@ export interface Guard {
 export type Action = {
   message: string;
   notices?: readonly Notice[];
-  /** Takes traffic back: it goes before all else, of every release. */
+  /** The action moves traffic back, so it runs before the other actions of all releases. */
   takesTrafficBack?: true;
 } & (
   | { kind: 'DryRun'; hash: string; deployment: DesiredDeployment }
-  /** Asks how the API server stores what is desired of an object that is there. */
+  /** Asks how the API server stores the desired state of an existing object. */
   | { kind: 'DryRunApply'; desired: Desired<unknown> }
   | { kind: 'CreateRevision'; name: string; number: number; data: RevisionData; annotations: Record<string, string> }
   | { kind: 'CreateLedger'; name: string; annotations: Record<string, string> }
   | { kind: 'AnnotateRevision'; target: Target; annotations: Record<string, string> }
-  /** Reads live what no cache shows. */
+  /** Reads an object that the cache does not have from the API server. */
   | { kind: 'FindLost'; object: 'ControllerRevision' | 'Deployment'; name: string }
   | { kind: 'DeleteRevision'; target: Target }
-  /** Makes the release its owner again. */
+  /** Makes the release the owner of the revision again. */
   | { kind: 'OwnRevision'; target: Target }
-  /** `force` is false where the object was not seen: it is made, and one that is there is somebody else's. */
+  /**
+   * `force` is false if the cache has no such object: the write creates it, and an existing object belongs to somebody else.
+   */
   | { kind: 'ApplyDeployment'; deployment: DesiredDeployment; force: boolean; guard?: Guard }
   | { kind: 'DeleteDeployment'; target: Target; guard?: Guard }
   | { kind: 'ApplyService'; service: DesiredService; force: boolean }
@@ -60,7 +62,7 @@ export type Action = {
   | { kind: 'DeleteAutoscaler'; target: Target }
   | { kind: 'ApplyBudget'; budget: DesiredBudget; force: boolean }
   | { kind: 'DeleteBudget'; target: Target }
-  /** Null takes an annotation away. */
+  /** Null removes an annotation. */
   | { kind: 'AnnotatePod'; target: Target; annotations: Record<string, string | null> }
   | { kind: 'CreatePull'; pod: DesiredPod }
   | { kind: 'DeletePull'; target: Target }

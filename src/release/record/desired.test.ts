@@ -54,18 +54,18 @@ const placement = placementOf(pool ?? { name: 'a', replicas: 2 });
 const key = recorded.data.placements['a'] ?? '';
 const identity = { pool: 'a', revision: recorded, placement, strategy: 'BlueGreen' as const, key };
 
-// Golden: an upgrade of the operator restarts no pod. Another output of renderer 1 would restart every pod that runs.
-test('renderer 1 gives the same Deployment for ever', async () => {
+// A different output of renderer 1 would restart all running pods at an upgrade of the operator.
+test('renderer 1 always gives the same Deployment', async () => {
   const deployment = makeDeployment({ owner, identity, track: 'web-a-3', replicas: 2, topology: topologyOf(rich) });
   await expect(`${JSON.stringify(deployment, null, 2)}\n`).toMatchFileSnapshot('golden/deployment-renderer-1.json');
 });
 
-test('what a label of the user claims to be ours is not taken over', () => {
+test('a label of the template does not override a label of the operator', () => {
   const { spec: body } = makeDeployment({ owner, identity, track: 't', replicas: 1, topology: topologyOf(rich) });
   expect(body.template.metadata?.labels?.['apprelease.dev/pool']).toBe('a');
 });
 
-test('the scale is left out where somebody else owns it', () => {
+test('a Deployment has no spec.replicas if another manager owns the field', () => {
   const { spec: body } = makeDeployment({
     owner,
     identity,
@@ -76,7 +76,7 @@ test('the scale is left out where somebody else owns it', () => {
   expect(body).not.toHaveProperty('replicas');
 });
 
-test('a Deployment is named after release, pool and revision; after its placement too once that has changed', () => {
+test('the name of a Deployment has release, pool and revision, and the placement key if the placement has changed', () => {
   expect(workloadName('web', identity)).toBe('web-a-3');
   expect(workloadName('web', { ...identity, key: '12345678' })).toBe('web-a-3-12345');
   expect(workloadName('web', { ...identity, strategy: 'RollingUpdate' })).toBe('web-a');
@@ -89,7 +89,7 @@ test.each([
   ['shop-rolling', 'web-a'],
   ['shop-2', 'web-a-2'],
   ['shop-2-12345', 'web-a-2-12345'],
-])('with RollingUpdate a Deployment with the track %s is %s, whatever it runs', (track, name) => {
+])('with RollingUpdate, the track %s gives the Deployment the name %s for every revision', (track, name) => {
   const rolling = { ...identity, strategy: 'RollingUpdate' as const };
   const names = workloadNames('web', rolling, track);
   expect(names).toEqual([name, expect.stringMatching(`^${name}-[0-9a-f]{5}$`)]);
@@ -97,7 +97,7 @@ test.each([
   expect(workloadNames('web', next, track)).toEqual(names);
 });
 
-test('a Service carries selector and ports of one revision', () => {
+test('a Service has the selector and the ports of one revision', () => {
   const template = { ...rich.service, type: 'ClusterIP' as const, ports: [] };
   const service = makeService({
     owner,
@@ -118,7 +118,7 @@ test('a Service carries selector and ports of one revision', () => {
   ]);
 });
 
-test('of an adopted Service only the selector is owned, and it has no owner to be removed with', () => {
+test('the operator owns only the selector of an adopted Service and sets no owner reference', () => {
   const service = makeAdoptedService({ owner, name: 'web', pools: ['a'], track: 't', annotations: {} });
   expect(service.spec).toEqual({ selector: { 'apprelease.dev/track': 't', 'apprelease.dev/release': 'web' } });
   expect(service.metadata).not.toHaveProperty('ownerReferences');

@@ -1,4 +1,4 @@
-/** Pure builders of the objects that a release is made of: only the fields that the operator owns. */
+/** Builders of the objects of a release, with only the fields that the operator owns. Pure. */
 import type { Container, PodTemplate, PoolTemplate, ServicePort, ServiceTemplate } from '../../api/app-release.ts';
 import type { OwnerReference } from '../../api/common.ts';
 import { ANNOTATION, API_VERSION, GROUP, LABEL } from '../../api/meta.ts';
@@ -21,7 +21,7 @@ export function ownerReference(owner: Owner): OwnerReference {
 
 export type StrategyType = Topology['strategy']['type'];
 
-/** What identifies a Deployment, and what it is frozen with. */
+/** The identity of a Deployment: properties that do not change while the Deployment exists. */
 export interface WorkloadIdentity {
   pool: string;
   revision: Revision;
@@ -29,21 +29,21 @@ export interface WorkloadIdentity {
   strategy: StrategyType;
   /** See placementKey. */
   key: string;
-  /** Of one that is there: what runs keeps its name. */
+  /** The name of an existing Deployment, which does not change. */
   name?: string;
 }
 
-/** How the track of pods that are to be made is told from others of their Service. */
+/** Additions to a track that make it differ from other tracks of the same Service. */
 export interface Distinction {
-  /** Of one revision also with RollingUpdate, as its ports come with its pods. */
+  /** With RollingUpdate: the track belongs to one revision, because the ports change together with the pods. */
   own?: boolean;
-  /** Of the pools that have it. */
+  /** A hash of the pools that share the track. */
   apart?: string;
 }
 
 type Runs = Pick<WorkloadIdentity, 'pool' | 'revision' | 'strategy' | 'key'>;
 
-/** Plain where the placement is the one that the revision was recorded with; else it carries the placement's key. */
+/** The placement key is added only if the placement differs from the placement that the revision was recorded with. */
 function suffix(
   { pool, revision, strategy, key }: Runs,
   { own: isOwn = false, apart }: Distinction,
@@ -57,17 +57,17 @@ export function workloadName(release: string, runs: Runs): string {
   return objectName(release, runs.pool, ...suffix(runs, {}));
 }
 
-/** As it was before names were told apart by a hash. */
+/** The name that earlier operators used, without the hash of `objectName`. */
 export function formerWorkloadName(release: string, runs: Runs): string {
   return joinName(release, runs.pool, ...suffix(runs, {}));
 }
 
-/** What trackName gives the track of one revision: its number, and what it is told apart by. */
+/** The suffix of a track that belongs to one revision: the revision number and the parts of the distinction. */
 const OWN_TRACK = /-(\d+(?:-[0-9a-f]{5}){0,2})$/;
 
 /**
- * What a Deployment with this track may be named, the plainest first. With RollingUpdate nothing but the track counts: that
- * stays, while revision, placement and the Service's name change, and not all leaders see that at once.
+ * The possible names of a Deployment with this track, the shortest first. With RollingUpdate a name depends only on the track:
+ * revision, placement and serviceName may change, and two leaders may see the change at different times.
  */
 export function workloadNames(release: string, runs: Runs, track: string): string[] {
   const own = OWN_TRACK.exec(track)?.[1];
@@ -76,7 +76,10 @@ export function workloadNames(release: string, runs: Runs, track: string): strin
   return [parts, [...parts, shortHash(track).slice(0, 5)]].map((ends) => objectName(release, runs.pool, ...ends));
 }
 
-/** What the Service of a pool selects. Pools behind one Service share the value, so that one write switches all. */
+/**
+ * The track that the Service of a pool selects. Pools behind one Service share the track, so that one write switches all
+ * pools.
+ */
 export function trackName(service: string, runs: Runs, distinction: Distinction = {}): string {
   const parts = suffix(runs, distinction);
   return joinName(service, ...(parts.length > 0 ? parts : ['rolling']));
@@ -106,7 +109,7 @@ function renderContainer(container: Container, images: Record<string, PinnedImag
 
 type Difference = NonNullable<NonNullable<PoolTemplate['spec']>['containers']>[number] | undefined;
 
-/** Renderer 1 of a revision's pod template. It never changes: another output is another renderer. */
+/** Renderer 1 of the pod template of a revision. It must not change: a different output needs a new renderer. */
 function renderTemplate1(
   revision: Revision,
   pool: string,
@@ -155,7 +158,7 @@ function renderTemplate1(
   };
 }
 
-/** What the pods of a revision have in a pool; placement, and what tells them from those of other revisions, left out. */
+/** The pod template of a revision in a pool, without the placement and without the labels that identify the revision. */
 export function renderPods(revision: Revision, pool: string): PodTemplate {
   const render = RENDERERS[revision.data.renderer] ?? renderTemplate1;
   const { metadata, spec } = render(revision, pool, { nodeSelector: {}, tolerations: [] }, {});
@@ -168,13 +171,13 @@ export interface DeploymentOptions {
   owner: Owner;
   identity: WorkloadIdentity;
   track: string;
-  /** Undefined leaves the scale to whoever owns it. */
+  /** Undefined: another manager owns the scale. */
   replicas: number | undefined;
   topology: Topology;
   resourceVersion?: string;
 }
 
-/** How many pods a rolling update may have too many, and too few. */
+/** The limits of a rolling update, with the defaults of Kubernetes. */
 export function rollingLimits({ strategy: { maxSurge = '25%', maxUnavailable = '25%' } }: Topology) {
   return { maxSurge, maxUnavailable };
 }
@@ -237,12 +240,12 @@ export interface ServiceOptions {
   resourceVersion?: string;
 }
 
-/** The release too: whatever a track is named after, the pods of another release are not selected. */
+/** The selector has the release too, so that it never selects the pods of another release with the same track. */
 function selectorOf({ owner, track, byTrackAlone = false }: Omit<ServiceOptions, 'template' | 'revision'>) {
   return { [LABEL.track]: track, ...(!byTrackAlone && { [LABEL.release]: owner.name }) };
 }
 
-/** As the Service has them: which of them lead to which port of the pods. */
+/** The ports with the default of targetPort, as the API server stores them. */
 export function servicePorts(ports: readonly ServicePort[]): ServicePort[] {
   return ports.map((port) => ({ targetPort: port.port, ...port }));
 }
@@ -280,7 +283,7 @@ export function makeService(options: ServiceOptions): DesiredService {
   };
 }
 
-/** The little that is owned of a Service that a user let the operator adopt: its selector, and what finds it again. */
+/** The fields that the operator owns of an adopted Service: the selector, the release label and annotations. */
 export function makeAdoptedService(options: Omit<ServiceOptions, 'template' | 'revision'>): DesiredService {
   return {
     apiVersion: 'v1',

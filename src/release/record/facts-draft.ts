@@ -1,4 +1,4 @@
-/** The facts that a pass wants to record: rules change drafts, and one write for each revision comes of it. */
+/** Drafts of the facts of revisions: rules change the drafts, and each changed revision gets one write. */
 import { ANNOTATION } from '../../api/meta.ts';
 import type { Action, Notice } from './actions.ts';
 import { targetOf } from './actions.ts';
@@ -7,9 +7,9 @@ import type { Revision } from './revision.ts';
 import type { Facts } from './recorded-data.ts';
 
 export interface FactsDraft {
-  /** The draft of a revision's facts, to be changed in place. */
+  /** The draft of the facts of a revision. Rules change it in place. */
   change(revision: Revision): Facts;
-  /** An event to go with the write. */
+  /** Adds an event that is sent with the write. */
   notice(notice: Notice): void;
   actions(): Action[];
 }
@@ -31,7 +31,7 @@ export function draftFacts(): FactsDraft {
         .filter(([revision, facts]) => canonicalJson(facts) !== canonicalJson(revision.facts))
         .map(([revision, facts], index) => ({
           kind: 'AnnotateRevision',
-          message: `record what became of revision ${revision.number}`,
+          message: `record the facts of revision ${revision.number}`,
           target: targetOf(revision),
           annotations: { [ANNOTATION.facts]: JSON.stringify(facts) },
           ...(index === 0 && notices.length > 0 && { notices }),

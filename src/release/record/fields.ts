@@ -2,14 +2,14 @@
 import { canonicalJson } from '../../lib/canonical-json.ts';
 
 /**
- * `fieldsV1` of a managedFields entry. The first letter of a part says what it names: `f` a field, `k` the item of a list
- * with these keys, `v` the item with this value, `i` the item at this place; `.` is the thing itself.
+ * `fieldsV1` of a managedFields entry. The prefix of a part names its type: `f` a field, `k` the list item with these keys,
+ * `v` the list item with this value, `i` the list item at this index. `.` is the field or item itself.
  */
 export interface FieldSet {
   readonly [part: string]: FieldSet;
 }
 
-/** The values of these fields and of no others. A field without parts is one value, whatever is in it. */
+/** The values of only these fields. A field without parts is compared as one value. */
 export function pickFields(fields: FieldSet, value: unknown): unknown {
   const parts = Object.entries(fields);
   if (parts.length === 0) return value;

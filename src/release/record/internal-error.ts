@@ -1,17 +1,17 @@
-/** What a rule throws is a fault of the operator, by something that a user wrote: it is told, and keeps nothing else back. */
+/** An exception of a rule is a bug in the operator. The operator reports it in a condition, and the other rules continue. */
 import type { Reason } from '../../api/reasons.ts';
 
 export interface InternalProblem {
   reason: Reason & 'InternalError';
   message: string;
-  /** For the log: it tells where. */
+  /** The exception, for the log. */
   cause: unknown;
 }
 
-/** Which field was read when it was thrown. */
+/** An exception with the field of the spec that the rule was reading. */
 class FieldError extends Error {}
 
-/** Does something with a field of the spec; what is thrown then names the field. */
+/** Calls `read`. An exception then names the field of the spec. */
 export function reading<Result>(field: string, read: () => Result): Result {
   try {
     return read();
@@ -22,11 +22,11 @@ export function reading<Result>(field: string, read: () => Result): Result {
 
 export function internalProblem(error: unknown): InternalProblem {
   const [field, cause] = error instanceof FieldError ? [error.message, error.cause] : ['spec', error];
-  const message = `${field}: the operator fails on what stands there (${String(cause).slice(0, 200)}), which is a fault of the operator: change the field and report it; what runs stays as it is, and rollbacks go on`;
+  const message = `${field}: the operator fails on the value of the field (${String(cause).slice(0, 200)}), which is a bug in the operator: change the field and report the bug; running pods stay as they are, and rollbacks still work`;
   return { reason: 'InternalError', message, cause };
 }
 
-/** The result of a rule; something else where it throws. */
+/** The result of a rule, or `otherwise` if the rule throws. */
 export function orElse<Result>(otherwise: Result, rule: () => Result): Result {
   try {
     return rule();

@@ -1,4 +1,4 @@
-/** The Kubernetes objects that a release is made of: only the fields that are read or written here. */
+/** The Kubernetes objects of a release, with only the fields that the operator reads or writes. */
 import type { ObjectMeta, OwnerReference } from '../../api/common.ts';
 import type { PodTemplate, ServicePort } from '../../api/app-release.ts';
 import type { Node as PoolNode } from '../../scheduling/objects.ts';
@@ -23,11 +23,11 @@ export interface DeploymentStatus {
   conditions?: { type: string; status: string; reason?: string; message?: string; lastUpdateTime?: string }[];
 }
 
-/** From managedFields. */
+/** Derived from managedFields. */
 export interface FieldOwners {
-  /** Who else than the operator wrote last. */
+  /** The last manager to write, other than the operator. */
   otherManager?: string;
-  /** The operator owns fields as by a create or a patch: an apply would drop none of them. */
+  /** The operator owns fields by an update (create or patch). A server-side apply would not remove these fields. */
   ownedByUpdate?: true;
 }
 
@@ -35,7 +35,7 @@ export interface Deployment extends FieldOwners {
   metadata: ObjectMeta;
   spec: DeploymentSpec;
   status?: DeploymentStatus;
-  /** From managedFields: who owns spec.replicas, where the operator does not. */
+  /** The manager that owns spec.replicas, if not the operator. Derived from managedFields. */
   replicasOwner?: string;
 }
 
@@ -49,7 +49,7 @@ export interface Service extends FieldOwners {
     sessionAffinity?: string;
     trafficDistribution?: string;
   };
-  /** From managedFields: who owns spec.selector, where the operator does not. */
+  /** The manager that owns spec.selector, if not the operator. Derived from managedFields. */
   selectorOwner?: string;
 }
 
@@ -60,13 +60,13 @@ export interface BudgetSpec {
   selector?: LabelSelector;
 }
 
-/** A PodDisruptionBudget, ours or somebody else's. */
+/** A PodDisruptionBudget of the release or of somebody else. */
 export interface Budget extends FieldOwners {
   metadata: ObjectMeta;
   spec: BudgetSpec;
 }
 
-/** A HorizontalPodAutoscaler: what it scales; the rest as the user gave it. */
+/** The spec of a HorizontalPodAutoscaler. */
 export interface AutoscalerSpec {
   scaleTargetRef: { apiVersion: string; kind: string; name: string };
   minReplicas?: number;
@@ -78,7 +78,7 @@ export interface AutoscalerSpec {
 export interface Autoscaler extends FieldOwners {
   metadata: ObjectMeta;
   spec: AutoscalerSpec;
-  /** The size that it last found right. */
+  /** status.desiredReplicas. */
   desiredReplicas?: number;
 }
 
@@ -99,18 +99,18 @@ export interface Pod {
   ready: boolean;
   /** When Ready last turned True or False (RFC 3339). */
   readySince?: string;
-  /** When its kubelet took it (RFC 3339): before that nothing of it has run. */
+  /** status.startTime (RFC 3339): when the kubelet accepted the pod. No container runs before. */
   startedAt?: string;
   /** The message of PodScheduled=False with reason Unschedulable. */
   unschedulable?: string;
   containers: ContainerState[];
-  /** It asks those who take VMs away to wait (see HELD). */
+  /** The pod has the annotations that ask autoscalers not to remove its VM (see DO_NOT_DISRUPT). */
   holdsVm?: true;
 }
 
 export interface EndpointSlice {
   metadata: ObjectMeta;
-  /** The Service, from the label kubernetes.io/service-name. */
+  /** The name of the Service, from the label kubernetes.io/service-name. */
   service: string;
   endpoints: { pod?: string; ready: boolean; serving: boolean; terminating: boolean }[];
 }
@@ -121,12 +121,12 @@ export interface ControllerRevision {
   data?: unknown;
 }
 
-/** A node, as far as a failure may be its fault. */
+/** The fields of a node that can explain a failure of its pods. */
 export type ReleaseNode = Pick<PoolNode, 'ready' | 'unschedulable' | 'taints'> & {
   metadata: Pick<PoolNode['metadata'], 'name' | 'deletionTimestamp'>;
 };
 
-/** What a server-side apply or a create sends: identity and the fields that we own. */
+/** The body of a server-side apply or a create: identity and the fields that the operator owns. */
 export interface Desired<Body> {
   apiVersion: string;
   kind: string;
@@ -136,9 +136,9 @@ export interface Desired<Body> {
     labels?: Record<string, string>;
     annotations?: Record<string, string>;
     ownerReferences?: OwnerReference[];
-    /** Where the object exists: the write fails with 409 when somebody else wrote since. */
+    /** Set for an existing object: the write fails with 409 if the object has changed since then. */
     resourceVersion?: string;
-    /** The write fails where the object is not this one. */
+    /** The write fails if the object has another UID. */
     uid?: string;
   };
   spec: Body;

@@ -2,13 +2,13 @@ import { expect, test } from 'vitest';
 import { joinName, objectName, versionLabel } from './names.ts';
 import { canonicalJson, shortHash } from '../../lib/canonical-json.ts';
 
-test('canonical JSON does not depend on the order of keys, but on that of lists', () => {
+test('canonical JSON depends on the order of list items, not on the order of keys', () => {
   expect(canonicalJson({ b: 1, a: { d: [2, 1], c: 3 } })).toBe('{"a":{"c":3,"d":[2,1]},"b":1}');
   expect(shortHash({ a: 1, b: 2 })).toBe(shortHash({ b: 2, a: 1 }));
   expect(shortHash([1, 2])).not.toBe(shortHash([2, 1]));
 });
 
-test('a name that fits is joined plainly, one that does not stays unique and valid', () => {
+test('a short name has no hash, and a long name is cut and stays unique and valid', () => {
   expect(joinName('web', 'prod-a', 3)).toBe('web-prod-a-3');
   const long = 'p'.repeat(60);
   const cut = joinName('web', long, 3);
@@ -22,11 +22,11 @@ test.each([
   [objectName('web', 'prod-a', 3), /^web-prod-a-3-[0-9a-f]{8}$/],
   [objectName('my-web', 'a'), /^my-web-a-[0-9a-f]{8}$/],
   [objectName('w'.repeat(40), 'p'.repeat(63), 3), /^w{40}-p{13}-[0-9a-f]{8}$/],
-])('what is made for a pool is named %s', (name, pattern) => {
+])('an object of a pool has the name %s', (name, pattern) => {
   expect(name).toMatch(pattern);
 });
 
-test('no two pools make up one name, whatever revision, placement and parts follow', () => {
+test('two pools never have the same object name, for any revision, placement and further parts', () => {
   const words = [
     'a',
     '1',

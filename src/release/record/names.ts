@@ -2,21 +2,21 @@ import { shortHash } from '../../lib/canonical-json.ts';
 
 const LABEL_LENGTH = 63;
 
-/** Joins parts to a DNS label; what is too long is cut and carries a hash of the whole. */
+/** Joins parts to a DNS label. A name that is too long is cut and gets a hash of the full name. */
 export function joinName(...parts: (string | number)[]): string {
   const name = parts.join('-');
   if (name.length <= LABEL_LENGTH) return name;
   return `${cut(name)}-${shortHash(name)}`;
 }
 
-/** Leaves room for a hash. */
+/** Cuts a name so that a hash fits behind it. */
 function cut(name: string): string {
   return name.slice(0, LABEL_LENGTH - 9).replace(/[^a-z0-9]+$/, '');
 }
 
 /**
- * The name of what is made for a pool of a release, the same whoever makes it. Where `-` stands in the release's or the
- * pool's own name, the parts could be those of another release too (web and a-b, web-a and b): then it carries their hash.
+ * The name of an object of a pool. Every leader makes the same name. If the name of the release or the pool contains `-`,
+ * the joined name could belong to another release too (web and a-b, web-a and b), so it gets a hash of the parts.
  */
 export function objectName(release: string, pool: string, ...parts: (string | number)[]): string {
   const name = [release, pool, ...parts].join('-');
@@ -37,8 +37,8 @@ export function serviceName(release: string, pool: { name: string; serviceName?:
 }
 
 /**
- * The name of the rollback that the operator makes: two leaders make the same. `pool`: where each goes back alone. The
- * second is for where the first is that of another release's rollback: nobody guesses it.
+ * Two names for an automatic rollback. Every leader makes the same names. `pool` is set if each pool has a rollback of its
+ * own. The second name is used if a rollback of another release has the first name; it has a hash of the release's UID.
  */
 export function automaticRollbackNames(
   release: { name: string; uid: string },
@@ -50,7 +50,7 @@ export function automaticRollbackNames(
   return [joinName(...parts), joinName(...parts, shortHash(release.uid))];
 }
 
-/** A label value that says as much of a version as the label syntax can hold. */
+/** The version as a label value. Characters that a label cannot have are replaced, and a hash keeps the value unique. */
 export function versionLabel(version: string): string {
   const safe = version.replace(/[^A-Za-z0-9_.-]/g, '_');
   if (safe === version && version.length <= LABEL_LENGTH && /[A-Za-z0-9]$/.test(version)) return version;

@@ -1,4 +1,4 @@
-// 2.4: what is whose, and what is done about it.
+// Ownership of objects, and the writes that follow from it.
 import { describe, expect, test } from 'vitest';
 import type { ObjectMeta, OwnerReference } from '../../api/common.ts';
 import { ANNOTATION, API_VERSION, LABEL } from '../../api/meta.ts';
@@ -31,41 +31,45 @@ const RELEASE = { [LABEL.release]: 'web' };
 const BOTH = { ...RELEASE, [LABEL.managedBy]: 'apprelease' };
 const ADOPT = { [ANNOTATION.adopt]: 'true' };
 
-describe('an object is', () => {
+describe('an object belongs to', () => {
   test.each<[string, Pick<ObjectMeta, 'labels' | 'ownerReferences'>, string]>([
-    ['ours by its owner reference, whatever its labels', { ownerReferences: [OURS] }, 'Ours'],
-    ['ours by a reference that controls nothing', { ownerReferences: [{ ...OURS, controller: false }] }, 'Ours'],
+    ['the release by its owner reference, with any labels', { ownerReferences: [OURS] }, 'Ours'],
     [
-      'the controller’s, whoever else owns it',
+      'the release by an owner reference that is not the controller',
+      { ownerReferences: [{ ...OURS, controller: false }] },
+      'Ours',
+    ],
+    [
+      'its controller, with any other owners',
       { labels: BOTH, ownerReferences: [{ ...OURS, controller: false }, OTHER] },
       'Foreign',
     ],
-    ['of an earlier release of the name', { labels: BOTH, ownerReferences: [EARLIER] }, 'LeftBehind'],
-    ['an orphan with both labels', { labels: BOTH }, 'Orphan'],
+    ['an earlier release of the same name', { labels: BOTH, ownerReferences: [EARLIER] }, 'LeftBehind'],
+    ['the release as an orphan with both labels', { labels: BOTH }, 'Orphan'],
     [
-      'an orphan that others own without control',
+      'the release as an orphan with an owner that is not the controller',
       { labels: BOTH, ownerReferences: [{ ...OTHER, controller: false }] },
       'Orphan',
     ],
-    ['somebody’s with the release’s label alone', { labels: RELEASE }, 'Foreign'],
-    ['another release’s orphan', { labels: { ...BOTH, [LABEL.release]: 'other' } }, 'Foreign'],
-    ['a controller’s with our labels', { labels: BOTH, ownerReferences: [OTHER] }, 'Foreign'],
-    ['somebody’s without anything', {}, 'Foreign'],
+    ['somebody else if it has only the release label', { labels: RELEASE }, 'Foreign'],
+    ['another release as its orphan', { labels: { ...BOTH, [LABEL.release]: 'other' } }, 'Foreign'],
+    ['its controller, even with the labels of the release', { labels: BOTH, ownerReferences: [OTHER] }, 'Foreign'],
+    ['somebody else if it has no labels and no owner', {}, 'Foreign'],
   ])('%s', (_title, given, expected) => {
     expect(ownershipOf(given, owner)).toBe(expected);
   });
 
   test.each<[string, Pick<ObjectMeta, 'labels' | 'annotations' | 'ownerReferences'>, boolean]>([
-    ['by its annotation', { annotations: ADOPT }, true],
-    ['to a release that has it already', { annotations: ADOPT, labels: RELEASE }, true],
-    ['not to another release', { annotations: ADOPT, labels: { [LABEL.release]: 'other' } }, false],
-    ['not where it is ours already', { annotations: ADOPT, ownerReferences: [OURS] }, false],
-    ['not by another value', { annotations: { [ANNOTATION.adopt]: 'yes' } }, false],
-  ])('a Service is handed over %s', (_title, metadata, expected) => {
+    ['is adopted by its annotation', { annotations: ADOPT }, true],
+    ['stays adopted by the release that has it', { annotations: ADOPT, labels: RELEASE }, true],
+    ['is not adopted by another release', { annotations: ADOPT, labels: { [LABEL.release]: 'other' } }, false],
+    ['is not adopted if the release owns it', { annotations: ADOPT, ownerReferences: [OURS] }, false],
+    ['is not adopted with another value of the annotation', { annotations: { [ANNOTATION.adopt]: 'yes' } }, false],
+  ])('a Service %s', (_title, metadata, expected) => {
     expect(isHandedOver({ metadata }, owner)).toBe(expected);
   });
 
-  test('said to be another release’s', () => {
+  test('another owner: the message names the owner and the way out', () => {
     const labels = { [LABEL.release]: 'other' };
     expect(takenMessage('Service', { name: 'x', labels }, 'web')).toMatch(
       /^Service x belongs to AppRelease other: .*serviceName/,
@@ -76,7 +80,7 @@ describe('an object is', () => {
   });
 });
 
-describe('a release whose pool serves', () => {
+describe('a release with a serving pool', () => {
   const wanted = spec({
     stages: [{ name: 'production', pools: [{ name: 'a', replicas: 1, nodeSelector: { pool: 'a' } }] }],
   });
@@ -105,29 +109,29 @@ describe('a release whose pool serves', () => {
   }
 
   test.each([
-    ['the release’s label', RELEASE],
-    ['our labels, and another controller', BOTH],
-  ])('touches no Service that somebody gave %s', (_title, labels) => {
+    ['the release label', RELEASE],
+    ['the labels of the release and another controller', BOTH],
+  ])('does not change a foreign Service with %s', (_title, labels) => {
     const ownerReferences = labels === BOTH ? [OTHER] : [];
     const seen = world({ labels, ownerReferences });
     expect(plan(seen, NOW).actions.map(({ kind }) => kind)).not.toContain('ApplyService');
     expect(stalled(plan(seen, NOW).view)).toMatchObject({ reason: 'NameTaken' });
   });
 
-  test('takes an orphaned Service of its own back', () => {
+  test('adopts its own orphaned Service', () => {
     expect(writes(world({ labels: BOTH }), 'ApplyService')).toMatchObject([
       { force: true, service: { metadata: { ownerReferences: [OURS] } } },
     ]);
   });
 
-  test('owns the selector alone of one that is handed over, for as long as it is', () => {
+  test('owns only the selector of an adopted Service, and only while the annotation is set', () => {
     const [action] = writes(world({ labels: RELEASE, annotations: ADOPT }), 'ApplyService');
     expect(action).toMatchObject({ service: { spec: { selector: { [LABEL.track]: 'web-a-1' } } } });
     expect(action).not.toHaveProperty('service.metadata.ownerReferences');
     expect(stalled(plan(world({ labels: RELEASE }), NOW).view)).toMatchObject({ reason: 'NameTaken' });
   });
 
-  test('removes nothing of others that carries its label', () => {
+  test('does not delete foreign objects with its label', () => {
     const left = meta('web-gone', { labels: RELEASE });
     const pull = { ...meta('theirs'), labels: { ...RELEASE, [LABEL.pull]: '1', [LABEL.pool]: 'a' } };
     const seen = world(
@@ -147,7 +151,7 @@ describe('a release whose pool serves', () => {
     expect(plan(seen, NOW).actions.filter(({ kind }) => kind.startsWith('Delete'))).toEqual([]);
   });
 
-  test('knows a budget of its own that lost its label', () => {
+  test('recognizes its own PodDisruptionBudget without its label', () => {
     const budget = {
       metadata: meta('web-a-1', { ownerReferences: [OURS] }),
       spec: { selector: deployment.spec.selector },
@@ -156,7 +160,7 @@ describe('a release whose pool serves', () => {
     expect(plan(seen, NOW).view.observed).toMatchObject({ budgets: [budget], foreignBudgets: [] });
   });
 
-  test('passes the numbers of others’ records over, which hold nothing up', () => {
+  test('skips revision numbers whose names belong to somebody else, and is not stalled', () => {
     const next = spec({ ...wanted, version: '2.0.0' });
     const taken = new Map(['ControllerRevision/web-2', 'ControllerRevision/web-3'].map((name) => [name, 'theirs']));
     const [image = ''] = Object.keys(old.data.images);
@@ -173,7 +177,7 @@ describe('a release whose pool serves', () => {
     expect(stalled(plan(seen, NOW).view)).toBeUndefined();
   });
 
-  test('is stalled where the ledger’s name is somebody else’s, and tries no more', () => {
+  test('is stalled if the name of the ledger belongs to somebody else, and does not retry', () => {
     const taken = new Map([['ControllerRevision/web-ledger', 'theirs']]);
     const seen = world({ labels: BOTH }, { memory: { ...observed().memory, nameConflicts: taken } });
     expect(writes(seen, 'CreateLedger')).toEqual([]);

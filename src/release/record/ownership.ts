@@ -1,13 +1,13 @@
-/** Whose an object is, that stands where one of a release would. Pure. */
+/** The owner of an object whose name the release needs. Pure. */
 import type { ObjectMeta } from '../../api/common.ts';
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
 
 export type Ownership =
   /** By its owner reference. */
   | 'Ours'
-  /** Nobody controls it, and it carries the release's labels: it was ours, before a restore, or an orphaning deletion. */
+  /** The object has the labels of the release and no controller, as after a restore or a deletion that orphans. */
   | 'Orphan'
-  /** Of an earlier release of the same name: it is on its way out with its owner. */
+  /** The object belongs to an earlier release of the same name, and is garbage collected with it. */
   | 'LeftBehind'
   | 'Foreign';
 
@@ -25,13 +25,13 @@ export function ownershipOf(
   return isMarked && controller === undefined ? 'Orphan' : 'Foreign';
 }
 
-/** Whether it is the release's, or may be taken back. */
+/** Whether the object belongs to the release, or is an orphan that the release may adopt. */
 export function isOurs({ metadata }: { metadata: Claimed }, owner: Pick<ObjectMeta, 'name' | 'uid'>): boolean {
   const ownership = ownershipOf(metadata, owner);
   return ownership === 'Ours' || ownership === 'Orphan';
 }
 
-/** A Service whose selector its owner hands over, to this release. */
+/** Whether the annotation of a foreign Service hands its selector over to this release. */
 export function isHandedOver({ metadata }: { metadata: Claimed }, owner: Pick<ObjectMeta, 'name' | 'uid'>): boolean {
   const ownership = ownershipOf(metadata, owner);
   const user = metadata.labels?.[LABEL.release] ?? owner.name;
@@ -42,13 +42,13 @@ export function isHandedOver({ metadata }: { metadata: Claimed }, owner: Pick<Ob
   );
 }
 
-/** What to do about an object of somebody else's. */
+/** The message about an object of somebody else, with the way out. */
 export function takenMessage(kind: string, { name, labels }: Claimed & { name: string }, release: string): string {
   const other = labels?.[LABEL.release] ?? release;
   if (other !== release) return `${kind} ${name} belongs to AppRelease ${other}: ${wayOut(kind)}`;
   const way =
     kind === 'Service'
-      ? `annotate it with ${ANNOTATION.adopt}: "true" to hand its selector over, ${wayOut(kind)}`
+      ? `annotate it with ${ANNOTATION.adopt}: "true" to hand over its selector, ${wayOut(kind)}`
       : wayOut(kind);
   return `${kind} ${name} belongs to somebody else: ${way}`;
 }

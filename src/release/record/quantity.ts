@@ -1,4 +1,4 @@
-/** Pods of an int-or-percent value, percentages rounded up as a Deployment does for maxSurge. */
+/** The number of pods of an int-or-percent value. Percentages are rounded up, as a Deployment does for maxSurge. */
 export function intOrPercentOf(value: number | string, total: number): number {
   if (typeof value === 'number') return Math.max(0, value);
   const percent = /^(\d+)%$/.exec(value)?.[1];

@@ -1,49 +1,49 @@
-/** What the operator records: the data of a ControllerRevision, and what its annotations and the ledger's hold. */
+/** The records of the operator: the data and annotations of a ControllerRevision, and the annotations of the ledger. */
 import type { AppReleaseSpec, PodTemplate, PoolTemplate, ServicePort, Toleration } from '../../api/app-release.ts';
 
-/** What a revision is the record of, as the user gave it. Two specs want the same revision when this is equal. */
+/** The part of the spec that a revision records. Two specs want the same revision if this part is equal. */
 export interface RevisionInput {
   version: string;
   template: PodTemplate;
-  /** The pools that differ. */
+  /** Pool → its template. Only pools with a template. */
   pools: Record<string, PoolTemplate>;
   ports: ServicePort[];
   barrier: boolean;
 }
 
 export interface PinnedImage {
-  /** repo[:tag]@digest: what the pods get. */
+  /** repo[:tag]@digest, as the pods have it. */
   image: string;
   digest: string;
-  /** os/arch[/variant] → the digest of that platform's manifest, where the image is an index. */
+  /** os/arch[/variant] → the digest of the platform's manifest, if the image is an index. */
   platforms?: Record<string, string>;
 }
 
 export interface RevisionData {
   renderer: number;
   input: RevisionInput;
-  /** By the image string as the user wrote it. */
+  /** Image string of the template → pin. */
   images: Record<string, PinnedImage>;
-  /** The placement key that each pool had when this was recorded: those Deployments have the plain name. */
+  /** Pool → placement key when the revision was recorded. A Deployment with this key has no key in its name. */
   placements: Record<string, string>;
 }
 
 export interface PoolFacts {
-  /** When the pool was let in; `key` is the placement and strategy it was let in with. */
+  /** When the revision entered the pool; `key` is the key of placement and strategy at that time. */
   entered?: { at: string; attempt: number; key: string };
   /**
-   * When what serves was last let go to other VMs, and the key of that placement; `done` once it serves from there. The
-   * other facts are those of the revision, wherever it runs.
+   * When the serving revision last started a move to other VMs, and the key of the new placement; `done`: when the move
+   * ended. The other facts do not depend on the VMs.
    */
   placed?: { at: string; key: string; done?: string };
-  /** When the deadline's clock started, moved on by the time it stood still; and since when it stands still. */
+  /** When the clock of the deadline started, plus the time that it was stopped; `stopped`: since when it is stopped. */
   clock?: { start: string; stopped?: string };
-  /** Since when the pool serves this revision, healthy. */
+  /** Since when the pool serves this revision and is healthy. */
   healthySince?: string;
-  /** When its VMs began to pull the images, and when all of them had them (see prepull). */
+  /** When the VMs of the pool began to pull the images, and when all VMs had them (see prepull). */
   pulling?: string;
   pulled?: string;
-  /** When it gave back the room of pods that found none in time: it was let in, and waits again. */
+  /** When the revision left the pool because its pods found no room before the deadline. It waits at the gate again. */
   gaveBack?: string;
   good?: string;
   failed?: { at: string; attempt: number; reason: string; message: string };
@@ -59,9 +59,9 @@ export interface Approval {
 
 export interface Facts {
   pools: Record<string, PoolFacts>;
-  /** By stage. */
+  /** Stage → approval. */
   approvals: Record<string, Approval>;
-  /** Counts up with every rollback of this revision; absent means 1. */
+  /** Incremented with every rollback of this revision; absent means 1. */
   attempt?: number;
 }
 
@@ -70,16 +70,16 @@ export interface Placement {
   tolerations: Toleration[];
 }
 
-/** Version → image string → pin: what outlives the revisions. */
+/** Version → image string → pin. The ledger keeps pins of deleted revisions. */
 export type Ledger = Record<string, Record<string, PinnedImage>>;
 
-/** What the ledger object holds besides the pins. */
+/** The content of the ledger object. */
 export interface LedgerRecord {
   ledger: Ledger;
   topology?: Topology;
-  /** The wanted revision, while `newest` is the newest: where a revert made an older one wanted. */
+  /** The wanted revision while `newest` is the newest revision. A revert makes an older revision the wanted one. */
   wanted?: { revision: number; newest: number };
 }
 
-/** The last valid spec, but for what a revision holds. */
+/** The last valid spec, without the fields that a revision records. */
 export type Topology = Omit<AppReleaseSpec, 'template' | 'version' | 'paused'>;

@@ -7,7 +7,7 @@ import { DIGEST, revision, spec } from '../testing.ts';
 const AT = '2026-01-01T11:00:00.000Z';
 const PIN = { image: `web:1@${DIGEST}`, digest: DIGEST };
 
-/** As operators have written them since the first. */
+/** The format that all operators have written. */
 const FACTS: Facts = {
   pools: {
     a: {
@@ -28,19 +28,19 @@ const FACTS: Facts = {
 };
 
 describe('facts', () => {
-  test('as they were written come back', () => {
+  test('are read as they were written', () => {
     expect(readFacts(JSON.stringify(FACTS))).toEqual(FACTS);
     expect(readFacts(undefined)).toEqual({ pools: {}, approvals: {} });
   });
 
   test.each(['', 'x', 'null', '[]', '7', '{"pools":null,"approvals":[]}', '{"pools":{"a":null}}', '['.repeat(50_000)])(
-    'of another shape are none: %.40s',
+    'of another shape are ignored: %.40s',
     (text) => {
       expect(readFacts(text)).toEqual({ pools: {}, approvals: {} });
     },
   );
 
-  test('cost what cannot be read, and nothing else', () => {
+  test('lose only the fields that cannot be read', () => {
     const { a } = FACTS.pools;
     const scribbled = { ...a, entered: 3, clock: { start: 'yesterday' }, healthySince: '2026-99-99', pulled: null };
     const { entered: _entered, clock: _clock, healthySince: _since, pulled: _pulled, ...left } = a ?? {};
@@ -52,12 +52,12 @@ describe('facts', () => {
     expect(readFacts(JSON.stringify({ approvals })).approvals).toEqual({ production: FACTS.approvals.production });
   });
 
-  test.each(['failed', 'rolledBack'])('a bad mark stays one, though nobody can read it: %s', (mark) => {
+  test.each(['failed', 'rolledBack'])('keep a bad mark that cannot be read: %s', (mark) => {
     const { a } = readFacts(JSON.stringify({ pools: { a: { good: AT, [mark]: 'no' } } })).pools;
     expect(a).toEqual({ good: AT, rolledBack: { at: '1970-01-01T00:00:00.000Z', by: 'unknown' } });
   });
 
-  test('that a newer operator wrote are left as they are', () => {
+  test('of a newer operator are kept', () => {
     const newer = { pools: { a: { good: AT, later: { any: 1 } } }, approvals: {}, later: true };
     expect(readFacts(JSON.stringify(newer))).toEqual(newer);
   });
@@ -73,7 +73,7 @@ describe('the ledger', () => {
     expect(['null', '[]', 'x', '{"a":1}'].map(readPins)).toEqual([{}, {}, {}, {}]);
   });
 
-  test('has a topology with the defaults of what an older operator did not have', () => {
+  test('fills in defaults for fields that an older operator did not record', () => {
     const topology = topologyOf(spec());
     const { capacity: _capacity, disruption: _disruption, revisionHistoryLimit: _limit, ...older } = topology;
     const stages = older.stages.map(({ prepull: _prepull, ...stage }) => stage);
@@ -87,7 +87,7 @@ describe('the ledger', () => {
     },
   );
 
-  test('tells what was wanted, by two numbers', () => {
+  test('has the wanted revision as two numbers', () => {
     expect(readWanted('{"revision":1,"newest":2}')).toEqual({ revision: 1, newest: 2 });
     expect(['null', '{"revision":1}', '{"revision":"1","newest":2}'].map(readWanted)).toEqual([
       undefined,
@@ -97,8 +97,8 @@ describe('the ledger', () => {
   });
 });
 
-describe('what a Deployment was frozen with', () => {
-  test('comes back, or is not known', () => {
+describe('the recorded identity of a Deployment', () => {
+  test('is read as it was written, or is undefined', () => {
     const tolerations = [{ key: 'a', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 5 }];
     const identity = {
       placement: { nodeSelector: { pool: 'a' }, tolerations },
@@ -120,7 +120,7 @@ describe('what a Deployment was frozen with', () => {
 describe('the data of a revision', () => {
   const { data } = revision(1);
 
-  test('is handed on as it was recorded', () => {
+  test('is returned as it was recorded', () => {
     expect(readRevisionData(data)).toBe(data);
   });
 
@@ -133,7 +133,7 @@ describe('the data of a revision', () => {
     { renderer: 1 },
     { ...data, images: [] },
     { ...data, input: { ...data.input, template: {} } },
-  ])('that is another is somebody else’s: %j', (other) => {
+  ])('of another shape is ignored: %j', (other) => {
     expect(readRevisionData(other)).toBeUndefined();
   });
 });

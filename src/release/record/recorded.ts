@@ -1,6 +1,6 @@
 /**
- * Reads what the operator wrote to objects that others may write to as well: by schemas, so that no rule meets a shape
- * that it does not know. What cannot be read was scribbled on, and counts as not written. Pure.
+ * Reads the operator's records from objects that others can change too. Schemas check the shape, so that rules only see
+ * valid data. Data that cannot be read counts as absent. Pure.
  */
 import { LRUCache } from 'lru-cache';
 import * as z from 'zod';
@@ -20,7 +20,7 @@ import type {
   Topology,
 } from './recorded-data.ts';
 
-/** The value of an annotation; undefined where it is none that could have been written. */
+/** The parsed value of an annotation; undefined if it is not valid JSON. */
 function parseJson(text: string | undefined): unknown {
   if (text === undefined) return undefined;
   try {
@@ -39,7 +39,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
-/** The entries that can be read. */
+/** The entries of an object that can be read. */
 function readEntries<Value>(value: unknown, readOne: (entry: unknown) => Value | undefined): Record<string, Value> {
   const entries = isObject(value) ? Object.entries(value) : [];
   return Object.fromEntries(
@@ -72,7 +72,9 @@ const revisionData = z.looseObject({
   placements: z.record(z.string(), z.string()),
 });
 
-/** Only judged: what was recorded is handed on as it is, without its nulls. */
+/**
+ * The recorded data without nulls; undefined if it has another shape. Unknown fields and missing defaults stay as recorded.
+ */
 export function readRevisionData(data: unknown): RevisionData | undefined {
   return isObject(data) ? parsedData(data) : undefined;
 }
@@ -85,7 +87,7 @@ function parseRevisionData(data: object): RevisionData | undefined {
   return revisionData.safeParse(clean).success ? (clean as RevisionData) : undefined;
 }
 
-/** Each on its own: a field that cannot be read costs that field alone. */
+/** One schema per field, so that a field that cannot be read does not affect the others. */
 const POOL_FACTS: { [Field in keyof Required<PoolFacts>]: z.ZodType<Required<PoolFacts>[Field]> } = {
   entered: z.object({ at: time, attempt: count, key: z.string() }),
   placed: z.object({ at: time, key: z.string(), done: time.optional() }),
@@ -99,7 +101,7 @@ const POOL_FACTS: { [Field in keyof Required<PoolFacts>]: z.ZodType<Required<Poo
   rolledBack: z.object({ at: time, by: z.string() }),
 };
 
-/** A bad mark that nobody can read keeps a revision out all the same, until a person lets it in. */
+/** Stands for a bad mark that cannot be read. The revision still needs an approval to enter a stage. */
 const UNREADABLE: Required<PoolFacts>['rolledBack'] = { at: new Date(0).toISOString(), by: 'unknown' };
 
 function readPoolFacts(value: unknown): PoolFacts | undefined {
@@ -107,7 +109,7 @@ function readPoolFacts(value: unknown): PoolFacts | undefined {
   const facts: Record<string, unknown> = {};
   for (const [field, written] of Object.entries(value)) {
     const schema = own<z.ZodType>(POOL_FACTS, field);
-    // What a newer operator wrote stays, though nothing here reads it.
+    // Unknown fields of a newer operator are kept.
     if (!schema || schema.safeParse(written).success) setOwn(facts, field, written);
     else if (field === 'failed' || field === 'rolledBack') facts.rolledBack ??= UNREADABLE;
   }
@@ -136,7 +138,7 @@ export function readFacts(text: string | undefined): Facts {
 const topology = appReleaseSpec.omit({ template: true, version: true, paused: true });
 const wantedRecord = z.object({ revision: count, newest: count });
 
-/** A pin that cannot be read is asked for again. */
+/** The pins that can be read. The operator resolves the others again. */
 export function readPins(text: string | undefined): Ledger {
   return readEntries(parseJson(text), (images) =>
     isObject(images)
@@ -145,7 +147,7 @@ export function readPins(text: string | undefined): Ledger {
   );
 }
 
-/** With the defaults of what an older operator did not have. */
+/** The recorded topology, with defaults for fields that an older operator did not record. */
 export function readTopology(text: string | undefined): Topology | undefined {
   return read(topology, text);
 }
@@ -176,11 +178,13 @@ export interface RecordedIdentity {
   key: string;
 }
 
-/** There are few: one for each placement and strategy. */
-const KEPT_IDENTITIES = 1024;
-const readIdentities = new LRUCache<string, { identity: RecordedIdentity | undefined }>({ max: KEPT_IDENTITIES });
+/** Bounded by the characters of the texts, because others can write them too. */
+const readIdentities = new LRUCache<string, { identity: RecordedIdentity | undefined }>({
+  maxSize: 1024 * 1024,
+  sizeCalculation: (_read, text) => text.length + 1,
+});
 
-/** What a Deployment was frozen with. Read once for each text, as every pass asks. */
+/** Placement, strategy and key that a Deployment was created with. Each text is read once, because every pass asks. */
 export function readIdentity(text: string | undefined): RecordedIdentity | undefined {
   const known = text === undefined ? undefined : readIdentities.get(text);
   if (known || text === undefined) return known?.identity;

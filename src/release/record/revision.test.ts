@@ -19,47 +19,47 @@ describe('image tags', () => {
     ['nginx', undefined],
     ['localhost:5000/nginx', undefined],
     ['localhost:5000/nginx:1.27@sha256:abc', '1.27'],
-  ])('%s has tag %s', (image, tag) => {
+  ])('%s has the tag %s', (image, tag) => {
     expect(imageTag(image)).toBe(tag);
   });
 });
 
-describe('what is one revision', () => {
+describe('two inputs', () => {
   const wanted = spec();
   const pools = new Set(['a', 'b']);
   const input = revisionInput(wanted, '1.0.0');
 
-  test('the same input in another order of keys', () => {
+  test('with another order of keys are the same revision', () => {
     const reordered = JSON.parse(canonicalJson(input)) as typeof input;
     expect(sameInput(reordered, input, pools)).toBe(true);
   });
 
-  test('the same input as an older operator recorded it, without a default that came later', () => {
+  test('are the same revision if an older operator recorded one without a newer default', () => {
     const ports = input.ports.map(({ protocol: _later, ...port }) => port as (typeof input.ports)[number]);
     expect(ports).not.toEqual(input.ports);
     expect(sameInput({ ...input, ports }, input, pools)).toBe(true);
     expect(sameInput({ ...input, ports }, { ...input, ports: [{ port: 80, protocol: 'UDP' }] }, pools)).toBe(false);
   });
 
-  test('another template, version, port or pool difference is another revision', () => {
+  test('with different templates, versions, ports or pool templates are different revisions', () => {
     expect(sameInput(input, { ...input, version: '2.0.0' }, pools)).toBe(false);
     expect(sameInput(input, { ...input, ports: [{ port: 81, protocol: 'TCP' }] }, pools)).toBe(false);
     expect(sameInput(input, { ...input, pools: { a: { metadata: { labels: { x: 'y' } } } } }, pools)).toBe(false);
   });
 
-  test('a pool that left makes none', () => {
+  test('that differ only in a removed pool are the same revision', () => {
     const differing = { ...input, pools: { gone: { metadata: { labels: { x: 'y' } } } } };
     expect(sameInput(differing, input, pools)).toBe(true);
   });
 
-  test('replicas, soak and other topology are no part of it', () => {
+  test('that differ only in replicas, soak or other fields of the topology are the same revision', () => {
     const scaled = spec({ stages: [{ name: 'all', pools: [{ name: 'a', replicas: 9 }] }] });
     expect(sameInput(revisionInput(scaled, '1.0.0'), input, pools)).toBe(true);
   });
 });
 
 describe('the ledger', () => {
-  test('init containers and image volumes are pinned too, each once', () => {
+  test('pins each image of containers, init containers and image volumes once', () => {
     const { template } = spec({
       template: {
         spec: {
@@ -78,7 +78,7 @@ describe('the ledger', () => {
     expect(templateImages(template)).toEqual(['web:1.0.0', 'side:2', 'data:3']);
   });
 
-  test('a version keeps the digests that it once had, from a revision or from the ledger', () => {
+  test('keeps the digests of a version, from a revision or from the ledger', () => {
     const wanted = spec();
     expect(imagesToResolve(wanted, [], {})).toEqual(['web:1.0.0']);
     expect(imagesToResolve(wanted, [revision(1)], {})).toEqual([]);
@@ -89,7 +89,7 @@ describe('the ledger', () => {
   });
 });
 
-test('a revision survives being stored; what is none of ours, or broken, is left alone', () => {
+test('a stored revision is read back; a foreign object is ignored, and facts that cannot be read are empty', () => {
   const facts = { pools: { a: { good: '2026-01-01T00:00:00Z' } }, approvals: {}, attempt: 2 };
   expect(parseRevision(controllerRevision(revision(3, spec(), facts)))).toMatchObject({ number: 3, facts });
   const ledger = { ...controllerRevision(revision(3)), data: {} };
@@ -99,7 +99,7 @@ test('a revision survives being stored; what is none of ours, or broken, is left
   expect(parseRevision(broken)?.facts).toEqual({ pools: {}, approvals: {} });
 });
 
-test('pools behind one Service share their placement key, others have their own', () => {
+test('pools behind one Service share a placement key, and other pools have keys of their own', () => {
   const shared = spec({
     stages: [
       {

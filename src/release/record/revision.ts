@@ -20,7 +20,9 @@ import type {
 } from './recorded-data.ts';
 import { readFacts, readPins, readRevisionData, readTopology, readWanted } from './recorded.ts';
 
-/** The renderer that new revisions record. Older ones stay in render.ts: an upgrade of the operator restarts no pod. */
+/**
+ * The renderer of new revisions. Older renderers stay in desired.ts, so that an upgrade of the operator restarts no pods.
+ */
 export const RENDERER = 1;
 
 export interface Revision {
@@ -34,8 +36,8 @@ export interface Revision {
 }
 
 /**
- * What Deployments are frozen with, besides the revision: the placements of the pools behind one Service (they share
- * the label that it selects, so they change together) and the strategy.
+ * A hash of the placements of the pools behind one Service and the strategy. These pools share the track label that the
+ * Service selects, so their placements change together.
  */
 export function placementKey(placements: readonly Placement[], strategy: string): string {
   return shortHash({ placements, strategy });
@@ -45,7 +47,7 @@ export function placementOf(pool: Pool): Placement {
   return { nodeSelector: pool.nodeSelector ?? {}, tolerations: pool.tolerations ?? [] };
 }
 
-/** The placement key of each pool of a topology, under a strategy. */
+/** Pool → placement key under a strategy. */
 export function placementKeys(topology: Topology, release: string, strategy: string): Map<string, string> {
   const pools = topology.stages.flatMap((stage) => stage.pools);
   const groups = Map.groupBy(pools, (pool) => (topology.service ? serviceName(release, pool) : `/${pool.name}`));
@@ -57,7 +59,7 @@ export function placementKeys(topology: Topology, release: string, strategy: str
   );
 }
 
-/** The tag of a reference, without registry and digest. */
+/** The tag of an image reference. */
 export function imageTag(image: string): string | undefined {
   const [name = ''] = image.split('@');
   return /:([A-Za-z0-9_][A-Za-z0-9_.-]*)$/.exec(name)?.[1];
@@ -86,8 +88,8 @@ function inputOf(spec: AppReleaseSpec, version: string): RevisionInput {
 }
 
 /**
- * Whether a recorded input is the one that is wanted. Pools that are gone from the topology do not count, so that to
- * remove a pool makes no revision; nor do nulls, which say the same as nothing, and defaults that came later.
+ * Whether a recorded input equals the wanted input. The comparison ignores removed pools, so that removing a pool makes no
+ * new revision. It also ignores nulls, which mean absent, and defaults that the API got later.
  */
 export function sameInput(recorded: RevisionInput, wanted: RevisionInput, poolNames: ReadonlySet<string>): boolean {
   return compare(recorded)(wanted)([...poolNames].join());
@@ -106,22 +108,24 @@ function hasSameInput(recorded: RevisionInput, wanted: RevisionInput, poolNames:
   return canonicalJson(withoutNulls(input)) === canonicalJson(withoutNulls(wanted));
 }
 
-/** With the defaults of what an older operator did not have. Templates have none: see pod-template.ts. */
+/**
+ * The ports with defaults for fields that an older operator did not record. Templates have no defaults: see pod-template.ts.
+ */
 export const portsOf = onceForObject(({ ports }: RevisionInput) =>
   ports.map((port): ServicePort => ({ ...servicePort.safeParse(port).data, ...port })),
 );
 
-/** The image strings of a template: containers, init containers, image volumes. */
+/** The images of a template: init containers, containers and image volumes, each once. */
 export function templateImages({ spec }: PodTemplate): string[] {
   const { containers, initContainers = [], volumes = [] } = spec;
   const references = volumes.flatMap((volume) => volume.image?.reference ?? []);
   return [...new Set([...initContainers, ...containers].map(({ image }) => image).concat(references))];
 }
 
-/** The API server takes 256 KiB of annotations in all: the topology and the ledger share them. */
+/** The API server accepts 256 KiB of annotations per object. The topology and the pins share this limit. */
 export const LEDGER_BYTES = 250 * 1024;
 
-/** The pins already known for a version: from its revisions, newest first, then from the ledger. */
+/** The known pins of a version, from the ledger and the revisions. The newest revision wins. */
 export function knownPins(
   version: string,
   revisions: readonly Revision[],
@@ -131,7 +135,7 @@ export function knownPins(
   return Object.fromEntries([own(ledger, version) ?? {}, ...recorded].flatMap((images) => Object.entries(images)));
 }
 
-/** The images that a spec needs from a registry: those that its version has no pin for yet. */
+/** The images of a spec that have no pin yet. */
 export function imagesToResolve(spec: AppReleaseSpec, revisions: readonly Revision[], ledger: Ledger): string[] {
   const version = wantedVersion(spec);
   if (version === undefined) return [];
@@ -139,7 +143,7 @@ export function imagesToResolve(spec: AppReleaseSpec, revisions: readonly Revisi
   return templateImages(spec.template).filter((image) => own(known, image) === undefined);
 }
 
-/** Reads a ControllerRevision that the operator wrote; undefined for one that it did not (the ledger has no data). */
+/** Reads a ControllerRevision of the operator; undefined for any other object (the ledger has no data). */
 export const parseRevision = onceForObject(readRevision);
 
 function readRevision(object: ControllerRevision): Revision | undefined {
@@ -156,7 +160,7 @@ function readRevision(object: ControllerRevision): Revision | undefined {
   };
 }
 
-/** How long a version may take in a pool, and a move or a rollback to find VMs, in milliseconds. */
+/** The deadline of a version in a pool, of a move, and of a rollback that looks for VMs, in milliseconds. */
 export function deadlineMs({ progressDeadlineSeconds }: Topology): number {
   return progressDeadlineSeconds * 1000;
 }
@@ -197,7 +201,7 @@ export function isGood(revision: Revision, pool: string): boolean {
   return poolFacts(revision, pool).good !== undefined;
 }
 
-/** Marked bad in this pool: it failed there or was taken back. */
+/** Whether the revision has a bad mark in this pool: it failed or was rolled back. */
 export function isBadIn(revision: Revision, pool: string): boolean {
   const { failed, rolledBack } = poolFacts(revision, pool);
   return failed !== undefined || rolledBack !== undefined;

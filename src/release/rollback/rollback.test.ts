@@ -148,7 +148,8 @@ describe('a hold against version 2.0.0, where somebody edits', () => {
       expect(findCondition(answer.status.conditions, 'Accepted')).toMatchObject({
         status: 'Unknown',
         reason: 'HeldByRollback',
-        message: 'rollback back keeps it out: name version or revision 3 to retry it',
+        message:
+          'rollback back blocks revision 3: create a ReleasePromotion that names its version or revision to retry',
       });
     });
 
@@ -175,8 +176,8 @@ describe('a hold against version 2.0.0, where somebody edits', () => {
       expect(first && view.gate(first)).toEqual({
         reason: 'WaitingForApproval',
         message:
-          `a ReleasePromotion must let version ${wanted.version ?? ''} (revision 3) into stage ${first?.name ?? ''} ` +
-          `(revision 2 (2.0.0), which has the same ${shares}, was taken back by rollback back)`,
+          `a ReleasePromotion must admit version ${wanted.version ?? ''} (revision 3) to stage ${first?.name ?? ''} ` +
+          `(revision 2 (2.0.0), which has the same ${shares}, was rolled back by rollback back)`,
       });
     });
   });

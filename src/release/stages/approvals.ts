@@ -1,4 +1,4 @@
-/** The approval of a stage: one that was spent on it, or a ReleasePromotion that can be. Pure. */
+/** The approval of a stage: a recorded approval, or a ReleasePromotion that can be used. Pure. */
 import type { Stage } from '../../api/app-release.ts';
 import { conditionIs } from '../../api/conditions.ts';
 import type { ReleasePromotion } from '../../api/release-promotion.ts';
@@ -10,7 +10,6 @@ import { hasFailed } from '../state/target.ts';
 import type { Rollout } from '../state/view.ts';
 import { stagePools } from './stage-pools.ts';
 
-/** The approval that was spent on the stage, or the promotion that can be. */
 export function approvalFor(view: Rollout, stage: Stage, revision: Revision): Approval | undefined {
   const failedAt = stagePools(view, stage).map(({ name }) =>
     hasFailed(revision, name) ? Date.parse(poolFacts(revision, name).failed?.at ?? '') : 0,
@@ -21,7 +20,7 @@ export function approvalFor(view: Rollout, stage: Stage, revision: Revision): Ap
       promotion.spec.stage === stage.name &&
       Date.parse(promotion.metadata.creationTimestamp) >= Math.floor(Math.max(...failedAt) / 1000) * 1000,
   );
-  // Spent once: where the revision has left the stage meanwhile, a person must let it in again.
+  // An approval counts once. If the revision has left the stage, it needs a new approval.
   const isIn = stagePools(view, stage).some(
     ({ name, entered }) => entered === revision || poolFacts(revision, name).gaveBack !== undefined,
   );

@@ -1,4 +1,6 @@
-/** What keeps a revision out of a stage because of the VMs of its pools: work on them, or too little room. Pure. */
+/**
+ * The capacity gate of a stage: a revision waits while VMs of its pools are being worked on or have too little room. Pure.
+ */
 import { LABEL } from '../../api/meta.ts';
 import { keptByText } from '../../lib/once.ts';
 import type { RoomCount } from '../../scheduling/fit.ts';
@@ -18,9 +20,9 @@ import type { Revision } from '../record/revision.ts';
 import { rollsBeside, wantedKey, wantedReplicas } from '../state/target.ts';
 import type { PoolView, Rollout, Wait, Workload } from '../state/view.ts';
 
-const WAY_OUT = 'spec.capacity: Proceed enters all the same';
+const WAY_OUT = 'spec.capacity: Proceed skips this check';
 
-/** All of the pools are let in together, so they are judged together. */
+/** All pools of a stage enter together, so the check covers all of them. */
 export function capacityWait(view: Rollout, pools: readonly PoolView[], revision: Revision): Wait | undefined {
   const { rooms } = view.observed;
   if (pools.length === 0 || view.topology.capacity === 'Proceed' || !rooms) return undefined;
@@ -36,31 +38,34 @@ export function capacityWait(view: Rollout, pools: readonly PoolView[], revision
   return shortageOf(view, demands, waitingSince(view, pools, revision));
 }
 
-/** What serves in a pool, and the VMs that it goes to. */
+/** The serving revision of a pool, and the placement that it moves to. */
 export interface RoomForMove {
   pool: PoolView;
   revision: Revision;
   placed: Placed;
 }
 
-/** Whether what serves finds room on other VMs, beside all that goes there too; work on them keeps nothing out. */
+/**
+ * Whether the serving revisions find room on other VMs, together with all moves to the same VMs. Work on VMs does not block
+ * a move.
+ */
 export function moveCapacityWait(view: Rollout, moves: readonly RoomForMove[]): Wait | undefined {
   const { rooms } = view.observed;
   if (view.topology.capacity === 'Proceed' || !rooms) return undefined;
   const demands = moves.map(({ pool, revision, placed }) => withRooms(comingTo(view, pool, revision, placed), rooms));
-  // What serves stands in no row.
+  // A move does not queue behind other releases.
   return shortageOf(view, demands, 0);
 }
 
-/** `since`: when it began to wait (ms since the epoch). */
+/** `since`: since when the release waits (ms since the epoch). */
 function shortageOf(view: Rollout, demands: readonly Demand[], since: number): Wait | undefined {
   const others = view.observed.others?.() ?? [];
   const reserved = reservedBy(view, others);
   const found = count(view, demands, reserved);
   if (found.kind === 'Short') {
     const takers = count(view, demands, []).kind === 'Short' ? [] : takersOf(view, demands, others);
-    const beside = takers.length > 0 ? ` beside ${names(takers)}` : '';
-    const message = `${found.message}${beside}; ${WAY_OUT}, so that a cluster autoscaler brings VMs`;
+    const taken = takers.length > 0 ? `; room there is reserved for ${names(takers)}` : '';
+    const message = `${found.message}${taken}; ${WAY_OUT}, so that a cluster autoscaler can add VMs`;
     return { reason: 'NoCapacity', message };
   }
   const first = firstInRow(view, { demands, since, reserved, others });
@@ -68,7 +73,7 @@ function shortageOf(view: Rollout, demands: readonly Demand[], since: number): W
   return first && { reason: 'NoCapacity', message };
 }
 
-/** Those that were let into VMs which the demands ask for, too. */
+/** Releases with reserved room on VMs that the demands ask for. */
 function takersOf({ observed: { rooms } }: Rollout, demands: readonly Demand[], others: readonly Claims[]): Claims[] {
   const asked = new Set(demands.flatMap((demand) => demand.rooms.map(({ node }) => node.metadata.name)));
   return others.filter(({ reserved }) =>
@@ -94,7 +99,7 @@ interface Row {
   others: readonly Claims[];
 }
 
-/** Who has waited longer goes first, where there is room for it: what does not fit holds nobody back. */
+/** A release that has waited longer goes first if there is room for it. A release that does not fit blocks no others. */
 function firstInRow(view: Rollout, { demands, since, reserved, others }: Row): Claims | undefined {
   const { owner, observed } = view;
   const own = `${owner.namespace}/${owner.name}`;
@@ -112,7 +117,7 @@ function firstInRow(view: Rollout, { demands, since, reserved, others }: Row): C
   return undefined;
 }
 
-/** Why nobody knows whether there is room for pools that are let in all the same; undefined where it was counted. */
+/** The reason why the room for entering pools is not known; undefined if it was counted. */
 export function roomUnknown(view: Rollout, pools: readonly PoolView[], revision: Revision): string | undefined {
   const { rooms } = view.observed;
   if (view.topology.capacity === 'Proceed' || !rooms) return undefined;
@@ -130,7 +135,7 @@ function demandsOf(view: Rollout, pools: readonly PoolView[], revision: Revision
 
 type Placed = Pick<WorkloadIdentity, 'strategy' | 'key'>;
 
-/** The pods of a revision that a pool has yet to get. */
+/** The pods of a revision that are not on VMs of the pool yet. */
 export function comingTo(
   view: Rollout,
   pool: PoolView,
@@ -151,7 +156,7 @@ export function comingTo(
 
 type Coming = Pick<Demand, 'count' | 'leaving'>;
 
-/** All pods beside those that serve, which stay as the standby; what stands by until now gives its room first. */
+/** New pods beside the serving pods, which become the standby. The old standby is deleted first. */
 function beside(view: Rollout, pool: PoolView, revision: Revision, key: string): Coming {
   const own = pool.workloads.find((workload) => workload.revision === revision.number && workload.key === key);
   const leaving = pool.workloads.filter((workload) => workload !== own && workload !== pool.current);
@@ -159,7 +164,9 @@ function beside(view: Rollout, pool: PoolView, revision: Revision, key: string):
   return { count: Math.max(0, wantedReplicas(pool, own) - there), leaving: uids(view, leaving) };
 }
 
-/** In the place of those that serve: the surge beside them where none may be missing, all of them in the end. */
+/**
+ * New pods that replace the serving pods in place. With maxUnavailable 0, only the surge needs room beside the serving pods.
+ */
 function instead(view: Rollout, pool: PoolView, revision: Revision): Coming {
   const { current, replicas } = pool;
   const { maxSurge, maxUnavailable } = rollingLimits(view.topology);
@@ -193,7 +200,7 @@ function rawPods(value: number | string, replicas: number): number {
 
 const NOBODY: ReadonlySet<string> = new Set();
 
-/** The same set for the same pods, so that what was counted with it is found again: see createRoomCounter. */
+/** The same set object for the same pods, so that createRoomCounter finds its cached count. */
 const uidsByNames = keptByText<ReadonlySet<string>>();
 
 function uids({ observed }: Rollout, workloads: readonly Workload[]): ReadonlySet<string> {
@@ -209,12 +216,12 @@ function uids({ observed }: Rollout, workloads: readonly Workload[]): ReadonlySe
 type Labels = LabelledPods['labels'];
 
 const NO_PODS: Demand['labelled'] = [];
-/** Pods that agree in these have all labels in common. */
+/** Pods with equal values of these labels have all labels in common. */
 const SHARED = [LABEL.workload, LABEL.revision, LABEL.track] as const;
-/** By the numbers of the revisions; for the same reason. */
+/** The same groups for the same pods and revision numbers, for the same reason. */
 const labelledByRevisions = keptByText<Demand['labelled']>();
 
-/** This release's pods: those of others are of other labels, as a rule. */
+/** Only pods of this release, because the pods of other releases usually have other labels. */
 function labelledPods({ observed, revisions }: Rollout): Demand['labelled'] {
   const numbers = revisions.map(({ number }) => number).join();
   return labelledByRevisions(observed.pods, numbers, () => groupByLabels(observed.pods, revisions));
@@ -225,7 +232,7 @@ function groupByLabels(pods: readonly Pod[], revisions: readonly Revision[]): De
   let [last, group]: [Labels?, { pods: Pod[] }?] = [];
   for (const pod of pods) {
     const own = pod.metadata.labels ?? {};
-    // Those of one Deployment come one after the other, as a rule.
+    // Pods of one Deployment usually follow each other.
     if (!group || !SHARED.every((label) => last?.[label] === own[label])) {
       const key = SHARED.map((label) => own[label] ?? '').join(' ');
       const found = groups.get(key) ?? { labels: allLabelsOf(own, revisions), pods: [] };

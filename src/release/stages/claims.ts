@@ -1,4 +1,4 @@
-/** Claims as they are counted: on the VMs that they are for, and in the order in which releases wait. Pure. */
+/** Adds the VMs to claims, and finds since when a release waits. Pure. */
 import { findCondition } from '../../api/conditions.ts';
 import type { Demand } from '../../scheduling/demand.ts';
 import type { Revision } from '../record/revision.ts';
@@ -12,8 +12,8 @@ export function withRooms({ nodeSelector, ...claim }: Claim, rooms: LookUpRooms)
 }
 
 /**
- * Since when it waits for room: since its condition turned, or since it gave room back, so that who found none in time goes
- * behind those that have waited meanwhile. A status that was erased costs the place in the row, no more.
+ * Since when a release waits for room (ms since the epoch): the last transition of its condition, or the time when it gave
+ * room back. A release that gave room back thus queues behind the others. An erased status only costs the place in the queue.
  */
 export function waitingSince(view: Rollout, pools: readonly PoolView[], revision: Revision): number {
   const condition = findCondition(view.observed.release.status?.conditions, 'CapacityAvailable');

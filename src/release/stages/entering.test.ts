@@ -5,7 +5,7 @@ import type { FactWords, Words } from '../world-testing.ts';
 import { factsIn, GOOD, revisionNumbered, viewOf } from '../world-testing.ts';
 import { enterStages } from './entering.ts';
 
-/** Which pools are let in, the facts that are recorded then, and the events. */
+/** The entered pools, the recorded facts and the events. */
 function entering(words: Words) {
   const seen = viewOf(words);
   const drafts = draftFacts();
@@ -16,7 +16,7 @@ function entering(words: Words) {
 }
 
 const soaked: FactWords = { entered: 10, healthySince: 5 };
-/** Pool c is new in production. */
+/** Pool c was added to production. */
 const added: Words = { stages: { production: { pools: ['b', 'c'] } }, pools: { c: { serves: 0 } } };
 const full: Words['more'] = {
   rooms: ({ pool }) => {
@@ -24,55 +24,59 @@ const full: Words['more'] = {
     return [{ node: vm('vm', { labels: { pool: pool ?? '' }, allocatable }), pods: [placedPod('vm', 'x')] }];
   },
 };
-/** Revision 2 serves in all pools that had something, and the spec wants 1 again, which was good there. */
+/** Pools a and b serve revision 2, and the spec wants revision 1 again, which was good there. */
 const reverted: Words = {
   wants: 1,
   pools: { a: { serves: 2 }, b: { serves: 2 } },
   revisions: { 2: { in: { a: soaked, b: soaked } } },
 };
 
-/** What pools are let in, as pool: revision. */
+/** `entered`: pool → the revision that enters it. */
 test.each<[what: string, words: Words, entered: Record<string, number>]>([
-  ['the first stage is entered where its gates are open', {}, { a: 2 }],
-  ['no stage is entered where its gate is shut', { paused: 'holidays' }, {}],
+  ['a revision enters the first stage if its gates are open', {}, { a: 2 }],
+  ['a revision does not enter a stage with a closed gate', { paused: 'holidays' }, {}],
   [
-    'the next stage is entered after the soak',
+    'a revision enters the next stage after the soak',
     { pools: { a: { serves: 2 } }, revisions: { 2: { in: { a: soaked } } } },
     { b: 2 },
   ],
-  ['the pools of a stage are let in together', { stages: { canary: { pools: ['a', 'd'] } } }, { a: 2, d: 2 }],
-  ['nothing is let in while the wanted revision is not recorded', { wants: 3 }, {}],
-  ['nothing is let in twice', { revisions: { 2: { in: { a: { entered: 1 } } } } }, {}],
+  ['a revision enters all pools of a stage together', { stages: { canary: { pools: ['a', 'd'] } } }, { a: 2, d: 2 }],
+  ['no pool is entered while the wanted revision is not recorded', { wants: 3 }, {}],
+  ['a revision does not enter a pool twice', { revisions: { 2: { in: { a: { entered: 1 } } } } }, {}],
   [
-    'what was let in for other VMs is let in anew',
+    'a revision that entered for other VMs enters again',
     { revisions: { 2: { in: { a: { entered: 1, key: 'before' } } } } },
     { a: 2 },
   ],
   ['a revert enters every pool at once', reverted, { a: 1, b: 1 }],
   ['a revert enters while the release is paused', { ...reverted, paused: 'holidays' }, { a: 1, b: 1 }],
   [
-    'a revert enters no pool that is held',
+    'a revert does not enter a held pool',
     { ...reverted, rollback: { against: 2, to: { a: 1 }, names: true } },
     { b: 1 },
   ],
   [
-    'a revert to what was never good here goes by the gates',
+    'a revert to a revision that was never good in the pool passes the gates',
     { ...reverted, paused: 'holidays', revisions: { 1: { in: { b: GOOD } }, 2: { in: { a: soaked, b: soaked } } } },
     { b: 1 },
   ],
   [
-    'a revert to what is marked bad waits for an approval',
+    'a revert to a revision with a bad mark waits for an approval',
     {
       ...reverted,
       revisions: { 1: { in: { a: { ...GOOD, rolledBack: 50 }, b: GOOD } }, 2: { in: { a: soaked, b: soaked } } },
     },
     {},
   ],
-  ['an added pool gets what its stage runs', added, { a: 2, c: 1 }],
-  ['also while the release is paused', { ...added, paused: 'holidays' }, { c: 1 }],
-  ['an added pool of a stage that runs nothing gets nothing', { pools: { b: { serves: 0 } } }, { a: 2 }],
+  ['an added pool gets the revision of its stage', added, { a: 2, c: 1 }],
   [
-    'an added pool joins its stage, where the wanted revision was let in already',
+    'an added pool gets the revision of its stage while the release is paused',
+    { ...added, paused: 'holidays' },
+    { c: 1 },
+  ],
+  ['an added pool of a stage without a revision is not entered', { pools: { b: { serves: 0 } } }, { a: 2 }],
+  [
+    'an added pool gets the wanted revision if its stage has entered it',
     {
       ...added,
       paused: 'holidays',
@@ -83,7 +87,7 @@ test.each<[what: string, words: Words, entered: Record<string, number>]>([
   ],
   ['an added pool without room waits', { ...added, more: full }, { a: 2 }],
   [
-    'a pool that serves already is no added pool',
+    'a serving pool is not an added pool',
     { ...added, pools: {}, revisions: { 1: { in: { a: GOOD, b: GOOD } } } },
     { a: 2 },
   ],
@@ -96,16 +100,20 @@ test.each<[what: string, words: Words, entered: Record<string, number>]>([
 });
 
 test.each<[what: string, before: FactWords, after: FactWords, attempt?: number]>([
-  ['what is let in has its deadline from now on', {}, { entered: 0, clock: 0 }],
+  ['an entry starts the deadline', {}, { entered: 0, clock: 0 }],
   [
-    'what was recorded of an earlier entry is void',
+    'an entry clears the facts of an earlier entry',
     { entered: 30, key: 'before', clock: 30, stopped: 20, healthySince: 15 },
     { entered: 0, clock: 0 },
   ],
-  ['what gave its room back begins anew', { gaveBack: 3 }, { entered: 0, clock: 0 }],
-  ['what was pulled stays', { pulling: 5, pulled: 3 }, { entered: 0, clock: 0, pulling: 5, pulled: 3 }],
+  ['an entry clears the fact that room was given back', { gaveBack: 3 }, { entered: 0, clock: 0 }],
   [
-    'the attempt after a failure is the next one',
+    'an entry keeps the facts about pulled images',
+    { pulling: 5, pulled: 3 },
+    { entered: 0, clock: 0, pulling: 5, pulled: 3 },
+  ],
+  [
+    'an entry after a failure is the next attempt',
     { entered: 9, failed: 8 },
     { entered: 0, attempt: 2, clock: 0, failed: 8, failedAttempt: 1 },
     2,
@@ -117,7 +125,7 @@ test.each<[what: string, before: FactWords, after: FactWords, attempt?: number]>
   expect(facts.attempt).toBe(attempt);
 });
 
-test('the attempt does not count back, where rollbacks counted further than the failure', () => {
+test('the attempt does not decrease if rollbacks have counted further than the failure', () => {
   const a: FactWords = { entered: 9, failed: 8, rolledBack: 7 };
   const words: Words = { revisions: { 2: { attempt: 3, in: { a } } }, promotion: { stage: 'canary' } };
   const facts = entering(words).of(2);
@@ -125,18 +133,18 @@ test('the attempt does not count back, where rollbacks counted further than the 
   expect(facts.pools.a?.entered?.attempt).toBe(3);
 });
 
-test('an approval that lets a revision in is recorded as spent', () => {
+test('an approval that admits a revision is recorded', () => {
   const { of } = entering({ promotion: { stage: 'canary', by: 'jane', skipSoak: true } });
   expect(of(2).approvals).toEqual({
     canary: { at: '2026-01-01T12:00:00.000Z', promotion: 'go', skipSoak: true, by: 'jane' },
   });
 });
 
-test('an approval of a stage that is not entered is not spent', () => {
+test('an approval of a stage that is not entered is not recorded', () => {
   expect(entering({ promotion: { stage: 'production' } }).of(2).approvals).toEqual({});
 });
 
-test('an event tells of each pool', () => {
+test('each entered pool gets an event', () => {
   expect(entering(added).events).toEqual([
     'PoolEntered: revision 2 (2.0.0) enters pool a of stage canary',
     'PoolEntered: revision 1 (1.0.0) enters pool c of stage production',

@@ -1,4 +1,4 @@
-/** Lets pools in, stage by stage. Pure. */
+/** Records which pools a revision enters, stage by stage. Pure. */
 import { ownOrNew } from '../../lib/own.ts';
 import type { FactsDraft } from '../record/facts-draft.ts';
 import type { Revision } from '../record/revision.ts';
@@ -9,7 +9,10 @@ import { approvalFor } from './approvals.ts';
 import { roomUnknown, capacityWait } from './capacity.ts';
 import { poolsToEnter, stagePools } from './stage-pools.ts';
 
-/** Lets pools in: by a revert at once, into an added pool what its stage runs, else by the gates. Returns those pools. */
+/**
+ * Returns the entered pools. A revert enters at once, an added pool gets the revision of its stage, and the rest pass the
+ * gates.
+ */
 export function enterStages(view: Rollout, drafts: FactsDraft): ReadonlySet<PoolView> {
   const wanted = wantedRevision(view);
   const entered = new Set<PoolView>();

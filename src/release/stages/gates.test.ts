@@ -9,7 +9,7 @@ import { GOOD, revisionNumbered, stageNamed, viewOf } from '../world-testing.ts'
 import type { Wait } from '../state/view.ts';
 import { judgeGate } from './gates.ts';
 
-/** What keeps the newest revision out of a stage. */
+/** The reason why the newest revision does not enter a stage. */
 function waitFor(stage: string, words: Words): Wait | undefined {
   const seen = viewOf(words);
   const newest = Math.max(...seen.revisions.map(({ number }) => number));
@@ -18,7 +18,7 @@ function waitFor(stage: string, words: Words): Wait | undefined {
 
 type Row = [what: string, words: Words, wait?: Partial<Wait>, stage?: string];
 
-/** By default rows ask for production, the second stage. */
+/** Rows without a stage test production, the second stage. */
 function showEach(rows: readonly Row[]): void {
   test.each(rows)('%s', (_what, words, wait, stage = 'production') => {
     const found = waitFor(stage, words);
@@ -27,7 +27,7 @@ function showEach(rows: readonly Row[]): void {
   });
 }
 
-/** Revision 2 serves in the canary, and has soaked there; `more` is of production. */
+/** Revision 2 serves in the canary and has soaked there. `more`: facts of pools in production. */
 function afterCanary(words: Words = {}, facts: FactWords = {}, more: Record<string, FactWords> = {}): Words {
   return {
     ...words,
@@ -42,15 +42,15 @@ function production(more: NonNullable<Words['stages']>[string]): Words {
 
 describe('pause', () => {
   showEach([
-    ['a release that is not paused admits a revision', afterCanary()],
+    ['admits a revision if the release is not paused', afterCanary()],
     [
-      'a paused release admits nothing, and says why',
+      'blocks all revisions, with the reason of the pause',
       afterCanary({ paused: 'holidays' }),
       { reason: 'Paused', message: 'paused: holidays' },
     ],
-    ['not to the first stage either', { paused: 'holidays' }, { reason: 'Paused' }, 'canary'],
+    ['blocks the first stage too', { paused: 'holidays' }, { reason: 'Paused' }, 'canary'],
     [
-      'spec.paused is as good',
+      'can be set in spec.paused',
       afterCanary({ spec: { paused: true } }),
       { reason: 'Paused', message: 'paused: spec.paused is true' },
     ],
@@ -60,32 +60,34 @@ describe('pause', () => {
 describe('a rollback of the whole release', () => {
   const withNewPool = { ...production({ pools: ['b', 'c'] }), pools: { c: { serves: 0 } } };
   const to = { a: 1, b: 1 };
+  const wayOut = (revision: number) =>
+    `: release another version with other images, or create a ReleasePromotion that names revision ${revision}`;
   const kept = {
     reason: 'HeldByRollback' as const,
-    message: 'rollback back keeps revision 2 out of every pool',
+    message: `rollback back blocks revision 2 in every pool${wayOut(2)}`,
   };
   showEach([
-    ['keeps the revision out of a pool that was added since', { ...withNewPool, rollback: { against: 2, to } }, kept],
+    ['blocks the revision in a pool that was added later', { ...withNewPool, rollback: { against: 2, to } }, kept],
     [
-      'keeps a later revision out that has the same images',
+      'blocks a later revision with the same images',
       { ...withNewPool, rollback: { against: 2, to }, revisions: { 3: { imagesOf: 2 } } },
-      { ...kept, message: 'rollback back keeps revision 3 out of every pool' },
+      { ...kept, message: `rollback back blocks revision 3 in every pool${wayOut(3)}` },
     ],
     [
-      'keeps no other revision out by this gate',
+      'does not block another revision',
       { ...withNewPool, rollback: { against: 2, to }, revisions: { 3: {} } },
-      { reason: 'HeldByRollback', message: 'pool a of the stage before is held by back' },
+      { reason: 'HeldByRollback', message: 'pool a of stage canary is held by rollback back' },
     ],
     [
-      'says nothing where it names its pools',
+      'does not block pools that it does not name',
       { ...withNewPool, rollback: { against: 2, to: { b: 1 }, names: true } },
       { reason: 'StageBefore' },
     ],
-    ['says nothing once it has ended', afterCanary({ ...withNewPool, rollback: { against: 2, to, ended: true } })],
+    ['blocks nothing after it has ended', afterCanary({ ...withNewPool, rollback: { against: 2, to, ended: true } })],
     [
-      'leaves the pools that it holds to the hold itself',
+      'does not count for pools that it holds',
       { rollback: { against: 2, to } },
-      { message: 'pool a of the stage before is held by back' },
+      { message: 'pool a of stage canary is held by rollback back' },
     ],
   ]);
 });
@@ -94,57 +96,60 @@ describe('a failure', () => {
   const inCanary = afterCanary({}, { failed: 3 });
   showEach([
     [
-      'in any pool keeps the revision out of the next stage',
+      'in any pool blocks the next stage',
       inCanary,
       { reason: 'Failed', message: 'revision 2 failed in pool a: crashes' },
     ],
-    ['keeps it out of its own stage', inCanary, { reason: 'Failed' }, 'canary'],
+    ['blocks its own stage', inCanary, { reason: 'Failed' }, 'canary'],
     [
-      'lets it into its own stage with an approval',
+      'does not block its own stage after an approval',
       { ...inCanary, promotion: { stage: 'canary' } },
       undefined,
       'canary',
     ],
     [
-      'not with an approval from before',
+      'blocks its own stage if the approval is older than the failure',
       { ...inCanary, promotion: { stage: 'canary', made: 4 } },
       { reason: 'Failed' },
       'canary',
     ],
     [
-      'not with an approval of another stage',
+      'blocks the next stage even with an approval of that stage',
       { ...inCanary, promotion: { stage: 'production' } },
       { reason: 'Failed' },
     ],
     [
-      'of an earlier attempt is none: an approval is waited for',
+      'of an earlier attempt does not count, but the revision needs an approval',
       afterCanary({}, { attempt: 2, failed: 8, failedAttempt: 1 }),
       { reason: 'WaitingForApproval' },
     ],
   ]);
 });
 
-describe('a name', () => {
+describe('a name that belongs to somebody else', () => {
   const nameConflicts = new Map([['Service/web-b', 'Service web-b belongs to somebody else']]);
   const taken: Words = { pools: { b: { serves: 0 } }, memory: { nameConflicts } };
   showEach([
     [
-      'that somebody else has keeps the stage shut',
+      'blocks the stage',
       afterCanary(taken),
       { reason: 'NameTaken', message: 'Service web-b belongs to somebody else' },
     ],
-    ['of another stage does not', taken, undefined, 'canary'],
-    ['that was taken before the Service was made does not', afterCanary({ memory: { nameConflicts } })],
+    ['does not block another stage', taken, undefined, 'canary'],
+    ['does not block the stage if the Service of the release exists', afterCanary({ memory: { nameConflicts } })],
   ]);
 });
 
 describe('the stage before', () => {
   const held = { rollback: { against: 2, to: { a: 1 }, names: true as const } };
   const two = { stages: { canary: { pools: ['a', 'c'] } } };
-  const behind = { reason: 'StageBefore' as const, message: 'pool a of stage canary does not run it yet' };
+  const behind = {
+    reason: 'StageBefore' as const,
+    message: 'pool a of stage canary is not healthy with revision 2 yet',
+  };
   showEach([
-    ['lets in where its pools serve the revision', afterCanary()],
-    ['is not asked for the first stage', {}, undefined, 'canary'],
+    ['admits the revision if its pools serve it', afterCanary()],
+    ['does not exist for the first stage', {}, undefined, 'canary'],
     [
       'proves nothing without replicas',
       { pools: { a: { replicas: 0 } } },
@@ -153,25 +158,25 @@ describe('the stage before', () => {
         message: 'stage canary has no replicas, which proves nothing: scale it up or remove it',
       },
     ],
-    ['counts its pools with replicas alone', afterCanary({ ...two, pools: { c: { replicas: 0, serves: 1 } } })],
+    ['ignores pools without replicas', afterCanary({ ...two, pools: { c: { replicas: 0, serves: 1 } } })],
     [
-      'is shut where a pool is held',
+      'blocks if a pool is held',
       held,
-      { reason: 'HeldByRollback', message: 'pool a of the stage before is held by back' },
+      { reason: 'HeldByRollback', message: 'pool a of stage canary is held by rollback back' },
     ],
-    ['is missing where nothing was let in', {}, behind],
+    ['blocks if the revision has not entered it', {}, behind],
+    ['blocks if the revision does not serve yet', { revisions: { 2: { in: { a: { entered: 5 } } } } }, behind],
+    ['blocks if a pod is not ready', afterCanary({ pools: { a: { serves: 2, ready: 1 } } }), behind],
     [
-      'is missing where what was let in does not serve yet',
-      { revisions: { 2: { in: { a: { entered: 5 } } } } },
-      behind,
-    ],
-    ['is missing where a pod is not ready', afterCanary({ pools: { a: { serves: 2, ready: 1 } } }), behind],
-    [
-      'is missing where its Service leads elsewhere',
+      'blocks if its Service selects another revision',
       afterCanary({ pools: { a: { serves: 1, beside: { 2: 2 } } } }),
       behind,
     ],
-    ['needs all of its pools', afterCanary(two), { message: 'pool c of stage canary does not run it yet' }],
+    [
+      'blocks if one of two pools does not serve the revision',
+      afterCanary(two),
+      { message: 'pool c of stage canary is not healthy with revision 2 yet' },
+    ],
   ]);
 });
 
@@ -184,33 +189,33 @@ describe('the soak of the stage before', () => {
     return { ...two, revisions: { 2: { in: { a: { entered, healthySince: a }, c: { entered, healthySince: c } } } } };
   }
   showEach([
-    ['lets in at the minute', afterCanary({}, { healthySince: 1 })],
-    ['keeps out until then', afterCanary({}, { healthySince: 0.5 }), soaking],
-    ['keeps out one millisecond before', afterCanary({}, { healthySince: 1 - 1 / 60_000 }), { until: NOW + 1 }],
+    ['admits the revision after one minute', afterCanary({}, { healthySince: 1 })],
+    ['blocks before one minute', afterCanary({}, { healthySince: 0.5 }), soaking],
+    ['blocks one millisecond before the end', afterCanary({}, { healthySince: 1 - 1 / 60_000 }), { until: NOW + 1 }],
     [
-      'begins once its health is recorded',
+      'begins when the health is recorded',
       { pools: { a: { serves: 2 } }, revisions: { 2: { in: { a: { entered: 10 } } } } },
       { reason: 'Soaking', message: 'stage canary begins its soak' },
     ],
-    ['is that of the pool that was healthy last', both(5, 0.5), soaking],
-    ['is over when all pools have soaked', both(5, 1)],
-    ['is not there where the stage has none', afterCanary({ stages: { canary: { soak: '0s' } } }, { healthySince: 0 })],
+    ['counts from the pool that became healthy last', both(5, 0.5), soaking],
+    ['ends when all pools have soaked', both(5, 1)],
+    ['can be 0s', afterCanary({ stages: { canary: { soak: '0s' } } }, { healthySince: 0 })],
     [
-      'is passed over by an approval that skips it',
+      'is skipped by an approval with skipSoak',
       afterCanary({ promotion: { stage: 'production', skipSoak: true } }, { healthySince: 0.5 }),
     ],
     [
-      'is not passed over by another approval',
+      'is not skipped by an approval without skipSoak',
       afterCanary({ promotion: { stage: 'production' } }, { healthySince: 0.5 }),
       soaking,
     ],
     [
-      'is all that is passed over: the stage must be healthy',
+      'is the only gate that skipSoak skips: the stage must be healthy',
       { promotion: { stage: 'production', skipSoak: true } },
       { reason: 'StageBefore' },
     ],
   ]);
-  test('says no time where it has not begun', () => {
+  test('has no end time before it begins', () => {
     const words: Words = { pools: { a: { serves: 2 } }, revisions: { 2: { in: { a: { entered: 10 } } } } };
     expect(waitFor('production', words)).not.toHaveProperty('until');
   });
@@ -218,9 +223,9 @@ describe('the soak of the stage before', () => {
 
 describe('an approval', () => {
   const manual = afterCanary(production({ approval: 'Manual' }));
-  const ask = 'a ReleasePromotion must let version 2.0.0 (revision 2) into stage production';
+  const ask = 'a ReleasePromotion must admit version 2.0.0 (revision 2) to stage production';
   const waits = { reason: 'WaitingForApproval' as const, message: ask };
-  const byHand = `${ask} (it was taken back or failed before)`;
+  const byHand = `${ask} (the revision failed or was rolled back before)`;
   function asked(more: Partial<PromotionWords>): Words {
     return { ...manual, promotion: { stage: 'production', ...more } };
   }
@@ -229,25 +234,25 @@ describe('an approval', () => {
     return { ...words, revisions: { 2: { ...words.revisions?.[2], approved: ['production'] } } };
   }
   showEach([
-    ['is not needed where the stage is automatic', afterCanary()],
-    ['is waited for where the stage is manual', manual, waits],
-    ['lets in', asked({})],
-    ['of another revision does not', asked({ of: 1 }), waits],
-    ['of another stage does not', asked({ stage: 'canary' }), waits],
-    ['for a release of the same name before does not', asked({ status: { releaseUID: 'before' } }), waits],
-    ['that is not accepted does not', asked({ status: { conditions: [] } }), waits],
-    ['that is complete does not', asked({ status: { completedAt: ago(1) } }), waits],
-    ['that is being deleted does not', asked({ deleted: true }), waits],
-    ['that was spent lets in the rest of its stage', partly({ entered: 3 })],
-    ['that was spent lets in again what gave its room back', partly({ gaveBack: 3 })],
-    ['that was spent is void once the revision has left its stage', partly({}), waits],
+    ['is not needed if the stage is automatic', afterCanary()],
+    ['is needed if the stage is manual', manual, waits],
+    ['admits the revision', asked({})],
+    ['of another revision does not count', asked({ of: 1 }), waits],
+    ['of another stage does not count', asked({ stage: 'canary' }), waits],
+    ['for an earlier release of the same name does not count', asked({ status: { releaseUID: 'before' } }), waits],
+    ['that is not accepted does not count', asked({ status: { conditions: [] } }), waits],
+    ['that is complete does not count', asked({ status: { completedAt: ago(1) } }), waits],
+    ['that is being deleted does not count', asked({ deleted: true }), waits],
+    ['that is recorded admits the revision to the rest of its stage', partly({ entered: 3 })],
+    ['that is recorded admits a revision again that gave its room back', partly({ gaveBack: 3 })],
+    ['that is recorded does not count after the revision has left its stage', partly({}), waits],
     [
-      'is needed for what was taken back, and the message says so',
+      'is needed for a revision that was rolled back, with the reason in the message',
       afterCanary({}, { good: 6, rolledBack: 4 }),
       { reason: 'WaitingForApproval', message: byHand },
     ],
     [
-      'is needed on a further attempt',
+      'is needed on a later attempt',
       {
         pools: { a: { serves: 2 } },
         revisions: { 2: { attempt: 2, in: { a: { entered: 9, attempt: 2, healthySince: 5 } } } },
@@ -255,18 +260,18 @@ describe('an approval', () => {
       { message: byHand },
     ],
     [
-      'is needed for the heir of a mark',
+      'is needed for a revision that inherits a bad mark',
       { revisions: { 2: { in: { a: { failed: 9 } } }, 3: { imagesOf: 2 } } },
       {
         reason: 'WaitingForApproval',
         message:
-          'a ReleasePromotion must let version 3.0.0 (revision 3) into stage canary ' +
+          'a ReleasePromotion must admit version 3.0.0 (revision 3) to stage canary ' +
           '(revision 2 (2.0.0), which has the same images, failed in pool a)',
       },
       'canary',
     ],
     [
-      'is not needed where nothing is shared',
+      'is not needed for a revision that inherits no bad mark',
       { revisions: { 2: { in: { a: { failed: 9 } } }, 3: {} } },
       undefined,
       'canary',
@@ -274,7 +279,7 @@ describe('an approval', () => {
   ]);
 });
 
-/** VMs of pool b, with all of their pods. */
+/** VMs of pool b with their pods. */
 function vmsOfB(nodes: readonly Node[], podsOnEach = 0): Partial<Observed> {
   const rooms: Room[] = nodes.map((node) => ({
     node,
@@ -302,44 +307,44 @@ describe('prepull', () => {
     ['waits no longer than the deadline', pulling([bare, ready], { pulling: 4 }), { until: NOW + 6 * 60_000 }],
     ['gives up at the deadline', pulling([bare, ready], { pulling: 10 })],
     [
-      'waits until it is recorded that all VMs have them',
+      'waits until the end of the pull is recorded',
       pulling([ready]),
       { message: expect.stringContaining('1 of 1 VMs have') as string },
     ],
-    ['lets in once all were pulled, whatever VM comes then', pulling([bare], { pulled: 3 })],
-    ['lets in where the pool has no VM', pulling([])],
-    ['lets in where the stage has none', pulling([bare], {}, false)],
+    ['admits the revision after the pull, even if a new VM has no images', pulling([bare], { pulled: 3 })],
+    ['admits the revision if the pool has no VM', pulling([])],
+    ['admits the revision if the stage has no prepull', pulling([bare], {}, false)],
   ]);
 });
 
-describe('the VMs', () => {
+describe('capacity', () => {
   const free = vm('vm-1', { labels, allocatable: { pods: 2 } });
   const drained = vm('vm-2', { labels, unschedulable: true });
-  const wayOut = 'spec.capacity: Proceed enters all the same';
+  const proceed = 'spec.capacity: Proceed skips this check';
   function on(more: Partial<Observed>, capacity = 'Wait'): Words {
     return afterCanary({ spec: { capacity }, more });
   }
   showEach([
-    ['let in where they have room', on(vmsOfB([free]))],
+    ['admits the revision if the VMs have room', on(vmsOfB([free]))],
     [
-      'keep out while one is drained',
+      'blocks while a VM is being drained',
       on(vmsOfB([free, drained])),
-      { reason: 'VMsUnavailable', message: `pool b: VM vm-2 is being drained; ${wayOut}` },
+      { reason: 'VMsUnavailable', message: `pool b: VM vm-2 is being drained; ${proceed}` },
     ],
     [
-      'keep out for ten minutes while one is down',
+      'blocks for ten minutes while a VM is not ready',
       on(vmsOfB([free, vm('vm-2', { labels, ready: false, readySince: ago(4) })])),
-      { reason: 'VMsUnavailable', message: `pool b: VM vm-2 is not ready; ${wayOut}`, until: NOW + 6 * 60_000 },
+      { reason: 'VMsUnavailable', message: `pool b: VM vm-2 is not ready; ${proceed}`, until: NOW + 6 * 60_000 },
     ],
     [
-      'keep out without room',
+      'blocks without room',
       on(vmsOfB([free], 1)),
       { reason: 'NoCapacity', message: expect.stringMatching(/pool b.*1 of 2.*spec\.capacity: Proceed/) as string },
     ],
-    ['let in with capacity Proceed', on(vmsOfB([drained], 2), 'Proceed')],
-    ['let in where nobody sees them', on({})],
+    ['admits the revision with capacity Proceed', on(vmsOfB([drained], 2), 'Proceed')],
+    ['admits the revision if the pods on the VMs are not known', on({})],
     [
-      'are not asked for pools that have the revision',
+      'is not checked for pools that have the revision',
       {
         ...afterCanary({ more: vmsOfB([drained]), pools: { b: { serves: 2 } } }, {}, { b: GOOD }),
       },
@@ -347,12 +352,12 @@ describe('the VMs', () => {
   ]);
 });
 
-describe('of several gates the first speaks', () => {
+describe('the first closed gate gives the reason', () => {
   const nameConflicts = new Map([['Service/web-b', 'Service web-b belongs to somebody else']]);
   const healthy = { entered: 10, healthySince: 5 };
   const free = vm('vm-1', { labels, allocatable: { pods: 2 } });
   const has = { ...free, images: [`web@sha256:${'2'.padStart(64, '0')}`] };
-  /** Everything keeps revision 2 out of production. */
+  /** All gates block revision 2 in production. */
   const worst: Words = {
     stages: { canary: { soak: '1h' }, production: { approval: 'Manual', prepull: true } },
     pools: { a: { replicas: 0 }, b: { serves: 0 } },
@@ -362,20 +367,20 @@ describe('of several gates the first speaks', () => {
     memory: { nameConflicts },
     more: vmsOfB([vm('vm-1', { labels }), vm('vm-2', { labels, unschedulable: true })], 2),
   };
-  /** What is put right, one after the other, and what speaks then. */
+  /** The corrections one after the other, and the reason after each. */
   const steps: [what: string, better: Words, reason?: string, message?: string][] = [
-    ['all of it', {}, 'Paused'],
-    ['without the pause', { paused: undefined }, 'HeldByRollback', 'rollback back keeps'],
+    ['with all of them closed', {}, 'Paused'],
+    ['without the pause', { paused: undefined }, 'HeldByRollback', 'rollback back blocks'],
     ['without the rollback', { rollback: undefined }, 'Failed'],
     ['without the failure', { revisions: { 2: {} } }, 'NameTaken'],
-    ['without the taken name', { memory: {} }, 'ProvesNothing'],
+    ['without the name conflict', { memory: {} }, 'ProvesNothing'],
     [
-      'with replicas in the canary, which a rollback holds',
+      'with replicas in the canary and a hold on the canary',
       { pools: { a: {}, b: { serves: 0 } }, rollback: { against: 2, to: { a: 1 }, names: true } },
       'HeldByRollback',
-      'pool a of the stage before',
+      'pool a of stage canary is held',
     ],
-    ['without that rollback', { rollback: undefined }, 'StageBefore'],
+    ['without the hold on the canary', { rollback: undefined }, 'StageBefore'],
     [
       'with the revision in the canary',
       { pools: { a: { serves: 2 }, b: { serves: 0 } }, revisions: { 2: { in: { a: healthy } } } },
@@ -397,7 +402,7 @@ describe('of several gates the first speaks', () => {
   });
 });
 
-test('a gate is judged once for a view', () => {
+test('a view computes a gate once', () => {
   const seen = viewOf(afterCanary({}, { healthySince: 0.5 }));
   const stage = stageNamed(seen, 'production');
   expect(seen.gate(stage)).toBe(seen.gate(stage));

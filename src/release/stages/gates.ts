@@ -1,4 +1,4 @@
-/** When a stage may be entered: small named gates, each with what it waits for. Pure. */
+/** The gates of a stage. A revision enters the stage when no gate gives a reason to wait. Pure. */
 import type { Stage } from '../../api/app-release.ts';
 import { parseDuration } from '../../api/common.ts';
 import type { Revision } from '../record/revision.ts';
@@ -36,7 +36,10 @@ const GATES: readonly Gate[] = [
   vmsAreFree,
 ];
 
-/** What keeps a revision out of a stage; undefined where it may enter. The view has it for the wanted one: see its `gate`. */
+/**
+ * The reason why a revision does not enter a stage; undefined if it may enter. For the wanted revision, use `gate` of the
+ * view.
+ */
 export function judgeGate(view: Rollout, stage: Stage, revision: Revision): Wait | undefined {
   const { stages } = view.topology;
   const previous = stages[stages.findIndex(({ name }) => name === stage.name) - 1];
@@ -56,9 +59,9 @@ export function judgeGate(view: Rollout, stage: Stage, revision: Revision): Wait
   return undefined;
 }
 
-/** Why a revision comes only by hand, stage by stage: it is marked bad or on a further attempt, or inherits such marks. */
+/** The reason why a revision needs an approval for every stage: it has or inherits a bad mark, or is on a later attempt. */
 function whyByHand(view: Rollout, revision: Revision): string | undefined {
-  if (isBad(revision) || (revision.facts.attempt ?? 1) > 1) return 'it was taken back or failed before';
+  if (isBad(revision) || (revision.facts.attempt ?? 1) > 1) return 'the revision failed or was rolled back before';
   const earlier = inheritsFrom(view, revision);
   return earlier && describeMark(earlier, revision);
 }
@@ -67,7 +70,7 @@ function notPaused({ view }: Candidate): Wait | undefined {
   return view.paused === undefined ? undefined : { reason: 'Paused', message: `paused: ${view.paused}` };
 }
 
-/** A rollback of the whole release also keeps what it holds out of pools that were added since. */
+/** A rollback of the whole release also blocks its revision in pools that were added later. */
 function notKeptOut({ view, pools, revision }: Candidate): Wait | undefined {
   const rollback = view.observed.rollbacks.find(
     (candidate) =>
@@ -77,7 +80,7 @@ function notKeptOut({ view, pools, revision }: Candidate): Wait | undefined {
       keepsOut(view, candidate, revision),
   );
   if (!rollback) return undefined;
-  const message = `rollback ${rollback.metadata.name} keeps revision ${revision.number} out of every pool`;
+  const message = `rollback ${rollback.metadata.name} blocks revision ${revision.number} in every pool: release another version with other images, or create a ReleasePromotion that names revision ${revision.number}`;
   return { reason: 'HeldByRollback', message };
 }
 
@@ -109,14 +112,14 @@ function stageBeforeIsHealthy({ view, before, revision }: Candidate): Wait | und
   if (held) {
     return {
       reason: 'HeldByRollback',
-      message: `pool ${held.name} of the stage before is held by ${held.hold?.rollback.metadata.name ?? ''}`,
+      message: `pool ${held.name} of stage ${held.stage.name} is held by rollback ${held.hold?.rollback.metadata.name ?? ''}`,
     };
   }
   const missing = counted.find((pool) => !isEntered(pool, revision) || !isHealthy(view, pool, revision));
   return (
     missing && {
       reason: 'StageBefore',
-      message: `pool ${missing.name} of stage ${missing.stage.name} does not run it yet`,
+      message: `pool ${missing.name} of stage ${missing.stage.name} is not healthy with revision ${revision.number} yet`,
     }
   );
 }
@@ -145,7 +148,7 @@ function isApproved({ view, stage, revision, approval }: Candidate): Wait | unde
   const why = byHand === undefined ? '' : ` (${byHand})`;
   return {
     reason: 'WaitingForApproval',
-    message: `a ReleasePromotion must let version ${revision.data.input.version} (revision ${revision.number}) into stage ${stage.name}${why}`,
+    message: `a ReleasePromotion must admit version ${revision.data.input.version} (revision ${revision.number}) to stage ${stage.name}${why}`,
   };
 }
 
@@ -153,7 +156,7 @@ function imagesAreThere({ view, stage, revision }: Candidate): Wait | undefined 
   return prepullWait(view, poolsToEnter(view, stage, revision), revision);
 }
 
-/** Nothing is half-rolled for want of VMs: all the pools that are still to be entered are asked. */
+/** Checks all pools that the revision has yet to enter, so that a stage is not left half-entered for lack of VMs. */
 function vmsAreFree({ view, stage, revision }: Candidate): Wait | undefined {
   return capacityWait(view, poolsToEnter(view, stage, revision), revision);
 }

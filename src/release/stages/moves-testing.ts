@@ -1,4 +1,4 @@
-/** What unit tests of moves between VMs build their worlds from: pools that run on VMs which the spec names, or no more. */
+/** Builders for unit tests of moves between VMs: pools that run on the VMs that the spec names, or on other VMs. */
 import type { AppReleaseSpec } from '../../api/app-release.ts';
 import type { ReleaseRollback } from '../../api/release-rollback.ts';
 import type { Pod } from '../record/kube-objects.ts';
@@ -14,7 +14,7 @@ import { controllerRevision, live, liveService, meta, observed, podsFor, release
 export interface Runs {
   pool: string;
   of: Revision;
-  /** The label of the VMs that it is placed on. */
+  /** The label of the VMs of the Deployment. */
   on: string;
   replicas?: number;
   ready: number;

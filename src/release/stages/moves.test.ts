@@ -12,7 +12,7 @@ import type { Facts, PoolFacts } from '../record/recorded-data.ts';
 import { ago, NOW, revision, spec } from '../testing.ts';
 import { view } from '../view.ts';
 
-/** It serves both pools on the VMs of their names; the spec names others for those of `moved`. */
+/** Revision 1 serves in both pools on the VMs with their names. The spec names other VMs for the pools in `moved`. */
 const ENTERED = { at: ago(90), attempt: 1, key: keyOn('a') };
 const SERVED: PoolFacts = { entered: ENTERED, healthySince: ago(80), good: ago(70) };
 const IN_B: PoolFacts = { ...SERVED, entered: { ...ENTERED, key: keyOn('b') } };
@@ -61,45 +61,45 @@ function states(seen: Observed): Record<string, string | undefined> {
 const MOVED = { at: ago(1), key: keyOn('new-a') };
 const LATE = { at: ago(20), key: keyOn('new-a') };
 
-describe('what serves and the VMs that the spec names', () => {
-  test('are let go there in one write, which changes no other fact', () => {
+describe('a serving revision and the VMs that the spec names', () => {
+  test('the start of a move is one write, which changes no other fact', () => {
     expect(recorded(world({ a: 'new-a' }))).toEqual({
       a: { ...SERVED, placed: { at: new Date(NOW).toISOString(), key: keyOn('new-a') } },
       b: IN_B,
     });
   });
 
-  test('are the same: nothing is written', () => {
+  test('a revision on these VMs needs no write', () => {
     expect(
       plan(world({}), NOW).actions.filter(({ kind }) => kind !== 'CreateLedger' && kind !== 'ApplyBudget'),
     ).toEqual([]);
   });
 
   test.each<[string, Observed, Record<string, string | undefined>]>([
-    ['go stage by stage', world({ a: 'new-a', b: 'new-b' }), { a: 'Entering', b: 'Waiting' }],
-    ['ask for room', world({ a: 'new-a' }, { rooms: rooms(NEW, 0) }), { a: 'Waiting' }],
+    ['stages move one after the other', world({ a: 'new-a', b: 'new-b' }), { a: 'Entering', b: 'Waiting' }],
+    ['a move waits for room', world({ a: 'new-a' }, { rooms: rooms(NEW, 0) }), { a: 'Waiting' }],
     [
-      'pass over a stage that finds no room',
+      'a stage without room does not block the next stage',
       world({ a: 'new-a', b: 'new-b' }, { rooms: rooms(NEW.slice(1)) }),
       { a: 'Waiting', b: 'Entering' },
     ],
     [
-      'pass over a stage that has no ready pod',
+      'a stage without ready pods does not block the next stage',
       world({ a: 'new-a', b: 'new-b' }, { runs: [{ ...A, ready: 0, replicas: 1 }, B] }),
       { a: 'Entering', b: 'Entering' },
     ],
     [
-      'wait for the stage before while its move is under way',
+      'a stage waits for the move of the stage before',
       world({ a: 'new-a', b: 'new-b' }, { of: served({ a: { ...SERVED, placed: MOVED } }) }),
       { a: 'Moving', b: 'Waiting' },
     ],
     [
-      'pass over a stage whose move is late',
+      'a stage with a late move does not block the next stage',
       world({ a: 'new-a', b: 'new-b' }, { of: served({ a: { ...SERVED, placed: LATE } }) }),
       { a: 'Late', b: 'Entering' },
     ],
     [
-      'do not wait for work on VMs',
+      'a move does not wait for work on VMs',
       world(
         { a: 'new-a' },
         { rooms: rooms([...NEW, vm('new-2', { labels: { pool: 'new-a' }, unschedulable: true })]) },
@@ -110,7 +110,7 @@ describe('what serves and the VMs that the spec names', () => {
     expect(states(seen)).toMatchObject(expected);
   });
 
-  test('are asked no room of where capacity is Proceed', () => {
+  test('a move does not wait for room with capacity Proceed', () => {
     const seen = world({ a: 'new-a' }, { rooms: rooms([]) });
     expect(
       states({ ...seen, release: { ...seen.release, spec: { ...seen.release.spec, capacity: 'Proceed' } } }),
@@ -119,7 +119,7 @@ describe('what serves and the VMs that the spec names', () => {
     });
   });
 
-  test('move under a hold, and beside a pause', () => {
+  test('a move starts in a held pool and in a paused release', () => {
     const rollbacks = [heldAt(1, ago(5), 2, ['a'])];
     expect(states(world({ a: 'new-a' }, { rollbacks }))).toMatchObject({ a: 'Entering' });
     const seen = world({ a: 'new-a' });
@@ -128,10 +128,10 @@ describe('what serves and the VMs that the spec names', () => {
   });
 });
 
-describe('a move that is under way', () => {
+describe('a started move', () => {
   const of = served({ a: { ...SERVED, placed: MOVED } });
 
-  test('is the target of its pool, and the old pods serve until the new ones are there', () => {
+  test('is the target of its pool, and the Service switches when the new pods are ready', () => {
     const seen = view(world({ a: 'new-a' }, { of }), NOW);
     const [pool] = seen.pools;
     expect(pool?.target).toMatchObject({ mode: 'Move', key: keyOn('new-a') });
@@ -142,7 +142,7 @@ describe('a move that is under way', () => {
     ]);
   });
 
-  test('is told, and told as late after the deadline', () => {
+  test('is reported, and is reported as late after the deadline', () => {
     const waiting = { pool: 'a', on: 'new-a', ready: 0, replicas: 1, unschedulable: 'no VM' };
     const runs = [A, B, waiting];
     expect(placedAsWanted(view(world({ a: 'new-a' }, { of, runs }), NOW))).toMatchObject({
@@ -156,7 +156,7 @@ describe('a move that is under way', () => {
     expect(recorded(seen)).toBeUndefined();
   });
 
-  test('is done once it serves from there', () => {
+  test('is done when the pool serves from the new VMs', () => {
     const runs = [{ ...A, on: 'new-a' }, B];
     expect(recorded(world({ a: 'new-a' }, { of, runs }))?.['a']?.placed).toEqual({
       ...MOVED,
@@ -164,7 +164,7 @@ describe('a move that is under way', () => {
     });
   });
 
-  test('goes on where an operator of before let it in as a version', () => {
+  test('continues if an earlier operator recorded it as an entry', () => {
     const before = served({ a: { ...SERVED, entered: { ...ENTERED, at: ago(1), key: keyOn('new-a') } } });
     const seen = world({ a: 'new-a' }, { of: before, runs: [A, B, { pool: 'a', on: 'new-a', ready: 0, replicas: 1 }] });
     expect(states(seen)).toMatchObject({ a: 'Moving' });
@@ -172,7 +172,7 @@ describe('a move that is under way', () => {
     expect(plan(seen, NOW).actions.filter(({ kind }) => kind === 'DeleteDeployment')).toEqual([]);
   });
 
-  test('is given up where the spec names the VMs before again', () => {
+  test('ends if the spec names the previous VMs again', () => {
     expect(states(world({}, { of }))).toMatchObject({ a: undefined });
   });
 });
@@ -181,13 +181,13 @@ describe('a soak', () => {
   const since = new Date(NOW - 30_000).toISOString();
   const soaking: PoolFacts = { entered: ENTERED, healthySince: since };
 
-  test('goes on while what serves waits for room elsewhere', () => {
+  test('continues while the serving revision waits for room on other VMs', () => {
     const seen = world({ a: 'new-a' }, { of: served({ a: soaking }), rooms: rooms([]) });
     expect(states(seen)).toMatchObject({ a: 'Waiting' });
     expect(recorded(seen)).toBeUndefined();
   });
 
-  test('goes on while pods are replaced in place by some on other VMs', () => {
+  test('continues while a rolling update moves the pods to other VMs', () => {
     const strategy = { type: 'RollingUpdate' } as const;
     const wanted = onVms(spec({ strategy, service: undefined }), { a: 'new-a' });
     const placed = { at: ago(1), key: keyOn('new-a', 'RollingUpdate') };
@@ -204,10 +204,10 @@ describe('a soak', () => {
   });
 });
 
-describe('a version that goes to other VMs with the same commit', () => {
+describe('a new version with other VMs in the same spec', () => {
   const wanted = onVms(spec({ version: '2.0.0' }), { a: 'new-a' });
 
-  test('enters: there is one move', () => {
+  test('enters, and the old version does not move', () => {
     const next = revision(2, wanted);
     const seen = placedWorld(
       wanted,
@@ -219,7 +219,7 @@ describe('a version that goes to other VMs with the same commit', () => {
     expect(written).toMatchObject([{ target: { name: 'web-2' } }]);
   });
 
-  test('failed: what serves goes alone', () => {
+  test('fails, and the serving revision moves', () => {
     const entered = { at: ago(30), attempt: 1, key: keyOn('new-a') };
     const failed = { at: ago(20), attempt: 1, reason: 'CrashLoop', message: 'crashes' };
     const next = revision(2, wanted, { pools: { a: { entered, failed } }, approvals: {} });

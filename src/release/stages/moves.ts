@@ -1,6 +1,6 @@
 /**
- * What serves follows the VMs that the spec names, whatever a version waits for: it asks for room alone, goes stage by
- * stage, and marks nothing on the revision. Pure.
+ * Moves: the serving revision of a pool moves to the VMs that the spec names, even while a new version waits. A move waits
+ * only for room and for the stage before, and leaves no bad mark on the revision. Pure.
  */
 import type { Stage } from '../../api/app-release.ts';
 import { own, ownOrNew } from '../../lib/own.ts';
@@ -24,7 +24,7 @@ import {
 } from '../state/target.ts';
 import type { Group, PoolMove, PoolView, Rollout, View } from '../state/view.ts';
 
-/** Records which pools go to other VMs now, and which have come there. One that a version enters goes with the version. */
+/** Records which moves start and which are done. A pool that a version enters in this pass moves with the version. */
 export function enterMoves(view: Rollout, drafts: FactsDraft, entered: ReadonlySet<PoolView>): void {
   const at = new Date(view.now).toISOString();
   for (const pool of view.pools) {
@@ -34,7 +34,7 @@ export function enterMoves(view: Rollout, drafts: FactsDraft, entered: ReadonlyS
     if (move?.state === 'Entering' && !entered.has(pool)) {
       const facts = ownOrNew<PoolFacts>(drafts.change(served).pools, pool.name, () => ({}));
       facts.placed = { at, key: placedKey(pool) };
-      const note = `revision ${served.number} (${served.data.input.version}) goes to the VMs that the spec names now in pool ${pool.name}`;
+      const note = `pool ${pool.name} moves revision ${served.number} (${served.data.input.version}) to the VMs that the spec names`;
       drafts.notice({ type: 'Normal', reason: 'PoolMoves', note });
     } else if (placedFact(pool)?.done === undefined && hasArrived(pool)) {
       const facts = own(drafts.change(served).pools, pool.name);
@@ -43,23 +43,28 @@ export function enterMoves(view: Rollout, drafts: FactsDraft, entered: ReadonlyS
   }
 }
 
-/** When a move is late (ms since the epoch). */
+/** The deadlines of moves (ms since the epoch). */
 export function moveDue(view: Rollout): number[] {
   return view.pools.flatMap((pool) => [pool.move?.until ?? 0, replacedBy(view, pool)]);
 }
 
-/** Whether what serves is where the spec wants it: other conditions speak of the version that is wanted. */
+/** The condition Placed: whether the serving pods are on the VMs that the spec names. */
 export function placedAsWanted(view: View): ConditionDraft {
   const type = 'Placed';
   const moves = view.pools.flatMap(({ name, move }) => (move ? [{ ...move, pool: name }] : []));
   const worst = WORST_FIRST.map((reason) => moves.find((move) => move.reason === reason)).find((move) => move);
   if (worst) return { type, status: 'False', reason: worst.reason, message: `pool ${worst.pool}: ${worst.message}` };
-  return { type, status: 'True', reason: 'AsSpecified', message: 'what serves is on the VMs that the spec names' };
+  return {
+    type,
+    status: 'True',
+    reason: 'AsSpecified',
+    message: 'all serving pods are on the VMs that the spec names',
+  };
 }
 
 const WORST_FIRST: readonly PoolMove['reason'][] = ['MoveNotReady', 'NoCapacity', 'Moving'];
 
-/** The move of each pool whose revision is not on the VMs that the spec names. The view has it: see `move` of a pool. */
+/** The move of each pool whose serving revision is not on the VMs that the spec names. Use `move` of a pool. */
 export function judgeMoves(view: Rollout): ReadonlyMap<PoolView, PoolMove> {
   const moves = new Map<PoolView, PoolMove>();
   const claims = view.pools.flatMap((pool) => (isStarting(view, pool) ? claimOf(pool) : []));
@@ -78,9 +83,9 @@ export function judgeMoves(view: Rollout): ReadonlyMap<PoolView, PoolMove> {
   return moves;
 }
 
-const ENTERING: PoolMove = { state: 'Entering', reason: 'Moving', message: 'goes to the VMs that the spec names now' };
+const ENTERING: PoolMove = { state: 'Entering', reason: 'Moving', message: 'moves to the VMs that the spec names' };
 
-/** What keeps the pools behind one Service from being let go to other VMs. */
+/** The reason why the pools behind one Service do not start their move. */
 function waitOf(
   view: Rollout,
   { taken }: Group,
@@ -88,28 +93,32 @@ function waitOf(
   before: Stage | undefined,
 ): PoolMove | undefined {
   const waiting = { state: 'Waiting', reason: 'Moving' } as const;
-  if (isUndecided(view)) return { ...waiting, message: 'waits until the wanted version is recorded, to go with it' };
+  if (isUndecided(view)) return { ...waiting, message: 'the move waits until the wanted version is recorded' };
   if (taken !== undefined) return { ...waiting, message: taken };
   const room = moveCapacityWait(view, claims);
   if (room) return { state: 'Waiting', reason: 'NoCapacity', message: room.message };
-  return before && { ...waiting, message: `waits until stage ${before.name} is on the VMs that the spec names` };
+  return (
+    before && { ...waiting, message: `the move waits until stage ${before.name} is on the VMs that the spec names` }
+  );
 }
 
-/** In a moment it is known whether the wanted version enters a pool: there is one move then, not two. */
+/**
+ * Whether the wanted version is about to be recorded. If it enters a pool, the pool moves with it instead of moving twice.
+ */
 function isUndecided({ wanted }: Rollout): boolean {
   return wanted.state === 'New' || wanted.state === 'Unproven' || (wanted.state === 'Resolving' && !wanted.failed);
 }
 
 /**
- * The stages behind a pool wait for it, so that VMs which start nothing do not take all pools at once. One that serves
- * nobody, finds no room or takes too long is passed over.
+ * Whether later stages wait for the move of this pool, so that broken VMs do not affect all pools at once. They do not wait
+ * for a pool that has no ready pods, finds no room or is late.
  */
 function comesFirst(view: Rollout, pool: PoolView, move: PoolMove | undefined): boolean {
   if ((pool.current?.ready ?? 0) === 0) return false;
   return move ? move.state === 'Entering' || move.state === 'Moving' : view.now < replacedBy(view, pool);
 }
 
-/** Until when a version has time to take a pool to other VMs (ms since the epoch). */
+/** The deadline of an entering version that also moves the pool to other VMs (ms since the epoch). */
 function replacedBy(view: Rollout, pool: PoolView): number {
   if (isPlaced(pool) || !pool.entered || !isReplaced(view, pool)) return 0;
   return deadlineAfter(view, poolFacts(pool.entered, pool.name).entered?.at);
@@ -119,7 +128,7 @@ function deadlineAfter({ topology }: Rollout, at = ''): number {
   return Date.parse(at) + deadlineMs(topology);
 }
 
-/** How far a move is that is under way; one that is late is told of, and what served goes on serving. */
+/** The progress of a started move. While a move is late, the pods on the previous VMs continue to serve. */
 function progressOf(view: Rollout, pool: PoolView): PoolMove | undefined {
   const { target } = pool;
   if (!isMoving(view, pool) || !target) return undefined;
@@ -132,7 +141,7 @@ function progressOf(view: Rollout, pool: PoolView): PoolMove | undefined {
   const why = verdict && verdict.kind !== 'Progressing' ? `: ${verdict.message}` : '';
   const found = `${ready} of ${wantedReplicas(pool, workload)} pods are ready on the VMs that the spec names now${why}`;
   if (view.now < until) return { state: 'Moving', reason: 'Moving', message: found, until };
-  return { state: 'Late', reason: 'MoveNotReady', message: `${found}; those on the VMs before serve on` };
+  return { state: 'Late', reason: 'MoveNotReady', message: `${found}; the pods on the previous VMs continue to serve` };
 }
 
 function claimOf(pool: PoolView): RoomForMove[] {
@@ -142,35 +151,35 @@ function claimOf(pool: PoolView): RoomForMove[] {
     : [];
 }
 
-/** What serves is to go to other VMs: no version takes its place there, and no rollback is under way. */
+/** Whether the serving revision should move: no version replaces it on the new VMs, and no rollback is in progress. */
 function isToMove(view: Rollout, pool: PoolView): boolean {
   if (!pool.served || !pool.current || isReturning(view, pool)) return false;
   if (isMoving(view, pool)) return true;
   return !isPlaced(pool) && !isReplaced(view, pool) && !comesBack(view, pool);
 }
 
-/** A rollback that is not complete first does what it can on the VMs that its target ran on. */
+/** Whether a rollback is not complete and can still use the VMs that its target ran on. */
 function comesBack(view: Rollout, pool: PoolView): boolean {
   const { hold, current, served } = pool;
   if (!hold || hold.pool.completedAt !== undefined || !current || !served) return false;
   return mayReturn(view, pool, { ...current, revision: served });
 }
 
-/** Let go to other VMs, and not there yet. */
+/** Whether the move has started and is not done. */
 export function isMoving(view: Rollout, pool: PoolView): boolean {
   const fact = placedFact(pool);
   if (!fact || isReturning(view, pool)) return false;
   return isPlaced(pool) ? fact.done === undefined && !hasArrived(pool) : !isReplaced(view, pool);
 }
 
-/** A Deployment of its own serves once its Service is switched, one that is updated in place once its pods are there. */
+/** With BlueGreen a move is done when the Service is switched, with RollingUpdate when all pods are available. */
 function hasArrived(pool: PoolView): boolean {
   const { current, served } = pool;
   if (!current || !served || !placedFact(pool) || !isPlaced(pool)) return false;
   return current.strategy === 'BlueGreen' || isAvailable(current, served, pool.replicas);
 }
 
-/** Its new pods have yet to take the room that they were let go for. */
+/** Whether the new pods of a move may still need room. */
 function isStarting(view: Rollout, pool: PoolView): boolean {
   return isMoving(view, pool) && pool.current?.strategy === 'BlueGreen';
 }

@@ -1,4 +1,4 @@
-/** `prepull`: a version's images come to every VM of a stage's pools before it is entered. Pure. */
+/** `prepull`: every VM of a stage pulls the images of a version before the version enters the stage. Pure. */
 import { LABEL } from '../../api/meta.ts';
 import { ownOrNew } from '../../lib/own.ts';
 import { hasImages } from '../../scheduling/images.ts';
@@ -16,10 +16,10 @@ import { deadlineMs, poolFacts } from '../record/revision.ts';
 import { isEntered, wantedRevision } from '../state/target.ts';
 import type { PoolView, Rollout, View, Wait } from '../state/view.ts';
 
-/** Pods that pull in one pool at a time: a registry serves more than one cluster. */
+/** Concurrent pulls per pool, to limit the load on the registry. */
 const MAX_PULLS = 20;
 
-/** Keeps a stage shut until the VMs have the images; no longer than a version may take to get ready. */
+/** The wait until all VMs have the images, at most for progressDeadlineSeconds. */
 export function prepullWait(view: Rollout, pools: readonly PoolView[], revision: Revision): Wait | undefined {
   for (const pool of pools) {
     if (!isPulling(view, pool, revision)) continue;
@@ -32,7 +32,7 @@ export function prepullWait(view: Rollout, pools: readonly PoolView[], revision:
   return undefined;
 }
 
-/** Pods that have done their work, or whose work nobody needs, go. */
+/** Deletes pull pods that are not needed any more. */
 export function removePulls(view: View): Action[] {
   const needed = new Set(view.kind === 'Rollout' ? neededPulls(view) : []);
   return view.observed.pods
@@ -46,7 +46,7 @@ function neededPulls(view: Rollout): Pod[] {
   return wanted ? pullingPools(view, wanted).flatMap((pool) => pullsOf(view, pool, wanted)) : [];
 }
 
-/** Makes pods that pull, where they are missing. */
+/** Creates missing pull pods. */
 export function startPulls(view: Rollout): Action[] {
   const wanted = wantedRevision(view);
   return wanted ? pullingPools(view, wanted).flatMap((pool) => startPullsIn(view, pool, wanted)) : [];
@@ -57,7 +57,7 @@ function pullingPools(view: Rollout, revision: Revision): PoolView[] {
 }
 
 function startPullsIn(view: Rollout, pool: PoolView, revision: Revision): Action[] {
-  // Begun when that is recorded: from then on the time counts.
+  // The pull starts after its start time is recorded, because the deadline counts from there.
   if (poolFacts(revision, pool.name).pulling === undefined) return [];
   const pods = pullsOf(view, pool, revision);
   const free = MAX_PULLS - pods.filter((pod) => !hasPulled(pod)).length;
@@ -65,15 +65,19 @@ function startPullsIn(view: Rollout, pool: PoolView, revision: Revision): Action
     missingNodes(view, pool, revision)
       .filter(({ metadata }) => !pods.some(({ nodeName }) => nodeName === metadata.name))
       .map((node) => makePull(view, pool, revision, node))
-      // Not yet bound, it tells by its name which VM it is for.
+      // A pod that is not bound yet is found by its name, which depends on the VM.
       .filter(({ metadata }) => !pods.some((pod) => pod.metadata.name === metadata.name))
       .filter(({ metadata }) => !view.observed.memory.nameConflicts.has(`Pod/${metadata.name}`))
       .slice(0, Math.max(0, free))
-      .map((pod) => ({ kind: 'CreatePull', message: `pull revision ${revision.number} in pool ${pool.name}`, pod }))
+      .map((pod) => ({
+        kind: 'CreatePull',
+        message: `pull the images of revision ${revision.number} in pool ${pool.name}`,
+        pod,
+      }))
   );
 }
 
-/** Records that a pool's VMs begin to pull, and that all have pulled. */
+/** Records when the VMs of a pool begin to pull, and when all VMs have pulled. */
 export function markPulls(view: Rollout, drafts: FactsDraft): void {
   const wanted = wantedRevision(view);
   if (!wanted) return;
@@ -106,7 +110,7 @@ function isPulling(view: Rollout, pool: PoolView, revision: Revision): boolean {
   return view.now < givesUpAt(view, pool, revision) && progressOf(view, pool, revision).of > 0;
 }
 
-/** A VM that cannot pull keeps nothing out for ever (ms since the epoch). */
+/** The deadline of a pull (ms since the epoch), so that a VM that cannot pull does not block the stage for ever. */
 function givesUpAt(view: Rollout, pool: PoolView, revision: Revision): number {
   const { pulling } = poolFacts(revision, pool.name);
   const start = pulling === undefined ? view.now : Date.parse(pulling);
@@ -135,7 +139,7 @@ function pullsOf({ observed }: Rollout, { name }: PoolView, { number }: Revision
   );
 }
 
-/** Every image was there to start a container from. That none of them runs is meant to be so. */
+/** Whether every container has an image ID, so that its image is on the VM. The containers themselves fail on purpose. */
 function hasPulled({ containers }: Pod): boolean {
   return containers.length > 0 && containers.every(({ imageID }) => imageID !== undefined);
 }

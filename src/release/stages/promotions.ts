@@ -1,4 +1,7 @@
-/** What becomes of ReleasePromotions: bound on first sight, spent when their stage is entered. Pure. */
+/**
+ * The status of ReleasePromotions. A promotion is bound to a revision when first seen, and complete when its stage is
+ * entered. Pure.
+ */
 import type { Stage } from '../../api/app-release.ts';
 import type { ReleasePromotion, ReleasePromotionStatus } from '../../api/release-promotion.ts';
 import type { Reason } from '../../api/reasons.ts';
@@ -35,7 +38,7 @@ export function answerPromotions(view: View): Action[] {
   });
 }
 
-/** The revision that a promotion speaks of: bound once, by number, by version, or the wanted one. */
+/** The revision of a promotion: the bound revision, else the named one, else the wanted one. */
 function promotionBinding(view: View, { spec, status }: ReleasePromotion): Revision | undefined {
   const bound = status?.revision ?? spec.revision;
   if (bound !== undefined) return view.revisions.find(({ number }) => number === bound);
@@ -45,7 +48,9 @@ function promotionBinding(view: View, { spec, status }: ReleasePromotion): Revis
   return view.revisions.findLast(({ data }) => data.input.version === spec.version);
 }
 
-/** Whether a new promotion names the wanted revision by version or number: the retry, where a rollback keeps it out. */
+/**
+ * Whether a new promotion names the wanted revision by version or number, which retries a revision that a rollback blocks.
+ */
 export function namesWanted(view: Rollout, promotion: ReleasePromotion): boolean {
   const { spec, status, metadata } = promotion;
   return (
@@ -96,7 +101,7 @@ function answerPromotion(view: View, promotion: ReleasePromotion): ReleasePromot
   }
 
   function complete({ name }: Stage, { number }: Revision): ReleasePromotionStatus {
-    const message = `stage ${name} was entered by revision ${number}`;
+    const message = `revision ${number} entered stage ${name}`;
     return set(
       [
         { type: 'Accepted', status: 'True', reason: 'Accepted', message },
@@ -116,7 +121,7 @@ function answerPromotion(view: View, promotion: ReleasePromotion): ReleasePromot
   if (revision !== wanted) {
     return reject(
       'Superseded',
-      `revision ${revision.number} (${revision.data.input.version}) is not wanted: revision ${wanted.number} (${wanted.data.input.version}) is`,
+      `the spec wants revision ${wanted.number} (${wanted.data.input.version}), not revision ${revision.number} (${revision.data.input.version})`,
     );
   }
   if (own(revision.facts.approvals, stage.name)?.promotion === metadata.name) return complete(stage, revision);
@@ -124,27 +129,27 @@ function answerPromotion(view: View, promotion: ReleasePromotion): ReleasePromot
   if (held?.hold) {
     const by = held.hold.rollback.metadata.name;
     if (wasAccepted(promotion))
-      return reject('RolledBack', `rollback ${by} made this approval void: create a new one to retry`);
+      return reject('RolledBack', `rollback ${by} revoked this approval: create a new ReleasePromotion to retry`);
     return wait(
       'HeldByRollback',
-      `rollback ${by} keeps it out: name version or revision ${revision.number} to retry it`,
+      `rollback ${by} blocks revision ${revision.number}: create a ReleasePromotion that names its version or revision to retry`,
     );
   }
   if (poolsToEnter(view, stage, revision).length === 0) {
-    // Of two approvals for one stage the other one was spent; this one has what it asked for.
+    // Another approval of the same stage was used. The stage is entered, so this promotion is complete too.
     if (wasAccepted(promotion)) return complete(stage, revision);
-    return reject('AlreadyEntered', `stage ${stage.name} was already entered by revision ${revision.number}`);
+    return reject('AlreadyEntered', `revision ${revision.number} has already entered stage ${stage.name}`);
   }
   const waiting = wasAccepted(promotion) ? view.gate(stage) : undefined;
-  // The stage is entered by the same pass, and to say so is the next write.
+  // The revision enters the stage in this pass. The next pass writes the status.
   if (wasAccepted(promotion) && !waiting) return status;
-  const message = waiting?.message ?? `lets revision ${revision.number} into stage ${stage.name}`;
+  const message = waiting?.message ?? `admits revision ${revision.number} to stage ${stage.name}`;
   return set([
     {
       type: 'Accepted',
       status: 'True',
       reason: 'Accepted',
-      message: `lets revision ${revision.number} into stage ${stage.name}`,
+      message: `admits revision ${revision.number} to stage ${stage.name}`,
     },
     { type: 'Complete', status: 'False', reason: waiting?.reason ?? 'Entering', message },
   ]);

@@ -1,4 +1,4 @@
-/** The pod that pulls a version's images on one VM: it has them as its containers, and runs none. Pure. */
+/** A pod that pulls the images of a version on one VM. Each image is a container that never runs. Pure. */
 import { LABEL } from '../../api/meta.ts';
 import type { Node } from '../../scheduling/objects.ts';
 import { objectName } from '../record/names.ts';
@@ -11,8 +11,8 @@ import { templateImages } from '../record/revision.ts';
 import type { PoolView, Rollout } from '../state/view.ts';
 
 /**
- * No image has it, so that each container ends before anything of the image runs: images without a shell are pulled
- * like all others, and no code of a version runs before its stage is entered.
+ * A command that no image has, so that each container fails before it runs code of the image. This also works for images
+ * without a shell.
  */
 const NOTHING = '/apprelease-pulls-this-image-and-runs-nothing';
 
@@ -56,7 +56,8 @@ function container(name: string, image: string): object {
     image,
     imagePullPolicy: 'IfNotPresent',
     command: [NOTHING],
-    // A quota may ask for them. Starting a container costs the runtime some 50 ms of CPU, which its limit draws out.
+    // A quota may require resources. The start of a container needs about 50 ms of CPU, so a low CPU limit would slow it
+    // down.
     resources: { requests: { cpu: '1m', memory: '16Mi' }, limits: { cpu: '500m', memory: '16Mi' } },
     securityContext: {
       allowPrivilegeEscalation: false,
@@ -66,7 +67,7 @@ function container(name: string, image: string): object {
   };
 }
 
-/** As the controller of DaemonSets does: the scheduler still sees to it that the VM takes it. */
+/** Node affinity to one VM, as the DaemonSet controller sets it. The scheduler still checks that the pod fits. */
 function onlyOn({ metadata }: Node): object {
   const matchFields = [{ key: 'metadata.name', operator: 'In', values: [metadata.name] }];
   const nodeSelectorTerms = [{ matchFields }];

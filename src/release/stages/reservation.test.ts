@@ -60,7 +60,7 @@ function running(of: Revision) {
   );
 }
 
-/** Version 1 serves with two pods; version 2 as the facts have it, with so many pods on VMs and so many that find none. */
+/** Version 1 serves with two pods. Version 2 has these facts, `bound` pods on VMs and `unschedulable` pods. */
 function world(facts: Facts, bound = 0, unschedulable = 0, more: Partial<Observed> = {}): Observed {
   const [old, wanted] = [revision(1, first, GOOD), revision(2, next, facts)];
   const [serves, comes] = [running(old), running(wanted)];
@@ -97,16 +97,16 @@ function world(facts: Facts, bound = 0, unschedulable = 0, more: Partial<Observe
 const NOTHING: Facts = { pools: {}, approvals: {} };
 
 it.each([
-  ['what it was let into and has not begun', world(entered(1000)), [2]],
-  ['what is not on VMs yet', world(entered(1000), 1, 1), [1]],
-  ['nothing once all its pods are on VMs', world(entered(1000), 2), []],
-  ['nothing where it was let into nothing', world(NOTHING), []],
-  ['nothing past the deadline: it gives its room back', world(entered(DEADLINE_MS), 1, 1), []],
+  ['all pods of a stage that it has entered and not begun', world(entered(1000)), [2]],
+  ['pods that are not on VMs yet', world(entered(1000), 1, 1), [1]],
+  ['nothing when all its pods are on VMs', world(entered(1000), 2), []],
+  ['nothing if it has not entered a stage', world(NOTHING), []],
+  ['nothing after the deadline, when it gives its room back', world(entered(DEADLINE_MS), 1, 1), []],
 ])('a release reserves %s', (_what, seen, counts) => {
   expect(claimsOf(view(seen, NOW)).reserved.map(({ count }) => count)).toEqual(counts);
 });
 
-it('what a plan decides is reserved before it is written', () => {
+it('a plan reserves room before its writes', () => {
   const { claims } = plan(world(NOTHING), NOW);
   expect(claims).toMatchObject({ release: 'shop/web', reserved: [{ pool: 'a', count: 2 }] });
 });
@@ -126,17 +126,17 @@ function gateOf(more: Partial<Observed>) {
   return stage && seen.gate(stage);
 }
 
-it('what others reserve is not there, and the message names them', () => {
+it('reserved room of another release is not free, and the message names the release', () => {
   expect(gateOf({})).toBeUndefined();
   expect(gateOf(other({ reserved: A_CLAIM }))).toMatchObject({
     reason: 'NoCapacity',
     message: expect.stringContaining(
-      'has room for 0 of 2 new pods: 2 of 2 VMs take them beside release shop/api',
+      'has room for 0 of 2 new pods: 2 of 2 VMs take them; room there is reserved for release shop/api',
     ) as string,
   });
 });
 
-it('who was let into other VMs, or takes nothing that would do, is not named', () => {
+it('the message does not name a release that has reserved room on other VMs', () => {
   const { rooms = () => [], others = () => [] } = world(NOTHING, 0, 0, other({ reserved: A_CLAIM }));
   const elsewhere = { example: 'elsewhere' };
   const [api] = others();
@@ -145,11 +145,11 @@ it('who was let into other VMs, or takes nothing that would do, is not named', (
     rooms: (selector: object | null | undefined) => (selector === elsewhere ? [] : rooms({})),
     others: () => [{ release: 'shop/cart', reserved: claims }, ...others()],
   };
-  expect(gateOf(both)?.message).toContain('VMs take them beside release shop/api;');
-  expect(gateOf({ rooms: () => [], others })?.message).not.toContain('beside');
+  expect(gateOf(both)?.message).toContain('VMs take them; room there is reserved for release shop/api;');
+  expect(gateOf({ rooms: () => [], others })?.message).not.toContain('reserved');
 });
 
-it('who has waited longer goes first, where it fits', () => {
+it('a release that has waited longer goes first if it fits', () => {
   expect(gateOf(other({ waiting: { since: NOW - 1, claims: [] } }))).toMatchObject({
     reason: 'NoCapacity',
     message: expect.stringContaining('release shop/api has waited longer for the same room') as string,
@@ -164,7 +164,7 @@ it('who has waited longer goes first, where it fits', () => {
 it.each([
   ['before the deadline', world(entered(DEADLINE_MS - 1), 1, 1), false],
   ['at the deadline', world(entered(DEADLINE_MS), 1, 1), true],
-  ['not where all pods are on VMs', world(entered(DEADLINE_MS), 2), false],
+  ['not if all pods are on VMs', world(entered(DEADLINE_MS), 2), false],
   [
     'not with capacity Proceed',
     world(entered(DEADLINE_MS), 1, 1, { release: release(spec({ version: '2.0.0', stages, capacity: 'Proceed' })) }),

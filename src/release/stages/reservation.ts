@@ -1,4 +1,4 @@
-/** Room that a release was let into and has not taken yet, or waits for: other releases leave it that. Pure. */
+/** Room that a release has reserved by entering a stage, or waits for. Other releases do not use it. Pure. */
 import { ownOrNew } from '../../lib/own.ts';
 import type { Claim, Claims } from '../state/claim.ts';
 import { waitingSince } from './claims.ts';
@@ -19,7 +19,7 @@ export function claimsOf(view: View): Claims {
   return { release: `${namespace}/${name}`, reserved, ...(waiting && { waiting }) };
 }
 
-/** A return waits for nobody and keeps nobody back. What has found no room by the deadline holds none any longer. */
+/** The pods of a pool that are not on VMs yet. A rollback reserves no room, and a reservation ends at the deadline. */
 function reservedBy(view: Rollout, pool: PoolView): Claim | undefined {
   const target = pool.hold && !placedFact(pool) ? undefined : pool.target;
   if (!target || target.mode !== 'Promote') return undefined;
@@ -41,12 +41,14 @@ function waitingAtGate(view: Rollout): Claims['waiting'] {
   return { since: waitingSince(view, pools, wanted), claims: pools.map((pool) => comingTo(view, pool, wanted)) };
 }
 
-/** Until when pods that were let in may look for room (ms since the epoch). */
+/** The deadline of entered pods to find room (ms since the epoch). */
 function roomDeadline(view: Rollout, { name }: PoolView, revision: Revision): number {
   return Date.parse(poolFacts(revision, name).entered?.at ?? '') + deadlineMs(view.topology);
 }
 
-/** A new version whose pods still find no room by the deadline gives back those that do not serve, and waits at the gate. */
+/**
+ * A new version whose pods find no room before the deadline leaves the pools that do not serve it, and waits at the gate.
+ */
 export function giveRoomBack(view: Rollout, drafts: FactsDraft): void {
   for (const { pools, pool, revision } of lookingForRoom(view)) {
     if (roomDeadline(view, pool, revision) > view.now) continue;
@@ -59,19 +61,19 @@ export function giveRoomBack(view: Rollout, drafts: FactsDraft): void {
     drafts.notice({
       type: 'Warning',
       reason: 'RoomGivenBack',
-      note: `revision ${revision.number} (${revision.data.input.version}) found no room in pool ${pool.name} in time: its pods go, and it waits until there is room`,
+      note: `revision ${revision.number} (${revision.data.input.version}) found no room in pool ${pool.name} before the deadline: its pods are removed, and it waits until there is room`,
     });
   }
 }
 
-/** When a pass is due for it (ms since the epoch). */
+/** When giveRoomBack needs a pass (ms since the epoch). */
 export function roomDeadlines(view: Rollout): number[] {
   return lookingForRoom(view).map(({ pool, revision }) => roomDeadline(view, pool, revision));
 }
 
 /**
- * Pools whose new pods find no room beside a version that serves, with those behind the same Service. A rolling update holds
- * no room that it does not serve with: it is left to go on.
+ * Pools whose new pods find no room beside a serving version, with the pools behind the same Service. A rolling update is
+ * left alone, because it keeps no room for pods that do not serve.
  */
 function lookingForRoom(view: Rollout): { pool: PoolView; pools: readonly PoolView[]; revision: Revision }[] {
   const wanted = wantedRevision(view);

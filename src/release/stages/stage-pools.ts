@@ -4,7 +4,7 @@ import type { Revision } from '../record/revision.ts';
 import { hasFailed, isEntered } from '../state/target.ts';
 import type { PoolView, Rollout } from '../state/view.ts';
 
-/** The pools of a stage that the wanted revision must still be let into. */
+/** The pools of a stage that the revision has yet to enter. */
 export function poolsToEnter(view: Rollout, stage: Stage, revision: Revision): PoolView[] {
   return stagePools(view, stage).filter(
     (pool) => !pool.hold && (!isEntered(pool, revision) || hasFailed(revision, pool.name)),

@@ -1,10 +1,10 @@
-/** The autoscaler that a pool has. Pure. */
+/** The HorizontalPodAutoscaler of a pool. Pure. */
 import { LABEL } from '../../api/meta.ts';
 import type { Autoscaler } from '../record/kube-objects.ts';
 import { joinName, objectName } from '../record/names.ts';
 import type { Observed } from './observed.ts';
 
-/** By its label; where somebody took that away, by its name, also as it was before names were told apart by a hash. */
+/** Finds the autoscaler by its label. Without the label, finds it by its name or by the name that earlier operators used. */
 export function autoscalerOf(
   { release, autoscalers }: Pick<Observed, 'release' | 'autoscalers'>,
   pool: string,

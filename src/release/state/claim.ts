@@ -1,15 +1,15 @@
-/** Room that a release was let into or waits for, as other releases see it. Pure. */
+/** Room on VMs that a release has reserved or waits for. Other releases read it. Pure. */
 import type { Demand } from '../../scheduling/demand.ts';
 import type { Placement } from '../record/recorded-data.ts';
 
-/** A demand whose VMs are looked up when it is counted. */
+/** A demand without its VMs, which are looked up when the room is counted. */
 export type Claim = Omit<Demand, 'rooms'> & { nodeSelector: Placement['nodeSelector'] };
 
 export interface Claims {
   /** Namespace/name of the release. */
   release: string;
-  /** Let in, and not yet on VMs. */
+  /** Pods that have entered a stage and are not on VMs yet. */
   reserved: readonly Claim[];
-  /** What waits at the gate for room, all of it together, and since when (ms since the epoch). */
+  /** Pods that wait at the gate for room. All of them enter together. `since`: ms since the epoch. */
   waiting?: { since: number; claims: readonly Claim[] };
 }

@@ -26,7 +26,7 @@ function pods(...names: string[]): Pod[] {
   }));
 }
 
-/** A slice of the Service web; undefined stands for an endpoint that is no pod. */
+/** A slice of the Service web; undefined stands for an endpoint that is not a pod. */
 function slice(...names: (string | undefined)[]): EndpointSlice {
   const endpoints = names.map((pod) => ({
     ready: true,
@@ -50,21 +50,31 @@ describe('a Service', () => {
   ];
   test.each<Row>([
     [
-      'is drained from now on, where its endpoints name the selected track alone',
+      'is drained from now on if its endpoints name only the selected track',
       undefined,
       service('new'),
       [slice('new-0')],
       since(NOW),
     ],
-    ['is drained from now on, where it has no endpoint', undefined, service('new'), [], since(NOW)],
-    ['stays drained since it was', since(BEFORE), service('new'), [slice('new-0')], since(BEFORE)],
-    ['is not, where one endpoint is of another track', since(BEFORE), service('new'), [slice('new-0'), slice('old-1')]],
-    ['is not, where an endpoint is no pod', since(BEFORE), service('new'), [slice(undefined)]],
-    ['is not, where an endpoint is a pod that no cache shows', since(BEFORE), service('new'), [slice('new-7')]],
-    ['is not, where it selects no track', since(BEFORE), service(undefined), []],
-    ['begins anew after a switch', since(BEFORE), service('old'), [slice('old-0')], since(NOW, 'old')],
+    ['is drained from now on if it has no endpoint', undefined, service('new'), [], since(NOW)],
+    ['keeps the time since when it is drained', since(BEFORE), service('new'), [slice('new-0')], since(BEFORE)],
     [
-      'begins anew after a switch and one back, seen as one',
+      'is not drained if one endpoint has another track',
+      since(BEFORE),
+      service('new'),
+      [slice('new-0'), slice('old-1')],
+    ],
+    ['is not drained if an endpoint is not a pod', since(BEFORE), service('new'), [slice(undefined)]],
+    [
+      'is not drained if the cache does not have the pod of an endpoint',
+      since(BEFORE),
+      service('new'),
+      [slice('new-7')],
+    ],
+    ['is not drained if it selects no track', since(BEFORE), service(undefined), []],
+    ['is drained from now on after a switch', since(BEFORE), service('old'), [slice('old-0')], since(NOW, 'old')],
+    [
+      'is drained from now on after two switches between two passes',
       since(BEFORE),
       service('new', SWITCHED_BACK),
       [slice('new-0')],
@@ -76,7 +86,7 @@ describe('a Service', () => {
     expect(services.get('web')).toEqual(next);
   });
 
-  test('is remembered while no cache shows it', () => {
+  test('is remembered while the cache does not have it', () => {
     const services = new Map([['web', since(BEFORE)]]);
     expect(drainedSince({ ...NEVER_DRAINED, services }, { services: [], slices: [], pods: ALL }, NOW).services).toEqual(
       services,
@@ -86,11 +96,11 @@ describe('a Service', () => {
 
 describe('a track', () => {
   test.each<[what: string, known: number | undefined, slices: EndpointSlice[], next: number | undefined]>([
-    ['that an endpoint names is not left', undefined, [slice('old-0')], Infinity],
-    ['that an endpoint names again is not left any more', BEFORE, [slice('old-1')], Infinity],
-    ['is left from now on, where no endpoint names it any more', Infinity, [slice('new-0')], NOW],
-    ['stays left since it was', BEFORE, [slice('new-0')], BEFORE],
-    ['that no endpoint has named yet was not left', undefined, [slice('new-0')], undefined],
+    ['is not drained while an endpoint names it', undefined, [slice('old-0')], Infinity],
+    ['is not drained if an endpoint names it again', BEFORE, [slice('old-1')], Infinity],
+    ['is drained from now on if no endpoint names it any more', Infinity, [slice('new-0')], NOW],
+    ['keeps the time since when it is drained', BEFORE, [slice('new-0')], BEFORE],
+    ['has no time if no endpoint has ever named it', undefined, [slice('new-0')], undefined],
   ])('%s', (_what, known, slices, next) => {
     const previous = { ...NEVER_DRAINED, tracks: new Map(known === undefined ? [] : [['old', known]]) };
     expect(drainedSince(previous, { services: [], slices, pods: ALL }, NOW).tracks.get('old')).toBe(next);
@@ -104,7 +114,7 @@ describe('a track', () => {
   });
 });
 
-test('what was known before is left as it is', () => {
+test('the previous state is not changed', () => {
   const previous: Drained = { services: new Map(), tracks: new Map([['old', Infinity]]) };
   drainedSince(previous, { services: [service('new')], slices: [], pods: ALL }, NOW);
   expect(previous).toEqual({ services: new Map(), tracks: new Map([['old', Infinity]]) });

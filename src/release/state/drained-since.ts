@@ -1,12 +1,14 @@
-/** Since when no endpoint of a Service leads to pods that it no longer selects: what they serve has time to drain. Pure. */
+/** Since when the endpoints of a Service name only selected pods. Connections to the other pods have time to drain. Pure. */
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import type { EndpointSlice, Pod, Service } from '../record/kube-objects.ts';
 
-/** All times are in ms since the epoch, and since when this process has seen it so. */
+/** All times are in ms since the epoch, as this process has observed them. */
 export interface Drained {
-  /** Service → since when its endpoints name pods of the selected track alone. */
+  /** Service → since when its endpoints name only pods of the selected track. */
   services: ReadonlyMap<string, { track: string; switchedAt: string | undefined; since: number }>;
-  /** Track → since when no endpoint of any Service of the release names its pods, after one did: infinite while one does. */
+  /**
+   * Track → since when no endpoint of the release names its pods. Infinity while an endpoint does; absent if none ever did.
+   */
   tracks: ReadonlyMap<string, number>;
 }
 
@@ -34,7 +36,7 @@ function ofServices(
     const { name, annotations } = service.metadata;
     const known = previous.get(name);
     const track = service.spec.selector?.[LABEL.track];
-    // A switch and back again, seen as one: the slices may be those from before.
+    // The Service may have switched twice between two passes. The slices may be from before the first switch.
     const switchedAt = annotations?.[ANNOTATION.switchedAt];
     if (track === undefined || !namesOnly(track, slicesOf.get(name) ?? [], tracks)) next.delete(name);
     else if (known?.track !== track || known.switchedAt !== switchedAt)
@@ -51,7 +53,7 @@ function namesOnly(
   return slices.every(({ endpoints }) => endpoints.every(({ pod }) => pod !== undefined && tracks.get(pod) === track));
 }
 
-/** A pool may have had another Service before: its clients need the time to leave, too. */
+/** Counts all Services, because the clients of a former Service of the pool need time to drain too. */
 function ofTracks(previous: Drained['tracks'], { slices, pods }: Endpoints, now: number): Drained['tracks'] {
   const named = new Set(slices.flatMap(({ endpoints }) => endpoints.map(({ pod }) => pod)));
   const next = new Map<string, number>();

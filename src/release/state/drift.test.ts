@@ -9,7 +9,7 @@ import { liveService, meta, observed } from '../testing.ts';
 
 const { memory } = observed();
 
-/** As a release has it: zero values and quantities that the API server writes otherwise. */
+/** A desired state with zero values and quantities that the API server stores differently. */
 const desired: Desired<object> = {
   apiVersion: 'apps/v1',
   kind: 'Deployment',
@@ -28,7 +28,7 @@ const desired: Desired<object> = {
   },
 };
 
-/** What the API server says is ours: `f` and `k` parts as in managedFields. */
+/** The fields that the operator owns according to the API server, as in managedFields. */
 const FIELDS: FieldSet = {
   'f:metadata': { 'f:labels': { 'f:a': {} }, 'f:annotations': { 'f:b': {} } },
   'f:spec': {
@@ -70,7 +70,7 @@ interface Change {
   spec?: object;
 }
 
-/** The live object, as the API server stores what is desired, but for what somebody changed. */
+/** The live object: the desired state as the API server stores it, with a change of somebody else. */
 function stored({ labels, annotations, template, pod, containers = [main], spec }: Change = {}): LiveObject {
   const more = { labels: labels ?? { a: '1' }, annotations: annotations ?? { b: '2' }, generation: 7 };
   const own = { containers, nodeSelector: { pool: 'a' }, ...pod };
@@ -85,16 +85,16 @@ function knowing(known: StoredState, more: Partial<Memory> = {}): Memory {
   return { ...memory, stored: new Map([['Deployment/web', known]]), ...more };
 }
 
-describe('against what the API server stores', () => {
+describe('compared with the stored form', () => {
   test.each<[string, Change]>([
-    ['a zero that it leaves out, and a quantity that it writes otherwise', {}],
+    ['an omitted zero value and a normalized quantity', {}],
     ['another scale', { spec: { replicas: 9 } }],
     ['a restart', { template: { metadata: { annotations: { 'kubectl.kubernetes.io/restartedAt': 'now' } } } }],
-    ["others' labels and annotations", { labels: { a: '1', x: 'y' }, annotations: { b: '2', x: 'y' } }],
-    ['a field that we leave to it', { pod: { dnsPolicy: 'Default' } }],
-    ['a container of others', { containers: [sidecar, main] }],
+    ['labels and annotations of other managers', { labels: { a: '1', x: 'y' }, annotations: { b: '2', x: 'y' } }],
+    ['a field that the operator does not own', { pod: { dnsPolicy: 'Default' } }],
+    ['a container of another manager', { containers: [sidecar, main] }],
     [
-      'a variable of others',
+      'an environment variable of another manager',
       {
         containers: [
           {
@@ -107,34 +107,34 @@ describe('against what the API server stores', () => {
         ],
       },
     ],
-  ])('%s is no drift', (_what, change) => {
+  ])('%s is not drift', (_what, change) => {
     expect(driftOf(knowing(state()), desired, stored(change))).toBe('None');
   });
 
   test.each<[string, Change]>([
-    ['a zero that is one no more', { spec: { minReadySeconds: 5 } }],
-    ['a quantity', { containers: [{ ...main, resources: { limits: { cpu: '2' } } }] }],
-    ['an image', { containers: [{ ...main, image: 'web:2' }] }],
-    ['a variable', { containers: [{ ...main, env: [{ name: 'A', value: 'b' }] }] }],
-    ['a variable that is gone', { containers: [{ ...main, env: [] }] }],
-    ['a container that is gone', { containers: [sidecar] }],
-    ['a key more in a map that is one field', { pod: { nodeSelector: { pool: 'a', zone: 'z' } } }],
-    ['an item in a list that was sent empty', { pod: { tolerations: [{ operator: 'Exists' }] } }],
-    ['a label', { labels: { a: '2' } }],
-    ['a label that is gone', { labels: {} }],
-    ['an annotation', { annotations: { b: '3' } }],
-  ])('%s is', (_what, change) => {
+    ['a changed zero value', { spec: { minReadySeconds: 5 } }],
+    ['a changed quantity', { containers: [{ ...main, resources: { limits: { cpu: '2' } } }] }],
+    ['a changed image', { containers: [{ ...main, image: 'web:2' }] }],
+    ['a changed environment variable', { containers: [{ ...main, env: [{ name: 'A', value: 'b' }] }] }],
+    ['a removed environment variable', { containers: [{ ...main, env: [] }] }],
+    ['a removed container', { containers: [sidecar] }],
+    ['an additional key in an atomic map', { pod: { nodeSelector: { pool: 'a', zone: 'z' } } }],
+    ['an additional item in an empty list', { pod: { tolerations: [{ operator: 'Exists' }] } }],
+    ['a changed label', { labels: { a: '2' } }],
+    ['a removed label', { labels: {} }],
+    ['a changed annotation', { annotations: { b: '3' } }],
+  ])('%s is drift', (_what, change) => {
     expect(driftOf(knowing(state()), desired, stored(change))).toBe('Differs');
   });
 
-  test('what an admission webhook makes of it is none, until somebody changes that', () => {
+  test('a change of an admission webhook is not drift until somebody changes the result', () => {
     const mutated = { labels: { a: 'mutated' }, containers: [{ ...main, image: 'mirror/web:1' }, sidecar] };
     const known = knowing(state(desired, stored(mutated)));
     expect(driftOf(known, desired, stored(mutated))).toBe('None');
     expect(driftOf(known, desired, stored({ ...mutated, containers: [main, sidecar] }))).toBe('Differs');
   });
 
-  test('the size that was asked for is written, but not where a policy makes another of just this one', () => {
+  test('another scale is drift, except if an admission policy stores that scale for the desired one', () => {
     const asked = { ...desired, spec: { ...desired.spec, replicas: 1 } };
     const known = knowing(state(asked, stored({ spec: { replicas: 2 } })));
     expect(driftOf(known, asked, stored({ spec: { replicas: 2 } }))).toBe('None');
@@ -145,21 +145,21 @@ describe('against what the API server stores', () => {
   });
 });
 
-describe('where nobody knows how it is stored', () => {
+describe('without a known stored form', () => {
   const changed = { ...desired, metadata: { ...desired.metadata, annotations: { b: '3' } } };
 
   test.each<[string, Drift, Memory, Desired<unknown>, LiveObject]>([
-    ['it is asked', 'Unknown', memory, desired, stored()],
+    ['the drift is unknown', 'Unknown', memory, desired, stored()],
     [
-      'not for what is there word by word',
+      'an object that literally has the desired state has no drift',
       'None',
       memory,
       desired,
       stored({ spec: { minReadySeconds: 0 }, containers: [{ ...main, resources: { limits: { cpu: '1000m' } } }] }),
     ],
-    ['not for another state than the last', 'Differs', knowing(state()), changed, stored()],
+    ['another desired state than the last one differs', 'Differs', knowing(state()), changed, stored()],
     [
-      'not where a dry run was refused',
+      'a desired state whose dry run was rejected differs',
       'Differs',
       knowing({ hash: desiredHash(desired), held: false }),
       desired,
@@ -180,23 +180,33 @@ describe('where nobody knows how it is stored', () => {
   const owned = { ...service, metadata: { ...service.metadata, ownerReferences: [owner] } };
 
   test.each<[string, Drift, DesiredService, LiveObject]>([
-    ['an owned label', 'Unknown', service, { ...own, metadata: meta('web', { labels: { a: '2' } }) }],
-    ['a port', 'Unknown', service, { ...own, spec: { ...own.spec, ports: [{ port: 81, targetPort: 80 }] } }],
     [
-      'a key more in the selector',
+      'a changed owned label gives Unknown',
+      'Unknown',
+      service,
+      { ...own, metadata: meta('web', { labels: { a: '2' } }) },
+    ],
+    [
+      'a changed port gives Unknown',
+      'Unknown',
+      service,
+      { ...own, spec: { ...own.spec, ports: [{ port: 81, targetPort: 80 }] } },
+    ],
+    [
+      'an additional key in the selector gives Differs',
       'Differs',
       service,
       { ...own, spec: { ...own.spec, selector: { track: 'web-1', x: 'y' } } },
     ],
-    ['an owner that was lost', 'Unknown', owned, own],
+    ['a missing owner reference gives Unknown', 'Unknown', owned, own],
     [
-      'an owner more',
+      'an additional owner reference gives None',
       'None',
       owned,
       { ...own, metadata: { ...own.metadata, ownerReferences: [{ ...owner, uid: 'other' }, owner] } },
     ],
     [
-      'what others add and the API server defaults',
+      'fields of other managers and defaults of the API server give None',
       'None',
       service,
       {
@@ -209,7 +219,7 @@ describe('where nobody knows how it is stored', () => {
   });
 });
 
-describe('what is written', () => {
+describe('the write', () => {
   const write: Action = { kind: 'ApplyDeployment', message: 'write', deployment: desired as never, force: true };
   const drifted = stored({ labels: { a: '2' } });
   const contested = new Map([['Deployment/web', { hash: desiredHash(desired), manager: 'stubborn' }]]);
@@ -217,16 +227,37 @@ describe('what is written', () => {
   const wanted = { ...desired, metadata: { ...desired.metadata, annotations: { b: '3' } } };
 
   test.each<[string, string[], Memory, Desired<unknown>, LiveObject, Haste]>([
-    ['nothing where nothing differs', [], known, desired, stored(), 'WhateverOthersDo'],
-    ['what differs', ['ApplyDeployment'], knowing(state()), desired, drifted, 'AskFirst'],
-    ['a question where it is unknown', ['DryRunApply'], memory, desired, stored(), 'AskFirst'],
-    ['no question where it is urgent', ['ApplyDeployment'], memory, desired, stored(), 'AtOnce'],
-    ['nothing where somebody contests just this state', [], known, desired, drifted, 'AskFirst'],
-    ['nor where it would not be asked about', [], known, desired, drifted, 'AtOnce'],
-    ['a new state, whoever contested the last', ['ApplyDeployment'], known, wanted, drifted, 'AskFirst'],
-    ['the way back, whoever contests it', ['ApplyDeployment'], known, desired, drifted, 'WhateverOthersDo'],
+    ['is empty if nothing differs', [], known, desired, stored(), 'WhateverOthersDo'],
+    ['is an apply if the object differs', ['ApplyDeployment'], knowing(state()), desired, drifted, 'AskFirst'],
+    ['is a dry run if the drift is unknown', ['DryRunApply'], memory, desired, stored(), 'AskFirst'],
     [
-      'another size, whoever contests the rest',
+      'is an apply if the drift is unknown and the write is urgent',
+      ['ApplyDeployment'],
+      memory,
+      desired,
+      stored(),
+      'AtOnce',
+    ],
+    ['is empty if another manager contests this desired state', [], known, desired, drifted, 'AskFirst'],
+    ['is empty for a contested state even if the write is urgent', [], known, desired, drifted, 'AtOnce'],
+    [
+      'is an apply for a new desired state if the last one is contested',
+      ['ApplyDeployment'],
+      known,
+      wanted,
+      drifted,
+      'AskFirst',
+    ],
+    [
+      'is an apply of a contested state on the way back',
+      ['ApplyDeployment'],
+      known,
+      desired,
+      drifted,
+      'WhateverOthersDo',
+    ],
+    [
+      'is an apply for another scale if the state is contested',
       ['ApplyDeployment'],
       known,
       { ...desired, spec: { ...desired.spec, replicas: 5 } },
@@ -238,7 +269,7 @@ describe('what is written', () => {
   });
 });
 
-test('neither the version of the object nor its scale is part of the desired state', () => {
+test('the hash of a desired state contains neither resourceVersion nor spec.replicas', () => {
   const other = {
     ...desired,
     metadata: { ...desired.metadata, resourceVersion: '9' },
@@ -248,6 +279,6 @@ test('neither the version of the object nor its scale is part of the desired sta
   expect(desiredHash({ ...desired, spec: {} })).not.toBe(desiredHash(desired));
 });
 
-test('an object in which no field is ours has none that differs', () => {
+test('an object without fields of the operator has no drift', () => {
   expect(hasStoredForm(storedForm(desired, stored(), { '.': {} }), stored({ labels: {} }))).toBe(true);
 });

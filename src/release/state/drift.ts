@@ -1,4 +1,4 @@
-/** Whether a live object is as desired: compared are the fields that we own, as the API server stores them. Pure. */
+/** Compares a live object with its desired state: the fields that the operator owns, as the API server stores them. Pure. */
 import type { ObjectMeta } from '../../api/common.ts';
 import type { Action } from '../record/actions.ts';
 import type { FieldSet } from '../record/fields.ts';
@@ -7,21 +7,21 @@ import { canonicalJson, shortHash } from '../../lib/canonical-json.ts';
 import type { Desired } from '../record/kube-objects.ts';
 import type { Memory, StoredForm } from './observed.ts';
 
-/** As a cache keeps it. */
+/** An object as the cache keeps it. */
 export interface LiveObject {
   metadata: ObjectMeta;
   spec?: unknown;
 }
 
 /**
- * - `Contested`: it differs, but somebody else keeps just this state otherwise.
- * - `Unknown`: it is not what was asked for word by word, and nobody knows what the API server makes of that.
+ * - `Contested`: the object differs, and another manager keeps changing this desired state.
+ * - `Unknown`: the object is not literally the desired state, and it is not known how the API server stores that state.
  */
 export type Drift = 'None' | 'Differs' | 'Contested' | 'Unknown';
 
 /**
- * A desired state's identity, whatever version of the object it was made for. The scale is no part of it: whoever sets it
- * owns it, so that it never drifts.
+ * The hash of a desired state, without resourceVersion and spec.replicas. The manager that sets the scale owns it, so the
+ * scale never drifts.
  */
 export function desiredHash(desired: Desired<unknown>): string {
   const { resourceVersion: _version, ...metadata } = desired.metadata;
@@ -29,12 +29,12 @@ export function desiredHash(desired: Desired<unknown>): string {
   return shortHash({ ...desired, metadata, spec });
 }
 
-/** What an object is remembered by. */
+/** The key of an object in `Memory`: kind/name. */
 export function objectKey({ kind, metadata }: Desired<unknown>): string {
   return `${kind}/${metadata.name}`;
 }
 
-/** What the API server made of a desired state. `fields`: those that are ours by its answer. */
+/** How the API server stores a desired state. `fields`: the fields that the operator owns according to the answer. */
 export function storedForm(desired: Desired<unknown>, answer: LiveObject, fields: FieldSet): StoredForm {
   const owned = withoutScale(fields);
   const replicas = replicasOf(desired);
@@ -45,7 +45,7 @@ export function storedForm(desired: Desired<unknown>, answer: LiveObject, fields
   };
 }
 
-/** Whether the fields that are ours have the stored values. */
+/** Whether the fields that the operator owns have the stored values. */
 export function hasStoredForm({ fields, values }: StoredForm, live: LiveObject): boolean {
   return valuesOf(fields, live) === values;
 }
@@ -60,11 +60,11 @@ export function driftOf(memory: Memory, desired: Desired<unknown>, live: LiveObj
     return memory.contested.get(object)?.hash === hash ? 'Contested' : 'Differs';
   }
   if (isAsAsked(desired, live)) return 'None';
-  // Where another state was applied before, this one is new, and its own apply is the question.
+  // Another desired state was applied before. The new one is applied without asking first.
   return known !== undefined || leadsElsewhere(desired, live) ? 'Differs' : 'Unknown';
 }
 
-/** A selector is stored as it is sent, so that what a Service leads to waits for no answer. */
+/** The API server stores a selector as it was sent, so a changed selector needs no dry run. */
 function leadsElsewhere(desired: Desired<unknown>, live: LiveObject): boolean {
   function selectorOf({ spec }: { spec?: unknown }): string {
     return canonicalJson((spec as { selector?: object } | undefined)?.selector);
@@ -72,10 +72,14 @@ function leadsElsewhere(desired: Desired<unknown>, live: LiveObject): boolean {
   return desired.kind === 'Service' && selectorOf(desired) !== selectorOf(live);
 }
 
-/** Whether a write waits for the answer where it is unknown whether anything differs, and gives way where it is contested. */
+/**
+ * - `AskFirst`: a dry run comes first if the drift is unknown, and a contested object is not written.
+ * - `AtOnce`: the object is written if the drift is unknown. A contested object is not written.
+ * - `WhateverOthersDo`: the object is written even if it is contested.
+ */
 export type Haste = 'AskFirst' | 'AtOnce' | 'WhateverOthersDo';
 
-/** The write that a live object needs, if any; or first the question. */
+/** The write that a live object needs, or the dry run that comes first. */
 export function putRight(
   memory: Memory,
   desired: Desired<unknown>,
@@ -103,15 +107,15 @@ function replicasOf({ spec }: { spec?: unknown }): number | undefined {
   return (spec as { replicas?: number } | undefined)?.replicas;
 }
 
-/** Not where an admission policy makes just this size of the one that is asked for. */
+/** Whether the object needs another scale. An admission policy may store another size than the desired one. */
 function isScaledOtherwise(form: StoredForm | undefined, desired: Desired<unknown>, live: LiveObject): boolean {
   const [asked, has] = [replicasOf(desired), replicasOf(live)];
   return asked !== undefined && asked !== has && !(form?.scale?.asked === asked && form.scale.stored === has);
 }
 
 /**
- * Whether a live object has all that is asked for, word by word: then no answer is needed. What the API server defaults
- * and what others add is theirs.
+ * Whether a live object literally has the desired state, so that no dry run is needed. Defaults of the API server and fields
+ * of other managers do not count.
  */
 function isAsAsked(desired: Desired<unknown>, live: LiveObject): boolean {
   const { resourceVersion: _version, ownerReferences = [], ...metadata } = desired.metadata;
@@ -120,7 +124,7 @@ function isAsAsked(desired: Desired<unknown>, live: LiveObject): boolean {
   return isSubset({ metadata, spec: desired.spec }, live);
 }
 
-/** Maps that are one field for the API server: a key more is another value. */
+/** Maps that the API server treats as one field: an additional key is another value. */
 const ATOMIC = new Set(['selector', 'nodeSelector']);
 
 /** Numbers that the API server does not store where they are zero. */

@@ -1,4 +1,4 @@
-/** What a revision passes on to those that are recorded after it: the hold against it, and its bad marks. Pure. */
+/** Later revisions with the same version or images inherit the hold against a revision and its bad marks. Pure. */
 import type { ReleaseRollback } from '../../api/release-rollback.ts';
 import type { Revision } from '../record/revision.ts';
 import { isBad, isBadIn, isGood, poolFacts } from '../record/revision.ts';
@@ -6,7 +6,7 @@ import type { Rollout } from './view.ts';
 
 type Seen = Pick<Rollout, 'revisions' | 'pools'>;
 
-/** Revisions that neither a hold nor a bad mark tells apart, whatever else was edited. */
+/** Whether two revisions share holds and bad marks: they have the same version or the same images. */
 export function isKin(one: Revision, other: Revision): boolean {
   return hasSameVersion(one, other) || hasSameImages(one, other);
 }
@@ -15,7 +15,7 @@ export function hasSameVersion(one: Revision, other: Revision): boolean {
   return one.data.input.version === other.data.input.version;
 }
 
-/** The whole set of digests: an image that both have says nothing. */
+/** Compares the whole set of digests. One shared image, such as a sidecar, is not enough. */
 function hasSameImages(one: Revision, other: Revision): boolean {
   const [digests, others] = [digestsOf(one), digestsOf(other)];
   return digests.size === others.size && [...digests].every((digest) => others.has(digest));
@@ -25,12 +25,12 @@ function digestsOf({ data }: Revision): Set<string> {
   return new Set(Object.values(data.images).map(({ digest }) => digest));
 }
 
-/** Good in this pool, and neither taken back nor failed there. */
+/** Whether the revision is good in this pool and neither failed nor was rolled back there. */
 function isProven(revision: Revision, pool: string): boolean {
   return isGood(revision, pool) && !isBadIn(revision, pool);
 }
 
-/** Marked bad, or on a further attempt that has not proven it in every pool that it was recorded for. */
+/** Whether the revision has a bad mark, or is on a later attempt and not proven in all of its pools yet. */
 function isInDoubt(revision: Revision, pools: readonly string[]): boolean {
   if (isBad(revision)) return true;
   const isRetried = (revision.facts.attempt ?? 1) > 1;
@@ -38,8 +38,8 @@ function isInDoubt(revision: Revision, pools: readonly string[]): boolean {
 }
 
 /**
- * The newest earlier revision whose bad marks this one inherits. It inherits none in a pool where it is good itself, nor
- * where a revision between the two was let in and has been good since the marks were made.
+ * The newest earlier revision whose bad marks the heir inherits. A pool does not count if the heir is proven there, or if a
+ * revision between the two became good there after the marks were made.
  */
 export function inheritsFrom({ revisions, pools }: Seen, heir: Revision): Revision | undefined {
   const names = pools.map(({ name }) => name);
@@ -53,7 +53,9 @@ export function inheritsFrom({ revisions, pools }: Seen, heir: Revision): Revisi
   );
 }
 
-/** A revision between the two that has all that the heir has of the earlier one is good in the pool. */
+/**
+ * Whether a revision between the two is good in the pool and has everything that the heir shares with the earlier revision.
+ */
 function isClearedIn(pool: string, revisions: readonly Revision[], earlier: Revision, heir: Revision): boolean {
   return revisions.some(
     (between) =>
@@ -66,7 +68,7 @@ function isClearedIn(pool: string, revisions: readonly Revision[], earlier: Revi
   );
 }
 
-/** Which mark of an earlier revision its heir inherits. */
+/** Describes the bad mark that the heir inherits from an earlier revision. */
 export function describeMark(earlier: Revision, heir: Revision): string {
   const shares = hasSameVersion(earlier, heir) ? 'the same version' : 'the same images';
   const [pool] = Object.entries(earlier.facts.pools).find(([, { failed }]) => failed) ?? [];
@@ -75,8 +77,8 @@ export function describeMark(earlier: Revision, heir: Revision): string {
     pool !== undefined
       ? `failed in pool ${pool}`
       : by !== undefined
-        ? `was taken back by rollback ${by}`
-        : 'was taken back before';
+        ? `was rolled back by rollback ${by}`
+        : 'was rolled back';
   return `revision ${earlier.number} (${earlier.data.input.version}), which has ${shares}, ${what}`;
 }
 
@@ -87,8 +89,8 @@ function lastMarkOf({ facts }: Revision): number {
 }
 
 /**
- * Whether a rollback keeps a revision out: the one that it is held against, and its kin. Of these a later one gets in where
- * each pool of the rollback serves it or has proven it, an older one where any pool has: that is a revert.
+ * Whether a rollback blocks a revision: the revision that it is held against, and its kin. A later kin is admitted if every
+ * pool of the rollback serves it or has proven it. An earlier kin is admitted if any pool has, because that is a revert.
  */
 export function keepsOut({ revisions, pools }: Seen, { status }: ReleaseRollback, revision: Revision): boolean {
   if (revision.number === status?.heldAgainst) return true;

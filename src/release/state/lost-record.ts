@@ -1,9 +1,12 @@
-/** What is wanted or serves, and whose record is gone. Pure. */
+/** Wanted or serving revisions whose record is gone. Pure. */
 import { wantedVersion } from '../record/revision.ts';
 import type { PoolView, Rollout } from './view.ts';
 import { inForce } from './view.ts';
 
-/** The pool whose record is gone for good, and with it what the spec wants: to record it anew would be to release it anew. */
+/**
+ * The pool whose serving revision lost its record and is the version that the spec wants. The operator does not record the
+ * version again, because that would release it again.
+ */
 export function lostWanted(view: Rollout): (PoolView & Required<Pick<PoolView, 'lost'>>) | undefined {
   const version = wantedVersion(view.observed.release.spec);
   if (view.wanted.state === 'Recorded') return undefined;
@@ -13,7 +16,7 @@ export function lostWanted(view: Rollout): (PoolView & Required<Pick<PoolView, '
   );
 }
 
-/** Whether what the spec wants is no new version, but one whose record is lost: it serves, or a rollback keeps it out. */
+/** Whether the spec wants a version whose record is lost: a pool serves it, or a rollback is held against it. */
 export function wantsTheLost(view: Rollout): boolean {
   const { observed, owner, revisions } = view;
   const version = wantedVersion(observed.release.spec);

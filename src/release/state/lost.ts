@@ -1,23 +1,23 @@
-/** What a pool serves without a record of it, and the numbers that were ever given. Pure. */
+/** Serving revisions without a record, and the revision numbers in use. Pure. */
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import type { Service } from '../record/kube-objects.ts';
 import type { Observed } from './observed.ts';
 import type { Revision } from '../record/revision.ts';
 
-/** A revision that serves, and whose record no cache shows. */
+/** A serving revision whose record the cache does not have. */
 export interface LostRevision {
   number: number;
   version?: string;
 }
 
-/** A label that others scribbled over is no revision's number. */
+/** A larger number in a label is not from the operator. */
 const LARGEST = 1_000_000_000;
 
 export function isNumber(number: number): boolean {
   return Number.isInteger(number) && number > 0 && number < LARGEST;
 }
 
-/** Where any of what tells a served revision's number is of a recorded one, others scribbled over the rest. */
+/** Undefined if a label or annotation names a recorded revision: then somebody changed the other labels. */
 export function lostRevision(
   revisions: readonly Revision[],
   deployment: Observed['deployments'][number] | undefined,
@@ -36,7 +36,7 @@ export function lostRevision(
   return { number, ...(version !== undefined && { version }) };
 }
 
-/** The numbers that something of the release carries, recorded or not: none of them is another revision's ever. */
+/** All revision numbers on objects of the release, recorded or not. A new revision gets none of them. */
 export function usedNumbers({ deployments, services, rollbacks }: Observed): number[] {
   const run = deployments.map(({ metadata }) => metadata.labels?.[LABEL.revision]);
   const noted = services.map(({ metadata }) => metadata.annotations?.[ANNOTATION.revision]);

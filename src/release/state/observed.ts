@@ -1,4 +1,4 @@
-/** What a pass sees: the caches' objects as they are, and the little that the process remembers. All plain data. */
+/** The input of a pass: the objects of the caches and the memory of the process, all as plain data. */
 import type { AppRelease, PodTemplate } from '../../api/app-release.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { ReleasePromotion } from '../../api/release-promotion.ts';
@@ -22,62 +22,62 @@ import type { Claims } from './claim.ts';
 import type { Drained } from './drained-since.ts';
 import type { PinnedImage } from '../record/recorded-data.ts';
 
-/** What the resolver knows of an image now. */
+/** The current state of the resolution of an image. */
 export type DigestLookup =
   | ({ state: 'resolved' } & PinnedImage)
   | { state: 'pending' }
   | { state: 'failed'; reason: Reason; message: string; retryable: boolean };
 
-/** What a dry run of a new revision's Deployment said. */
+/** The result of a dry run of the Deployment of a new revision. */
 export type DryRun = { ok: true } | { ok: false; message: string };
 
-/** What the API server makes of a desired state, by its own answer to an apply or to a dry run of one. */
+/** How the API server stores a desired state, from its answer to an apply or a dry run. */
 export interface StoredForm {
-  /** The fields that are ours then. */
+  /** The fields that the operator owns. */
   fields: FieldSet;
   /** Their values, as canonical JSON. */
   values: string;
-  /** The size that was asked for, and what an admission policy may have made of it. */
+  /** The replicas that were sent and the replicas that were stored. An admission policy may change them. */
   scale?: { asked: number; stored: number | undefined };
 }
 
-/** The newest state that was desired of an object. */
+/** The last desired state of an object. */
 export interface StoredState {
   /** See desiredHash. */
   hash: string;
-  /** Left out: the dry run was refused, so that only the apply can tell. */
+  /** Absent if the API server rejected the dry run. */
   form?: StoredForm;
-  /** The live object was ours in this form once: what differs since then was changed by somebody else. */
+  /** Whether the live object has had this form. Then any difference is a change of somebody else. */
   held: boolean;
 }
 
 export interface Memory {
-  /** By the hash of the Deployment that was tried. */
+  /** Hash of the Deployment → result. */
   dryRuns: ReadonlyMap<string, DryRun>;
-  /** Kind/name → why the first apply was refused: the name belongs to somebody else. */
+  /** Kind/name → message. The first apply was rejected because the name belongs to somebody else. */
   nameConflicts: ReadonlyMap<string, string>;
-  /** Kind/name of what is gone, though something says that it was made. */
+  /** Kind/name of objects that other objects refer to and that the API server does not have. */
   lost: ReadonlySet<string>;
-  /** Kind/name → what the API server would not take, by its hash, and why. */
+  /** Kind/name → the desired state that the API server rejected, as its hash, and the reason. */
   refused: ReadonlyMap<string, { hash: string; message: string }>;
-  /** Kind/name → how the API server stores what is desired of it. */
+  /** Kind/name → how the API server stores the desired state. */
   stored: ReadonlyMap<string, StoredState>;
-  /** Kind/name of what somebody else keeps changing → which desired state, by its hash, and who. */
+  /** Kind/name → the desired state that another manager keeps changing, as its hash, and the manager. */
   contested: ReadonlyMap<string, { hash: string; manager: string }>;
-  /** As the plan before had it. */
+  /** The result of the previous plan. */
   drained: Drained;
 }
 
-/** The VMs of a placement, each with the pods that take room on it. */
+/** The VMs of a placement, each with the pods that use its resources. */
 export type LookUpRooms = (nodeSelector: Readonly<Record<string, string>>) => readonly Room[];
 
 /**
- * What is known of an image's digest now; a registry is asked where nothing is. `template`: with the pull secrets. The answer
- * is the same for the whole of a plan.
+ * The digest of an image, if it is known; otherwise starts to ask the registry. `template` has the pull secrets. The answer
+ * does not change during a plan.
  */
 export type LookUpDigest = (image: string, template: PodTemplate) => DigestLookup;
 
-/** The digest that a pinned tag names now, where it is known to be another one; in the same way. */
+/** The digest that a pinned tag names now, if it is known to differ from the pin. Works like LookUpDigest. */
 export type FindMoved = (image: string, template: PodTemplate, pinned: string) => string | undefined;
 
 export interface MovedTag {
@@ -93,28 +93,28 @@ export interface Observed {
   services: readonly Service[];
   autoscalers: readonly Autoscaler[];
   budgets: readonly Budget[];
-  /** Others that may select its pods, and those of its own that lost their label. */
+  /** Other budgets that may select the pods of the release, and its own budgets without their label. */
   foreignBudgets: readonly Budget[];
   slices: readonly EndpointSlice[];
   pods: readonly Pod[];
-  /** Those that its pods run on which are not ready. */
+  /** Nodes that run pods of the release and are not ready. */
   nodes: readonly ReleaseNode[];
   vmPools: readonly VmPool[];
-  /** Whom a cloud's label says a VM belongs to is asked of all of them. */
+  /** All VMs, because the label of a cloud decides which pool a VM belongs to. */
   vms: readonly PoolNode[];
-  /** Counted when it is asked for only. Left out: not everybody's pods are seen, so nobody knows what room there is. */
+  /** Absent if the operator does not see the pods of all namespaces, so that the free room is not known. Lazy. */
   rooms?: LookUpRooms;
-  /** What other releases were let into or wait for. Left out: nobody else is known of. */
+  /** The claims of other releases. Absent if no other release is known. */
   others?: () => readonly Claims[];
-  /** Counts room as countRoom does, and keeps what it counted. Left out: each time anew. */
+  /** A countRoom that caches its results. Absent: countRoom is used. */
   countRoom?: CountRoom;
   rollbacks: readonly ReleaseRollback[];
   promotions: readonly ReleasePromotion[];
   lookUpDigest: LookUpDigest;
   findMoved: FindMoved;
-  /** Whether a Service of another release, from before a Service selected its own release alone, selects this track. */
+  /** Whether the Service of another release selects this track. Services of earlier operators selected only the track. */
   isSelectedByOthers: (track: string) => boolean;
-  /** Services without our label that stand where ours would, read live. */
+  /** Services that have the name of a Service of the release and do not have its label. Read live. */
   foreignServices: readonly Service[];
   memory: Memory;
 }

@@ -1,4 +1,4 @@
-/** Where a release's pools are: in place, or as the VMPool of the same name says. Pure. */
+/** The VMs of each pool, from the spec or from the VMPool of the same name. Pure. */
 import type { AppReleaseSpec, Pool } from '../../api/app-release.ts';
 import type { VmPool } from '../../api/vm-pool.ts';
 import { labelNames, selectorBy } from '../../scheduling/select.ts';
@@ -6,7 +6,7 @@ import type { Observed } from './observed.ts';
 
 type Known = Pick<Observed, 'vmPools' | 'vms'>;
 
-/** The spec with the VMs of each pool filled in, as far as they are known. */
+/** The spec with nodeSelector and tolerations of each pool filled in, if they are known. */
 export function placePools(spec: AppReleaseSpec, { vmPools, vms }: Known): AppReleaseSpec {
   const byName = new Map(vmPools.map((vmPool) => [vmPool.metadata.name, vmPool]));
   const names = labelNames(vms);

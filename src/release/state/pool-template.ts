@@ -1,4 +1,4 @@
-/** The pods that a revision has in a pool, and the VMs that are for them. Pure. */
+/** The pod template of a revision in a pool, and the VMs that admit its pods. Pure. */
 import type { PodTemplate } from '../../api/app-release.ts';
 import { keptByText } from '../../lib/once.ts';
 import { isOpen } from '../../scheduling/nodes.ts';
@@ -10,7 +10,7 @@ import type { Revision } from '../record/revision.ts';
 import { wantedKey } from './target.ts';
 import type { PoolView, Rollout } from './view.ts';
 
-/** Placed as the pool is wanted to be. */
+/** The pod template with the placement that the spec names. */
 export function poolTemplate(
   view: Rollout,
   pool: PoolView,
@@ -25,7 +25,7 @@ export function poolTemplate(
   return makeDeployment({ owner, identity, track: '', replicas: 0, topology }).spec.template;
 }
 
-/** Ready, not cordoned, and with labels and taints that let the pods in. */
+/** VMs that are ready, not cordoned, and admit the pods by labels and taints. */
 export function openVms(view: Rollout, pool: PoolView, revision: Revision): readonly Node[] {
   const { vms } = view.observed;
   const shape = podShape(poolTemplate(view, pool, revision));
@@ -33,5 +33,5 @@ export function openVms(view: Rollout, pool: PoolView, revision: Revision): read
   return openTo(vms, placement, () => vms.filter((node) => isOpen(node) && admits(node, shape)));
 }
 
-/** Found once for all pools, of all releases, that are placed alike: there may be thousands of VMs. */
+/** Cached for all pools of all releases with the same placement, because there may be thousands of VMs. */
 const openTo = keptByText<readonly Node[]>();

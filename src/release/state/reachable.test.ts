@@ -18,7 +18,7 @@ const COME = [vm('new-1', { labels: { pool: 'new' } })];
 const THERE = [vm('old-1', { labels: { pool: 'b' } })];
 const CORDONED = [vm('old-1', { labels: { pool: 'b' }, unschedulable: true })];
 
-/** A pool that is being rolled back, once its target ran on the VMs of label b and the spec names those of label new. */
+/** A pool that is rolled back. Its target ran on the VMs with label b, and the spec names the VMs with label new. */
 function returning(standby: Omit<Runs, 'pool' | 'of' | 'on'>, vms: readonly Node[], minutes: number) {
   const rollbacks = [heldAt(1, ago(minutes), 2, ['b'])];
   const runs = [serving, { pool: 'b', of: old, on: 'b', ...standby }];
@@ -29,12 +29,12 @@ const NO_VM = { replicas: 2, ready: 0, unschedulable: '0/1 nodes are available' 
 
 describe('the VMs that a rollback goes to', () => {
   test.each<[string, Omit<Runs, 'pool' | 'of' | 'on'>, Node[], number, string]>([
-    ['those of its standby that has ready pods', { ready: 2 }, COME, 1, 'b'],
-    ['those of its standby, which take pods', NO_VM, [...THERE, ...COME], 1, 'b'],
-    ['those of the spec, where those of its standby are gone', NO_VM, COME, 1, 'new'],
-    ['those of the spec, where those of its standby are cordoned', NO_VM, [...CORDONED, ...COME], 1, 'new'],
-    ['those of its standby until the deadline, where an autoscaler may bring VMs', NO_VM, CORDONED, 1, 'b'],
-    ['those of the spec after the deadline', NO_VM, CORDONED, 11, 'new'],
+    ['are those of a standby with ready pods', { ready: 2 }, COME, 1, 'b'],
+    ['are those of a standby whose VMs admit pods', NO_VM, [...THERE, ...COME], 1, 'b'],
+    ['are those of the spec if the VMs of the standby are gone', NO_VM, COME, 1, 'new'],
+    ['are those of the spec if the VMs of the standby are cordoned', NO_VM, [...CORDONED, ...COME], 1, 'new'],
+    ['are those of the standby until the deadline if no VM admits pods', NO_VM, CORDONED, 1, 'b'],
+    ['are those of the spec after the deadline', NO_VM, CORDONED, 11, 'new'],
   ])('%s', (_title, standby, vms, minutes, label) => {
     const seen = view(returning(standby, vms, minutes), NOW);
     const [, pool] = seen.pools;
@@ -43,7 +43,7 @@ describe('the VMs that a rollback goes to', () => {
     expect(target?.revision.number).toBe(1);
   });
 
-  test('are those of the spec for a RollingUpdate without ready pods too', () => {
+  test('are those of the spec for a RollingUpdate without ready pods', () => {
     const inPlace = onVms(spec({ version: '2.0.0', strategy: { type: 'RollingUpdate' }, service: undefined }), {
       b: 'new',
     });
@@ -56,13 +56,13 @@ describe('the VMs that a rollback goes to', () => {
   });
 });
 
-describe('a rollback that no VM takes', () => {
+describe('a rollback whose pods no VM admits', () => {
   function waiting(minutes: number) {
     const rollbacks = [heldAt(1, ago(minutes), 2, ['b'])];
     return placedWorld(next, [old, left], [serving, { pool: 'b', of: old, on: 'new', ...NO_VM }], { rollbacks });
   }
 
-  test('has failed after the deadline, and says why', () => {
+  test('fails after the deadline with the reason in the message', () => {
     expect(stalled(view(waiting(9), NOW))).toBeUndefined();
     const found = stalled(view(waiting(11), NOW));
     expect(found?.reason).toBe('RollbackFailed');
@@ -71,13 +71,13 @@ describe('a rollback that no VM takes', () => {
     );
   });
 
-  test('is looked at again at the deadline', () => {
+  test('has its next pass at the deadline', () => {
     expect(plan(waiting(9), NOW).due).toBe(NOW + 60_000);
   });
 });
 
-describe('a standby that no VM takes', () => {
-  test('leaves CapacityAvailable as it is, and goes', () => {
+describe('a standby whose pods no VM admits', () => {
+  test('is deleted and does not change CapacityAvailable', () => {
     const seen = placedWorld(next, [old, left], [serving, { pool: 'b', of: old, on: 'b', ...NO_VM }], { vms: COME });
     expect(capacityAvailable(view(seen, NOW)).status).toBe('True');
     const removed = plan(seen, NOW).actions.filter(({ kind }) => kind === 'DeleteDeployment');

@@ -1,4 +1,4 @@
-/** Sets the scale of a Deployment, whoever owned it. Pure. */
+/** Sets the scale of a Deployment, even if another manager owns it. Pure. */
 import type { Action } from '../record/actions.ts';
 import { makeDeployment } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';

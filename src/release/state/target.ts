@@ -1,4 +1,4 @@
-/** Which revision each pool goes to, and whether it is there. Pure. */
+/** The target of each pool, and whether the pool has reached it. Pure. */
 import type { Autoscaling } from '../../api/app-release.ts';
 import { LABEL } from '../../api/meta.ts';
 import { own } from '../../lib/own.ts';
@@ -14,7 +14,7 @@ import type { Runs, Track } from './track.ts';
 import { findTrack } from './track.ts';
 import type { Mode, PoolState, PoolTarget, PoolView, Rollout, View, Workload } from './view.ts';
 
-/** The strategy that a pool rolls with; `isRolledOut`: the wanted revision is everywhere. */
+/** The strategy that a pool rolls out with. `isRolledOut`: every pool serves the wanted revision. */
 export function effectiveStrategy(
   { strategy: { type: wanted }, service }: Topology,
   { current }: PoolState,
@@ -25,12 +25,12 @@ export function effectiveStrategy(
   return isRolledOut || !possible ? wanted : live;
 }
 
-/** The placement and strategy that the spec asks of a pool, as a key. */
+/** The key of the placement in the spec, under the strategy that the pool rolls out with. */
 export function wantedKey(pool: PoolView): string {
   return pool.keyUnder(pool.strategy);
 }
 
-/** The key of the placement that the spec asks of a pool, under the strategy that the pool runs with. */
+/** The key of the placement in the spec, under the strategy that the pool runs with. */
 export function placedKey(pool: PoolView): string {
   return pool.keyUnder(pool.current?.strategy ?? pool.strategy);
 }
@@ -40,13 +40,16 @@ export function wantedRevision(view: Pick<View, 'wanted'>): Revision | undefined
   return view.wanted.state === 'Recorded' ? view.wanted.revision : undefined;
 }
 
-/** A revision's current attempt in this pool has failed. */
+/** Whether the current attempt of a revision has failed in this pool. */
 export function hasFailed(revision: Revision, pool: string): boolean {
   const { entered, failed } = poolFacts(revision, pool);
   return entered !== undefined && failed !== undefined && failed.attempt === entered.attempt;
 }
 
-/** Let in, with the strategy that is wanted now. Where it serves already, other VMs are a move, which no gate keeps out. */
+/**
+ * Whether the revision has entered the pool with the current strategy. Other VMs for a serving revision are a move, not an
+ * entry.
+ */
 export function isEntered(pool: PoolView, revision: Revision): boolean {
   if (pool.entered !== revision) return false;
   const { entered, placed } = poolFacts(revision, pool.name);
@@ -55,19 +58,21 @@ export function isEntered(pool: PoolView, revision: Revision): boolean {
   return pool.served === revision && (pool.current?.strategy ?? pool.strategy) === pool.strategy;
 }
 
-/** What serves is on the VMs that the spec names. */
+/** Whether the serving pods are on the VMs that the spec names. */
 export function isPlaced(pool: PoolView): boolean {
   return pool.current === undefined || pool.current.key === placedKey(pool);
 }
 
-/** A revert in the spec: at once, but only to what is older than what runs here, was good here and bad nowhere. */
+/**
+ * Whether the spec reverts the pool to an older revision that was good here and has no bad mark. A revert passes no gates.
+ */
 export function isRevert(view: Rollout, pool: PoolView, revision: Revision): boolean {
   const { name, served } = pool;
   if (!served || revision.number >= served.number || !isGood(revision, name)) return false;
   return !isBad(revision) && !inheritsFrom(view, revision);
 }
 
-/** Where a pool is going, as `target` of the pool has it; undefined while nothing was let in. */
+/** The target of a pool; undefined if no revision has entered the pool. */
 export function poolTarget(view: Rollout, pool: PoolView): PoolTarget | undefined {
   const { entered, served } = pool;
   const wanted = wantedRevision(view);
@@ -82,34 +87,34 @@ export function poolTarget(view: Rollout, pool: PoolView): PoolTarget | undefine
   }
   if (entered === wanted && isEntered(pool, wanted)) {
     const { strategy, placement } = pool;
-    // Where it serves, it stays on its VMs until it is let go to others.
+    // A serving revision stays on its VMs until a move starts.
     if (served === entered && pool.current?.strategy === strategy)
       return existingTarget(view, pool, entered, 'Promote');
     const mode = goesBack(pool, entered) ? 'Return' : 'Promote';
     return withTrack(view, pool, { revision: entered, mode, placement, strategy, key: wantedKey(pool) });
   }
-  // Let in with VMs that the spec names no more: it rolls on where it has begun.
+  // The revision entered for VMs that the spec no longer names. The rollout continues on the VMs where it began.
   const runs = pool.workloads.some(({ revision }) => revision === entered.number);
   return runs || !served ? existingTarget(view, pool, entered, 'Promote') : servedTarget(view, pool);
 }
 
-/** The revision that a rollback holds the pool at. */
+/** The revision that a rollback holds the pool to. */
 function heldRevision(view: Rollout, { hold, served }: PoolView): Revision | undefined {
   return hold && (view.revisions.find(({ number }) => number === hold.pool.to) ?? served);
 }
 
-/** A rollback takes the pool to another revision than it serves. */
+/** Whether a rollback takes the pool to another revision than the served one. */
 export function isReturning(view: Rollout, pool: PoolView): boolean {
   const held = heldRevision(view, pool);
   return held !== undefined && held !== pool.served;
 }
 
-/** To what is older than what runs here, and was good here. */
+/** Whether the revision is older than the served one and was good in the pool. */
 function goesBack({ name, served }: PoolView, revision: Revision): boolean {
   return served !== undefined && revision.number < served.number && isGood(revision, name);
 }
 
-/** Another revision goes to the VMs that the spec names: the wanted one was let in for them, and nothing stops it. */
+/** Whether the wanted revision has entered the pool, replaces the served one, and nothing stops it. */
 export function isReplaced(view: Rollout, pool: PoolView): boolean {
   const wanted = wantedRevision(view);
   if (!wanted || wanted === pool.served || pool.hold || !isEntered(pool, wanted)) return false;
@@ -117,8 +122,8 @@ export function isReplaced(view: Rollout, pool: PoolView): boolean {
 }
 
 /**
- * The fact that what serves was let go to the VMs that the spec names now. Before there were moves it was let in there as a
- * version is.
+ * The recorded move of the serving revision to the VMs that the spec names. Earlier operators recorded such a move in
+ * `entered`.
  */
 export function placedFact(pool: PoolView): PoolFacts['placed'] {
   const { placed, entered } = pool.served ? poolFacts(pool.served, pool.name) : {};
@@ -126,7 +131,7 @@ export function placedFact(pool: PoolView): PoolFacts['placed'] {
   return fact?.key === placedKey(pool) ? fact : undefined;
 }
 
-/** What serves, on its way to the VMs that the spec names now. */
+/** The target of a move: the serving revision on the VMs that the spec names. */
 function moveTarget(view: Rollout, pool: PoolView): PoolTarget | undefined {
   const { served, current, placement } = pool;
   if (!served || !current || isPlaced(pool) || !placedFact(pool) || isReplaced(view, pool)) return undefined;
@@ -134,12 +139,14 @@ function moveTarget(view: Rollout, pool: PoolView): PoolTarget | undefined {
   return withTrack(view, pool, { revision: served, mode: 'Move', placement, strategy: current.strategy, key });
 }
 
-/** What a pool serves, with the placement that it runs with. */
+/** The served revision with its current placement. */
 export function servedTarget(view: Rollout, pool: PoolView): PoolTarget | undefined {
   return pool.served && existingTarget(view, pool, pool.served, 'Promote');
 }
 
-/** A target with the placement that it runs with, so that to stay or to go back moves nothing else. */
+/**
+ * A target with the placement that the revision runs with, so that staying or going back does not move pods to other VMs.
+ */
 function existingTarget(view: Rollout, pool: PoolView, revision: Revision, mode: Mode): PoolTarget {
   const [running] = pool.workloads
     .filter((workload) => workload.revision === revision.number)
@@ -153,7 +160,7 @@ function existingTarget(view: Rollout, pool: PoolView, revision: Revision, mode:
   return withTrack(view, pool, { revision, mode, placement, strategy, key });
 }
 
-/** Goes back with the placement that it ran with while VMs take its pods there, else with the placement of the spec. */
+/** The target of a rollback: the previous placement if VMs admit the pods there, else the placement of the spec. */
 function returnTarget(view: Rollout, pool: PoolView, revision: Revision): PoolTarget {
   const own = existingTarget(view, pool, revision, 'Return');
   const { strategy } = own;
@@ -166,45 +173,45 @@ export function withTrack(view: Rollout, pool: PoolView, target: Omit<PoolTarget
   return { ...target, ...findTrack(view, pool, target) };
 }
 
-/** Whether a revision that enters gets pods beside those that serve, and not in their place. */
+/** Whether an entering revision gets new pods beside the serving pods instead of replacing them in place. */
 export function rollsBeside(view: Rollout, pool: PoolView, runs: Runs): boolean {
   if (runs.strategy === 'BlueGreen') return true;
   return pool.current?.strategy === runs.strategy && findTrack(view, pool, runs).workload !== pool.current;
 }
 
-/** Its autoscaler scales it, or is about to: nobody else does. */
+/** Whether the autoscaler of the pool scales the workload or is about to. Then nobody else scales it. */
 export function isAutoscaled({ spec, current, autoscaler }: PoolView, workload: Workload): boolean {
   if (!spec.autoscaling) return false;
   return workload === current || autoscaler?.spec.scaleTargetRef.name === workload.name;
 }
 
-/** What an autoscaled pool starts with: what it last had, where that is known. */
+/** The first size of an autoscaled pool: the last size that its autoscaler found, if known. */
 function startReplicas({ spec, autoscaler }: PoolState, { minReplicas, maxReplicas }: Autoscaling): number {
   const last = autoscaler?.desiredReplicas ?? 0;
   return Math.min(maxReplicas, Math.max(minReplicas, last > 0 ? last : spec.replicas));
 }
 
-/** The live size; one of zero is left alone where somebody else asked for it: an autoscaler stands still then. */
+/** The live size. Zero stays zero only if another manager set it, because it disables the autoscaler. */
 function autoscaledReplicas(pool: PoolState, autoscaling: Autoscaling, workload: Workload | undefined): number {
   const { spec, replicasOwner } = workload?.deployment ?? { spec: {} };
   const live = spec.replicas ?? 0;
   return live === 0 && replicasOwner === undefined ? startReplicas(pool, autoscaling) : live;
 }
 
-/** What a target's Deployment is to be written with; undefined leaves the scale to whoever owns it. */
+/** spec.replicas for the Deployment of a target; undefined if another manager owns the scale. */
 export function scaleOf(pool: PoolView, { workload, mode }: PoolTarget): number | undefined {
   const { autoscaling } = pool.spec;
   const foreign = workload?.deployment.replicasOwner !== undefined;
   if (!autoscaling) return foreign ? undefined : wantedReplicas(pool, workload);
-  // With the live size, for which no write is needed; one on old news is refused, as it carries a version.
+  // The live size needs no write. A write from stale data fails, because it has a resourceVersion.
   if (workload && isAutoscaled(pool, workload))
     return foreign ? undefined : autoscaledReplicas(pool, autoscaling, workload);
   const wanted = wantedReplicas(pool, workload);
-  // What is left may have given way: what comes does not shrink with it.
+  // The serving Deployment may have been scaled down to make room. The target of a rollback is not scaled down with it.
   return mode === 'Return' ? Math.max(wanted, workload?.deployment.spec.replicas ?? 0) : wanted;
 }
 
-/** The pods that a workload should have: the live scale where somebody else owns it. */
+/** The number of pods that a workload should have: the live scale if another manager owns it. */
 export function wantedReplicas(pool: PoolState, workload: Workload | undefined): number {
   if (pool.spec.autoscaling) return autoscaledReplicas(pool, pool.spec.autoscaling, pool.current ?? workload);
   const scaled = [workload, pool.current].find((candidate) => candidate?.deployment.replicasOwner !== undefined);
@@ -217,8 +224,8 @@ export function standbyReplicas(view: Rollout, pool: PoolView): number {
 }
 
 /**
- * The pods of a workload that run this revision, and that a Service with its track leads to: with RollingUpdate one
- * Deployment has those of two.
+ * The pods of a workload that run this revision and have its track. During a rolling update, a Deployment has pods of two
+ * revisions.
  */
 export function podsOf({ pods, track }: Workload, { number }: Revision): Pod[] {
   return pods.filter(
@@ -226,12 +233,12 @@ export function podsOf({ pods, track }: Workload, { number }: Revision): Pod[] {
   );
 }
 
-/** Whether a Deployment's status speaks of its newest spec. */
+/** Whether the status of the Deployment is of its latest generation. */
 function isObserved({ deployment }: Workload): boolean {
   return (deployment.status?.observedGeneration ?? 0) >= (deployment.metadata.generation ?? 0);
 }
 
-/** Whether the wanted pods are there, new, and have been ready for minReadySeconds. */
+/** Whether all wanted pods run the revision and have been ready for minReadySeconds. */
 export function isAvailable(workload: Workload, revision: Revision, replicas: number): boolean {
   const { updatedReplicas = 0, availableReplicas = 0, replicas: total = 0 } = workload.deployment.status ?? {};
   const ready = podsOf(workload, revision).filter((pod) => pod.ready).length;
@@ -246,8 +253,8 @@ export function isAvailable(workload: Workload, revision: Revision, replicas: nu
 }
 
 /**
- * Its autoscaler asked for more pods, and those that it had are there: that proves nothing against a version. Not where
- * a pod takes longer than a version may.
+ * Whether only pods that the autoscaler added are not ready yet. These pods do not make the version unhealthy until one of
+ * them takes longer than the deadline.
  */
 function isGrowing(view: Rollout, pool: PoolView, workload: Workload, revision: Revision): boolean {
   const { autoscaling } = pool.spec;
@@ -262,7 +269,7 @@ function isGrowing(view: Rollout, pool: PoolView, workload: Workload, revision: 
   );
 }
 
-/** A container's imageID that names another digest than the recorded ones: the pool runs something else. */
+/** A message if a container runs another digest than the recorded ones. */
 export function contradictingImage(workload: Workload, revision: Revision): string | undefined {
   const { template } = revision.data.input;
   const images = new Map(
@@ -271,18 +278,18 @@ export function contradictingImage(workload: Workload, revision: Revision): stri
   for (const pod of podsOf(workload, revision)) {
     for (const { name, imageID = '' } of pod.containers) {
       const pin = own(revision.data.images, images.get(name) ?? '');
-      // So it is as a rule, and releases have many pods.
+      // The usual case, checked first because releases have many pods.
       if (!pin || imageID.endsWith(`@${pin.digest}`)) continue;
       const digest = /@(sha256:[0-9a-f]{64})$/.exec(imageID)?.[1];
       if (digest && !Object.values(pin.platforms ?? {}).includes(digest)) {
-        return `pod ${pod.metadata.name}: container ${name} runs ${digest}, recorded is ${pin.digest}`;
+        return `pod ${pod.metadata.name}: container ${name} runs ${digest}, but the recorded digest is ${pin.digest}`;
       }
     }
   }
   return undefined;
 }
 
-/** The pool's Service selects the revision, rolled as wanted, and its pods are available, on whichever VMs. */
+/** Whether the pool's Service selects the revision and its pods are available, on any VMs. */
 export function isServing(view: Rollout, pool: PoolView, revision: Revision): boolean {
   const { current } = pool;
   return (
@@ -295,17 +302,17 @@ export function isServing(view: Rollout, pool: PoolView, revision: Revision): bo
   );
 }
 
-/** Serving, on the VMs that the spec names. */
+/** Whether the pool serves the revision on the VMs that the spec names. */
 export function isSettled(view: Rollout, pool: PoolView, revision: Revision): boolean {
   return isServing(view, pool, revision) && isPlaced(pool);
 }
 
-/** Serving, with pods: zero replicas prove nothing. A spec that names other VMs makes nothing unhealthy. */
+/** Whether the pool serves the revision with at least one replica. The pool stays healthy if the spec names other VMs. */
 export function isHealthy(view: Rollout, pool: PoolView, revision: Revision): boolean {
   return isServing(view, pool, revision) && pool.replicas > 0;
 }
 
-/** What a rollback without a target goes to: what the pool last ran good, but for the revision that is left. */
+/** The target of a rollback that names none: the revision that was last good in the pool, except the one it leaves. */
 export function lastGood(view: Rollout, pool: PoolView, leaving: Revision | undefined): Revision | undefined {
   return view.revisions
     .filter((revision) => revision !== leaving && isGood(revision, pool.name) && !isBadIn(revision, pool.name))
@@ -318,7 +325,7 @@ function ranAt(revision: Revision, pool: string): number {
   return Date.parse(healthySince ?? good ?? entered?.at ?? '');
 }
 
-/** The revision with a barrier that a pool would go back behind. */
+/** The revision with a barrier between the served revision and the target. */
 export function barrierBetween(view: Rollout, pool: PoolView, to: Revision): Revision | undefined {
   const from = pool.served?.number ?? pool.lost?.number ?? 0;
   return view.revisions.find(

@@ -108,16 +108,16 @@ const annotated = {
 
 describe('the selector of a Service', () => {
   test.each<[string, Service, string[]]>([
-    ['is the track and the release', serving(first), []],
-    ['of one from before is left as it is', serving(first, { byTrackAlone: true }), []],
-    ['that somebody else took the release out of is put back', tampered, [`Service shop to ${selector('shop-1')}`]],
+    ['has the track and the release', serving(first), []],
+    ['of a Service of an earlier operator is not changed', serving(first, { byTrackAlone: true }), []],
+    ['is restored if another manager removed the release', tampered, [`Service shop to ${selector('shop-1')}`]],
     [
-      'of one from before gains the release with any write for another revision',
+      'of a Service of an earlier operator gets the release with the next write for another revision',
       annotated,
       [`Service shop to ${selector('shop-1')}`],
     ],
     [
-      'that somebody else changed is put back',
+      'is restored if another manager changed it',
       { ...serving(first), spec: { selector: { app: 'web' } } },
       [`Service shop to ${selector('shop-1')}`],
     ],
@@ -125,7 +125,7 @@ describe('the selector of a Service', () => {
     expect(actions({ services: [service] })).toEqual(expected);
   });
 
-  test('of one from before gains the release at its next switch', () => {
+  test('of a Service of an earlier operator gets the release at the next switch', () => {
     const next = single('2.0.0');
     const second = revision(2, next, good());
     const world = {
@@ -137,18 +137,18 @@ describe('the selector of a Service', () => {
   });
 });
 
-describe('before a pod starts', () => {
-  test('the Service is made', () => {
+describe('before the first Deployment of a pool is created', () => {
+  test('the Service is created', () => {
     expect(actions({ deployments: [], services: [] })).toEqual([`Service shop to ${selector('shop-1')}`]);
     expect(actions({ deployments: [] })).toEqual([`Deployment ${workloadName('web', identity(first))}`]);
   });
 
-  test('its Service must be no other’s', () => {
+  test('the name of the Service must not belong to somebody else', () => {
     const memory = { ...observed().memory, nameConflicts: new Map([['Service/shop', 'it is another’s']]) };
     expect(actions({ deployments: [], services: [], memory })).toEqual([]);
   });
 
-  test('an adopted Service is there', () => {
+  test('an adopted Service is enough', () => {
     const foreign = {
       metadata: meta('shop', { annotations: { [ANNOTATION.adopt]: 'true' } }),
       spec: { selector: { app: 'old' } },
@@ -158,19 +158,19 @@ describe('before a pod starts', () => {
   });
 });
 
-describe('what runs', () => {
+describe('a running Deployment', () => {
   test('keeps its name', () => {
     const former = formerWorkloadName('web', identity(first));
     expect(former).toBe('web-prod-a-1');
     expect(actions({ deployments: [running(first, former)] })).toEqual([]);
   });
 
-  test('is led to by a Service of another name', () => {
+  test('is selected by a renamed Service', () => {
     const renamed = single('1.0.0', { serviceName: 'store' });
     expect(actions({ release: release(renamed) })).toEqual([`Service store to ${selector('shop-1')}`]);
   });
 
-  test('is not, where a Service of another release leads to its track', () => {
+  test('is not selected by a renamed Service if a Service of another release selects its track', () => {
     const renamed = single('1.0.0', { serviceName: 'store' });
     const isSelectedByOthers = (track: string) => track === 'shop-1';
     const world = { release: release(renamed), services: [], isSelectedByOthers };
@@ -190,7 +190,7 @@ describe('what runs', () => {
 describe('a Service', () => {
   const [selected, other] = ['shop-1', 'store-1'];
 
-  /** By the template, by the Deployment's own label, and what its pods have. */
+  /** A Deployment with a track in its template, in its own label and on its pods. */
   function tracks(template: string, label: string, pods: string): Partial<Observed> {
     const deployment = running(first);
     const { metadata, spec: body } = deployment;
@@ -207,18 +207,18 @@ describe('a Service', () => {
     return { deployments: [relabelled], pods: found };
   }
 
-  test('is not led away from pods by the label of their Deployment, which is put back', () => {
+  test('ignores a changed track label on a Deployment, and the label is restored', () => {
     const name = running(first).metadata.name;
     expect(actions(tracks(selected, other, selected))).toEqual([`ask of Deployment ${name}`]);
   });
 
-  test('is led to another track once pods have it', () => {
+  test('switches to another track when pods have it', () => {
     expect(actions(tracks(other, other, selected))).toEqual([]);
     expect(actions(tracks(other, other, other))).toEqual([`Service shop to ${selector(other)}`]);
   });
 });
 
-describe('with RollingUpdate a version whose ports', () => {
+describe('with RollingUpdate, a version', () => {
   function rolling(version: string, port: object, more: object = {}) {
     const containers = [{ name: 'main', image: `web:${version}`, ports: [{ name: 'http' }, { name: 'web' }], ...more }];
     return {
@@ -260,7 +260,7 @@ describe('with RollingUpdate a version whose ports', () => {
     );
   }
 
-  /** What is written to go from a revision that is served to another. */
+  /** The writes that take a pool from the served revision to another one. */
   function steps(from: Revision, to: AppReleaseSpec, own = false): string[] {
     const next = entered(from.number + 1, to);
     const deployment = runs(from, own);
@@ -275,15 +275,19 @@ describe('with RollingUpdate a version whose ports', () => {
   const inPlace = [`Deployment ${runs(first, false).metadata.name}`, `Service shop to ${selector('shop-rolling')}`];
 
   test.each<[string, AppReleaseSpec, string[]]>([
-    ['are the same rolls in place', spec(rolling('2.0.0', { port: 80, targetPort: 'http' })), inPlace],
-    ['change alone switches them in place', spec(rolling('1.0.0', { port: 81, targetPort: 'web' })), inPlace],
+    ['with the same ports is rolled out in place', spec(rolling('2.0.0', { port: 80, targetPort: 'http' })), inPlace],
     [
-      'change with the pods gets pods of its own',
+      'that changes only the ports switches the ports in place',
+      spec(rolling('1.0.0', { port: 81, targetPort: 'web' })),
+      inPlace,
+    ],
+    [
+      'that changes ports and image gets its own Deployment',
       spec(rolling('2.0.0', { port: 80, targetPort: 'web' })),
       [`Deployment ${ownName}`],
     ],
     [
-      'change with an argument gets pods of its own',
+      'that changes ports and arguments gets its own Deployment',
       spec(rolling('1.0.0', { port: 81, targetPort: 'http' }, { args: ['-v'] })),
       [`Deployment ${ownName}`],
     ],
@@ -291,7 +295,7 @@ describe('with RollingUpdate a version whose ports', () => {
     expect(steps(first, to)).toEqual(expected);
   });
 
-  test('change alone gets pods of its own while older ones are among those that roll', () => {
+  test('that changes only the ports gets its own Deployment while pods of an older revision still run', () => {
     const from = entered(2, spec(rolling('2.0.0', { port: 80, targetPort: 'http' })));
     const to = spec(rolling('2.0.0', { port: 80, targetPort: 'web' }));
     const deployment = runs(from, false);
@@ -305,12 +309,12 @@ describe('with RollingUpdate a version whose ports', () => {
     expect(actions({ ...seen, pods: [older, ...others] }, [first, from, third])).toEqual([`Deployment ${own}`]);
   });
 
-  test('are the same stays where the last one with new ports went', () => {
+  test('with the same ports stays in the Deployment of the last version with new ports', () => {
     const [deployment] = steps(first, spec(rolling('2.0.0', { port: 80, targetPort: 'http' })), true);
     expect(deployment).toBe(`Deployment ${runs(first, true).metadata.name}`);
   });
 
-  test('are new is switched to when its pods are there, ports and selector in one write', () => {
+  test('with new ports gets ports and selector in one write when its pods are available', () => {
     const to = spec(rolling('2.0.0', { port: 80, targetPort: 'web' }));
     const second = entered(2, to);
     const deployments = [runs(first, false), runs(second, true)];
@@ -320,7 +324,7 @@ describe('with RollingUpdate a version whose ports', () => {
     expect(actions({ ...seen, deployments: waiting }, [first, second])).toEqual([]);
   });
 
-  test('gets the same name from one who does not see all that there is', () => {
+  test('gets the same Deployment name from a leader with an incomplete cache', () => {
     const stages = [
       {
         name: 'all',

@@ -1,4 +1,4 @@
-/** What leads to the pods of a revision, one track for all pools behind a Service; names of what is still to be made. Pure. */
+/** The track of a revision, which all pools behind a Service share, and the names of new Deployments. Pure. */
 import { LABEL } from '../../api/meta.ts';
 import { joinName } from '../record/names.ts';
 import { keptByText, onceForObject } from '../../lib/once.ts';
@@ -9,12 +9,12 @@ import type { Revision } from '../record/revision.ts';
 import { portsOf } from '../record/revision.ts';
 import type { Group, PoolView, Rollout, Workload } from './view.ts';
 
-/** What pods are looked for. */
+/** The pods to find a track for. */
 export type Runs = Pick<WorkloadIdentity, 'revision' | 'strategy' | 'key'>;
 
 export interface Track {
   track: string;
-  /** The Deployment's name, also of one that is still to be made. */
+  /** The name of the Deployment, which may not exist yet. */
   name: string;
   workload?: Workload;
 }
@@ -26,7 +26,7 @@ export function findTrack(view: Rollout, pool: PoolView, runs: Runs): Track {
   return { track, name: workload?.name ?? newName(view, pool, runs, track), ...(workload && { workload }) };
 }
 
-/** With RollingUpdate a Deployment may have one revision after the other: see mayTake. */
+/** With RollingUpdate, a Deployment may roll from one revision to the next: see mayTake. */
 function isOf({ strategy, revision, key }: Workload, runs: Runs): boolean {
   return (
     strategy === runs.strategy &&
@@ -34,7 +34,7 @@ function isOf({ strategy, revision, key }: Workload, runs: Runs): boolean {
   );
 }
 
-/** A Service of another name keeps the pods that there are. What runs the revision goes first, then what is served. */
+/** The track of an existing workload. A workload with the revision is preferred, then the one that the Service selects. */
 function liveTrack(view: Rollout, group: Group, runs: Runs): string | undefined {
   function rank(workload: Workload): number {
     const ranks = [
@@ -58,20 +58,20 @@ function isCurrent({ pools }: Group, workload: Workload): boolean {
 }
 
 /**
- * A Deployment rolls from one revision to the next while the ports that lead to its pods are those of both; else the next
- * gets pods of its own, and ports and pods switch together. What does not serve keeps its revision, to go back to.
+ * A Deployment rolls from one revision to the next if the Service ports fit the pods of both revisions. Otherwise the next
+ * revision gets its own Deployment, so that ports and pods switch together. A standby keeps its revision for a rollback.
  */
 function mayTake(view: Rollout, group: Group, workload: Workload, { strategy, revision }: Runs): boolean {
   if (strategy === 'BlueGreen' || !switchesPorts(group) || workload.revision === revision.number) return true;
   return isCurrent(group, workload) && revisionsIn(workload).every((from) => mayRollOver(view, group, from, revision));
 }
 
-/** Also those that it has not yet rolled away from. */
+/** The revision of a workload, and the older revisions that still have pods during a rolling update. */
 function revisionsIn({ revision, pods }: Workload): number[] {
   return [...new Set([revision, ...pods.map(({ metadata }) => Number(metadata.labels?.[LABEL.revision]))])];
 }
 
-/** The ports of an adopted Service are its owner's. */
+/** The owner of an adopted Service owns its ports. */
 function switchesPorts({ serviceName, adopted }: Group): boolean {
   return serviceName !== undefined && !adopted;
 }
@@ -97,10 +97,10 @@ function samePods(a: Revision, b: Revision, pool: string): boolean {
   );
 }
 
-/** Rendered once for each pair of revisions, and once for all pools that do not differ: many rules ask, in every pass. */
+/** Cached per pair of revisions, and once for all pools without a template, because many rules ask in every pass. */
 const comparedTo = onceForObject((_revision: Revision) => keptByText<boolean>());
 
-/** A track that pods of others have too would bring those behind the Service; one that leads there already stays. */
+/** Whether the Service of the group may select the track. A track that pods of others share would select those pods too. */
 export function mayLead(view: Rollout, group: Group, track: string): boolean {
   return group.serviceName === undefined || track === group.track || !isUsedElsewhere(view, group, track);
 }
@@ -108,12 +108,12 @@ export function mayLead(view: Rollout, group: Group, track: string): boolean {
 function isUsedElsewhere(view: Rollout, group: Group, track: string): boolean {
   return (
     othersOn(view, group, track).length > 0 ||
-    // Made before Services selected their release alone.
+    // Services of earlier operators select only the track, not the release.
     view.observed.isSelectedByOthers(track)
   );
 }
 
-/** Pools behind other Services that have pods of this track, as when they shared one. */
+/** Groups behind other Services with pods of this track, as after pools stop sharing a Service. */
 function othersOn(view: Rollout, group: Group, track: string): Group[] {
   return view.groups.filter(
     (other) =>
@@ -122,8 +122,8 @@ function othersOn(view: Rollout, group: Group, track: string): Group[] {
 }
 
 /**
- * Those who shared the Service have pods of their own by now: what they leave behind it goes once it leads elsewhere. With
- * BlueGreen that comes with the next switch.
+ * Whether pools that shared the Service now have their own track. Their old Deployments are deleted after this Service selects
+ * another track. With BlueGreen the next switch does that.
  */
 function isLeftByOthers(view: Rollout, group: Group, { strategy }: Runs): boolean {
   const { track } = group;
@@ -136,7 +136,7 @@ function newTrack(view: Rollout, group: Group, runs: Runs): string {
   const names = distinctions(group, runs)
     .filter(({ own }) => own || !rolls || runs.strategy === 'BlueGreen')
     .map((one) => trackWith(view, group, runs, one));
-  // Somebody removed the Deployment that the Service leads to: made again, it is led to at once.
+  // Somebody deleted the Deployment that the Service selects. A new one with the same track is selected at once.
   const led = view.revisions.map((revision) => trackWith(view, group, { ...runs, revision }, { own: true }));
   const lost =
     runs.strategy === 'RollingUpdate'
@@ -150,7 +150,7 @@ function trackWith(view: Rollout, { serviceName, pools }: Group, runs: Runs, one
   return trackName(serviceName ?? joinName(view.owner.name, pool), { ...runs, pool }, one);
 }
 
-/** Nobody else's pods have it, and none that serve with other ports. */
+/** Whether no other pools use the track, and no serving pods with other ports have it. */
 function isFree(view: Rollout, group: Group, track: string, { strategy, revision }: Runs): boolean {
   if (isUsedElsewhere(view, group, track)) return false;
   if (strategy === 'BlueGreen' || !switchesPorts(group)) return true;
@@ -160,14 +160,14 @@ function isFree(view: Rollout, group: Group, track: string, { strategy, revision
   return track !== group.track || !served || mayRollOver(view, group, served.number, revision);
 }
 
-/** It follows from the track, whatever else is known to be there: two leaders, or one with a stale cache, make the same. */
+/** The name depends on the track, so that two leaders, or a leader with a stale cache, make the same name. */
 function newName(view: Rollout, pool: PoolView, runs: Runs, track: string): string {
   const names = workloadNames(view.owner.name, { ...runs, pool: pool.name }, track);
   const isNew = (name: string) => view.workloads.every((other) => other.name !== name || other.track === track);
   return names.find(isNew) ?? names.at(-1) ?? '';
 }
 
-/** From plain to ever more distinct: the first that is free is taken. */
+/** Candidates from short to long. The first free one is used. */
 function distinctions({ serviceName, pools }: Group, { strategy }: Runs): Distinction[] {
   const apart = { own: true, apart: shortHash(pools.map(({ name }) => name)).slice(0, 5) };
   return strategy === 'BlueGreen' || serviceName === undefined ? [{}, apart] : [{}, { own: true }, apart];

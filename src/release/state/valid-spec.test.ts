@@ -11,7 +11,7 @@ function read(given: unknown) {
   return readSpec(observed({ release: release(given as AppReleaseSpec) }));
 }
 
-/** The spec of the tests, as a user may have written its template. */
+/** The spec of the tests with fields that a user may have written in the template. */
 function written(podSpec: object, container: object = {}): AppReleaseSpec {
   const base = spec();
   const [main] = base.template.spec.containers;
@@ -36,13 +36,13 @@ const NULLS = written(
 const WITHOUT = written({ affinity: {}, securityContext: {} }, { resources: {} });
 
 describe('null means absent', () => {
-  test('wherever it stands', () => {
+  test('in every field', () => {
     expect(read(NULLS)).toEqual(read(WITHOUT));
     expect(read(NULLS)).toHaveProperty('spec');
     expect(read(written({}, { ports: null }))).toMatchObject({ problem: { reason: 'InvalidPort' } });
   });
 
-  test('also in a pool’s template, a metric and a label', () => {
+  test('in the template and the autoscaling of a pool', () => {
     const stages = [
       {
         name: 'all',
@@ -113,16 +113,16 @@ describe('null means absent', () => {
 
   test.each<[string, AppReleaseSpec, AppReleaseSpec]>([
     ['recorded by an older operator', spec(), PLAIN_NULLS],
-    ['recorded by an older operator, and there still', PLAIN_NULLS, PLAIN_NULLS],
-    ['written to what was recorded without', PLAIN_NULLS, spec()],
-  ])('%s: no new revision, and no Deployment or Service is written', (_, wanted, recorded) => {
+    ['recorded by an older operator and still in the spec', PLAIN_NULLS, PLAIN_NULLS],
+    ['added to a spec that was recorded without them', PLAIN_NULLS, spec()],
+  ])('%s: nulls make no new revision and no write of a Deployment or Service', (_, wanted, recorded) => {
     const { actions, view } = plan(plainRelease(wanted, recorded), NOW);
     expect(view.wanted).toMatchObject({ state: 'Recorded', revision: { number: 1 } });
     expect(actions.map(({ kind }) => kind).filter((kind) => /Revision$|Deployment|Service/.test(kind))).toEqual([]);
   });
 });
 
-describe('a spec that was stored before its fields were described', () => {
+describe('a spec that was stored before the CRD described its fields', () => {
   test.each<[string, AppReleaseSpec]>([
     ['spec.template.spec.containers[0].env: ', written({}, { env: { A: 'b' } })],
     ['spec.template.spec.imagePullSecrets: ', written({ imagePullSecrets: { name: 'key' } })],
@@ -131,12 +131,12 @@ describe('a spec that was stored before its fields were described', () => {
       'spec.template.spec.containers[0].resources.limits.cpu: must be a quantity',
       written({}, { resources: { limits: { cpu: [] } } }),
     ],
-  ])('names the field: %s', (message, wrong) => {
+  ])('gives a message with the field: %s', (message, wrong) => {
     const problem = { reason: 'InvalidSpec', message: expect.stringContaining(message) as string };
     expect(read(wrong)).toEqual({ problem });
   });
 
-  test('is too deep, or has a field that JavaScript keeps to itself', () => {
+  test('is rejected if it is nested too deep or has a field named __proto__', () => {
     let deep: unknown = 'end';
     for (let level = 0; level < 9_000; level += 1) deep = { a: deep };
     expect(read(written({ securityContext: deep }))).toEqual({

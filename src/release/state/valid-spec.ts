@@ -1,4 +1,4 @@
-/** The spec as rules may use it: parsed, placed and valid. Nothing of a spec is rendered or asked for before. Pure. */
+/** Parses and validates the spec before any rule uses it. Pure. */
 import type { AppReleaseSpec } from '../../api/app-release.ts';
 import { appReleaseSpec } from '../../api/app-release.ts';
 import type { Reason } from '../../api/reasons.ts';
@@ -13,7 +13,7 @@ import { validateSpec } from './validation.ts';
 export interface SpecProblem {
   reason: Reason;
   message: string;
-  /** What was thrown, where that is the reason. */
+  /** The exception, if the reason is InternalError. */
   cause?: unknown;
 }
 
@@ -27,12 +27,12 @@ type Read = ValidSpec | { problem: SpecProblem };
 
 const readSpecs = new WeakMap<object, Known & { read: Read }>();
 
-/** The spec with its defaults and the VMs of its pools, or what is wrong with it. Once for the same spec and VMs. */
+/** The spec with its defaults and the VMs of its pools, or its first problem. Read once for the same spec and VMs. */
 export function readSpec({ release, vmPools, vms }: Known & Pick<Observed, 'release'>): Read {
   const before = readSpecs.get(release.spec);
   if (before?.vmPools === vmPools && before.vms === vms) return before.read;
   const read = placeSpec(release, { vmPools, vms });
-  // The same objects again where nothing has changed in them, so that what was made of them is found again.
+  // An equal result is the same object, so that results kept by object are found again.
   const kept = before && isSameSpec(before.read, read) ? before.read : read;
   readSpecs.set(release.spec, { vmPools, vms, read: kept });
   return kept;
@@ -51,7 +51,7 @@ function placeSpec(release: Observed['release'], known: Known): Read {
     if (problem) return { problem };
     const version = wantedVersion(spec);
     if (version !== undefined) return { spec, version };
-    const message = 'spec.version: give it, as the first container’s image has no tag to take it from';
+    const message = 'spec.version: set it, because the first container’s image has no tag to take the version from';
     return { problem: { reason: 'InvalidSpec', message } };
   } catch (error) {
     return { problem: internalProblem(error) };
@@ -76,7 +76,7 @@ function invalid(fault: { path: readonly PropertyKey[]; message: string } | unde
 
 const SHOWN_PARTS = 12;
 
-/** As the API server writes it: spec.service.ports[0].targetPort. */
+/** The path in the notation of the API server: spec.service.ports[0].targetPort. */
 function fieldPath(path: readonly PropertyKey[]): string {
   const parts = path
     .slice(0, SHOWN_PARTS)

@@ -7,34 +7,34 @@ const nodeSelector = { pool: 'a' };
 
 test.each([
   [
-    'a pool without nodes',
+    'a pool without known VMs',
     { stages: [{ name: 's', pools: [{ name: 'a' }] }] },
     'UnknownPool',
-    /^spec\.stages\[0\]\.pools\[0\] \(a\): .*give nodeSelector/,
+    /^spec\.stages\[0\]\.pools\[0\] \(a\): the VMPool a does not exist, .*set nodeSelector/,
   ],
   [
-    'a port that fits nothing',
+    'a targetPort that no container has',
     { service: { ports: [{ port: 80, targetPort: 'web' }] }, template: { spec: { containers } } },
     'InvalidPort',
     /^spec\.service\.ports\[0\]\.targetPort: .*"web": name one of http/,
   ],
   [
-    'a port in quotes',
+    'a port number in quotes',
     { service: { ports: [{ port: 80, targetPort: '80' }] }, template: { spec: { containers } } },
     'InvalidPort',
     /^spec\.service\.ports\[0\]\.targetPort: .*"80": .*or give a number \(without quotes\)/,
   ],
   [
-    'a port of another protocol',
+    'a targetPort with another protocol',
     { service: { ports: [{ port: 80, targetPort: 'http', protocol: 'UDP' }] }, template: { spec: { containers } } },
     'InvalidPort',
     /^spec\.service\.ports\[0\]\.targetPort: the port named "http" is TCP, not UDP: /,
   ],
   [
-    'a port of an init container that ends before the containers start',
+    'a targetPort of an init container that is not a sidecar',
     { template: { spec: { containers: [{ name: 'main', image: 'web:1' }], initContainers: containers } } },
     'InvalidPort',
-    /name one of \(none is named\)/,
+    /: no container port has a name: give a number \(without quotes\)$/,
   ],
   [
     'BlueGreen without a Service',
@@ -43,7 +43,7 @@ test.each([
     /^spec\.service: .*or strategy\.type RollingUpdate/,
   ],
   [
-    'a node selector that no node can have',
+    'a nodeSelector that is not a valid label',
     {
       stages: [
         {
@@ -56,22 +56,22 @@ test.each([
       ],
     },
     'InvalidNodeSelector',
-    /^spec\.stages\[0\]\.pools\[1\] \(b\)\.nodeSelector: pool: "two words" is not the value of a label: at most 63/,
+    /^spec\.stages\[0\]\.pools\[1\] \(b\)\.nodeSelector: pool: "two words" is not a valid label value: use at most 63/,
   ],
   [
-    'a label of the Services that no label can be',
+    'an invalid label of the Services',
     { service: { ports: [{ port: 80 }], metadata: { labels: { 'Team/x': 'a' } } } },
     'InvalidService',
-    /^spec\.service\.metadata\.labels: "Team\/x" is not the key of a label: write \[prefix\/\]name/,
+    /^spec\.service\.metadata\.labels: "Team\/x" is not a valid label key: write \[prefix\/\]name/,
   ],
   [
-    'a template that no revision can hold',
+    'a template that is too large for a revision',
     { template: { metadata: { annotations: { page: 'x'.repeat(256 * 1024) } }, spec: { containers } } },
     'InvalidTemplate',
-    /^spec\.template: .* it has 257 KiB, .* 256 KiB at most: move .* to a ConfigMap/,
+    /^spec\.template: .* have 257 KiB together, .* at most 256 KiB: move .* to a ConfigMap/,
   ],
   [
-    'a difference of a container that there is not',
+    'a pool template with an unknown container',
     {
       stages: [
         { name: 's', pools: [{ name: 'a', nodeSelector, template: { spec: { containers: [{ name: 'x' }] } } }] },
@@ -81,13 +81,13 @@ test.each([
     /pools\[0\] \(a\)\.template\.spec\.containers: .*named x: it has main/,
   ],
   [
-    'a restart policy that a Deployment cannot have',
+    'a restartPolicy that a Deployment cannot have',
     { template: { spec: { containers, restartPolicy: 'Never' } } },
     'InvalidTemplate',
     /^spec\.template\.spec\.restartPolicy: .*remove the field/,
   ],
   [
-    'a Service shared by stages',
+    'a Service that pools of two stages share',
     {
       stages: [
         { name: 's', pools: [{ name: 'a', nodeSelector, serviceName: 'web' }] },
@@ -97,15 +97,15 @@ test.each([
     'InvalidService',
     /web is used in the stages s and t/,
   ],
-])('%s is named with its field and the way out', (_what, more, reason, message) => {
+])('%s gives a message with the field and the way out', (_what, more, reason, message) => {
   expect(validateSpec(spec(more), 'web')).toMatchObject({ reason, message: expect.stringMatching(message) as unknown });
 });
 
 test.each([
-  ['the least', {}],
-  ['a port by number', { service: { ports: [{ port: 80, targetPort: 8080 }] } }],
+  ['a minimal spec', {}],
+  ['a targetPort by number', { service: { ports: [{ port: 80, targetPort: 8080 }] } }],
   [
-    'a port of a sidecar',
+    'a targetPort of a sidecar',
     {
       template: {
         spec: {
@@ -116,7 +116,7 @@ test.each([
     },
   ],
   [
-    'ports of one name in two protocols',
+    'two ports with the same name and different protocols',
     {
       service: { ports: [{ port: 53, targetPort: 'dns', protocol: 'UDP' }] },
       template: {
@@ -152,11 +152,11 @@ test.each([
     'a template of 255 KiB',
     { template: { metadata: { annotations: { page: 'x'.repeat(255 * 1024) } }, spec: { containers } } },
   ],
-])('%s that is right is no problem', (_what, more) => {
+])('%s is valid', (_what, more) => {
   expect(validateSpec(spec(more), 'web')).toBeUndefined();
 });
 
-describe('what a spec may take', () => {
+describe('a spec can have', () => {
   function stagesOf(pools: object[]) {
     const stages = Array.from({ length: Math.ceil(pools.length / 16) }, (_, index) => ({
       name: `s${index}`,
@@ -179,7 +179,7 @@ describe('what a spec may take', () => {
     return { template: { spec: { containers, initContainers, volumes } } };
   }
 
-  test('64 images, those of volumes among them, each counted once', () => {
+  test('64 images including those of volumes, each counted once', () => {
     expect(problemOf(imagesOf(64))).toBeUndefined();
     const twice = imagesOf(64);
     twice.template.spec.volumes.push({ name: 'again', image: { reference: 'data:0' } });
@@ -187,12 +187,12 @@ describe('what a spec may take', () => {
     expect(problemOf(imagesOf(65))).toMatchObject({
       reason: 'InvalidTemplate',
       message: expect.stringMatching(
-        /^spec\.template\.spec: .* name 65 images, and a version has 64 at most/,
+        /^spec\.template\.spec: .* name 65 images, and a version can have at most 64/,
       ) as string,
     });
   });
 
-  test('8 MiB of rendered templates, whether they differ in much or in little', () => {
+  test('8 MiB of rendered templates, even if the pool templates are small', () => {
     const args = ['x'.repeat(100 * 1024)];
     const template = { spec: { containers: [{ ...containers[0], args }] } };
     const little = { template: { spec: { serviceAccountName: 'own' } } };
@@ -201,12 +201,12 @@ describe('what a spec may take', () => {
     expect(problemOf({ template, ...poolsOf(90, little) })).toMatchObject({
       reason: 'InvalidTemplate',
       message: expect.stringMatching(
-        /^spec\.stages: the templates of the 90 pools that differ have 9\d\d\d KiB in all, and 8192/,
+        /^spec\.stages: the rendered templates of the 90 pools with a template have 9\d\d\d KiB together, .* 8192 KiB/,
       ) as string,
     });
   });
 
-  test('a topology that can be recorded', () => {
+  test('250 KiB without its templates', () => {
     function labelled(count: number) {
       const nodeSelector = Object.fromEntries(
         Array.from({ length: count }, (_, key) => [`key-${key}`, 'v'.repeat(50)]),
@@ -217,7 +217,7 @@ describe('what a spec may take', () => {
     expect(problemOf(labelled(20))).toMatchObject({
       reason: 'InvalidSpec',
       message: expect.stringMatching(
-        /^spec\.stages: with all of the spec but its templates it has \d+ KiB, and 250 KiB can be recorded/,
+        /^spec\.stages: the spec without its templates has \d+ KiB, and the operator can record at most 250 KiB/,
       ) as string,
     });
   });

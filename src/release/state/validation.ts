@@ -1,4 +1,6 @@
-/** What the CRD's schema cannot say of a spec. A spec that fails here is Stalled, and nothing that runs is touched. */
+/**
+ * Checks that the schema of the CRD cannot express. An invalid spec makes the release Stalled and changes no running pods.
+ */
 import type { AppReleaseSpec, Container } from '../../api/app-release.ts';
 import { reading } from '../record/internal-error.ts';
 import { serviceName } from '../record/names.ts';
@@ -19,14 +21,14 @@ export interface SpecProblem {
 type ValidationRule = (spec: AppReleaseSpec, release: string) => SpecProblem | undefined;
 
 const KIB = 1024;
-/** Of the template and the pools' differences: a revision is one object, and etcd takes 1.5 MiB. */
+/** Limit for spec.template and the pools' templates. A revision is one object, and etcd accepts 1.5 MiB. */
 const TEMPLATE_BYTES = 256 * KIB;
-/** Of the templates of all pools that differ, each of which is rendered and tried in a dry run. */
+/** Limit for the rendered templates of all pools with a template. Each of them is sent in a dry run. */
 const RENDERED_BYTES = 8192 * KIB;
-/** Each is asked of a registry, and its pin is recorded with every version. */
+/** Limit for images. The operator asks a registry for each image and records its pin with every version. */
 const IMAGES = 64;
 
-/** Each with the field that it reads most of. */
+/** Each rule with the field that its internal errors name. */
 const RULES: readonly (readonly [field: string, rule: ValidationRule])[] = [
   ['spec.template', templateIsSmall],
   ['spec.stages', renderedIsSmall],
@@ -56,12 +58,15 @@ function poolsHaveNodes(spec: AppReleaseSpec): SpecProblem | undefined {
   return (
     unknown && {
       reason: 'UnknownPool',
-      message: `${unknown.path}: no VMPool named ${unknown.pool.name} is there, or none of its VMs is known yet: create it, give it spec.nodeSelector, or give nodeSelector (and tolerations) here; {} means any node`,
+      message: `${unknown.path}: the VMPool ${unknown.pool.name} does not exist, or it has no VMs yet: create it, set its spec.nodeSelector, or set nodeSelector (and tolerations) on the pool of the release; {} means any node`,
     }
   );
 }
 
-/** The dry run tries the first pool and those that differ: a wrong selector of another would come out in the rollout. */
+/**
+ * The dry run covers only the first pool and pools with a template. An invalid selector of another pool would break the
+ * rollout.
+ */
 function nodeSelectorsAreLabels(spec: AppReleaseSpec): SpecProblem | undefined {
   for (const { pool, path } of allPools(spec)) {
     const fault = labelFault(pool.nodeSelector);
@@ -79,7 +84,7 @@ function serviceLabelsAreLabels({ service }: AppReleaseSpec): SpecProblem | unde
 
 type ContainerPort = NonNullable<Container['ports']>[number];
 
-/** Of the containers and, as Kubernetes has it, of the sidecars among the init containers. */
+/** The named ports of the containers and of the sidecars, which are init containers with restartPolicy Always. */
 function namedPorts({ template }: AppReleaseSpec): ContainerPort[] {
   const { containers, initContainers = [] } = template.spec;
   const sidecars = initContainers.filter(({ restartPolicy }) => restartPolicy === 'Always');
@@ -94,10 +99,14 @@ function targetPortsExist(spec: AppReleaseSpec): SpecProblem | undefined {
     if (namesakes.some((port) => (port.protocol ?? 'TCP') === protocol)) continue;
     const path = `spec.service.ports[${index}].targetPort`;
     const quoted = JSON.stringify(targetPort);
-    const names = ports.map(({ name }) => name).join(', ') || '(none is named)';
+    const names = ports.map(({ name }) => name).join(', ');
+    const wayOut =
+      names === ''
+        ? 'no container port has a name: give a number (without quotes)'
+        : `name one of ${names}, or give a number (without quotes)`;
     const message =
       namesakes.length === 0
-        ? `${path}: no container of spec.template has a port named ${quoted}: name one of ${names}, or give a number (without quotes)`
+        ? `${path}: no container of spec.template has a port named ${quoted}: ${wayOut}`
         : `${path}: the port named ${quoted} is ${namesakes[0]?.protocol ?? 'TCP'}, not ${protocol}: give both the same protocol`;
     return { reason: 'InvalidPort', message };
   }
@@ -134,28 +143,30 @@ function templateIsSmall(spec: AppReleaseSpec): SpecProblem | undefined {
   if (bytes <= TEMPLATE_BYTES) return undefined;
   return {
     reason: 'InvalidTemplate',
-    message: `spec.template: with the pools' differences it has ${Math.ceil(bytes / 1024)} KiB, and a revision records 256 KiB at most: move files and long values to a ConfigMap`,
+    message: `spec.template: spec.template and the templates of the pools have ${Math.ceil(bytes / 1024)} KiB together, and a revision can record at most 256 KiB: move files and long values to a ConfigMap`,
   };
 }
 
-/** Counted before anything is rendered. */
+/** Estimates the size before anything is rendered. */
 function renderedIsSmall(spec: AppReleaseSpec): SpecProblem | undefined {
   const differences = allPools(spec).flatMap(({ pool }) => pool.template ?? []);
   const bytes = differences.length * bytesOf(spec.template) + bytesOf(differences);
   if (bytes <= RENDERED_BYTES) return undefined;
   return {
     reason: 'InvalidTemplate',
-    message: `spec.stages: the templates of the ${differences.length} pools that differ have ${Math.ceil(bytes / KIB)} KiB in all, and 8192 KiB are rendered at most: let fewer pools have a template, or make spec.template smaller`,
+    message: `spec.stages: the rendered templates of the ${differences.length} pools with a template have ${Math.ceil(bytes / KIB)} KiB together, and the operator renders at most 8192 KiB: remove the template of some pools, or make spec.template smaller`,
   };
 }
 
-/** What a rollback needs while the spec is not valid: the ledger holds it, and with it the pins of older versions. */
+/**
+ * The ledger records the topology, which a rollback needs while the spec is not valid, next to the pins of older versions.
+ */
 function topologyIsSmall(spec: AppReleaseSpec): SpecProblem | undefined {
   const bytes = bytesOf(topologyOf(spec));
   if (bytes <= LEDGER_BYTES) return undefined;
   return {
     reason: 'InvalidSpec',
-    message: `spec.stages: with all of the spec but its templates it has ${Math.ceil(bytes / KIB)} KiB, and ${LEDGER_BYTES / KIB} KiB can be recorded: give the pools fewer or shorter labels, tolerations and metrics`,
+    message: `spec.stages: the spec without its templates has ${Math.ceil(bytes / KIB)} KiB, and the operator can record at most ${LEDGER_BYTES / KIB} KiB: give the pools fewer or shorter labels, tolerations and metrics`,
   };
 }
 
@@ -164,7 +175,7 @@ function imagesAreFew({ template }: AppReleaseSpec): SpecProblem | undefined {
   if (length <= IMAGES) return undefined;
   return {
     reason: 'InvalidTemplate',
-    message: `spec.template.spec: containers, init containers and volumes name ${length} images, and a version has ${IMAGES} at most`,
+    message: `spec.template.spec: containers, init containers and volumes name ${length} images, and a version can have at most ${IMAGES}`,
   };
 }
 
@@ -172,11 +183,11 @@ function bytesOf(value: object): number {
   return Buffer.byteLength(JSON.stringify(value));
 }
 
-/** The CRD asks for it; an object that was stored before it did, or with null, may lack it. */
+/** The CRD requires the Service, but an object with null, or one stored before the CRD required it, may have none. */
 function blueGreenHasService({ strategy, service }: AppReleaseSpec): SpecProblem | undefined {
   if (service || strategy.type === 'RollingUpdate') return undefined;
   const message =
-    'spec.service: strategy BlueGreen switches a Service: give it, or strategy.type RollingUpdate for workers without one';
+    'spec.service: strategy BlueGreen needs a Service: set spec.service, or strategy.type RollingUpdate for workers without a Service';
   return { reason: 'InvalidService', message };
 }
 
@@ -212,16 +223,16 @@ function allPools(spec: AppReleaseSpec) {
 const LABEL_NAME = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const LABEL_PREFIX = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
-/** What is wrong with labels (https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/). */
+/** The first invalid label (https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/). */
 function labelFault(labels: Record<string, string> = {}): string | undefined {
   for (const [key, value] of Object.entries(labels)) {
     const slash = key.lastIndexOf('/');
     const prefix = key.slice(0, Math.max(slash, 0));
     const isKey =
       LABEL_NAME.test(key.slice(slash + 1)) && (slash < 0 || (LABEL_PREFIX.test(prefix) && prefix.length <= 253));
-    if (!isKey) return `${JSON.stringify(key)} is not the key of a label: write [prefix/]name`;
+    if (!isKey) return `${JSON.stringify(key)} is not a valid label key: write [prefix/]name`;
     if (value !== '' && !LABEL_NAME.test(value)) {
-      return `${key}: ${JSON.stringify(value)} is not the value of a label: at most 63 letters, digits and - _ . between them`;
+      return `${key}: ${JSON.stringify(value)} is not a valid label value: use at most 63 letters and digits, with - _ . between them`;
     }
   }
   return undefined;

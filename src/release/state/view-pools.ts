@@ -1,4 +1,4 @@
-/** The pools of a release, and the Services that they share, as the observed objects tell. Pure. */
+/** Derives the state of the pools and their Services from the observed objects. Pure. */
 import type { Pool, Stage } from '../../api/app-release.ts';
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import { autoscalerOf } from './autoscaler.ts';
@@ -57,9 +57,9 @@ interface PoolSources {
   pool: Pool;
   revisions: readonly Revision[];
   workloads: readonly Workload[];
-  /** Of all pods that there are. */
+  /** The tracks of all observed pods. */
   tracks: ReadonlySet<string | undefined>;
-  /** What it should be named; undefined for a release without. */
+  /** The name of the pool's Service; undefined for a release without Services. */
   serviceName: string | undefined;
   service: Service | undefined;
   track: string | undefined;
@@ -81,7 +81,7 @@ function viewPool(sources: PoolSources): PoolState {
     selected ?? formerly(own, observed) ?? (leadsElsewhere ? undefined : unselected(own, track, noted, hasServed));
   const servedNumber = current?.revision ?? noted;
   const served = revisions.find(({ number }) => number === servedNumber);
-  // Where no pod is behind the Service, nothing serves that could be lost.
+  // A Service without pods serves no revision, so none can be lost.
   const lost =
     served || (!current && !leadsElsewhere) ? undefined : lostRevision(revisions, current?.deployment, service);
   const hold = holdOf(observed, pool.name);
@@ -107,23 +107,25 @@ function viewPool(sources: PoolSources): PoolState {
   };
 }
 
-/** What a Service of ours that the pool had before still leads to: a pool whose Service is renamed serves on. */
+/**
+ * The workload that a former Service of the pool still selects, so that a pool with a renamed Service continues to serve.
+ */
 function formerly(own: readonly Workload[], { services }: Observed): Workload | undefined {
   const tracks = new Set(services.map(({ spec }) => spec.selector?.[LABEL.track]));
   return own.find(({ track }) => tracks.has(track));
 }
 
-/** What a pool runs though no selector of ours leads to it. */
+/** The current workload of a pool if no Service of the release selects one. */
 function unselected(
   own: readonly Workload[],
   track: string | undefined,
   noted: number,
   hasServed: (workload: Workload) => boolean,
 ): Workload | undefined {
-  // A Service whose selector somebody changed still says what it served.
+  // The annotation of the Service names the last served revision, even if somebody changed the selector.
   const last = own.find(({ revision }) => revision === noted);
   if (last || track !== undefined) return last;
-  // One that is on its way has not served yet, though it may have a ready pod.
+  // A workload that has served is preferred to a new one, which may have ready pods too.
   return own
     .toSorted(
       (a, b) =>
@@ -138,7 +140,7 @@ function enteredAt(revision: Revision, pool: string): number {
   return Date.parse(poolFacts(revision, pool).entered?.at ?? '');
 }
 
-/** The last accepted rollback that keeps this pool. */
+/** The last accepted rollback that holds this pool. */
 function holdOf(observed: Observed, pool: string): Hold | undefined {
   const holds = observed.rollbacks
     .filter((rollback) => inForce(rollback, observed.release.metadata.uid))
@@ -146,7 +148,7 @@ function holdOf(observed: Observed, pool: string): Hold | undefined {
       const own = rollback.status?.pools?.find(({ name, supersededBy }) => name === pool && supersededBy === undefined);
       return own ? [{ rollback, pool: own }] : [];
     });
-  // By name where two leaders gave the same place: both must take the same one for the last.
+  // Two leaders may have given the same sequence. The name decides, so that both pick the same rollback.
   return holds
     .sort(
       (a, b) =>

@@ -1,4 +1,4 @@
-/** The observed objects, put in order: what all rules read. Pure. */
+/** Builds the view, which all rules read, from the observed objects. Pure. */
 import type { Stage } from '../../api/app-release.ts';
 import type { ObjectMeta } from '../../api/common.ts';
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
@@ -19,13 +19,13 @@ import { viewGroups } from './view-pools.ts';
 import { isScribbled, viewWorkloads } from './view-workloads.ts';
 import { viewSpec } from './wanted.ts';
 
-/** What is judged for all of a release's stages; see src/release/stages. */
+/** Rules that need all stages of a release; see src/release/stages. */
 export interface StageRules {
   gate: (rollout: Rollout, stage: Stage, revision: Revision) => Wait | undefined;
   moves: (rollout: Rollout) => ReadonlyMap<PoolView, PoolMove>;
 }
 
-/** `problem`: what a rule threw when all this was viewed before. */
+/** `problem`: the exception of a rule in the previous attempt to build the view. */
 export function viewRelease(everything: Observed, now: number, rules: StageRules, problem?: SpecProblem): View {
   const observed = ofThisRelease(everything);
   const { release } = observed;
@@ -59,8 +59,8 @@ export function viewRelease(everything: Observed, now: number, rules: StageRules
 type Base = Omit<Rollout, 'kind' | 'groups' | 'pools' | 'gate'>;
 
 /**
- * What costs much, and what may throw, is computed when a rule asks for it: a rule that throws must not keep the others from
- * what they can read.
+ * Expensive values, and values that may throw, are computed when a rule reads them. A rule that throws must not stop the
+ * other rules.
  */
 function viewRollout(base: Base, found: readonly Workload[], rules: StageRules): Rollout {
   const { observed, owner, topology, revisions, wanted, lastWanted } = base;
@@ -108,7 +108,10 @@ function viewRollout(base: Base, found: readonly Workload[], rules: StageRules):
   return rollout;
 }
 
-/** What is the release's own, whatever others labelled: theirs, and what is of an earlier release of this name, is not. */
+/**
+ * Keeps only objects that belong to this release, not objects of others with its labels or of an earlier release of this
+ * name.
+ */
 function ofThisRelease(observed: Observed): Observed {
   const { metadata: owner } = observed.release;
   function own<T extends { metadata: ObjectMeta }>(objects: readonly T[]): T[] {
@@ -126,12 +129,13 @@ function ofThisRelease(observed: Observed): Observed {
       ...observed.services.filter((service) => !services.includes(service)),
       ...observed.foreignServices,
     ]
-      // One of an earlier release of this name goes with its owner.
+      // A Service of an earlier release of this name is garbage collected with its owner.
       .filter(({ metadata }) => ownershipOf(metadata, owner) !== 'LeftBehind'),
     autoscalers: own(observed.autoscalers),
     budgets: own(budgets),
     foreignBudgets: budgets.filter((budget) => !isOurs(budget, owner)),
-    // Of those that run a version the Deployment tells whose they are. The same array stands for the same pods.
+    // Pods of a version belong to the release of their Deployment. The array keeps its identity for caches if nothing is
+    // removed.
     pods: pods.length === observed.pods.length ? observed.pods : pods,
   };
 }

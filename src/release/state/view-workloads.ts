@@ -1,4 +1,4 @@
-/** The Deployments of a release with their pods, and what each was frozen with. Pure. */
+/** The Deployments of a release with their pods and recorded identities. Pure. */
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import type { Deployment, Pod } from '../record/kube-objects.ts';
 import type { Observed } from './observed.ts';
@@ -10,7 +10,7 @@ import type { Topology } from '../record/recorded-data.ts';
 import { placementKeys, placementOf } from '../record/revision.ts';
 import type { Workload } from './view.ts';
 
-/** Also those that others scribbled over. */
+/** All Deployments, including those with an unreadable identity. */
 export function viewWorkloads(
   { deployments, pods, release }: Observed,
   topology: Topology | undefined,
@@ -24,7 +24,7 @@ export function viewWorkloads(
   });
 }
 
-/** Nobody knows what it was frozen with. */
+/** Whether somebody changed the Deployment so that its identity cannot be read. */
 export function isScribbled({ key }: Workload): boolean {
   return key === SCRIBBLED.key;
 }
@@ -40,7 +40,7 @@ function viewWorkload(deployment: Deployment, identity: Identity, pods: readonly
     name,
     pool,
     revision: Number(labels[LABEL.revision]),
-    // Its pods have that of the template, whatever somebody made of the Deployment's own label.
+    // The template's label counts, because the pods have it. Somebody may have changed the label of the Deployment.
     track: deployment.spec.template.metadata?.labels?.[LABEL.track] ?? labels[LABEL.track] ?? '',
     ...identity,
     pods: own,
@@ -54,7 +54,7 @@ type Identity = Pick<Workload, 'placement' | 'strategy' | 'key'>;
 const STRATEGIES: readonly StrategyType[] = ['BlueGreen', 'RollingUpdate'];
 const SCRIBBLED: Identity = { placement: { nodeSelector: {}, tolerations: [] }, strategy: 'BlueGreen', key: '' };
 
-/** Its name follows from it, so that it is found again where the pool is placed as it was. */
+/** The identity that gives the Deployment its name. It is found if the placement of the pool has not changed. */
 function identityByName(
   { metadata: { name, labels } }: Deployment,
   release: string,

@@ -1,4 +1,4 @@
-/** What is seen of a release, put in order once for all rules: pools with their workloads, groups with their Service, holds. */
+/** The view of a release that all rules share: pools with their workloads, groups with their Service, and holds. */
 import type { AppReleaseSpec, Pool, Stage } from '../../api/app-release.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { RollbackPoolStatus, ReleaseRollback } from '../../api/release-rollback.ts';
@@ -11,7 +11,7 @@ import type { Revision } from '../record/revision.ts';
 import type { LedgerRecord, Placement, Topology } from '../record/recorded-data.ts';
 import type { InvalidSpec, Wanted } from './wanted.ts';
 
-/** One Deployment of ours and its pods. */
+/** A Deployment of the release and its pods. */
 export interface Workload {
   deployment: Deployment;
   name: string;
@@ -21,10 +21,10 @@ export interface Workload {
   strategy: StrategyType;
   placement: Placement;
   key: string;
-  /** Pods that are not on their way out. */
+  /** Pods that are not being deleted. */
   pods: readonly Pod[];
   ready: number;
-  /** Those of them that the Deployment counts as its own: a namesake that was just deleted has pods ready for a while. */
+  /** At most the Deployment's status.readyReplicas: pods of a deleted Deployment of the same name may still be ready. */
   ownReady: number;
 }
 
@@ -33,31 +33,32 @@ export interface Hold {
   pool: RollbackPoolStatus;
 }
 
-/** What a pool has and is asked for. */
+/** The observed state of a pool and its spec. */
 export interface PoolState {
   name: string;
   stage: Stage;
   spec: Pool;
   placement: Placement;
   workloads: readonly Workload[];
-  /** Deployments of ours that others scribbled over: all that can be done with them is to remove them. */
+  /** Deployments of the release with an unreadable identity. They can only be deleted. */
   strays: readonly Workload[];
-  /** Whether its Service leads to `current`; without a Service it needs none. */
+  /** Whether the Service selects `current`; true for a release without Services. */
   selected: boolean;
   /** The revision that the pool's Service selects; with no Service, the one of its Deployment. */
   served?: Revision;
-  /** It serves, and no record tells what: nothing of the pool is changed but for another version, or a rollback. */
+  /** The pool serves a revision without a record. The pool changes only for another version or a rollback. */
   lost?: LostRevision;
   current?: Workload;
   autoscaler?: Autoscaler;
   hold?: Hold;
-  /** The revision that was last let in. */
+  /** The revision that entered the pool last. */
   entered?: Revision;
 }
 
 /**
- * Return goes back to what was good here: no gate, no soak, and it may switch as soon as it is no worse. Move takes the
- * revision that serves to the VMs that the spec names now.
+ * - `Return`: the pool goes back to a revision that was good here, without gates and soak, and switches when the target is
+ *   not worse than the serving pods.
+ * - `Move`: the serving revision moves to the VMs that the spec names.
  */
 export type Mode = 'Promote' | 'Return' | 'Move';
 
@@ -67,15 +68,15 @@ export interface PoolTarget {
   placement: Placement;
   strategy: StrategyType;
   key: string;
-  /** What its Service selects to get there. */
+  /** The track that the Service selects for the target. */
   track: string;
-  /** The Deployment's, also while there is none. */
+  /** The name of the Deployment, which may not exist yet. */
   name: string;
-  /** The Deployment that runs it, once there is one. */
+  /** The Deployment that runs the target, if it exists. */
   workload?: Workload;
 }
 
-/** How far what serves in a pool is on its way to other VMs. `Entering`: nothing keeps it from being let go there. */
+/** The progress of a move of the serving revision to other VMs. `Entering`: the move starts in this pass. */
 export interface PoolMove {
   state: 'Waiting' | 'Entering' | 'Moving' | 'Late';
   reason: 'Moving' | 'NoCapacity' | 'MoveNotReady';
@@ -84,35 +85,37 @@ export interface PoolMove {
   until?: number;
 }
 
-/** A pool, with what follows from its state. */
+/** A pool with the values that are derived from its state. */
 export interface PoolView extends PoolState {
   /** The pools that share its Service. */
   group: Group;
-  /** What it rolls with: a change of the strategy waits until the wanted revision is everywhere. */
+  /**
+   * The strategy that the pool rolls out with. A change of the strategy waits until every pool serves the wanted revision.
+   */
   strategy: StrategyType;
-  /** The placement that the spec asks for, and a strategy, as a key. */
+  /** The key of the placement in the spec and a strategy. */
   keyUnder: (strategy: StrategyType) => string;
-  /** How many pods should serve. */
+  /** The number of pods that should serve. */
   replicas: number;
-  /** Where the pool is going; undefined while nothing was let in. */
+  /** The target of the pool; undefined if no revision has entered it. */
   readonly target: PoolTarget | undefined;
-  /** The move of what serves; undefined where it is on the VMs that the spec names. */
+  /** The move of the serving revision; undefined if it is on the VMs that the spec names. */
   readonly move: PoolMove | undefined;
 }
 
-/** Pools behind one Service, or one pool without a Service: what switches in one write. */
+/** The pools behind one Service, which switch in one write, or one pool without a Service. */
 export interface Group {
   serviceName?: string;
   service?: Service;
-  /** The Service is somebody else's, who let us take over its selector. */
+  /** The Service belongs to somebody else, and its annotation lets the operator own the selector. */
   adopted: boolean;
-  /** The Service's name is somebody else's: why. */
+  /** The message if the name of the Service belongs to somebody else. */
   taken?: string;
   track?: string;
   pools: readonly PoolView[];
 }
 
-/** Why the wanted revision does not enter a stage. */
+/** The reason why the wanted revision does not enter a stage. */
 export interface Wait {
   reason: Reason &
     (
@@ -133,7 +136,7 @@ export interface Wait {
   until?: number;
 }
 
-/** What is seen of every release. */
+/** The part of the view that every release has. */
 export interface Seen {
   now: number;
   observed: Observed;
@@ -141,15 +144,15 @@ export interface Seen {
   revisions: readonly Revision[];
   ledgerObject?: ControllerRevision;
   record: LedgerRecord;
-  /** The wanted revision, or, while the spec's is not recorded, the one that was wanted last. */
+  /** The wanted revision, or the last wanted one while the revision of the spec is not recorded. */
   lastWanted?: Revision;
   paused?: string;
   workloads: readonly Workload[];
-  /** For the process to remember. Computed when first asked for: a release may have thousands of pods. */
+  /** The process remembers it for the next plan. Lazy, because a release may have thousands of pods. */
   drained: () => Drained;
 }
 
-/** No spec was ever valid, or the record of it is lost: nobody knows which pools there are. */
+/** No spec was ever valid, or its record is lost, so the pools are not known. */
 export interface Unknown extends Seen {
   kind: 'Unknown';
   spec?: never;
@@ -158,25 +161,25 @@ export interface Unknown extends Seen {
   pools: readonly never[];
 }
 
-/** There is a valid spec, or the record of one. */
+/** The spec is valid, or a valid spec is recorded. */
 export interface Rollout extends Seen {
   kind: 'Rollout';
-  /** With its defaults and the VMs of its pools, where it is valid. */
+  /** The spec with its defaults and the VMs of its pools; absent if it is not valid. */
   spec?: AppReleaseSpec;
   /** Pinned tags of the spec that name another digest now. */
   movedTags: readonly MovedTag[];
-  /** Of the spec, and else of the last valid one. */
+  /** The topology of the spec, or of the last valid spec. */
   topology: Topology;
   wanted: Wanted;
   groups: readonly Group[];
   pools: readonly PoolView[];
-  /** What keeps the wanted revision out of a stage; undefined where it may enter. */
+  /** The reason why the wanted revision does not enter a stage; undefined if it may enter. */
   gate: (stage: Stage) => Wait | undefined;
 }
 
 export type View = Unknown | Rollout;
 
-/** Whether a rollback was accepted for this release and keeps at least one pool. */
+/** Whether a rollback was accepted for this release and holds at least one pool. */
 export function inForce(rollback: ReleaseRollback, releaseUID: string): boolean {
   const { status } = rollback;
   return (

@@ -23,7 +23,7 @@ function view(given: AppReleaseSpec, more: Given = {}, dryRuns = new Map<string,
   return viewSpec({ ...seen, memory: { ...seen.memory, dryRuns } }, revisions, { ledger });
 }
 
-/** Answers the dry runs until there is no further one; the names of the Deployments' pools that were tried. */
+/** Answers dry runs until none is left. Returns the wanted revision and the pools of the dry runs. */
 function prove(given: AppReleaseSpec, more: Given, answer: (pool: string) => DryRun) {
   const dryRuns = new Map<string, DryRun>();
   const tried: string[] = [];
@@ -37,28 +37,28 @@ function prove(given: AppReleaseSpec, more: Given, answer: (pool: string) => Dry
   }
 }
 
-describe('a spec that cannot be', () => {
+describe('an invalid spec', () => {
   test.each([
     [{ targetPort: 70_000 }, 'spec.service.ports[0].targetPort: must be a port from 1 to 65535'],
     [{ targetPort: 0 }, 'spec.service.ports[0].targetPort: must be a port from 1 to 65535'],
-  ])('%j is named with its field', (port, message) => {
+  ])('%j gives a message with the field', (port, message) => {
     const wrong = { ...spec(), service: { type: 'ClusterIP', ports: [{ port: 80, protocol: 'TCP', ...port }] } };
     expect(view(wrong as AppReleaseSpec)).toEqual({
       wanted: { state: 'Invalid', reason: 'InvalidSpec', message: expect.stringContaining(message) as string },
     });
   });
 
-  test('no version and no tag', () => {
+  test('has no version and no tag', () => {
     const untagged = spec({ template: { spec: { containers: [{ name: 'main', image: 'localhost:5000/web' }] } } });
     const { version: _version, service: _service, ...wrong } = untagged;
     expect(view({ ...wrong, service: undefined, strategy: { type: 'RollingUpdate' } }).wanted).toMatchObject({
       state: 'Invalid',
       reason: 'InvalidSpec',
-      message: expect.stringContaining('spec.version: give it') as string,
+      message: expect.stringContaining('spec.version: set it') as string,
     });
   });
 
-  test('a template that Kubernetes rejects in one of the pools that differ', () => {
+  test('has a template that Kubernetes rejects in one of the pools with a template', () => {
     const stages = ['a', 'b', 'c'].map((name) => ({
       name,
       pools: [
@@ -82,13 +82,13 @@ describe('a spec that cannot be', () => {
 });
 
 describe('the wanted revision', () => {
-  test('waits for the registry, and tells what it failed with', () => {
+  test('waits for the registry and has its error', () => {
     expect(view(spec()).wanted).toEqual({ state: 'Resolving' });
     const failed: DigestLookup = { state: 'failed', reason: 'NotFound', message: 'push it', retryable: true };
     expect(view(spec(), { digests: { 'web:1.0.0': failed } }).wanted).toEqual({ state: 'Resolving', failed });
   });
 
-  test('is recorded with every pin once all are known and Kubernetes takes the template', () => {
+  test('is recorded with its pins when all pins are known and Kubernetes accepts the template', () => {
     const { wanted } = prove(spec(), { digests: { 'web:1.0.0': resolved } }, () => ({ ok: true }));
     expect(wanted).toMatchObject({
       state: 'New',
@@ -100,7 +100,7 @@ describe('the wanted revision', () => {
   test.each<[string, Given]>([
     ['a revision', { revisions: [revision(1)] }],
     ['the ledger', { ledger: { '1.0.0': { 'web:1.0.0': PIN } } }],
-  ])('takes the pins of its version from %s, whatever the registry says now', (_, known) => {
+  ])('has the pins of its version from %s, not from the registry', (_, known) => {
     const other = `sha256:${'b'.repeat(64)}`;
     const moved: DigestLookup = { state: 'resolved', image: `web:1.0.0@${other}`, digest: other };
     const changed = spec({
@@ -113,7 +113,7 @@ describe('the wanted revision', () => {
     expect(wanted).toMatchObject({ state: 'New', data: { images: { 'web:1.0.0': PIN } } });
   });
 
-  test('is an older one where the spec is what that recorded', () => {
+  test('is an older revision if the spec equals its record', () => {
     const revisions = [revision(1), revision(2, spec({ version: '2.0.0' }))];
     expect(view(spec(), { revisions }).wanted).toEqual({ state: 'Recorded', revision: revisions[0] });
   });

@@ -1,4 +1,4 @@
-/** Which revision the spec wants, and what is missing to have it recorded. */
+/** The revision that the spec wants, or what is missing to record it. */
 import type { AppReleaseSpec } from '../../api/app-release.ts';
 import type { Reason } from '../../api/reasons.ts';
 import { own } from '../../lib/own.ts';
@@ -27,15 +27,15 @@ import { readSpec } from './valid-spec.ts';
 
 export type Wanted =
   | { state: 'Recorded'; revision: Revision }
-  /** The spec says what cannot be: what runs stays as it is. */
+  /** The spec is invalid. Running pods stay as they are. */
   | ({ state: 'Invalid' } & SpecProblem)
-  /** A registry is being asked; `failed` where it answered in a way that a person should know. */
+  /** The operator asks a registry; `failed`: the error that is shown to users. */
   | { state: 'Resolving'; failed?: { reason: Reason; message: string; retryable: boolean } }
-  /** Everything is pinned; the API server must say whether it takes the template. */
+  /** All images are pinned. A dry run must show whether the API server accepts the template. */
   | { state: 'Unproven'; hash: string; deployment: DesiredDeployment }
   | { state: 'New'; number: number; data: RevisionData };
 
-/** The topology is that of the spec where it is valid, else the last valid one. */
+/** The topology of the spec if the spec is valid, else the last valid topology. */
 export type SpecView =
   | { spec: AppReleaseSpec; topology: Topology; movedTags: readonly MovedTag[]; wanted: Wanted }
   | { spec?: never; topology: Topology; movedTags: readonly never[]; wanted: InvalidSpec }
@@ -43,7 +43,7 @@ export type SpecView =
 
 export type InvalidSpec = Extract<Wanted, { state: 'Invalid' }>;
 
-/** `problem`: of a rule that threw; the spec counts as not valid then, so that all else goes on. */
+/** `problem`: the exception of a rule. The spec then counts as invalid, so that the other rules continue. */
 export function viewSpec(
   observed: Observed,
   revisions: readonly Revision[],
@@ -120,7 +120,7 @@ function findWanted(
   return proveTemplate(observed, spec, number, data);
 }
 
-/** One whose name is somebody else's is passed over. */
+/** Skips numbers whose ControllerRevision name belongs to somebody else. */
 function nextNumber(observed: Observed, revisions: readonly Revision[]): number {
   const { release, memory } = observed;
   let number = Math.max(0, ...revisions.map((revision) => revision.number), ...usedNumbers(observed)) + 1;
@@ -128,7 +128,9 @@ function nextNumber(observed: Observed, revisions: readonly Revision[]): number 
   return number;
 }
 
-/** Has the API server judge the Deployments of a new revision, one for each pool that differs, before it is recorded. */
+/**
+ * Needs a dry run of the Deployment of the first pool and of each pool with a template before a new revision is recorded.
+ */
 function proveTemplate(observed: Observed, spec: AppReleaseSpec, number: number, data: RevisionData): Wanted {
   const { name, namespace, uid } = observed.release.metadata;
   const revision: Revision = {
@@ -149,7 +151,7 @@ function proveTemplate(observed: Observed, spec: AppReleaseSpec, number: number,
       strategy: spec.strategy.type,
       key: own(data.placements, pool.name) ?? '',
     };
-    const deployment = reading(`spec.template with what differs in pool ${pool.name}`, () =>
+    const deployment = reading(`spec.template with the template of pool ${pool.name}`, () =>
       makeDeployment({
         owner: { name, namespace, uid },
         identity,

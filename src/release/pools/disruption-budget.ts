@@ -1,4 +1,4 @@
-/** One PodDisruptionBudget for each Deployment that serves or is about to: what a drain may take at a time. Pure. */
+/** One PodDisruptionBudget for each Deployment that serves or is the target: the pods that a drain may evict at a time. Pure. */
 import { LABEL } from '../../api/meta.ts';
 import { selects } from '../../scheduling/shape.ts';
 import type { Action } from '../record/actions.ts';
@@ -12,8 +12,8 @@ import { wantedReplicas } from '../state/target.ts';
 import type { PoolView, Rollout, View, Workload } from '../state/view.ts';
 
 /**
- * Two budgets on one pod make its eviction fail, so each selects the pods of one Deployment alone, and there is none
- * where somebody else's selects them. A standby has none: it may go.
+ * The eviction of a pod with two budgets fails. So each budget selects the pods of one Deployment, and a Deployment that
+ * another budget selects gets none. A standby has no budget: a drain may take all of it.
  */
 export function reconcileBudgets(view: Rollout): Action[] {
   const workloads = view.pools.flatMap((pool) => protectedWorkloads(view, pool));
@@ -33,12 +33,12 @@ function reconcileBudget(view: Rollout, workload: Workload): Action[] {
   const budget = makeBudget(view, workload);
   const live = view.observed.budgets.find(({ metadata }) => metadata.name === workload.name);
   if (memory.nameConflicts.has(objectKey(budget))) return [];
-  const message = `let a drain take ${limitOf(view)} of ${workload.name} at most`;
+  const message = `let a drain evict at most ${limitOf(view)} of the pods of ${workload.name} at a time`;
   const write: Action = { kind: 'ApplyBudget', message, budget, force: live !== undefined };
   return live ? putRight(memory, budget, live, write) : [write];
 }
 
-/** Pods that are not ready may always be evicted: they would block a drain for ever. */
+/** A drain may always evict pods that are not ready: such pods would block it for ever. */
 export function makeBudget(
   view: Pick<Rollout, 'owner' | 'topology'>,
   { name, pool }: Pick<Workload, 'name' | 'pool'>,
@@ -71,34 +71,39 @@ function protectedWorkloads(view: Rollout, pool: PoolView): Workload[] {
   );
 }
 
-/** What serves, and what the pool is about to switch to. */
+/** The served Deployment and the target. */
 function servingWorkloads(pool: PoolView): Workload[] {
   const all = [pool.current, pool.target?.workload].filter((workload) => workload !== undefined);
   return [...new Set(all)];
 }
 
-/** A budget that lets all pods go at once is none. */
+/** A budget that allows the eviction of all pods at once limits nothing. */
 function limits(view: Rollout, pool: PoolView, workload: Workload): boolean {
   const replicas = wantedReplicas(pool, workload);
   return intOrPercentOf(limitOf(view), replicas) < replicas;
 }
 
-/** Somebody else's budget on the same pods. */
+/** A budget that is not the release's own and selects the same pods. */
 function foreignBudget({ observed }: Rollout, { deployment }: Workload): Budget | undefined {
   const labels = deployment.spec.template.metadata?.labels ?? {};
-  // In policy/v1 an empty selector means every pod, and none means no pod.
+  // In policy/v1 an empty selector selects every pod; a budget without a selector selects none.
   return observed.foreignBudgets.find(({ spec }) => spec.selector !== undefined && selects(spec.selector, labels));
 }
 
 export function disruptionLimited(view: View): ConditionDraft {
   const type = 'DisruptionLimited';
-  const nothing = { type, status: 'False', reason: 'NothingToLimit', message: 'nothing is served yet' } as const;
+  const nothing = {
+    type,
+    status: 'False',
+    reason: 'NothingToLimit',
+    message: 'no pool serves a revision yet',
+  } as const;
   if (view.kind === 'Unknown') return nothing;
   const served = view.pools.flatMap((pool) => (pool.current ? [{ pool, workload: pool.current }] : []));
   for (const { pool, workload } of served) {
     const budget = foreignBudget(view, workload);
     if (budget) {
-      const message = `pool ${pool.name}: PodDisruptionBudget ${budget.metadata.name} selects its pods, so that the operator makes none: two on one pod keep every drain waiting`;
+      const message = `pool ${pool.name}: PodDisruptionBudget ${budget.metadata.name} selects the pods of the pool, so the operator creates none: a pod with two budgets blocks every drain`;
       return { type, status: 'True', reason: 'ForeignBudget', message };
     }
   }
@@ -106,8 +111,13 @@ export function disruptionLimited(view: View): ConditionDraft {
   const bare = served.filter(({ pool, workload }) => !limits(view, pool, workload));
   if (bare.length > 0) {
     const names = bare.map(({ pool }) => pool.name).join(', ');
-    const message = `a drain may take all pods at once in ${names}: give more replicas than disruption.maxUnavailable (${limitOf(view)})`;
+    const message = `a drain may evict all pods at once in ${names}: set more replicas than disruption.maxUnavailable (${limitOf(view)})`;
     return { type, status: 'False', reason: 'NothingToLimit', message };
   }
-  return { type, status: 'True', reason: 'Budgeted', message: `a drain may take ${limitOf(view)} of a pool at a time` };
+  return {
+    type,
+    status: 'True',
+    reason: 'Budgeted',
+    message: `a drain may evict ${limitOf(view)} of a pool at a time`,
+  };
 }

@@ -11,7 +11,7 @@ import type { Scope } from './contact.ts';
 import { createMemory } from './memory.ts';
 
 const target = { name: 'web-ledger', uid: 'uid-web-ledger', resourceVersion: '1' };
-const action: Action = { kind: 'AnnotateRevision', message: 'keep the ledger', target, annotations: {} };
+const action: Action = { kind: 'AnnotateRevision', message: 'update the ledger', target, annotations: {} };
 
 /** A release whose ledger is so; what is asked of the API server, and what the cache is told. */
 function scopeWith(live: Partial<Live<KubeObject>['metadata']> | undefined): { scope: Scope; log: string[] } {

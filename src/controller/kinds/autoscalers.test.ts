@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { isNewsOfAutoscaler } from './autoscalers.ts';
 
-test('what an autoscaler measured is no news, what it made of it is', () => {
+test('a change of the measurements is no news, a change of the desired replicas is', () => {
   const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' };
   const autoscaler = {
     metadata: { name: 'web', namespace: 'shop', uid: '1', resourceVersion: '1', creationTimestamp: '' },

@@ -112,7 +112,7 @@ describe('two rollbacks with the same sequence, from two leaders', () => {
   }
 
   test.each([[['one', 'two']], [['two', 'one']]])(
-    'hold the pools in the same order, whatever their order in the cache: %j',
+    'hold the pools by the later name, whatever their order in the cache: %j',
     (names) => {
       const seen = observed({
         release: release(next),

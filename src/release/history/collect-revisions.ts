@@ -1,4 +1,4 @@
-/** Removes revisions beyond the limits; their digests go to the ledger first. Pure. */
+/** Removes revisions beyond the limits; digests that only they have are written to the ledger first. Pure. */
 import { ANNOTATION } from '../../api/meta.ts';
 import type { Action } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
@@ -12,7 +12,6 @@ import { ledgerWith, lostPins, writeLedger } from './ledger.ts';
 
 const FAILED_LIMIT = 3;
 
-/** Removes revisions beyond the limits; pins that only they know are written to the ledger first. */
 export function collectRevisions(view: Rollout): Action[] {
   const gone = revisionsBeyondLimits(view);
   const left = view.revisions.filter((revision) => !gone.includes(revision));

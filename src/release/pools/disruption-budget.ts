@@ -1,4 +1,4 @@
-/** One PodDisruptionBudget for each Deployment that serves or is the target: the pods that a drain may evict at a time. Pure. */
+/** One PodDisruptionBudget for each served Deployment and each target limits what a drain evicts at a time. Pure. */
 import { LABEL } from '../../api/meta.ts';
 import { selects } from '../../scheduling/shape.ts';
 import type { Action } from '../record/actions.ts';

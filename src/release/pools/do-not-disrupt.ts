@@ -23,7 +23,7 @@ function rollingPods(view: Rollout): Pod[] {
   return view.pools.filter((pool) => isRolling(view, pool)).flatMap(poolPods);
 }
 
-/** From the first pod of the target until the pool serves it with all pods; not while it has failed or is paused. */
+/** Whether a version rolls in the pool: from its first pod until all pods serve, unless it failed or the release is paused. */
 function isRolling(view: Rollout, pool: PoolView): boolean {
   const { move, target } = pool;
   if (move && move.state !== 'Waiting') return move.state === 'Moving';

@@ -22,7 +22,7 @@ export function rollOutGroup(view: Rollout, group: Group): GroupPlan {
   const frozen = moves.some((move) => isFrozen(view, move));
   const kept = reconcileTargets(view, group, moves, frozen);
   const service = reconcileService(view, group, moves, track, frozen);
-  // After a switch the old Deployment drains: it is not scaled down with the spec before.
+  // After a switch the old Deployment drains with the replicas that it has.
   const stays = service.every((action) => selectedBy(action) === group.track);
   const served = stays ? moves.flatMap((move) => reconcileServed(view, group, move)) : [];
   const autoscalers = reconcileAutoscalers(view, moves, {

@@ -47,12 +47,17 @@ describe('a release is not ready', () => {
     ],
     ['if an image does not exist', failedLookup('NotFound'), 'NotFound', 'web:3: NotFound', 'a person'],
     ['while a registry is down', failedLookup('RegistryUnavailable'), 'ResolvingDigests', 'web:3: RegistryUnavailable'],
-    ['while a registry is asked', { wants: 3 }, 'ResolvingDigests', 'asks the registry for the digests of the images'],
+    [
+      'while a registry is asked',
+      { wants: 3 },
+      'ResolvingDigests',
+      'the operator asks the registry for the digests of the images',
+    ],
     [
       'while its revision is recorded',
       registry({ state: 'resolved', image: 'web:3@x', digest: 'x' }),
       'RecordingRevision',
-      'records the wanted revision',
+      'the operator records the wanted revision',
     ],
     [
       'if its version failed and there is no rollback',

@@ -172,20 +172,20 @@ function resolving({ wanted }: Rollout): ReadyReason | undefined {
   if (wanted.state !== 'Resolving') return undefined;
   return {
     reason: 'ResolvingDigests',
-    message: wanted.failed?.message ?? 'asks the registry for the digests of the images',
+    message: wanted.failed?.message ?? 'the operator asks the registry for the digests of the images',
   };
 }
 
 function recording({ wanted }: Rollout): ReadyReason | undefined {
   return wanted.state === 'Recorded'
     ? undefined
-    : { reason: 'RecordingRevision', message: 'records the wanted revision' };
+    : { reason: 'RecordingRevision', message: 'the operator records the wanted revision' };
 }
 
 /** The first stage in which the wanted revision is not settled. */
 function progressing(view: Rollout): ReadyReason | undefined {
   const wanted = wantedRevision(view);
-  // Settled also where the revision entered no pool, as after a rollback that was deleted before it moved a pool.
+  // A revision that has entered no pool may be settled too, after a rollback that was deleted before it moved a pool.
   if (!wanted || view.pools.every((pool) => isSettled(view, pool, wanted))) return undefined;
   for (const stage of view.topology.stages) {
     const pools = stagePools(view, stage);
@@ -287,7 +287,7 @@ export function digestsPinned(view: View): ConditionDraft {
     const { failed } = wanted;
     return failed
       ? { type, status: 'False', reason: failed.reason, message: failed.message }
-      : { type, status: 'Unknown', reason: 'Resolving', message: 'asks the registry' };
+      : { type, status: 'Unknown', reason: 'Resolving', message: 'the operator asks the registry' };
   }
   if (wanted.state === 'Invalid')
     return { type, status: 'Unknown', reason: wanted.reason, message: 'the spec is not valid' };

@@ -299,7 +299,7 @@ describe('the number of replicas', () => {
   test.each([
     [6, 4],
     [2, 4],
-  ])('of a standby goes from %i to what is served', (from, to) => {
+  ])('of a standby goes from %i to that of the served Deployment', (from, to) => {
     const switchedAt = '2026-01-01T11:55:00Z';
     const switched = { [ANNOTATION.switchedAt]: switchedAt, [ANNOTATION.previousTrack]: 'web-b-1' };
     const drained = { track: 'web-b-2', switchedAt, since: 0 };

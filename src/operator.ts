@@ -136,11 +136,11 @@ function reporting({ debugs, log, within }: Log, metrics: Metrics, recorder: Eve
     within: (key, pass) => within(key, () => health.watch(key, pass)),
     queueMetrics: metrics.queue,
     onPoolFigures: metrics.pool,
-    record: (release, { type, reason, note, isTold }) => {
+    record: (release, { type, reason, note, metricOnly }) => {
       const { namespace, name, uid } = release.metadata;
       const regarding = { apiVersion: API_VERSION, kind: 'AppRelease', namespace, name, uid };
       metrics.notice(`${namespace}/${name}`, reason);
-      if (!isTold) recorder.record({ regarding, type, reason, note, action: 'Reconcile' });
+      if (!metricOnly) recorder.record({ regarding, type, reason, note, action: 'Reconcile' });
     },
     onReconcile: ({ key, seconds, error }) => {
       if (error === undefined) {

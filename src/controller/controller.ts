@@ -1,4 +1,4 @@
-/** Caches, queue and workers around the reconciler: one running controller. */
+/** The controller: caches, queue and workers around the reconciler. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AppRelease, PodTemplate } from '../api/app-release.ts';
 import type { KubeClient } from '../kube/types.ts';
@@ -17,19 +17,19 @@ import { createVmWaiters } from './vmpool/enqueue-on-vm-change.ts';
 
 export interface ControllerOptions extends Pick<ReconcileContext, 'record' | 'assertLeading' | 'log' | 'onPlan'> {
   client: KubeClient;
-  /** Made with the callback that enqueues a release when an answer changes. */
+  /** `onChange` enqueues a release when an answer of the resolver changes. */
   createResolver: (onChange: (key: string) => void) => DigestResolver;
   workers: number;
-  /** Left out or empty: all of them. */
+  /** Left out or empty: all namespaces. */
   namespaces?: readonly string[];
-  /** A failed list or watch, tried again. */
+  /** Called with the error of a list or watch, which is retried. */
   onCacheError: (error: unknown) => void;
-  /** After each pass. */
+  /** Called after each pass. */
   onReconcile?: (outcome: { key: string; seconds: number; error?: unknown }) => void;
   queueMetrics?: QueueMetrics;
-  /** After each pass over a VMPool. */
+  /** Called after each pass over a VMPool. */
   onPoolFigures?: PoolControllerOptions['onFigures'];
-  /** Runs a pass in a context of its own, such as one that gives its log lines an id. */
+  /** Runs a pass, for example in a context that gives its log lines an id. */
   within?: (key: string, pass: () => Promise<ReconcileResult>) => Promise<ReconcileResult>;
 }
 
@@ -39,18 +39,18 @@ export interface Controller {
   /** Settles when the caches are filled. */
   synced: Promise<unknown>;
   hasSynced: () => boolean;
-  /** Begins to reconcile: as the leader. */
+  /** Starts to reconcile, as the leader. */
   lead: () => void;
-  /** Finishes what runs, begins nothing new. */
+  /** Ends after the running passes; no new pass starts. */
   stop: () => Promise<void>;
 }
 
-/** The news that a stale pass was made without is on its way: no sooner. One that stays stale backs off as any failure. */
+/** Least delay after a stale pass, so that the watches catch up (ms). Repeated failures back off. */
 export const STALE_RETRY_MS = 20;
 const MAX_DELAY_MS = 60_000;
-/** A rollback waits for the API server most of the time, and for no worker: so many times as many run beside them. */
+/** Rollbacks mostly wait for the API server. This many times `workers` run while rollbacks wait. */
 const URGENT_FACTOR = 4;
-/** Pods get ready, and the controllers of Kubernetes write, one right after the other: one pass for all of this time. */
+/** Changes of pods, and of objects that controllers of Kubernetes write, come in swarms: one pass handles all within this time. */
 const SETTLING_MS = 50;
 
 export function createController(options: ControllerOptions): Controller {
@@ -80,7 +80,7 @@ export function createController(options: ControllerOptions): Controller {
     enqueue: (key) => {
       queue.add(key);
     },
-    // A rollback goes before everything else.
+    // Rollbacks go before all other changes.
     enqueueFirst: (key) => {
       queue.add(key, { priority: 'high' });
     },

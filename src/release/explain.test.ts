@@ -7,7 +7,7 @@ const wanted = spec({
   stages: [{ name: 'all', approval: 'Manual', pools: [{ name: 'a', replicas: 2, nodeSelector: {} }] }],
 });
 
-it('tells what is wanted, what each pool waits for, and what is done', () => {
+it('shows the wanted revision, what each pool waits for, and the actions', () => {
   const seen = observed({ release: release(wanted), revisions: [revision(1, wanted)].map(controllerRevision) });
   const told = explain(plan(seen, NOW));
   expect(told.wanted).toBe('1.0.0 (revision 1)');
@@ -17,7 +17,7 @@ it('tells what is wanted, what each pool waits for, and what is done', () => {
   ]);
 });
 
-it('names what is not recorded yet, and the writes of the plan', () => {
+it('shows a wanted revision that is not recorded yet, and the writes of the plan', () => {
   const told = explain(plan(observed({ release: release(wanted) }), NOW));
   expect(told.wanted).toBe('images whose digests are not known yet');
 });

@@ -1,4 +1,4 @@
-/** A plan in words: where each pool is to go, what it waits for, and what is done now. Pure. */
+/** Describes a plan in words: the target of each pool, what the pool waits for, and the actions. Pure. */
 import { findCondition } from '../api/conditions.ts';
 import type { Plan } from './plan.ts';
 import { orElse } from './record/internal-error.ts';
@@ -6,15 +6,15 @@ import type { Wanted } from './state/wanted.ts';
 import { releaseStatus } from './status/status.ts';
 
 export interface Explanation {
-  /** Version and revision that the spec wants, or why it is not recorded. */
+  /** Version and revision that the spec wants, or why no revision is recorded. */
   wanted: string;
-  /** The conditions that tell most: type=status (reason) and the message. */
+  /** The most important conditions, as `type=status (reason): message`. */
   conditions: string[];
   /** One line for each pool. */
   pools: string[];
-  /** What the plan does now, one line for each write. */
+  /** The actions of the plan, one line for each write. */
   actions: string[];
-  /** RFC 3339: when the next pass is due though nothing changes. */
+  /** When the next pass is due even if nothing changes (RFC 3339). */
   due?: string;
 }
 
@@ -23,7 +23,7 @@ function describeWanted(wanted: Wanted): string {
     case 'Recorded':
       return `${wanted.revision.data.input.version} (revision ${wanted.revision.number})`;
     case 'Invalid':
-      return `what is not valid (${wanted.reason}): ${wanted.message}`;
+      return `an invalid spec (${wanted.reason}): ${wanted.message}`;
     case 'Resolving':
       return 'images whose digests are not known yet';
     case 'Unproven':
@@ -44,7 +44,7 @@ export function explain({ view, actions, due }: Plan): Explanation {
       return condition ? `${type}=${condition.status} (${condition.reason}): ${condition.message}` : [];
     }),
     pools: view.pools.map((pool) => {
-      // A plan is made where a rule throws, too.
+      // `pool.target` throws if one of its rules throws; the plan is made all the same.
       const target = orElse(undefined, () => pool.target);
       const status = pools.find(({ name }) => name === pool.name);
       const serves = pool.served ? `serves revision ${pool.served.number}` : 'serves nothing';

@@ -1,5 +1,5 @@
-// Whatever stands where the API server takes anything: no pass throws, and a rollback is answered and carried out.
-// FUZZ_RUNS=5000 tries more; a failure prints its seed.
+// Fuzz test of fields without a schema: no pass throws, and a rollback is accepted and carried out.
+// FUZZ_RUNS=5000 runs more cases; a failure prints its seed.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AppReleaseSpec } from '../api/app-release.ts';
@@ -30,14 +30,14 @@ import {
 } from './testing.ts';
 
 const RUNS = { numRuns: Number(process.env.FUZZ_RUNS ?? 50) };
-/** Of a machine that does much else. */
+/** Timeout on a busy machine (ms). */
 const TIME = 60_000 + RUNS.numRuns * 500;
 
 const AT = '2026-01-01T11:10:00.000Z';
 const POOLS = spec().stages.flatMap((stage) => stage.pools);
 const KEYS = placementKeys(topologyOf(spec()), 'web', 'BlueGreen');
 
-/** Good in every pool. */
+/** A revision that is good in every pool. */
 function good(number: number, from = spec()): Revision {
   const pools = POOLS.map(({ name }) => {
     const entered = { at: AT, attempt: 1, key: KEYS.get(name) ?? '' };
@@ -62,14 +62,14 @@ function deploymentOf({ name, ...pool }: (typeof POOLS)[number], of: Revision) {
   return live(makeDeployment({ ...options, topology: topologyOf(spec()) }), pool.replicas);
 }
 
-/** Any image is known, and any template is taken: what is arbitrary comes as far as it can. */
+/** Resolves every image and accepts every template, so that arbitrary values get as far as possible. */
 class Anything extends Map<string, DryRun> {
   override get(): DryRun {
     return { ok: true };
   }
 }
 const RESOLVED: DigestLookup = { state: 'resolved', image: `web@${DIGEST}`, digest: DIGEST };
-/** The second revision is served, the first one stands by, and somebody asks for it. */
+/** Revision 2 serves, revision 1 stands by, and there is a rollback to it. */
 function world(more: Partial<Observed> = {}): Observed {
   const deployments = [FIRST, SECOND].flatMap((of) => POOLS.map((pool) => deploymentOf(pool, of)));
   const services = POOLS.map(({ name }) => {
@@ -101,18 +101,18 @@ function rollback(): ReleaseRollback {
 
 type Patch = Action & { kind: 'PatchRollback' };
 
-/** One pass, with its status. */
+/** Makes a plan and its status. */
 function pass(seen: Observed) {
   const made = plan(seen, NOW);
   expect(releaseStatus(made.view, {}).conditions).toBeDefined();
   return made;
 }
 
-/** The answer to the rollback of the world, and what is planned once that is stored. */
+/** The status that the plan writes to the rollback, and the plan after that write. */
 function answered(seen: Observed): { status: Patch['status'] | undefined; next: Plan } {
   const { actions } = pass(seen);
   const missing = actions.flatMap((action) => (action.kind === 'FindLost' ? [`${action.object}/${action.name}`] : []));
-  // Looked for in vain.
+  // The look-ups find nothing.
   if (missing.length > 0) return answered({ ...seen, memory: { ...seen.memory, lost: new Set(missing) } });
   const patch = actions.find((action): action is Patch => action.kind === 'PatchRollback');
   expect(patch).toBeDefined();
@@ -145,7 +145,7 @@ const { json } = fc.letrec<{ json: unknown }>((tie) => ({
   ),
 }));
 
-/** Anything, or a list of objects with some of these fields, each anything. */
+/** Arbitrary JSON, or objects with some of these fields. */
 function almost(...fields: string[]) {
   return fc.oneof(json, fc.array(some(...fields), { maxLength: 3 }), some(...fields));
 }
@@ -154,7 +154,7 @@ function some(...fields: string[]) {
   return fc.record(Object.fromEntries(fields.map((field) => [field, json])), { requiredKeys: [] });
 }
 
-/** One or two of them: more are hardly ever taken, and what is taken comes further. */
+/** At most two of the fields: a spec with more is rarely valid. */
 function fewOf(fields: Record<string, fc.Arbitrary<unknown>>) {
   const one = Object.entries(fields).map(([field, value]) =>
     fc.oneof(value, fc.constant(null)).map((own) => [field, own]),
@@ -229,7 +229,7 @@ const hostileSpec = fc
 
 describe('a spec', () => {
   test(
-    'of whatever kind stops no pass and no rollback',
+    'with arbitrary values stops no pass and no rollback',
     () => {
       fc.assert(
         fc.property(hostileSpec, (wrong) => {
@@ -243,7 +243,7 @@ describe('a spec', () => {
   );
 
   test(
-    'that is served is recorded as it was judged, and stops nothing either',
+    'with arbitrary values that is recorded stops no pass and no rollback',
     () => {
       fc.assert(
         fc.property(hostileSpec, (wrong) => {
@@ -263,7 +263,7 @@ describe('a spec', () => {
   );
 });
 
-describe('what the operator wrote', () => {
+describe('an object that the operator wrote', () => {
   const scribble = fc.oneof(
     json.map((value) => JSON.stringify(value)),
     fc.string(),
@@ -277,7 +277,7 @@ describe('what the operator wrote', () => {
   );
 
   test(
-    'may be scribbled on, each annotation: no pass throws, and the rollback is answered',
+    'may have any annotation overwritten: no pass throws, and the rollback is answered',
     () => {
       fc.assert(
         fc.property(fc.array(scribble, { minLength: 8, maxLength: 8 }), fc.nat(255), (texts, which) => {
@@ -324,7 +324,7 @@ describe('what the operator wrote', () => {
   );
 
   test(
-    'may be made by somebody else: a record of any data, a label of any text',
+    'may be a record of arbitrary data by somebody else, or have a label of arbitrary text',
     () => {
       fc.assert(
         fc.property(some('renderer', 'input', 'images', 'placements'), json, fc.string(), (data, more, label) => {
@@ -348,9 +348,9 @@ describe('what the operator wrote', () => {
   );
 });
 
-describe('a rule that throws all the same', () => {
-  test('is told with its field, and rollbacks go on', () => {
-    // A getter stands for whatever a rule may stumble over.
+describe('a rule that throws', () => {
+  test('is reported with the field, and rollbacks go on', () => {
+    // The getter throws in place of a rule with a bug.
     const wrong = spec({ version: '3.0.0' });
     const broken = { ...wrong.template.spec.containers[0] };
     Object.defineProperty(broken, 'restartPolicy', {

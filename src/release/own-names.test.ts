@@ -1,4 +1,4 @@
-// Names of users that every object of JavaScript has, too.
+// Users may choose names that are properties of every JavaScript object.
 import { describe, expect, test } from 'vitest';
 import type { Action } from './record/actions.ts';
 import type { DigestLookup } from './state/observed.ts';
@@ -20,7 +20,7 @@ function running(image: string, version = '1.0.0') {
 describe.each(INHERITED)('an image named %s', (image) => {
   const pin = { image: `${image}@${DIGEST}`, digest: DIGEST };
 
-  test('is asked for, and pinned once it is known', () => {
+  test('is resolved, and pinned once its digest is known', () => {
     const wanted = running(image);
     expect(imagesToResolve(wanted, [], {})).toEqual([image]);
     expect(plan(observed({ release: release(wanted) }), NOW).view.wanted).toEqual({ state: 'Resolving' });
@@ -58,7 +58,7 @@ describe('a stage and a pool named constructor', () => {
     });
   }
 
-  test('waits for its approval, and records what it is let in by', () => {
+  test('waits for its approval, and records it', () => {
     const facts: Facts = { pools: {}, approvals: {} };
     expect(plan(seen(facts), NOW).view.pools[0]).not.toHaveProperty('entered');
     const promotion = {
@@ -95,7 +95,7 @@ describe('a stage and a pool named constructor', () => {
     });
   });
 
-  test('differs from the template in nothing that nobody wrote', () => {
+  test('has no difference from the template that nobody wrote', () => {
     const identity = {
       pool: 'constructor',
       revision: revision(1, spec()),

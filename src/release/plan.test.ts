@@ -46,7 +46,7 @@ function facts(pools: Facts['pools']): Facts {
   return { pools, approvals: {} };
 }
 
-/** What a pool of the release runs of a revision: a Deployment with so many ready pods. */
+/** A Deployment of a revision in a pool, with this number of ready pods. */
 function running(name: string, of: Revision, ready: number): Deployment {
   const pool = topology.stages.flatMap(({ pools }) => pools).find((candidate) => candidate.name === name);
   const key = placementKeys(topology, 'web', 'BlueGreen').get(name) ?? '';
@@ -96,13 +96,13 @@ describe('a version that failed in two pools', () => {
     });
   }
 
-  test('goes back where it can, though nothing can answer it in the other', () => {
+  test('is taken back in one pool, although it has no target in the other', () => {
     const made = plan(world(), NOW).actions.filter(({ kind }) => kind === 'CreateRollback');
     expect(made).toMatchObject([{ name: 'web-r2-1-b', spec: { pools: ['b'] } }]);
   });
 });
 
-describe('two rollbacks that two leaders gave the same place', () => {
+describe('two rollbacks with the same sequence, from two leaders', () => {
   const [old, left] = [revision(1, first, facts({ a: { good: EARLIER }, b: { good: EARLIER } })), revision(2, next)];
 
   function rollback(name: string): ReleaseRollback {
@@ -114,15 +114,18 @@ describe('two rollbacks that two leaders gave the same place', () => {
     };
   }
 
-  test.each([[['one', 'two']], [['two', 'one']]])('hold as one, seen as %j', (names) => {
-    const seen = observed({
-      release: release(next),
-      revisions: [old, left].map(controllerRevision),
-      rollbacks: names.map(rollback),
-    });
-    const holds = plan(seen, NOW).view.pools.map(({ hold }) => hold?.rollback.metadata.name);
-    expect(holds).toEqual(['two', 'two']);
-  });
+  test.each([[['one', 'two']], [['two', 'one']]])(
+    'hold the pools by the later name, whatever their order in the cache: %j',
+    (names) => {
+      const seen = observed({
+        release: release(next),
+        revisions: [old, left].map(controllerRevision),
+        rollbacks: names.map(rollback),
+      });
+      const holds = plan(seen, NOW).view.pools.map(({ hold }) => hold?.rollback.metadata.name);
+      expect(holds).toEqual(['two', 'two']);
+    },
+  );
 });
 
 describe('a rollback whose pools are back', () => {
@@ -130,7 +133,7 @@ describe('a rollback whose pools are back', () => {
   const back = { a: { good: EARLIER, entered }, b: { good: EARLIER, entered } };
   const to = revision(1, first, facts(back));
 
-  /** What follows, given the facts of the revision that was left. */
+  /** Whether the rollback is complete, given the facts of the revision that it left. */
   function completes(left: Facts['pools']): boolean {
     const pools = ['a', 'b'].map((name) => ({ name, from: 2, to: 1 }));
     const status = {
@@ -157,14 +160,14 @@ describe('a rollback whose pools are back', () => {
     );
   }
 
-  test('is complete once it is kept that the revision was taken back, so that it may be deleted then', () => {
+  test('is complete once the revision is recorded as taken back, as the rollback may be deleted then', () => {
     expect(completes({ a: { entered }, b: { entered } })).toBe(false);
     const rolledBack = { at: EARLIER, by: 'back' };
     expect(completes({ a: { rolledBack }, b: { rolledBack } })).toBe(true);
   });
 });
 
-test('a pool whose Service does not lead to its ready pods has not arrived', () => {
+test('a pool whose Service does not select its ready pods is not settled', () => {
   const only = revision(1, next);
   const deployment = running('a', only, 1);
   function arrives(services: Observed['services']): boolean {
@@ -185,7 +188,7 @@ test('a pool whose Service does not lead to its ready pods has not arrived', () 
   expect(arrives([])).toBe(false);
 });
 
-test('a Deployment’s name that is taken is said beside a Service’s that no pool wants any more', () => {
+test('the status names the taken name of a Deployment, not that of a Service that no pool uses any more', () => {
   const taken = new Map([
     ['Service/gone', 'Service gone belongs to somebody else'],
     ['Deployment/web-a-1', 'Deployment web-a-1 belongs to somebody else'],
@@ -197,7 +200,7 @@ test('a Deployment’s name that is taken is said beside a Service’s that no p
   });
 });
 
-test('a Deployment that others scribbled over stops no pass, and is known by its name', () => {
+test('a Deployment with an overwritten annotation stops no pass, and is recognized by its name', () => {
   const old = revision(1, first);
   const deployment = running('a', old, 1);
   const [known] = plan(observed({ revisions: [controllerRevision(old)], deployments: [deployment] }), NOW).view

@@ -28,21 +28,21 @@ import type { Rollout, View } from './state/view.ts';
 import { view } from './view.ts';
 
 export interface Plan {
-  /** May be done side by side: none relies on another of the same plan. */
+  /** Applied concurrently: no action depends on another action of the same plan. */
   actions: Action[];
-  /** When a pass is due though nothing changes (ms since the epoch). */
+  /** When the next pass is due even if nothing changes (ms since the epoch). */
   due?: number;
   view: View;
-  /** Room that others must leave to this release once the plan is done. */
+  /** Room on VMs that is reserved for this release once the plan is applied. */
   claims: Claims;
 }
 
 type Rule<Seen> = (view: Seen) => Action[];
 
-/** What must be stored before anything else is decided: the plan ends there, and is made anew after the write. */
+/** If one of these rules has actions, the plan has no others: the next plan is made after these writes. */
 const STORE_FIRST: readonly Rule<View>[] = [findLost, answerRollbacks, endHolds];
 
-/** All that follows from what is stored. */
+/** The rules that run once `STORE_FIRST` has nothing to write. */
 const RULES: readonly Rule<Rollout>[] = [
   reconcileRollbacks,
   reconcileLedger,
@@ -59,7 +59,7 @@ const RULES: readonly Rule<Rollout>[] = [
   collectRevisions,
 ];
 
-/** Those of them that are not about pools, of which none is known while nothing was ever valid. */
+/** The rules that need no pools: no pool is known as long as the spec was never valid. */
 const RULES_WITHOUT_POOLS: readonly Rule<View>[] = [
   reconcileRollbacks,
   answerPromotions,
@@ -67,12 +67,12 @@ const RULES_WITHOUT_POOLS: readonly Rule<View>[] = [
   reconcileDoNotDisrupt,
 ];
 
-/** Nothing else waits for it, and what else is written to the same objects goes first. */
+/** These rules run only in a plan without other actions, which may write to the same objects. */
 const WHEN_IDLE: readonly Rule<View>[] = [ownRevisions];
 
 /**
- * Where a rule throws, the spec counts as not valid, and the plan is made of the rules that do not: rollbacks go on, and
- * what serves is kept.
+ * If a rule throws, the plan treats the spec as not valid and leaves out the rules that throw: rollbacks go on, and the
+ * served revision keeps running.
  */
 export function plan(observed: Observed, now: number): Plan {
   try {
@@ -82,7 +82,7 @@ export function plan(observed: Observed, now: number): Plan {
   }
 }
 
-/** The result of a rule; what it is where the rule throws. */
+/** Returns the result of `rule`, or `otherwise` if `rule` throws. */
 type Run = <Result>(otherwise: Result, rule: () => Result) => Result;
 
 function planOf(seen: View, now: number, run: Run): Plan {
@@ -117,7 +117,7 @@ function runAll<Seen>(rules: readonly Rule<Seen>[], seen: Seen, run: Run): Actio
 
 const NO_CLAIMS: Claims = { release: '', reserved: [] };
 
-/** What will be seen once the facts of the plan are written: what was decided counts before anybody sees it. */
+/** The view as it will be once the plan's facts are written. */
 function afterwards(seen: View, actions: readonly Action[]): View {
   const facts = new Map(
     actions.flatMap((action) =>
@@ -137,7 +137,7 @@ function afterwards(seen: View, actions: readonly Action[]): View {
   return view({ ...base, revisions }, seen.now);
 }
 
-/** A hold that ends must be stored as ended before the revision that it kept out moves. */
+/** The end of a hold is stored before the pools may roll to the revision that was held. */
 function endHolds(seen: View): Action[] {
   return followRollbacks(seen).filter(
     (action) =>
@@ -149,7 +149,7 @@ function endHolds(seen: View): Action[] {
   );
 }
 
-/** One write for each rollback at a time: two would be made on the same version of it, and one of them refused. */
+/** At most one write for each rollback: a second one with the same resourceVersion would be a conflict. */
 function reconcileRollbacks(seen: View): Action[] {
   const followed = followRollbacks(seen);
   const names = new Set(followed.map((action) => action.kind === 'PatchRollback' && action.target.name));
@@ -157,7 +157,7 @@ function reconcileRollbacks(seen: View): Action[] {
   return [...followed, ...owned];
 }
 
-/** The wanted revision, and with it, in the same write, what would be recorded of it at once: the pools it is let into. */
+/** Records the wanted revision, in the same write with the facts that follow at once: the pools that it enters. */
 function recordWanted(seen: Rollout): Action[] {
   return recordRevision(seen).map((action) => {
     if (action.kind !== 'CreateRevision') return action;
@@ -169,7 +169,7 @@ function recordWanted(seen: Rollout): Action[] {
   });
 }
 
-/** What will be seen once the revision is there. */
+/** The observed state as it will be once the revision is created. */
 function withRevision(
   { observed, owner, now }: View,
   { name, number, data, annotations }: Action & { kind: 'CreateRevision' },

@@ -1,4 +1,4 @@
-/** What unit tests of the planner build their worlds from. */
+/** Builders for unit tests of the planner. */
 import type { AppRelease, AppReleaseSpec } from '../api/app-release.ts';
 import { appReleaseSpec } from '../api/app-release.ts';
 import type { ObjectMeta } from '../api/common.ts';
@@ -14,7 +14,7 @@ import type { Facts, RevisionData } from './record/recorded-data.ts';
 import { placementKeys, revisionInput, topologyOf, wantedVersion } from './record/revision.ts';
 
 export const NOW = Date.parse('2026-01-01T12:00:00Z');
-/** Minutes before the test's now. */
+/** The time `minutes` before NOW. */
 export function ago(minutes: number): string {
   return new Date(NOW - minutes * 60_000).toISOString();
 }
@@ -82,13 +82,13 @@ export function controllerRevision({ name, number, data, facts }: Revision): Con
   };
 }
 
-/** What is kept longer than the revisions, in annotations. */
+/** A ledger with these annotations. */
 export function ledgerWith(annotations: Record<string, string>): ControllerRevision {
   const labels = { [LABEL.release]: 'web', [LABEL.managedBy]: 'apprelease' };
   return { metadata: meta('web-ledger', { labels, annotations }), revision: 0, data: {} };
 }
 
-/** A Deployment as the API server would have it, with all its pods available. */
+/** The live Deployment of a desired one, with all its pods available. */
 export function live(desired: { metadata: object; spec: object }, ready: number): Deployment {
   const { metadata, spec: body } = structuredClone(desired) as { metadata: ObjectMeta; spec: Deployment['spec'] };
   return {
@@ -121,15 +121,15 @@ export function liveService(desired: { metadata: object; spec: object }): Servic
   return { metadata: meta(metadata.name, metadata), spec: body };
 }
 
-/** A registry that has answered for these images, and for no others yet. */
+/** A look-up that knows these digests; all others are pending. */
 export function knowing(digests: Readonly<Record<string, DigestLookup>>): LookUpDigest {
   return (image) => own(digests, image) ?? { state: 'pending' };
 }
 
-/** Of what has a valid spec, or had one. */
+/** The view of a release that has or had a valid spec. */
 export function rollout(seen: Observed): Rollout {
   const viewed = view(seen, NOW);
-  if (viewed.kind === 'Unknown') throw new Error(`nothing was ever valid: ${viewed.wanted.message}`);
+  if (viewed.kind === 'Unknown') throw new Error(`the spec was never valid: ${viewed.wanted.message}`);
   return viewed;
 }
 

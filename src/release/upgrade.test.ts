@@ -1,4 +1,4 @@
-// What an older operator recorded lacks the fields that came later: they have their defaults, and nothing is written for that.
+// A record of an older operator lacks later fields: they get their defaults, and no write follows.
 import { expect, test } from 'vitest';
 import type { AppRelease } from '../api/app-release.ts';
 import { ANNOTATION } from '../api/meta.ts';
@@ -9,12 +9,12 @@ import { ledgerWith, NOW } from './testing.ts';
 import type { Words } from './world-testing.ts';
 import { GOOD, world } from './world-testing.ts';
 
-/** Revision 1 is wanted and serves everywhere. */
+/** Revision 1 is wanted and serves in every pool. */
 const ARRIVED: Words = { wants: 1, revisions: { 1: { in: { a: GOOD, b: GOOD } } } };
 
 type Json = Record<string, unknown>;
 
-/** Without these fields, at every depth. */
+/** Removes these fields at every depth. */
 function without(value: unknown, fields: readonly string[]): unknown {
   if (Array.isArray(value)) return value.map((item) => without(item, fields));
   if (value === null || typeof value !== 'object') return value;
@@ -22,7 +22,7 @@ function without(value: unknown, fields: readonly string[]): unknown {
   return Object.fromEntries(kept.map(([key, inner]) => [key, without(inner, fields)]));
 }
 
-/** `change`: what an older operator has of the spec, in the ledger and where the user's object was stored before. */
+/** `change`: makes the spec of an older operator, for the ledger and for the stored AppRelease. */
 function written(change: (recorded: Json) => unknown, more: Partial<Observed> = {}): { kind: string }[] {
   const seen = world(ARRIVED);
   const recorded = change(topologyOf(seen.release.spec));
@@ -39,7 +39,7 @@ function written(change: (recorded: Json) => unknown, more: Partial<Observed> = 
 
 const WORKLOADS = ['ApplyDeployment', 'DeleteDeployment', 'CreateRevision', 'ApplyService'];
 
-/** Each has a default, and most are nested. */
+/** Fields with a default, most of them nested. */
 const LATER = ['prepull', 'approval', 'holdVMs', 'warmReplicas', 'drain', 'capacity', 'minReadySeconds', 'type'];
 
 test.each(LATER)('a recorded topology without %s', (field) => {

@@ -1,4 +1,4 @@
-/** observe → view: what is seen of a release, put in order once, with the gates of its stages and the moves of its pools. */
+/** observe → view: the observed state put in order, with the gates of the stages and the moves of the pools. */
 import { judgeGate } from './stages/gates.ts';
 import { judgeMoves } from './stages/moves.ts';
 import type { Observed } from './state/observed.ts';
@@ -6,7 +6,7 @@ import type { SpecProblem } from './state/valid-spec.ts';
 import type { View } from './state/view.ts';
 import { viewRelease } from './state/view-release.ts';
 
-/** `problem`: what a rule threw when all this was viewed before. */
+/** `problem`: the error of a rule that threw on the same observed state. */
 export function view(observed: Observed, now: number, problem?: SpecProblem): View {
   return viewRelease(observed, now, { gate: judgeGate, moves: judgeMoves }, problem);
 }

@@ -1,4 +1,4 @@
-/** Worlds of table tests in few words. What a row does not mention is as in a release that rolls from revision 1 to 2. */
+/** Builds the observed state of table tests. Default: a release that rolls from revision 1 to revision 2. */
 import type { AppReleaseSpec, Stage } from '../api/app-release.ts';
 import type { ReleasePromotion } from '../api/release-promotion.ts';
 import type { ReleaseRollback } from '../api/release-rollback.ts';
@@ -25,12 +25,12 @@ import {
   spec,
 } from './testing.ts';
 
-/** Facts of a revision in a pool; all times are in minutes before now. */
+/** Facts of a revision in a pool; all times are in minutes before NOW. */
 export interface FactWords {
   entered?: number;
-  /** Of the entry. Default 1. */
+  /** The attempt of the entry. Default 1. */
   attempt?: number;
-  /** What it was let in with. Default: the placement and strategy of the spec. */
+  /** The key of the placement and strategy of the entry. Default: those of the spec. */
   key?: string;
   clock?: number;
   stopped?: number;
@@ -40,53 +40,53 @@ export interface FactWords {
   gaveBack?: number;
   good?: number;
   failed?: number;
-  /** The attempt that failed. Default: that of the entry. */
+  /** The attempt that failed. Default: the attempt of the entry. */
   failedAttempt?: number;
   rolledBack?: number;
-  /** Let go to the VMs that the spec names. */
+  /** When the move to the VMs that the spec names was admitted. */
   placed?: number;
 }
 
 export interface RevisionWords {
-  /** By pool. */
+  /** Facts by pool. */
   in?: Record<string, FactWords>;
-  /** Default: the number, as in 2.0.0. */
+  /** Default: the revision's number, for example 2.0.0. */
   version?: string;
-  /** The revision whose images it has. Default: its own. */
+  /** The revision with the same images. Default: the revision itself. */
   imagesOf?: number;
   attempt?: number;
-  /** Stages that an approval was spent on. */
+  /** Stages with a used approval. */
   approved?: string[];
-  /** What its spec has besides. */
+  /** More fields of the spec that recorded it. */
   spec?: Record<string, unknown>;
 }
 
 export interface PoolWords {
   /** Default 2. */
   replicas?: number;
-  /** The revision that its Service leads to. Default 1; with 0 the pool has nothing yet. */
+  /** The revision that the Service selects. Default 1; 0: the pool has no objects yet. */
   serves?: number;
-  /** The ready pods of that revision. Default: all. */
+  /** Number of ready pods of that revision. Default: all. */
   ready?: number;
-  /** Other Deployments: revision → ready pods. */
+  /** Other Deployments: revision → number of ready pods. */
   beside?: Record<number, number>;
-  /** What serves runs on other VMs than the spec names, where so many pods of it are ready by now. */
+  /** The served revision runs on other VMs than the spec names; this number of its pods is ready on the named ones. */
   moved?: number;
-  /** What the pods have that are not ready. */
+  /** Fields of the pods that are not ready. */
   unready?: Partial<Pod>;
-  /** What the spec has of the pool besides. */
+  /** More fields of the pool in the spec. */
   spec?: Record<string, unknown>;
 }
 
 export interface RollbackWords {
   against: number;
-  /** Pool → revision. */
+  /** Pool → target revision. */
   to: Record<string, number>;
-  /** It names its pools; else it is of the whole release. */
+  /** Whether spec.pools names the pools. Default: a rollback of the whole release. */
   names?: true;
-  /** Minutes ago. Default 5. */
+  /** When it was accepted, in minutes before NOW. Default 5. */
   accepted?: number;
-  /** The pools are back since so many minutes. */
+  /** When its pools were completed, in minutes before NOW. */
   completed?: number;
   ended?: true;
 }
@@ -95,34 +95,34 @@ export interface PromotionWords {
   stage: string;
   skipSoak?: true;
   by?: string;
-  /** Made so many minutes ago. Default 1. */
+  /** When it was created, in minutes before NOW. Default 1. */
   made?: number;
-  /** Bound to this revision. Default: the wanted one. */
+  /** The revision that it is bound to. Default: the wanted one. */
   of?: number;
   status?: Partial<ReleasePromotion['status']>;
   deleted?: true;
 }
 
 export interface Words {
-  /** By name, beside a stage canary with pool a that soaks a minute, and a stage production with pool b. */
+  /** By name, in addition to stage canary with pool a and a soak of 1 minute, and stage production with pool b. */
   stages?: Record<string, Partial<Omit<Stage, 'pools'>> & { pools?: string[] }>;
   /** By name. */
   pools?: Record<string, PoolWords>;
-  /** By number, beside 1, which is good in all pools that serve, and 2. */
+  /** By number, in addition to revision 2, and to revision 1, which is good in all pools that serve. */
   revisions?: Record<number, RevisionWords>;
-  /** Default: the newest. One that is not there is not recorded yet. */
+  /** The wanted revision. Default: the newest. A number without a revision is not recorded yet. */
   wants?: number;
-  /** The reason in the annotation. */
+  /** The value of the paused annotation. */
   paused?: string;
   rollback?: RollbackWords;
   promotion?: PromotionWords;
-  /** What the spec has besides. */
+  /** More fields of the spec. */
   spec?: Record<string, unknown>;
   memory?: Partial<Memory>;
   more?: Partial<Observed>;
 }
 
-/** Good in a pool since long ago. */
+/** Facts of a revision that has been good in a pool for long. */
 export const GOOD: FactWords = { entered: 60, healthySince: 59, good: 58 };
 
 const STAGES: NonNullable<Words['stages']> = {
@@ -164,7 +164,7 @@ export function revisionNumbered(seen: Rollout, number: number): Revision {
   return seen.revisions.find((candidate) => candidate.number === number) ?? missing(`revision ${number}`);
 }
 
-/** The facts that words of a row stand for, as they are recorded. */
+/** The recorded facts for the facts of a row. */
 export function factsIn(words: Words, pool: string, facts: FactWords): PoolFacts {
   return factsWith(facts, keyOf(specOf(words, wantedNumber(words)), pool));
 }
@@ -186,7 +186,7 @@ function poolsOf(words: Words): string[] {
   return stagesOf(words).flatMap(({ pools }) => pools);
 }
 
-/** What the spec says when it wants a revision. */
+/** The spec that wants a revision. */
 function specOf(words: Words, number: number): AppReleaseSpec {
   const { version = `${number}.0.0`, imagesOf = number, spec: own } = words.revisions?.[number] ?? {};
   const ports = [{ name: 'http', containerPort: 80 }];
@@ -205,7 +205,7 @@ function specOf(words: Words, number: number): AppReleaseSpec {
   });
 }
 
-/** An image is told by its name. */
+/** The digest of an image is made from its tag. */
 function digestOf(image: string): string {
   return `sha256:${image.replace('web:', '').padStart(64, '0')}`;
 }

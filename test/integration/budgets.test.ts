@@ -122,7 +122,7 @@ describe.concurrent('PodDisruptionBudgets', () => {
     );
     await world.released('1.0');
     const { message } = await world.conditionIs('DisruptionLimited', { status: 'False', reason: 'NothingToLimit' });
-    expect(message).toMatch(/a drain may take all pods at once in prod-a: give more replicas/);
+    expect(message).toMatch(/a drain may evict all pods at once in prod-a: set more replicas/);
     expect(await budgets(world)).toEqual([]);
 
     await world.apply(release(await world.image('1.0'), { stages: oneStage }));

@@ -66,7 +66,7 @@ describe.concurrent('a foreign change', () => {
     });
     await world.until(() => {
       const notes = world.operator.notices.filter(({ reason }) => reason === 'DriftPutBack').map(({ note }) => note);
-      expect(notes).toEqual([`put back what night-shift changed in Deployment/${objectName('web', 'prod-a', 1)}`]);
+      expect(notes).toEqual([`put back the changes of night-shift in Deployment/${objectName('web', 'prod-a', 1)}`]);
     });
     await world.released('1.0');
   });
@@ -121,7 +121,7 @@ describe.concurrent('a foreign change', () => {
       expect(await world.condition('Contested')).toMatchObject({ status: 'True', reason: 'FieldsContested' });
     });
     await world.conditionIs('Contested', {
-      message: expect.stringMatching(/Deployment\/web-prod-a-1-\w+ .*stubborn/) as string,
+      message: expect.stringMatching(/stubborn keeps changing Deployment\/web-prod-a-1-\w+/) as string,
     });
     await world.merge(DEPLOYMENTS, objectName('web', 'prod-a', 1), changed, 'stubborn');
     await world.until(async () => {

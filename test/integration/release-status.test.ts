@@ -96,7 +96,7 @@ describe.concurrent('rollback readiness', () => {
     const rollback = { warmFor: '5m', drain: '100ms', barrier: true };
     await world.apply(release(await world.image('2.0'), { stages: oneStage, rollback }));
     await world.released('2.0');
-    const message = 'version 2.0 is a barrier: only spec.force goes back behind it';
+    const message = 'version 2.0 is a barrier: a rollback behind it needs spec.force';
     await world.poolIs('prod-a', { rollback: { readiness: 'Impossible', version: '1.0', message } });
   });
 
@@ -159,7 +159,7 @@ describe.concurrent('events', () => {
         'Switched: switched Service web-prod-a of prod-a to revision 1 (1.0)',
         'RollbackComplete: rollback back: canary-vms, prod-a serve their targets',
         `RevisionRecorded: revision 3 pins version 3.0: ${three?.pinned ?? ''}`,
-        'HoldEnded: rollback back holds no longer: revision 3 (3.0) is wanted now',
+        'HoldEnded: rollback back no longer holds: revision 3 (3.0) is wanted now',
         'PoolEntered: revision 3 (3.0) enters pool canary-vms of stage canary',
         'Switched: switched Service web-canary-vms of canary-vms to revision 3 (3.0)',
         'PoolPromoted: pool canary-vms serves revision 3 (3.0)',

@@ -90,7 +90,7 @@ describe.concurrent('a version that fails', () => {
   });
 
   test.for([
-    { tag: '2.0-crash-loop', says: /crashes again and again/ },
+    { tag: '2.0-crash-loop', says: /crashes repeatedly/ },
     { tag: '2.0-never-ready', says: new RegExp(`0 of 2 pods are ready after ${DEADLINE_S} s`) },
     { tag: '2.0-missing', says: /not found/ },
   ])('fails by $tag', async ({ tag, says }, { world }) => {

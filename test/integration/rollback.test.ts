@@ -132,7 +132,7 @@ describe.concurrent('the hold of a rollback', () => {
     }
     const { conditions = [] } = await world.rollbackIs('back', 'InForce', 'True', 'Holding');
     expect(conditions.find(({ type }) => type === 'InForce')?.message).toMatch(
-      /^keeps out revision 6 \(2\.0\) with the version of revision 2,/,
+      /^holds back revision 6 \(2\.0\) with the version of revision 2,/,
     );
     await world.promote('retry', { stage: 'production', version: '2.0' });
     await world.conditionIs('Ready', { status: 'False', reason: 'WaitingForApproval' });
@@ -238,7 +238,7 @@ describe.concurrent('the pools of a rollback', () => {
     const { pools = [] } = await world.rollbackIs('back', 'Complete', 'True');
     expect(pools).toMatchObject([
       { name: 'prod-a', from: 2, to: 1 },
-      { name: 'prod-b', from: 2, to: 2, message: 'pool prod-b has run nothing good to return to' },
+      { name: 'prod-b', from: 2, to: 2, message: 'pool prod-b has no good revision to return to' },
     ]);
     expect(await world.selected()).toEqual({ 'web-prod-a': 1, 'web-prod-b': 2 });
   });
@@ -278,7 +278,7 @@ describe.concurrent('the target of a rollback', () => {
       { spec: { toVersion: '9.9' }, reason: 'NoTarget', says: /9\.9 was never recorded.*1\.0 \(revision 1\)/ },
       { spec: { toRevision: 9 }, reason: 'NoTarget', says: /revision 9 was never recorded/ },
       { spec: { pools: ['prod-x'] }, reason: 'UnknownPool', says: /no pool prod-x.*prod-a/ },
-      { spec: {}, reason: 'NoTarget', says: /pool prod-a has run nothing good to return to/ },
+      { spec: {}, reason: 'NoTarget', says: /pool prod-a has no good revision to return to/ },
     ];
     for (const [index, { spec, reason, says }] of wrong.entries()) {
       await world.rollback(`wrong-${index}`, spec);
@@ -296,7 +296,7 @@ describe.concurrent('the target of a rollback', () => {
     await world.stalled('Failed');
     await world.rollback('to-bad', { toVersion: '2.0' });
     const { conditions = [] } = await world.rollbackIs('to-bad', 'Accepted', 'False', 'NoTarget');
-    expect(conditions[0]?.message).toMatch(/2\.0 was never good in pool prod-a\. What can be named: 1\.0/);
+    expect(conditions[0]?.message).toMatch(/2\.0 was never good in pool prod-a\. Revisions to choose from: 1\.0/);
   });
 
   test('by version is its newest revision that is good there', async ({ world }) => {

@@ -135,7 +135,7 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
     lookupDigest: (release, image) => lookUp(`${release.metadata.namespace}/${release.metadata.name}`, image),
     now: world.now,
     record: (release, notice) => {
-      if (life.alive && !notice.isTold) options.record(release.metadata.name, notice);
+      if (life.alive && !notice.metricOnly) options.record(release.metadata.name, notice);
     },
     assertLeading: () => undefined,
     log: () => undefined,

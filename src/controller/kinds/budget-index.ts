@@ -1,6 +1,6 @@
 /**
- * Which budgets may select the pods of a release. Every release owns some, so that to look at all of a namespace in each pass
- * would cost every release more with each further one.
+ * Finds the budgets that may select the pods of a release. Without the index, each pass would read all budgets of the
+ * namespace, and so cost more with every further release.
  */
 import type { ObjectMeta } from '../../api/common.ts';
 import { LABEL } from '../../api/meta.ts';
@@ -8,12 +8,12 @@ import type { Store } from '../../kube/store.ts';
 import type { Budget, Deployment } from '../../release/record/kube-objects.ts';
 import { BUDGET_INDEX } from './indexes.ts';
 
-/** Labels whose value belongs to one release alone: a budget that asks for it selects no pods of others. */
+/** Labels whose value belongs to one release: a budget with such a label in its selector selects no pods of others. */
 const BINDING = [LABEL.workload, LABEL.release] as const;
 
 type Binding = (typeof BINDING)[number];
 
-/** What ties the selector of a budget to one release; undefined for one that may select the pods of any. */
+/** The label that binds a budget's selector to one release; undefined if it may select the pods of any release. */
 export function bindingOf({ spec: { selector } }: Budget): { label: Binding; value: string } | undefined {
   for (const label of BINDING) {
     const value = selector?.matchLabels?.[label];
@@ -22,12 +22,12 @@ export function bindingOf({ spec: { selector } }: Budget): { label: Binding; val
   return undefined;
 }
 
-/** By what its selector is bound to, and by its owners: one of a release's own may have lost its label. */
+/** Keys: the binding of the selector, and the owners, since a budget of the release may have lost its label. */
 export function indexBudget(budget: Budget): string[] {
   const { namespace, ownerReferences = [] } = budget.metadata;
   const binding = bindingOf(budget);
   const selected = binding ? boundTo(namespace, binding.label, binding.value) : unbound(namespace);
-  // One without a selector selects no pod.
+  // A budget without a selector selects no pod.
   return [...(budget.spec.selector ? [selected] : []), ...ownerReferences.map(({ uid }) => ownedBy(namespace, uid))];
 }
 
@@ -43,7 +43,7 @@ function ownedBy(namespace: string, uid: string): string {
   return `${namespace}/owner ${uid}`;
 }
 
-/** The budgets without a release's label that may select pods of its Deployments, or are its own. */
+/** The budgets without the label of the release that may select pods of its Deployments, or that it owns. */
 export function budgetsBeside(
   { byIndex }: Pick<Store<Budget>, 'byIndex'>,
   { namespace, name, uid }: ObjectMeta,

@@ -33,7 +33,7 @@ function rollback(namespace: string, name: string, resourceVersion = '1'): Live<
   } as never;
 }
 
-/** A rollback called `first` in every namespace that is asked for; watches stay open and are silent. */
+/** A client that lists one rollback `first` in every namespace; its watches stay open without events. */
 function fakeClient(asked: Asked): KubeClient {
   const name = ({ plural }: Resource, namespace?: string) =>
     namespace === undefined ? plural : `${plural} in ${namespace}`;
@@ -79,14 +79,14 @@ async function start(namespaces?: string[], more: Partial<CachesOptions> = {}) {
   return { ...all, asked, keys };
 }
 
-test('without a list of namespaces each kind is listed and watched once, everywhere', async () => {
+test('without a list of namespaces, each kind is listed and watched once for all namespaces', async () => {
   const { asked, hasSynced } = await start();
   expect(asked.lists).toHaveLength(13);
   expect(asked.lists.filter((list) => list.includes(' in '))).toEqual([]);
   expect(hasSynced()).toBe(true);
 });
 
-test('with one, each kind is listed and watched once for each of them, and the VMs and their pools once', async () => {
+test('with a list, each kind is listed and watched once for each namespace, nodes and VMPools once', async () => {
   const { asked } = await start(['shop', 'bank']);
   const kinds = ['appreleases', 'releaserollbacks', 'releasepromotions', 'controllerrevisions', 'deployments'];
   const expected = [
@@ -111,7 +111,7 @@ test('several namespaces read like one cache', async () => {
   expect(rollbacks.get('elsewhere', 'first')).toBeUndefined();
 });
 
-test('the answer of a write is stored in its own namespace, and nowhere when that is not looked after', async () => {
+test('the answer of a write is stored in the cache of its namespace, if there is one', async () => {
   const { caches } = await start(['shop', 'bank']);
   const { rollbacks } = caches;
   for (const namespace of ['bank', 'elsewhere']) rollbacks.observeWrite(rollback(namespace, 'second', '2'));
@@ -123,13 +123,13 @@ test('the answer of a write is stored in its own namespace, and nowhere when tha
   expect(rollbacks.get('shop', 'first')).toBeDefined();
 });
 
-test('to be stopped before they are filled is no failure', async () => {
+test('a stop before the caches are filled is no failure', async () => {
   const { promise: never } = Promise.withResolvers<never>();
   const client = { ...fakeClient({ lists: [], watches: [] }), list: () => never };
   const onError = () => undefined;
   const caches = createCaches({ client, enqueue: onError, enqueueFirst: onError, onError });
   await caches.stop();
-  // A standby that never led waits for nothing: by then a rejection that nobody handles would have ended the process.
+  // A standby does not await `synced`: an unhandled rejection would have ended the process by now.
   await new Promise(setImmediate);
   await expect(caches.synced).rejects.toThrow('stopped before its first list');
 });

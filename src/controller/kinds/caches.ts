@@ -37,15 +37,15 @@ export interface RunningCaches {
 
 export interface CachesOptions {
   client: KubeClient;
-  /** Takes the key (namespace/name) of a release about which something changed. */
+  /** Called with the key (namespace/name) of a release after a change. */
   enqueue: (key: string) => void;
   /** The same, for an urgent change: a rollback. */
   enqueueFirst: (key: string) => void;
-  /** The same, for changes that come in swarms. Left out: `enqueue`. */
+  /** Called for changes that come in swarms. Left out: `enqueue`. */
   enqueueSoon?: (key: string) => void;
   /** Whether this code runs in a pass over that release: a pass observes again after each of its writes. */
   isInPass?: (key: string) => boolean;
-  /** Takes a change of a VM, a VMPool or a pod on a VM. */
+  /** Called with a change of a VM, a VMPool or a pod on a VM. */
   onPoolChange?: (change: PoolChange) => void;
   onError: (error: unknown) => void;
   /** Left out or empty: all namespaces. */
@@ -101,7 +101,7 @@ export function createCaches(options: CachesOptions): RunningCaches {
 
   const caches = cachesOfKinds(cacheOf);
   const synced = Promise.all(reflectors.map(({ synced }) => synced));
-  // A standby that never leads does not wait for it, and must not end by an unhandled rejection.
+  // A standby that never leads does not await it: an unhandled rejection would end the process.
   synced.catch(() => undefined);
   return {
     caches,

@@ -1,11 +1,11 @@
-// The rights in manifests/ are what the rows of the table say: a row that lacks one is named, with the verb.
+// The rights in manifests/ match the rows of the table: a failure names the row and the verb.
 import { expect, test } from 'vitest';
 import { allowedRights } from '../../../test/cluster/audit.ts';
 import type { Resource } from '../../kube/types.ts';
 import { KIND_ROWS } from './kinds.ts';
 import type { RbacVerb } from './row.ts';
 
-/** What the operator uses without a cache: events, credentials of registries, its Lease. */
+/** Rights for objects without a cache: events, credentials of registries, the Lease. */
 const WITHOUT_ROW = ['events.k8s.io/events', '/secrets', '/serviceaccounts', 'coordination.k8s.io/leases'];
 
 interface Rights {
@@ -17,13 +17,13 @@ interface Rights {
 const rows: [string, Rights][] = Object.entries(KIND_ROWS);
 const allowed = new Set(allowedRights());
 
-/** `verb group/resource` of all that a row needs. */
+/** The rights that a row needs, as `verb group/resource`. */
 function rightsOf({ resource, verbs, statusVerbs = [] }: Rights): string[] {
   const target = targetOf(resource);
   return [...verbs.map((verb) => `${verb} ${target}`), ...statusVerbs.map((verb) => `${verb} ${target}/status`)];
 }
 
-/** `group/resource`, where the core group is the empty text. */
+/** `group/resource`; the core group is the empty string. */
 function targetOf({ apiVersion, plural }: Resource): string {
   return `${apiVersion.includes('/') ? apiVersion.replace(/\/.*/, '') : ''}/${plural}`;
 }

@@ -1,4 +1,4 @@
-/** The table of kinds, with one row for each cache: the caches, those of the simulation and the check of RBAC are made from it. */
+/** The table of kinds, one row for each cache. The caches, the caches of the simulation and the RBAC test use it. */
 import { LABEL } from '../../api/meta.ts';
 import type { Stored } from '../../kube/store.ts';
 import type { KubeObject, Live } from '../../kube/types.ts';
@@ -110,7 +110,7 @@ export const KIND_ROWS = {
     isNews: isNewsOfContent,
     verbs: OWNED,
   }),
-  /** All budgets: one that belongs to no release may select the pods of a release too. */
+  /** All budgets: also a budget that belongs to no release may select the pods of a release. */
   budgets: row({
     resource: BUDGETS,
     toCached: toCachedBudget,

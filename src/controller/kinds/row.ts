@@ -1,4 +1,4 @@
-/** The type of a row in `kinds.ts`: all that is said of a kind, or of a selection of its objects. */
+/** The type of a row in `kinds.ts`: the properties of a kind, or of a selection of its objects. */
 import type { AppRelease } from '../../api/app-release.ts';
 import type { VmPool } from '../../api/vm-pool.ts';
 import type { Store, Stored } from '../../kube/store.ts';
@@ -42,7 +42,7 @@ interface ReleaseNews<S> {
   releaseOf: (object: S) => string[];
   /** Other releases to enqueue when the object changes. */
   alsoTells?: (object: S, caches: NeighbourCaches) => string[];
-  /** Whether the change goes before all others. */
+  /** Whether the change is handled before all others. */
   isUrgent?: (object: S) => boolean;
   /** Whether changes come in swarms, as those of pods do: one pass is enough for all of a short time. */
   settles?: true;
@@ -50,7 +50,7 @@ interface ReleaseNews<S> {
   isNews?: (object: S, old: S) => boolean;
 }
 
-/** What tells the releases beside which an object stands. */
+/** The caches in which `alsoTells` finds other releases. */
 export interface NeighbourCaches {
   releases: Pick<Store<AppRelease>, 'byIndex'>;
   deployments: Pick<Store<Deployment>, 'get'>;

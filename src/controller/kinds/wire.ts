@@ -1,4 +1,4 @@
-/** Shared by the files of the kinds: resources, the shape of objects on the wire, and what is kept of every object. */
+/** Helpers of the kinds: resources, the shape of objects on the wire, and the cached metadata. */
 import type { ObjectMeta } from '../../api/common.ts';
 import { FIELD_MANAGER } from '../../api/meta.ts';
 import { ownsByUpdate } from '../../kube/managed-fields.ts';
@@ -72,7 +72,7 @@ function otherManager(entries: readonly ManagedFieldsEntry[] = []): string | und
     .at(-1)?.manager;
 }
 
-/** What rules read of the owners of the fields. */
+/** The owners of fields that rules read. */
 export function toCachedOwners({ metadata }: Live<KubeObject>): FieldOwners {
   const { managedFields } = metadata as { managedFields?: ManagedFieldsEntry[] };
   const other = otherManager(managedFields);

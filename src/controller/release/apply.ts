@@ -1,4 +1,4 @@
-/** The only writes of the operator besides status and events: one function for each kind of action. */
+/** Applies actions, one function for each kind: all writes of a release besides its status and events. */
 import type { AppRelease } from '../../api/app-release.ts';
 import type { ObjectMeta } from '../../api/common.ts';
 import { API_VERSION, FIELD_MANAGER, LABEL } from '../../api/meta.ts';
@@ -30,7 +30,7 @@ import type { ReconcileContext } from './context.ts';
 
 type Of<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
 
-/** Does one action. Fails with the API server's error; a conflict means that the plan was made on old news. */
+/** Applies one action. Rejects with the API server's error; a conflict means that the plan was made on stale data. */
 export async function applyAction(
   context: ReconcileContext,
   release: AppRelease,
@@ -126,19 +126,19 @@ async function write(scope: Scope, action: Action): Promise<void> {
   }
 }
 
-/** Nothing is stored: the API server, its admission policies and webhooks say whether they would take it. */
+/** Asks the API server, its admission policies and webhooks by a dry run whether they accept the template. */
 async function dryRun({ context, memory }: Scope, { deployment, hash }: Of<'DryRun'>): Promise<void> {
   try {
     await context.client.apply(DEPLOYMENTS, deployment, { fieldManager: FIELD_MANAGER, force: true, dryRun: true });
     memory.dryRuns.set(hash, { ok: true, at: context.now() });
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    const message = `Kubernetes refuses the template: ${causesOf(error)}. Correct spec.template; what runs stays as it is`;
+    const message = `Kubernetes refuses the template: ${causesOf(error)}. Correct spec.template; the running pods stay as they are`;
     memory.dryRuns.set(hash, { ok: false, message: message.slice(0, 2000), at: context.now() });
   }
 }
 
-/** Names the field; the Deployment's path of a template's field is the AppRelease's too. */
+/** The causes with their fields: the path of a template's field is the same in Deployment and AppRelease. */
 function causesOf(error: KubeError): string {
   const causes = error.causes.map(({ field, message }) =>
     field === undefined ? message : `${field}: ${message ?? ''}`,
@@ -186,7 +186,7 @@ async function findLost(scope: Scope, { object, name }: Of<'FindLost'>): Promise
   else memory.lost.set(`${object}/${name}`, context.now());
 }
 
-/** Keys in the order of Kubernetes, which refuses every patch of a ControllerRevision whose data it would write otherwise. */
+/** Sorts keys like Kubernetes, which refuses a patch of a ControllerRevision whose data it would serialize differently. */
 function inOrder(data: object): object {
   return JSON.parse(canonicalJson(data)) as object;
 }
@@ -201,7 +201,7 @@ async function annotateRevision(
   context.caches.revisions.observeWrite(patched);
 }
 
-/** By its uid alone: a pod's version changes with each word of its kubelet. */
+/** Names the uid and no resourceVersion, which changes with each status of the kubelet. */
 async function annotatePod({ context, release }: Scope, { target, annotations }: Of<'AnnotatePod'>): Promise<void> {
   const { name, uid } = target;
   const body = { metadata: { uid, annotations } };
@@ -225,8 +225,8 @@ async function applyDeployment(scope: Scope, { deployment, force, guard }: Of<'A
 }
 
 /**
- * Server-side apply leaves ports that others added, and a Service with several ports where one has no name is invalid: it
- * could not even be switched any more. Then selector and ports are replaced as a whole, in one write.
+ * Server-side apply keeps ports that others added. With a further port, a port without a name makes the Service invalid, and
+ * every apply fails. Then one patch replaces selector and ports as a whole.
  */
 async function applyService(scope: Scope, { service, force }: Of<'ApplyService'>): Promise<void> {
   const { services } = scope.context.caches;
@@ -259,7 +259,7 @@ async function replaceTraffic({ context }: Scope, { metadata, spec }: DesiredSer
   return replaced.metadata as ObjectMeta;
 }
 
-/** One that is refused is told of, and keeps nothing else of the release back. */
+/** A refused autoscaler is reported in a condition; the other actions of the release go on. */
 async function applyAutoscaler(scope: Scope, { autoscaler, force }: Of<'ApplyAutoscaler'>): Promise<void> {
   const { context, memory } = scope;
   const object = `${autoscaler.kind}/${autoscaler.metadata.name}`;
@@ -274,11 +274,11 @@ async function applyAutoscaler(scope: Scope, { autoscaler, force }: Of<'ApplyAut
 
 function refusedAutoscaler(desired: DesiredAutoscaler, error: KubeError, at: number) {
   const pool = desired.metadata.labels?.[LABEL.pool] ?? '';
-  const message = `Kubernetes refuses the autoscaling of pool ${pool}: ${causesOf(error)}. Correct it in spec.stages; what runs stays as it is`;
+  const message = `Kubernetes refuses the autoscaling of pool ${pool}: ${causesOf(error)}. Correct it in spec.stages; the running pods stay as they are`;
   return { hash: desiredHash(desired), message: message.slice(0, 2000), at };
 }
 
-/** Reads a pool's Service live: what it selects now is not removed or scaled down, whatever the cache said. */
+/** Reads the pool's Service from the API server: a Deployment that it selects is not removed or scaled down. */
 async function assertGuard({ context, release }: Scope, guard: Guard | undefined): Promise<void> {
   if (!guard) return;
   const service = await readService(context, release.metadata.namespace, guard.service);
@@ -295,7 +295,7 @@ async function remove<T extends KubeObject, S>(
   { name, uid, resourceVersion }: Target,
 ): Promise<void> {
   const key = { namespace: release.metadata.namespace, name };
-  // Its pods stay for a while, and tell of it.
+  // The labels of its pods still name the Deployment for a while: without this entry it would be looked for.
   if (resource.kind === 'Deployment') memory.lost.set(`${resource.kind}/${name}`, context.now());
   try {
     const preconditions = { uid, resourceVersion };
@@ -333,14 +333,14 @@ async function createRollback(scope: Scope, { name, spec }: Of<'CreateRollback'>
     if (!isAlreadyExists(error)) throw error;
     const live = await context.client.get(ROLLBACKS, { namespace, name });
     rollbacks.observeWrite(live);
-    // Whoever made it: a record that names the release is one of its rollbacks.
+    // A rollback with this name that names the release counts as the automatic one, whoever created it.
     if (live.spec.release === owner) return;
-    const message = `ReleaseRollback ${name} is of ${live.spec.release}: the release's own gets another name`;
+    const message = `ReleaseRollback ${name} belongs to AppRelease ${live.spec.release}: the automatic rollback gets another name`;
     noteTaken(scope, 'ReleaseRollback', message, name);
   }
 }
 
-/** Non-controller: the record is the user's, it only goes with the release. */
+/** Adds an owner reference that is no controller: the rollback is the user's, and is deleted with the release. */
 async function ownRollback({ context, release }: Scope, target: Target): Promise<void> {
   const { name, namespace, uid } = release.metadata;
   const current = context.caches.rollbacks.get(namespace, target.name)?.metadata.ownerReferences ?? [];

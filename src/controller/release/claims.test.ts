@@ -13,7 +13,7 @@ function claims(release: string, pods: number, since?: number): Claims {
   return { release, reserved, ...(since !== undefined && { waiting: { since, claims: [claim(1)] } }) };
 }
 
-test('a new leader learns once what releases were let into that it has not looked at yet', () => {
+test('a new leader looks up once the claims of releases without a pass', () => {
   const lookUp = vi.fn((release: string) => claims(release, release === 'shop/b' ? 2 : 0));
   const book = createClaimBook(() => ['shop/a', 'shop/b', 'shop/c'], lookUp);
   book.note('shop/c', claims('shop/c', 1));
@@ -23,7 +23,7 @@ test('a new leader learns once what releases were let into that it has not looke
   expect(lookUp).toHaveBeenCalledTimes(2);
 });
 
-test('what was decided counts for the others at once, and nobody keeps himself back', () => {
+test('claims count for other releases at once, and not for the release itself', () => {
   const book = createClaimBook(
     () => [],
     () => undefined,
@@ -34,10 +34,10 @@ test('what was decided counts for the others at once, and nobody keeps himself b
 });
 
 test.each([
-  ['as long as it holds as much', claims('shop/a', 3), false],
-  ['when pods of it have come to VMs', claims('shop/a', 1), true],
-  ['when it holds nothing any more', claims('shop/a', 0), true],
-])('who waits hears of it: %s', (_when, next, isHeard) => {
+  ['not while the release reserves as much', claims('shop/a', 3), false],
+  ['when its pods have been scheduled', claims('shop/a', 1), true],
+  ['when it reserves nothing any more', claims('shop/a', 0), true],
+])('releases that wait are enqueued: %s', (_when, next, isHeard) => {
   const book = createClaimBook(
     () => [],
     () => undefined,
@@ -46,7 +46,7 @@ test.each([
   expect(book.note('shop/a', next)).toBe(isHeard);
 });
 
-test('who no longer waits, or is gone, frees its place', () => {
+test('a release that no longer waits, or is deleted, frees its place', () => {
   const book = createClaimBook(
     () => [],
     () => undefined,

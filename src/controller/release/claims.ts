@@ -1,18 +1,18 @@
-/** What each release was let into or waits for, as its last plan has it: every release's count leaves the others theirs. */
+/** The room on VMs that each release reserves or waits for by its last plan: other releases do not count it. */
 import type { Claims } from '../../release/state/claim.ts';
 
 export interface ClaimBook {
-  /** Those of the others, where there are any. */
+  /** The claims of the other releases. */
   others: (release: string) => Claims[];
-  /** As soon as it is decided, before anything is written. Whether others may find more room now. */
+  /** Stores the claims of a plan before its writes. Returns whether other releases may find more room. */
   note: (release: string, claims: Claims) => boolean;
-  /** The release is gone. */
+  /** Removes the claims of a deleted release. Returns whether it had any. */
   forget: (release: string) => boolean;
 }
 
 /**
- * `lookUp` tells what a release that has had no pass yet has been let into: a new leader sees that in the caches. Later the
- * cost does not grow with the number of releases, as only those with claims are kept.
+ * `lookUp` reads the claims of a release without a pass from the caches: a new leader needs them once. After that, only
+ * releases with claims are kept, so that the cost does not grow with the number of releases.
  */
 export function createClaimBook(
   releases: () => readonly string[],

@@ -11,9 +11,9 @@ import type { Scope } from './contact.ts';
 import { createMemory } from './memory.ts';
 
 const target = { name: 'web-ledger', uid: 'uid-web-ledger', resourceVersion: '1' };
-const action: Action = { kind: 'AnnotateRevision', message: 'keep the ledger', target, annotations: {} };
+const action: Action = { kind: 'AnnotateRevision', message: 'update the ledger', target, annotations: {} };
 
-/** A release whose ledger is so; what is asked of the API server, and what the cache is told. */
+/** A release with this live ledger, and the log of reads and of writes to the cache. */
 function scopeWith(live: Partial<Live<KubeObject>['metadata']> | undefined): { scope: Scope; log: string[] } {
   const log: string[] = [];
   const object = live && { kind: 'ControllerRevision', metadata: { ...meta('web-ledger'), ...live } };
@@ -47,11 +47,11 @@ const OURS = { ownerReferences: [ownerReference(meta('web'))] };
 
 describe('a conflict', () => {
   test.each([
-    ['that is gone is forgotten', undefined, ['get', 'gone']],
-    ['that is there is believed', { ...OURS, labels: { [LABEL.release]: 'web' } }, ['get', 'observed']],
+    ['that is gone is removed from the cache', undefined, ['get', 'gone']],
+    ['that exists is stored in the cache', { ...OURS, labels: { [LABEL.release]: 'web' } }, ['get', 'observed']],
     ['that lost its label gets it again', OURS, ['get', 'label', 'observed']],
-    ['that somebody made anew is theirs', { uid: 'another' }, ['get', 'gone']],
-  ])('is left to the news twice; then its object is read: one %s', async (_title, live, expected) => {
+    ['that was created again by somebody else is removed from the cache', { uid: 'another' }, ['get', 'gone']],
+  ])('is read from the API server the third time: an object %s', async (_title, live, expected) => {
     const { scope, log } = scopeWith(live);
     await noteConflict(scope, action);
     await noteConflict(scope, action);
@@ -60,7 +60,7 @@ describe('a conflict', () => {
     expect(log).toEqual(expected);
   });
 
-  test('counts in a row only', async () => {
+  test('counts only in a row', async () => {
     const { scope, log } = scopeWith(OURS);
     for (let time = 0; time < 6; time += 1) {
       await noteConflict(scope, action);
@@ -73,7 +73,7 @@ describe('a conflict', () => {
     ['Pod', { kind: 'AnnotatePod', message: '', target, annotations: {} }],
     ['ReleaseRollback', { kind: 'OwnRollback', message: '', target }],
     ['ReleasePromotion', { kind: 'PatchPromotion', message: '', target, status: {} }],
-  ])('over a %s reads that', async (kind, one) => {
+  ])('with a %s reads that object', async (kind, one) => {
     const read: string[] = [];
     const { scope } = scopeWith(undefined);
     const client = {

@@ -1,4 +1,4 @@
-/** Conflicts that stay: the caches tell what is not so, and no news of it comes. */
+/** Conflicts that repeat, because a cache is wrong and its watch brings no correction. */
 import { isAlreadyExists, isConflict, isNamespaceTerminating, isNotFound } from '../../kube/errors.ts';
 import type { Action } from '../../release/record/actions.ts';
 import type { Caches } from '../kinds/caches.ts';
@@ -12,15 +12,15 @@ import { PODS } from '../kinds/pods.ts';
 import { REVISIONS } from '../kinds/revisions.ts';
 import { SERVICES } from '../kinds/services.ts';
 
-/** News is some milliseconds late; what is still not told after so many tries in a row is read. */
+/** A watch is usually some milliseconds late. After this number of conflicts in a row the object is read. */
 const LOOK_AFTER = 3;
 
-/** The plan was made on old news: the next pass has better. Soon there is no release in a namespace that goes away. */
+/** Whether the plan was made on stale data. A release in a namespace that terminates is deleted soon, too. */
 export function isStale(error: unknown): boolean {
   return isConflict(error) || isAlreadyExists(error) || isNotFound(error) || isNamespaceTerminating(error);
 }
 
-/** After a write on old news: counts it, and reads what it was about once that has happened too often. */
+/** Counts a write on stale data, and reads its objects from the API server after too many in a row. */
 export async function noteConflict(scope: Scope, action: Action): Promise<void> {
   const { conflicts } = scope.memory;
   const subjects = subjectsOf(scope.context.caches, action);
@@ -39,7 +39,7 @@ function keyOf({ resource, name }: Subject): string {
   return `${resource.kind}/${name}`;
 }
 
-/** What an action writes to, and what it is guarded by. What is made anew is read at once: see makeNew. */
+/** The objects that an action writes to or is guarded by. Creations are left out: makeNew reads existing objects at once. */
 function subjectsOf(caches: Caches, action: Action): Subject[] {
   const { revisions, deployments, services, autoscalers, budgets, pods, rollbacks, promotions } = caches;
   switch (action.kind) {

@@ -1,6 +1,6 @@
 /**
- * The first contact with a name, and every later one where the caches mislead. What exists is read live and judged by its
- * owner: no conflict of an apply tells of a field that nobody owns.
+ * Creates objects, and reads existing ones from the API server if the caches are wrong. The owner reference decides whose an
+ * object is: an apply has no conflict in fields that no manager owns.
  */
 import type { AppRelease } from '../../api/app-release.ts';
 import { FIELD_MANAGER, LABEL } from '../../api/meta.ts';
@@ -13,7 +13,7 @@ import type { Cache } from '../kinds/caches.ts';
 import type { ReleaseMemory } from './memory.ts';
 import type { ReconcileContext } from './context.ts';
 
-/** For whom an action is done. */
+/** The release of an action, with the memory of it. */
 export interface Scope {
   context: ReconcileContext;
   release: AppRelease;
@@ -25,13 +25,13 @@ export interface Subject<T extends KubeObject = KubeObject> {
   resource: Resource<T>;
   cache: Cache<Stored>;
   name: string;
-  /** False for what users make: caches have all of it, and it carries no label of ours. */
+  /** False for objects that users create: the caches select them without a label. */
   isLabelled?: boolean;
 }
 
 /**
- * Makes what is not there, as far as the caches tell. What is there all the same is judged; the caches know of it then, so
- * that the next round of the pass does.
+ * Creates an object that the caches do not have. If it exists, `findOut` reads it into the caches for the next round of the
+ * pass; an object of somebody else is noted as a name conflict.
  */
 export async function makeNew<T extends KubeObject>(scope: Scope, subject: Subject<T>, object: object): Promise<void> {
   const { context, memory, release } = scope;
@@ -46,20 +46,19 @@ export async function makeNew<T extends KubeObject>(scope: Scope, subject: Subje
     const { found, live } = await findOut(scope, subject);
     if (found === 'Foreign' && live)
       noteTaken(scope, resource.kind, takenMessage(resource.kind, live.metadata, release.metadata.name), name);
-    if (found === 'LeftBehind')
-      throw conflict(name, `${resource.kind} ${name} of the release that was deleted is still there`);
-    if (found === 'Leaving') throw conflict(name, `${resource.kind} ${name} is on its way out`);
-    // Else the next round would be as blind as this one.
+    if (found === 'LeftBehind') throw conflict(name, `${resource.kind} ${name} of the deleted release still exists`);
+    if (found === 'Leaving') throw conflict(name, `${resource.kind} ${name} is being deleted`);
+    // The caches have not changed: the next round would fail in the same way.
     if (found === 'Nothing' || (found === 'Ours' && !cache.get(release.metadata.namespace, name))) throw error;
   }
 }
 
-/** What stands where one of the release's is wanted. */
+/** The owner of an object with a name that the release uses. */
 type Found = 'Nothing' | 'Ours' | 'Leaving' | 'LeftBehind' | 'Foreign';
 
 /**
- * Reads an object live and sets the caches right: what is the release's own is in them again, with its label; what is gone
- * is not.
+ * Reads an object from the API server and corrects the caches. An object of the release gets its label back; a deleted one
+ * is removed.
  */
 export async function findOut<T extends KubeObject>(
   scope: Scope,
@@ -86,7 +85,7 @@ interface Labelled {
   deletionTimestamp?: string;
 }
 
-/** What lost its label is in no cache. */
+/** Restores the label, without which no cache selects the object. */
 async function labelAgain<T extends KubeObject>(
   { context, release }: Scope,
   { resource, cache, name }: Subject<T>,
@@ -102,7 +101,7 @@ export function conflict(path: string, message: string): KubeError {
   return new KubeError({ code: 409, reason: 'Conflict', message, verb: 'get', path });
 }
 
-/** Told once, for as long as it is so. */
+/** Notes a name conflict, with one event for as long as it lasts. */
 export function noteTaken({ context, release, memory }: Scope, kind: string, message: string, name: string): void {
   const object = `${kind}/${name}`;
   if (memory.nameConflicts.get(object)?.message !== message)

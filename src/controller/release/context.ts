@@ -6,38 +6,38 @@ import type { KubeClient } from '../../kube/types.ts';
 import type { Caches } from '../kinds/caches.ts';
 import type { AppRelease } from '../../api/app-release.ts';
 
-/** What a reconcile needs of the world; a simulation gives its own. */
+/** The dependencies of a reconcile; the simulation has its own. */
 export interface ReconcileContext {
   client: KubeClient;
   caches: Caches;
-  /** What is known of an image now; must return at once, and enqueue the release when it learns more. */
+  /** Returns at once what is known of an image, and enqueues the release when the answer changes. */
   lookupDigest: (release: AppRelease, image: string, template: PodTemplate) => DigestLookup;
-  /** The digest that a pinned tag names now, where it is another one; the same way. Left out: tags are not watched. */
+  /** Returns at once the digest that a pinned tag names now, if it differs. Left out: tags are not watched. */
   movedDigest?: (release: AppRelease, image: string, template: PodTemplate, pinned: string) => string | undefined;
-  /** The images that a release has now: what was asked for others is given up. Left out: nothing is. */
+  /** Takes the current images of a release, and stops look-ups of others. Left out: look-ups are not stopped. */
   retainImages?: (release: AppRelease, images: readonly string[], template: PodTemplate) => void;
-  /** Whether `caches.placed` holds everybody's pods, so that what room there is can be told. */
+  /** Whether `caches.placed` has the pods of all namespaces, so that free room can be counted. */
   seesAllPods: boolean;
   /** Milliseconds since the epoch. */
   now: () => number;
-  /** Best effort: an event on the release. */
+  /** Records an event on the release; it may be lost. */
   record: (release: AppRelease, notice: Notice) => void;
-  /** Refuses writes once leadership may be lost; throws. */
+  /** Throws once leadership may be lost, so that no write follows. */
   assertLeading: () => void;
-  /** At the end of a pass: its last plan, and what all of its plans did. Left out: nobody asks. */
+  /** Called at the end of a pass with the last plan and the actions of all its plans. */
   onPlan?: (last: Plan, actions: readonly Action[]) => void;
   log: (level: 'debug' | 'info' | 'warn', fields: Record<string, unknown>, message: string) => void;
 }
 
-/** What came of a pass over one release. */
+/** The result of a pass over one release. */
 export interface ReconcileResult {
-  /** Milliseconds until the next pass is due though nothing changes. */
+  /** Milliseconds until the next pass is due even if nothing changes. */
   requeueAfterMs?: number;
-  /** It waits for VMs: for room, or for work on them to end. */
+  /** The release waits for room on VMs, or for the end of work on them. */
   waitsForVms?: boolean;
-  /** It holds less room back from others than before. */
+  /** The release reserves less room than before. */
   freesRoom?: boolean;
 }
 
-/** One pass over one release. Fails with the first error that a retry may cure; what was written stays written. */
+/** One pass over one release. Rejects with the first error, conflicts last; the writes before it stay. */
 export type Reconcile = (key: string) => Promise<ReconcileResult>;

@@ -1,4 +1,4 @@
-/** What the process remembers of a release between passes. To lose it costs a write that changes nothing, no more. */
+/** What the process remembers of a release between passes. Its loss costs at most writes that change nothing. */
 import type { Drained } from '../../release/state/drained-since.ts';
 import { NEVER_DRAINED } from '../../release/state/drained-since.ts';
 import type { DryRun, Memory, StoredState } from '../../release/state/observed.ts';
@@ -6,33 +6,33 @@ import type { DryRun, Memory, StoredState } from '../../release/state/observed.t
 const CONTESTED_AFTER = 3;
 const CONTESTED_WINDOW_MS = 600_000;
 const CONTESTED_FOR_MS = 300_000;
-/** How long a refusal is believed: what refused may have been changed. */
+/** How long a refusal counts: its cause may be gone after that (ms). */
 const REFUSAL_MS = 30_000;
 
 export interface ReleaseMemory {
   dryRuns: Map<string, DryRun & { at: number }>;
-  /** What is older than a refusal is believed is kept, so that it is told once. */
+  /** Kind/name → conflict. An expired entry stays, so that its event is not repeated. */
   nameConflicts: Map<string, { message: string; at: number }>;
-  /** Kind/name → when it was found, or made, to be gone (ms since the epoch). */
+  /** Kind/name → when the object was found to be missing, or was deleted (ms since the epoch). */
   lost: Map<string, number>;
-  /** Kind/name → how often in a row a write to it was made on old news. */
+  /** Kind/name → number of writes in a row that were made on stale data. */
   conflicts: Map<string, number>;
-  /** Passes in a row that were made on old news. */
+  /** Number of passes in a row that were made on stale data. */
   stale: number;
   refused: Map<string, { hash: string; message: string; at: number }>;
   stored: Map<string, StoredState>;
-  /** Kind/name → when which desired state was put back. */
+  /** Kind/name → the desired state that was put back, and when (ms since the epoch). */
   driftReverts: Map<string, { hash: string; at: number[] }>;
   contested: Map<string, { hash: string; manager: string; until: number }>;
-  /** Of the last plan. */
+  /** From the last plan. */
   drained: Drained;
-  /** Image → the digest that its tag was said to have moved to. */
+  /** Image → the digest in the last event TagMoved. */
   moved: Map<string, string>;
-  /** What the last event of an internal error said. */
+  /** The message of the last event InternalError. */
   internalError?: string;
   /** When the status was last written (ms since the epoch). */
   lastStatusAt: number;
-  /** What it was to be then. */
+  /** That status, as JSON. */
   lastStatus?: string;
 }
 
@@ -53,7 +53,7 @@ export function createMemory(): ReleaseMemory {
   };
 }
 
-/** Forgets what is too old to be believed, and shows the rest to the planner. */
+/** Removes expired entries, and returns the memory for the planner. */
 export function expire(memory: ReleaseMemory, now: number): Memory {
   for (const [hash, answer] of memory.dryRuns)
     if (!answer.ok && now - answer.at > REFUSAL_MS) memory.dryRuns.delete(hash);
@@ -73,7 +73,7 @@ export function expire(memory: ReleaseMemory, now: number): Memory {
   };
 }
 
-/** When what is remembered must be looked at again (ms since the epoch). */
+/** When entries expire and a pass is due (ms since the epoch). */
 export function expiryDue(memory: ReleaseMemory, now: number): number[] {
   return [
     ...[...memory.dryRuns.values()].flatMap((answer) => (answer.ok ? [] : [answer.at + REFUSAL_MS + 1])),
@@ -86,19 +86,19 @@ export function expiryDue(memory: ReleaseMemory, now: number): number[] {
   ];
 }
 
-/** What is remembered of an object goes with it. `objects`: those that are there. */
+/** Removes the entries of objects that no longer exist. `objects`: Kind/name of those that exist. */
 export function forgetGone({ stored, driftReverts, contested }: ReleaseMemory, objects: ReadonlySet<string>): void {
   for (const remembered of [stored, driftReverts, contested])
     for (const object of remembered.keys()) if (!objects.has(object)) remembered.delete(object);
 }
 
-/** The newest state that is desired of an object: whoever contested another one contests nothing any more. */
+/** Notes the newest desired state of an object. A contest of another desired state ends. */
 export function noteStored({ stored, contested }: ReleaseMemory, object: string, state: StoredState): void {
   stored.set(object, state);
   if (contested.get(object)?.hash !== state.hash) contested.delete(object);
 }
 
-/** Counts a put-back of the same desired state; true once it has been too many. */
+/** Counts a put-back of the same desired state. Returns true once the object is contested. */
 export function noteRevert(
   memory: ReleaseMemory,
   object: string,

@@ -10,7 +10,7 @@ import { createReconciler } from './reconcile.ts';
 const EMPTY = { get: () => undefined, list: () => [], byIndex: () => [] };
 const WORKER = { service: undefined, strategy: { type: 'RollingUpdate' } };
 
-/** `calls`: what is asked of the resolver, in order; the images that it is to keep come as a list. */
+/** `calls`: the calls of the resolver, in order; the images to retain are a list. */
 function contextFor(known: AppRelease): { context: ReconcileContext; calls: unknown[] } {
   const calls: unknown[] = [];
   const releases = { ...EMPTY, get: () => known, observeWrite: () => undefined };
@@ -40,14 +40,14 @@ const template = {
 };
 const two = release(spec({ template, ...WORKER }));
 
-test('what was asked of registries for other images than the release has now is given up', async () => {
+test('look-ups of images that the release no longer has are stopped', async () => {
   const { context, calls } = contextFor(two);
   await expect(createReconciler(context)('shop/web')).rejects.toThrow('nothing is written');
   expect(calls).toEqual(['init:1', 'web:2', ['init:1', 'web:2']]);
 });
 
-describe('to observe', () => {
-  test('asks nothing of registries: the plan does, and hears the same however often it asks', async () => {
+describe('observe', () => {
+  test('looks up no digest: the plan does, and gets the same answer each time', async () => {
     const { context, calls } = contextFor(two);
     const seen = await observe(context, two, createMemory(), NOW);
     expect(calls).toEqual([]);
@@ -56,7 +56,7 @@ describe('to observe', () => {
     expect(calls).toEqual(['init:1', 'web:2']);
   });
 
-  test('nothing is asked of registries for a spec that is not valid', async () => {
+  test('looks up no digest for a spec that is not valid', async () => {
     const volumes = Array.from({ length: 65 }, (_, index) => ({
       name: `v${index}`,
       image: { reference: `data:${index}` },

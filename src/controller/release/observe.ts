@@ -1,4 +1,4 @@
-/** Collects what a pass sees: from the caches, and from the API server only what carries no label of ours. */
+/** Collects the observed state of a pass from the caches. Only Services of others are read from the API server. */
 import type { AppRelease } from '../../api/app-release.ts';
 import type { ObjectMeta } from '../../api/common.ts';
 import { LABEL } from '../../api/meta.ts';
@@ -14,7 +14,7 @@ import { forgetGone, expire } from './memory.ts';
 import { toCachedService, SERVICES } from '../kinds/services.ts';
 import type { ReconcileContext } from './context.ts';
 
-/** What is asked of the room on VMs. */
+/** The look-ups of room on VMs. */
 export type RoomLook = Pick<Observed, 'rooms' | 'countRoom' | 'others'>;
 
 export async function observe(
@@ -28,7 +28,7 @@ export async function observe(
   return { ...observeCached(context, release, memory, now, room), foreignServices };
 }
 
-/** What the caches alone show. */
+/** The observed state without reads from the API server. */
 export function observeCached(
   context: ReconcileContext,
   release: AppRelease,
@@ -55,7 +55,7 @@ export function observeCached(
       Deployment: deployments,
       Service: services,
       HorizontalPodAutoscaler: autoscalers,
-      // One of ours may have lost its label.
+      // A budget of the release may have lost its label.
       PodDisruptionBudget: [...budgets, ...foreignBudgets],
     }),
   );
@@ -104,7 +104,7 @@ function namesOf(byKind: Readonly<Record<string, readonly { metadata: ObjectMeta
   return new Set(names);
 }
 
-/** A name is ours by now, whoever made the object: another leader may have. */
+/** Forgets the name conflicts of objects that the release owns by now: another leader may have created them. */
 function forgetTaken(
   { nameConflicts }: ReleaseMemory,
   kind: string,
@@ -115,7 +115,7 @@ function forgetTaken(
     if (isOurs(object, owner) || isHandedOver(object, owner)) nameConflicts.delete(`${kind}/${object.metadata.name}`);
 }
 
-/** The Services that stand where ours would. One that is gone frees the name. */
+/** Reads the Services whose names conflict with those of the release, and forgets the conflicts of deleted ones. */
 async function readForeign(context: ReconcileContext, namespace: string, memory: ReleaseMemory): Promise<Service[]> {
   const names = [...memory.nameConflicts.keys()].flatMap((key) =>
     key.startsWith('Service/') ? [key.slice('Service/'.length)] : [],

@@ -5,10 +5,10 @@ import { NOW, release, spec } from '../../release/testing.ts';
 import { createReconciler } from './reconcile.ts';
 import type { ReconcileContext } from './context.ts';
 
-test('what a rule throws is told once by an event and the log, and the status names the field', async () => {
+test('an error of a rule is reported once by an event and the log, and the status names the field', async () => {
   const base = spec();
   const broken = { name: 'side', image: 'side:1' };
-  // A getter stands for whatever a rule may stumble over.
+  // The getter throws in place of a rule with a bug.
   Object.defineProperty(broken, 'restartPolicy', {
     enumerable: true,
     get: () => {

@@ -1,4 +1,4 @@
-/** One pass over one release: observe → plan → apply, until nothing is left to do, then status. */
+/** One pass over one release: observe → plan → apply, until a plan has no actions, then status. */
 import type { AppRelease, AppReleaseStatus } from '../../api/app-release.ts';
 import { FIELD_MANAGER, LABEL } from '../../api/meta.ts';
 import { listAll } from '../../kube/client.ts';
@@ -34,14 +34,14 @@ import { PODS } from '../kinds/pods.ts';
 import { createRoomCounter, createRooms } from './rooms.ts';
 import type { Reconcile, ReconcileContext, ReconcileResult } from './context.ts';
 
-/** A write leads to the next at once, but a pass must end: what is left then comes with the next one. */
+/** Rounds of a pass. A write leads to the next round at once, but a pass must end; the next pass continues. */
 const MAX_ROUNDS = 12;
-/** How often a status tells of progress; a condition that turns it tells at once. */
+/** Least time between two writes of progress to the status. A condition that changes is written at once (ms). */
 const PROGRESS_MS = 1_000;
-/** Nothing is due: looked at again all the same. */
+/** The longest time without a pass (ms). */
 const RESYNC_MS = 600_000;
 
-/** So many passes in a row that were made on old news are no accident. */
+/** Number of passes in a row on stale data after which the conflict is reported. */
 const TELL_AFTER = 8;
 
 export function createReconciler(context: ReconcileContext): Reconcile {
@@ -52,7 +52,7 @@ export function createReconciler(context: ReconcileContext): Reconcile {
     lookUpClaims,
   );
 
-  /** Of a release that this process has not looked at yet. What it throws is told by its own pass. */
+  /** The claims of a release without a pass in this process. Its own pass reports the errors. */
   function lookUpClaims(key: string): Claims | undefined {
     const [namespace = '', name = ''] = key.split('/');
     const release = context.caches.releases.get(namespace, name);
@@ -91,16 +91,16 @@ export function createReconciler(context: ReconcileContext): Reconcile {
   return reconcile;
 }
 
-/** Once: the tries go on, ever later. */
+/** Reports a conflict once; the retries go on with back-off. */
 function tellConflict(context: ReconcileContext, release: AppRelease, error: unknown): void {
-  const note = `a conflict does not go away, and is tried again: ${describe(error)}`.slice(0, 1000);
-  context.log('warn', { error }, 'a conflict does not go away');
+  const note = `a conflict persists; the operator tries again: ${describe(error)}`.slice(0, 1000);
+  context.log('warn', { error }, 'a conflict persists');
   context.record(release, { type: 'Warning', reason: 'ApiServerError', note });
 }
 
 /**
- * A promotion lets in what is wanted when it is created, often right after the spec was changed. Its watch may be ahead of
- * the release's, so the release is read live before a promotion is bound to a revision.
+ * A promotion approves the revision that is wanted at its creation, often right after a change of the spec. The watch of
+ * promotions may be ahead of that of releases, so the release is read before a promotion is bound to a revision.
  */
 async function newest(context: ReconcileContext, release: AppRelease): Promise<AppRelease> {
   const { namespace, name } = release.metadata;
@@ -110,7 +110,7 @@ async function newest(context: ReconcileContext, release: AppRelease): Promise<A
   return context.caches.releases.get(namespace, name) ?? release;
 }
 
-/** A failure is answered everywhere, so it is judged by what runs now: a watch that lags may not know of pods that got ready. */
+/** A failure may roll back every pool, so it is judged by live objects: a late watch may not show that pods are ready. */
 async function readWorkloads({ client, caches }: ReconcileContext, { metadata }: AppRelease): Promise<void> {
   const selection = { namespace: metadata.namespace, labelSelector: `${LABEL.release}=${metadata.name}`, limit: 500 };
   const [deployments, pods] = await Promise.all([
@@ -152,7 +152,7 @@ async function pass(
     }
     freesRoom = note(last.claims) || freesRoom;
     const first = last.actions.filter((action) => action.takesTrafficBack);
-    // The traffic of this release is where it belongs: that of the others goes before what is left to do here.
+    // The traffic of this release is back: rollbacks of other releases go before the rest of this pass.
     if (hurried && first.length === 0) return { requeueAfterMs: 0, freesRoom };
     if (last.actions.length === 0) break;
     if (first.length > 0) {
@@ -181,7 +181,7 @@ async function pass(
   };
 }
 
-/** A plan comes of whatever users write. Should there be none all the same, the status says so, and the pass fails. */
+/** Makes the plan. If it throws, the status reports the internal error, and the pass fails. */
 async function planOrTell(
   context: ReconcileContext,
   memory: ReleaseMemory,
@@ -202,7 +202,7 @@ async function planOrTell(
   }
 }
 
-/** Once for each message: an event, the metric that counts it, and where it was thrown. */
+/** Reports an internal error once for each message: an event, which a metric counts, and the stack in the log. */
 function tellInternalError(
   context: ReconcileContext,
   memory: ReleaseMemory,
@@ -216,10 +216,10 @@ function tellInternalError(
   if (memory.internalError === problem.message) return;
   memory.internalError = problem.message;
   context.record(release, { type: 'Warning', reason: 'InternalError', note: problem.message });
-  context.log('warn', { error: problem.cause }, 'a rule fails on what a user wrote');
+  context.log('warn', { error: problem.cause }, 'a rule of the planner threw an error');
 }
 
-/** What the next pass and the resolver are to know of what this one has seen. */
+/** Notes what the next pass and the resolver need of this view. */
 function noteSeen(context: ReconcileContext, memory: ReleaseMemory, view: View): void {
   const { observed, spec } = view;
   memory.drained = view.drained();
@@ -227,17 +227,17 @@ function noteSeen(context: ReconcileContext, memory: ReleaseMemory, view: View):
   if (view.kind === 'Rollout') tellMovedTags(context, memory, view);
 }
 
-/** Once for each digest that a tag moves to: nothing that runs changes. */
+/** One event for each digest that a tag moves to; the running pods keep theirs. */
 function tellMovedTags(context: ReconcileContext, { moved }: ReleaseMemory, view: Rollout): void {
   for (const { image, pinned, digest } of view.movedTags) {
     if (moved.get(image) === digest) continue;
     moved.set(image, digest);
-    const note = `${image} names ${digest} now: what runs stays at ${pinned}, a new version would get the new one`;
+    const note = `${image} now names ${digest}: the running pods keep ${pinned}, a new version gets the new digest`;
     context.record(view.observed.release, { type: 'Warning', reason: 'TagMoved', note });
   }
 }
 
-/** Side by side: one that fails keeps no other back. Returns the first error that is no mere conflict, else a conflict. */
+/** Applies actions concurrently; an error stops no other. Returns the first error, conflicts last. */
 async function applyAll(
   context: ReconcileContext,
   release: AppRelease,
@@ -249,12 +249,12 @@ async function applyAll(
   return errors.find((error) => !isStale(error)) ?? errors[0];
 }
 
-/** By validation, a policy, a quota or a missing right. A patch is also refused where its object was made anew meanwhile. */
+/** Whether validation, a policy, a quota or a missing right refused a write. A patch may also fail its uid test. */
 function isRefused(error: unknown): boolean {
   return isKubeError(error) && error.verb !== 'patch' && [400, 403, 422].includes(error.code);
 }
 
-/** Returns when the status is to be written, where that can wait (ms since the epoch). */
+/** Returns when the status is to be written, if that can wait (ms since the epoch). */
 async function writeStatus(
   context: ReconcileContext,
   memory: ReleaseMemory,
@@ -276,11 +276,11 @@ async function putStatus(
 ): Promise<number | undefined> {
   if (canonicalJson(status) === canonicalJson(release.status ?? {})) return undefined;
   const next = memory.lastStatusAt + PROGRESS_MS;
-  // Two leaders for a while, each with a memory of its own, must not answer each other as fast as they can.
+  // Two leaders at the same time must not overwrite each other's status without a pause.
   const isOthers = memory.lastStatus !== undefined && memory.lastStatus !== canonicalJson(release.status ?? {});
   if (context.now() < next && (isOthers || !hasTurned(release.status, status))) return next;
   context.assertLeading();
-  // Before it is sent: an answer that is lost makes it no other's.
+  // Noted before the write: if the answer is lost, the status still counts as written by this process.
   memory.lastStatus = canonicalJson(status);
   const { namespace, name, uid } = release.metadata;
   try {
@@ -299,13 +299,13 @@ async function putStatus(
     context.caches.releases.observeWrite(written);
     memory.lastStatusAt = context.now();
   } catch (problem) {
-    // The work is done and the first error is the one to tell; a status that was not written is written by the next pass.
+    // The first error of the pass is reported; the next pass writes the status.
     if (failure === undefined && !isNotFound(problem)) throw problem;
   }
   return undefined;
 }
 
-/** More than progress: another spec is spoken of, or a condition is another. */
+/** Whether the status has more than progress: another generation or revision, or a condition with another status. */
 function hasTurned(before: AppReleaseStatus | undefined, after: AppReleaseStatus): boolean {
   if (before?.observedGeneration !== after.observedGeneration || before?.revision !== after.revision) return true;
   return (after.conditions ?? []).some(({ type, status }) => !conditionIs(before?.conditions, type, status));

@@ -24,7 +24,7 @@ function pod(node: string, name: string, resourceVersion = '1'): PlacedPod {
   return placedPod(node, name, { metadata: { name, namespace: 'shop', uid: `uid-${name}`, resourceVersion } });
 }
 
-test('the rooms of a placement are the same objects until one of its VMs or of the pods there changes', () => {
+test('the rooms of a placement are the same objects until one of its VMs or pods changes', () => {
   const caches = cached();
   const rooms = createRooms(caches);
   const before = rooms({ vms: 'a' });

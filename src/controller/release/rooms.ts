@@ -1,4 +1,4 @@
-/** The VMs and the pods on them, and what was counted of their room, kept as long as nothing of them changes. */
+/** Caches the VMs of a placement with their pods, and the counts of their room, until one of them changes. */
 import { LRUCache } from 'lru-cache';
 import { onceForObject } from '../../lib/once.ts';
 import type { CountRoom, RoomCount } from '../../scheduling/fit.ts';
@@ -10,7 +10,7 @@ import type { LookUpRooms } from '../../release/state/observed.ts';
 import type { Caches } from '../kinds/caches.ts';
 import { NODE_INDEX } from '../kinds/indexes.ts';
 
-/** The same VMs with the same pods give the same array of the same objects: its identity is the version of the rooms. */
+/** Returns the identical array as long as the VMs and their pods are the same, so that identity tells a change. */
 export function createRooms({ nodes, placed }: Pick<Caches, 'nodes' | 'placed'>): LookUpRooms {
   let seen: readonly Node[] = [];
   const rooms = new Map<string, Room>();
@@ -43,10 +43,10 @@ export function createRooms({ nodes, placed }: Pick<Caches, 'nodes' | 'placed'>)
   };
 }
 
-/** A release asks for the room of a stage or two, again in each pass while it waits. */
+/** A release counts the room of one or two stages, in each pass while it waits. */
 const KEPT_COUNTS = 256;
 
-/** Counts once for the same demands on the same VMs. Rooms, labels and leaving pods are known by identity. */
+/** Counts equal demands on the same VMs once. Rooms, labels and leaving pods are compared by identity. */
 export function createRoomCounter(count: CountRoom = countRoom): CountRoom {
   const counts = new LRUCache<string, RoomCount>({ max: KEPT_COUNTS });
   const ids = new WeakMap<object, number>();

@@ -1,4 +1,4 @@
-/** The writes to what a release owns: made by POST, kept by server-side apply, and what the API server made of both. */
+/** Writes the objects that a release owns: creates by POST, changes by server-side apply, and remembers the stored form. */
 import type { ObjectMeta } from '../../api/common.ts';
 import { FIELD_MANAGER } from '../../api/meta.ts';
 import { isInvalid } from '../../kube/errors.ts';
@@ -17,8 +17,8 @@ import { formOf } from './stored-forms.ts';
 type Cached = Stored & FieldOwners;
 
 /**
- * `known`: the plan saw it, and that it is ours or was handed over. Where it did not, it is made by POST: an apply would
- * take over what exists, wherever nobody owns the fields. `before`: the live object that the plan was made on.
+ * `known`: the plan has seen the object, and the release owns it or has adopted it. Otherwise it is created by POST: an apply
+ * would take over an object of somebody else, if no manager owns the fields. `before`: the live object of the plan.
  */
 export async function applyOwned<T extends KubeObject, S extends Stored>(
   scope: Scope,
@@ -37,7 +37,7 @@ export async function applyOwned<T extends KubeObject, S extends Stored>(
   const target =
     live?.ownedByUpdate && !namesAll(desired, live) ? await ownByApply(scope, resource, cache, desired, live) : desired;
   const applied = await applyTo(scope, resource, target, live);
-  // What is taken back from another manager ends its being named.
+  // The apply may remove the other manager from the managed fields, so its name is read before.
   remember(scope, desired, applied, before, live?.otherManager ?? 'another manager');
   cache.observeWrite(applied);
 }
@@ -46,7 +46,7 @@ export function liveObject<S>(cache: Cache<S>, { metadata }: Desired<unknown>): 
   return cache.get(metadata.namespace, metadata.name) as LiveObject | undefined;
 }
 
-/** Whether an apply names every field that the live object has of those that a release may name. */
+/** Whether an apply names every field of the live object that a release can own. */
 export function namesAll(desired: Desired<unknown>, live: Pick<Cached, 'metadata'> & { spec?: unknown }): boolean {
   const { labels = {}, annotations = {}, ownerReferences = [] } = live.metadata as ObjectMeta;
   const { labels: ownLabels, annotations: ownAnnotations, ownerReferences: owners = [] } = desired.metadata;
@@ -57,7 +57,7 @@ export function namesAll(desired: Desired<unknown>, live: Pick<Cached, 'metadata
   );
 }
 
-/** What the API server fills in of a Service, whatever was sent. */
+/** Fields of a Service that the API server sets, with the default that it sets; undefined: any value. */
 const FILLED_IN: Readonly<Record<string, unknown>> = {
   clusterIP: undefined,
   nodePort: undefined,
@@ -76,13 +76,13 @@ function isNamed(part: unknown, sent: unknown): boolean {
   );
 }
 
-/** Made by this release, so that it is no first contact, whatever others made of its labels and annotations. */
+/** Whether the release owns the object, whatever its labels and annotations are. */
 function isControlled({ release }: Scope, live: Cached | undefined): boolean {
   const { ownerReferences } = (live?.metadata ?? {}) as Partial<ObjectMeta>;
   return ownerReferences?.some(({ uid }) => uid === release.metadata.uid) ?? false;
 }
 
-/** One without a version to be of is bound to the object that the plan saw: another of its name is not taken over. */
+/** Without a resourceVersion, the apply has the live uid, so that it does not take over a new object of the same name. */
 async function applyTo<T extends KubeObject>(
   { context }: Scope,
   resource: Resource<T>,
@@ -96,13 +96,13 @@ async function applyTo<T extends KubeObject>(
     return await context.client.apply(resource, sent as never, { fieldManager: FIELD_MANAGER, force: true });
   } catch (error) {
     if (!isInvalid(error) || !error.causes.some(({ field }) => field === 'metadata.uid')) throw error;
-    throw conflict(name, `${desired.kind} ${name} was made anew by somebody`);
+    throw conflict(name, `${desired.kind} ${name} was deleted and created again`);
   }
 }
 
 /**
- * What is owned since a POST, or a patch, is owned by update: an apply would leave what it no longer names. So it is owned
- * by apply first, unless the apply names all that is there: then it leaves nothing, and comes at once.
+ * After a POST or a patch, the operator owns fields by update, and an apply would not remove them. So the first apply moves
+ * the ownership to apply. The POST does not, since most Deployments never need an apply.
  */
 async function ownByApply<T extends KubeObject, S extends Stored>(
   { context }: Scope,
@@ -127,7 +127,7 @@ async function ownByApply<T extends KubeObject, S extends Stored>(
   return { ...desired, metadata: { ...desired.metadata, resourceVersion: moved.metadata.resourceVersion } };
 }
 
-/** A put-back is a field of ours that has its value again: the same was desired before, and there. */
+/** Notes the stored form. A put-back is an apply of the same desired state as before to an object that had drifted from it. */
 function remember(
   scope: Scope,
   desired: Desired<unknown>,
@@ -149,7 +149,7 @@ function putBack({ context, release, memory }: Scope, object: string, hash: stri
     type: 'Warning',
     reason: gaveUp ? 'Contested' : 'DriftPutBack',
     note: gaveUp
-      ? `${object} is kept otherwise by ${manager}: left alone for a while`
-      : `put back what ${manager} changed in ${object}`,
+      ? `${manager} keeps changing ${object}: the operator leaves it alone for a while`
+      : `put back the changes of ${manager} in ${object}`,
   });
 }

@@ -1,4 +1,4 @@
-/** How the API server stores what is desired of an object: read from its answers to applies, or asked by a dry run. */
+/** The form in which the API server stores a desired state: taken from the answer to an apply or to a dry run. */
 import { FIELD_MANAGER } from '../../api/meta.ts';
 import type { KubeError } from '../../kube/errors.ts';
 import { isConflict, isRefusal } from '../../kube/errors.ts';
@@ -20,7 +20,7 @@ import { toCachedService, SERVICES } from '../kinds/services.ts';
 interface Kind {
   resource: Resource;
   cacheOf: (caches: Caches) => Cache<LiveObject>;
-  /** What a cache keeps, so that an answer and a live object are compared in the same shape. */
+  /** Transforms an answer like the cache does, so that it has the shape of a live object. */
   keep: (object: never) => LiveObject;
 }
 
@@ -41,32 +41,32 @@ function kindOf({ kind }: Desired<unknown>): Kind {
   return known;
 }
 
-/** What a cache keeps of an object that a release owns. */
+/** The cached form of an object that a release owns. */
 export function keptOf(desired: Desired<unknown>, object: Live<KubeObject>): LiveObject {
   return kindOf(desired).keep(object as never);
 }
 
-/** What the API server made of a desired state, by its answer to an apply of it. */
+/** The stored form of a desired state, by the answer to an apply. */
 export function formOf(desired: Desired<unknown>, answer: Live<KubeObject>): StoredForm {
   return storedForm(desired, keptOf(desired, answer), ownFields(answer));
 }
 
-/** Nothing at all where the answer names no field of ours. */
+/** The fields that the operator owns by apply; an empty set if the answer names none. */
 function ownFields({ metadata }: Live<KubeObject>): FieldSet {
   return (appliedFields(metadata.managedFields, FIELD_MANAGER) as FieldSet | undefined) ?? { '.': {} };
 }
 
-/** Not where what we made by POST and own by update is to be another now: that is a conflict with ourselves. */
+/** Whether another manager causes the conflict. The operator conflicts with itself in fields that it owns by update. */
 function isTakenBy({ causes }: KubeError): boolean {
   return causes.some(({ message = '' }) => !message.startsWith(`conflict with "${FIELD_MANAGER}"`));
 }
 
-/** Nothing is stored but in memory: how the API server would store what is desired of an object that is there. */
+/** Asks the API server by a dry run how it would store the desired state of an object that exists. */
 export async function askStored({ context, memory }: Scope, desired: Desired<unknown>): Promise<void> {
   const { client, caches } = context;
   const { namespace, name, resourceVersion: _version, ...metadata } = desired.metadata;
   const { resource, cacheOf } = kindOf(desired);
-  // Whatever the version, so that a status that was just written is no conflict.
+  // Without a resourceVersion: a write to the status must not make a conflict.
   const asked = { ...desired, metadata: { namespace, name, ...metadata } };
   const [object, hash] = [objectKey(desired), desiredHash(desired)];
 
@@ -84,10 +84,10 @@ export async function askStored({ context, memory }: Scope, desired: Desired<unk
     const { answer, isTaken } = await tryApply(false);
     const form = formOf(desired, answer);
     const live = cacheOf(caches).get(namespace, name);
-    // Or somebody has changed a field that was ours.
+    // `held` is false if another manager has changed a field that the operator owned.
     noteStored(memory, object, { hash, form, held: isTaken || (live !== undefined && hasStoredForm(form, live)) });
   } catch (error) {
-    // As by a webhook that takes no dry run.
+    // For example, a webhook refuses dry runs.
     if (!isRefusal(error)) throw error;
     noteStored(memory, object, { hash, held: false });
   }

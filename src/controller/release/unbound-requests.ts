@@ -1,4 +1,4 @@
-/** Rollbacks and promotions that name a release that there is not. */
+/** Rollbacks and promotions that name a release that does not exist. */
 import type { Condition } from '../../api/common.ts';
 import { FIELD_MANAGER } from '../../api/meta.ts';
 import { isNotFound } from '../../kube/errors.ts';
@@ -8,7 +8,7 @@ import { RELEASE_INDEX } from '../kinds/indexes.ts';
 import { PROMOTIONS, ROLLBACKS } from '../kinds/api-kinds.ts';
 import type { ReconcileContext } from './context.ts';
 
-/** Says so in their conditions, without an end to it: the release may come. */
+/** Sets the condition Waiting, and not Complete: the release may still be created. */
 export async function answerOrphans(context: ReconcileContext, key: string): Promise<void> {
   const { rollbacks, promotions } = context.caches;
   const kinds = [

@@ -21,7 +21,7 @@ function watch(...releases: AppRelease[]) {
   return { woken, waiters };
 }
 
-it('wakes those that wait, once for many changes', () => {
+it('enqueues the releases that wait, once for many changes', () => {
   const { woken, waiters } = watch();
   waiters.note('shop/web', true);
   waiters.note('shop/other', false);
@@ -32,7 +32,7 @@ it('wakes those that wait, once for many changes', () => {
   expect(woken).toEqual(['shop/web']);
 });
 
-it('wakes nobody where nobody waits, or waits no more', () => {
+it('enqueues no release that does not wait, or no longer waits', () => {
   const { woken, waiters } = watch();
   waiters.onChange({ kind: 'Node', object: vm('a') });
   waiters.note('shop/web', true);
@@ -42,7 +42,7 @@ it('wakes nobody where nobody waits, or waits no more', () => {
   expect(woken).toEqual([]);
 });
 
-it('tells a release at once of the pools that it names', () => {
+it('enqueues a release at once when a VMPool that it names changes', () => {
   const { woken, waiters } = watch();
   waiters.onChange({ kind: 'VMPool', object: vmPool('a') });
   waiters.onChange({ kind: 'VMPool', object: vmPool('unheard-of') });
@@ -56,7 +56,7 @@ it('tells a release at once of the pools that it names', () => {
   expect(woken).toEqual(['shop/web', 'shop/web']);
 });
 
-/** Its pool is on VMs with the label pool=a. */
+/** A release whose pool is on VMs with the label pool=a. */
 function telling(name: string, readiness: 'Warm' | 'Cached' | 'Cold'): AppRelease {
   const { metadata, spec, ...rest } = release();
   const [stage] = spec.stages;
@@ -70,7 +70,7 @@ function telling(name: string, readiness: 'Warm' | 'Cached' | 'Cold'): AppReleas
   };
 }
 
-it('wakes those that tell how fast a rollback is, when a VM of theirs has other images', () => {
+it('enqueues releases that report rollback readiness when one of their VMs has other images', () => {
   const { woken, waiters } = watch(telling('cached', 'Cached'), telling('warm', 'Warm'));
   const labels = { pool: 'a' };
   const before = vm('a', { images: ['web@sha256:1'], labels });
@@ -84,13 +84,13 @@ it('wakes those that tell how fast a rollback is, when a VM of theirs has other 
   }
   vi.advanceTimersByTime(10_000);
   expect(woken).toEqual(['shop/cached']);
-  // Cordoned.
+  // The VM is cordoned.
   waiters.onChange({ kind: 'Node', object: vm('a', { images: [], labels, unschedulable: true }), old: before });
   vi.advanceTimersByTime(10_000);
   expect(woken).toEqual(['shop/cached', 'shop/cached']);
 });
 
-it('stops', () => {
+it('enqueues no release after its stop', () => {
   const { woken, waiters } = watch(telling('cached', 'Cached'));
   waiters.note('shop/web', true);
   waiters.onChange({ kind: 'Node', object: vm('a') });

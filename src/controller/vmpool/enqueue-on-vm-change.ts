@@ -1,4 +1,4 @@
-/** Wakes the releases that wait for VMs, or tell of them, when VMs, their pools or what takes room on them change. */
+/** Enqueues releases that wait for VMs, or report on them, when VMs, VMPools or pods on VMs change. */
 import { isDeepStrictEqual } from 'node:util';
 import type { AppRelease } from '../../api/app-release.ts';
 import type { VmPool } from '../../api/vm-pool.ts';
@@ -8,17 +8,17 @@ import { matchesSelector } from '../../scheduling/select.ts';
 import type { PoolChange } from '../kinds/row.ts';
 
 export interface VmWaiters {
-  /** Whether a release waits for VMs, as its last pass has it. */
+  /** Notes whether a release waits for VMs after its last pass. */
   note: (key: string, waits: boolean) => void;
   onChange: (change: PoolChange) => void;
-  /** A release holds less room back from the others than before. */
+  /** A release reserves less room than before. */
   onRoom: () => void;
   stop: () => void;
 }
 
-/** Many pods come and go: those that wait look again once in this time. */
+/** Pods change often: releases that wait are enqueued at most once in this time. */
 const PATIENCE_MS = 1_000;
-/** Each kubelet tells in its own time what images it has: nobody waits for it, but a rollback is told to be as fast as that. */
+/** Delay after a kubelet reports other images, which change the readiness of a rollback in the status. */
 const IMAGES_MS = 10_000;
 
 export function createVmWaiters(enqueue: (key: string) => void, releases: () => readonly AppRelease[]): VmWaiters {
@@ -73,7 +73,7 @@ function keyOf({ metadata: { namespace, name } }: AppRelease): string {
   return `${namespace}/${name}`;
 }
 
-/** Its status tells of its VMs every few seconds; only what names them moves a release. */
+/** Whether the selection of VMs is the same. The rest of the status changes often, and no release depends on it. */
 function isPlacedAlike({ metadata, status }: VmPool, old: VmPool): boolean {
   return (
     metadata.uid === old.metadata.uid &&
@@ -86,12 +86,12 @@ function usesPool({ spec }: AppRelease, name: string): boolean {
   return spec.stages.some(({ pools }) => pools.some((pool) => pool.name === name));
 }
 
-/** A VM that comes, goes, or opens may make a rollback faster or slower too. */
+/** Whether the change may affect rollback readiness: a new VM, other images, or a VM that opens or closes. */
 function isNewsOfImages(node: Node, old: Node | undefined): boolean {
   return !old || isOpen(node) !== isOpen(old) || !isDeepStrictEqual(node.images, old.images);
 }
 
-/** Whether a release says of a pool, which may have the VM, how fast a rollback without running pods would be. */
+/** Whether the status of a release has a rollback readiness that depends on the images of this VM. */
 function tellsOfImages({ spec, status }: AppRelease, node: Node): boolean {
   const counted = (status?.pools ?? [])
     .filter(({ rollback }) => COUNTED.has(rollback?.readiness))

@@ -1,4 +1,4 @@
-// A pool's status is kept with few writes, whatever happens to its VMs and their pods.
+// The status of a VMPool is kept up to date with few writes.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { VmPool, VmPoolStatus } from '../../api/vm-pool.ts';
 import { KubeError } from '../../kube/errors.ts';
@@ -22,7 +22,7 @@ interface World {
   controller: PoolController;
   writes: string[];
   figures: (string | undefined)[];
-  /** Reads of pods by their node. */
+  /** The nodes whose pods were read. */
   podReads: string[];
   status: (pool: string) => VmPoolStatus | undefined;
   setPool: (pool: VmPool) => void;
@@ -38,7 +38,7 @@ function cacheOf<S>(list: () => S[], parts: Partial<Cache<S>>): Cache<S> {
   return { get: none, list, byIndex: () => [], observeWrite: none, observeDelete: none, ...parts };
 }
 
-/** What the controller sees, and an API server that takes what it writes. */
+/** The caches of the controller, and an API server that accepts its writes. */
 function makeWorld(seesAllPods = true): World {
   const pools = new Map<string, VmPool>();
   const nodes = new Map<string, Node>();
@@ -122,7 +122,7 @@ async function settled(): Promise<void> {
   await vi.advanceTimersByTimeAsync(0);
 }
 
-/** A pool of one VM, as it is once its status has been written. */
+/** A pool of one VM whose status has been written. */
 async function oneVm(): Promise<World> {
   const world = makeWorld();
   world.setNode(vm('a', { labels }));
@@ -132,7 +132,7 @@ async function oneVm(): Promise<World> {
   return world;
 }
 
-test('pods that come and go all the time cost one write in ten seconds', async () => {
+test('constant changes of pods cost one write in ten seconds', async () => {
   const world = await oneVm();
   for (let second = 0; second < 60; second += 1) {
     for (let count = 0; count < 20; count += 1) world.setPod(placedPod('a', `${second}-${count}`));
@@ -144,7 +144,7 @@ test('pods that come and go all the time cost one write in ten seconds', async (
   expect(world.status('prod')?.pods).toBe(1200);
 });
 
-test('a VM that is cordoned is told at once, and what is equal is never written', async () => {
+test('a cordon is written to the status at once, and an equal status is never written', async () => {
   const world = await oneVm();
   world.setNode(vm('a', { labels, unschedulable: true }));
   await settled();
@@ -158,7 +158,7 @@ test('a VM that is cordoned is told at once, and what is equal is never written'
   expect(world.writes).toHaveLength(2);
 });
 
-test('a kubelet that reports what was so before costs no pass', async () => {
+test('an unchanged report of a kubelet costs no pass', async () => {
   const world = await oneVm();
   world.figures.length = 0;
   for (let count = 0; count < 100; count += 1) {
@@ -169,14 +169,14 @@ test('a kubelet that reports what was so before costs no pass', async () => {
   expect(world.figures).toEqual([]);
 });
 
-test('a VM that is deleted is told at once', async () => {
+test('the deletion of a VM is written to the status at once', async () => {
   const world = await oneVm();
   world.removeNode('a');
   await settled();
   expect(world.status('prod')?.readyNodes).toBe('0/0');
 });
 
-test('a VM that moves from one pool to another is told by both', async () => {
+test('a VM that moves to another pool changes the status of both', async () => {
   const world = await oneVm();
   world.setPool(vmPool('next', { nodeSelector: { pool: 'next' } }));
   await settled();
@@ -185,7 +185,7 @@ test('a VM that moves from one pool to another is told by both', async () => {
   expect([world.status('prod')?.readyNodes, world.status('next')?.readyNodes]).toEqual(['0/0', '1/1']);
 });
 
-test('a pool that comes to share VMs, or ceases to, is told by the other too', async () => {
+test('a pool that starts or stops sharing VMs changes the status of the other pool too', async () => {
   const world = await oneVm();
   const isShared = () => world.status('prod')?.conditions?.find(({ type }) => type === 'Overlapping')?.status;
   world.setPool(vmPool('twin', { nodeSelector: labels }));
@@ -196,7 +196,7 @@ test('a pool that comes to share VMs, or ceases to, is told by the other too', a
   expect(isShared()).toBe('False');
 });
 
-test('a pod of another pool’s VM wakes no pool but that one', async () => {
+test('a change of a pod costs a pass only for the pools of its VM', async () => {
   const world = await oneVm();
   world.setNode(vm('b', { labels: { pool: 'other' } }));
   world.podReads.length = 0;
@@ -206,14 +206,14 @@ test('a pod of another pool’s VM wakes no pool but that one', async () => {
   expect(world.podReads).toEqual([]);
 });
 
-test('a status that is erased comes back', async () => {
+test('an erased status is written again', async () => {
   const world = await oneVm();
   world.setPool(vmPool('prod', { nodeSelector: labels }));
   await settled();
   expect(world.status('prod')?.readyNodes).toBe('1/1');
 });
 
-test('a write that fails is made again; one for a pool that is gone is not', async () => {
+test('a failed write is retried, except for a deleted pool', async () => {
   const world = await oneVm();
   const error = { reason: 'InternalError', message: 'no', verb: 'patch', path: '' };
   world.failWith(new KubeError({ code: 500, ...error }));
@@ -232,7 +232,7 @@ test('a write that fails is made again; one for a pool that is gone is not', asy
   expect(world.writes).toHaveLength(2);
 });
 
-test('an operator that does not see all pods says nothing of them', async () => {
+test('without the pods of all namespaces the status has no numbers of pods', async () => {
   const world = makeWorld(false);
   world.setNode(vm('a', { labels }));
   world.setPool(vmPool('prod', { nodeSelector: labels }));
@@ -241,7 +241,7 @@ test('an operator that does not see all pods says nothing of them', async () => 
   expect(world.podReads).toEqual([]);
 });
 
-test('after its stop nothing is written any more', async () => {
+test('no status is written after the stop', async () => {
   const world = await oneVm();
   await world.controller.stop();
   world.setNode(vm('a', { labels, unschedulable: true }));

@@ -1,4 +1,4 @@
-/** The controller of VMPools: keeps each one's status true, with few writes. */
+/** The controller of VMPools: keeps the status of each VMPool up to date, with few writes. */
 import { isDeepStrictEqual } from 'node:util';
 import { FIELD_MANAGER } from '../../api/meta.ts';
 import type { VmPool } from '../../api/vm-pool.ts';
@@ -20,9 +20,9 @@ import type { ReconcileContext } from '../release/context.ts';
 
 export interface PoolControllerOptions extends Pick<ReconcileContext, 'client' | 'assertLeading' | 'log'> {
   caches: Pick<Caches, 'nodes' | 'vmPools' | 'placed'>;
-  /** Whether `placed` holds everybody's pods. */
+  /** Whether `placed` has the pods of all namespaces. */
   seesAllPods: boolean;
-  /** After each pass; without an outcome: the pool is gone. */
+  /** Called after each pass; without an outcome the pool is gone. */
   onFigures?: (pool: string, outcome: PoolOutcome | undefined) => void;
   /** Milliseconds since the epoch. */
   now?: () => number;
@@ -30,19 +30,19 @@ export interface PoolControllerOptions extends Pick<ReconcileContext, 'client' |
 
 export interface PoolController {
   onChange: (change: PoolChange) => void;
-  /** Begins to write; the caches must be filled. */
+  /** Starts to write; the caches must be filled. */
   lead: () => void;
-  /** Finishes what runs, begins nothing new. */
+  /** Ends after the running passes; no new pass starts. */
   stop: () => Promise<void>;
 }
 
-/** Numbers that follow the pods are written this often at most. */
+/** Least time between two writes of numbers that change with the pods (ms). */
 const NUMBERS_MS = 10_000;
-/** Pods come and go in swarms: one pass for all of a second. */
+/** Delay after a change of a pod, so that one pass handles many changes (ms). */
 const SETTLING_MS = 1_000;
-/** Nothing is due: looked at again all the same. */
+/** The longest time without a pass (ms). */
 const RESYNC_MS = 600_000;
-/** A pass is a matter of a few milliseconds, and waits for one write at most. */
+/** A pass takes a few milliseconds, and waits for one write at most. */
 const WORKERS = 2;
 
 export function createPoolController(options: PoolControllerOptions): PoolController {
@@ -51,12 +51,12 @@ export function createPoolController(options: PoolControllerOptions): PoolContro
     maxDelayMs: 60_000,
     onError: (pool, error) => {
       const level = isConflict(error) ? 'debug' : 'warn';
-      options.log(level, { pool, error }, 'a status of a pool was not written: it is tried again');
+      options.log(level, { pool, error }, 'the status of a VMPool was not written; the operator tries again');
     },
   });
-  /** When the last status was written, by the pool's name. */
+  /** Name of the pool → when its status was last written (ms since the epoch). */
   const toldAt = new Map<string, number>();
-  /** Whose VMs are whose; made anew after a change of either. */
+  /** The members of each pool; computed again after a change of VMPools or labels of VMs. */
   let members: ReadonlyMap<string, PoolMembers> | undefined;
 
   function onChange(change: PoolChange): void {
@@ -65,18 +65,18 @@ export function createPoolController(options: PoolControllerOptions): PoolContro
         queue.add(change.object.metadata.name);
         if (!isAnotherPool(change.object, change.old)) break;
         members = undefined;
-        // Its VMs may be others' too.
+        // Other pools may share its VMs.
         addAll(caches.vmPools.list());
         break;
       case 'Node':
-        // Kubelets report every few minutes what has not changed.
+        // Kubelets report an unchanged status every few minutes.
         if (change.old && isSameNode(change.object, change.old)) break;
         if (!isDeepStrictEqual(change.object.metadata.labels, change.old?.metadata.labels)) members = undefined;
         addAll(poolsOf(change.object));
         if (change.old) addAll(poolsOf(change.old));
         break;
       case 'Pod': {
-        // A pod changes numbers only: those of its node's pools, when the next ones are due.
+        // A pod changes only numbers of its node's pools, which are written when they are due.
         const node = nodeOf(change.object.nodeName);
         for (const { metadata } of node ? poolsOf(node) : []) {
           queue.addAfter(metadata.name, Math.max(SETTLING_MS, dueAt(metadata.name) - now()));
@@ -140,7 +140,7 @@ export function createPoolController(options: PoolControllerOptions): PoolContro
       caches.vmPools.observeWrite(written);
       toldAt.set(name, now());
     } catch (error) {
-      // Gone meanwhile: the news of it is on its way.
+      // The pool was deleted; the watch will say so.
       if (!isNotFound(error)) throw error;
     }
   }
@@ -154,7 +154,7 @@ export function createPoolController(options: PoolControllerOptions): PoolContro
   };
 }
 
-/** Another selection of VMs, or a pool that came or went. */
+/** Whether the pool is new, or selects other VMs. */
 function isAnotherPool({ metadata, status }: VmPool, old: VmPool | undefined): boolean {
   return (
     !old ||
@@ -164,7 +164,7 @@ function isAnotherPool({ metadata, status }: VmPool, old: VmPool | undefined): b
   );
 }
 
-/** As far as a pool's status tells of it. */
+/** Compares the fields of a node that the status of a pool depends on. */
 function isSameNode(node: Node, old: Node): boolean {
   return isDeepStrictEqual(toldOf(node), toldOf(old));
 }

@@ -52,11 +52,11 @@ describe('a failure of the version', () => {
     ['a crash loop', waiting('CrashLoopBackOff', '', 3), 'CrashLoop'],
     ['a missing image', waiting('ImagePullBackOff', 'manifest for web:9 not found'), 'ImageMissing'],
     ['an image without this platform', waiting('ErrImagePull', 'no match for platform in manifest'), 'ImageMissing'],
-  ])('%s is one at once', (_what, pod, reason) => {
+  ])('is %s, at once', (_what, pod, reason) => {
     expect(judgeHealth(workload(pod), recorded, context)).toMatchObject({ kind: 'Failed', reason });
   });
 
-  test('readiness that is never reached is one when the deadline has passed, and not before', () => {
+  test('is the lack of ready pods once the deadline has passed, and not before', () => {
     expect(judgeHealth(workload({}), recorded, context).kind).toBe('Progressing');
     expect(judgeHealth(workload({}), recorded, { ...context, deadlineSeconds: 60 })).toMatchObject({
       kind: 'Failed',
@@ -65,12 +65,12 @@ describe('a failure of the version', () => {
     });
   });
 
-  test('a first crash or two may be a hiccup', () => {
+  test('is not the first crash or the second', () => {
     expect(judgeHealth(workload(waiting('CrashLoopBackOff', '', 2)), recorded, context).kind).toBe('Progressing');
   });
 });
 
-describe('what a pod did itself is judged', () => {
+describe('the crash of a pod is a failure', () => {
   const crashing = waiting('CrashLoopBackOff', '', 3);
 
   function among(others: Partial<Pod>, replicas = 2): Workload {
@@ -83,7 +83,7 @@ describe('what a pod did itself is judged', () => {
     ['finds no room', { unschedulable: '0/8 nodes are available' }],
     ['is on a lost node', { nodeName: 'lost' }],
     ['finds its registry down', waiting('ImagePullBackOff', '503 Service Unavailable')],
-  ])('also where another pod %s', (_what, other) => {
+  ])('also if another pod %s', (_what, other) => {
     const nodes = [{ metadata: { name: 'lost' }, ready: false, unschedulable: false, taints: [] }];
     expect(judgeHealth(among(other), recorded, { ...context, nodes })).toMatchObject({
       kind: 'Failed',
@@ -91,19 +91,19 @@ describe('what a pod did itself is judged', () => {
     });
   });
 
-  test('and one image that is missing, whatever keeps the others', () => {
+  test('as is a missing image of one pod, whatever keeps the other pods from being ready', () => {
     const pods = [waiting('ErrImagePull', 'i/o timeout'), waiting('ErrImagePull', 'manifest unknown')];
     const found = workload({}, { replicas: 2 });
     const both = { ...found, pods: pods.flatMap((pod) => podsFor(found.deployment, 1, { ready: false, ...pod })) };
     expect(judgeHealth(both, recorded, context)).toMatchObject({ kind: 'Failed', reason: 'ImageMissing' });
   });
 
-  test('but not while pods of a deleted namesake are still about', () => {
+  test('but not while pods of a deleted Deployment of the same name exist', () => {
     expect(judgeHealth(among({}, 1), recorded, context).kind).toBe('Progressing');
     expect(judgeHealth(among({}, 2), recorded, context).kind).toBe('Failed');
   });
 
-  test('but not by a pod that is older than its Deployment', () => {
+  test('but not if the pod is older than its Deployment', () => {
     const found = workload(crashing);
     expect(judgeHealth({ ...found, deployment: created(found.deployment, NOW) }, recorded, context).kind).toBe(
       'Progressing',
@@ -114,7 +114,7 @@ describe('what a pod did itself is judged', () => {
 describe('the deadline', () => {
   const soon = { ...context, deadlineSeconds: 30 };
 
-  test('does not stand still for the record of an eviction whose pod was replaced', () => {
+  test('is not extended by an evicted pod that was replaced', () => {
     const found = workload({}, {});
     const evicted = podsFor(found.deployment, 1, { ready: false, phase: 'Failed', reason: 'Evicted' });
     const both = { ...found, pods: [...evicted, ...found.pods] };
@@ -125,14 +125,14 @@ describe('the deadline', () => {
     });
   });
 
-  test('is all of it for a pod that replaces one that was drained', () => {
+  test('starts again for a pod that replaces a drained one', () => {
     const found = workload({});
     const replaced = found.pods.map((pod) => ({ ...pod, startedAt: new Date(NOW - 20_000).toISOString() }));
     expect(judgeHealth({ ...found, pods: replaced }, recorded, soon).kind).toBe('Progressing');
     expect(judgeHealth({ ...found, pods: replaced }, recorded, { ...soon, now: NOW + 10_000 }).kind).toBe('Failed');
   });
 
-  test('begins with the Deployment, however long before its revision was let in', () => {
+  test('begins with the Deployment, even if the revision has entered the pool long before', () => {
     const found = workload({});
     const young = { ...found, deployment: created(found.deployment, NOW - 10_000) };
     expect(judgeHealth(young, recorded, soon).kind).toBe('Progressing');
@@ -140,7 +140,7 @@ describe('the deadline', () => {
   });
 });
 
-describe('not a failure of the version: the clock stands still', () => {
+describe('a cause outside the version that stops the clock', () => {
   test.each([
     ['a lost node', {}, {}, notReady, 'NodeNotReady'],
     ['a crash loop on a lost node', waiting('CrashLoopBackOff', '', 9), {}, notReady, 'NodeNotReady'],
@@ -161,7 +161,7 @@ describe('not a failure of the version: the clock stands still', () => {
   });
 });
 
-test('a rolling update that gets on begins its deadline anew, BlueGreen does not', () => {
+test('progress of a rolling update restarts its deadline, progress of BlueGreen does not', () => {
   const lastUpdateTime = new Date(NOW - 10_000).toISOString();
   const status = { conditions: [{ type: 'Progressing', status: 'True', lastUpdateTime }] };
   const soon = { ...context, deadlineSeconds: 30 };
@@ -169,13 +169,13 @@ test('a rolling update that gets on begins its deadline anew, BlueGreen does not
   expect(judgeHealth(workload({}, status, 'BlueGreen'), recorded, soon).kind).toBe('Failed');
 });
 
-describe('time in which nothing was started is not the version’s', () => {
+describe('time in which no pod was started does not count', () => {
   const soon = { ...context, deadlineSeconds: 30 };
   const stopped = { start: started, stopped: new Date(NOW - 20_000).toISOString() };
 
   test.each([
-    ['the controllers made no pod', [], '0 of 1 pods exist'],
-    ['no kubelet took the pod', [{}], 'pod web-a-1-k-0: no kubelet has taken it yet'],
+    ['because the controllers created no pod', [], '0 of 1 pods exist'],
+    ['because no kubelet started the pod', [{}], 'pod web-a-1-k-0: no kubelet has started it yet'],
   ])('%s', (_what, pods, message) => {
     const found = workload({});
     const untaken = found.pods.slice(0, pods.length).map(({ startedAt: _startedAt, ...pod }) => pod);
@@ -183,13 +183,13 @@ describe('time in which nothing was started is not the version’s', () => {
     expect(judgeHealth(judged, recorded, context).kind).toBe('Progressing');
     expect(judgeHealth(judged, recorded, soon)).toEqual({ kind: 'Excused', reason: 'NotStarted', message });
     expect(judgeHealth(judged, recorded, { ...context, clock: stopped })).toMatchObject({ reason: 'NotStarted' });
-    // It has all of its time from then on.
+    // The pod has the whole deadline from its start.
     const taken = found.pods.map((pod) => ({ ...pod, startedAt: new Date(NOW).toISOString() }));
     expect(judgeHealth({ ...found, pods: taken }, recorded, { ...soon, now: NOW + 29_000 }).kind).toBe('Progressing');
     expect(judgeHealth({ ...found, pods: taken }, recorded, { ...soon, now: NOW + 30_000 }).kind).toBe('Failed');
   });
 
-  test('but pods that are refused are', () => {
+  test('but counts if the API server refuses the pods', () => {
     const status = { conditions: [{ type: 'ReplicaFailure', status: 'True', message: 'denied by a policy' }] };
     const refused = { ...workload({}, status), pods: [] };
     expect(judgeHealth(refused, recorded, soon)).toMatchObject({ kind: 'Failed', message: 'denied by a policy' });

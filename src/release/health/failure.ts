@@ -1,4 +1,4 @@
-/** Whether a revision has failed in a pool, or something else is to blame. Pure. */
+/** Whether a revision has failed in a pool, or another cause keeps its pods from being ready. Pure. */
 import { isDraining } from '../../scheduling/nodes.ts';
 import type { Deployment, ReleaseNode, Pod } from '../record/kube-objects.ts';
 import type { Revision } from '../record/revision.ts';
@@ -8,18 +8,18 @@ import { podsOf } from '../state/target.ts';
 
 export type HealthVerdict =
   | { kind: 'Progressing' }
-  /** Not the version's fault: the deadline's clock stands still. */
+  /** The cause is not the version: the clock of the progress deadline stops. */
   | { kind: 'Excused'; reason: string; message: string }
   | { kind: 'Failed'; reason: string; message: string };
 
-/** Restarts after which a back-off is a crash loop and no hiccup. */
+/** A back-off with fewer restarts does not count as a crash loop. */
 const CRASH_LOOP_RESTARTS = 3;
 
 interface Case {
   workload: Workload;
-  /** Those that run the revision. */
+  /** The pods that run the revision. */
   pods: readonly Pod[];
-  /** Those of them that answer for what they do. */
+  /** The pods whose crashes and missing images count as failures of the revision. */
   own: readonly Pod[];
   nodes: ReadonlyMap<string, ReleaseNode>;
   deadline: number;
@@ -29,7 +29,7 @@ interface Case {
 
 type HealthRule = (judged: Case) => HealthVerdict | undefined;
 
-/** The first that applies decides: what a pod did itself, then what no version could help, then the time. */
+/** The first rule that applies decides: failures of the pods, then causes outside the version, then the deadline. */
 const RULES: readonly HealthRule[] = [
   crashLoop,
   imageMissing,
@@ -66,17 +66,17 @@ export function judgeHealth(
   return { kind: 'Progressing' };
 }
 
-/** Ended for good, as after an eviction: the record of it stays long after the pod was replaced. */
+/** Whether a pod has ended, for example by an eviction: the object stays long after another pod has replaced it. */
 function hasEnded({ phase }: Pod): boolean {
   return phase === 'Failed' || phase === 'Succeeded';
 }
 
-/** More pods than the Deployment counts: some are of a namesake that was just deleted. */
+/** Whether there are more pods than the Deployment counts: some belong to a deleted Deployment of the same name. */
 function hasStrangers({ pods, deployment }: Workload): boolean {
   return pods.filter((pod) => !hasEnded(pod)).length > (deployment.status?.replicas ?? 0);
 }
 
-/** A pod of a deleted namesake, such as of the try before: cached pods may lag behind their Deployment. */
+/** Whether a pod belongs to a deleted Deployment of the same name: the cache of pods may lag behind that of Deployments. */
 function isOlder({ metadata }: Pod, { deployment }: Workload): boolean {
   return Date.parse(metadata.creationTimestamp) < Date.parse(deployment.metadata.creationTimestamp);
 }
@@ -96,7 +96,7 @@ function nodeLost({ pods, nodes }: Case): HealthVerdict | undefined {
   );
 }
 
-/** It will be evicted in a moment: on another node it has all of its time. */
+/** A pod on a node that is being drained is evicted soon: its replacement has the whole deadline. */
 function nodeDraining({ pods, nodes }: Case): HealthVerdict | undefined {
   const pod = pods.find(({ ready, nodeName = '' }) => {
     const node = nodes.get(nodeName);
@@ -171,7 +171,7 @@ function crashLoop({ own }: Case): HealthVerdict | undefined {
       return {
         kind: 'Failed',
         reason: 'CrashLoop',
-        message: `container ${container.name} of pod ${pod.metadata.name} crashes again and again (${container.restartCount} restarts)`,
+        message: `container ${container.name} of pod ${pod.metadata.name} crashes repeatedly (${container.restartCount} restarts)`,
       };
     }
   }
@@ -183,7 +183,7 @@ function imageMissing({ own }: Case): HealthVerdict | undefined {
   return message === undefined ? undefined : { kind: 'Failed', reason: 'ImageMissing', message };
 }
 
-/** Time is up, but nothing has run that could have used it: controllers, scheduler or kubelets are late. */
+/** The deadline has passed, but no pod has started: controllers, scheduler or kubelets are late. */
 function notStarted(judged: Case): HealthVerdict | undefined {
   const { workload, pods } = judged;
   if (!isLate(judged) || allReady(judged) || replicaFailure(workload.deployment) !== undefined) return undefined;
@@ -193,7 +193,7 @@ function notStarted(judged: Case): HealthVerdict | undefined {
     kind: 'Excused',
     reason: 'NotStarted',
     message: pod
-      ? `pod ${pod.metadata.name}: no kubelet has taken it yet`
+      ? `pod ${pod.metadata.name}: no kubelet has started it yet`
       : `${pods.length} of ${workload.deployment.spec.replicas ?? 0} pods exist`,
   };
 }
@@ -212,12 +212,12 @@ function deadlinePassed(judged: Case): HealthVerdict | undefined {
   };
 }
 
-/** Also where the clock stands still, which it goes on doing for a cause that comes after another. */
+/** Also true while the clock is stopped, so that a second outside cause after the first keeps it stopped. */
 function isLate({ workload, pods, deadline, clock, now }: Case): boolean {
   return clock !== undefined && (clock.stopped !== undefined || now >= deadlineOf(workload, pods, clock, deadline));
 }
 
-/** Late is then who should have switched, such as an operator that was down. */
+/** If all pods are ready and the deadline has passed, the switch is late, for example because the operator was down. */
 function allReady({ workload, pods }: Case): boolean {
   return pods.filter(({ ready }) => ready).length >= (workload.deployment.spec.replicas ?? 0);
 }
@@ -228,9 +228,10 @@ function whyNotReady(pods: readonly Pod[]): string {
 }
 
 /**
- * When the deadline ends (ms since the epoch). Time in which there was no Deployment is nobody's, and a pod that started
- * late, or replaces one that was evicted or drained, has all of it. A rolling update that gets on starts it anew, as a
- * Deployment's own progressDeadlineSeconds does; BlueGreen starts all pods at once, so it does not.
+ * When the deadline ends (ms since the epoch). It counts from the latest of: the start of the clock, the creation of the
+ * Deployment, and the start of the oldest pod that is not ready, so that a replacement of an evicted pod has the whole
+ * deadline. Progress of a rolling update restarts it, as with a Deployment's progressDeadlineSeconds; BlueGreen starts all
+ * pods at once, so its progress does not.
  */
 export function deadlineOf(
   { deployment, strategy }: Workload,

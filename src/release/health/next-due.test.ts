@@ -6,7 +6,7 @@ import { nextDue } from './record-health.ts';
 
 const SOAK = { canary: { soak: '10m' }, production: { soak: '10m' } };
 
-/** Revision 2 was let into pool a with these facts. */
+/** Revision 2 has entered pool a, with these facts. */
 function inCanary(facts: FactWords, pool: PoolWords = { beside: { 2: 1 } }, more: Words = {}): Words {
   return {
     stages: SOAK,
@@ -19,23 +19,23 @@ function inCanary(facts: FactWords, pool: PoolWords = { beside: { 2: 1 } }, more
 const SERVES: PoolWords = { serves: 2 };
 const HELD: Words = { rollback: { against: 2, to: { a: 1 }, accepted: 4 } };
 
-/** In how many minutes something of pool a is due; a version has 10 minutes, as has its soak. */
+/** The minutes until a pass for pool a is due. Deadline and soak are 10 minutes each. */
 test.each<[what: string, words: Words, due: number[]]>([
   ['a soak ends', inCanary({ entered: 5, healthySince: 3 }, SERVES), [7]],
-  ['a soak that has ended is over', inCanary({ entered: 20, healthySince: 15 }, SERVES), []],
+  ['a soak that has ended is not due', inCanary({ entered: 20, healthySince: 15 }, SERVES), []],
   ['a deadline ends', inCanary({ entered: 5, clock: 4 }), [6]],
-  ['a deadline whose clock stands still does not', inCanary({ entered: 5, clock: 4, stopped: 1 }), []],
-  ['a deadline needs a Deployment', inCanary({ entered: 5, clock: 4 }, {}), []],
-  ['a version that was not let in has neither', inCanary({}), []],
-  ['a version that failed has neither', inCanary({ entered: 5, failed: 1 }), []],
+  ['a deadline whose clock is stopped is not due', inCanary({ entered: 5, clock: 4, stopped: 1 }), []],
+  ['a deadline without a Deployment is not due', inCanary({ entered: 5, clock: 4 }, {}), []],
+  ['a revision that has not entered the pool has no soak and no deadline', inCanary({}), []],
+  ['a revision that failed has no soak and no deadline', inCanary({ entered: 5, failed: 1 }), []],
   [
-    'what serves while another version is wanted soaks too',
+    'a served revision soaks while another revision is wanted',
     inCanary({ entered: 5, healthySince: 3 }, SERVES, { wants: 3 }),
     [7],
   ],
   ['a rollback has until its deadline to find VMs', inCanary({ entered: 9 }, { serves: 2, replicas: 0 }, HELD), [6]],
   [
-    'a rollback has as long for the pods of its target',
+    'a rollback has the same deadline for the pods of its target',
     inCanary({ entered: 9 }, { serves: 2, beside: { 1: 1 } }, HELD),
     [6, 6],
   ],

@@ -8,7 +8,7 @@ import type { FactWords, PoolWords, Words } from '../world-testing.ts';
 import { factsIn, GOOD, revisionNumbered, viewOf, world } from '../world-testing.ts';
 import { markPools } from './record-health.ts';
 
-/** What is recorded of a revision in a pool, and the reasons of the events. */
+/** The recorded facts of a revision in a pool, and the reasons of the events. */
 function marked(words: Words, number: number, pool: string) {
   const seen = viewOf(words);
   const drafts = draftFacts();
@@ -18,13 +18,13 @@ function marked(words: Words, number: number, pool: string) {
   return { facts, events, before: poolFacts(revisionNumbered(seen, number), pool) };
 }
 
-/** `after`: left out where nothing is to be recorded. */
+/** `after`: left out if nothing is recorded. */
 interface Case {
   before: FactWords;
   after?: FactWords;
-  /** Of the pool. Default: it serves revision 2. */
+  /** The pool. Default: it serves revision 2. */
   pool?: PoolWords;
-  /** Default: a, in a stage that soaks a minute. */
+  /** The pool's name. Default: a, in a stage with a soak of 1 minute. */
   name?: string;
   event?: string;
   words?: Words;
@@ -48,58 +48,58 @@ function showEach(cases: Record<string, Case>): void {
   });
 }
 
-describe('what serves and is healthy', () => {
+describe('a served and healthy revision', () => {
   const b = { entered: 1 };
   showEach({
-    'has its soak begin, and no deadline any more': {
+    'begins its soak, and has no deadline any more': {
       before: { entered: 5, clock: 5 },
       after: { entered: 5, healthySince: 0 },
       event: 'PoolPromoted',
     },
-    'is good at once where its stage has no soak': {
+    'is good at once if its stage has no soak': {
       before: { entered: 5, clock: 5 },
       after: { entered: 5, healthySince: 0, good: 0 },
       name: 'b',
       event: 'PoolPromoted',
     },
-    'is not good while it soaks': { before: { entered: 5, healthySince: 0.99 } },
-    'is good when it has soaked': {
+    'is not good during its soak': { before: { entered: 5, healthySince: 0.99 } },
+    'is good after its soak': {
       before: { entered: 5, healthySince: 1 },
       after: { entered: 5, healthySince: 1, good: 0 },
     },
-    'stays good since when it was': { before: GOOD },
-    'is good anew after a failure that it was let in again after': {
+    'keeps the time since when it is good': { before: GOOD },
+    'is good again after a failure and another entry': {
       before: { entered: 5, attempt: 2, healthySince: 1, good: 30, failed: 20, failedAttempt: 1 },
       after: { entered: 5, attempt: 2, healthySince: 1, good: 0 },
     },
-    'is good anew after a rollback that it was let in again after': {
+    'is good again after a rollback and another entry': {
       before: { entered: 5, attempt: 2, healthySince: 1, good: 30, rolledBack: 20 },
       after: { entered: 5, attempt: 2, healthySince: 1, good: 0 },
     },
-    'stays bad until it has soaked again': {
+    'stays bad until the end of another soak': {
       before: { entered: 5, attempt: 2, healthySince: 0.5, good: 30, rolledBack: 20 },
     },
-    'is nothing without replicas': { before: { entered: 5 }, pool: { serves: 2, replicas: 0 } },
-    'is not marked where it was not let in': { before: {} },
+    'is not marked in a pool without replicas': { before: { entered: 5 }, pool: { serves: 2, replicas: 0 } },
+    'is not marked in a pool that it has not entered': { before: {} },
     'is not marked in a pool where this attempt failed': { before: { entered: 5, failed: 2 } },
   });
 
   const broken: PoolWords = { serves: 2, ready: 1 };
-  describe('and is so no longer', () => {
+  describe('that is no longer healthy', () => {
     showEach({
-      'begins its soak anew, with a new deadline': {
+      'restarts its soak, with a new deadline': {
         before: { entered: 5, healthySince: 0.5 },
         after: { entered: 5, clock: 0 },
         pool: broken,
         event: 'SoakRestarted',
       },
-      'does so after its soak, too, until the next stage is entered': {
+      'restarts its soak also after the soak, until it enters the next stage': {
         before: { entered: 5, healthySince: 3, good: 2 },
         after: { entered: 5, clock: 0, good: 2 },
         pool: broken,
         event: 'SoakRestarted',
       },
-      'keeps its marks once the next stage is entered': {
+      'keeps its marks once it has entered the next stage': {
         before: { entered: 5, healthySince: 3, good: 2 },
         pool: broken,
         words: { revisions: { 2: { in: { b } } } },
@@ -113,7 +113,7 @@ describe('what serves and is healthy', () => {
   });
 });
 
-/** Revision 1 serves, and the pods of revision 2 come beside it. */
+/** Revision 1 serves, and pods of revision 2 start beside it. */
 function coming(ready: number, unready: Partial<Pod> = {}): PoolWords {
   return { beside: { 2: ready }, unready };
 }
@@ -125,33 +125,36 @@ function container(reason: string, restartCount = 0): { containers: ContainerSta
 const unschedulable: Partial<Pod> = { unschedulable: '0/3 nodes are available' };
 const crashing = container('CrashLoopBackOff', 3);
 
-describe('what was let in and does not serve yet', () => {
+describe('a revision that has entered a pool and does not serve yet', () => {
   showEach({
     'has time': { before: { entered: 5, clock: 5 }, pool: coming(1) },
-    'has its deadline begin, where that did not': {
+    'begins its deadline': {
       before: { entered: 5 },
       after: { entered: 5, clock: 0 },
       pool: coming(0),
     },
-    'has no deadline without replicas': {
+    'has no deadline in a pool without replicas': {
       before: { entered: 5, clock: 5 },
       after: { entered: 5 },
       pool: { ...coming(0), replicas: 0 },
     },
     'is not judged before it has a Deployment': { before: { entered: 15, clock: 15 }, pool: {} },
-    'has its clock stand still for what no version could help': {
+    'stops its clock for a cause outside the version': {
       before: { entered: 5, clock: 5 },
       after: { entered: 5, clock: 5, stopped: 0 },
       pool: coming(1, unschedulable),
       event: 'Unschedulable',
     },
-    'is told of once': { before: { entered: 5, clock: 5, stopped: 2 }, pool: coming(1, unschedulable) },
-    'has its clock go on when that is over, later by the time it stood still': {
+    'stops its clock once, with one event': {
+      before: { entered: 5, clock: 5, stopped: 2 },
+      pool: coming(1, unschedulable),
+    },
+    'continues its clock after that, later by the time that the clock was stopped': {
       before: { entered: 9, clock: 9, stopped: 4 },
       after: { entered: 9, clock: 5 },
       pool: coming(1),
     },
-    'has time while the release is paused': {
+    'stops its clock while the release is paused': {
       before: { entered: 11, clock: 11 },
       after: { entered: 11, clock: 11, stopped: 0 },
       pool: coming(1),
@@ -159,7 +162,7 @@ describe('what was let in and does not serve yet', () => {
       event: 'Paused',
     },
     'does not fail twice': { before: { entered: 15, clock: 15, failed: 2 }, pool: coming(1, crashing) },
-    'does not fail where it is a revert': {
+    'does not fail if it is a revert': {
       before: { ...GOOD, entered: 11, healthySince: undefined, clock: 11 },
       pool: { serves: 2, beside: { 1: 0 } },
       words: { wants: 1 },
@@ -168,12 +171,12 @@ describe('what was let in and does not serve yet', () => {
   });
 });
 
-describe('what fails', () => {
+describe('a revision fails that', () => {
   const late = '1 of 2 pods are ready after 600 s';
   test.each<[what: string, before: FactWords, pod: Partial<Pod>, reason: string, message: string, more?: Words]>([
     ['has passed its deadline', { entered: 11, clock: 11 }, {}, 'ProgressDeadlineExceeded', late],
-    ['crashes', { entered: 5, clock: 5 }, crashing, 'CrashLoop', 'crashes again and again'],
-    ['crashes while the clock stands still', { entered: 5, clock: 5, stopped: 2 }, crashing, 'CrashLoop', 'crashes'],
+    ['crashes', { entered: 5, clock: 5 }, crashing, 'CrashLoop', 'crashes repeatedly'],
+    ['crashes while the clock is stopped', { entered: 5, clock: 5, stopped: 2 }, crashing, 'CrashLoop', 'crashes'],
     [
       'crashes while the release is paused',
       { entered: 5, clock: 5 },
@@ -182,9 +185,9 @@ describe('what fails', () => {
       'crashes',
       { paused: 'x' },
     ],
-    ['was good before, and is no revert', { entered: 11, clock: 11, good: 40 }, {}, 'ProgressDeadlineExceeded', late],
+    ['was good before and is no revert', { entered: 11, clock: 11, good: 40 }, {}, 'ProgressDeadlineExceeded', late],
     [
-      'is on a further attempt',
+      'is in a further attempt',
       { entered: 11, attempt: 2, clock: 11, good: 40, rolledBack: 20 },
       {},
       'ProgressDeadlineExceeded',
@@ -207,30 +210,30 @@ describe('what fails', () => {
 });
 
 describe('a pool that a rollback took back', () => {
-  /** Revision 3 was left for 1; revision 2 was the last good one. */
+  /** A rollback from revision 3 to revision 1; revision 2 was the last good one. */
   function back(completed?: number, two: FactWords = { ...GOOD, healthySince: 20 }): Words {
     const rollback = { against: 3, to: { a: 1 }, ...(completed !== undefined && { completed }) };
     return { rollback, revisions: { 2: { in: { a: two } }, 3: { in: { a: { entered: 9 } } } } };
   }
   const pool: PoolWords = { serves: 1 };
   showEach({
-    'counts as having run its revision last': {
+    'marks its revision as the one that ran last': {
       before: GOOD,
       after: { ...GOOD, healthySince: 0 },
       pool,
       words: back(3),
       number: 1,
     },
-    'does not while it is on its way': { before: GOOD, pool, words: back(), number: 1 },
-    'does not where that was the last good one': { before: GOOD, pool, words: back(3, {}), number: 1 },
+    'does not mark its revision before it is complete': { before: GOOD, pool, words: back(), number: 1 },
+    'does not mark its revision if that was the last good one': { before: GOOD, pool, words: back(3, {}), number: 1 },
     'is marked once': {
       before: { ...GOOD, healthySince: 2 },
       pool,
       words: back(3, { ...GOOD, healthySince: 1 }),
       number: 1,
     },
-    'does not where its revision was never good': { before: { entered: 60 }, pool, words: back(3), number: 1 },
-    'has its revision fail no more': {
+    'does not mark a revision that was never good': { before: { entered: 60 }, pool, words: back(3), number: 1 },
+    'does not mark its revision as failed': {
       before: { entered: 15, clock: 15 },
       pool: { serves: 1, beside: { 2: 0 }, unready: crashing },
       words: { rollback: { against: 2, to: { a: 1 } } },
@@ -248,28 +251,28 @@ describe('a pool that was added while its stage runs an older revision', () => {
     words: { stages: { production: { pools: ['b', 'c'] } } },
   };
   showEach({
-    'shows that revision good once it is healthy': {
+    'marks that revision as good once it is healthy': {
       ...added,
       before: entered,
       after: { ...entered, healthySince: 0, good: 0 },
     },
-    'does not before': { ...added, before: entered, pool: { serves: 1, ready: 1 } },
+    'does not mark it before': { ...added, before: entered, pool: { serves: 1, ready: 1 } },
     'is marked once': { ...added, before: { ...entered, healthySince: 3, good: 3 } },
   });
 });
 
-describe('what serves while another revision is wanted', () => {
+describe('a served revision while another one is wanted', () => {
   const words: Words = { wants: 3, revisions: { 3: {} } };
   const soaking: FactWords = { entered: 5, healthySince: 0.5 };
   showEach({
-    'goes on with its soak, and is not good before': { before: soaking, words },
-    'is good once it has soaked': {
+    'continues its soak, and is not good before the end': { before: soaking, words },
+    'is good after its soak': {
       before: { entered: 5, healthySince: 2 },
       after: { entered: 5, healthySince: 2, good: 0 },
       words,
     },
     'begins its soak': { before: { entered: 5 }, after: { entered: 5, healthySince: 0 }, words },
-    'begins it anew where it was not healthy': {
+    'restarts its soak if it was not healthy': {
       before: soaking,
       after: { entered: 5 },
       pool: { serves: 2, ready: 1 },
@@ -285,7 +288,7 @@ describe('the event of a promotion', () => {
     ['is only counted where the switch was told', 4, 5, true],
     ['is sent where the switch let in an earlier one', 6, 5, false],
     ['is sent where its soak began anew after the switch', 4, 3, false],
-  ])('%s', (_what, switched, clock, isTold) => {
+  ])('%s', (_what, switched, clock, metricOnly) => {
     const words = { pools: { a: { serves: 2 } }, revisions: { 2: { in: { a: { entered: 5, clock } } } } };
     const base = world(words);
     const services = base.services.map((service) => ({
@@ -302,6 +305,6 @@ describe('the event of a promotion', () => {
     const drafts = draftFacts();
     markPools(seen, drafts);
     const notices = drafts.actions().flatMap(({ notices = [] }) => notices);
-    expect(notices.map(({ reason, isTold: told = false }) => [reason, told])).toEqual([['PoolPromoted', isTold]]);
+    expect(notices.map(({ reason, metricOnly: told = false }) => [reason, told])).toEqual([['PoolPromoted', metricOnly]]);
   });
 });

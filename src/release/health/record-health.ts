@@ -1,4 +1,4 @@
-/** What is recorded of a revision in a pool: healthy since, good, failed. Pure. */
+/** Records the health of a revision in a pool: healthy since, good, failed. Pure. */
 import { ANNOTATION } from '../../api/meta.ts';
 import { ownOrNew } from '../../lib/own.ts';
 import type { FactsDraft } from '../record/facts-draft.ts';
@@ -23,7 +23,7 @@ import type { PoolView, Rollout, Workload } from '../state/view.ts';
 import type { HealthVerdict } from './failure.ts';
 import { deadlineOf, judgeHealth } from './failure.ts';
 
-/** Health, soak and failure of the revision that rolls; and when held or reverted pools came back. */
+/** Records health, soak and failure of each pool's revision, and the return of pools that a rollback holds. */
 export function markPools(view: Rollout, drafts: FactsDraft): void {
   const wanted = wantedRevision(view);
   for (const pool of view.pools) {
@@ -39,7 +39,7 @@ function markRolling(view: Rollout, drafts: FactsDraft, pool: PoolView, revision
   const { healthySince, good } = poolFacts(revision, pool.name);
   if (isHealthy(view, pool, revision)) {
     if (healthySince === undefined) {
-      const isTold = wasSwitched(pool, revision) && { isTold: true as const };
+      const metricOnly = wasSwitched(pool, revision) && { metricOnly: true as const };
       change(drafts, pool, revision, (own) => {
         own.healthySince = new Date(view.now).toISOString();
         delete own.clock;
@@ -48,7 +48,7 @@ function markRolling(view: Rollout, drafts: FactsDraft, pool: PoolView, revision
         type: 'Normal',
         reason: 'PoolPromoted',
         note: `pool ${pool.name} serves revision ${revision.number} (${revision.data.input.version})`,
-        ...isTold,
+        ...metricOnly,
       });
       if (pool.stage.soak === '0s') markGood(view, drafts, pool, revision);
     } else if (
@@ -68,7 +68,7 @@ function markRolling(view: Rollout, drafts: FactsDraft, pool: PoolView, revision
     drafts.notice({
       type: 'Warning',
       reason: 'SoakRestarted',
-      note: `pool ${pool.name} is no longer healthy: its soak begins anew`,
+      note: `pool ${pool.name} is no longer healthy: its soak starts again`,
     });
     return;
   }
@@ -76,7 +76,7 @@ function markRolling(view: Rollout, drafts: FactsDraft, pool: PoolView, revision
     markFailure(view, drafts, pool, revision);
 }
 
-/** Its Service has been switched to it since it was let in, or since its soak began anew: that was told. */
+/** Whether the Service was switched to the revision since it entered, or since its soak started again. The switch has its event. */
 function wasSwitched(pool: PoolView, revision: Revision): boolean {
   const { entered, clock } = poolFacts(revision, pool.name);
   const switchedAt = Date.parse(pool.group.service?.metadata.annotations?.[ANNOTATION.switchedAt] ?? '');
@@ -97,7 +97,7 @@ function markGood(view: Rollout, drafts: FactsDraft, pool: PoolView, revision: R
   });
 }
 
-/** Still within its own soak, or the stage behind it has yet to be entered. */
+/** Whether the soak has not ended, or the revision has yet to enter a pool of the next stage. */
 function isSoaking(view: Rollout, pool: PoolView, revision: Revision): boolean {
   if ((soakedAt(pool, revision) ?? 0) > view.now) return true;
   const { stages } = view.topology;
@@ -112,7 +112,7 @@ function markFailure(view: Rollout, drafts: FactsDraft, pool: PoolView, revision
   const nowText = new Date(view.now).toISOString();
   const isEmpty = wantedReplicas(pool, workload) === 0;
   if (isEmpty || !clock) {
-    // Without replicas there is nothing to judge: the clock starts when there are some.
+    // A pool without replicas has no clock: the clock starts with the first replica.
     change(drafts, pool, revision, (own) => {
       if (isEmpty) delete own.clock;
       else own.clock = { start: nowText };
@@ -141,7 +141,7 @@ function markFailure(view: Rollout, drafts: FactsDraft, pool: PoolView, revision
     drafts.notice({
       type: 'Warning',
       reason: verdict.reason,
-      note: `pool ${pool.name}: ${verdict.message}; the deadline's clock stands still`,
+      note: `pool ${pool.name}: ${verdict.message}; the clock of the progress deadline is stopped`,
     });
   } else if (verdict.kind === 'Progressing' && clock.stopped !== undefined) {
     const start = Date.parse(clock.start) + view.now - Date.parse(clock.stopped);
@@ -149,21 +149,21 @@ function markFailure(view: Rollout, drafts: FactsDraft, pool: PoolView, revision
   }
 }
 
-/** What answers for a revision: where it moves to other VMs, what serves until then. */
+/** The Deployment by which a revision is judged: the served one while the pool moves to other VMs, else the target. */
 function judgedWorkload(pool: PoolView, revision: Revision): Workload | undefined {
   const { target } = pool;
   if (target?.revision !== revision) return undefined;
   return target.mode === 'Move' ? pool.current : target.workload;
 }
 
-/** While steps forward are stopped, time is no failure; a crash is. */
+/** While the release is paused, a passed deadline is no failure; a crash is. */
 function excusePause({ paused }: Rollout, verdict: HealthVerdict): HealthVerdict {
   const late = verdict.kind === 'Failed' && verdict.reason === 'ProgressDeadlineExceeded';
   if (paused === undefined || (verdict.kind === 'Failed' && !late)) return verdict;
   return { kind: 'Excused', reason: 'Paused', message: `paused: ${paused}` };
 }
 
-/** A pool that is back at its target counts as having run it last. */
+/** Marks the target of a completed rollback as the revision that the pool ran last. */
 function markReturned(view: Rollout, drafts: FactsDraft, pool: PoolView): void {
   const { served, hold } = pool;
   const since = hold?.pool.completedAt;
@@ -178,8 +178,8 @@ function markReturned(view: Rollout, drafts: FactsDraft, pool: PoolView): void {
 }
 
 /**
- * What serves while another revision is wanted has its soak, too. A pool that was added while its stage runs an older revision
- * has shown that revision good once it is healthy, if another pool of the stage has.
+ * A served revision soaks even while another revision is wanted. In a pool that was added to its stage later, the revision
+ * is good as soon as it is healthy, if it is good in another pool of the stage.
  */
 function markUnwanted(view: Rollout, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
   const { good, healthySince } = poolFacts(revision, pool.name);
@@ -206,7 +206,7 @@ function change(drafts: FactsDraft, pool: PoolView, revision: Revision, edit: (o
   edit(ownOrNew<PoolFacts>(facts.pools, pool.name, () => ({})));
 }
 
-/** When a soak or a deadline ends (ms since the epoch): the next time that a pass is due without any change. */
+/** When soaks and deadlines end (ms since the epoch): a pass is due then even if nothing changes. */
 export function nextDue(view: Rollout): number[] {
   const wanted = wantedRevision(view);
   return view.pools.flatMap((pool) => {

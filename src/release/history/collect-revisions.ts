@@ -1,4 +1,4 @@
-/** Removes revisions beyond the limits; their digests go to the ledger first. Pure. */
+/** Removes revisions beyond the limits; digests that only they have are written to the ledger first. Pure. */
 import { ANNOTATION } from '../../api/meta.ts';
 import type { Action } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
@@ -12,7 +12,6 @@ import { ledgerWith, lostPins, writeLedger } from './ledger.ts';
 
 const FAILED_LIMIT = 3;
 
-/** Removes revisions beyond the limits; pins that only they know are written to the ledger first. */
 export function collectRevisions(view: Rollout): Action[] {
   const gone = revisionsBeyondLimits(view);
   const left = view.revisions.filter((revision) => !gone.includes(revision));
@@ -21,12 +20,12 @@ export function collectRevisions(view: Rollout): Action[] {
   const oldest = gone.toSorted((a, b) => a.number - b.number).at(0);
   if (!oldest) return [];
   const ledger = ledgerWith(view, oldest.data.input.version, lostPins(view, oldest, left));
-  // To keep it for ever would not keep its pins: those of its version are asked for again.
+  // Without room in the ledger the pins are lost, and the registry is asked again: to keep the revision would not help.
   if (!ledger) return [deleteRevision(oldest)];
   return writeLedger(
     view,
     { [ANNOTATION.ledger]: JSON.stringify(ledger) },
-    'keep the digests of versions whose revisions go',
+    'keep the digests of revisions that are removed',
   );
 }
 
@@ -34,11 +33,11 @@ function revisionsBeyondLimits(view: Rollout): Revision[] {
   if (view.wanted.state !== 'Recorded') return [];
   const kept = neededRevisions(view);
   const spare = view.revisions.filter((revision) => !kept.has(revision)).toReversed();
-  // What a rollback would go back to now takes the first places, however old it is, and goes in no case.
+  // The targets of a rollback that may come are never removed, however old they are.
   const back = new Set(
     view.pools.flatMap((pool) => [pool.served, view.lastWanted].map((left) => lastGood(view, pool, left))),
   );
-  // So that a version that comes again later inherits their marks, good as they may have been before.
+  // Revisions with bad marks are kept, even if they were good before: a later revision of the version inherits the marks.
   const bad = new Set(spare.filter(isBad).slice(0, FAILED_LIMIT));
   const good = spare
     .filter((revision) => isGoodAnywhere(revision))
@@ -64,7 +63,7 @@ function isGoodAnywhere(revision: Revision): boolean {
   return Object.keys(revision.facts.pools).some((pool) => isGood(revision, pool));
 }
 
-/** Served, standby, wanted, entered, the newest (its number must not come again), a rollback's target, or the source of marks. */
+/** Revisions in use: served, standby, wanted, entered, targets of rollbacks, the newest (for its number), sources of marks. */
 function neededRevisions(view: Rollout): Set<Revision> {
   const numbers = new Set<number | undefined>([view.lastWanted?.number, view.revisions.at(-1)?.number]);
   for (const { revision } of view.workloads) numbers.add(revision);

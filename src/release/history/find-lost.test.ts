@@ -1,4 +1,4 @@
-// 2.5: what a Service selects is never switched away from because a record is missing.
+// A missing record never switches a Service away from the Deployment that it selects.
 import { describe, expect, test } from 'vitest';
 import type { ReleaseRollback } from '../../api/release-rollback.ts';
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
@@ -53,7 +53,7 @@ function serviceOf(of: Revision) {
   return liveService(makeService({ ...options, byTrackAlone: false, annotations: {} }));
 }
 
-/** Version 2.0.0 serves, version 1.0.0 stands by; of the first no record is seen. `lost`: it was looked for. */
+/** Version 2.0.0 serves without a record, version 1.0.0 is the standby. `lost`: the record was looked for. */
 function world(lost: readonly string[], more: Partial<Observed> = {}): Observed {
   const deployments = [running(old), running(served)];
   const digests = Object.fromEntries(
@@ -82,13 +82,13 @@ const GONE = ['ControllerRevision/web-2'];
 const TOUCHES = /^(ApplyService|ApplyDeployment|Delete|CreateRevision|DryRun)/;
 
 describe('a served revision without a record', () => {
-  test('is looked for before anything else', () => {
+  test('is looked for before all other actions', () => {
     expect(plan(world([]), NOW).actions).toMatchObject([
       { kind: 'FindLost', object: 'ControllerRevision', name: 'web-2' },
     ]);
   });
 
-  test('stays where it is gone, and is told', () => {
+  test('is kept if its record is gone, with the reason RecordLost', () => {
     const seen = world(GONE);
     expect(kinds(seen).filter((kind) => TOUCHES.test(kind))).toEqual([]);
     expect(stalled(plan(seen, NOW).view)).toMatchObject({
@@ -100,7 +100,7 @@ describe('a served revision without a record', () => {
     expect(releaseStatus(plan(seen, NOW).view, {}).pools).toMatchObject([{ name: 'a', version: '2.0.0', revision: 2 }]);
   });
 
-  test('is not where the label alone was scribbled over', () => {
+  test('is not assumed if only its label was overwritten', () => {
     const [, deployment] = world([]).deployments;
     const labels = { ...deployment?.metadata.labels, [LABEL.revision]: '99' };
     const scribbled = deployment && { ...deployment, metadata: { ...deployment.metadata, labels } };
@@ -111,7 +111,7 @@ describe('a served revision without a record', () => {
     expect(plan(seen, NOW).view.pools[0]).not.toHaveProperty('lost');
   });
 
-  test('gives way to another version, whose number is its own', () => {
+  test('is replaced by another version, which gets a new number', () => {
     const digest = `sha256:${'b'.repeat(64)}`;
     const digests = { 'web:1.0.0': { state: 'resolved' as const, image: `web:1.0.0@${digest}`, digest } };
     const dry = plan(world(GONE, { release: release(third), lookUpDigest: knowing(digests) }), NOW).actions;
@@ -128,7 +128,7 @@ describe('a served revision without a record', () => {
     expect(stalled(plan(recorded, NOW).view)).toBeUndefined();
   });
 
-  test('gives way to a rollback, which keeps its version out', () => {
+  test('is replaced by a rollback, which holds its version back', () => {
     const back: ReleaseRollback = { metadata: meta('back'), spec: { release: 'web', force: false } };
     const [answer] = plan(world(GONE, { rollbacks: [back] }), NOW).actions;
     expect(answer).toMatchObject({
@@ -151,7 +151,7 @@ describe('a served revision without a record', () => {
   });
 });
 
-test('a Deployment that only its pods tell of is looked for', () => {
+test('a Deployment that only the labels of pods name is looked for', () => {
   const seen = world([], { revisions: [old, served].map(controllerRevision), deployments: [running(old)] });
   expect(plan(seen, NOW).actions).toMatchObject([{ kind: 'FindLost', object: 'Deployment', name: 'web-a-2' }]);
 });

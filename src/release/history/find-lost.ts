@@ -1,14 +1,14 @@
-/** What no cache shows, though something that runs says that it was made: records above all. Pure. */
+/** Looks for records and Deployments that are in no cache, although other objects of the release name them. Pure. */
 import { LABEL } from '../../api/meta.ts';
 import type { Action } from '../record/actions.ts';
 import { ledgerName, revisionName } from '../record/names.ts';
 import { isNumber } from '../state/lost.ts';
 import type { View } from '../state/view.ts';
 
-/** What others label is looked for too: so many at a time. */
+/** Limits the look-ups of one plan: labels that others wrote may name many objects. */
 const MAX_FINDS = 20;
 
-/** Looks for what is missing before anything is decided: it may only have lost its label, or its news be late. */
+/** Reads missing objects before any other decision: an object may have lost its label, or its watch may be late. */
 export function findLost(view: View): Action[] {
   const records = missingRecords(view).map((name) => ({ object: 'ControllerRevision' as const, name }));
   const deployments = missingDeployments(view).map((name) => ({ object: 'Deployment' as const, name }));
@@ -23,12 +23,12 @@ function missingRecords(view: View): string[] {
   const recorded = new Set(revisions.map(({ number }) => number));
   const seen = [...workloads.map(({ revision }) => revision), ...pools.flatMap(({ lost }) => lost?.number ?? [])];
   const numbers = new Set(seen.filter((number) => isNumber(number) && !recorded.has(number)));
-  // While the spec is not valid, the ledger alone tells the pools.
+  // While the spec is not valid, only the ledger knows the pools.
   const ledger = !view.ledgerObject && !view.spec && revisions.length > 0 ? [ledgerName(owner.name)] : [];
   return [...[...numbers].map((number) => revisionName(owner.name, number)), ...ledger];
 }
 
-/** Pods tell of the Deployment that they are of. */
+/** The label of a pod names its Deployment. */
 function missingDeployments({ observed }: View): string[] {
   const names = new Set<string>();
   for (const { metadata } of observed.pods) {

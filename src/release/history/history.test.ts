@@ -29,7 +29,7 @@ function ledgerObject(pins: Ledger): ControllerRevision {
   return ledgerWith({ [ANNOTATION.ledger]: JSON.stringify(pins) });
 }
 
-/** What is collected where the newest of these revisions is wanted and one besides it is kept. */
+/** The actions if the newest of these revisions is wanted and the history limit is 1. */
 function collect(revisions: readonly Revision[], ledger: Ledger): readonly Action[] {
   const version = revisions.at(-1)?.data.input.version ?? '';
   const wanted = release(spec({ version, revisionHistoryLimit: 1 }));
@@ -37,7 +37,7 @@ function collect(revisions: readonly Revision[], ledger: Ledger): readonly Actio
   return collectRevisions(rollout(observed({ release: wanted, revisions: objects })));
 }
 
-/** Does what is planned until nothing is left to do: the revisions that are left, and the ledger. */
+/** Applies plans until there is no action: returns the remaining revisions and the ledger. */
 function settle(revisions: readonly Revision[], before: Ledger = {}): { left: number[]; ledger: Ledger } {
   let [left, ledger] = [[...revisions], before];
   for (let round = 0; round < 2 * revisions.length + 1; round += 1) {
@@ -58,40 +58,40 @@ describe('the ledger outlives the revisions', () => {
   const pins = { 'web:1': pinOf('web:1', 1) };
   const later = [record(8, '8', {}), record(9, '9', {})];
 
-  test('the digests are kept before their revision goes', () => {
+  test('digests are written before their revision is removed', () => {
     const revisions = [record(1, '1', pins), ...later];
     expect(collect(revisions, {}).map(({ kind }) => kind)).toEqual(['AnnotateRevision']);
     expect(collect(revisions, { 1: pins }).map(({ kind }) => kind)).toEqual(['DeleteRevision']);
     expect(settle(revisions)).toEqual({ left: [8, 9], ledger: { 1: pins } });
   });
 
-  test('each revision of a version may know an image that no other knows', () => {
+  test('each revision of a version adds the images that only it has', () => {
     const side = { 'side:2': pinOf('side:2', 2) };
     const init = { 'init:3': pinOf('init:3', 3) };
     const revisions = [record(1, '1', pins), record(2, '1', { ...pins, ...side }), record(3, '1', init)];
     expect(settle([...revisions, ...later]).ledger).toEqual({ 1: { ...pins, ...side, ...init } });
   });
 
-  test('an image that came to a version after it was written down is added', () => {
+  test('a later image of a version is added to its entry', () => {
     const side = { 'side:2': pinOf('side:2', 2) };
     expect(settle([record(4, '1', { ...pins, ...side }), ...later], { 1: pins }).ledger).toEqual({
       1: { ...pins, ...side },
     });
   });
 
-  test('an image that the newer revision of the version lacks is kept, too', () => {
+  test('an image that a newer revision of the version lacks is kept too', () => {
     const revisions = [record(1, '9', pins), ...later];
     expect(settle(revisions)).toEqual({ left: [8, 9], ledger: { 9: pins } });
   });
 
-  test('nothing is written where a revision that stays has every pin', () => {
+  test('nothing is written if a remaining revision has every pin', () => {
     expect(settle([record(1, '9', pins), record(8, '8', {}), record(9, '9', pins)])).toEqual({
       left: [8, 9],
       ledger: {},
     });
   });
 
-  test('it never outgrows what the API server takes: the versions that stand in it longest go', () => {
+  test('it stays within the limit of the API server: the oldest entries are removed', () => {
     const platforms = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`linux/arch${n}`, digest(n)]));
     const many = Array.from({ length: 40 }, (_, n) =>
       record(n + 1, `v${n + 1}`, { [`web:${n}`]: pinOf(`web:${n}`, n, { platforms }) }),
@@ -104,7 +104,7 @@ describe('the ledger outlives the revisions', () => {
     expect(versions).toEqual(Array.from({ length: versions.length }, (_, n) => `v${38 - versions.length + 1 + n}`));
   });
 
-  test('build numbers as versions come to an end, too, though JSON puts them first', () => {
+  test('build numbers as versions are removed oldest first too, although JSON puts integer keys first', () => {
     const platforms = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`linux/arch${n}`, digest(n)]));
     const full = Object.fromEntries(
       Array.from({ length: 26 }, (_, n) => [`v${n}`, { web: pinOf('web', n, { platforms }) }]),
@@ -115,22 +115,22 @@ describe('the ledger outlives the revisions', () => {
   });
 });
 
-describe('the history keeps bad marks', () => {
+describe('the history keeps the bad marks', () => {
   const at = '2026-01-01T11:00:00Z';
   const LEFT: Facts = { pools: { a: { good: at, rolledBack: { at, by: 'back' } } }, approvals: {} };
 
-  /** Each with an image of its own. */
+  /** Each revision has an image of its own. */
   function version(number: number, name: string, facts = GOOD): Revision {
     return { ...record(number, name, { [`web:${number}`]: pinOf(`web:${number}`, number) }), facts };
   }
 
-  test('of the three newest revisions that have them, though they were good before', () => {
+  test('of the three newest revisions with bad marks, even if they were good before', () => {
     const bad = [1, 2, 3, 4].map((number) => version(number, `v${number}`, LEFT));
     const good = [5, 6, 7].map((number) => version(number, `v${number}`));
     expect(settle([...bad, ...good, version(8, 'v8')]).left).toEqual([2, 3, 4, 7, 8]);
   });
 
-  test('of one that the wanted revision inherits from, however old it is', () => {
+  test('of a revision that the wanted one inherits from, however old it is', () => {
     const bad = [1, 2, 3, 4].map((number) => version(number, `v${number}`, LEFT));
     expect(settle([...bad, version(8, 'v8')]).left).toEqual([2, 3, 4, 8]);
     expect(settle([...bad, version(8, 'v1', { pools: {}, approvals: {} })]).left).toEqual([1, 2, 3, 4, 8]);
@@ -164,7 +164,7 @@ describe('the topology and the ledger share one object', () => {
     ]),
   );
 
-  test('a topology that grows takes the room of the oldest pins, in the same write', () => {
+  test('a topology that grows removes the oldest pins, in the same write', () => {
     const stages = [
       {
         name: 'all',
@@ -184,7 +184,7 @@ describe('the topology and the ledger share one object', () => {
     expect(kept).toEqual(Object.keys(long).slice(-kept.length));
   });
 
-  test('where there is no room for pins at all, their revision goes all the same', () => {
+  test('a revision is removed even if there is no room for its pins', () => {
     const revisions = [1, 2, 3, 4].map((number) =>
       record(number, `1.0.${number}`, { [`web:${number}`]: pinOf('x'.repeat(1000), number) }),
     );

@@ -1,4 +1,4 @@
-/** The ledger: version → digests, and what was wanted last. It outlives the revisions. Pure. */
+/** The ledger: version → digests, the last valid topology, and the wanted revision. It outlives the revisions. Pure. */
 import { ANNOTATION } from '../../api/meta.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import { onceForObject } from '../../lib/once.ts';
@@ -12,7 +12,7 @@ import { knownPins, LEDGER_BYTES } from '../record/revision.ts';
 import { wantedRevision } from '../state/target.ts';
 import type { Rollout } from '../state/view.ts';
 
-/** Keeps the ledger: the topology to roll back in while the spec is not valid, and which revision is wanted. */
+/** Writes the topology, for rollbacks while the spec is not valid, and the number of the wanted revision. */
 export function reconcileLedger(view: Rollout): Action[] {
   const { ledgerObject, record, topology } = view;
   const annotations: Record<string, string> = {};
@@ -30,7 +30,7 @@ export function reconcileLedger(view: Rollout): Action[] {
   ) {
     annotations[ANNOTATION.wanted] = JSON.stringify({ revision: wanted.number, newest: last.number });
   }
-  return writeLedger(view, annotations, ledgerObject ? 'keep the ledger' : 'begin the ledger');
+  return writeLedger(view, annotations, ledgerObject ? 'update the ledger' : 'create the ledger');
 }
 
 /** Compared once for the same objects, because every pass asks. */
@@ -52,7 +52,7 @@ export function writeLedger(view: Rollout, annotations: Record<string, string>, 
     : [{ kind: 'CreateLedger', message, name: ledgerName(view.owner.name), annotations }];
 }
 
-/** The ledger with these pins, too; undefined where there is no room for them, even without all other versions. */
+/** The ledger with these pins added; undefined if they do not fit, even without all other versions. */
 export function ledgerWith(
   { record }: Rollout,
   version: string,
@@ -64,7 +64,7 @@ export function ledgerWith(
   return room < 0 ? undefined : { ...newestOf(others, room), ...added };
 }
 
-/** Without the versions that stand in it longest, where it would grow too large. */
+/** The newest versions of a ledger that fit into `bytes`. */
 function newestOf(ledger: Ledger, bytes: number): Ledger {
   let room = bytes;
   const kept = Object.entries(ledger)
@@ -80,7 +80,7 @@ function sizeOf(value: object): number {
   return Buffer.byteLength(JSON.stringify(value));
 }
 
-/** The pins of a revision that neither the ledger nor a revision of its version that stays has. */
+/** The pins of a revision that are neither in the ledger nor in a remaining revision of its version. */
 export function lostPins(view: Rollout, { data }: Revision, left: readonly Revision[]): Record<string, PinnedImage> {
   const known = knownPins(data.input.version, left, view.record.ledger);
   return Object.fromEntries(Object.entries(data.images).filter(([image]) => own(known, image) === undefined));

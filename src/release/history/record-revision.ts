@@ -1,4 +1,4 @@
-/** Records what the spec wants as a ControllerRevision, and keeps the release its owner. Pure. */
+/** Records the wanted revision as a ControllerRevision that the release owns. Pure. */
 import { ANNOTATION } from '../../api/meta.ts';
 import type { Action } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
@@ -7,13 +7,13 @@ import { ownershipOf } from '../record/ownership.ts';
 import { wantsTheLost } from '../state/lost-record.ts';
 import type { Rollout, View } from '../state/view.ts';
 
-/** Records the wanted revision once everything about it is known. */
+/** Records the wanted revision once its digests are known and the API server accepts its template. */
 export function recordRevision(view: Rollout): Action[] {
   const { wanted } = view;
   if (wantsTheLost(view)) return [];
   if (wanted.state === 'Unproven') {
     const { hash, deployment } = wanted;
-    return [{ kind: 'DryRun', message: 'ask the API server whether it takes the template', hash, deployment }];
+    return [{ kind: 'DryRun', message: 'ask the API server whether it accepts the template', hash, deployment }];
   }
   if (wanted.state !== 'New') return [];
   const { version } = wanted.data.input;
@@ -38,9 +38,13 @@ export function recordRevision(view: Rollout): Action[] {
   ];
 }
 
-/** Records that lost their owner, as by a restore from a backup: else they would outlive the release. */
+/** Adds the owner reference to records that lost it, for example by a restore: without it they outlive the release. */
 export function ownRevisions({ observed, owner }: View): Action[] {
   return observed.revisions
     .filter(({ metadata }) => ownershipOf(metadata, owner) === 'Orphan')
-    .map((object) => ({ kind: 'OwnRevision', message: `own ${object.metadata.name}`, target: targetOf(object) }));
+    .map((object) => ({
+      kind: 'OwnRevision',
+      message: `add the owner reference to ${object.metadata.name}`,
+      target: targetOf(object),
+    }));
 }

@@ -31,7 +31,7 @@ const HPA = 'kube-controller-manager';
 const owner = meta('web');
 const autoscaling = { minReplicas: 2, maxReplicas: 6 };
 
-/** One pool, of this size at first. */
+/** One pool with this number of replicas in the spec. */
 function wanted(version: string, own: object = { autoscaling }, more: object = {}): AppReleaseSpec {
   const pools = [{ name: 'b', replicas: 3, nodeSelector: { pool: 'b' }, ...own }];
   return spec({ version, stages: [{ name: 'production', pools }], ...more });
@@ -61,7 +61,7 @@ function never(): never {
   throw new Error('no pool');
 }
 
-/** With so many pods, all ready. */
+/** A Deployment with this number of pods, all ready. */
 function running(of: Revision, replicas: number, replicasOwner?: string): Deployment {
   const track = trackName('web-b', identity(of));
   const topology = topologyOf(wanted('1.0.0'));
@@ -105,12 +105,12 @@ function seen(world: World): Observed {
   };
 }
 
-/** Another state was applied to these before, so that a new one is written without asking. */
+/** The last apply of these objects had another desired state, so that the next one needs no dry run. */
 function changing(...objects: string[]): Partial<Memory> {
   return { stored: new Map(objects.map((object) => [object, { hash: 'before', held: true }])) };
 }
 
-/** What concerns scales. */
+/** The actions that concern replicas, Services and autoscalers. */
 function actions(world: World): string[] {
   return plan(seen(world), NOW).actions.flatMap((action) => {
     const said = describeAction(action);
@@ -137,7 +137,7 @@ function describeAction(action: Action): string | undefined {
 
 const next = wanted('2.0.0');
 
-test('an autoscaler is named like the Service of its pool, and has what the pool says', () => {
+test('an autoscaler has the name of the Service of its pool, and the fields of spec.autoscaling', () => {
   const made = makeAutoscaler({
     owner,
     pool: 'b',
@@ -155,11 +155,11 @@ describe('the autoscaler of a pool', () => {
   const one = [running(first, 3, HPA)];
 
   test.each<[string, World, string[]]>([
-    ['is made without force', { deployments: one }, ['scale web-b-1']],
-    ['is left alone where it is right', { deployments: one, autoscaler: scaling('web-b-1') }, []],
-    ['is put back', { deployments: one, autoscaler: scaling('other') }, ['scale web-b-1, by force']],
+    ['is created without force', { deployments: one }, ['scale web-b-1']],
+    ['is not written if it has the desired state', { deployments: one, autoscaler: scaling('web-b-1') }, []],
+    ['is put back by force', { deployments: one, autoscaler: scaling('other') }, ['scale web-b-1, by force']],
     [
-      'gets other bounds',
+      'gets changed bounds',
       {
         deployments: one,
         autoscaler: scaling('web-b-1', { maxReplicas: 9 }),
@@ -168,22 +168,22 @@ describe('the autoscaler of a pool', () => {
       ['scale web-b-1, by force'],
     ],
     [
-      'stays as it is while there is nothing to scale',
+      'is not changed while the pool has no Deployment',
       { deployments: [], autoscaler: scaling('web-b-1') },
       ['web-b-1 to 3'],
     ],
     [
-      'is not made where its name is taken',
+      'is not created if its name is taken',
       { deployments: one, memory: { nameConflicts: new Map([['HorizontalPodAutoscaler/web-b', 'taken']]) } },
       [],
     ],
     [
-      'goes over beside the switch of a promotion',
+      'moves to the target with the switch of a promotion',
       { spec: next, deployments: [running(first, 4, HPA), running(second, 4)], autoscaler: scaling('web-b-1') },
       ['Service web-b', 'scale web-b-2, by force'],
     ],
     [
-      'waits for the switch',
+      'does not move before the switch',
       { spec: next, deployments: [running(first, 5, HPA), running(second, 4)], autoscaler: scaling('web-b-1') },
       ['web-b-2 to 5'],
     ],
@@ -191,7 +191,7 @@ describe('the autoscaler of a pool', () => {
     expect(actions(world)).toEqual(expected);
   });
 
-  test('goes over first of all with the switch of a rollback', () => {
+  test('moves to the target with the switch of a rollback, before all else', () => {
     const status = {
       releaseUID: owner.uid,
       acceptedAt: EARLIER,
@@ -219,7 +219,7 @@ describe('the autoscaler of a pool', () => {
     expect(actions(world)).toEqual(['first: Service web-b', 'first: scale web-b-1, by force']);
   });
 
-  test('that is refused is tried again when it is another', () => {
+  test('is applied again after a refusal once its desired state changes', () => {
     const target = 'web-b-1';
     const desired = makeAutoscaler({ owner, pool: 'b', autoscaling, target });
     const refused = new Map([['HorizontalPodAutoscaler/web-b', { hash: desiredHash(desired), message: 'no' }]]);
@@ -228,7 +228,7 @@ describe('the autoscaler of a pool', () => {
     expect(actions({ spec: other, deployments: one, memory: { refused } })).toEqual(['scale web-b-1']);
   });
 
-  test('goes to another Deployment without asking, and is asked about where only its words differ', () => {
+  test('moves to another Deployment without a dry run, and is compared by a dry run if only its spelling differs', () => {
     const metrics = [{ averageValue: '1000m' }];
     const spec = wanted('1.0.0', { autoscaling: { ...autoscaling, metrics } });
     const kinds = (target: string) =>
@@ -240,30 +240,30 @@ describe('the autoscaler of a pool', () => {
   });
 });
 
-describe('the size', () => {
+describe('the number of replicas', () => {
   const NEW = { services: [], revisions: [controllerRevision(first)] };
   const slower = { minReadySeconds: 5 };
 
   test.each<[string, World, string[]]>([
-    ['is asked for once the Service is there', { deployments: [], more: NEW }, ['Service web-b']],
-    ['at first is that of the spec', { deployments: [] }, ['web-b-1 to 3']],
+    ['is not written before the Service exists', { deployments: [], more: NEW }, ['Service web-b']],
+    ['of a first Deployment is that of the spec', { deployments: [] }, ['web-b-1 to 3']],
     [
-      'at first is within the bounds',
+      'of a first Deployment is within the bounds of the autoscaler',
       { spec: wanted('1.0.0', { replicas: 1, autoscaling }), deployments: [] },
       ['web-b-1 to 2'],
     ],
     [
-      'of a Deployment that is made again is the last that was right',
+      'of a Deployment that is created again is the last one of the autoscaler',
       { deployments: [], autoscaler: { ...scaling('web-b-1'), desiredReplicas: 5 } },
       ['web-b-1 to 5'],
     ],
     [
-      'of a new version is the live one',
+      'of a new version is that of the served Deployment',
       { spec: next, deployments: [running(first, 4, HPA)], autoscaler: scaling('web-b-1') },
       ['web-b-2 to 4'],
     ],
     [
-      'that an autoscaler has is in no write',
+      'is in no write if an autoscaler owns it',
       {
         spec: wanted('1.0.0', undefined, slower),
         deployments: [running(first, 4, HPA)],
@@ -273,7 +273,7 @@ describe('the size', () => {
       ['web-b-1 to what it has'],
     ],
     [
-      'that nobody has taken over yet is written as it is',
+      'is written unchanged if no autoscaler owns it yet',
       {
         spec: wanted('1.0.0', undefined, slower),
         deployments: [running(first, 4)],
@@ -283,12 +283,12 @@ describe('the size', () => {
       ['web-b-1 to 4'],
     ],
     [
-      'of a pool that had none when it got its autoscaler is more than none',
+      'is not 0 in a pool that had 0 replicas when it got its autoscaler',
       { deployments: [running(first, 0)], autoscaler: scaling('web-b-1') },
       ['web-b-1 to 3'],
     ],
     [
-      'of none by hand is left alone',
+      'stays 0 if somebody set it to 0',
       { deployments: [running(first, 0, 'kubectl')], autoscaler: scaling('web-b-1') },
       [],
     ],
@@ -299,7 +299,7 @@ describe('the size', () => {
   test.each([
     [6, 4],
     [2, 4],
-  ])('of a standby goes from %i to what is served', (from, to) => {
+  ])('of a standby goes from %i to that of the served Deployment', (from, to) => {
     const switchedAt = '2026-01-01T11:55:00Z';
     const switched = { [ANNOTATION.switchedAt]: switchedAt, [ANNOTATION.previousTrack]: 'web-b-1' };
     const drained = { track: 'web-b-2', switchedAt, since: 0 };
@@ -313,7 +313,7 @@ describe('the size', () => {
     expect(actions(world)).toEqual([`web-b-1 to ${to}`]);
     const apply = plan(seen(world), NOW).actions.find(({ kind }) => kind === 'ApplyDeployment');
     expect(apply).toMatchObject({ force: true, guard: { service: 'web-b', track: 'web-b-1' } });
-    // What an autoscaler is on still, as its move failed, is not pulled at from two sides.
+    // After a failed move the autoscaler still owns the replicas: the operator does not write them.
     expect(actions({ ...world, autoscaler: scaling('web-b-1') })).toEqual(['scale web-b-2, by force']);
   });
 });
@@ -321,7 +321,7 @@ describe('the size', () => {
 describe('without autoscaling', () => {
   const plain = wanted('1.0.0', {});
 
-  test('the scale is taken back before the autoscaler goes', () => {
+  test('the operator takes the replicas back before it removes the autoscaler', () => {
     const autoscaler = scaling('web-b-1');
     expect(actions({ spec: plain, deployments: [running(first, 5, HPA)], autoscaler })).toEqual(['web-b-1 to 3']);
     expect(actions({ spec: plain, deployments: [running(first, 3)], autoscaler })).toEqual(['remove web-b']);
@@ -332,7 +332,7 @@ describe('without autoscaling', () => {
     expect(actions({ spec: plain, deployments: [running(first, 5, HPA)] })).toEqual([]);
   });
 
-  test('that of a pool that left goes after its Deployment', () => {
+  test('the autoscaler of a pool that left the spec is removed after its Deployment', () => {
     const left = spec({
       stages: [{ name: 'production', pools: [{ name: 'c', replicas: 0, nodeSelector: { pool: 'c' } }] }],
     });
@@ -369,14 +369,14 @@ describe('a pool that grows', () => {
 
   test.each<[string, (deployment: Deployment) => Pod[], boolean]>([
     ['is settled while new pods start', (own) => [...podsFor(own, 2), ...pod(own, false, JUST_NOW)], true],
-    ['is not where too few are ready', (own) => [...podsFor(own, 1), ...pod(own, false, JUST_NOW)], false],
+    ['is not settled if too few pods are ready', (own) => [...podsFor(own, 1), ...pod(own, false, JUST_NOW)], false],
     [
-      'is not where a pod that was there is not ready',
+      'is not settled if a pod from before is not ready',
       (own) => [...podsFor(own, 4), ...pod(own, false, '2026-01-01T11:00:00Z')],
       false,
     ],
     [
-      'is not where a new pod takes too long',
+      'is not settled if a new pod takes too long',
       (own) => [...podsFor(own, 4), ...pod(own, false, '2026-01-01T11:40:00Z')],
       false,
     ],

@@ -1,4 +1,4 @@
-/** One HorizontalPodAutoscaler for each pool that asks for one: it scales whatever version is served. Pure. */
+/** One HorizontalPodAutoscaler for each pool with autoscaling: it scales the served Deployment. Pure. */
 import type { Autoscaling } from '../../api/app-release.ts';
 import { LABEL } from '../../api/meta.ts';
 import type { Action } from '../record/actions.ts';
@@ -15,17 +15,17 @@ import type { Move } from './pool-move.ts';
 
 export interface AutoscalerOptions {
   owner: Owner;
-  /** Where it is not that of a new one. */
+  /** Default: the name that a new autoscaler gets. */
   name?: string;
   pool: string;
   autoscaling: Autoscaling;
-  /** The name of the Deployment that it scales. */
+  /** The name of the Deployment to scale. */
   target: string;
 }
 
 /**
- * Without a resourceVersion: the controller of Kubernetes writes its status every few seconds, and to move it must not
- * fail for that.
+ * Has no resourceVersion: Kubernetes writes the autoscaler's status every few seconds, and a write to the spec must not
+ * conflict with that.
  */
 export function makeAutoscaler(options: AutoscalerOptions): DesiredAutoscaler {
   const { owner, pool, name = objectName(owner.name, pool), autoscaling, target } = options;
@@ -49,20 +49,20 @@ export function makeAutoscaler(options: AutoscalerOptions): DesiredAutoscaler {
   };
 }
 
-/** What runs keeps its name. */
+/** An autoscaler that exists keeps its name. */
 export function autoscalerName(owner: Owner, { name, autoscaler }: PoolView): string {
   return autoscaler?.metadata.name ?? objectName(owner.name, name);
 }
 
-/** How the pools of a group move in this plan. */
+/** The switch of a group's Service in this plan. */
 interface Switch {
-  /** Their Service goes to the targets. */
+  /** The Service switches to the targets. */
   switches: boolean;
-  /** That goes before all else. */
+  /** The switch goes before all other actions. */
   first: boolean;
 }
 
-/** Makes the pools' autoscalers, moves them beside the switch of the Service, and takes those away that are not wanted. */
+/** Creates the pools' autoscalers, moves them together with the Service, and removes autoscalers that are not wanted. */
 export function reconcileAutoscalers(view: Rollout, moves: readonly Move[], how: Switch): Action[] {
   return moves.flatMap(({ pool, target }) => {
     const { autoscaling } = pool.spec;
@@ -73,8 +73,8 @@ export function reconcileAutoscalers(view: Rollout, moves: readonly Move[], how:
 }
 
 /**
- * What is served; but in a return what is left may have to give way to what comes, and an autoscaler would take the room
- * again.
+ * The served Deployment. In a return it is the target if the served Deployment has to give way: an autoscaler would scale
+ * the served Deployment up again and take the room.
  */
 function scaledWorkload(pool: PoolView, { mode, workload }: PoolTarget): Workload | undefined {
   const givesWay =
@@ -102,7 +102,7 @@ function reconcileAutoscaler(
   if (memory.nameConflicts.has(object) || memory.refused.get(object)?.hash === desiredHash(autoscaler)) return [];
   const write: Action = {
     kind: 'ApplyAutoscaler',
-    message: `scale revision ${revision} in pool ${pool.name} by its load`,
+    message: `autoscale revision ${revision} in pool ${pool.name}`,
     autoscaler,
     force: pool.autoscaler !== undefined,
     ...(first && switches && { takesTrafficBack: true as const }),
@@ -112,28 +112,34 @@ function reconcileAutoscaler(
   return putRight(memory, autoscaler, pool.autoscaler, write, moves ? 'AtOnce' : 'AskFirst');
 }
 
-/** The scale is taken over while there is still something that tells whose it was; then the autoscaler goes. */
+/** Takes `replicas` back from the autoscaler, then removes the autoscaler: without it, `replicas` looks scaled by hand. */
 function handBack(view: Rollout, pool: PoolView, target: PoolTarget, autoscaler: Autoscaler): Action[] {
   const scaled = pool.workloads.flatMap((workload) => {
     const revision = view.revisions.find(({ number }) => number === workload.revision);
     return revision && workload.deployment.replicasOwner !== undefined ? [{ workload, revision }] : [];
   });
-  if (scaled.length === 0) return [remove(autoscaler, `pool ${pool.name} is not scaled by its load any more`)];
+  if (scaled.length === 0) return [remove(autoscaler, `pool ${pool.name} no longer has autoscaling`)];
   return scaled.map(({ workload, revision }) => {
     const stays = workload === pool.current || workload === target.workload;
     const replicas = stays ? pool.spec.replicas : (workload.deployment.spec.replicas ?? 0);
-    return scaleTo(view, workload, revision, replicas, `take the scale of ${workload.name} back: ${replicas} pods`);
+    return scaleTo(
+      view,
+      workload,
+      revision,
+      replicas,
+      `take the replicas of ${workload.name} back from the autoscaler: ${replicas} pods`,
+    );
   });
 }
 
-/** Those of pools that left go after their Deployments: what is served is scaled to the last. */
+/** The autoscaler of a pool that left the spec is removed after the Deployments of that pool. */
 export function collectAutoscalers(view: Rollout): Action[] {
   if (!view.spec) return [];
   const pools = new Set([...view.pools.map(({ name }) => name), ...view.workloads.map(({ pool }) => pool)]);
   const kept = new Set([...pools].map((pool) => autoscalerOf(view.observed, pool)));
   return view.observed.autoscalers
     .filter((autoscaler) => !kept.has(autoscaler) && autoscaler.metadata.deletionTimestamp === undefined)
-    .map((autoscaler) => remove(autoscaler, 'no pool has it any more'));
+    .map((autoscaler) => remove(autoscaler, 'no pool uses it any more'));
 }
 
 function remove(autoscaler: Autoscaler, why: string): Action {

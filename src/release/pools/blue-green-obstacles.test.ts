@@ -1,4 +1,4 @@
-// 6.1: what hangs BlueGreen is detected, with the fix named.
+// The obstacles to BlueGreen in a template, each with its way out.
 import { expect, test } from 'vitest';
 import type { PodTemplate } from '../../api/pod-template.ts';
 import { podTemplate } from '../../api/pod-template.ts';
@@ -41,14 +41,14 @@ test.each<[string, Stuck, PodTemplate]>([
 });
 
 test.each([
-  ['a port of the pod', template({}, { ports: [{ containerPort: 80 }] })],
+  ['a port of the container', template({}, { ports: [{ containerPort: 80 }] })],
   ['a volume of its own', template({ volumes: [{ name: 'scratch', emptyDir: {} }] })],
   ['anti-affinity within a revision', template(antiAffinity({ app: 'web', [LABEL.revision]: '1' }))],
 ])('%s does not', (_what, given) => {
   expect(surgeObstacle(given, 'Scheduling') ?? surgeObstacle(given, 'Starting')).toBeUndefined();
 });
 
-test('pods that wait beside those that serve are told with the way out', () => {
+test('the status names the obstacle and the way out for pods that wait beside the served pods', () => {
   const [container] = spec().template.spec.containers;
   const hostPort = { ...container, ports: [{ name: 'http', containerPort: 80, hostPort: 80 }] };
   const first = spec();

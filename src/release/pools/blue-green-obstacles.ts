@@ -1,11 +1,11 @@
-/** What keeps the pods of a new revision from starting beside those that serve, as BlueGreen needs it. Pure. */
+/** Finds the field of a template that keeps new pods from starting beside the served pods, as BlueGreen needs. Pure. */
 import type { PodTemplate } from '../../api/app-release.ts';
 import { LABEL } from '../../api/meta.ts';
 import type { StrategyType } from '../record/desired.ts';
 
 type Spec = PodTemplate['spec'];
 
-/** How far a pod has come: to no VM, or to one where it does not start. */
+/** Where a pod is stuck: it has no VM, or it does not start on its VM. */
 export type Stuck = 'Scheduling' | 'Starting';
 
 interface Obstacle {
@@ -16,26 +16,26 @@ interface Obstacle {
 }
 
 const ROLLING = 'strategy RollingUpdate with maxSurge 0';
-/** With RollingUpdate pods start beside the old ones only where ports and template change together. */
-const PORTS_APART = 'a version that changes the ports alone, and one that changes the template alone';
+/** With RollingUpdate, new pods start beside the old ones only if ports and template change together. */
+const PORTS_APART = 'one version that changes only the ports, and another that changes only the template';
 
 const OBSTACLES: readonly Obstacle[] = [
-  { at: 'Scheduling', is: takesHostPorts, what: 'a hostPort, which one pod of a VM can have', wayOut: ROLLING },
+  { at: 'Scheduling', is: takesHostPorts, what: 'a hostPort, which only one pod of a VM can use', wayOut: ROLLING },
   {
     at: 'Starting',
     is: mountsClaims,
-    what: 'a PersistentVolumeClaim, which may let in the pods of one VM only',
+    what: 'a PersistentVolumeClaim, which may admit the pods of one VM only',
     wayOut: ROLLING,
   },
   {
     at: 'Scheduling',
     is: avoidsItself,
-    what: 'required anti-affinity, which may keep pods from the VMs of the version before',
+    what: 'required anti-affinity, which may keep new pods off the VMs of the old ones',
     wayOut: `the pod label ${LABEL.revision} in the anti-affinity, or ${ROLLING}`,
   },
 ];
 
-/** Why pods of a template may wait until those of the version before are gone, which are kept; and the way out. */
+/** Why new pods of a template may wait for pods of the served version, which the roll-out keeps; and the way out. */
 export function surgeObstacle(
   { spec }: PodTemplate,
   stuck: Stuck,

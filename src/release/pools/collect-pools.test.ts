@@ -7,7 +7,7 @@ import type { Words } from '../world-testing.ts';
 import { GOOD, world } from '../world-testing.ts';
 import { collectPools } from './collect-pools.ts';
 
-/** Revision 1 is wanted and serves in pools a, b and c; the spec has pool c no more. */
+/** Revision 1 is wanted and serves in pools a, b and c; the spec has no pool c any more. */
 function removed(words: Words = {}, change: (seen: Observed) => Partial<Observed> = () => ({})): string[] {
   const seen = world({
     stages: { production: { pools: ['b', 'c'] } },
@@ -21,21 +21,21 @@ function removed(words: Words = {}, change: (seen: Observed) => Partial<Observed
   return collectPools(rollout({ ...left, ...change(left) })).map(({ message }) => message);
 }
 
-const SERVICE = 'remove Service web-c: no pool has it any more';
+const SERVICE = 'remove Service web-c: no pool uses it any more';
 const DEPLOYMENT = 'remove web-c-1: pool c left the release';
 
 type Row = [what: string, said: string[], words?: Words, change?: (seen: Observed) => Partial<Observed>];
 
 test.each<Row>([
-  ['goes with its Service', [SERVICE, DEPLOYMENT]],
+  ['is removed with its Service', [SERVICE, DEPLOYMENT]],
   ['stays while another pool has not arrived', [], { pools: { b: { ready: 1 } } }],
   [
-    'stays while another pool is at another version',
+    'stays while another pool serves another version',
     [],
     { pools: { a: { serves: 2 } }, rollback: { against: 2, to: { a: 1 } } },
   ],
   [
-    'goes where another pool is held, and serves what it is held at',
+    'is removed if another pool is held and serves the target of the hold',
     [SERVICE, DEPLOYMENT],
     { rollback: { against: 2, to: { a: 1 } } },
   ],
@@ -48,8 +48,8 @@ test.each<Row>([
       revisions: [...revisions, ledgerWith({ [ANNOTATION.topology]: JSON.stringify(topologyOf(release.spec)) })],
     }),
   ],
-  ['goes without its Service, where that is on its way', [DEPLOYMENT], {}, leaving('web-c')],
-  ['is gone: nothing is left to do', [], { pools: { c: { serves: 0 } } }],
+  ['is removed alone if its Service is already being deleted', [DEPLOYMENT], {}, leaving('web-c')],
+  ['needs no action once its objects are gone', [], { pools: { c: { serves: 0 } } }],
 ])('a pool that left the spec %s', (_what, said, words, change) => {
   expect(removed(words, change)).toEqual(said);
 });

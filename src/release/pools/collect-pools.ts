@@ -1,10 +1,10 @@
-/** Removes what is left of pools that the spec no longer has. Pure. */
+/** Removes the objects of pools that the spec no longer has. Pure. */
 import type { Action } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
 import { isServing } from '../state/target.ts';
 import type { Rollout } from '../state/view.ts';
 
-/** Removes the Deployments and Services of pools that left the spec: last, when every other pool has arrived. */
+/** Removes Deployments and Services of pools that left the spec, once every other pool serves its target. */
 export function collectPools(view: Rollout): Action[] {
   if (!view.spec) return [];
   const names = new Set(view.pools.map(({ name }) => name));
@@ -19,7 +19,7 @@ export function collectPools(view: Rollout): Action[] {
   return [
     ...orphans.map((service): Action => ({
       kind: 'DeleteService',
-      message: `remove Service ${service.metadata.name}: no pool has it any more`,
+      message: `remove Service ${service.metadata.name}: no pool uses it any more`,
       target: targetOf(service),
     })),
     ...workloads.map((workload): Action => ({

@@ -1,4 +1,4 @@
-/** One PodDisruptionBudget for each Deployment that serves or is about to: what a drain may take at a time. Pure. */
+/** One PodDisruptionBudget for each served Deployment and each target limits what a drain evicts at a time. Pure. */
 import { LABEL } from '../../api/meta.ts';
 import { selects } from '../../scheduling/shape.ts';
 import type { Action } from '../record/actions.ts';
@@ -13,11 +13,8 @@ import { wantedReplicas } from '../state/target.ts';
 import type { PoolView, Rollout, View, Workload } from '../state/view.ts';
 
 /**
- * Two budgets on one pod make its eviction fail, so each selects the pods of one Deployment alone, and there is none
- * where somebody else's selects them. A standby has none: it may go.
- *
- * What a pool is about to switch to gets its own before the switch. A budget whose Deployment serves no more moves to one
- * that has none, under its name: after a rollback that is one write instead of two.
+ * The eviction of a pod with two budgets fails. So each budget selects the pods of one Deployment, and a Deployment that
+ * another budget selects gets none. A standby has no budget: a drain may take all of it.
  */
 export function reconcileBudgets(view: Rollout): Action[] {
   const standing = view.observed.budgets.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
@@ -38,7 +35,7 @@ export function reconcileBudgets(view: Rollout): Action[] {
   ];
 }
 
-/** Each workload's budget: the one that selects it, else the one of its name, else one of its pool that is left over. */
+/** The budget of each workload: the one that selects it, else the one with its name, else an unused one of its pool. */
 function assignBudgets(standing: readonly Budget[], workloads: readonly Workload[]): Map<Workload, Budget> {
   const left = new Set(standing);
   const assigned = new Map<Workload, Budget>();
@@ -59,7 +56,7 @@ function assignBudgets(standing: readonly Budget[], workloads: readonly Workload
   return assigned;
 }
 
-/** The Deployment whose pods it selects. */
+/** The Deployment whose pods the budget selects. */
 function selectedBy({ spec }: Budget): string | undefined {
   return spec.selector?.matchLabels?.[LABEL.workload];
 }
@@ -69,19 +66,19 @@ function reconcileBudget(view: Rollout, workload: Workload, live: Budget | undef
   const name = live?.metadata.name ?? freeName(view, workload, taken);
   const budget = makeBudget(view, workload, name);
   if (memory.nameConflicts.has(objectKey(budget))) return [];
-  const message = `let a drain take ${limitOf(view)} of ${workload.name} at most`;
+  const message = `let a drain evict at most ${limitOf(view)} of the pods of ${workload.name} at a time`;
   const write: Action = { kind: 'ApplyBudget', message, budget, force: live !== undefined };
   if (!live) return [write];
   // What it is to be is known: nobody is asked before it moves.
   return putRight(memory, budget, live, write, selectedBy(live) === workload.name ? 'AskFirst' : 'AtOnce');
 }
 
-/** The Deployment's, unless a budget that has moved has it. */
+/** The name of the Deployment, unless a moved budget has it. */
 function freeName({ owner }: View, { name, pool }: Workload, taken: ReadonlySet<string>): string {
   return taken.has(name) ? objectName(owner.name, pool) : name;
 }
 
-/** Pods that are not ready may always be evicted: they would block a drain for ever. */
+/** A drain may always evict pods that are not ready: such pods would block it for ever. */
 export function makeBudget(
   view: Pick<Rollout, 'owner' | 'topology'>,
   workload: Pick<Workload, 'name' | 'pool'>,
@@ -115,34 +112,39 @@ function protectedWorkloads(view: Rollout, pool: PoolView): Workload[] {
   );
 }
 
-/** What serves, and what the pool is about to switch to. */
+/** The served Deployment and the target. */
 function servingWorkloads(pool: PoolView): Workload[] {
   const all = [pool.current, pool.target?.workload].filter((workload) => workload !== undefined);
   return [...new Set(all)];
 }
 
-/** A budget that lets all pods go at once is none. */
+/** A budget that allows the eviction of all pods at once limits nothing. */
 function limits(view: Rollout, pool: PoolView, workload: Workload): boolean {
   const replicas = wantedReplicas(pool, workload);
   return intOrPercentOf(limitOf(view), replicas) < replicas;
 }
 
-/** Somebody else's budget on the same pods. */
+/** A budget that is not the release's own and selects the same pods. */
 function foreignBudget({ observed }: Rollout, { deployment }: Workload): Budget | undefined {
   const labels = deployment.spec.template.metadata?.labels ?? {};
-  // In policy/v1 an empty selector means every pod, and none means no pod.
+  // In policy/v1 an empty selector selects every pod; a budget without a selector selects none.
   return observed.foreignBudgets.find(({ spec }) => spec.selector !== undefined && selects(spec.selector, labels));
 }
 
 export function disruptionLimited(view: View): ConditionDraft {
   const type = 'DisruptionLimited';
-  const nothing = { type, status: 'False', reason: 'NothingToLimit', message: 'nothing is served yet' } as const;
+  const nothing = {
+    type,
+    status: 'False',
+    reason: 'NothingToLimit',
+    message: 'no pool serves a revision yet',
+  } as const;
   if (view.kind === 'Unknown') return nothing;
   const served = view.pools.flatMap((pool) => (pool.current ? [{ pool, workload: pool.current }] : []));
   for (const { pool, workload } of served) {
     const budget = foreignBudget(view, workload);
     if (budget) {
-      const message = `pool ${pool.name}: PodDisruptionBudget ${budget.metadata.name} selects its pods, so that the operator makes none: two on one pod keep every drain waiting`;
+      const message = `pool ${pool.name}: PodDisruptionBudget ${budget.metadata.name} selects the pods of the pool, so the operator creates none: a pod with two budgets blocks every drain`;
       return { type, status: 'True', reason: 'ForeignBudget', message };
     }
   }
@@ -150,8 +152,13 @@ export function disruptionLimited(view: View): ConditionDraft {
   const bare = served.filter(({ pool, workload }) => !limits(view, pool, workload));
   if (bare.length > 0) {
     const names = bare.map(({ pool }) => pool.name).join(', ');
-    const message = `a drain may take all pods at once in ${names}: give more replicas than disruption.maxUnavailable (${limitOf(view)})`;
+    const message = `a drain may evict all pods at once in ${names}: set more replicas than disruption.maxUnavailable (${limitOf(view)})`;
     return { type, status: 'False', reason: 'NothingToLimit', message };
   }
-  return { type, status: 'True', reason: 'Budgeted', message: `a drain may take ${limitOf(view)} of a pool at a time` };
+  return {
+    type,
+    status: 'True',
+    reason: 'Budgeted',
+    message: `a drain may evict ${limitOf(view)} of a pool at a time`,
+  };
 }

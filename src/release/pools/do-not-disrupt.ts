@@ -1,17 +1,17 @@
-/** `disruption.holdVMs`: asks those who take VMs away to wait while a version rolls in a pool. Pure. */
+/** `disruption.holdVMs`: asks autoscalers of VMs to keep a VM while a version rolls out on it. Pure. */
 import type { Action } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
 import type { Pod } from '../record/kube-objects.ts';
 import { hasFailed, isServing } from '../state/target.ts';
 import type { PoolView, Rollout, View } from '../state/view.ts';
 
-/** Karpenter (https://karpenter.sh/docs/concepts/disruption/#pod-level-controls), and the cluster autoscaler's FAQ. */
+/** See https://karpenter.sh/docs/concepts/disruption/#pod-level-controls and the FAQ of the cluster autoscaler. */
 export const DO_NOT_DISRUPT: Readonly<Record<string, string>> = {
   'karpenter.sh/do-not-disrupt': 'true',
   'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
 };
 
-/** On pods, not in their template: that would start all of them anew. */
+/** Annotates the pods themselves: a change of the template would replace all pods. */
 export function reconcileDoNotDisrupt(view: View): Action[] {
   const held = new Set(view.kind === 'Rollout' && view.topology.disruption.holdVMs ? rollingPods(view) : []);
   return view.workloads.flatMap(({ pods }) =>
@@ -23,7 +23,7 @@ function rollingPods(view: Rollout): Pod[] {
   return view.pools.filter((pool) => isRolling(view, pool)).flatMap(poolPods);
 }
 
-/** From the first pod of a version until it is what is served, in full. What failed, or waits for a person, rolls no more. */
+/** Whether a version rolls in the pool: from its first pod until all pods serve, unless it failed or the release is paused. */
 function isRolling(view: Rollout, pool: PoolView): boolean {
   const { move, target } = pool;
   if (move && move.state !== 'Waiting') return move.state === 'Moving';
@@ -41,6 +41,6 @@ function annotate(pod: Pod, hold: boolean): Action {
   const annotations = Object.fromEntries(
     Object.entries(DO_NOT_DISRUPT).map(([key, value]) => [key, hold ? value : null]),
   );
-  const message = `${hold ? 'hold the VM of' : 'let go of the VM of'} ${pod.metadata.name}`;
+  const message = `${hold ? 'hold the VM of' : 'stop holding the VM of'} ${pod.metadata.name}`;
   return { kind: 'AnnotatePod', message, target: targetOf(pod), annotations };
 }

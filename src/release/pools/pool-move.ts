@@ -1,4 +1,4 @@
-/** Where a pool of a group goes, and how soon what is kept for it must be put right. Pure. */
+/** A pool with its target, and how soon drift of its objects is put back. Pure. */
 import type { Action } from '../record/actions.ts';
 import type { Haste } from '../state/drift.ts';
 import type { PoolTarget, PoolView } from '../state/view.ts';
@@ -8,7 +8,7 @@ export interface Move {
   target: PoolTarget;
 }
 
-/** Another version waits for no answer, and the way back gives way to nobody, until its rollback is complete. */
+/** `isAnother`: the write is for another revision. A rollback in progress overrides all other managers. */
 export function hasteOf(moves: readonly Move[], isAnother: boolean): Haste {
   const isReturn = moves.some(
     ({ pool, target }) => target.mode === 'Return' && pool.hold?.pool.completedAt === undefined,
@@ -17,7 +17,7 @@ export function hasteOf(moves: readonly Move[], isAnother: boolean): Haste {
   return isAnother ? 'AtOnce' : 'AskFirst';
 }
 
-/** The actions of one pass for one group, and when the next is due (ms since the epoch). */
+/** The actions of one pass for one group, and when the next passes are due (ms since the epoch). */
 export interface GroupPlan {
   actions: Action[];
   due: number[];

@@ -1,4 +1,4 @@
-/** What moves the pools behind one Service, step by step: the target, the switch, what is left behind. Pure. */
+/** Rolls out the pools behind one Service: makes the targets, switches the Service, cleans up. Pure. */
 import { LABEL } from '../../api/meta.ts';
 import type { Action } from '../record/actions.ts';
 import { makeDeployment } from '../record/desired.ts';
@@ -14,7 +14,7 @@ import { reconcileService } from './service-switch.ts';
 export function rollOutGroup(view: Rollout, group: Group): GroupPlan {
   const moves = movesOf(view, group);
   const [first] = moves;
-  // Pools behind one Service go together; an added one joins once it was let in.
+  // Pools behind one Service move together; a pool that was added takes part once its stage admits the revision.
   const together =
     moves.length === group.pools.length && moves.every(({ target }) => target.revision === first?.target.revision);
   if (!first || !together || group.taken !== undefined) return { actions: [], due: [] };
@@ -22,7 +22,7 @@ export function rollOutGroup(view: Rollout, group: Group): GroupPlan {
   const frozen = moves.some((move) => isFrozen(view, move));
   const kept = reconcileTargets(view, group, moves, frozen);
   const service = reconcileService(view, group, moves, track, frozen);
-  // What a switch leaves behind drains, however small its pool is to be.
+  // After a switch the old Deployment drains with the replicas that it has.
   const stays = service.every((action) => selectedBy(action) === group.track);
   const served = stays ? moves.flatMap((move) => reconcileServed(view, group, move)) : [];
   const autoscalers = reconcileAutoscalers(view, moves, {
@@ -33,7 +33,7 @@ export function rollOutGroup(view: Rollout, group: Group): GroupPlan {
   return { actions: [...served, ...kept, ...service, ...autoscalers, ...cleaned.actions], due: cleaned.due };
 }
 
-/** Where the pools go: behind one Service by one track, whatever each of them ran with. */
+/** The targets of the pools, all with the track of the first: one Service selects one track. */
 function movesOf(view: Rollout, group: Group): Move[] {
   const moves = group.pools.flatMap((pool) => {
     const { target } = pool;
@@ -52,7 +52,7 @@ function selectedBy(action: Action | undefined): string | undefined {
   return action?.kind === 'ApplyService' ? action.service.spec.selector?.[LABEL.track] : undefined;
 }
 
-/** No step forward: the revision failed here, or the release is paused. What is served is kept all the same. */
+/** Takes no step forward: the revision failed in this pool, or the release is paused. The served Deployment is kept. */
 function isFrozen(view: Rollout, { pool, target }: Move): boolean {
   if (pool.hold || target.mode === 'Move') return false;
   if (hasFailed(target.revision, pool.name)) return true;
@@ -60,33 +60,33 @@ function isFrozen(view: Rollout, { pool, target }: Move): boolean {
   return view.paused !== undefined && target.mode === 'Promote' && !arrived;
 }
 
-/** Makes the targets' Deployments, and puts back what drifted. */
+/** Creates the targets' Deployments, and puts back their drift. */
 function reconcileTargets(view: Rollout, group: Group, moves: readonly Move[], frozen: boolean): Action[] {
   return moves.flatMap(({ pool, target }) => {
     const { workload, revision, mode } = target;
     if (frozen && (workload !== pool.current || pool.served !== revision)) return [];
-    // The standby gives its room before other pods start; in a return it is the room that matters least.
+    // A standby gives up its room before pods of another revision start, except in a return, which must not wait.
     if (!workload && mode !== 'Return' && yieldsFirst(pool).length > 0) return [];
     return reconcileDeployment(view, group, pool, target);
   });
 }
 
 /**
- * What is served while something else gets ready, or does not: put back, scaled, and made anew where somebody removed it.
- * Not in a return, where it gives way.
+ * Keeps the served Deployment while another target gets ready: puts back its drift, scales it, and creates it again if
+ * somebody removed it. Not in a return, where the served Deployment gives way.
  */
 function reconcileServed(view: Rollout, group: Group, { pool, target }: Move): Action[] {
   const standing = servedTarget(view, pool);
   if (!standing || target.mode === 'Return' || standing.workload !== pool.current) return [];
   if (pool.current ? pool.current === target.workload : standing.revision === target.revision) return [];
-  // Made with another placement than the one that went, it would not be what the Service selects.
+  // With another placement than the removed Deployment had, the Service would not select the new one.
   if (!pool.current && standing.track !== group.track) return [];
   return reconcileDeployment(view, group, pool, standing);
 }
 
 function reconcileDeployment(view: Rollout, group: Group, pool: PoolView, target: PoolTarget): Action[] {
   const { workload, revision } = target;
-  // No pod runs for a Service whose name may be somebody else's.
+  // Without its Service no pod starts: the Service's name may belong to somebody else.
   if (!workload && group.serviceName !== undefined && !group.service) return [];
   const replicas = scaleOf(pool, target);
   const deployment = makeDeployment({

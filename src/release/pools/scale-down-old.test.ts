@@ -11,11 +11,11 @@ import { rollOutGroup } from './roll-out.ts';
 interface Switched {
   /** Default: 5, from revision 1 to revision 2. */
   ago?: number;
-  /** The track that was selected before. */
+  /** The track that the Service selected before the switch. */
   from?: string;
-  /** No endpoint of the Service names another track. Default: since the switch; with undefined this is seen for the first time. */
+  /** Since when no endpoint of the Service names another track. Default: the switch; undefined: seen for the first time. */
   drained?: number | undefined;
-  /** No endpoint of any Service names the pods of revision 1. */
+  /** Since when no endpoint of any Service names the pods of revision 1. */
   left?: number;
   /** The pods that the endpoints name. */
   named?: string[];
@@ -23,7 +23,7 @@ interface Switched {
 
 const MINUTE = 60_000;
 
-/** What happens in pool a to the Deployments that are not its target, and in how many minutes something is due. */
+/** The actions on Deployments of pool a that are not its target, and the minutes until the next pass is due. */
 function leftBehind(words: Words, switched: Switched = {}) {
   const { ago = 5, from = 'web-a-1', left, named = [] } = switched;
   const base = world(words);
@@ -46,7 +46,7 @@ function leftBehind(words: Words, switched: Switched = {}) {
   const [group] = seen.groups;
   const { actions, due } = group ? rollOutGroup(seen, group) : { actions: [], due: [] };
   return {
-    said: actions.flatMap(({ message }) => (/^(remove|keep \d|give)/.test(message) ? [message] : [])),
+    said: actions.flatMap(({ message }) => (/^(remove|keep \d|make room)/.test(message) ? [message] : [])),
     due: due.map((time) => (time - NOW) / MINUTE),
     actions,
   };
@@ -57,7 +57,7 @@ function sliceOf(named: readonly string[]): EndpointSlice {
   return { metadata: meta('web-a-slice'), service: 'web-a', endpoints };
 }
 
-/** Revision 2 serves in pool a, beside what revision 1 has there. */
+/** Revision 2 serves in pool a, beside a Deployment of revision 1. */
 function served(pool: PoolWords = {}, before: FactWords = GOOD, more: Words = {}): Words {
   return {
     pools: { a: { serves: 2, beside: { 1: 2 }, ...pool } },
@@ -78,51 +78,57 @@ function showEach(rows: readonly Row[]): void {
   });
 }
 
-describe('what served before', () => {
+describe('the Deployment that served before', () => {
   showEach([
-    ['drains for 30 s from when no endpoint names it', served(), { drained: undefined }, [], [0.5]],
-    ['stays while an endpoint names it', served(), { named: ['web-a-1-0'] }, [], []],
-    ['drains from when the last Service left it', served(), { ago: 40, left: 0.25 }, [], [0.25]],
+    ['drains for 30 s after no endpoint names its pods any more', served(), { drained: undefined }, [], [0.5]],
+    ['stays while an endpoint names its pods', served(), { named: ['web-a-1-0'] }, [], []],
+    ['drains for 30 s after the last Service left its track', served(), { ago: 40, left: 0.25 }, [], [0.25]],
     ['stands by for 30 minutes after the switch', served(), {}, [], [25]],
+    ['stands by with rollback.warmReplicas pods', served({}, GOOD, HALF), {}, ['keep 1 pods of web-a-1 warm'], [25]],
+    ['is removed after 30 minutes', served(), { ago: 40 }, [REMOVED], []],
+    ['does not stand by if another revision served in between', served(), { from: 'web-a-9' }, [REMOVED], []],
+    ['does not stand by if it was never good', served({}, { entered: 60 }), {}, [REMOVED], []],
+    ['does not stand by if it was taken back', served({}, { ...GOOD, rolledBack: 10 }), {}, [REMOVED], []],
     [
-      'stands by with the pods that rollback.warmReplicas asks for',
-      served({}, GOOD, HALF),
-      {},
-      ['keep 1 pods of web-a-1 warm'],
-      [25],
-    ],
-    ['goes after that', served(), { ago: 40 }, [REMOVED], []],
-    ['does not stand by where another served in between', served(), { from: 'web-a-9' }, [REMOVED], []],
-    ['does not stand by where it was never good', served({}, { entered: 60 }), {}, [REMOVED], []],
-    ['does not stand by where it was taken back', served({}, { ...GOOD, rolledBack: 10 }), {}, [REMOVED], []],
-    [
-      'does not stand by for pods that no VM takes',
+      'does not stand by if no VM takes its pods',
       served({ beside: { 1: 0 }, unready: UNSCHEDULABLE }),
       {},
       [REMOVED],
       [],
     ],
-    ['gives its room to what serves', served({ ready: 1, unready: UNSCHEDULABLE }), {}, [REMOVED], []],
-    ['stays while nothing that serves is ready', served({ ready: 0 }), { ago: 40 }, [], []],
-    ['goes while nothing is to serve', served({ replicas: 0, beside: { 1: 0 } }), { ago: 40 }, [REMOVED], []],
+    [
+      'is removed if the served Deployment needs its room',
+      served({ ready: 1, unready: UNSCHEDULABLE }),
+      {},
+      [REMOVED],
+      [],
+    ],
+    ['stays while the served Deployment has no ready pod', served({ ready: 0 }), { ago: 40 }, [], []],
+    ['is removed in a pool without replicas', served({ replicas: 0, beside: { 1: 0 } }), { ago: 40 }, [REMOVED], []],
   ]);
 
-  test('is removed only while its Service is as it was seen, and does not select it', () => {
+  test('is removed only if its Service has not changed since, and does not select its track', () => {
     const { actions } = leftBehind(served(), { ago: 40 });
     const guard = { service: 'web-a', track: 'web-a-1', resourceVersion: expect.any(String) as string };
     expect(actions).toContainEqual(expect.objectContaining({ kind: 'DeleteDeployment', guard }));
   });
 });
 
-describe('what is neither wanted nor serves', () => {
+describe('a Deployment that is neither wanted nor serves', () => {
   const rolling: Words = {
     pools: { a: { beside: { 2: 1, 3: 1 } } },
     revisions: { 2: { in: { a: { entered: 9 } } }, 3: { in: { a: { entered: 5, clock: 5 } } } },
   };
   const SECOND = 'remove revision 2 from pool a';
   showEach([
-    ['drains for 30 s, too', rolling, { drained: undefined, from: 'web-a-2' }, [], [0.5]],
-    ['goes once it is drained', { ...rolling, pools: { a: { beside: { 2: 0, 3: 1 } } } }, { from: '' }, [SECOND], []],
+    ['drains for 30 s too', rolling, { drained: undefined, from: 'web-a-2' }, [], [0.5]],
+    [
+      'is removed once it is drained',
+      { ...rolling, pools: { a: { beside: { 2: 0, 3: 1 } } } },
+      { from: '' },
+      [SECOND],
+      [],
+    ],
     [
       'stays while the release is paused',
       { ...rolling, pools: { a: { beside: { 2: 0, 3: 1 } } }, paused: 'x' },
@@ -131,7 +137,7 @@ describe('what is neither wanted nor serves', () => {
       [],
     ],
     [
-      'stays until it is known what is wanted',
+      'stays until the wanted revision is known',
       { ...rolling, pools: { a: { beside: { 2: 0, 3: 1 } } }, wants: 4 },
       { from: '' },
       [],
@@ -140,7 +146,7 @@ describe('what is neither wanted nor serves', () => {
   ]);
 });
 
-describe('what a rollback leaves', () => {
+describe('the Deployment that a rollback replaces', () => {
   function back(pool: PoolWords, more: Partial<Observed> = {}): Words {
     return {
       ...served({ beside: { 1: 0 }, unready: UNSCHEDULABLE, ...pool }),
@@ -150,16 +156,22 @@ describe('what a rollback leaves', () => {
   }
   const forced = world(back({})).rollbacks.map((one) => ({ ...one, spec: { ...one.spec, force: true } }));
   showEach([
-    ['gives way with its pods that are not ready', back({ ready: 1 }), {}, ['give way: 2 → 1 pods of web-a-2'], []],
-    ['keeps those that are', back({}), {}, [], []],
     [
-      'gives way with one that is where a person forces it',
-      back({}, { rollbacks: forced }),
+      'is scaled down by its pods that are not ready',
+      back({ ready: 1 }),
       {},
-      ['give way: 2 → 1 pods of web-a-2'],
+      ['make room for the rollback: 2 → 1 pods of web-a-2'],
       [],
     ],
-    ['never gives its last pod', back({ replicas: 1 }, { rollbacks: forced }), {}, [], []],
-    ['gives way to nothing that needs no room', back({ ready: 1, unready: {} }), {}, [], []],
+    ['keeps its ready pods', back({}), {}, [], []],
+    [
+      'is scaled down by one ready pod with spec.force',
+      back({}, { rollbacks: forced }),
+      {},
+      ['make room for the rollback: 2 → 1 pods of web-a-2'],
+      [],
+    ],
+    ['keeps its last pod', back({ replicas: 1 }, { rollbacks: forced }), {}, [], []],
+    ['keeps its pods if the target needs no room', back({ ready: 1, unready: {} }), {}, [], []],
   ]);
 });

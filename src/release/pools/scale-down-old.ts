@@ -1,4 +1,4 @@
-/** What a switch leaves behind: it drains, stands by for a rollback, and goes. Pure. */
+/** The Deployments that are no longer served: they drain, stand by for a rollback, and are removed. Pure. */
 import { parseDuration } from '../../api/common.ts';
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import type { Action, Guard } from '../record/actions.ts';
@@ -10,7 +10,7 @@ import { isAutoscaled, standbyReplicas, wantedReplicas } from '../state/target.t
 import type { Group, PoolTarget, PoolView, Rollout, Workload } from '../state/view.ts';
 import type { GroupPlan, Move } from './pool-move.ts';
 
-/** What is not the target: served still, standby, on its way out. */
+/** Handles every Deployment that is not the target: still served, a standby, or to be removed. */
 export function cleanUp(view: Rollout, group: Group, moves: readonly Move[], frozen: boolean): GroupPlan {
   const plan: GroupPlan = { actions: [], due: [] };
   for (const { pool, target } of moves) {
@@ -68,7 +68,7 @@ function scaleDownOld(
   };
 }
 
-/** By a Service that the pool had before, and that still has its clients, until it goes too. */
+/** Whether another Service selects the track: the pool's former one, which serves its clients until it is removed. */
 function isServedElsewhere({ observed, groups }: Rollout, { serviceName }: Group, { track }: Workload): boolean {
   return [...observed.services, ...observed.foreignServices].some(
     ({ metadata, spec }) =>
@@ -79,7 +79,7 @@ function isServedElsewhere({ observed, groups }: Rollout, { serviceName }: Group
   );
 }
 
-/** A standby that has more than it needs is made smaller; one of an autoscaled pool follows the size both ways. */
+/** A standby with too many replicas is scaled down; the standby of an autoscaled pool is also scaled up. */
 function isAsWarm(pool: PoolView, workload: Workload, replicas: number): boolean {
   const live = workload.deployment.spec.replicas ?? 0;
   if (!pool.spec.autoscaling) return live <= replicas;
@@ -93,12 +93,12 @@ function guardOf({ serviceName, service }: Group, { track }: Workload): { guard?
   };
 }
 
-/** When the pods of a revision that was served may stop: no endpoint names them, and clients had time to leave. */
+/** When the drain of a Deployment ends (ms since the epoch): no endpoint named its pods for `rollback.drain`. */
 function drained(view: Rollout, group: Group, workload: Workload): number {
   const { service, serviceName } = group;
-  // One that somebody deleted is made anew first.
+  // A Service that somebody deleted is made again first.
   if (serviceName !== undefined && !service && workload.ready > 0) return Number.POSITIVE_INFINITY;
-  // Not only what was served last: two switches may follow each other within one drain.
+  // Any Deployment with ready pods drains, not only the one served last: two switches may happen within one drain.
   if (!service || (workload.ready === 0 && service.metadata.annotations?.[ANNOTATION.previousTrack] !== workload.track))
     return 0;
   const { services, tracks } = view.drained();
@@ -108,15 +108,15 @@ function drained(view: Rollout, group: Group, workload: Workload): number {
   return since + (parseDuration(view.topology.rollback.drain) ?? 0);
 }
 
-/** A scheduler that is busy, or pods of others that are on their way out, are no reason to give up a standby. */
+/** How long a pod may be unschedulable before a standby is given up: the scheduler may be busy, or other pods terminate. */
 const PATIENCE_MS = 10_000;
 
-/** When what is served needs the room of a standby, as after a VM was lost (ms since the epoch). */
+/** When the served Deployment needs the room of a standby, for example after the loss of a VM (ms since the epoch). */
 function neededAt({ current }: PoolView): number {
   return current ? outOfPatienceAt(current) : Number.POSITIVE_INFINITY;
 }
 
-/** When a standby goes that no VM takes, as where its VMs were removed (ms since the epoch). */
+/** When a standby without a ready pod is removed because no VM takes its pods (ms since the epoch). */
 function uselessAt(standby: Workload): number {
   return standby.ready > 0 ? Number.POSITIVE_INFINITY : outOfPatienceAt(standby);
 }
@@ -127,7 +127,7 @@ function outOfPatienceAt({ pods }: Workload): number {
   return Math.min(Number.POSITIVE_INFINITY, ...since);
 }
 
-/** Until when a revision stays as the pool's standby (ms since the epoch); 0 where it is none. */
+/** Until when a revision is the pool's standby (ms since the epoch); 0 if it is not the standby. */
 function standbyUntil(view: Rollout, group: Group, pool: PoolView, revision: Revision, track: string): number {
   const annotations = group.service?.metadata.annotations ?? {};
   if (annotations[ANNOTATION.previousTrack] !== track) return 0;
@@ -138,22 +138,24 @@ function standbyUntil(view: Rollout, group: Group, pool: PoolView, revision: Rev
 }
 
 /**
- * A return never waits for room: where the target's pods find none, pods of the revision that is left go, those that
- * are not ready first, and, when a person forces it, ready ones too, but never the last.
+ * A return does not wait for room. If pods of the target are unschedulable, the served Deployment is scaled down: by its
+ * pods that are not ready, and with `spec.force` of the rollback by one ready pod at a time, but never to 0.
  */
 function giveWay(view: Rollout, pool: PoolView, current: Workload, target: PoolTarget): Action[] {
   const waiting = target.workload?.pods.filter(({ unschedulable }) => unschedulable !== undefined).length ?? 0;
   const live = current.deployment.spec.replicas ?? 0;
   if (waiting === 0) return [];
-  // Without its record it cannot be rendered, whatever somebody made of its label.
+  // The Deployment cannot be rendered without a recorded revision.
   const revision = view.revisions.find(({ number }) => number === current.revision);
   if (!revision) return [];
   const floor = pool.hold?.rollback.spec.force === true ? Math.max(1, current.ready - 1) : Math.max(1, current.ready);
   if (live <= floor) return [];
-  return [scaleTo(view, current, revision, floor, `give way: ${live} → ${floor} pods of ${current.name}`)];
+  return [
+    scaleTo(view, current, revision, floor, `make room for the rollback: ${live} → ${floor} pods of ${current.name}`),
+  ];
 }
 
-/** The last version that works is never removed: not while what is served has no ready pod, though it should. */
+/** A Deployment with ready pods is not removed while the served Deployment should have ready pods and has none. */
 export function mayGo(pool: PoolView, workload: Workload): boolean {
   return (
     workload.ready === 0 || (pool.current?.ownReady ?? 0) > 0 || wantedReplicas(pool, pool.current ?? workload) === 0

@@ -9,7 +9,7 @@ import { rollOutGroup } from './roll-out.ts';
 
 type Change = (seen: Observed) => Partial<Observed>;
 
-/** What is written to the Service of the first stage, or asked about it. */
+/** The writes and dry runs of the Service of the first stage. */
 function serviceActions(words: Words, change: Change = () => ({})) {
   const base = world(words);
   const seen = rollout({ ...base, ...change(base) });
@@ -24,7 +24,7 @@ function serviceActions(words: Words, change: Change = () => ({})) {
   });
 }
 
-/** `said`: left out where the Service is not touched. */
+/** `said`: left out if the Service is not written. */
 type Row = [what: string, words: Words, said?: string, change?: Change];
 
 function showEach(rows: readonly Row[]): void {
@@ -33,13 +33,13 @@ function showEach(rows: readonly Row[]): void {
   });
 }
 
-/** Revision 2 was let into pool a, where 1 serves, and has so many ready pods there. */
+/** Revision 2 has entered pool a, where revision 1 serves, and has `ready` ready pods there. */
 function coming(ready: number, pool: PoolWords = {}, facts: FactWords = {}): Words {
   const a: FactWords = { entered: 5, clock: 5, ...facts };
   return { pools: { a: { beside: { 2: ready }, ...pool } }, revisions: { 2: { in: { a } } } };
 }
 
-/** With so many ready pods in the Deployment's status, of both revisions. */
+/** Changes the status of the Deployments of both revisions. */
 function status(more: Deployment['status']): Change {
   return ({ deployments }) => ({
     deployments: deployments.map((one) => ({ ...one, status: { ...one.status, ...more } })),
@@ -58,13 +58,13 @@ describe('a promotion', () => {
   }
   showEach([
     ['switches when all its pods are ready', coming(2), 'switch web-a-2'],
-    ['does not while one is not', coming(1)],
-    ['does not while one is not available yet', coming(2), undefined, status({ availableReplicas: 1 })],
-    ['does not before it has a Deployment', coming(2, { beside: {} })],
-    ['does not while the release is paused', { ...coming(2), paused: 'holidays' }],
-    ['does not where the revision failed', coming(2, {}, { failed: 2 })],
+    ['does not switch while one pod is not ready', coming(1)],
+    ['does not switch while one pod is not available yet', coming(2), undefined, status({ availableReplicas: 1 })],
+    ['does not switch before it has a Deployment', coming(2, { beside: {} })],
+    ['does not switch while the release is paused', { ...coming(2), paused: 'holidays' }],
+    ['does not switch if the revision failed', coming(2, {}, { failed: 2 })],
     [
-      'does not where a pod runs another image',
+      'does not switch if a pod runs another image',
       coming(2),
       undefined,
       ({ pods }) => ({
@@ -76,14 +76,14 @@ describe('a promotion', () => {
     ],
     ['switches without replicas', coming(0, { replicas: 0 }), 'switch web-a-2'],
     ['switches pools behind one Service together', together(2), 'switch web-2'],
-    ['does not while one of these is not ready', together(1)],
-    ['makes the Service of a new pool before the pods', coming(0, { serves: 0, beside: {} }), 'make web-a-2'],
-    ['makes none while the release is paused', { ...coming(0, { serves: 0, beside: {} }), paused: 'holidays' }],
+    ['does not switch while one pool of the Service is not ready', together(1)],
+    ['creates the Service of a new pool before the pods', coming(0, { serves: 0, beside: {} }), 'create web-a-2'],
+    ['creates no Service while the release is paused', { ...coming(0, { serves: 0, beside: {} }), paused: 'holidays' }],
   ]);
 });
 
 describe('a rollback', () => {
-  /** So many ready pods of 2, which serves, and of 1, which it goes back to. */
+  /** The ready pods of revision 2, which serves, and of revision 1, the target of the rollback. */
   function back(serving: number, ready: number, more: PoolWords = {}): Words {
     return {
       pools: { a: { serves: 2, ready: serving, beside: { 1: ready }, ...more } },
@@ -92,14 +92,19 @@ describe('a rollback', () => {
     };
   }
   showEach([
-    ['switches, before all else, when as many are ready as serve', back(2, 2), 'first: switch web-a-1'],
-    ['needs no more than serve now', back(1, 1), 'first: switch web-a-1'],
-    ['does not with fewer', back(2, 1)],
-    ['needs one at least', back(0, 0)],
-    ['needs one alone where none serves', back(0, 1), 'first: switch web-a-1'],
-    ['needs none without replicas', back(0, 0, { replicas: 0 }), 'first: switch web-a-1'],
+    ['switches, before all else, when as many pods are ready as serve', back(2, 2), 'first: switch web-a-1'],
+    ['needs no more ready pods than serve now', back(1, 1), 'first: switch web-a-1'],
+    ['does not switch with fewer ready pods', back(2, 1)],
+    ['needs at least one ready pod', back(0, 0)],
+    ['needs one ready pod if no pod serves', back(0, 1), 'first: switch web-a-1'],
+    ['needs no ready pod in a pool without replicas', back(0, 0, { replicas: 0 }), 'first: switch web-a-1'],
     ['switches while the release is paused', { ...back(2, 2), paused: 'holidays' }, 'first: switch web-a-1'],
-    ['does not count pods that its Deployment does not', back(2, 2), undefined, status({ readyReplicas: 1 })],
+    [
+      'does not count ready pods that the status of the Deployment does not count',
+      back(2, 2),
+      undefined,
+      status({ readyReplicas: 1 }),
+    ],
   ]);
 });
 
@@ -112,10 +117,10 @@ describe('a revert', () => {
     };
   }
   showEach([
-    ['switches when as many are ready as serve', reverted(GOOD), 'first: switch web-a-1'],
+    ['switches when as many pods are ready as serve', reverted(GOOD), 'first: switch web-a-1'],
     ['switches while the release is paused', { ...reverted(GOOD), paused: 'holidays' }, 'first: switch web-a-1'],
-    ['to what was never good there needs all pods', reverted({})],
-    ['and comes as a promotion does', reverted({}, 2), 'switch web-a-1'],
+    ['needs all pods if the revision was never good in the pool', reverted({})],
+    ['is no return if the revision was never good in the pool', reverted({}, 2), 'switch web-a-1'],
   ]);
 });
 
@@ -125,9 +130,9 @@ describe('a move to other VMs', () => {
   }
   showEach([
     ['switches when all pods are ready there', moving(2), 'switch web-a-1'],
-    ['does not while one is not', moving(1)],
-    ['switches with any where none serves', moving(1, 0), 'switch web-a-1'],
-    ['does not with none', moving(0, 0)],
+    ['does not switch while one pod is not ready', moving(1)],
+    ['switches with one ready pod if no pod serves', moving(1, 0), 'switch web-a-1'],
+    ['does not switch without a ready pod', moving(0, 0)],
     ['goes on while the release is paused', { ...moving(2), paused: 'holidays' }, 'switch web-a-1'],
   ]);
 });
@@ -143,36 +148,41 @@ function selecting(selector: Record<string, string>, more: Partial<Service> = {}
 const noService: Change = () => ({ services: [] });
 const byTrack = { [LABEL.track]: 'web-a-1' };
 
-describe('until a switch the Service is kept for what it serves', () => {
+describe('before the switch, a Service of the served revision', () => {
   showEach([
-    ['a selector that somebody changed is put back', coming(1), 'keep web-a-1', selecting({ app: 'other' })],
-    ['one that was deleted is made for what serves', coming(0), 'make web-a-1', noService],
-    ['also where a pod of what comes is ready', coming(1), 'make web-a-1', noService],
-    ['also while the release is paused', { ...coming(0), paused: 'holidays' }, 'make web-a-1', noService],
-    ['one that was deleted is made for what comes, once that may switch', coming(2), 'make web-a-2', noService],
+    ['gets its selector back if somebody changed it', coming(1), 'keep web-a-1', selecting({ app: 'other' })],
+    ['is created again if it was deleted', coming(0), 'create web-a-1', noService],
+    ['is created again while one pod of the target is ready', coming(1), 'create web-a-1', noService],
+    ['is created again while the release is paused', { ...coming(0), paused: 'holidays' }, 'create web-a-1', noService],
+    ['is created again for the target once all pods of the target are ready', coming(2), 'create web-a-2', noService],
     [
-      'what it has besides is asked about',
+      'is compared by a dry run if it has other fields',
       coming(1),
       'ask',
       edited(({ spec }) => ({ spec: { ...spec, type: 'NodePort' } })),
     ],
-    ['one that selects by the track alone stays', coming(1), undefined, selecting(byTrack)],
-    ['not where somebody else wrote that', coming(1), 'keep web-a-1', selecting(byTrack, { selectorOwner: 'kubectl' })],
+    ['keeps a selector with the track alone', coming(1), undefined, selecting(byTrack)],
+    [
+      'does not keep that selector if somebody else wrote it',
+      coming(1),
+      'keep web-a-1',
+      selecting(byTrack, { selectorOwner: 'kubectl' }),
+    ],
   ]);
 
   const ports: Words = {
     revisions: { 2: { in: { a: { entered: 5, clock: 5 } }, spec: { service: { ports: [{ port: 81 }] } } } },
   };
   test.each([
-    ['those of what serves', 0, 80],
-    ['those of what comes, with the switch', 2, 81],
-  ])('its ports are %s', (_what, ready, port) => {
+    ['the served revision', 0, 80],
+    ['the target once all its pods are ready', 2, 81],
+  ])('is created with the ports of %s', (_what, ready, port) => {
     const [made] = serviceActions({ ...coming(ready), ...ports }, noService);
     expect(made?.desired.spec.ports).toMatchObject([{ port }]);
   });
 });
 
-test('a switch notes when it was, and what it left', () => {
+test('a switch records its time and the previous track in annotations', () => {
   const [switched] = serviceActions(coming(2));
   expect(switched?.desired.metadata.annotations).toMatchObject({
     [ANNOTATION.revision]: '2',
@@ -192,11 +202,11 @@ describe('a Service of somebody else', () => {
   const ours = { ...byTrack, [LABEL.release]: 'web' };
   showEach([
     ['is left alone', coming(2), undefined, foreign({}, legacy)],
-    ['that is handed over stays until the first switch', coming(1), undefined, foreign(adopt, legacy)],
+    ['that is handed over keeps its selector until the first switch', coming(1), undefined, foreign(adopt, legacy)],
     ['that is handed over is switched', coming(2), 'switch web-a-2', foreign(adopt, legacy)],
     ['that was switched before is kept', coming(1), undefined, foreign(adopt, ours)],
   ]);
-  test('gets a selector and nothing else of a spec', () => {
+  test('gets only a selector in its spec', () => {
     const [switched] = serviceActions(coming(2), foreign(adopt, legacy));
     expect(switched?.desired.spec).toEqual({ selector: { [LABEL.track]: 'web-a-2', [LABEL.release]: 'web' } });
   });

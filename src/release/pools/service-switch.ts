@@ -1,4 +1,4 @@
-/** When a Service selects another track, and what it is kept at until then. Pure. */
+/** Decides when a Service selects another track, and what the Service selects until then. Pure. */
 import type { ServiceTemplate } from '../../api/app-release.ts';
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
@@ -13,7 +13,7 @@ import type { Group, PoolView, Rollout } from '../state/view.ts';
 import type { Move } from './pool-move.ts';
 import { hasteOf } from './pool-move.ts';
 
-/** The Service selects the target's track as soon as that loses nothing; until then it is kept for what it serves. */
+/** Switches the Service to the target's track once enough pods are ready; until then keeps it on the served track. */
 export function reconcileService(
   view: Rollout,
   group: Group,
@@ -31,17 +31,17 @@ export function reconcileService(
   const served = view.revisions.find(({ number }) => number === standing?.revision);
   const leads = standing !== undefined && mayLead(view, group, standing.track);
   if (service === undefined) {
-    // Nobody is served by a new Service yet, so it may come before its pods; one that was deleted serves what works.
-    // One that was released without a Service has no ports to lead to it.
+    // A new Service has no clients yet, so it may be made before its pods. A Service that was deleted is made again for
+    // the served revision, unless that revision was released without a Service and so has no ports.
     const works = leads && served !== undefined && served.data.input.ports.length > 0;
     const working = may || !works ? undefined : standing;
     if (frozen && !working) return [];
     const revision = working && served ? served : first.target.revision;
     const desired = desiredService(view, named, revision, working?.track ?? track, false);
-    return [applyService(group, desired, `make Service ${serviceName} for revision ${revision.number}`)];
+    return [applyService(group, desired, `create Service ${serviceName} for revision ${revision.number}`)];
   }
   if (group.track === track || !may) {
-    // An adopted Service that selects nothing of ours serves somebody else's pods.
+    // An adopted Service without a track of this release still serves somebody else's pods.
     if (group.track !== track && (!standing || !served || (group.adopted && group.track === undefined))) return [];
     if (group.track !== track && standing && moves.some(({ pool }) => leadsToMore(view, group, pool, standing.track)))
       return [];
@@ -57,12 +57,15 @@ export function reconcileService(
   const what = `Service ${serviceName} of ${moves.map(({ pool }) => pool.name).join(', ')} to revision ${revision.number} (${revision.data.input.version})`;
   const action = applyService(group, desiredService(view, named, revision, track, true), `switch ${what}`);
   const returns = moves.every(({ target }) => target.mode === 'Return');
-  const isTold = isWholeRollback(moves) && { isTold: true as const };
-  const notices = [{ type: 'Normal' as const, reason: 'Switched', note: `switched ${what}`, ...isTold }];
+  const metricOnly = isWholeRollback(moves) && { metricOnly: true as const };
+  const notices = [{ type: 'Normal' as const, reason: 'Switched', note: `switched ${what}`, ...metricOnly }];
   return [{ ...action, notices, ...(returns && { takesTrafficBack: true as const }) }];
 }
 
-/** A promotion or a move needs all its pods, or any where none serves; a return as many as serve now, and at least one. */
+/**
+ * A promotion needs all pods ready. A return needs as many as serve now, and at least one. A move needs all, or at least one
+ * if no pod serves.
+ */
 function maySwitch(view: Rollout, group: Group, { pool, target }: Move): boolean {
   const { workload, revision, mode } = target;
   if (!workload) return false;
@@ -75,7 +78,7 @@ function maySwitch(view: Rollout, group: Group, { pool, target }: Move): boolean
   return replicas === 0 || ready >= Math.max(1, Math.min(replicas, serving));
 }
 
-/** Ready pods of the pool behind its Service now. */
+/** Number of ready pods of the pool that its Service selects now. */
 function servingPods(view: Rollout, group: Group, pool: PoolView): number {
   return pool.current ? pool.current.ready : readyPods(view, pool, group.service?.spec.selector ?? {});
 }
@@ -89,7 +92,7 @@ function readyPods({ observed }: Rollout, { name }: PoolView, selector: Record<s
   ).length;
 }
 
-/** The Service leads to more ready pods of the pool than it would by this track. */
+/** Whether the Service selects more ready pods of the pool now than it would with this track. */
 function leadsToMore(view: Rollout, group: Group, pool: PoolView, track: string): boolean {
   const selector = group.service?.spec.selector ?? {};
   if (selector[LABEL.track] === undefined) return false;
@@ -99,7 +102,7 @@ function leadsToMore(view: Rollout, group: Group, pool: PoolView, track: string)
 
 interface NamedGroup extends Group {
   serviceName: string;
-  /** Of its Service. */
+  /** The Service's template in the spec. */
   template: ServiceTemplate;
 }
 
@@ -130,7 +133,7 @@ function desiredService(
   return group.adopted ? makeAdoptedService(options) : makeService({ ...options, template });
 }
 
-/** All that a rollback takes back is behind this Service: that it is complete tells of the switch. */
+/** Whether all pools of the rollback are behind this Service: the event of its completion then also tells of the switch. */
 function isWholeRollback(moves: readonly Move[]): boolean {
   const rollback = moves[0]?.pool.hold?.rollback;
   const back = (rollback?.status?.pools ?? []).filter(({ message }) => message === undefined);
@@ -142,8 +145,8 @@ function isWholeRollback(moves: readonly Move[]): boolean {
 }
 
 /**
- * One that was made before Services selected their release alone keeps its selector for what it serves already, so that an
- * upgrade of the operator writes to none. Not one whose selector somebody else wrote.
+ * Whether the Service keeps a selector with the track alone. Older operators made such Services; they are not changed before
+ * the next switch, so that an upgrade of the operator writes to no Service. A selector that somebody else wrote is not kept.
  */
 function keepsSelector({ service, pools }: Group, { number }: Revision, track: string): boolean {
   const { metadata, spec, selectorOwner } = service ?? {};

@@ -16,8 +16,8 @@ export interface Notice {
   type: 'Normal' | 'Warning';
   reason: string;
   note: string;
-  /** Another event tells the same: this one is only counted. */
-  isTold?: true;
+  /** Another event says the same: this notice is only counted in the metrics. */
+  metricOnly?: true;
 }
 
 /** An object and the version that the plan was made from. The write fails with 409 if the object has changed since then. */

@@ -7,7 +7,7 @@ import { answerFailure } from './automatic.ts';
 
 const FAILED: FactWords = { entered: 5, failed: 1 };
 
-/** Revision 2 serves in pool a and failed in pool b, where 1 serves on. */
+/** Revision 2 serves in pool a and failed in pool b, which still serves revision 1. */
 function failed(more: Words = {}, facts: FactWords = FAILED): Words {
   return {
     pools: { a: { serves: 2, beside: { 1: 2 } }, b: { beside: { 2: 0 } } },
@@ -42,26 +42,30 @@ const nothingGood = failed({
   revisions: { 1: { in: { a: { entered: 60 }, b: { entered: 60 } } }, 2: { in: { b: FAILED } } },
 });
 
-/** `said`: the name of the rollback and its pools, or the reason why there is none. */
+/** `said`: the name of the rollback and its pools, or the reason for no rollback. */
 test.each<[what: string, words: Words, said: string | undefined]>([
   ['takes back the whole release', failed(), 'web-r2-1'],
-  ['takes back the pool alone with onFailure RollbackPool', onFailure('RollbackPool'), 'web-r2-1-b b'],
-  ['takes back the pools behind the same Service', shared(), 'web-r2-1-c b,c'],
+  ['takes back the one pool with onFailure RollbackPool', onFailure('RollbackPool'), 'web-r2-1-b b'],
+  ['takes back all pools behind the same Service', shared(), 'web-r2-1-c b,c'],
   ['has another name for another attempt', failed({}, { ...FAILED, attempt: 2 }), 'web-r2-2'],
-  ['has another name where that one belongs to somebody else', failed({ memory: taken }), 'web-r2-1-<hash>'],
-  ['is nobody’s with onFailure Pause', onFailure('Pause'), 'Failed'],
-  ['has nothing to return to, where no revision was good', nothingGood, 'NothingToReturnTo'],
+  ['has another name if its name is taken', failed({ memory: taken }), 'web-r2-1-<hash>'],
+  ['gets no rollback with onFailure Pause', onFailure('Pause'), 'Failed'],
+  ['has no target if no revision was good', nothingGood, 'NothingToReturnTo'],
   ['does not go behind a barrier of the spec', onFailure('RollbackAll', { barrier: true }), 'Barrier'],
   [
-    'does not take back to what has no ready pod either',
+    'gets no rollback if the version before has no ready pod either',
     failed({ pools: { b: { ready: 0, beside: { 2: 0 } } } }),
     'PreviousFailsToo',
   ],
-  ['is answered already: its rollback is not accepted yet', rollbackNamed('web-r2-1', false), undefined],
-  ['is answered already: its rollback was rejected', rollbackNamed('web-r2-1', true), 'RollbackRejected'],
-  ['is answered by the rollback that holds the pool', failed({ rollback: { against: 2, to: { b: 1 } } }), undefined],
-  ['of an earlier attempt is none', failed({}, { ...FAILED, attempt: 2, failedAttempt: 1 }), undefined],
-  ['of what is not wanted any more is none', failed({ wants: 3 }), undefined],
+  ['has a rollback that is not accepted yet', rollbackNamed('web-r2-1', false), undefined],
+  ['has a rollback that was rejected', rollbackNamed('web-r2-1', true), 'RollbackRejected'],
+  [
+    'gets no rollback if another rollback holds the pool',
+    failed({ rollback: { against: 2, to: { b: 1 } } }),
+    undefined,
+  ],
+  ['of an earlier attempt gets no rollback', failed({}, { ...FAILED, attempt: 2, failedAttempt: 1 }), undefined],
+  ['of a revision that is no longer wanted gets no rollback', failed({ wants: 3 }), undefined],
 ])('a failure %s', (_what, words, said) => {
   expect(describeAnswer(words)).toBe(said);
 });

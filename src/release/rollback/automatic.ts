@@ -1,4 +1,4 @@
-/** The rollback that answers a failure, or why there is none. Pure. */
+/** The automatic rollback of a failed revision, or the reason for none. Pure. */
 import { findCondition } from '../../api/conditions.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { Action } from '../record/actions.ts';
@@ -10,12 +10,12 @@ import type { PoolView, Rollout } from '../state/view.ts';
 
 export type FailureAnswer =
   | { kind: 'Rollback'; action: Action }
-  /** Nothing goes back by itself: why. */
+  /** There is no automatic rollback, for this reason. */
   | { kind: 'Stay'; reason: Reason; message: string };
 
 /**
- * What answers a failed revision: a rollback like a person's, once for each attempt; or a person is waited for. Of several
- * pools where it failed, one that nothing answers keeps no other from going back.
+ * Answers the failure of the wanted revision with one rollback for each attempt, or with the reason for none. If the
+ * revision failed in several pools, a pool that cannot roll back does not keep the others from it.
  */
 export function answerFailure(view: Rollout): FailureAnswer | undefined {
   const wanted = wantedRevision(view);
@@ -26,7 +26,7 @@ export function answerFailure(view: Rollout): FailureAnswer | undefined {
   return answers.find((answer) => answer?.kind === 'Rollback') ?? answers.find((answer) => answer !== undefined);
 }
 
-/** Undefined: a rollback that was made is not accepted yet. */
+/** Returns undefined while the rollback exists and is neither accepted nor rejected. */
 function answerIn(view: Rollout, wanted: Revision, failed: PoolView): FailureAnswer | undefined {
   const facts = poolFacts(wanted, failed.name).failed;
   const what = `version ${wanted.data.input.version} (revision ${wanted.number}) failed in pool ${failed.name}: ${facts?.message ?? ''}`;
@@ -45,14 +45,14 @@ function answerIn(view: Rollout, wanted: Revision, failed: PoolView): FailureAns
     return {
       kind: 'Stay',
       reason: 'Barrier',
-      message: `${what}; it is a barrier: go back with a ReleaseRollback with force: true`,
+      message: `${what}; a barrier keeps the operator from rolling back: create a ReleaseRollback with force: true`,
     };
   }
   if (previousFailsToo(failed, wanted)) {
     return {
       kind: 'Stay',
       reason: 'PreviousFailsToo',
-      message: `${what}; what runs there has no ready pod either: ${wayOut}`,
+      message: `${what}; the version before has no ready pod there either: ${wayOut}`,
     };
   }
   const onePool = onFailure === 'RollbackPool' ? failed.name : undefined;
@@ -61,14 +61,14 @@ function answerIn(view: Rollout, wanted: Revision, failed: PoolView): FailureAns
   const [plain, other] = names;
   const name = view.observed.memory.nameConflicts.has(`ReleaseRollback/${plain}`) ? other : plain;
   if (made) {
-    const message = `${what}; rollback ${made.metadata.name} did not take it back`;
+    const message = `${what}; rollback ${made.metadata.name} did not take the version back`;
     return findCondition(made.status?.conditions, 'Accepted') && { kind: 'Stay', reason: 'RollbackRejected', message };
   }
   return {
     kind: 'Rollback',
     action: {
       kind: 'CreateRollback',
-      message: `answer the failure: ${what}`,
+      message: `roll back: ${what}`,
       name,
       spec: {
         release: view.owner.name,

@@ -1,4 +1,4 @@
-/** How fast a rollback of a pool would be. Pure. */
+/** How fast a rollback of a pool would be, for its status. Pure. */
 import type { PoolStatus } from '../../api/app-release.ts';
 import { imagePresence } from '../../scheduling/images.ts';
 import { openVms } from '../state/pool-template.ts';
@@ -18,7 +18,7 @@ export function rollbackReadiness(view: Rollout, pool: PoolView): RollbackStatus
     return {
       ...base,
       readiness: 'Impossible',
-      message: `version ${barrier.data.input.version} is a barrier: only spec.force goes back behind it`,
+      message: `version ${barrier.data.input.version} is a barrier: a rollback behind it needs spec.force`,
     };
   }
   const standby = pool.workloads.find((workload) => workload.revision === number && workload !== pool.current);
@@ -29,7 +29,7 @@ export function rollbackReadiness(view: Rollout, pool: PoolView): RollbackStatus
   return { ...base, readiness, message: `${found}: ${message}` };
 }
 
-/** Containers must be started: with or without a pull. */
+/** The readiness without enough running pods: the rollback starts containers, with or without a pull. */
 function withoutPods(
   view: Rollout,
   pool: PoolView,
@@ -45,7 +45,7 @@ function withoutPods(
   if (of > 0 && have === of) return { readiness: 'Cached', message: 'a rollback starts containers from cached images' };
   const some = `a rollback starts containers; ${have} of ${of} VMs have the images`;
   if (have + unknown < of || of === 0) return { readiness: 'Cold', message: some };
-  return { readiness: 'Unknown', message: `${some}, ${unknown} report too few of theirs to tell` };
+  return { readiness: 'Unknown', message: `${some}, ${unknown} do not report all of their images` };
 }
 
 function asksRegistry({ spec: { containers, initContainers = [] } }: Revision['data']['input']['template']): boolean {

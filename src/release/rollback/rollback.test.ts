@@ -34,7 +34,7 @@ function template(image: string, more: object = {}, metadata?: object): object {
 const ONE = { version: '1.0.0', template: template('web:1.0.0') };
 const TWO = { version: '2.0.0', template: template('web:2.0.0') };
 
-/** The digests of an image are those of its name. */
+/** The digest of an image is made from its name. */
 function record(
   number: number,
   wanted: AppReleaseSpec,
@@ -75,14 +75,14 @@ function look({ wanted, revisions, ...more }: World): Plan {
   return plan(observed(seen), NOW);
 }
 
-/** The revisions that pools are let into. */
+/** The notes of the PoolEntered events. */
 function entered(actions: readonly Action[]): string[] {
   return actions.flatMap(({ notices = [] }) =>
     notices.filter(({ reason }) => reason === 'PoolEntered').map(({ note }) => note),
   );
 }
 
-/** Why the hold ends; undefined where it stays. */
+/** The reason for the end of the hold; undefined if it stays. */
 function end(actions: readonly Action[]): string | undefined {
   return actions.flatMap((action) => (action.kind === 'PatchRollback' ? (action.status.endReason ?? []) : [])).at(0);
 }
@@ -90,7 +90,7 @@ function end(actions: readonly Action[]): string | undefined {
 const c = { name: 'c', replicas: 1, nodeSelector: { pool: 'c' }, template: { metadata: { annotations: { a: 'b' } } } };
 const { stages } = spec();
 
-/** What people edit while version 2.0.0 is held. */
+/** Edits of the spec while version 2.0.0 is held. */
 const EDITS: [what: string, edit: object][] = [
   [
     'a Service port',
@@ -115,12 +115,12 @@ const EDITS: [what: string, edit: object][] = [
   ['another version alone', { version: '2.0.1' }],
 ];
 
-describe('a hold against version 2.0.0, where somebody edits', () => {
+describe('a hold against version 2.0.0, when somebody edits', () => {
   describe.each(EDITS)('%s', (_what, edit) => {
     const wanted = spec({ ...TWO, ...edit });
     const revisions = [old, held, record(3, wanted)];
 
-    test('stays, and says what it keeps out', () => {
+    test('stays, and names the revision that it holds back', () => {
       const { actions, view } = look({ wanted, revisions, rollbacks: [rollback()] });
       expect(view.wanted).toMatchObject({ state: 'Recorded', revision: { number: 3 } });
       expect(end(actions)).toBeUndefined();
@@ -131,17 +131,17 @@ describe('a hold against version 2.0.0, where somebody edits', () => {
       });
       const followed = actions.find(({ kind }) => kind === 'PatchRollback') as Action & { kind: 'PatchRollback' };
       expect(findCondition(followed.status.conditions, 'InForce')?.message).toBe(
-        `keeps out revision 3 (${wanted.version ?? ''}) with the ${wanted.version === '2.0.0' ? 'version' : 'images'} of revision 2, ` +
-          'until another version with other images is wanted, or a ReleasePromotion names it',
+        `holds back revision 3 (${wanted.version ?? ''}) with the ${wanted.version === '2.0.0' ? 'version' : 'images'} of revision 2, ` +
+          'until the spec wants another version with other images or a ReleasePromotion names the revision',
       );
     });
 
-    test('stays while that is not recorded', () => {
+    test('stays while the wanted revision is not recorded', () => {
       const { actions } = look({ wanted, revisions: [old, held], rollbacks: [rollback()] });
       expect(end(actions)).toBeUndefined();
     });
 
-    test('has a promotion wait that does not name the later revision', () => {
+    test('makes a promotion wait that does not name the later revision', () => {
       const { actions } = look({ wanted, revisions, rollbacks: [rollback()], promotions: [promotion({})] });
       expect(end(actions)).toBeUndefined();
       const answer = actions.find(({ kind }) => kind === 'PatchPromotion') as Action & { kind: 'PatchPromotion' };
@@ -153,7 +153,7 @@ describe('a hold against version 2.0.0, where somebody edits', () => {
       });
     });
 
-    test('rejects a promotion that names the revision that is not wanted any more', () => {
+    test('rejects a promotion that names the revision that is no longer wanted', () => {
       const promotions = [promotion({ revision: 2 })];
       const { actions } = look({ wanted, revisions, rollbacks: [rollback()], promotions });
       expect(end(actions)).toBeUndefined();
@@ -167,7 +167,7 @@ describe('a hold against version 2.0.0, where somebody edits', () => {
       expect(entered(actions)).toEqual([]);
     });
 
-    test('reopens the gates by its deletion: each stage waits for an approval, and says why', () => {
+    test('lets each stage wait for an approval after its deletion, with the reason', () => {
       const { actions, view } = look({ wanted, revisions });
       expect(entered(actions)).toEqual([]);
       if (view.kind === 'Unknown') throw new Error('the spec is valid');
@@ -182,21 +182,21 @@ describe('a hold against version 2.0.0, where somebody edits', () => {
     });
   });
 
-  test('version and image, ends', () => {
+  test('version and image: ends', () => {
     const wanted = spec({ version: '2.0.1', template: template('web:2.0.1') });
     const { actions } = look({ wanted, revisions: [old, held, record(3, wanted)], rollbacks: [rollback()] });
     expect(end(actions)).toBe('revision 3 (2.0.1) is wanted now');
   });
 
-  test('all of it back to what the pools serve, ends', () => {
+  test('all of the spec back to the served revision: ends', () => {
     const { actions } = look({ wanted: spec(ONE), revisions: [old, held], rollbacks: [rollback()] });
     expect(end(actions)).toBe('revision 1 (1.0.0) is wanted now');
   });
 
   test.each([
-    ['and with a template', { template: { metadata: { annotations: { a: 'b' } } } }],
-    ['and without a template', {}],
-  ])('the pools before it ran anywhere, keeps it out of the new pool, too: %s', (_what, more) => {
+    ['with a template', { template: { metadata: { annotations: { a: 'b' } } } }],
+    ['without a template', {}],
+  ])('the pools before it ran anywhere: keeps it out of the new pool too, %s', (_what, more) => {
     const pools = [{ name: 'c', replicas: 1, nodeSelector: { pool: 'c' }, ...more }];
     const wanted = spec({ ...TWO, stages: [{ name: 'first', pools }, ...stages] });
     const revisions = [old, record(2, spec(TWO)), ...('template' in more ? [record(3, wanted)] : [])];

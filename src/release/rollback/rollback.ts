@@ -1,4 +1,4 @@
-/** What becomes of ReleaseRollbacks: accepted with their targets, completed, superseded, ended. Pure. */
+/** Handles ReleaseRollbacks: accepts or rejects them, completes, supersedes and ends them. Pure. */
 import type { Reason } from '../../api/reasons.ts';
 import type { ReleaseRollback, ReleaseRollbackStatus, RollbackPoolStatus } from '../../api/release-rollback.ts';
 import { ownOrNew } from '../../lib/own.ts';
@@ -16,7 +16,7 @@ import { barrierBetween, isAvailable, lastGood, wantedRevision } from '../state/
 import { namesWanted } from '../stages/promotions.ts';
 import type { Hold, PoolView, Rollout, View } from '../state/view.ts';
 
-/** Accepts or rejects what is new. The targets are stored before any workload is written and never computed again. */
+/** Accepts or rejects the oldest new rollback. Its targets are stored before any workload is written, and are final. */
 export function answerRollbacks(view: View): Action[] {
   const open = view.observed.rollbacks
     .filter(({ status, metadata }) => !findCondition(status?.conditions, 'Accepted') && !metadata.deletionTimestamp)
@@ -27,7 +27,7 @@ export function answerRollbacks(view: View): Action[] {
   return next ? [{ ...answer(view, next), takesTrafficBack: true }] : [];
 }
 
-/** For people: the targets are the pools' revisions. */
+/** The versions of the targets, for people: rules use the revisions of the pools. */
 function toVersionOf(view: View, pools: readonly RollbackPoolStatus[]): Pick<ReleaseRollbackStatus, 'toVersion'> {
   const targets = view.revisions.filter(({ number }) => pools.some(({ to }) => to === number));
   const versions = new Set(targets.map(({ data }) => data.input.version));
@@ -82,14 +82,14 @@ function answer(view: View, rollback: ReleaseRollback): Action {
   });
 }
 
-/** What it keeps out: the revision that it is held against, or now a later one that was made of it. */
+/** Names the revision that the hold keeps out: the one held against, or the wanted one with its version or images. */
 function holdMessage(held: Revision | undefined, wanted = held): string {
   if (!held || !wanted) return 'keeps the pools where they are';
   const which =
     wanted === held
-      ? 'and later ones with its version or its images,'
-      : `with the ${hasSameVersion(held, wanted) ? 'version' : 'images'} of revision ${held.number},`;
-  return `keeps out ${title(wanted)} ${which} until another version with other images is wanted, or a ReleasePromotion names it`;
+      ? 'and later revisions with its version or its images'
+      : `with the ${hasSameVersion(held, wanted) ? 'version' : 'images'} of revision ${held.number}`;
+  return `holds back ${title(wanted)} ${which}, until the spec wants another version with other images or a ReleasePromotion names the revision`;
 }
 
 function title({ number, data }: Revision): string {
@@ -98,7 +98,10 @@ function title({ number, data }: Revision): string {
 
 function decide(view: View, { spec }: ReleaseRollback): Answer {
   if (view.kind === 'Unknown')
-    return { reason: 'NothingRuns', message: 'the release has never had a valid spec: there is nothing to return to' };
+    return {
+      reason: 'NothingRuns',
+      message: 'the release has never had a valid spec: there is no revision to return to',
+    };
   const unknown = spec.pools?.find((name) => !view.pools.some((pool) => pool.name === name));
   if (unknown !== undefined) {
     const known = view.pools.map(({ name }) => name).join(', ');
@@ -110,7 +113,7 @@ function decide(view: View, { spec }: ReleaseRollback): Answer {
       const all = group.pools.map(({ name }) => name).join(', ');
       return {
         reason: 'SharedService',
-        message: `spec.pools: ${all} share Service ${group.serviceName ?? ''} and go back together: name all of them`,
+        message: `spec.pools: ${all} share Service ${group.serviceName ?? ''} and roll back together: name all of them`,
       };
     }
   }
@@ -138,7 +141,7 @@ function servedFrom({ served, lost }: PoolView): Pick<RollbackPoolStatus, 'from'
   return from === undefined ? {} : { from };
 }
 
-/** What it keeps out. Where that has no record any more, its version tells it from another. */
+/** The revision that the hold keeps out, with its version if the revision has no record any more. */
 function heldAgainst(view: View): Pick<ReleaseRollbackStatus, 'heldAgainst' | 'heldVersion'> {
   const lost = view.wanted.state === 'Recorded' ? undefined : view.pools.find((pool) => pool.lost)?.lost;
   if (lost) return { heldAgainst: lost.number, ...(lost.version !== undefined && { heldVersion: lost.version }) };
@@ -157,7 +160,7 @@ function choose(view: Rollout, pool: PoolView, spec: ReleaseRollback['spec']): {
     ? named.findLast((revision) => isGood(revision, pool.name))
     : lastGood(view, pool, pool.lost ? undefined : view.lastWanted);
   if (!to) {
-    if (!explicit) return { stays: `pool ${pool.name} has run nothing good to return to` };
+    if (!explicit) return { stays: `pool ${pool.name} has no good revision to return to` };
     return {
       stays: named.length === 0 ? `${asked} was never recorded` : `${asked} was never good in pool ${pool.name}`,
     };
@@ -165,13 +168,13 @@ function choose(view: Rollout, pool: PoolView, spec: ReleaseRollback['spec']): {
   const serving = pool.served?.number ?? pool.lost?.number ?? Infinity;
   if (spec.pools === undefined && to.number > serving) {
     return {
-      stays: `pool ${pool.name} runs the older revision ${serving}: name it in spec.pools to move it forward`,
+      stays: `pool ${pool.name} runs the older revision ${serving}: name the pool in spec.pools to move it forward`,
     };
   }
   const barrier = barrierBetween(view, pool, to);
   if (barrier && !spec.force) {
     return {
-      stays: `version ${barrier.data.input.version} is a barrier: pool ${pool.name} goes back behind it only with spec.force: true`,
+      stays: `version ${barrier.data.input.version} is a barrier: pool ${pool.name} rolls back behind it only with spec.force: true`,
     };
   }
   return { to };
@@ -180,17 +183,24 @@ function choose(view: Rollout, pool: PoolView, spec: ReleaseRollback['spec']): {
 function nameable(view: Rollout): string {
   const good = view.revisions.filter((revision) => view.pools.some(({ name }) => isGood(revision, name)));
   if (good.length === 0) return 'No revision has been good in any pool yet';
-  return `What can be named: ${good.map(({ number, data }) => `${data.input.version} (revision ${number})`).join(', ')}`;
+  return `Revisions to choose from: ${good.map(({ number, data }) => `${data.input.version} (revision ${number})`).join(', ')}`;
 }
 
-/** Keeps the statuses of accepted rollbacks: superseded pools, completed pools, the end of the hold. */
+/** Updates the status of accepted rollbacks: superseded pools, completed pools, the end of the hold. */
 export function followRollbacks(view: View): Action[] {
   return view.observed.rollbacks.flatMap((rollback) => {
     const { status } = rollback;
     if (status?.acceptedAt === undefined || status.releaseUID !== view.owner.uid) return [];
     const next = follow(view, rollback, status);
     if (canonicalJson(next) === canonicalJson(status)) return [];
-    return [patch(rollback, next, `follow rollback ${rollback.metadata.name}`, ...followNotices(rollback, next))];
+    return [
+      patch(
+        rollback,
+        next,
+        `update the status of rollback ${rollback.metadata.name}`,
+        ...followNotices(rollback, next),
+      ),
+    ];
   });
 }
 
@@ -250,12 +260,12 @@ function followPool(view: View, rollback: ReleaseRollback, own: RollbackPoolStat
   const holder = pool.hold?.rollback.metadata;
   if (holder && holder.uid !== rollback.metadata.uid) return { ...own, supersededBy: holder.name };
   if (own.completedAt !== undefined) return own;
-  // One that stays has nowhere to come back to, however it fares.
+  // A pool with a message keeps its revision: it is complete at once.
   if (own.message === undefined && !(hasReturned(pool, own.to) && isMarked(view, pool, rollback))) return own;
   return { ...own, completedAt: new Date(view.now).toISOString() };
 }
 
-/** The pool serves the target, with pods: for RollingUpdate all of them, since the old ones serve until then. */
+/** Whether the pool serves the target with pods. RollingUpdate needs all pods: old pods serve until then. */
 function hasReturned({ served, current, group, replicas }: PoolView, to: number | undefined): boolean {
   if (to === undefined) return true;
   if (served?.number !== to || !current) return false;
@@ -265,7 +275,7 @@ function hasReturned({ served, current, group, replicas }: PoolView, to: number 
     : current.ownReady > 0 || replicas === 0;
 }
 
-/** Only once it is recorded that the revision was taken back: whoever sees Complete may delete the rollback. */
+/** Whether the revision is recorded as taken back. Complete waits for it: a user may delete a complete rollback. */
 function isMarked(view: View, pool: PoolView, { status }: ReleaseRollback): boolean {
   const left = view.revisions.find(({ number }) => number === status?.heldAgainst);
   return !left || pool.hold?.pool.to === left.number || poolFacts(left, pool.name).entered === undefined;
@@ -292,13 +302,13 @@ function followNotices({ metadata, status }: ReleaseRollback, next: ReleaseRollb
     notices.push({
       type: 'Normal',
       reason: 'HoldEnded',
-      note: `rollback ${metadata.name} holds no longer: ${next.endReason ?? ''}`,
+      note: `rollback ${metadata.name} no longer holds: ${next.endReason ?? ''}`,
     });
   }
   return notices;
 }
 
-/** Marks what was taken back, so that it comes again only by hand, stage by stage; and what was passed over has left. */
+/** Marks revisions that a rollback took back, so that each stage needs an approval to admit them again; clears entries. */
 export function markRolledBack(view: Rollout, drafts: FactsDraft): void {
   for (const pool of view.pools) {
     const { hold } = pool;
@@ -324,7 +334,7 @@ function markLeft(drafts: FactsDraft, pool: PoolView, left: Revision, { rollback
   delete draft.healthySince;
 }
 
-/** It must be let in anew to come again. */
+/** Clears the entry of a revision into a pool: the stage must admit the revision again. */
 function leave(drafts: FactsDraft, pool: PoolView, revision: Revision): PoolFacts {
   const draft = ownOrNew<PoolFacts>(drafts.change(revision).pools, pool.name, () => ({}));
   delete draft.entered;
@@ -334,7 +344,7 @@ function leave(drafts: FactsDraft, pool: PoolView, revision: Revision): PoolFact
   return draft;
 }
 
-/** Makes the release an owner, so that its deletion takes the record along. */
+/** Adds an owner reference to the release, so that a rollback is deleted with the release. */
 export function ownRollbacks(view: View): Action[] {
   return view.observed.rollbacks
     .filter(
@@ -344,7 +354,7 @@ export function ownRollbacks(view: View): Action[] {
     .filter(({ status }) => status?.releaseUID === view.owner.uid)
     .map((rollback) => ({
       kind: 'OwnRollback',
-      message: `own rollback ${rollback.metadata.name}`,
+      message: `add the owner reference to rollback ${rollback.metadata.name}`,
       target: targetOf(rollback),
     }));
 }

@@ -67,7 +67,7 @@ describe('a rollback whose pods no VM admits', () => {
     const found = stalled(view(waiting(11), NOW));
     expect(found?.reason).toBe('RollbackFailed');
     expect(found?.message).toMatch(
-      /in pool b: no VM takes its pods in time: pod web-b-1-.*: 0\/1 nodes are available$/,
+      /in pool b: its pods have found no VM before the deadline: pod web-b-1-.*: 0\/1 nodes are available$/,
     );
   });
 

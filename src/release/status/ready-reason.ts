@@ -1,4 +1,4 @@
-/** One reason why a release is not ready, or how it gets there. */
+/** The reason and message of a release that is not ready. */
 import type { Reason } from '../../api/reasons.ts';
 
 export interface ReadyReason {

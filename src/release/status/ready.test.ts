@@ -10,7 +10,7 @@ import { stalled, unready, waitsForVms } from './ready.ts';
 const EVERYWHERE: Words = { wants: 1, revisions: { 1: { in: { a: GOOD, b: GOOD } } } };
 const FAILED: FactWords = { entered: 5, failed: 1 };
 
-/** Revision 2 was let into pool a, where it serves or is about to. */
+/** Revision 2 has entered pool a, and serves there or is the target. */
 function rolling(facts: FactWords = { entered: 5, clock: 5 }, more: Words = {}): Words {
   return { pools: { a: { beside: { 2: 1 } } }, revisions: { 2: { in: { a: facts } } }, ...more };
 }
@@ -30,32 +30,37 @@ const taken = new Map([['PodDisruptionBudget/web-a-1', 'theirs']]);
 const refused = new Map([['HorizontalPodAutoscaler/web-a', { hash: '', message: 'refused' }]]);
 const autoscaled = { a: { spec: { autoscaling: { minReplicas: 1, maxReplicas: 3 } } } };
 
-/** Why the release is not ready; `needsAPerson`: nothing goes on by itself. */
+/** Why the release is not ready; `needsAPerson`: the release is stalled. */
 type Row = [what: string, words: Words, reason: string | undefined, message?: string, needsAPerson?: 'a person'];
 
 describe('a release is not ready', () => {
   test.each<Row>([
-    ['but where the wanted revision is everywhere', EVERYWHERE, undefined],
+    ['unless every pool serves the wanted revision', EVERYWHERE, undefined],
     ['while a rollback holds it', HELD, 'RolledBack', 'wants 2.0.0, runs 1.0.0 by back'],
-    ['where a name is taken', { ...rolling(), memory: { nameConflicts: taken } }, 'NameTaken', 'theirs', 'a person'],
+    ['if a name is taken', { ...rolling(), memory: { nameConflicts: taken } }, 'NameTaken', 'theirs', 'a person'],
     [
-      'where its autoscaling is refused',
+      'if its autoscaling is refused',
       { ...EVERYWHERE, pools: autoscaled, memory: { refused } },
       'Refused',
       'refused',
       'a person',
     ],
-    ['where an image is not there', failedLookup('NotFound'), 'NotFound', 'web:3: NotFound', 'a person'],
+    ['if an image does not exist', failedLookup('NotFound'), 'NotFound', 'web:3: NotFound', 'a person'],
     ['while a registry is down', failedLookup('RegistryUnavailable'), 'ResolvingDigests', 'web:3: RegistryUnavailable'],
-    ['while a registry is asked', { wants: 3 }, 'ResolvingDigests', 'asks the registry for the digests of the images'],
+    [
+      'while a registry is asked',
+      { wants: 3 },
+      'ResolvingDigests',
+      'the operator asks the registry for the digests of the images',
+    ],
     [
       'while its revision is recorded',
       registry({ state: 'resolved', image: 'web:3@x', digest: 'x' }),
       'RecordingRevision',
-      'records the wanted revision',
+      'the operator records the wanted revision',
     ],
     [
-      'where its version failed and nobody answers',
+      'if its version failed and there is no rollback',
       rolling(FAILED, { spec: { rollback: { onFailure: 'Pause' } } }),
       'Failed',
       'version 2.0.0 (revision 2) failed in pool a: crashes; rollback.onFailure is Pause: release another version, or try again with a ReleasePromotion into stage canary',
@@ -71,7 +76,7 @@ describe('a release is not ready', () => {
     ],
     ['while a stage soaks', SOAKING, 'Soaking', 'stage canary soaks until 2026-01-01T12:00:30.000Z'],
     [
-      'while what serves goes to other VMs',
+      'while a pool moves to other VMs',
       { ...EVERYWHERE, pools: { a: { moved: 1 } }, revisions: { 1: { in: { a: { ...GOOD, placed: 1 }, b: GOOD } } } },
       'Progressing',
       'version 1.0.0 (revision 1) in pool a: 1 of 2 pods are ready on the VMs that the spec names now',
@@ -106,11 +111,11 @@ describe('a release whose spec was never valid', () => {
   });
 });
 
-describe('what a change of the VMs may take further', () => {
+describe('a change of the VMs enqueues', () => {
   test.each<[what: string, words: Words, waits: boolean]>([
     ['a move', { ...EVERYWHERE, pools: { a: { moved: 1 } } }, true],
     ['a rollback that is not complete', rolling(undefined, { rollback: { against: 2, to: { a: 1 } } }), true],
-    ['no rollback that is', HELD, false],
+    ['no rollback that is complete', HELD, false],
     ['no version that rolls', rolling(), false],
   ])('%s', (_what, words, waits) => {
     expect(waitsForVms(viewOf(words))).toBe(waits);

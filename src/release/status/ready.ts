@@ -1,4 +1,4 @@
-/** Where a release stands, in one reason and one sentence: what the conditions of its status say. Pure. */
+/** The conditions of a release that say why it is not ready or stalled. Pure. */
 import type { ConditionDraft } from '../../api/conditions.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { HealthVerdict } from '../health/failure.ts';
@@ -24,7 +24,7 @@ import type { PoolView, Rollout, View } from '../state/view.ts';
 import type { ReadyReason } from './ready-reason.ts';
 import { recordIsLost } from './record-lost.ts';
 
-/** An error of the API server that the pass ended with; `refused`: it will be the same however often it is tried. */
+/** The API server's error at the end of a pass; `refused`: a retry gets the same error. */
 export interface Outcome {
   error?: string;
   refused?: boolean;
@@ -32,7 +32,7 @@ export interface Outcome {
 
 type ReadyRule = (view: Rollout) => ReadyReason | undefined;
 
-/** What needs a person: nothing goes on by itself. */
+/** The rules whose reasons need a person. */
 const STALLED: readonly ReadyRule[] = [
   specIsInvalid,
   nameIsTaken,
@@ -43,7 +43,7 @@ const STALLED: readonly ReadyRule[] = [
   revisionFailed,
 ];
 
-/** What keeps the wanted revision from being everywhere. The first that applies speaks. */
+/** The rules that say why a pool does not serve the wanted revision. The first that applies gives the reason. */
 const UNREADY: readonly ReadyRule[] = [held, ...STALLED, paused, resolving, recording, progressing, moving, leaving];
 
 export function stalled(view: View): ReadyReason | undefined {
@@ -54,15 +54,15 @@ export function unready(view: View): ReadyReason | undefined {
   return view.kind === 'Unknown' ? specIsInvalid(view) : firstOf(UNREADY, view);
 }
 
-/** What a change of the VMs may cure. */
+/** Reasons that a change of the VMs may end. */
 const VM_REASONS: ReadonlySet<Reason | undefined> = new Set(['NoCapacity', 'VMsUnavailable', 'UnknownPool']);
 
-/** Whether a change of the VMs may take the release further: it looks again then. */
+/** Whether a change of the VMs enqueues the release, because it may go on. */
 export function waitsForVms(view: View): boolean {
   return VM_REASONS.has(unready(view)?.reason) || view.pools.some((pool) => returns(pool) || pool.move);
 }
 
-/** A rollback that is not complete goes to those VMs that exist. */
+/** Whether a rollback of the pool is not complete: its placement depends on the VMs that exist. */
 function returns({ hold }: PoolView): boolean {
   return hold !== undefined && hold.pool.completedAt === undefined;
 }
@@ -85,7 +85,7 @@ function specIsInvalid({ wanted }: View): ReadyReason | undefined {
 
 function nameIsTaken(view: Rollout): ReadyReason | undefined {
   const group = view.groups.find(({ taken }) => taken !== undefined);
-  // What has another name beside it: a rollback, and a revision but for the ledger.
+  // A rollback, a revision and a pod get another name instead; the ledger does not.
   const ledger = `ControllerRevision/${ledgerName(view.owner.name)}`;
   const other = [...view.observed.memory.nameConflicts].find(
     ([object]) => object === ledger || !/^(Service|ControllerRevision|ReleaseRollback|Pod)\//.test(object),
@@ -106,7 +106,7 @@ const NEEDS_A_PERSON = new Set(['NotFound', 'Unauthorized', 'Forbidden', 'Invali
 
 function digestNeedsAPerson({ wanted }: Rollout): ReadyReason | undefined {
   if (wanted.state !== 'Resolving' || !wanted.failed) return undefined;
-  // Time heals a registry that is down. The others are asked again too, but a person must push, permit or correct something.
+  // A registry that is down recovers by itself. For the other reasons a person must push, permit or correct something.
   if (wanted.failed.retryable && !NEEDS_A_PERSON.has(wanted.failed.reason)) return undefined;
   return { reason: wanted.failed.reason, message: wanted.failed.message };
 }
@@ -133,10 +133,12 @@ function rollbackFails(view: Rollout): ReadyReason | undefined {
   return undefined;
 }
 
-/** Not the version's fault, but after the deadline a person must bring VMs, or make room. */
+/** Pods of a rollback are unschedulable after its deadline: a person must add VMs or make room. */
 function noVmTakes(view: Rollout, pool: PoolView, verdict: HealthVerdict): string | undefined {
   if (verdict.kind !== 'Excused' || verdict.reason !== 'Unschedulable') return undefined;
-  return view.now < returnDeadline(view, pool) ? undefined : `no VM takes its pods in time: ${verdict.message}`;
+  return view.now < returnDeadline(view, pool)
+    ? undefined
+    : `its pods have found no VM before the deadline: ${verdict.message}`;
 }
 
 function revisionFailed(view: Rollout): ReadyReason | undefined {
@@ -170,20 +172,20 @@ function resolving({ wanted }: Rollout): ReadyReason | undefined {
   if (wanted.state !== 'Resolving') return undefined;
   return {
     reason: 'ResolvingDigests',
-    message: wanted.failed?.message ?? 'asks the registry for the digests of the images',
+    message: wanted.failed?.message ?? 'the operator asks the registry for the digests of the images',
   };
 }
 
 function recording({ wanted }: Rollout): ReadyReason | undefined {
   return wanted.state === 'Recorded'
     ? undefined
-    : { reason: 'RecordingRevision', message: 'records the wanted revision' };
+    : { reason: 'RecordingRevision', message: 'the operator records the wanted revision' };
 }
 
-/** The first stage that the wanted revision has not come through. */
+/** The first stage in which the wanted revision is not settled. */
 function progressing(view: Rollout): ReadyReason | undefined {
   const wanted = wantedRevision(view);
-  // Also where it was let in nowhere, as after a rollback that was deleted before it got anywhere.
+  // A revision that has entered no pool may be settled too, after a rollback that was deleted before it moved a pool.
   if (!wanted || view.pools.every((pool) => isSettled(view, pool, wanted))) return undefined;
   for (const stage of view.topology.stages) {
     const pools = stagePools(view, stage);
@@ -212,7 +214,7 @@ function moving(view: Rollout): ReadyReason | undefined {
   return { reason, message: `pool ${pool.name}: ${poolProgress(view, pool)}` };
 }
 
-/** Why what serves stays on VMs that the spec names no more; undefined while it is on its way. */
+/** Why the pods of a pool are not on the VMs that the spec names; undefined while they move there. */
 function moveReason(pool: PoolView): Reason | undefined {
   const reason = pool.move?.reason;
   return reason === 'Moving' ? undefined : reason;
@@ -221,18 +223,18 @@ function moveReason(pool: PoolView): Reason | undefined {
 function leaving(view: Rollout): ReadyReason | undefined {
   const names = new Set(view.pools.map(({ name }) => name));
   const left = view.workloads.find(({ pool }) => !names.has(pool));
-  return left && { reason: 'Progressing', message: `pool ${left.pool} left: ${left.name} is being removed` };
+  return left && { reason: 'Progressing', message: `pool ${left.pool} left the spec: ${left.name} is being removed` };
 }
 
-/** How far a pool is, or what keeps it. */
+/** The progress of a pool, or what it waits for. */
 export function poolProgress(view: View, pool: PoolView): string {
   const { move, target } = pool;
   if (move) return move.message;
-  if (!target) return 'nothing was let in yet';
+  if (!target) return 'no revision has entered the pool yet';
   if (hasFailed(target.revision, pool.name) && !pool.hold) return `revision ${target.revision.number} failed`;
   if (!target.workload) {
     const before = pool.workloads.find((workload) => workload !== pool.current);
-    return before ? `makes room: revision ${before.revision} drains first` : 'starts its Deployment';
+    return before ? `waits for room: revision ${before.revision} drains first` : 'its Deployment starts next';
   }
   const ready = podsOf(target.workload, target.revision).filter((pod) => pod.ready).length;
   const replicas = wantedReplicas(pool, target.workload);
@@ -251,7 +253,7 @@ export function poolProgress(view: View, pool: PoolView): string {
   return `${ready} of ${replicas} pods are ready${why}`;
 }
 
-/** What may keep the new pods of a pool from starting while the version before serves, with the way out. */
+/** Names the field that may keep new pods from starting while the served version runs, and the way out. */
 function besideTheOld(pool: PoolView): string | undefined {
   const { current, target } = pool;
   if (!current || !target?.workload || target.workload === current) return undefined;
@@ -285,7 +287,7 @@ export function digestsPinned(view: View): ConditionDraft {
     const { failed } = wanted;
     return failed
       ? { type, status: 'False', reason: failed.reason, message: failed.message }
-      : { type, status: 'Unknown', reason: 'Resolving', message: 'asks the registry' };
+      : { type, status: 'Unknown', reason: 'Resolving', message: 'the operator asks the registry' };
   }
   if (wanted.state === 'Invalid')
     return { type, status: 'Unknown', reason: wanted.reason, message: 'the spec is not valid' };
@@ -295,7 +297,7 @@ export function digestsPinned(view: View): ConditionDraft {
       type,
       status: 'True',
       reason: 'TagMoved',
-      message: `${moved.image} names ${moved.digest} now; what runs stays ${moved.pinned}`,
+      message: `${moved.image} now names ${moved.digest}; the running pods keep ${moved.pinned}`,
     };
   }
   const images = Object.values(lastWanted?.data.images ?? {}).map(({ image }) => image);
@@ -313,7 +315,7 @@ export function capacityAvailable(view: View): ConditionDraft {
   return { type, status: 'False', reason: 'Unschedulable', message };
 }
 
-/** Pods that find no VM, of what serves and of what comes: nobody needs those of a standby, or of what goes. */
+/** Unschedulable pods of the served Deployment and of the target. Those of a standby do not matter. */
 function waitingPods(pool: PoolView): Pod[] {
   const workloads = new Set([pool.current, pool.target?.workload]);
   return [...workloads].flatMap(
@@ -321,14 +323,14 @@ function waitingPods(pool: PoolView): Pod[] {
   );
 }
 
-/** The stage that the wanted revision is at finds too little room, or what serves on the VMs that the spec names. */
+/** The wanted revision, or a pool that moves to the VMs that the spec names, finds too little room. */
 function keptOut(view: Rollout): { message: string } | undefined {
   const reason = progressing(view);
   if (reason?.reason === 'NoCapacity') return reason;
   return view.pools.map((pool) => pool.move).find((move) => move?.reason === 'NoCapacity');
 }
 
-/** Pools that serve the wanted revision, healthy or with no pod to be. */
+/** Pools that serve the wanted revision: healthy, or without replicas. */
 export function arrivedPools(view: Rollout): PoolView[] {
   const wanted = wantedRevision(view) ?? view.lastWanted;
   return wanted ? view.pools.filter((pool) => isSettled(view, pool, wanted) || isHealthy(view, pool, wanted)) : [];

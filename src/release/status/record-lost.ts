@@ -1,11 +1,11 @@
-/** What a lost record says about the release. Pure. */
+/** The reason RecordLost. Pure. */
 import { revisionName } from '../record/names.ts';
 import { isGood } from '../record/revision.ts';
 import { lostWanted } from '../state/lost-record.ts';
 import type { Rollout } from '../state/view.ts';
 import type { ReadyReason } from './ready-reason.ts';
 
-/** What serves stays, though nobody knows any more what it is: a person says what comes next. */
+/** Reports a served revision without a record: it keeps running, and a person must decide what to release next. */
 export function recordIsLost(view: Rollout): ReadyReason | undefined {
   const pool = lostWanted(view);
   if (!pool) return undefined;
@@ -15,6 +15,6 @@ export function recordIsLost(view: Rollout): ReadyReason | undefined {
   const back = good.length > 0 ? `, or go back with a ReleaseRollback to ${[...new Set(good)].join(' or ')}` : '';
   return {
     reason: 'RecordLost',
-    message: `pool ${pool.name} serves version ${version ?? '?'} (revision ${number}), and the record of it is gone: there is no ControllerRevision ${name}. It serves on as it is. Release another spec.version${back}`,
+    message: `pool ${pool.name} serves version ${version ?? '?'} (revision ${number}), and its record is gone: there is no ControllerRevision ${name}. The pool keeps serving it. Release another spec.version${back}`,
   };
 }

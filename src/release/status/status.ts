@@ -1,4 +1,4 @@
-/** status(view, outcome): the whole status of an AppRelease, a projection of what was seen. Pure. */
+/** Makes the status of an AppRelease from the view and the outcome of the pass. Pure. */
 import type { AppRelease, AppReleaseStatus, HistoryEntry, PoolStatus } from '../../api/app-release.ts';
 import type { Reason } from '../../api/reasons.ts';
 import { own } from '../../lib/own.ts';
@@ -37,7 +37,7 @@ export function releaseStatus(view: View, outcome: Outcome): AppReleaseStatus {
   }
 }
 
-/** What was said before, and that no more can be said. */
+/** The last status, with the internal error in its conditions. */
 export function internalErrorStatus(
   { metadata, status }: AppRelease,
   now: number,
@@ -75,7 +75,7 @@ function statusOf(view: View, outcome: Outcome): AppReleaseStatus {
   };
 }
 
-/** The last stage with a pool that the wanted revision was let into. */
+/** The last stage with a pool that the wanted revision has entered. */
 function stageReached(view: View, wanted: Revision | undefined): string | undefined {
   return view.pools.findLast(({ entered }) => entered !== undefined && entered === wanted)?.stage.name;
 }
@@ -86,7 +86,7 @@ function conditionsOf(view: View, outcome: Outcome): ConditionDraft[] {
   const rolledBack = held(view);
   const missing = (rolledBack ? unready(view) : stuck) ?? unready(view) ?? troubled(outcome);
   const contested = [...view.observed.memory.contested].map(
-    ([object, { manager }]) => `${object} is kept otherwise by ${manager}`,
+    ([object, { manager }]) => `${manager} keeps changing ${object}`,
   );
   const reconciling = stuck || rolledBackAndThere(view) || !missing ? undefined : missing;
   return [
@@ -100,7 +100,7 @@ function conditionsOf(view: View, outcome: Outcome): ConditionDraft[] {
         },
     available(view),
     flag('Reconciling', reconciling, 'Idle', 'nothing is under way'),
-    flag('Stalled', stuck, 'NotStalled', 'no person is needed'),
+    flag('Stalled', stuck, 'NotStalled', 'no action is needed'),
     digestsPinned(view),
     capacityAvailable(view),
     disruptionLimited(view),
@@ -115,18 +115,18 @@ function conditionsOf(view: View, outcome: Outcome): ConditionDraft[] {
       'Paused',
       view.paused === undefined ? undefined : { reason: 'Paused', message: view.paused },
       'NotPaused',
-      'steps forward are taken',
+      'the release is not paused',
     ),
     flag(
       'Contested',
       contested[0] === undefined ? undefined : { reason: 'FieldsContested', message: contested.join('; ') },
       'NotContested',
-      'nobody else changes what the operator owns',
+      'no other manager keeps changing what the operator owns',
     ),
   ];
 }
 
-/** What the API server refuses it refuses again: a person must change the spec, a policy, a quota or a right. */
+/** A retry of a refused write fails again: a person must change the spec, a policy, a quota or a right. */
 function refusal({ error, refused }: Outcome): ReadyReason | undefined {
   if (!refused || error === undefined) return undefined;
   return { reason: 'Refused', message: `the API server refuses the next step, which is tried again: ${error}` };
@@ -136,7 +136,7 @@ function troubled({ error }: Outcome): ReadyReason | undefined {
   return error === undefined ? undefined : { reason: 'ApiServerError', message: error };
 }
 
-/** Held, every held pool is where the rollback put it, and none goes to other VMs: nothing is under way. */
+/** Whether the release is held, every held pool serves its target, and no pool moves to other VMs. */
 function rolledBackAndThere(view: View): boolean {
   return (
     held(view) !== undefined &&
@@ -184,7 +184,7 @@ function waiting(view: Rollout, pool: PoolView, wanted: Revision | undefined): s
   return own === undefined || move === undefined || own === move ? (own ?? move) : `${own}; ${move}`;
 }
 
-/** What the wanted version, or a rollback, waits for in a pool. */
+/** What the wanted version or a rollback waits for in a pool. */
 function versionWait(view: Rollout, pool: PoolView, wanted: Revision | undefined): string | undefined {
   if (pool.hold)
     return pool.hold.pool.completedAt === undefined

@@ -305,6 +305,8 @@ describe('the event of a promotion', () => {
     const drafts = draftFacts();
     markPools(seen, drafts);
     const notices = drafts.actions().flatMap(({ notices = [] }) => notices);
-    expect(notices.map(({ reason, metricOnly: told = false }) => [reason, told])).toEqual([['PoolPromoted', metricOnly]]);
+    expect(notices.map(({ reason, metricOnly: told = false }) => [reason, told])).toEqual([
+      ['PoolPromoted', metricOnly],
+    ]);
   });
 });

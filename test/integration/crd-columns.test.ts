@@ -105,12 +105,12 @@ describe('the output of kubectl', () => {
   test('kubectl explain, with descriptions, enumerations and defaults', async () => {
     const text = (await kubectl('explain', 'apprelease.spec.stages.pools')).replaceAll(/\s+/g, ' ');
     expect(text).toContain('FIELD: pools <[]Object>');
-    expect(text).toContain('The pools of this stage: they roll together.');
+    expect(text).toContain('The pools of this stage. They roll out together.');
     expect(text).toContain('name <string> -required- The name of the pool of VMs.');
-    expect(text).toMatch(/replicas <integer> Pods in this pool\..* Default: 1\./);
+    expect(text).toMatch(/replicas <integer> The number of pods\..* Default: 1\./);
     const spec = (await kubectl('explain', 'apprelease.spec')).replaceAll(/\s+/g, ' ');
-    expect(spec).toContain('What must run, where, and in which order it gets there.');
-    expect(spec).toContain('version <string> The wanted version, in quotes: YAML reads 1.5 as a number.');
+    expect(spec).toContain('What must run, where, and in which order the pools get it.');
+    expect(spec).toContain('version <string> The wanted version, in quotes, because YAML reads 1.5 as a number.');
     const stages = (await kubectl('explain', 'apprelease.spec.stages')).replaceAll(/\s+/g, ' ');
     expect(stages).toContain('approval <string> enum: Automatic, Manual');
   });

@@ -143,7 +143,11 @@ async function putBudgetBack({ admin, namespace, until }: ProcessWorld): Promise
   const key = { namespace, name: items[0]?.metadata.name ?? '' };
   const limit = async () => (await admin.get(BUDGETS, key)).spec.maxUnavailable;
   const before = await limit();
-  const operations = [{ op: 'replace' as const, path: '/spec/maxUnavailable', value: 2 }];
+  const operations = [
+    { op: 'replace' as const, path: '/spec/maxUnavailable', value: 2 },
+    // The operator's apply does not name it, so the operator reads the budget first.
+    { op: 'add' as const, path: '/metadata/annotations', value: { 'example.com/note': 'a foreign field' } },
+  ];
   await admin.patch(BUDGETS, key, { type: 'json', operations }, { fieldManager: 'somebody' });
   await until('the budget as it was', async () => (await limit()) === before);
 }

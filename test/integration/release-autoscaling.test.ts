@@ -98,8 +98,7 @@ describe.concurrent('a pool that follows its load', () => {
       expect(await targetOf(world)).toBe(objectName('web', 'prod-a', 2));
     });
     expect(await sizeOf(world, objectName('web', 'prod-a', 2))).toBe(4);
-    // The fields of a Service that a POST created are moved to apply before the first apply.
-    expect(moves(world, promoted)).toEqual(['apply horizontalpodautoscalers', 'apply services', 'patch services']);
+    expect(moves(world, promoted)).toEqual(['apply horizontalpodautoscalers', 'apply services']);
 
     // The standby follows, although an autoscaler owned its scale before.
     await world.apply(release(await world.image('2.0'), autoscaled(1, 2)));

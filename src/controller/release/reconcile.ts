@@ -172,7 +172,8 @@ async function pass(
   context.onPlan?.(last, done);
   const untold = await writeStatus(context, memory, last, failure);
   if (failure !== undefined) throw asError(failure);
-  const due = [last.due, untold].filter((time) => time !== undefined).concat(expiryDue(memory, context.now()));
+  // Of the time of the plan: an entry that expires between the plan and now needs another pass.
+  const due = [last.due, untold].filter((time) => time !== undefined).concat(expiryDue(memory, last.view.now));
   const soonest = Math.min(...due, context.now() + RESYNC_MS);
   return {
     requeueAfterMs: last.actions.length > 0 ? 0 : Math.max(1, soonest - context.now()),

@@ -10,7 +10,7 @@ import { isStale } from './controller/release/conflicts.ts';
 import type { Controller } from './controller/controller.ts';
 import { createController } from './controller/controller.ts';
 import { createClient } from './kube/client.ts';
-import { isNamespaceTerminating, KubeError } from './kube/errors.ts';
+import { isConnectionClosed, isNamespaceTerminating, KubeError } from './kube/errors.ts';
 import type { EventRecorder } from './kube/events.ts';
 import { createEventRecorder } from './kube/events.ts';
 import type { LeaderElection } from './kube/leader-election.ts';
@@ -54,6 +54,8 @@ async function main(): Promise<void> {
 async function start(config: Config): Promise<void> {
   const log = createLog({ level: config.logLevel });
   process.on('uncaughtException', (error) => {
+    // The stream of an aborted request can outlive the request until its connection is closed. Nobody waits for it.
+    if (isConnectionClosed(error)) return;
     log.log('fatal', { error }, 'uncaught error: this is a bug');
     process.exit(1);
   });

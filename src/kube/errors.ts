@@ -110,3 +110,8 @@ export function isTransient(error: unknown): error is KubeError {
   if (!isKubeError(error) || error.reason === 'Aborted') return false;
   return error.code === 0 || error.code === 429 || (error.code >= 500 && error.code !== 501);
 }
+
+/** The error that undici gives to what is left of a connection when the connection is closed. */
+export function isConnectionClosed(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'UND_ERR_DESTROYED';
+}

@@ -123,6 +123,8 @@ async function write(scope: Scope, action: Action): Promise<void> {
     case 'PatchPromotion':
       await patchStatus(scope, PROMOTIONS, context.caches.promotions, action);
       break;
+    default:
+      action satisfies never;
   }
 }
 

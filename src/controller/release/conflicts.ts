@@ -73,7 +73,13 @@ function subjectsOf(caches: Caches, action: Action): Subject[] {
       return [{ resource: ROLLBACKS, cache: rollbacks, name: action.target.name, isLabelled: false }];
     case 'PatchPromotion':
       return [{ resource: PROMOTIONS, cache: promotions, name: action.target.name, isLabelled: false }];
-    default:
+    case 'CreateRevision':
+    case 'CreateLedger':
+    case 'CreatePull':
+    case 'CreateRollback':
+    case 'DryRun':
+    case 'DryRunApply':
+    case 'FindLost':
       return [];
   }
 }

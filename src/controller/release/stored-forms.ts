@@ -7,7 +7,7 @@ import type { KubeObject, Live, Resource } from '../../kube/types.ts';
 import type { LiveObject } from '../../release/state/drift.ts';
 import { desiredHash, hasStoredForm, objectKey, storedForm } from '../../release/state/drift.ts';
 import type { FieldSet } from '../../release/record/fields.ts';
-import type { Desired } from '../../release/record/kube-objects.ts';
+import type { Desired, OwnedKind } from '../../release/record/kube-objects.ts';
 import type { StoredForm } from '../../release/state/observed.ts';
 import type { Cache, Caches } from '../kinds/caches.ts';
 import type { Scope } from './contact.ts';
@@ -24,7 +24,7 @@ interface Kind {
   keep: (object: never) => LiveObject;
 }
 
-const KINDS: Readonly<Record<string, Kind>> = {
+const KINDS: Readonly<Record<OwnedKind, Kind>> = {
   Deployment: { resource: DEPLOYMENTS, cacheOf: ({ deployments }) => deployments, keep: toCachedDeployment },
   Service: { resource: SERVICES, cacheOf: ({ services }) => services, keep: toCachedService },
   HorizontalPodAutoscaler: {
@@ -35,15 +35,9 @@ const KINDS: Readonly<Record<string, Kind>> = {
   PodDisruptionBudget: { resource: BUDGETS, cacheOf: ({ budgets }) => budgets, keep: toCachedBudget },
 };
 
-function kindOf({ kind }: Desired<unknown>): Kind {
-  const known = KINDS[kind];
-  if (!known) throw new Error(`no release owns a ${kind}`);
-  return known;
-}
-
 /** The cached form of an object that a release owns. */
 export function keptOf(desired: Desired<unknown>, object: Live<KubeObject>): LiveObject {
-  return kindOf(desired).keep(object as never);
+  return KINDS[desired.kind].keep(object as never);
 }
 
 /** The stored form of a desired state, by the answer to an apply. */
@@ -65,7 +59,7 @@ function isTakenBy({ causes }: KubeError): boolean {
 export async function askStored({ context, memory }: Scope, desired: Desired<unknown>): Promise<void> {
   const { client, caches } = context;
   const { namespace, name, resourceVersion: _version, ...metadata } = desired.metadata;
-  const { resource, cacheOf } = kindOf(desired);
+  const { resource, cacheOf } = KINDS[desired.kind];
   // Without a resourceVersion: a write to the status must not make a conflict.
   const asked = { ...desired, metadata: { namespace, name, ...metadata } };
   const [object, hash] = [objectKey(desired), desiredHash(desired)];

@@ -126,10 +126,13 @@ export type ReleaseNode = Pick<PoolNode, 'ready' | 'unschedulable' | 'taints'> &
   metadata: Pick<PoolNode['metadata'], 'name' | 'deletionTimestamp'>;
 };
 
+/** The kinds that a release owns and compares with their stored form. */
+export type OwnedKind = 'Deployment' | 'Service' | 'HorizontalPodAutoscaler' | 'PodDisruptionBudget';
+
 /** The body of a server-side apply or a create: identity and the fields that the operator owns. */
-export interface Desired<Body> {
+export interface Desired<Body, Kind extends string = OwnedKind> {
   apiVersion: string;
-  kind: string;
+  kind: Kind;
   metadata: {
     name: string;
     namespace: string;
@@ -145,7 +148,7 @@ export interface Desired<Body> {
 }
 
 export type DesiredDeployment = Desired<DeploymentSpec>;
-export type DesiredPod = Desired<object>;
+export type DesiredPod = Desired<object, 'Pod'>;
 export type DesiredService = Desired<Partial<Service['spec']>>;
 export type DesiredBudget = Desired<BudgetSpec>;
 export type DesiredAutoscaler = Desired<AutoscalerSpec>;

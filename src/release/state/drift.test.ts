@@ -3,7 +3,7 @@ import type { Action } from '../record/actions.ts';
 import type { Drift, Haste, LiveObject } from './drift.ts';
 import { desiredHash, driftOf, hasStoredForm, putRight, storedForm } from './drift.ts';
 import type { FieldSet } from '../record/fields.ts';
-import type { Desired, DesiredService } from '../record/kube-objects.ts';
+import type { Desired, DesiredBudget, DesiredService } from '../record/kube-objects.ts';
 import type { Memory, StoredState } from './observed.ts';
 import { liveService, meta, observed } from '../testing.ts';
 
@@ -216,6 +216,25 @@ describe('without a known stored form', () => {
     ],
   ])('%s', (_what, drift, wanted, live) => {
     expect(driftOf(memory, wanted, live)).toBe(drift);
+  });
+
+  const budget: DesiredBudget = {
+    apiVersion: 'policy/v1',
+    kind: 'PodDisruptionBudget',
+    metadata: { name: 'web', namespace: 'shop' },
+    spec: { maxUnavailable: 1, selector: { matchLabels: { pool: 'a' } } },
+  };
+
+  test.each<[string, Drift, object]>([
+    ['the same selector gives None', 'None', { matchLabels: { pool: 'a' } }],
+    ['an additional label, which narrows it, gives Unknown', 'Unknown', { matchLabels: { pool: 'a', x: 'y' } }],
+    [
+      'an additional expression gives Unknown',
+      'Unknown',
+      { matchLabels: { pool: 'a' }, matchExpressions: [{ key: 'x', operator: 'Exists' }] },
+    ],
+  ])('in a budget %s', (_what, drift, selector) => {
+    expect(driftOf(memory, budget, { metadata: meta('web'), spec: { ...budget.spec, selector } })).toBe(drift);
   });
 });
 

@@ -125,7 +125,7 @@ function isAsAsked(desired: Desired<unknown>, live: LiveObject): boolean {
 }
 
 /** Maps that the API server treats as one field: an additional key is another value. */
-const ATOMIC = new Set(['selector', 'nodeSelector']);
+const ATOMIC = new Set(['selector', 'nodeSelector', 'labelSelector', 'namespaceSelector', 'podSelector']);
 
 /** Numbers that the API server does not store where they are zero. */
 const ABSENT_AT_ZERO = new Set(['minReadySeconds']);
@@ -142,12 +142,8 @@ function isSubset(part: unknown, whole: unknown): boolean {
     return Object.entries(part).every(([key, value]) => {
       const has = (whole as Record<string, unknown>)[key];
       if (has === undefined && value === 0 && ABSENT_AT_ZERO.has(key)) return true;
-      return isSubset(value, has) && (!ATOMIC.has(key) || sizeOf(value) === sizeOf(has));
+      return ATOMIC.has(key) ? canonicalJson(value ?? {}) === canonicalJson(has ?? {}) : isSubset(value, has);
     });
   }
   return part === whole;
-}
-
-function sizeOf(value: unknown): number {
-  return Object.keys(value ?? {}).length;
 }

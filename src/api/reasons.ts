@@ -176,6 +176,9 @@ export const CONDITIONS = {
 
 type Leaves<T> = T extends readonly (infer Leaf)[] ? Leaf : T extends object ? Leaves<T[keyof T]> : never;
 
+/** Why a version waits before a stage. The last three are told by other reasons of the AppRelease, or are faults. */
+export type GateReason = (typeof GATES)[number] | 'HeldByRollback' | 'StageBefore' | 'NameTaken';
+
 /** Any reason of any condition. */
 export type Reason = Leaves<typeof CONDITIONS>;
 

@@ -1,6 +1,6 @@
 /** The view of a release that all rules share: pools with their workloads, groups with their Service, and holds. */
 import type { AppReleaseSpec, Pool, Stage } from '../../api/app-release.ts';
-import type { Reason } from '../../api/reasons.ts';
+import type { GateReason } from '../../api/reasons.ts';
 import type { RollbackPoolStatus, ReleaseRollback } from '../../api/release-rollback.ts';
 import type { LostRevision } from './lost.ts';
 import type { Autoscaler, ControllerRevision, Deployment, Pod, Service } from '../record/kube-objects.ts';
@@ -117,20 +117,7 @@ export interface Group {
 
 /** The reason why the wanted revision does not enter a stage. */
 export interface Wait {
-  reason: Reason &
-    (
-      | 'Paused'
-      | 'Failed'
-      | 'HeldByRollback'
-      | 'NameTaken'
-      | 'StageBefore'
-      | 'Soaking'
-      | 'WaitingForApproval'
-      | 'ProvesNothing'
-      | 'PullingImages'
-      | 'VMsUnavailable'
-      | 'NoCapacity'
-    );
+  reason: GateReason;
   message: string;
   /** When this may change by itself (ms since the epoch). */
   until?: number;

@@ -35,7 +35,7 @@ export function kubectlFor(
     new Promise((resolve, reject) => {
       const child = execFile(cluster.binaries.kubectl, args, { env, maxBuffer: 1 << 28 }, (error, stdout, stderr) => {
         if (error === null) resolve(stdout);
-        else reject(new Error(`kubectl ${args.join(' ')}: ${stderr.trim() || error.message}`));
+        else reject(new Error(`kubectl ${args.join(' ')}: ${stderr.trim() || error.message}`, { cause: error }));
       });
       child.stdin?.end(input);
     });

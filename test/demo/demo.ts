@@ -2,6 +2,7 @@
 // if every step succeeded, and leaves nothing behind.
 import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { Running } from '../cluster/processes.ts';
 import { BROKEN, play, VERSIONS, type Measured } from './acts.ts';
@@ -66,11 +67,19 @@ async function demo(): Promise<number> {
     return 0;
   } catch (error) {
     if (signal.aborted) return 1;
+    // Ctrl-C also ends a running kubectl, whose end may be seen first.
+    if (isEndedBySignal(error)) return await Promise.race([interrupted, delay(1_000, 1)]);
     screen.close();
     console.error(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`);
     if (operator !== undefined) console.error(await logTail(operator));
     return 1;
   }
+}
+
+function isEndedBySignal(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { signal, cause } = error as Error & { signal?: string | null };
+  return (SIGNALS as readonly string[]).includes(signal ?? '') || isEndedBySignal(cause);
 }
 
 function prepare(signal: AbortSignal): Promise<DemoStage> {

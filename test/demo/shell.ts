@@ -24,7 +24,7 @@ export function createShell({ binaries, kubeconfigPath, checkout: cwd }: DemoSta
     const output = await new Promise<string>((resolve, reject) => {
       execFile('/bin/sh', ['-ec', command], { cwd, env }, (error, stdout, stderr) => {
         if (error === null) resolve(stdout.trimEnd());
-        else reject(new Error(`${command}\n${stderr.trim() || error.message}`));
+        else reject(new Error(`${command}\n${stderr.trim() || error.message}`, { cause: error }));
       });
     });
     if (output !== '' && !quiet) screen.say(...output.split('\n').map((line) => `  ${line}`));

@@ -31,6 +31,13 @@ const reverted: Words = {
   revisions: { 2: { in: { a: soaked, b: soaked } } },
 };
 
+/** Pools a and b serve revision 2, which is rolled back to revision 1. */
+const rollingBack: Words = {
+  pools: { a: { serves: 2 }, b: { serves: 2 }, c: { serves: 0 } },
+  revisions: { 2: { in: { a: { rolledBack: 1 }, b: { rolledBack: 1 } } } },
+  rollback: { against: 2, to: { a: 1, b: 1 } },
+};
+
 /** `entered`: pool → the revision that enters it. */
 test.each<[what: string, words: Words, entered: Record<string, number>]>([
   ['a revision enters the first stage if its gates are open', {}, { a: 2 }],
@@ -84,6 +91,16 @@ test.each<[what: string, words: Words, entered: Record<string, number>]>([
       revisions: { 2: { in: { a: soaked, b: soaked } } },
     },
     { c: 2 },
+  ],
+  [
+    'an added pool gets the target of a rollback that its stage has not completed yet',
+    { ...added, ...rollingBack },
+    { c: 1 },
+  ],
+  [
+    'an added pool does not get a revision that is marked as rolled back while the rollback is not seen',
+    { ...added, ...rollingBack, rollback: undefined },
+    {},
   ],
   ['an added pool without room waits', { ...added, more: full }, { a: 2 }],
   [

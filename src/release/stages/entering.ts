@@ -3,7 +3,8 @@ import { ownOrNew } from '../../lib/own.ts';
 import type { FactsDraft } from '../record/facts-draft.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Facts, PoolFacts } from '../record/recorded-data.ts';
-import { hasFailed, isEntered, isRevert, wantedKey, wantedRevision } from '../state/target.ts';
+import { poolFacts } from '../record/revision.ts';
+import { hasFailed, heldRevision, isEntered, isRevert, wantedKey, wantedRevision } from '../state/target.ts';
 import type { PoolView, Rollout } from '../state/view.ts';
 import { approvalFor } from './approvals.ts';
 import { roomUnknown, capacityWait } from './capacity.ts';
@@ -41,11 +42,18 @@ export function enterStages(view: Rollout, drafts: FactsDraft): ReadonlySet<Pool
     } else if (mates.some(({ entered }) => entered === wanted)) {
       for (const pool of added) letIn(pool, wanted);
     } else {
-      const running = stagePools(view, stage).find(({ served }) => served !== undefined)?.served;
-      for (const pool of running ? added : []) letIn(pool, running ?? wanted);
+      const [revision] = stagePools(view, stage).flatMap((pool) => stayingRevision(view, pool) ?? []);
+      for (const pool of revision ? added : []) letIn(pool, revision ?? wanted);
     }
   }
   return entered;
+}
+
+/** The revision that a pool keeps: the target of its rollback, or the served revision, unless it is being rolled back. */
+function stayingRevision(view: Rollout, pool: PoolView): Revision | undefined {
+  const { name, hold, served } = pool;
+  if (hold) return heldRevision(view, pool);
+  return served && poolFacts(served, name).rolledBack ? undefined : served;
 }
 
 function enter(view: Rollout, drafts: FactsDraft, pool: PoolView, revision: Revision): void {

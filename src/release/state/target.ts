@@ -99,7 +99,7 @@ export function poolTarget(view: Rollout, pool: PoolView): PoolTarget | undefine
 }
 
 /** The revision that a rollback holds the pool to. */
-function heldRevision(view: Rollout, { hold, served }: PoolView): Revision | undefined {
+export function heldRevision(view: Rollout, { hold, served }: PoolView): Revision | undefined {
   return hold && (view.revisions.find(({ number }) => number === hold.pool.to) ?? served);
 }
 

@@ -88,6 +88,16 @@ describe('a served revision without a record', () => {
     ]);
   });
 
+  test('is looked for if only its Service is seen, because another leader has recorded it', () => {
+    const seen = world([], { revisions: [], deployments: [], pods: [] });
+    expect(plan(seen, NOW).actions).toMatchObject([{ kind: 'FindLost', name: 'web-2' }]);
+  });
+
+  test('is not looked for if a newer one is recorded and nothing runs it', () => {
+    const seen = world([], { revisions: [controllerRevision(revision(3, third))], deployments: [], pods: [] });
+    expect(kinds(seen)).not.toContain('FindLost');
+  });
+
   test('is kept if its record is gone, with the reason RecordLost', () => {
     const seen = world(GONE);
     expect(kinds(seen).filter((kind) => TOUCHES.test(kind))).toEqual([]);

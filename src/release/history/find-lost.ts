@@ -2,7 +2,7 @@
 import { LABEL } from '../../api/meta.ts';
 import type { Action } from '../record/actions.ts';
 import { ledgerName, revisionName } from '../record/names.ts';
-import { isNumber } from '../state/lost.ts';
+import { isNumber, usedNumbers } from '../state/lost.ts';
 import type { View } from '../state/view.ts';
 
 /** Limits the look-ups of one plan: labels that others wrote may name many objects. */
@@ -19,9 +19,15 @@ export function findLost(view: View): Action[] {
 }
 
 function missingRecords(view: View): string[] {
-  const { owner, pools, revisions, workloads } = view;
+  const { observed, owner, pools, revisions, workloads } = view;
   const recorded = new Set(revisions.map(({ number }) => number));
-  const seen = [...workloads.map(({ revision }) => revision), ...pools.flatMap(({ lost }) => lost?.number ?? [])];
+  // Another leader has recorded it: a new revision would repeat the record. Older ones may have been removed.
+  const newer = usedNumbers(observed).filter((number) => number > Math.max(0, ...recorded));
+  const seen = [
+    ...workloads.map(({ revision }) => revision),
+    ...pools.flatMap(({ lost }) => lost?.number ?? []),
+    ...newer,
+  ];
   const numbers = new Set(seen.filter((number) => isNumber(number) && !recorded.has(number)));
   // While the spec is not valid, only the ledger knows the pools.
   const ledger = !view.ledgerObject && !view.spec && revisions.length > 0 ? [ledgerName(owner.name)] : [];

@@ -52,8 +52,8 @@ export function enterStages(view: Rollout, drafts: FactsDraft): ReadonlySet<Pool
 /** The revision that a pool keeps: the target of its rollback, or the served revision, unless it is being rolled back. */
 function stayingRevision(view: Rollout, pool: PoolView): Revision | undefined {
   const { name, hold, served } = pool;
-  if (hold) return heldRevision(view, pool);
-  return served && poolFacts(served, name).rolledBack ? undefined : served;
+  if (!served || hold) return served && heldRevision(view, pool);
+  return poolFacts(served, name).rolledBack ? undefined : served;
 }
 
 function enter(view: Rollout, drafts: FactsDraft, pool: PoolView, revision: Revision): void {

@@ -84,6 +84,8 @@ function actions(more: Partial<Observed>, revisions: readonly Revision[] = [firs
     deployments,
     services: [serving(first)],
     pods: deployments.flatMap((deployment) => podsFor(deployment, 2)),
+    // Looked for, because the Service `annotated` names it.
+    memory: { ...observed().memory, lost: new Set(['ControllerRevision/web-7']) },
     ...more,
   });
   return plan(seen, NOW).actions.flatMap((action) => {

@@ -95,7 +95,7 @@ test('a pool admits only its tenants, and system agents keep running', async ({ 
   const ways: [string, object, string][] = [
     ['named', { nodeName: vm }, 'spec.nodeName bypasses the scheduler'],
     ['named-tolerant', { nodeName: vm, ...EVERY_TAINT }, 'a toleration of every key'],
-    ['selected', { nodeSelector, tolerations }, `its label ${POOL_LABEL} is asked for`],
+    ['selected', { nodeSelector, tolerations }, `its label ${POOL_LABEL} is selected`],
     ['tolerant', EVERY_TAINT, 'a toleration of every key'],
     ['hostname', { nodeSelector: { 'kubernetes.io/hostname': vm }, tolerations }, `the toleration of ${POOL_LABEL}`],
   ];

@@ -102,6 +102,8 @@ async function everythingThereIsToDo(world: World): Promise<void> {
     data: {},
   });
   const budgets = await world.kubectl('get', 'poddisruptionbudgets', '--output=name');
+  // The operator's apply does not name the annotation, so the operator reads the budget first.
+  await world.kubectl('annotate', budgets.trim(), 'example.com/note=a foreign field');
   await putBack(world, budgets.trim(), '/spec/maxUnavailable', 2);
 
   // More versions than the history limit, one without its image on any VM, and one pool fewer.

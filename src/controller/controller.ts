@@ -63,17 +63,6 @@ export function createController(options: ControllerOptions): Controller {
   const resolver = options.createResolver((key) => {
     queue.add(key);
   });
-  const settling = new Map<string, NodeJS.Timeout>();
-
-  function settle(key: string): void {
-    if (settling.has(key)) return;
-    const timer = setTimeout(() => {
-      settling.delete(key);
-      queue.add(key);
-    }, SETTLING_MS);
-    settling.set(key, timer);
-  }
-
   const passing = new AsyncLocalStorage<string>();
   const running = createCaches({
     client,
@@ -84,7 +73,9 @@ export function createController(options: ControllerOptions): Controller {
     enqueueFirst: (key) => {
       queue.add(key, { priority: 'high' });
     },
-    enqueueSoon: settle,
+    enqueueSoon: (key) => {
+      queue.addAfter(key, SETTLING_MS);
+    },
     isInPass: (key) => passing.getStore() === key,
     onPoolChange: (change) => {
       pools.onChange(change);
@@ -155,7 +146,6 @@ export function createController(options: ControllerOptions): Controller {
       pools.lead();
     },
     stop: async () => {
-      for (const timer of settling.values()) clearTimeout(timer);
       await Promise.all([queue.shutDown(), pools.stop()]);
       await resolver.stop();
       await running.stop();

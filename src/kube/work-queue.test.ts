@@ -220,6 +220,20 @@ describe('results', () => {
     expect(handler).toHaveBeenCalledTimes(2);
   });
 
+  test('a delayed add does not shorten the time that the API server asks for', async () => {
+    const queue = createWorkQueue();
+    const fields = { code: 429, reason: 'TooManyRequests', message: '', verb: 'get', path: '/', retryAfterSeconds: 3 };
+    const handler = vi.fn().mockRejectedValueOnce(new KubeError(fields)).mockResolvedValue(undefined);
+    void queue.run(handler, { workers: 1 });
+    queue.add('a');
+    await vi.advanceTimersByTimeAsync(0);
+    queue.addAfter('a', 50);
+    await vi.advanceTimersByTimeAsync(2999);
+    expect(handler).toHaveBeenCalledTimes(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(handler).toHaveBeenCalledTimes(2);
+  });
+
   test('a handler can request its key again', async () => {
     const queue = createWorkQueue();
     const handler = vi.fn().mockResolvedValueOnce({ requeueAfterMs: 1000 }).mockResolvedValue(undefined);

@@ -126,7 +126,12 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
     delayed.delete(key);
   }
 
-  function addAfter(key: string, ms: number, { priority = 'normal' }: AddOptions = {}): void {
+  function addAfter(key: string, ms: number, given?: AddOptions): void {
+    if (given?.priority !== 'high' && isHeld(key)) return;
+    schedule(key, ms, given);
+  }
+
+  function schedule(key: string, ms: number, { priority = 'normal' }: AddOptions = {}): void {
     if (shuttingDown) return;
     if (ms <= 0) {
       add(key, { priority });
@@ -158,7 +163,7 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
     metrics.retry?.();
     if (heldMs > 0) hold(key, heldMs);
     const delay = Math.min(maxDelayMs, baseDelayMs * 2 ** Math.min(failed, 50));
-    addAfter(key, Math.max(delay, leastMs, heldMs), given);
+    schedule(key, Math.max(delay, leastMs, heldMs), given);
   }
 
   function depth(): number {

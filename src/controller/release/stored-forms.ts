@@ -9,35 +9,22 @@ import { desiredHash, hasStoredForm, objectKey, storedForm } from '../../release
 import type { FieldSet } from '../../release/record/fields.ts';
 import type { Desired, OwnedKind } from '../../release/record/kube-objects.ts';
 import type { StoredForm } from '../../release/state/observed.ts';
-import type { Cache, Caches } from '../kinds/caches.ts';
+import type { Caches } from '../kinds/caches.ts';
+import { KIND_ROWS } from '../kinds/kinds.ts';
 import type { Scope } from './contact.ts';
 import { noteStored } from './memory.ts';
-import { AUTOSCALERS, toCachedAutoscaler } from '../kinds/autoscalers.ts';
-import { BUDGETS, toCachedBudget } from '../kinds/budgets.ts';
-import { DEPLOYMENTS, toCachedDeployment } from '../kinds/deployments.ts';
-import { toCachedService, SERVICES } from '../kinds/services.ts';
 
-interface Kind {
-  resource: Resource;
-  cacheOf: (caches: Caches) => Cache<LiveObject>;
-  /** Transforms an answer like the cache does, so that it has the shape of a live object. */
-  keep: (object: never) => LiveObject;
-}
-
-const KINDS: Readonly<Record<OwnedKind, Kind>> = {
-  Deployment: { resource: DEPLOYMENTS, cacheOf: ({ deployments }) => deployments, keep: toCachedDeployment },
-  Service: { resource: SERVICES, cacheOf: ({ services }) => services, keep: toCachedService },
-  HorizontalPodAutoscaler: {
-    resource: AUTOSCALERS,
-    cacheOf: ({ autoscalers }) => autoscalers,
-    keep: toCachedAutoscaler,
-  },
-  PodDisruptionBudget: { resource: BUDGETS, cacheOf: ({ budgets }) => budgets, keep: toCachedBudget },
-};
+/** The row, and so the cache, of each kind that a release owns. */
+const ROW_OF = {
+  Deployment: 'deployments',
+  Service: 'services',
+  HorizontalPodAutoscaler: 'autoscalers',
+  PodDisruptionBudget: 'budgets',
+} as const satisfies Record<OwnedKind, keyof Caches>;
 
 /** The cached form of an object that a release owns. */
 export function keptOf(desired: Desired<unknown>, object: Live<KubeObject>): LiveObject {
-  return KINDS[desired.kind].keep(object as never);
+  return KIND_ROWS[ROW_OF[desired.kind]].toCached(object as never);
 }
 
 /** The stored form of a desired state, by the answer to an apply. */
@@ -59,7 +46,8 @@ function isTakenBy({ causes }: KubeError): boolean {
 export async function askStored({ context, memory }: Scope, desired: Desired<unknown>): Promise<void> {
   const { client, caches } = context;
   const { namespace, name, resourceVersion: _version, ...metadata } = desired.metadata;
-  const { resource, cacheOf } = KINDS[desired.kind];
+  const row = ROW_OF[desired.kind];
+  const resource: Resource = KIND_ROWS[row].resource;
   // Without a resourceVersion: a write to the status must not make a conflict.
   const asked = { ...desired, metadata: { namespace, name, ...metadata } };
   const [object, hash] = [objectKey(desired), desiredHash(desired)];
@@ -77,7 +65,7 @@ export async function askStored({ context, memory }: Scope, desired: Desired<unk
   try {
     const { answer, isTaken } = await tryApply(false);
     const form = formOf(desired, answer);
-    const live = cacheOf(caches).get(namespace, name);
+    const live = caches[row].get(namespace, name);
     // `held` is false if another manager has changed a field that the operator owned.
     noteStored(memory, object, { hash, form, held: isTaken || (live !== undefined && hasStoredForm(form, live)) });
   } catch (error) {

@@ -2,7 +2,7 @@
 import type { AppRelease } from '../../src/api/app-release.ts';
 import type { ReleaseRollback } from '../../src/api/release-rollback.ts';
 import type { Cache, Caches } from '../../src/controller/kinds/caches.ts';
-import { cachesOfKinds, indexesOf } from '../../src/controller/kinds/caches.ts';
+import { cachedForm, cachesOfKinds, indexesOf } from '../../src/controller/kinds/caches.ts';
 import type { KindRow } from '../../src/controller/kinds/row.ts';
 import type { Change, Stored } from '../../src/kube/store.ts';
 import { createStore } from '../../src/kube/store.ts';
@@ -64,7 +64,7 @@ export function createFeeds(world: World, notify: (key: string) => void, onVmCha
 
     /** The answer to a write is no event, and the object may no longer match the selector. */
     function toCached(object: WorldObject): S {
-      return row.toCached(object as unknown as Live<T>);
+      return cachedForm(row, store, object as unknown as Live<T>);
     }
 
     list.push({
@@ -86,7 +86,7 @@ export function createFeeds(world: World, notify: (key: string) => void, onVmCha
       list: store.list,
       byIndex: store.byIndex,
       observeWrite: (object) => {
-        store.put(row.toCached(object as Live<T>), 'write');
+        store.put(cachedForm(row, store, object as Live<T>), 'write');
       },
       observeDelete: store.forget,
     };

@@ -1,7 +1,7 @@
 /** The operator's caches: one list and watch for each row of the table of kinds. */
 import type { Reflector, ReflectorStore } from '../../kube/reflector.ts';
 import { createReflector } from '../../kube/reflector.ts';
-import type { Change, Stored } from '../../kube/store.ts';
+import type { Change, Store, Stored } from '../../kube/store.ts';
 import type { KubeClient, KubeObject, Live } from '../../kube/types.ts';
 import { RELEASE_INDEX } from './indexes.ts';
 import { KIND_ROWS } from './kinds.ts';
@@ -69,7 +69,7 @@ export function createCaches(options: CachesOptions): RunningCaches {
     const reflector: Reflector<T, S> = createReflector({
       client,
       resource: row.resource,
-      transform: (object: Live<T>) => toCached(row, reflector.store, object),
+      transform: (object: Live<T>) => cachedForm(row, reflector.store, object),
       onError,
       indexes: indexesOf(row),
       ...(labelSelector !== undefined && { labelSelector }),
@@ -116,9 +116,10 @@ export function createCaches(options: CachesOptions): RunningCaches {
   };
 }
 
-function toCached<T extends KubeObject, S extends Stored>(
+/** The form of an object that a row's cache stores next. */
+export function cachedForm<T extends KubeObject, S extends Stored>(
   { toCached, reuse }: KindRow<T, S>,
-  store: Pick<ReflectorStore<T, S>, 'get'>,
+  store: Pick<Store<S>, 'get'>,
   object: Live<T>,
 ): S {
   const next = toCached(object);

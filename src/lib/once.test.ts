@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { keptByText, once, onceForKey, onceForObject } from './once.ts';
+import { keptBy, once, onceForKey, onceForObject } from './once.ts';
 
 test('a value is computed when it is first asked for, and kept, also where it is undefined', () => {
   const compute = vi.fn((): number | undefined => undefined);
@@ -34,10 +34,19 @@ test('each key and each object has a value of its own', () => {
 });
 
 test('an object has a value for each text', () => {
-  const kept = keptByText<number>();
+  const kept = keptBy<number>();
   const list = [1, 2];
-  expect(kept(list, 'a', () => 1)).toBe(1);
-  expect(kept(list, 'a', () => 2)).toBe(1);
-  expect(kept(list, 'b', () => 3)).toBe(3);
-  expect(kept([1, 2], 'a', () => 4)).toBe(4);
+  expect(kept([list], 'a', () => 1)).toBe(1);
+  expect(kept([list], 'a', () => 2)).toBe(1);
+  expect(kept([list], 'b', () => 3)).toBe(3);
+  expect(kept([[1, 2]], 'a', () => 4)).toBe(4);
+});
+
+test('several objects have a value together, in their order', () => {
+  const kept = keptBy<number>();
+  const [one, other] = [{}, {}];
+  expect(kept([one, other], '', () => 1)).toBe(1);
+  expect(kept([one, other], '', () => 2)).toBe(1);
+  expect(kept([other, one], '', () => 3)).toBe(3);
+  expect(kept([one], '', () => 4)).toBe(4);
 });

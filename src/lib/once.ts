@@ -18,10 +18,26 @@ export function onceForObject<Key extends object, Value>(compute: (key: Key) => 
   return keeping(new WeakMap<Key, { value: Value }>(), compute);
 }
 
-/** The same with several values for each object, by a text: `compute` must depend on the two alone. */
-export function keptByText<Value>(): (object: object, text: string, compute: () => Value) => Value {
-  const keptOf = onceForObject((_object: object) => new Map<string, { value: Value }>());
-  return (object, text, compute) => keeping(keptOf(object), compute)(text);
+/** The same for a list of objects in this order, with one value for each text: `compute` must depend on these alone. */
+export function keptBy<Value>(): (
+  objects: readonly [object, ...object[]],
+  text: string,
+  compute: () => Value,
+) => Value {
+  const root = branch<Value>();
+  return (objects, text, compute) => {
+    const { values } = objects.reduce(({ next }: Branch<Value>, object) => next(object), root);
+    return keeping(values, compute)(text);
+  };
+}
+
+interface Branch<Value> {
+  values: Map<string, { value: Value }>;
+  next: (object: object) => Branch<Value>;
+}
+
+function branch<Value>(): Branch<Value> {
+  return { values: new Map(), next: onceForObject((_object: object) => branch<Value>()) };
 }
 
 interface Kept<Key, Value> {

@@ -4,7 +4,7 @@ import type { ObjectMeta } from '../../api/common.ts';
 import { LABEL } from '../../api/meta.ts';
 import { getIfThere } from '../../kube/client.ts';
 import type { Service } from '../../release/record/kube-objects.ts';
-import { keptByText, onceForKey } from '../../lib/once.ts';
+import { keptBy, onceForKey } from '../../lib/once.ts';
 import type { DigestLookup, Observed } from '../../release/state/observed.ts';
 import { isHandedOver, isOurs } from '../../release/record/ownership.ts';
 import { budgetsBeside } from '../kinds/budget-index.ts';
@@ -60,8 +60,8 @@ export function observeCached(
     }),
   );
   const { metadata: owner } = release;
-  const digests = keptByText<DigestLookup>();
-  const moved = keptByText<string | undefined>();
+  const digests = keptBy<DigestLookup>();
+  const moved = keptBy<string | undefined>();
   forgetTaken(memory, 'Service', services, owner);
   forgetTaken(memory, 'HorizontalPodAutoscaler', autoscalers, owner);
   forgetTaken(memory, 'PodDisruptionBudget', budgets, owner);
@@ -83,9 +83,9 @@ export function observeCached(
     ...(context.seesAllPods && room),
     rollbacks: caches.rollbacks.byIndex(RELEASE_INDEX, key),
     promotions: caches.promotions.byIndex(RELEASE_INDEX, key),
-    lookUpDigest: (image, template) => digests(template, image, () => context.lookupDigest(release, image, template)),
+    lookUpDigest: (image, template) => digests([template], image, () => context.lookupDigest(release, image, template)),
     findMoved: (image, template, pinned) =>
-      moved(template, `${image} ${pinned}`, () => context.movedDigest?.(release, image, template, pinned)),
+      moved([template], `${image} ${pinned}`, () => context.movedDigest?.(release, image, template, pinned)),
     isSelectedByOthers: onceForKey((track) =>
       caches.services
         .byIndex(FORMER_INDEX, `${namespace}/${track}`)

@@ -1,7 +1,7 @@
 /** The ledger: version → digests, the last valid topology, and the wanted revision. It outlives the revisions. Pure. */
 import { ANNOTATION } from '../../api/meta.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
-import { onceForObject } from '../../lib/once.ts';
+import { keptBy } from '../../lib/once.ts';
 import { own } from '../../lib/own.ts';
 import type { Action } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
@@ -16,7 +16,7 @@ import type { Rollout } from '../state/view.ts';
 export function reconcileLedger(view: Rollout): Action[] {
   const { ledgerObject, record, topology } = view;
   const annotations: Record<string, string> = {};
-  if (view.spec && !(record.topology && isSameTopology(topology)(record.topology))) {
+  if (view.spec && !(record.topology && isSameTopology(topology, record.topology))) {
     annotations[ANNOTATION.topology] = JSON.stringify(topology);
     const left = newestOf(record.ledger, LEDGER_BYTES - sizeOf(topology));
     if (sizeOf(left) < sizeOf(record.ledger)) annotations[ANNOTATION.ledger] = JSON.stringify(left);
@@ -34,9 +34,11 @@ export function reconcileLedger(view: Rollout): Action[] {
 }
 
 /** Compared once for the same objects, because every pass asks. */
-const isSameTopology = onceForObject((topology: Topology) =>
-  onceForObject((recorded: Topology) => canonicalJson(topology) === canonicalJson(recorded)),
-);
+const compared = keptBy<boolean>();
+
+function isSameTopology(topology: Topology, recorded: Topology): boolean {
+  return compared([topology, recorded], '', () => canonicalJson(topology) === canonicalJson(recorded));
+}
 
 function lastWantedNumber({ record, revisions }: Rollout): number | undefined {
   return record.wanted?.newest === revisions.at(-1)?.number ? record.wanted?.revision : undefined;

@@ -186,9 +186,8 @@ const readIdentities = new LRUCache<string, { identity: RecordedIdentity | undef
 
 /** Placement, strategy and key that a Deployment was created with. Each text is read once, because every pass asks. */
 export function readIdentity(text: string | undefined): RecordedIdentity | undefined {
-  const known = text === undefined ? undefined : readIdentities.get(text);
-  if (known || text === undefined) return known?.identity;
-  const found = read(identity, text) as RecordedIdentity | undefined;
-  readIdentities.set(text, { identity: found });
-  return found;
+  if (text === undefined) return undefined;
+  const found = readIdentities.get(text) ?? { identity: read(identity, text) as RecordedIdentity | undefined };
+  readIdentities.set(text, found);
+  return found.identity;
 }

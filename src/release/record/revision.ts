@@ -3,7 +3,7 @@ import { servicePort } from '../../api/app-release.ts';
 import { ANNOTATION } from '../../api/meta.ts';
 import { canonicalJson, shortHash } from '../../lib/canonical-json.ts';
 import { withoutNulls } from '../../lib/json.ts';
-import { keptByText, onceForKey, onceForObject } from '../../lib/once.ts';
+import { keptBy, onceForObject } from '../../lib/once.ts';
 import { own } from '../../lib/own.ts';
 import type { ControllerRevision } from './kube-objects.ts';
 import { serviceName } from './names.ts';
@@ -69,11 +69,11 @@ export function wantedVersion(spec: Pick<AppReleaseSpec, 'version' | 'template'>
   return spec.version ?? imageTag(spec.template.spec.containers[0]?.image ?? '');
 }
 
-const keptInput = keptByText<RevisionInput>();
+const keptInput = keptBy<RevisionInput>();
 
 /** Made once for each spec, because every pass asks. */
 export function revisionInput(spec: AppReleaseSpec, version: string): RevisionInput {
-  return keptInput(spec, version, () => inputOf(spec, version));
+  return keptInput([spec], version, () => inputOf(spec, version));
 }
 
 function inputOf(spec: AppReleaseSpec, version: string): RevisionInput {
@@ -92,15 +92,11 @@ function inputOf(spec: AppReleaseSpec, version: string): RevisionInput {
  * new revision. It also ignores nulls, which mean absent, and defaults that the API got later.
  */
 export function sameInput(recorded: RevisionInput, wanted: RevisionInput, poolNames: ReadonlySet<string>): boolean {
-  return compare(recorded)(wanted)([...poolNames].join());
+  return compared([recorded, wanted], [...poolNames].join(), () => hasSameInput(recorded, wanted, poolNames));
 }
 
 /** Compared once for the same objects, because every pass asks. */
-const compare = onceForObject((recorded: RevisionInput) =>
-  onceForObject((wanted: RevisionInput) =>
-    onceForKey((poolNames: string) => hasSameInput(recorded, wanted, new Set(poolNames.split(',')))),
-  ),
-);
+const compared = keptBy<boolean>();
 
 function hasSameInput(recorded: RevisionInput, wanted: RevisionInput, poolNames: ReadonlySet<string>): boolean {
   const present = Object.fromEntries(Object.entries(recorded.pools).filter(([name]) => poolNames.has(name)));

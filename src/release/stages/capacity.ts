@@ -2,7 +2,7 @@
  * The capacity gate of a stage: a revision waits while VMs of its pools are being worked on or have too little room. Pure.
  */
 import { LABEL } from '../../api/meta.ts';
-import { keptByText } from '../../lib/once.ts';
+import { keptBy } from '../../lib/once.ts';
 import type { RoomCount } from '../../scheduling/fit.ts';
 import type { Demand, LabelledPods } from '../../scheduling/demand.ts';
 import { countRoom } from '../../scheduling/fit.ts';
@@ -201,13 +201,13 @@ function rawPods(value: number | string, replicas: number): number {
 const NOBODY: ReadonlySet<string> = new Set();
 
 /** The same set object for the same pods, so that createRoomCounter finds its cached count. */
-const uidsByNames = keptByText<ReadonlySet<string>>();
+const uidsByNames = keptBy<ReadonlySet<string>>();
 
 function uids({ observed }: Rollout, workloads: readonly Workload[]): ReadonlySet<string> {
   if (workloads.every(({ pods }) => pods.length === 0)) return NOBODY;
   const names = workloads.map(({ name }) => name).join();
   return uidsByNames(
-    observed.pods,
+    [observed.pods],
     names,
     () => new Set(workloads.flatMap(({ pods }) => pods.map(({ metadata }) => metadata.uid))),
   );
@@ -219,12 +219,12 @@ const NO_PODS: Demand['labelled'] = [];
 /** Pods with equal values of these labels have all labels in common. */
 const SHARED = [LABEL.workload, LABEL.revision, LABEL.track] as const;
 /** The same groups for the same pods and revision numbers, for the same reason. */
-const labelledByRevisions = keptByText<Demand['labelled']>();
+const labelledByRevisions = keptBy<Demand['labelled']>();
 
 /** Only pods of this release, because the pods of other releases usually have other labels. */
 function labelledPods({ observed, revisions }: Rollout): Demand['labelled'] {
   const numbers = revisions.map(({ number }) => number).join();
-  return labelledByRevisions(observed.pods, numbers, () => groupByLabels(observed.pods, revisions));
+  return labelledByRevisions([observed.pods], numbers, () => groupByLabels(observed.pods, revisions));
 }
 
 function groupByLabels(pods: readonly Pod[], revisions: readonly Revision[]): Demand['labelled'] {

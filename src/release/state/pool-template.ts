@@ -1,6 +1,6 @@
 /** The pod template of a revision in a pool, and the VMs that admit its pods. Pure. */
 import type { PodTemplate } from '../../api/app-release.ts';
-import { keptByText } from '../../lib/once.ts';
+import { keptBy } from '../../lib/once.ts';
 import { isOpen } from '../../scheduling/nodes.ts';
 import type { Node } from '../../scheduling/objects.ts';
 import { admits, podShape } from '../../scheduling/shape.ts';
@@ -30,8 +30,8 @@ export function openVms(view: Rollout, pool: PoolView, revision: Revision): read
   const { vms } = view.observed;
   const shape = podShape(poolTemplate(view, pool, revision));
   const placement = JSON.stringify([shape.nodeSelector, shape.tolerations, shape.nodeTerms]);
-  return openTo(vms, placement, () => vms.filter((node) => isOpen(node) && admits(node, shape)));
+  return openTo([vms], placement, () => vms.filter((node) => isOpen(node) && admits(node, shape)));
 }
 
 /** Cached for all pools of all releases with the same placement, because there may be thousands of VMs. */
-const openTo = keptByText<readonly Node[]>();
+const openTo = keptBy<readonly Node[]>();

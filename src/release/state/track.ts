@@ -1,7 +1,7 @@
 /** The track of a revision, which all pools behind a Service share, and the names of new Deployments. Pure. */
 import { LABEL } from '../../api/meta.ts';
 import { joinName } from '../record/names.ts';
-import { keptByText, onceForObject } from '../../lib/once.ts';
+import { keptBy } from '../../lib/once.ts';
 import { canonicalJson, shortHash } from '../../lib/canonical-json.ts';
 import type { Distinction, WorkloadIdentity } from '../record/desired.ts';
 import { renderPods, servicePorts, trackName, workloadNames } from '../record/desired.ts';
@@ -90,15 +90,15 @@ function samePorts(a: Revision, b: Revision): boolean {
 
 function samePods(a: Revision, b: Revision, pool: string): boolean {
   const differs = [a, b].some(({ data }) => Object.hasOwn(data.input.pools, pool));
-  return comparedTo(a)(
-    b,
+  return compared(
+    [a, b],
     differs ? pool : '',
     () => canonicalJson(renderPods(a, pool)) === canonicalJson(renderPods(b, pool)),
   );
 }
 
 /** Cached per pair of revisions, and once for all pools without a template, because many rules ask in every pass. */
-const comparedTo = onceForObject((_revision: Revision) => keptByText<boolean>());
+const compared = keptBy<boolean>();
 
 /** Whether the Service of the group may select the track. A track that pods of others share would select those pods too. */
 export function mayLead(view: Rollout, group: Group, track: string): boolean {

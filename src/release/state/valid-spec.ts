@@ -2,7 +2,7 @@
 import type { AppReleaseSpec } from '../../api/app-release.ts';
 import { appReleaseSpec } from '../../api/app-release.ts';
 import type { Reason } from '../../api/reasons.ts';
-import { onceForObject } from '../../lib/once.ts';
+import { keptBy, onceForObject } from '../../lib/once.ts';
 import { jsonFault, withoutNulls } from '../../lib/json.ts';
 import { internalProblem, reading } from '../record/internal-error.ts';
 import type { Observed } from './observed.ts';
@@ -25,21 +25,11 @@ export interface ValidSpec {
 type Known = Pick<Observed, 'vmPools' | 'vms'>;
 type Read = ValidSpec | { problem: SpecProblem };
 
-const readSpecs = new WeakMap<object, Known & { read: Read }>();
+const kept = keptBy<Read>();
 
 /** The spec with its defaults and the VMs of its pools, or its first problem. Read once for the same spec and VMs. */
 export function readSpec({ release, vmPools, vms }: Known & Pick<Observed, 'release'>): Read {
-  const before = readSpecs.get(release.spec);
-  if (before?.vmPools === vmPools && before.vms === vms) return before.read;
-  const read = placeSpec(release, { vmPools, vms });
-  // An equal result is the same object, so that results kept by object are found again.
-  const kept = before && isSameSpec(before.read, read) ? before.read : read;
-  readSpecs.set(release.spec, { vmPools, vms, read: kept });
-  return kept;
-}
-
-function isSameSpec(a: Read, b: Read): boolean {
-  return 'spec' in a && 'spec' in b && a.spec === b.spec && a.version === b.version;
+  return kept([release.spec, vmPools, vms], '', () => placeSpec(release, { vmPools, vms }));
 }
 
 function placeSpec(release: Observed['release'], known: Known): Read {

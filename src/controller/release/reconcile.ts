@@ -159,7 +159,7 @@ async function pass(
       done.push(...first);
       failure = await applyAll(context, release, memory, first);
       hurried = failure === undefined;
-      // What could be switched is: another plan now would keep the others waiting.
+      // The Services are switched: rollbacks of other releases go before another plan of this one.
       if (hurried && first.some(({ kind }) => kind === 'ApplyService')) return { requeueAfterMs: 0, freesRoom };
       if (hurried) continue;
     }

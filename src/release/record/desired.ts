@@ -217,9 +217,7 @@ export function makeDeployment(options: DeploymentOptions): DesiredDeployment {
       revisionHistoryLimit: strategy === 'RollingUpdate' ? 2 : 0,
       strategy: {
         type: 'RollingUpdate',
-        rollingUpdate: {
-          ...rollingLimits(topology),
-        },
+        rollingUpdate: rollingLimits(topology),
       },
       selector: { matchLabels: { [LABEL.workload]: name } },
       template: render(revision, pool, placement, labels),

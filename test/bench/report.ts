@@ -257,7 +257,7 @@ export function formatRows(rows: readonly Row[]): string {
 }
 
 /** The value below which a share of the sorted values lies (nearest rank). */
-function quantile(values: readonly number[], share: number): number {
+export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }

@@ -1,7 +1,8 @@
 // `make bench-clients`: how soon clients on real nodes reach the version before, by a ReleaseRollback and by a bare client that
 // writes the selectors of three Services at once. Both lead to the same pods, in turns, in one run. It prints, and judges nothing.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { KubeObject, Resource } from '../../src/kube/types.ts';
+import { SERVICES } from '../../src/controller/kinds/services.ts';
+import { quantile } from '../bench/report.ts';
 import { pool } from '../integration/release-objects.ts';
 import { startAsker, timesTo, type Asker } from '../e2e/asker.ts';
 import { POOLS, SERVICE_NAMES, web } from '../e2e/releases.ts';
@@ -11,13 +12,7 @@ const ROUNDS = 10;
 /** kube-proxy puts off a sync for minSyncPeriod (1 s) after the one before: each round begins when none is pending. */
 const QUIET_MS = 5_000;
 
-type Selector = Record<string, string>;
-const SERVICE: Resource<KubeObject & { spec: { selector: Selector } }> = {
-  apiVersion: 'v1',
-  kind: 'Service',
-  plural: 'services',
-  namespaced: true,
-};
+type Selector = Readonly<Record<string, string>>;
 
 /** By pool: the Service that the bare client writes. */
 const BARE = Object.fromEntries(POOLS.map((name) => [`bare ${name}`, `bare-${name}`]));
@@ -64,8 +59,8 @@ test('warm rollbacks over three pools', { timeout: 1_800_000 }, async ({ world }
 
 async function selectors(world: World, services: Readonly<Record<string, string>>): Promise<Record<string, Selector>> {
   const read = Object.entries(services).map(async ([name, service]) => {
-    const { spec } = await api.get(SERVICE, { namespace: world.namespace, name: service });
-    return [name, spec.selector] as const;
+    const { spec } = await api.get(SERVICES, { namespace: world.namespace, name: service });
+    return [name, spec.selector ?? {}] as const;
   });
   return Object.fromEntries(await Promise.all(read));
 }
@@ -82,7 +77,7 @@ async function flip({ namespace }: World, to: Readonly<Record<string, Selector>>
   await Promise.all(
     POOLS.map((name) =>
       api.patch(
-        SERVICE,
+        SERVICES,
         { namespace, name: `bare-${name}` },
         { type: 'merge', body: { spec: { selector: to[name] } } },
       ),
@@ -102,18 +97,15 @@ async function note(into: number[], asker: Asker, pools: readonly string[], aske
 }
 
 function table(): string {
-  const rows = Object.entries(times).map(([who, taken]) => {
-    const sorted = taken.toSorted((a, b) => a - b);
-    return {
-      who,
-      p50: sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN,
-      worst: sorted.at(-1) ?? Number.NaN,
-      sorted,
-    };
-  });
+  const rows = Object.entries(times).map(([who, taken]) => ({
+    who,
+    p50: quantile(taken, 0.5),
+    worst: quantile(taken, 1),
+    taken,
+  }));
   const [own, bare] = rows;
-  const lines = rows.map(({ who, p50, worst, sorted }) =>
-    [who.padEnd(18), `${String(p50)} ms`.padStart(9), `${String(worst)} ms`.padStart(9), `  ${sorted.join(' ')}`].join(
+  const lines = rows.map(({ who, p50, worst, taken }) =>
+    [who.padEnd(18), `${String(p50)} ms`.padStart(9), `${String(worst)} ms`.padStart(9), `  ${taken.join(' ')}`].join(
       ' ',
     ),
   );

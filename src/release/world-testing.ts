@@ -34,6 +34,7 @@ export interface FactWords {
   key?: string;
   clock?: number;
   stopped?: number;
+  mostReady?: number;
   healthySince?: number;
   pulling?: number;
   pulled?: number;
@@ -234,13 +235,17 @@ function factsOf(words: Words, { in: pools = {}, attempt, approved = [] }: Revis
 }
 
 function factsWith({ attempt = 1, ...facts }: FactWords, key: string): PoolFacts {
-  const { entered, clock, stopped, failed, failedAttempt = attempt, rolledBack } = facts;
+  const { entered, clock, stopped, mostReady, failed, failedAttempt = attempt, rolledBack } = facts;
   const { healthySince, pulling, pulled, gaveBack, good, placed } = facts;
   const failure = { attempt: failedAttempt, reason: 'CrashLoop', message: 'crashes' };
   return {
     ...(entered !== undefined && { entered: { at: ago(entered), attempt, key: facts.key ?? key } }),
     ...(clock !== undefined && {
-      clock: { start: ago(clock), ...(stopped !== undefined && { stopped: ago(stopped) }) },
+      clock: {
+        start: ago(clock),
+        ...(stopped !== undefined && { stopped: ago(stopped) }),
+        ...(mostReady !== undefined && { mostReady }),
+      },
     }),
     ...(healthySince !== undefined && { healthySince: ago(healthySince) }),
     ...(pulling !== undefined && { pulling: ago(pulling) }),

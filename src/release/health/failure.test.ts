@@ -150,22 +150,57 @@ describe('a cause outside the version that stops the clock', () => {
     ['a registry out of reach', waiting('ErrImagePull', 'dial tcp: i/o timeout'), {}, [], 'RegistryUnavailable'],
     [
       'a quota',
-      {},
+      { ready: true },
       { conditions: [{ type: 'ReplicaFailure', status: 'True', message: 'forbidden: exceeded quota: pods' }] },
       [],
       'QuotaExceeded',
     ],
   ])('%s', (_what, pod, status, nodes, reason) => {
     const verdict = judgeHealth(workload(pod, status), recorded, { ...context, nodes, deadlineSeconds: 1 });
-    expect(verdict).toMatchObject({ kind: 'Excused', reason });
+    expect(verdict).toMatchObject({ kind: 'Excused', reason, stopsClock: true });
   });
 });
 
-test('progress of a rolling update restarts its deadline, progress of BlueGreen does not', () => {
+describe('a cause that excuses one pod excuses no other pod', () => {
+  const nodes = [
+    { metadata: { name: 'lost' }, ready: false, unschedulable: false, taints: [] },
+    { metadata: { name: 'cordoned' }, ready: true, unschedulable: true, taints: [] },
+  ];
+  const { containers: cutOff } = waiting('ImagePullBackOff', '503 Service Unavailable');
+  const causes: [what: string, pod: Partial<Pod>, reason: string][] = [
+    ['on a lost VM', { nodeName: 'lost' }, 'NodeNotReady'],
+    ['on a cordoned VM', { nodeName: 'cordoned' }, 'NodeDraining'],
+    ['without room', { unschedulable: '0/8 nodes are available' }, 'Unschedulable'],
+    ['whose registry is down', { containers: cutOff }, 'RegistryUnavailable'],
+  ];
+
+  /** A pod with the cause, and another pod. */
+  function pair(pod: Partial<Pod>, other: Partial<Pod>): Workload {
+    const found = workload({}, { replicas: 2 });
+    const deployment = { ...found.deployment, spec: { ...found.deployment.spec, replicas: 2 } };
+    const pods = [pod, other].flatMap((own) => podsFor(deployment, 1, { ready: false, ...own }));
+    return { ...found, deployment, pods };
+  }
+
+  test.each(causes)('a pod %s, and one that is late', (_what, pod, reason) => {
+    const both = pair(pod, {});
+    const early = judgeHealth(both, recorded, { ...context, nodes });
+    expect(early).toMatchObject({ kind: 'Excused', reason, stopsClock: false });
+    const late = judgeHealth(both, recorded, { ...context, nodes, deadlineSeconds: 30 });
+    expect(late).toMatchObject({ kind: 'Failed', reason: 'ProgressDeadlineExceeded' });
+  });
+
+  test.each(causes)('a pod %s, and one that is ready', (_what, pod, reason) => {
+    const verdict = judgeHealth(pair(pod, { ready: true }), recorded, { ...context, nodes, deadlineSeconds: 30 });
+    expect(verdict).toMatchObject({ kind: 'Excused', reason, stopsClock: true });
+  });
+});
+
+test('the status of the Deployment restarts no deadline, because flapping readiness renews it', () => {
   const lastUpdateTime = new Date(NOW - 10_000).toISOString();
   const status = { conditions: [{ type: 'Progressing', status: 'True', lastUpdateTime }] };
   const soon = { ...context, deadlineSeconds: 30 };
-  expect(judgeHealth(workload({}, status, 'RollingUpdate'), recorded, soon).kind).toBe('Progressing');
+  expect(judgeHealth(workload({}, status, 'RollingUpdate'), recorded, soon).kind).toBe('Failed');
   expect(judgeHealth(workload({}, status, 'BlueGreen'), recorded, soon).kind).toBe('Failed');
 });
 
@@ -181,7 +216,12 @@ describe('time in which no pod was started does not count', () => {
     const untaken = found.pods.slice(0, pods.length).map(({ startedAt: _startedAt, ...pod }) => pod);
     const judged = { ...found, pods: untaken };
     expect(judgeHealth(judged, recorded, context).kind).toBe('Progressing');
-    expect(judgeHealth(judged, recorded, soon)).toEqual({ kind: 'Excused', reason: 'NotStarted', message });
+    expect(judgeHealth(judged, recorded, soon)).toEqual({
+      kind: 'Excused',
+      reason: 'NotStarted',
+      message,
+      stopsClock: true,
+    });
     expect(judgeHealth(judged, recorded, { ...context, clock: stopped })).toMatchObject({ reason: 'NotStarted' });
     // The pod has the whole deadline from its start.
     const taken = found.pods.map((pod) => ({ ...pod, startedAt: new Date(NOW).toISOString() }));

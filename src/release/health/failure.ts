@@ -3,13 +3,16 @@ import { isDraining } from '../../scheduling/nodes.ts';
 import type { Deployment, ReleaseNode, Pod } from '../record/kube-objects.ts';
 import type { Revision } from '../record/revision.ts';
 import { poolFacts } from '../record/revision.ts';
-import type { Workload } from '../state/view.ts';
+import type { PoolView, Workload } from '../state/view.ts';
 import { podsOf } from '../state/target.ts';
 
 export type HealthVerdict =
   | { kind: 'Progressing' }
-  /** The cause is not the version: the clock of the progress deadline stops. */
-  | { kind: 'Excused'; reason: string; message: string }
+  /**
+   * The cause is not the version. `stopsClock`: the cause excuses every pod that is not ready, so the clock of the progress
+   * deadline stops.
+   */
+  | { kind: 'Excused'; reason: string; message: string; stopsClock: boolean }
   | { kind: 'Failed'; reason: string; message: string };
 
 /** A back-off with fewer restarts does not count as a crash loop. */
@@ -21,18 +24,24 @@ interface Case {
   pods: readonly Pod[];
   /** The pods whose crashes and missing images count as failures of the revision. */
   own: readonly Pod[];
+  /** The started pods that are not ready for no cause outside the version. The deadline counts for them alone. */
+  suspects: readonly Pod[];
   nodes: ReadonlyMap<string, ReleaseNode>;
   deadline: number;
   clock: { start: string; stopped?: string } | undefined;
   now: number;
 }
 
-type HealthRule = (judged: Case) => HealthVerdict | undefined;
+interface Finding {
+  reason: string;
+  message: string;
+}
 
-/** The first rule that applies decides: failures of the pods, then causes outside the version, then the deadline. */
-const RULES: readonly HealthRule[] = [
-  crashLoop,
-  imageMissing,
+type HealthRule = (judged: Case) => Finding | undefined;
+
+/** The first rule that applies decides. Failures that one pod shows come before all excuses of other pods. */
+const FAILURES: readonly HealthRule[] = [crashLoop, imageMissing, suspectsAreLate];
+const EXCUSES: readonly HealthRule[] = [
   nodeLost,
   nodeDraining,
   evicted,
@@ -40,7 +49,6 @@ const RULES: readonly HealthRule[] = [
   quotaExceeded,
   registryDown,
   notStarted,
-  deadlinePassed,
 ];
 
 export function judgeHealth(
@@ -53,17 +61,40 @@ export function judgeHealth(
   const judged: Case = {
     workload,
     pods,
+    suspects: suspectsOf(pods, nodes),
     own: hasStrangers(workload) ? [] : pods.filter((pod) => !isLost(pod, nodes) && !isOlder(pod, workload)),
     nodes,
     deadline: context.deadlineSeconds * 1000,
     clock: context.clock ?? poolFacts(revision, workload.pool).clock,
     now: context.now,
   };
-  for (const rule of RULES) {
-    const verdict = rule(judged);
-    if (verdict) return verdict;
+  const failure = firstOf(FAILURES, judged);
+  if (failure) return { kind: 'Failed', ...failure };
+  const excuse = firstOf(EXCUSES, judged);
+  if (excuse) return { kind: 'Excused', ...excuse, stopsClock: judged.suspects.length === 0 };
+  const late = deadlinePassed(judged);
+  return late ? { kind: 'Failed', ...late } : { kind: 'Progressing' };
+}
+
+function firstOf(rules: readonly HealthRule[], judged: Case): Finding | undefined {
+  for (const rule of rules) {
+    const finding = rule(judged);
+    if (finding) return finding;
   }
-  return { kind: 'Progressing' };
+  return undefined;
+}
+
+function suspectsOf(pods: readonly Pod[], nodes: Case['nodes']): Pod[] {
+  return pods.filter(
+    (pod) =>
+      !pod.ready &&
+      !hasEnded(pod) &&
+      pod.startedAt !== undefined &&
+      pod.unschedulable === undefined &&
+      !isLost(pod, nodes) &&
+      !isOnDrainingNode(pod, nodes) &&
+      registryProblem([pod]) === undefined,
+  );
 }
 
 /** Whether a pod has ended, for example by an eviction: the object stays long after another pod has replaced it. */
@@ -85,11 +116,15 @@ function isLost({ ready, nodeName }: Pod, nodes: Case['nodes']): boolean {
   return !ready && nodeName !== undefined && nodes.get(nodeName)?.ready === false;
 }
 
-function nodeLost({ pods, nodes }: Case): HealthVerdict | undefined {
+function isOnDrainingNode({ ready, nodeName = '' }: Pod, nodes: Case['nodes']): boolean {
+  const node = nodes.get(nodeName);
+  return !ready && node !== undefined && isDraining(node);
+}
+
+function nodeLost({ pods, nodes }: Case): Finding | undefined {
   const pod = pods.find((candidate) => isLost(candidate, nodes));
   return (
     pod && {
-      kind: 'Excused',
       reason: 'NodeNotReady',
       message: `pod ${pod.metadata.name}: node ${pod.nodeName ?? ''} is not ready`,
     }
@@ -97,45 +132,36 @@ function nodeLost({ pods, nodes }: Case): HealthVerdict | undefined {
 }
 
 /** A pod on a node that is being drained is evicted soon: its replacement has the whole deadline. */
-function nodeDraining({ pods, nodes }: Case): HealthVerdict | undefined {
-  const pod = pods.find(({ ready, nodeName = '' }) => {
-    const node = nodes.get(nodeName);
-    return !ready && node !== undefined && isDraining(node);
-  });
+function nodeDraining({ pods, nodes }: Case): Finding | undefined {
+  const pod = pods.find((candidate) => isOnDrainingNode(candidate, nodes));
   return (
     pod && {
-      kind: 'Excused',
       reason: 'NodeDraining',
       message: `pod ${pod.metadata.name}: node ${pod.nodeName ?? ''} is being drained`,
     }
   );
 }
 
-function evicted({ pods, workload }: Case): HealthVerdict | undefined {
+function evicted({ pods, workload }: Case): Finding | undefined {
   const running = workload.pods.filter((pod) => !hasEnded(pod)).length;
   if (running >= (workload.deployment.spec.replicas ?? 0)) return undefined;
   const pod = pods.find(({ phase, reason }) => phase === 'Failed' && reason === 'Evicted');
   return (
     pod && {
-      kind: 'Excused',
       reason: 'Evicted',
       message: `pod ${pod.metadata.name} was evicted from node ${pod.nodeName ?? ''}`,
     }
   );
 }
 
-function unschedulable({ pods }: Case): HealthVerdict | undefined {
+function unschedulable({ pods }: Case): Finding | undefined {
   const pod = pods.find((candidate) => candidate.unschedulable !== undefined);
-  return (
-    pod && { kind: 'Excused', reason: 'Unschedulable', message: `pod ${pod.metadata.name}: ${pod.unschedulable ?? ''}` }
-  );
+  return pod && { reason: 'Unschedulable', message: `pod ${pod.metadata.name}: ${pod.unschedulable ?? ''}` };
 }
 
-function quotaExceeded({ workload }: Case): HealthVerdict | undefined {
+function quotaExceeded({ workload }: Case): Finding | undefined {
   const failure = replicaFailure(workload.deployment);
-  return failure?.includes('exceeded quota')
-    ? { kind: 'Excused', reason: 'QuotaExceeded', message: failure }
-    : undefined;
+  return failure?.includes('exceeded quota') ? { reason: 'QuotaExceeded', message: failure } : undefined;
 }
 
 function replicaFailure({ status }: Deployment): string | undefined {
@@ -157,19 +183,22 @@ function pullProblems(pods: readonly Pod[]): string[] {
   );
 }
 
-function registryDown({ pods }: Case): HealthVerdict | undefined {
-  const message = pullProblems(pods).find((problem) => !MISSING.test(problem) && REGISTRY_DOWN.test(problem));
-  return message === undefined ? undefined : { kind: 'Excused', reason: 'RegistryUnavailable', message };
+function registryProblem(pods: readonly Pod[]): string | undefined {
+  return pullProblems(pods).find((problem) => !MISSING.test(problem) && REGISTRY_DOWN.test(problem));
 }
 
-function crashLoop({ own }: Case): HealthVerdict | undefined {
+function registryDown({ pods }: Case): Finding | undefined {
+  const message = registryProblem(pods);
+  return message === undefined ? undefined : { reason: 'RegistryUnavailable', message };
+}
+
+function crashLoop({ own }: Case): Finding | undefined {
   for (const pod of own) {
     const container = pod.containers.find(
       ({ waiting, restartCount }) => waiting?.reason === 'CrashLoopBackOff' && restartCount >= CRASH_LOOP_RESTARTS,
     );
     if (container) {
       return {
-        kind: 'Failed',
         reason: 'CrashLoop',
         message: `container ${container.name} of pod ${pod.metadata.name} crashes repeatedly (${container.restartCount} restarts)`,
       };
@@ -178,19 +207,18 @@ function crashLoop({ own }: Case): HealthVerdict | undefined {
   return undefined;
 }
 
-function imageMissing({ own }: Case): HealthVerdict | undefined {
+function imageMissing({ own }: Case): Finding | undefined {
   const message = pullProblems(own).find((problem) => MISSING.test(problem));
-  return message === undefined ? undefined : { kind: 'Failed', reason: 'ImageMissing', message };
+  return message === undefined ? undefined : { reason: 'ImageMissing', message };
 }
 
 /** The deadline has passed, but no pod has started: controllers, scheduler or kubelets are late. */
-function notStarted(judged: Case): HealthVerdict | undefined {
+function notStarted(judged: Case): Finding | undefined {
   const { workload, pods } = judged;
   if (!isLate(judged) || allReady(judged) || replicaFailure(workload.deployment) !== undefined) return undefined;
   if (pods.some(({ ready, startedAt }) => !ready && startedAt !== undefined)) return undefined;
   const pod = pods.find(({ ready }) => !ready);
   return {
-    kind: 'Excused',
     reason: 'NotStarted',
     message: pod
       ? `pod ${pod.metadata.name}: no kubelet has started it yet`
@@ -198,23 +226,27 @@ function notStarted(judged: Case): HealthVerdict | undefined {
   };
 }
 
-function deadlinePassed(judged: Case): HealthVerdict | undefined {
-  const { workload, pods, deadline, clock } = judged;
+/** One pod's VM, or lack of room, excuses no other pod. */
+function suspectsAreLate(judged: Case): Finding | undefined {
+  return judged.suspects.length > 0 ? deadlinePassed(judged) : undefined;
+}
+
+function deadlinePassed(judged: Case): Finding | undefined {
+  const { workload, pods, suspects, deadline, clock } = judged;
   if (!isLate(judged) || clock?.stopped !== undefined || allReady(judged)) return undefined;
   const replicas = workload.deployment.spec.replicas ?? 0;
   const ready = pods.filter((pod) => pod.ready).length;
   return {
-    kind: 'Failed',
     reason: 'ProgressDeadlineExceeded',
     message:
       replicaFailure(workload.deployment) ??
-      `${ready} of ${replicas} pods are ready after ${deadline / 1000} s${whyNotReady(pods)}`,
+      `${ready} of ${replicas} pods are ready after ${deadline / 1000} s${whyNotReady(suspects)}`,
   };
 }
 
 /** Also true while the clock is stopped, so that a second outside cause after the first keeps it stopped. */
-function isLate({ workload, pods, deadline, clock, now }: Case): boolean {
-  return clock !== undefined && (clock.stopped !== undefined || now >= deadlineOf(workload, pods, clock, deadline));
+function isLate({ deadline, clock, now, ...judged }: Case): boolean {
+  return clock !== undefined && (clock.stopped !== undefined || now >= startOf(judged, clock) + deadline);
 }
 
 /** If all pods are ready and the deadline has passed, the switch is late, for example because the operator was down. */
@@ -228,24 +260,42 @@ function whyNotReady(pods: readonly Pod[]): string {
 }
 
 /**
- * When the deadline ends (ms since the epoch). It counts from the latest of: the start of the clock, the creation of the
- * Deployment, and the start of the oldest pod that is not ready, so that a replacement of an evicted pod has the whole
- * deadline. Progress of a rolling update restarts it, as with a Deployment's progressDeadlineSeconds; BlueGreen starts all
- * pods at once, so its progress does not.
+ * The clock of a rollback, which records no progress: it starts when the rollback is accepted, and again with each pod that a
+ * rolling update creates.
  */
+export function returnClock({ hold, target }: PoolView): { start: string } {
+  const { workload, revision } = target ?? {};
+  const created =
+    workload?.strategy === 'RollingUpdate' && revision
+      ? podsOf(workload, revision).map(({ metadata }) => metadata.creationTimestamp)
+      : [];
+  const start = [hold?.rollback.status?.acceptedAt ?? '', ...created]
+    .toSorted((a, b) => Date.parse(b) - Date.parse(a))
+    .at(0);
+  return { start: start ?? '' };
+}
+
+/** When the deadline of a revision ends (ms since the epoch). */
 export function deadlineOf(
-  { deployment, strategy }: Workload,
-  pods: readonly Pod[],
-  clock: { start: string },
-  deadline: number,
+  workload: Workload,
+  revision: Revision,
+  context: { nodes: readonly ReleaseNode[]; clock: { start: string }; deadline: number },
 ): number {
-  const progress = deployment.status?.conditions?.find(
-    ({ type, status }) => type === 'Progressing' && status === 'True',
-  );
-  const moved = strategy === 'RollingUpdate' ? Date.parse(progress?.lastUpdateTime ?? '') || 0 : 0;
-  const running = pods.filter((pod) => !hasEnded(pod));
-  const starts = running.flatMap(({ ready, startedAt }) => (ready ? [] : Date.parse(startedAt ?? '') || []));
-  const isComplete = starts.length > 0 && running.length >= (deployment.spec.replicas ?? 0);
-  const oldest = isComplete ? Math.min(...starts) : 0;
-  return Math.max(Date.parse(clock.start), Date.parse(deployment.metadata.creationTimestamp), moved, oldest) + deadline;
+  const nodes = new Map(context.nodes.map((node) => [node.metadata.name, node]));
+  const pods = podsOf(workload, revision);
+  return startOf({ workload, pods, suspects: suspectsOf(pods, nodes) }, context.clock) + context.deadline;
+}
+
+/**
+ * When the deadline starts (ms since the epoch): the latest of the start of the clock, the creation of the Deployment, and the
+ * start of the oldest pod that is not ready, so that a replacement of an evicted pod has the whole deadline.
+ */
+function startOf(
+  { workload: { deployment }, pods, suspects }: Pick<Case, 'workload' | 'pods' | 'suspects'>,
+  clock: { start: string },
+): number {
+  const running = pods.filter((pod) => !hasEnded(pod)).length;
+  const starts = suspects.flatMap(({ startedAt }) => Date.parse(startedAt ?? '') || []);
+  const oldest = starts.length > 0 && running >= (deployment.spec.replicas ?? 0) ? Math.min(...starts) : 0;
+  return Math.max(Date.parse(clock.start), Date.parse(deployment.metadata.creationTimestamp), oldest);
 }

@@ -113,6 +113,10 @@ describe('a served and healthy revision', () => {
   });
 });
 
+function podsMissing(): never {
+  throw new Error('the world has no such pods');
+}
+
 /** Revision 1 serves, and pods of revision 2 start beside it. */
 function coming(ready: number, unready: Partial<Pod> = {}): PoolWords {
   return { beside: { 2: ready }, unready };
@@ -168,6 +172,55 @@ describe('a revision that has entered a pool and does not serve yet', () => {
       words: { wants: 1 },
       number: 1,
     },
+  });
+});
+
+test('a clock that one pod stopped continues if another pod is not ready for no such cause', () => {
+  const before: FactWords = { entered: 9, clock: 9, stopped: 4 };
+  const words: Words = { pools: { a: coming(0, unschedulable) }, revisions: { 2: { in: { a: before } } } };
+  const { pods } = world(words);
+  const [first, ...others] = pods.filter(({ unschedulable: text }) => text !== undefined);
+  const rest = pods.filter((pod) => pod !== first);
+  const { unschedulable: _, ...placed } = first ?? podsMissing();
+  expect(others).toHaveLength(1);
+  const { facts, events } = marked({ ...words, more: { pods: [...rest, placed] } }, 2, 'a');
+  expect(facts).toEqual(factsIn(words, 'a', { entered: 9, clock: 5 }));
+  expect(events).toEqual([]);
+});
+
+describe('a rolling update', () => {
+  const words: Words = { spec: { strategy: { type: 'RollingUpdate' } } };
+  const replicas = 3;
+  showEach({
+    'restarts its deadline with the first ready pod': {
+      before: { entered: 9, clock: 9 },
+      after: { entered: 9, clock: 0, mostReady: 1 },
+      pool: { ...coming(1), replicas },
+      words,
+    },
+    'restarts its deadline with more ready pods than ever before, also after the deadline': {
+      before: { entered: 20, clock: 15, mostReady: 1 },
+      after: { entered: 20, clock: 0, mostReady: 2 },
+      pool: { ...coming(2), replicas },
+      words,
+    },
+    'does not restart its deadline with pods that are ready again': {
+      before: { entered: 9, clock: 9, mostReady: 2 },
+      pool: { ...coming(2), replicas },
+      words,
+    },
+    'keeps that number while its clock is stopped, and after that': {
+      before: { entered: 9, clock: 9, stopped: 4, mostReady: 2 },
+      after: { entered: 9, clock: 5, mostReady: 2 },
+      pool: { ...coming(1), replicas },
+      words,
+    },
+  });
+
+  test('fails if its readiness flaps until the deadline', () => {
+    const before: FactWords = { entered: 20, clock: 10, mostReady: 2 };
+    const seen = { ...words, pools: { a: { ...coming(1), replicas } }, revisions: { 2: { in: { a: before } } } };
+    expect(marked(seen, 2, 'a').facts.failed?.reason).toBe('ProgressDeadlineExceeded');
   });
 });
 

@@ -21,7 +21,7 @@ import {
 } from '../state/target.ts';
 import type { PoolView, Rollout, Workload } from '../state/view.ts';
 import type { HealthVerdict } from './failure.ts';
-import { deadlineOf, judgeHealth } from './failure.ts';
+import { deadlineOf, judgeHealth, returnClock } from './failure.ts';
 
 /** Records health, soak and failure of each pool's revision, and the return of pools that a rollback holds. */
 export function markPools(view: Rollout, drafts: FactsDraft): void {
@@ -119,6 +119,11 @@ function markFailure(view: Rollout, drafts: FactsDraft, pool: PoolView, revision
     });
     return;
   }
+  const ready = podsOf(workload, revision).filter((pod) => pod.ready).length;
+  if (workload.strategy === 'RollingUpdate' && ready > (clock.mostReady ?? 0)) {
+    change(drafts, pool, revision, (own) => (own.clock = { start: nowText, mostReady: ready }));
+    return;
+  }
   const judged = judgeHealth(workload, revision, {
     nodes: view.observed.nodes,
     deadlineSeconds: view.topology.progressDeadlineSeconds,
@@ -136,16 +141,18 @@ function markFailure(view: Rollout, drafts: FactsDraft, pool: PoolView, revision
       reason: 'RevisionFailed',
       note: `revision ${revision.number} (${revision.data.input.version}) failed in pool ${pool.name}: ${verdict.message}`,
     });
-  } else if (verdict.kind === 'Excused' && clock.stopped === undefined) {
+  } else if (verdict.kind === 'Excused' && verdict.stopsClock) {
+    if (clock.stopped !== undefined) return;
     change(drafts, pool, revision, (own) => (own.clock = { ...clock, stopped: nowText }));
     drafts.notice({
       type: 'Warning',
       reason: verdict.reason,
       note: `pool ${pool.name}: ${verdict.message}; the clock of the progress deadline is stopped`,
     });
-  } else if (verdict.kind === 'Progressing' && clock.stopped !== undefined) {
-    const start = Date.parse(clock.start) + view.now - Date.parse(clock.stopped);
-    change(drafts, pool, revision, (own) => (own.clock = { start: new Date(start).toISOString() }));
+  } else if (clock.stopped !== undefined) {
+    const { stopped, ...running } = clock;
+    const start = Date.parse(clock.start) + view.now - Date.parse(stopped);
+    change(drafts, pool, revision, (own) => (own.clock = { ...running, start: new Date(start).toISOString() }));
   }
 }
 
@@ -160,7 +167,7 @@ function judgedWorkload(pool: PoolView, revision: Revision): Workload | undefine
 function excusePause({ paused }: Rollout, verdict: HealthVerdict): HealthVerdict {
   const late = verdict.kind === 'Failed' && verdict.reason === 'ProgressDeadlineExceeded';
   if (paused === undefined || (verdict.kind === 'Failed' && !late)) return verdict;
-  return { kind: 'Excused', reason: 'Paused', message: `paused: ${paused}` };
+  return { kind: 'Excused', reason: 'Paused', message: `paused: ${paused}`, stopsClock: true };
 }
 
 /** Marks the target of a completed rollback as the revision that the pool ran last. */
@@ -211,8 +218,7 @@ export function nextDue(view: Rollout): number[] {
   const wanted = wantedRevision(view);
   return view.pools.flatMap((pool) => {
     if (pool.hold) {
-      const clock = { start: pool.hold.rollback.status?.acceptedAt ?? '' };
-      return [returnDeadline(view, pool), ...deadlineIn(view, pool, pool.target?.revision, clock)];
+      return [returnDeadline(view, pool), ...deadlineIn(view, pool, pool.target?.revision, returnClock(pool))];
     }
     if (!wanted || !isEntered(pool, wanted) || hasFailed(wanted, pool.name)) {
       const soaked = pool.served && pool.served === pool.entered ? soakedAt(pool, pool.served) : undefined;
@@ -232,6 +238,5 @@ function deadlineIn(
 ): number[] {
   const workload = revision && judgedWorkload(pool, revision);
   if (!clock || clock.stopped !== undefined || !workload) return [];
-  const pods = podsOf(workload, revision);
-  return [deadlineOf(workload, pods, clock, deadlineMs(view.topology))];
+  return [deadlineOf(workload, revision, { nodes: view.observed.nodes, clock, deadline: deadlineMs(view.topology) })];
 }

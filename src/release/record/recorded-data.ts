@@ -36,8 +36,11 @@ export interface PoolFacts {
    * ended. The other facts do not depend on the VMs.
    */
   placed?: { at: string; key: string; done?: string };
-  /** When the clock of the deadline started, plus the time that it was stopped; `stopped`: since when it is stopped. */
-  clock?: { start: string; stopped?: string };
+  /**
+   * When the clock of the deadline started, plus the time that it was stopped; `stopped`: since when it is stopped.
+   * `mostReady`: the largest number of ready pods in a rolling update so far. A larger number starts the clock again.
+   */
+  clock?: { start: string; stopped?: string; mostReady?: number };
   /** Since when the pool serves this revision and is healthy. */
   healthySince?: string;
   /** When the VMs of the pool began to pull the images, and when all VMs had them (see prepull). */

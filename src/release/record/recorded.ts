@@ -91,7 +91,7 @@ function parseRevisionData(data: object): RevisionData | undefined {
 const POOL_FACTS: { [Field in keyof Required<PoolFacts>]: z.ZodType<Required<PoolFacts>[Field]> } = {
   entered: z.object({ at: time, attempt: count, key: z.string() }),
   placed: z.object({ at: time, key: z.string(), done: time.optional() }),
-  clock: z.object({ start: time, stopped: time.optional() }),
+  clock: z.object({ start: time, stopped: time.optional(), mostReady: z.int().optional() }),
   healthySince: time,
   pulling: time,
   gaveBack: time,

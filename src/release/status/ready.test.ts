@@ -117,6 +117,7 @@ describe('a change of the VMs enqueues', () => {
     ['a rollback that is not complete', rolling(undefined, { rollback: { against: 2, to: { a: 1 } } }), true],
     ['no rollback that is complete', HELD, false],
     ['no version that rolls', rolling(), false],
+    ['a version whose clock is stopped', rolling({ entered: 5, clock: 5, stopped: 1 }), true],
   ])('%s', (_what, words, waits) => {
     expect(waitsForVms(viewOf(words))).toBe(waits);
   });

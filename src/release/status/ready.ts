@@ -2,13 +2,14 @@
 import type { ConditionDraft } from '../../api/conditions.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { HealthVerdict } from '../health/failure.ts';
-import { judgeHealth } from '../health/failure.ts';
+import { judgeHealth, returnClock } from '../health/failure.ts';
 import { answerFailure } from '../rollback/automatic.ts';
 import { autoscalerName } from '../pools/autoscaler.ts';
 import { surgeObstacle } from '../pools/blue-green-obstacles.ts';
 import type { Pod } from '../record/kube-objects.ts';
 import { ledgerName } from '../record/names.ts';
 import type { Revision } from '../record/revision.ts';
+import { poolFacts } from '../record/revision.ts';
 import { poolsToEnter, stagePools } from '../stages/stage-pools.ts';
 import { returnDeadline } from '../state/reachable.ts';
 import {
@@ -59,7 +60,14 @@ const VM_REASONS: ReadonlySet<Reason | undefined> = new Set(['NoCapacity', 'VMsU
 
 /** Whether a change of the VMs enqueues the release, because it may go on. */
 export function waitsForVms(view: View): boolean {
-  return VM_REASONS.has(unready(view)?.reason) || view.pools.some((pool) => returns(pool) || pool.move);
+  return (
+    VM_REASONS.has(unready(view)?.reason) || view.pools.some((pool) => returns(pool) || pool.move || isExcused(pool))
+  );
+}
+
+/** Whether the clock of the progress deadline is stopped: VMs may be the cause. */
+function isExcused({ name, target }: PoolView): boolean {
+  return target !== undefined && poolFacts(target.revision, name).clock?.stopped !== undefined;
 }
 
 /** Whether a rollback of the pool is not complete: its placement depends on the VMs that exist. */
@@ -119,7 +127,7 @@ function rollbackFails(view: Rollout): ReadyReason | undefined {
       nodes: view.observed.nodes,
       deadlineSeconds: view.topology.progressDeadlineSeconds,
       now: view.now,
-      clock: { start: hold.rollback.status?.acceptedAt ?? '' },
+      clock: returnClock(pool),
     });
     const why = verdict.kind === 'Failed' ? verdict.message : noVmTakes(view, pool, verdict);
     if (why !== undefined) {

@@ -45,7 +45,7 @@ export function createCluster(world: World, api: ApiServer, startMs: () => numbe
     if (kind === 'HorizontalPodAutoscaler') autoscalers.add(object.metadata.name);
     if (kind === 'Service') services.add(object.metadata.name);
     if (kind === 'Node') duties.scheduling = true;
-    if (!after) duties.collecting = true;
+    if (!after || (!before && isOrphan(world, after))) duties.collecting = true;
     if (kind === 'Pod') {
       for (const { name } of object.metadata.ownerReferences ?? []) deployments.add(name);
       for (const service of world.list('Service')) {

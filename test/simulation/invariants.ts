@@ -105,6 +105,18 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): WriteRule[] {
     return (pod: WorldPod) => serves(pod) || (isKnownReady(actor, release, pod) && !taken.has(pod.metadata.uid));
   }
 
+  /** Number of ready pods in the author's cache that are gone, if not by a write of an operator. */
+  function ghosts(actor: string, release: string, selector: Record<string, string> | undefined): number {
+    const cached = [...(knows(actor)?.pods.get(keyOf(release))?.values() ?? [])];
+    return cached.filter(
+      (pod) =>
+        pod.ready &&
+        matches(pod, selector) &&
+        !taken.has(pod.metadata.uid) &&
+        world.get('Pod', pod.metadata.name)?.metadata.uid !== pod.metadata.uid,
+    ).length;
+  }
+
   /** The minimum of the pool's wanted replicas in the true state and in the author's cache. */
   function wanted(actor: string, release: string, pool: TruePool): number {
     const seen = poolsOf(release, specOf(knows(actor)?.release.get(keyOf(release)))).find(
@@ -155,7 +167,8 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): WriteRule[] {
     const counts = maybe(actor, release);
     if (kind === 'Service') {
       if (before?.metadata.name !== pool.service) return undefined;
-      return pods.filter((pod) => matches(pod, selectorOf(after)) && counts(pod)).length;
+      const selected = selectorOf(after);
+      return pods.filter((pod) => matches(pod, selected) && counts(pod)).length + ghosts(actor, release, selected);
     }
     if (kind !== 'Deployment' || !before || poolOf(before) !== pool.name) return undefined;
     const behind = pods.filter((pod) => matches(pod, selector) && counts(pod));
@@ -200,7 +213,8 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): WriteRule[] {
     const stopped = allPods(world).filter((pod) => labelOf(pod, 'workload') === name && !isLeaving(pod));
     const last = Math.max(...stopped.map(({ metadata }) => named.get(metadata.name) ?? -Infinity));
     const selector = selectorOf(world.get('Service', pool?.service ?? ''));
-    if (!pool?.service || last === -Infinity || matches(before, selector)) return undefined;
+    // A Service that somebody deleted selected the pods that still serve.
+    if (!pool?.service || last === -Infinity || !selector || matches(before, selector)) return undefined;
     const specs = [specOf(world.get('AppRelease', release)), specOf(knows(actor)?.release.get(keyOf(release)))];
     const drains = specs.map((spec) => parseDuration(spec?.rollback.drain ?? '0s') ?? 0);
     if (world.now() - last >= Math.min(...drains)) return undefined;

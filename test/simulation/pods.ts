@@ -53,7 +53,7 @@ export function readySince({ status }: WorldPod): number {
   return Date.parse(status.conditions.find(({ type }) => type === 'Ready')?.lastTransitionTime ?? '');
 }
 
-export function matches(pod: WorldObject, selector: Record<string, string> | undefined): boolean {
+export function matches(pod: Pick<WorldObject, 'metadata'>, selector: Record<string, string> | undefined): boolean {
   const entries = Object.entries(selector ?? {});
   return entries.length > 0 && entries.every(([key, value]) => pod.metadata.labels?.[key] === value);
 }

@@ -46,6 +46,17 @@ function status(more: Deployment['status']): Change {
   });
 }
 
+/** Changes the generation of the Deployments of both revisions, and the one that their controller has observed. */
+function generation(written: number, observedGeneration: number): Change {
+  return ({ deployments }) => ({
+    deployments: deployments.map(({ metadata, status, ...one }) => ({
+      ...one,
+      metadata: { ...metadata, generation: written },
+      status: { ...status, observedGeneration },
+    })),
+  });
+}
+
 describe('a promotion', () => {
   const shared = { spec: { serviceName: 'web' } };
   const both: FactWords = { entered: 5, clock: 5 };
@@ -105,6 +116,10 @@ describe('a rollback', () => {
       undefined,
       status({ readyReplicas: 1 }),
     ],
+    ['does not count pods that a scale-down removes', back(2, 2), undefined, status({ replicas: 3 })],
+    ['does not count pods that a scale-down may have removed', back(2, 2), undefined, generation(5, 3)],
+    ['counts them after any other write', back(2, 2), 'first: switch web-a-1', generation(5, 4)],
+    ['counts them if no pod serves', back(0, 1), 'first: switch web-a-1', generation(5, 3)],
   ]);
 });
 

@@ -7,7 +7,7 @@ import { makeAdoptedService, makeService } from '../record/desired.ts';
 import type { DesiredService } from '../record/kube-objects.ts';
 import type { Revision } from '../record/revision.ts';
 import { putRight } from '../state/drift.ts';
-import { contradictingImage, isAvailable, podsOf, wantedReplicas } from '../state/target.ts';
+import { contradictingImage, isAvailable, mayShrink, podsOf, wantedReplicas } from '../state/target.ts';
 import { mayLead } from '../state/track.ts';
 import type { Group, PoolView, Rollout } from '../state/view.ts';
 import type { Move } from './pool-move.ts';
@@ -63,8 +63,8 @@ export function reconcileService(
 }
 
 /**
- * A promotion needs all pods ready. A return needs as many as serve now, and at least one. A move needs all, or at least one
- * if no pod serves.
+ * A promotion needs all pods ready. A return needs as many as serve now, and at least one; it does not count pods that a
+ * scale-down is about to remove. A move needs all, or at least one if no pod serves.
  */
 function maySwitch(view: Rollout, group: Group, { pool, target }: Move): boolean {
   const { workload, revision, mode } = target;
@@ -74,6 +74,7 @@ function maySwitch(view: Rollout, group: Group, { pool, target }: Move): boolean
   if (mode === 'Promote' || (mode === 'Move' && serving > 0)) {
     return isAvailable(workload, revision, replicas) && contradictingImage(workload, revision) === undefined;
   }
+  if (serving > 0 && mayShrink(workload)) return false;
   const ready = Math.min(podsOf(workload, revision).filter((pod) => pod.ready).length, workload.ownReady);
   return replicas === 0 || ready >= Math.max(1, Math.min(replicas, serving));
 }

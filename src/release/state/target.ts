@@ -238,6 +238,15 @@ function isObserved({ deployment }: Workload): boolean {
   return (deployment.status?.observedGeneration ?? 0) >= (deployment.metadata.generation ?? 0);
 }
 
+/**
+ * Whether the Deployment controller may still remove pods that are ready now: the Deployment was scaled down, or a scale-up
+ * followed before the controller saw the scale-down.
+ */
+export function mayShrink({ deployment: { metadata, spec, status } }: Workload): boolean {
+  const unseen = (metadata.generation ?? 0) - (status?.observedGeneration ?? 0);
+  return unseen > 1 || (spec.replicas ?? 0) < (status?.replicas ?? 0);
+}
+
 /** Whether all wanted pods run the revision and have been ready for minReadySeconds. */
 export function isAvailable(workload: Workload, revision: Revision, replicas: number): boolean {
   const { updatedReplicas = 0, availableReplicas = 0, replicas: total = 0 } = workload.deployment.status ?? {};

@@ -1,3 +1,4 @@
+import { printable } from '../lib/printable.ts';
 import type { Condition } from './common.ts';
 import type { Reason } from './reasons.ts';
 
@@ -15,7 +16,10 @@ export function conditionIs(
 
 export type ConditionDraft = Pick<Condition, 'type' | 'status' | 'message'> & { reason: Reason };
 
-/** Sets conditions by type; lastTransitionTime changes only with the status (API conventions). */
+/**
+ * Sets conditions by type; lastTransitionTime changes only with the status (API conventions). Messages may contain text of
+ * users, whose control characters are escaped.
+ */
 export function withConditions(
   existing: readonly Condition[] | undefined,
   drafts: readonly ConditionDraft[],
@@ -27,7 +31,12 @@ export function withConditions(
     const before = findCondition(existing, draft.type);
     const lastTransitionTime =
       before?.status === draft.status ? before.lastTransitionTime : new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
-    return { ...draft, lastTransitionTime, ...(observedGeneration !== undefined && { observedGeneration }) };
+    return {
+      ...draft,
+      message: printable(draft.message),
+      lastTransitionTime,
+      ...(observedGeneration !== undefined && { observedGeneration }),
+    };
   });
   return [...kept, ...changed];
 }

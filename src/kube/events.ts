@@ -1,5 +1,6 @@
 /** Events (events.k8s.io/v1) for people: deduplicated and rate-limited. A failure to send one is never fatal. */
 
+import { printable } from '../lib/printable.ts';
 import { sleep } from './backoff.ts';
 import { isNotFound } from './errors.ts';
 import { microTime } from './lease.ts';
@@ -104,7 +105,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
 
   function record(fields: EventFields): void {
     if (stopped) return;
-    const note = cutBytes(fields.note, MAX_NOTE_BYTES);
+    const note = cutBytes(printable(fields.note), MAX_NOTE_BYTES);
     const key = JSON.stringify([
       fields.regarding.uid,
       fields.related?.uid,

@@ -37,17 +37,19 @@ export function serviceName(release: string, pool: { name: string; serviceName?:
 }
 
 /**
- * Two names for an automatic rollback. Every leader makes the same names. `pool` is set if each pool has a rollback of its
- * own. The second name is used if a rollback of another release has the first name; it has a hash of the release's UID.
+ * The names for an automatic rollback, the first choice first. Every leader makes the same names. `pool` is set if each pool
+ * has a rollback of its own. The others are used if somebody else's rollback has the first name; they have a hash of the
+ * release's UID.
  */
 export function automaticRollbackNames(
   release: { name: string; uid: string },
   revision: number,
   attempt: number,
   pool?: string,
-): [string, string] {
+): string[] {
   const parts = [release.name, `r${revision}`, attempt, ...(pool === undefined ? [] : [pool])];
-  return [joinName(...parts), joinName(...parts, shortHash(release.uid))];
+  const others = [1, 2, 3].map((turn) => joinName(...parts, shortHash([release.uid, turn])));
+  return [joinName(...parts), ...others];
 }
 
 /** The version as a label value. Characters that a label cannot have are replaced, and a hash keeps the value unique. */

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import type { ReleaseRollback } from '../../api/release-rollback.ts';
 import { meta, observed } from '../testing.ts';
 import type { FactWords, Words } from '../world-testing.ts';
-import { GOOD, viewOf } from '../world-testing.ts';
+import { factsIn, GOOD, viewOf } from '../world-testing.ts';
+import { automaticRollbackNames } from '../record/names.ts';
 import { answerFailure } from './automatic.ts';
 
 const FAILED: FactWords = { entered: 5, failed: 1 };
@@ -20,21 +21,36 @@ function onFailure(mode: string, more: object = {}): Words {
   return failed({ spec: { rollback: { onFailure: mode, ...more } } });
 }
 
-function rollbackNamed(name: string, isAnswered: boolean): Words {
-  const at = '2026-01-01T11:59:30Z';
-  const rejected = {
-    type: 'Accepted',
-    status: 'False' as const,
-    reason: 'NoTarget',
-    message: '',
-    lastTransitionTime: at,
+const { failed: mark } = factsIn(failed(), 'b', FAILED);
+const REASON = `version 2.0.0 (revision 2) failed in pool b: ${mark?.message ?? ''}`;
+
+/** What differs from a rollback that the operator made for the failure of revision 2. */
+interface Other {
+  reason?: string;
+  toRevision?: number;
+  pools?: string[];
+  owner?: string;
+  /** The revision that it is held against: it was accepted. */
+  against?: number;
+  rejected?: true;
+}
+
+function rollbackNamed(name: string, { owner = 'uid-web', against, rejected, ...spec }: Other = {}): ReleaseRollback {
+  const answer = { type: 'Accepted', reason: '', message: '', lastTransitionTime: '2026-01-01T11:59:30Z' } as const;
+  const status: ReleaseRollback['status'] =
+    against === undefined
+      ? { conditions: [{ ...answer, status: 'False' }] }
+      : { heldAgainst: against, endedAt: '2026-01-01T11:59:40Z', conditions: [{ ...answer, status: 'True' }] };
+  const ownerReferences = [{ apiVersion: 'apprelease.dev/v1alpha1', kind: 'AppRelease', name: 'web', uid: owner }];
+  return {
+    metadata: { ...meta(name), ownerReferences },
+    spec: { release: 'web', force: false, reason: REASON, ...spec },
+    ...((rejected || against !== undefined) && { status }),
   };
-  const made: ReleaseRollback = {
-    metadata: meta(name),
-    spec: { release: 'web', force: false },
-    ...(isAnswered && { status: { conditions: [rejected] } }),
-  };
-  return failed({ more: { rollbacks: [made] } });
+}
+
+function beside(...rollbacks: ReleaseRollback[]): Words {
+  return failed({ more: { rollbacks } });
 }
 
 const taken = { ...observed().memory, nameConflicts: new Map([['ReleaseRollback/web-r2-1', 'theirs']]) };
@@ -57,8 +73,14 @@ test.each<[what: string, words: Words, said: string | undefined]>([
     failed({ pools: { b: { ready: 0, beside: { 2: 0 } } } }),
     'PreviousFailsToo',
   ],
-  ['has a rollback that is not accepted yet', rollbackNamed('web-r2-1', false), undefined],
-  ['has a rollback that was rejected', rollbackNamed('web-r2-1', true), 'RollbackRejected'],
+  ['has a rollback that is not answered yet', beside(rollbackNamed('web-r2-1')), undefined],
+  ['has a rollback that was rejected', beside(rollbackNamed('web-r2-1', { rejected: true })), 'RollbackRejected'],
+  ['has a rollback that was accepted', beside(rollbackNamed('web-r2-1', { against: 2 })), 'RollbackRejected'],
+  [
+    'has a rollback that was accepted for the failure of another pool',
+    beside(rollbackNamed('web-r2-1', { against: 2, reason: 'version 2.0.0 (revision 2) failed in pool a: crashes' })),
+    'RollbackRejected',
+  ],
   [
     'gets no rollback if another rollback holds the pool',
     failed({ rollback: { against: 2, to: { b: 1 } } }),
@@ -88,3 +110,20 @@ function describeAnswer(words: Words): string | undefined {
   const { name, spec } = answer.action;
   return [name.replace(/-[0-9a-f]{8}$/, '-<hash>'), ...(spec.pools ? [spec.pools.join()] : [])].join(' ');
 }
+
+/** Rollbacks that somebody created before the failure, with the name of the automatic one. */
+test.each<[what: string, other: Other]>([
+  ['belongs to no release', { owner: 'another uid' }],
+  ['has a target', { toRevision: 1 }],
+  ['names pools', { pools: ['b'] }],
+  ['was held against another revision', { against: 1 }],
+  ['was rejected for another reason', { rejected: true, reason: 'too many errors' }],
+])('a failure gets a rollback beside one that has its name and %s', (_what, other) => {
+  expect(describeAnswer(beside(rollbackNamed('web-r2-1', other)))).toBe('web-r2-1-<hash>');
+});
+
+test('a failure whose names are all taken says so', () => {
+  const names = automaticRollbackNames({ name: 'web', uid: 'uid-web' }, 2, 1);
+  const all = beside(...names.map((name) => rollbackNamed(name, { toRevision: 1 })));
+  expect(describeAnswer(all)).toBe('RollbackRejected');
+});

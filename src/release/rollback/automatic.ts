@@ -1,12 +1,16 @@
 /** The automatic rollback of a failed revision, or the reason for none. Pure. */
 import { findCondition } from '../../api/conditions.ts';
 import type { Reason } from '../../api/reasons.ts';
+import type { ReleaseRollback } from '../../api/release-rollback.ts';
+import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { Action } from '../record/actions.ts';
 import { automaticRollbackNames } from '../record/names.ts';
 import type { Revision } from '../record/revision.ts';
 import { poolFacts } from '../record/revision.ts';
 import { barrierBetween, hasFailed, lastGood, wantedRevision } from '../state/target.ts';
 import type { PoolView, Rollout } from '../state/view.ts';
+
+type RollbackSpec = ReleaseRollback['spec'];
 
 export type FailureAnswer =
   | { kind: 'Rollback'; action: Action }
@@ -56,13 +60,26 @@ function answerIn(view: Rollout, wanted: Revision, failed: PoolView): FailureAns
     };
   }
   const onePool = onFailure === 'RollbackPool' ? failed.name : undefined;
+  const spec: RollbackSpec = {
+    release: view.owner.name,
+    force: false,
+    ...(onePool !== undefined && { pools: pools.map(({ name }) => name) }),
+    reason: what.slice(0, 1024),
+  };
   const names = automaticRollbackNames(view.owner, wanted.number, facts?.attempt ?? 1, onePool);
-  const made = view.observed.rollbacks.find(({ metadata }) => names.includes(metadata.name));
-  const [plain, other] = names;
-  const name = view.observed.memory.nameConflicts.has(`ReleaseRollback/${plain}`) ? other : plain;
+  const named = view.observed.rollbacks.filter(({ metadata }) => names.includes(metadata.name));
+  const made = named.find((rollback) => answers(view, rollback, spec, wanted));
   if (made) {
     const message = `${what}; rollback ${made.metadata.name} did not take the version back`;
     return findCondition(made.status?.conditions, 'Accepted') && { kind: 'Stay', reason: 'RollbackRejected', message };
+  }
+  const { nameConflicts } = view.observed.memory;
+  const name = names.find(
+    (free) => !nameConflicts.has(`ReleaseRollback/${free}`) && !named.some(({ metadata }) => metadata.name === free),
+  );
+  if (name === undefined) {
+    const message = `${what}; other rollbacks have the names ${names.join(', ')}: create a ReleaseRollback`;
+    return { kind: 'Stay', reason: 'RollbackRejected', message };
   }
   return {
     kind: 'Rollback',
@@ -70,14 +87,27 @@ function answerIn(view: Rollout, wanted: Revision, failed: PoolView): FailureAns
       kind: 'CreateRollback',
       message: `roll back: ${what}`,
       name,
-      spec: {
-        release: view.owner.name,
-        force: false,
-        ...(onFailure === 'RollbackPool' && { pools: pools.map(({ name }) => name) }),
-        reason: what.slice(0, 1024),
-      },
+      spec,
     },
   };
+}
+
+/**
+ * Whether a rollback with the right name is the operator's own for this failure: a child of the release that asks for the same.
+ * One that is accepted is held against the revision; one that is rejected has the same reason.
+ */
+function answers(
+  view: Rollout,
+  { metadata, spec, status }: ReleaseRollback,
+  own: RollbackSpec,
+  failed: Revision,
+): boolean {
+  const isChild = (metadata.ownerReferences ?? []).some(({ uid }) => uid === view.owner.uid);
+  const { reason, ...asked } = spec;
+  const { reason: ownReason, ...wanted } = own;
+  if (!isChild || canonicalJson(asked) !== canonicalJson(wanted)) return false;
+  if (findCondition(status?.conditions, 'Accepted') === undefined) return true;
+  return status?.heldAgainst === undefined ? reason === ownReason : status.heldAgainst === failed.number;
 }
 
 function previousFailsToo(pool: PoolView, wanted: Revision): boolean {

@@ -1,5 +1,4 @@
 /** Handles ReleaseRollbacks: accepts or rejects them, completes, supersedes and ends them. Pure. */
-import type { Reason } from '../../api/reasons.ts';
 import type { ReleaseRollback, ReleaseRollbackStatus, RollbackPoolStatus } from '../../api/release-rollback.ts';
 import { ownOrNew } from '../../lib/own.ts';
 import type { Action, Notice } from '../record/actions.ts';
@@ -11,10 +10,11 @@ import { hasSameVersion, keepsOut } from '../state/kinship.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { Revision } from '../record/revision.ts';
 import type { PoolFacts } from '../record/recorded-data.ts';
-import { isGood, poolFacts } from '../record/revision.ts';
-import { barrierBetween, isAvailable, lastGood, wantedRevision } from '../state/target.ts';
+import { poolFacts } from '../record/revision.ts';
+import { isAvailable, wantedRevision } from '../state/target.ts';
 import { namesWanted } from '../stages/promotions.ts';
 import type { Hold, PoolView, Rollout, View } from '../state/view.ts';
+import { chooseTargets, title } from './targets.ts';
 
 /** Accepts or rejects the oldest new rollback. Its targets are stored before any workload is written, and are final. */
 export function answerRollbacks(view: View): Action[] {
@@ -34,10 +34,8 @@ function toVersionOf(view: View, pools: readonly RollbackPoolStatus[]): Pick<Rel
   return versions.size > 0 ? { toVersion: [...versions].join(',') } : {};
 }
 
-type Answer = { pools: RollbackPoolStatus[] } | { reason: Reason; message: string };
-
 function answer(view: View, rollback: ReleaseRollback): Action {
-  const verdict = decide(view, rollback);
+  const verdict = chooseTargets(view, rollback);
   const name = rollback.metadata.name;
   if ('reason' in verdict) {
     const drafts: ConditionDraft[] = [
@@ -92,98 +90,11 @@ function holdMessage(held: Revision | undefined, wanted = held): string {
   return `holds back ${title(wanted)} ${which}, until the spec wants another version with other images or a ReleasePromotion names the revision`;
 }
 
-function title({ number, data }: Revision): string {
-  return `revision ${number} (${data.input.version})`;
-}
-
-function decide(view: View, { spec }: ReleaseRollback): Answer {
-  if (view.kind === 'Unknown')
-    return {
-      reason: 'NothingRuns',
-      message: 'the release has never had a valid spec: there is no revision to return to',
-    };
-  const unknown = spec.pools?.find((name) => !view.pools.some((pool) => pool.name === name));
-  if (unknown !== undefined) {
-    const known = view.pools.map(({ name }) => name).join(', ');
-    return { reason: 'UnknownPool', message: `spec.pools: the release has no pool ${unknown}: it has ${known}` };
-  }
-  for (const group of view.groups) {
-    const named = group.pools.filter(({ name }) => spec.pools?.includes(name) ?? true);
-    if (named.length > 0 && named.length < group.pools.length) {
-      const all = group.pools.map(({ name }) => name).join(', ');
-      return {
-        reason: 'SharedService',
-        message: `spec.pools: ${all} share Service ${group.serviceName ?? ''} and roll back together: name all of them`,
-      };
-    }
-  }
-  const choices = view.pools
-    .filter(({ name }) => spec.pools?.includes(name) ?? true)
-    .map((pool) => ({ pool, choice: choose(view, pool, spec) }));
-  if (choices.every(({ choice }) => 'stays' in choice)) {
-    const [first] = choices;
-    const why = first && 'stays' in first.choice ? first.choice.stays : '';
-    return { reason: 'NoTarget', message: `${why}. ${nameable(view)}` };
-  }
-  return {
-    pools: choices.map(({ pool, choice }) => ({
-      name: pool.name,
-      ...servedFrom(pool),
-      ...('stays' in choice
-        ? { ...(pool.served && { to: pool.served.number }), message: choice.stays }
-        : { to: choice.to.number }),
-    })),
-  };
-}
-
-function servedFrom({ served, lost }: PoolView): Pick<RollbackPoolStatus, 'from'> {
-  const from = served?.number ?? lost?.number;
-  return from === undefined ? {} : { from };
-}
-
 /** The revision that the hold keeps out, with its version if the revision has no record any more. */
 function heldAgainst(view: View): Pick<ReleaseRollbackStatus, 'heldAgainst' | 'heldVersion'> {
   const lost = view.wanted.state === 'Recorded' ? undefined : view.pools.find((pool) => pool.lost)?.lost;
   if (lost) return { heldAgainst: lost.number, ...(lost.version !== undefined && { heldVersion: lost.version }) };
   return view.lastWanted ? { heldAgainst: view.lastWanted.number } : {};
-}
-
-function choose(view: Rollout, pool: PoolView, spec: ReleaseRollback['spec']): { to: Revision } | { stays: string } {
-  const explicit = spec.toRevision !== undefined || spec.toVersion !== undefined;
-  const named = view.revisions.filter(
-    ({ number, data }) =>
-      (spec.toRevision === undefined || number === spec.toRevision) &&
-      (spec.toVersion === undefined || data.input.version === spec.toVersion),
-  );
-  const asked = spec.toVersion === undefined ? `revision ${spec.toRevision ?? ''}` : `version ${spec.toVersion}`;
-  const to = explicit
-    ? named.findLast((revision) => isGood(revision, pool.name))
-    : lastGood(view, pool, pool.lost ? undefined : view.lastWanted);
-  if (!to) {
-    if (!explicit) return { stays: `pool ${pool.name} has no good revision to return to` };
-    return {
-      stays: named.length === 0 ? `${asked} was never recorded` : `${asked} was never good in pool ${pool.name}`,
-    };
-  }
-  const serving = pool.served?.number ?? pool.lost?.number ?? Infinity;
-  if (spec.pools === undefined && to.number > serving) {
-    return {
-      stays: `pool ${pool.name} runs the older revision ${serving}: name the pool in spec.pools to move it forward`,
-    };
-  }
-  const barrier = barrierBetween(view, pool, to);
-  if (barrier && !spec.force) {
-    return {
-      stays: `version ${barrier.data.input.version} is a barrier: pool ${pool.name} rolls back behind it only with spec.force: true`,
-    };
-  }
-  return { to };
-}
-
-function nameable(view: Rollout): string {
-  const good = view.revisions.filter((revision) => view.pools.some(({ name }) => isGood(revision, name)));
-  if (good.length === 0) return 'No revision has been good in any pool yet';
-  return `Revisions to choose from: ${good.map(({ number, data }) => `${data.input.version} (revision ${number})`).join(', ')}`;
 }
 
 /** Updates the status of accepted rollbacks: superseded pools, completed pools, the end of the hold. */

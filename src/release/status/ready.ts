@@ -10,6 +10,7 @@ import type { Pod } from '../record/kube-objects.ts';
 import { ledgerName } from '../record/names.ts';
 import type { Revision } from '../record/revision.ts';
 import { poolFacts } from '../record/revision.ts';
+import { hasSameVersion } from '../state/kinship.ts';
 import { poolsToEnter, stagePools } from '../stages/stage-pools.ts';
 import { returnDeadline } from '../state/reachable.ts';
 import {
@@ -161,11 +162,14 @@ export function held(view: View): ReadyReason | undefined {
   const { metadata, spec, status } = pool.hold.rollback;
   const against = view.revisions.find(({ number }) => number === status?.heldAgainst);
   const at = view.revisions.find(({ number }) => number === pool.hold?.pool.to);
-  const wants = (wantedRevision(view) ?? against)?.data.input.version ?? '?';
+  const wants = wantedRevision(view) ?? against;
+  const isSame = at !== undefined && wants !== undefined && hasSameVersion(at, wants);
+  const name = (revision: Revision) =>
+    `${revision.data.input.version}${isSame ? ` (revision ${revision.number})` : ''}`;
   const why = spec.reason === undefined ? '' : `: ${spec.reason}`;
   return {
     reason: 'RolledBack',
-    message: `wants ${wants}, runs ${at?.data.input.version ?? 'nothing'} by ${metadata.name}${why}`,
+    message: `wants ${wants ? name(wants) : '?'}, runs ${at ? name(at) : 'nothing'} by ${metadata.name}${why}`,
   };
 }
 

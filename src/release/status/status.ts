@@ -2,6 +2,7 @@
 import type { AppRelease, AppReleaseStatus, HistoryEntry, PoolStatus } from '../../api/app-release.ts';
 import type { Reason } from '../../api/reasons.ts';
 import { own } from '../../lib/own.ts';
+import { printable } from '../../lib/printable.ts';
 import { disruptionLimited } from '../pools/disruption-budget.ts';
 import type { ConditionDraft } from '../../api/conditions.ts';
 import { withConditions } from '../../api/conditions.ts';
@@ -165,7 +166,7 @@ function poolStatus(view: Rollout, pool: PoolView, wanted: Revision | undefined)
     readyReplicas: current?.ready ?? 0,
     ...(digest !== undefined && { digest }),
     ...(pool.hold && { heldBy: pool.hold.rollback.metadata.name }),
-    ...(waitingFor !== undefined && { waitingFor }),
+    ...(waitingFor !== undefined && { waitingFor: printable(waitingFor) }),
     ...(readiness && { rollback: readiness }),
   };
 }
@@ -199,9 +200,12 @@ function versionWait(view: Rollout, pool: PoolView, wanted: Revision | undefined
 function historyEntry(view: View, revision: Revision): HistoryEntry {
   const { number, data, createdAt, facts } = revision;
   const pools = Object.keys(facts.pools);
-  const undone = pools.map((pool) => poolFacts(revision, pool).rolledBack?.by).find((by) => by !== undefined);
-  const rollback = view.observed.rollbacks.find(({ metadata }) => metadata.name === undone);
-  const by = rollback?.spec.requestedBy ?? undone ?? Object.values(facts.approvals).find((approval) => approval.by)?.by;
+  const undone = pools.map((pool) => poolFacts(revision, pool).rolledBack).find((mark) => mark !== undefined);
+  const rollback = view.observed.rollbacks.find(
+    ({ metadata, status }) => metadata.name === undone?.by && status?.acceptedAt === undone.at,
+  );
+  // The name of an object says nothing about who created it.
+  const by = undone ? rollback?.spec.requestedBy : Object.values(facts.approvals).find((approval) => approval.by)?.by;
   return {
     revision: number,
     version: data.input.version,
@@ -210,7 +214,7 @@ function historyEntry(view: View, revision: Revision): HistoryEntry {
       .slice(0, 64),
     createdAt,
     outcome: outcomeOf(view, revision),
-    ...(by !== undefined && { by }),
+    ...(by !== undefined && { by: printable(by) }),
   };
 }
 

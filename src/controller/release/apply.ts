@@ -230,8 +230,9 @@ async function applyDeployment(scope: Scope, { deployment, force, guard }: Of<'A
  * Server-side apply keeps ports that others added. With a further port, a port without a name makes the Service invalid, and
  * every apply fails. Then one patch replaces selector and ports as a whole.
  */
-async function applyService(scope: Scope, { service, force }: Of<'ApplyService'>): Promise<void> {
+async function applyService(scope: Scope, { service, force, leadsTo = [] }: Of<'ApplyService'>): Promise<void> {
   const { services } = scope.context.caches;
+  await Promise.all(leadsTo.map((target) => assertExists(scope, target)));
   const before = liveObject(services, service);
   try {
     await applyOwned(scope, SERVICES, services, service, force);
@@ -241,6 +242,15 @@ async function applyService(scope: Scope, { service, force }: Of<'ApplyService'>
     const applied = { ...service, metadata: { ...service.metadata, resourceVersion } };
     await applyOwned(scope, SERVICES, services, applied, force, before);
   }
+}
+
+async function assertExists(scope: Scope, { name, uid }: Target): Promise<void> {
+  const { found, live } = await findOut(scope, {
+    resource: DEPLOYMENTS,
+    cache: scope.context.caches.deployments,
+    name,
+  });
+  if (found !== 'Ours' || live?.metadata.uid !== uid) throw conflict(name, `Deployment ${name} is gone`);
 }
 
 async function replaceTraffic({ context }: Scope, { metadata, spec }: DesiredService): Promise<ObjectMeta> {

@@ -123,6 +123,30 @@ describe('a rollback', () => {
   ]);
 });
 
+/** Another leader may have removed the Deployment that this leader switches to. */
+describe('a switch has its Deployments checked first', () => {
+  function checked(words: Words): (string[] | undefined)[] {
+    const seen = rollout(world(words));
+    const [group] = seen.groups;
+    return (group ? rollOutGroup(seen, group).actions : []).flatMap((action) =>
+      action.kind === 'ApplyService' ? [action.leadsTo?.map(({ name }) => name)] : [],
+    );
+  }
+
+  test('in a promotion', () => {
+    expect(checked(coming(2))).toEqual([[expect.stringMatching(/^web-a-2/)]]);
+  });
+
+  test('but not in a return, which does not wait', () => {
+    const back: Words = {
+      pools: { a: { serves: 2, beside: { 1: 2 } } },
+      revisions: { 2: { in: { a: { entered: 10 } } } },
+      rollback: { against: 2, to: { a: 1 } },
+    };
+    expect(checked(back)).toEqual([undefined]);
+  });
+});
+
 describe('a revert', () => {
   function reverted(one: FactWords, ready = 1): Words {
     return {

@@ -3,6 +3,7 @@ import type { ServiceTemplate } from '../../api/app-release.ts';
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { Action } from '../record/actions.ts';
+import { targetOf } from '../record/actions.ts';
 import { makeAdoptedService, makeService } from '../record/desired.ts';
 import type { DesiredService } from '../record/kube-objects.ts';
 import type { Revision } from '../record/revision.ts';
@@ -59,7 +60,9 @@ export function reconcileService(
   const returns = moves.every(({ target }) => target.mode === 'Return');
   const metricOnly = isWholeRollback(moves) && { metricOnly: true as const };
   const notices = [{ type: 'Normal' as const, reason: 'Switched', note: `switched ${what}`, ...metricOnly }];
-  return [{ ...action, notices, ...(returns && { takesTrafficBack: true as const }) }];
+  // A return does not wait for the reads.
+  const leadsTo = moves.flatMap(({ target: { workload } }) => (workload ? [targetOf(workload.deployment)] : []));
+  return [{ ...action, notices, ...(returns ? { takesTrafficBack: true as const } : { leadsTo }) }];
 }
 
 /**

@@ -56,7 +56,8 @@ export type Action = {
    */
   | { kind: 'ApplyDeployment'; deployment: DesiredDeployment; force: boolean; guard?: Guard }
   | { kind: 'DeleteDeployment'; target: Target; guard?: Guard }
-  | { kind: 'ApplyService'; service: DesiredService; force: boolean }
+  /** `leadsTo`: Deployments that must still exist when the Service selects their pods: another leader may have removed them. */
+  | { kind: 'ApplyService'; service: DesiredService; force: boolean; leadsTo?: readonly Target[] }
   | { kind: 'DeleteService'; target: Target }
   | { kind: 'ApplyAutoscaler'; autoscaler: DesiredAutoscaler; force: boolean }
   | { kind: 'DeleteAutoscaler'; target: Target }

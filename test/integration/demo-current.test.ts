@@ -1,4 +1,4 @@
-// `make demo CLUSTER=current` on a cluster that has no operator (issue 4, item 3): it asks for what it needs before it makes
+// `make demo CLUSTER=current` on a cluster that has no operator: it asks for what it needs before it makes
 // anything, and takes away what it made, however it ends. test/e2e/demo.test.ts plays it on real nodes.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -43,12 +43,22 @@ explain: $(INSTALLED) ## Say why nothing happens to a release of the current kub
 test: check unit chart simulation integration ## All checks and tests but the end-to-end ones
 
 .PHONY: check
-check: lint format-check typecheck verify ## Lint, formatting, types, generated files
+check: $(INSTALLED) ## Lint, formatting, types, generated files
+	@$(MAKE) --jobs=2 --keep-going --output-sync=target eslint layers exports format-check typecheck verify
 
 .PHONY: lint
-lint: $(INSTALLED) ## Lint; check layers of src/, circular imports, dead exports
+lint: eslint layers exports ## Lint; check layers of src/, circular imports, dead exports
+
+.PHONY: eslint
+eslint: $(INSTALLED)
 	@eslint .
+
+.PHONY: layers
+layers: $(INSTALLED)
 	@depcruise --config .dependency-cruiser.mjs --output-type err src scripts
+
+.PHONY: exports
+exports: $(INSTALLED)
 	@knip
 
 .PHONY: format

@@ -104,9 +104,10 @@ chart: $(INSTALLED) ## Tests of the Helm chart, with the real Helm
 simulation: $(INSTALLED) ## Simulated histories: SIM_HISTORIES=300 SIM_SEED=1
 	@vitest run --project simulation $(call report,simulation)
 
+# GOGC: the control planes take more memory, and a tenth less of the processors.
 .PHONY: integration
 integration: build ## Tests on a real API server: KUBERNETES=1.34|1.37 ONLY='crd rollback'
-	@KUBERNETES=$(KUBERNETES) vitest run --project integration $(ONLY) $(call report,integration$(KUBERNETES))
+	@GOGC=400 KUBERNETES=$(KUBERNETES) vitest run --project integration $(ONLY) $(call report,integration$(KUBERNETES))
 
 .PHONY: e2e
 e2e: build ## Tests on a kind cluster: KEEP=1 keeps and reuses the cluster; NODES=pull|build

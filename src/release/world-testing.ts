@@ -3,10 +3,11 @@ import type { AppReleaseSpec, Stage } from '../api/app-release.ts';
 import type { ReleasePromotion } from '../api/release-promotion.ts';
 import type { ReleaseRollback } from '../api/release-rollback.ts';
 import { ANNOTATION } from '../api/meta.ts';
+import type { StrategyType } from './record/desired.ts';
 import { makeDeployment, makeService, trackName } from './record/desired.ts';
 import type { Deployment, Pod, Service } from './record/kube-objects.ts';
 import { serviceName } from './record/names.ts';
-import type { Facts, PoolFacts } from './record/recorded-data.ts';
+import type { Facts, Placement, PoolFacts } from './record/recorded-data.ts';
 import type { Revision } from './record/revision.ts';
 import { placementKey, placementKeys, placementOf, topologyOf } from './record/revision.ts';
 import type { Memory, Observed } from './state/observed.ts';
@@ -46,6 +47,8 @@ export interface FactWords {
   rolledBack?: number;
   /** When the move to the VMs that the spec names was admitted. */
   placed?: number;
+  /** When that move was done. */
+  arrived?: number;
 }
 
 export interface RevisionWords {
@@ -71,8 +74,14 @@ export interface PoolWords {
   ready?: number;
   /** Other Deployments: revision → number of ready pods. */
   beside?: Record<number, number>;
-  /** The served revision runs on other VMs than the spec names; this number of its pods is ready on the named ones. */
+  /** The label of the VMs that the spec names. Default: the pool's name. */
+  vms?: string;
+  /** The label of the VMs that the served revision runs on. Default: those that the spec names; with `moved`, others. */
+  on?: string;
+  /** This number of pods of the served revision is ready on the VMs that the spec names, in a Deployment of its own. */
   moved?: number;
+  /** The label of the VMs that the other Deployments run on. Default: those that the spec names. */
+  besideOn?: string;
   /** Fields of the pods that are not ready. */
   unready?: Partial<Pod>;
   /** More fields of the pool in the spec. */
@@ -121,6 +130,11 @@ export interface Words {
   spec?: Record<string, unknown>;
   memory?: Partial<Memory>;
   more?: Partial<Observed>;
+}
+
+/** Pods that wait for a VM, with the scheduler's message. */
+export function unscheduled(message: string): Partial<Pod> {
+  return { containers: [], nodeName: undefined, startedAt: undefined, unschedulable: message };
 }
 
 /** Facts of a revision that has been good in a pool for long. */
@@ -197,8 +211,8 @@ function specOf(words: Words, number: number): AppReleaseSpec {
     stages: stagesOf(words).map((stage) => ({
       ...stage,
       pools: stage.pools.map((name) => {
-        const { replicas = 2, spec: more } = words.pools?.[name] ?? {};
-        return { name, replicas, nodeSelector: { pool: name }, ...more };
+        const { replicas = 2, vms = name, spec: more } = words.pools?.[name] ?? {};
+        return { name, replicas, nodeSelector: { pool: vms }, ...more };
       }),
     })),
     ...words.spec,
@@ -236,7 +250,7 @@ function factsOf(words: Words, { in: pools = {}, attempt, approved = [] }: Revis
 
 function factsWith({ attempt = 1, ...facts }: FactWords, key: string): PoolFacts {
   const { entered, clock, stopped, mostReady, failed, failedAttempt = attempt, rolledBack } = facts;
-  const { healthySince, pulling, pulled, gaveBack, good, placed } = facts;
+  const { healthySince, pulling, pulled, gaveBack, good, placed, arrived } = facts;
   const failure = { attempt: failedAttempt, reason: 'CrashLoop', message: 'crashes' };
   return {
     ...(entered !== undefined && { entered: { at: ago(entered), attempt, key: facts.key ?? key } }),
@@ -253,13 +267,25 @@ function factsWith({ attempt = 1, ...facts }: FactWords, key: string): PoolFacts
     ...(gaveBack !== undefined && { gaveBack: ago(gaveBack) }),
     ...(good !== undefined && { good: ago(good) }),
     ...(failed !== undefined && { failed: { at: ago(failed), ...failure } }),
-    ...(placed !== undefined && { placed: { at: ago(placed), key } }),
+    ...(placed !== undefined && {
+      placed: { at: ago(placed), key, ...(arrived !== undefined && { done: ago(arrived) }) },
+    }),
     ...(rolledBack !== undefined && { rolledBack: { at: ago(rolledBack), by: 'back' } }),
   };
 }
 
 function keyOf(from: AppReleaseSpec, pool: string): string {
   return placementKeys(topologyOf(from), 'web', from.strategy.type).get(pool) ?? '';
+}
+
+/** The placement on the VMs with a label. */
+export function placedOn(label: string): Placement {
+  return { nodeSelector: { pool: label }, tolerations: [] };
+}
+
+/** The key of that placement. */
+export function keyOn(label: string, strategy: StrategyType = 'BlueGreen'): string {
+  return placementKey([placedOn(label)], strategy);
 }
 
 interface PoolObjects {
@@ -269,20 +295,29 @@ interface PoolObjects {
 }
 
 function poolObjects(words: Words, name: string, wanted: AppReleaseSpec, revisions: readonly Revision[]): PoolObjects {
-  const { replicas = 2, serves = 1, ready = replicas, beside = {}, moved, unready = {} } = words.pools?.[name] ?? {};
+  const {
+    replicas = 2,
+    serves = 1,
+    ready = replicas,
+    beside = {},
+    moved,
+    unready = {},
+    ...labels
+  } = words.pools?.[name] ?? {};
+  const { on = moved === undefined ? undefined : 'before', besideOn } = labels;
   const topology = topologyOf(wanted);
   const pool = topology.stages.flatMap(({ pools }) => pools).find((one) => one.name === name) ?? missing(name);
   const service = serviceName('web', pool);
   const owner = meta('web');
   const specified = { placement: placementOf(pool), key: keyOf(wanted, name) };
-  const before = { nodeSelector: { pool: 'before' }, tolerations: [] };
-  const former = { placement: before, key: placementKey([before], wanted.strategy.type) };
-  const others = Object.entries(beside).map(([number, count]) => [Number(number), count, specified] as const);
-  if (moved !== undefined) others.push([serves, moved, specified]);
-  const runs = serves === 0 ? others : [[serves, ready, moved === undefined ? specified : former] as const, ...others];
-  const made = runs.map(([number, count, placed]) => {
+  const placed = (label?: string) =>
+    label === undefined ? specified : { placement: placedOn(label), key: keyOn(label, wanted.strategy.type) };
+  const runs = Object.entries(beside).map(([number, count]) => [Number(number), count, placed(besideOn)] as const);
+  if (moved !== undefined) runs.push([serves, moved, specified]);
+  if (serves !== 0) runs.unshift([serves, ready, placed(on)]);
+  const made = runs.map(([number, count, where]) => {
     const of = revisions.find((one) => one.number === number) ?? missing(`revision ${number}`);
-    const identity = { pool: name, revision: of, strategy: wanted.strategy.type, ...placed };
+    const identity = { pool: name, revision: of, strategy: wanted.strategy.type, ...where };
     const track = trackName(service, identity);
     const deployment = live(makeDeployment({ owner, identity, track, replicas, topology }), count);
     deployment.status = { ...deployment.status, replicas, updatedReplicas: replicas };

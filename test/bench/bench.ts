@@ -21,6 +21,7 @@ const usage = `Usage: node test/bench/bench.ts [options]
   --many N          releases of part h; default 5000
   --rollbacks N     rollbacks of part a; default 30
   --idle SECONDS    of part d; default 60
+  --samples N       of the memory in parts e and h, one each second; default 10
   --json FILE       also write the results there
   --bundle FILE     measure this operator instead of building it
   --profile DIR     write a CPU profile of the operator there
@@ -34,6 +35,7 @@ const { values: flags } = parseArgs({
     many: { type: 'string', default: '5000' },
     rollbacks: { type: 'string', default: '30' },
     idle: { type: 'string', default: '60' },
+    samples: { type: 'string', default: '10' },
     json: { type: 'string' },
     bundle: { type: 'string' },
     profile: { type: 'string' },
@@ -93,6 +95,7 @@ async function main(): Promise<void> {
 async function measureOnCluster(results: Results): Promise<void> {
   const preparing = prepare({
     say,
+    samples: Number(flags.samples),
     ...(flags.bundle !== undefined && { bundle: flags.bundle }),
     ...(flags.profile !== undefined && { profileDir: flags.profile }),
   });

@@ -45,6 +45,8 @@ export interface Environment {
   requests: RequestLog;
   /** Of the API server's metrics. */
   dispatched: () => Promise<number>;
+  /** Of the memory, one each second. */
+  samples: number;
   say: (line: string) => void;
   stop: () => Promise<void>;
 }
@@ -52,12 +54,13 @@ export interface Environment {
 export interface EnvironmentOptions {
   bundle?: string;
   profileDir?: string;
+  samples: number;
   say: (line: string) => void;
 }
 
 /** Starts everything; what was started is stopped when a later part fails. */
 export async function prepare(options: EnvironmentOptions): Promise<Environment> {
-  const { say } = options;
+  const { say, samples } = options;
   const dir = await mkdtemp(join(tmpdir(), 'bench-'));
   const keepDir = await removeWithUs(dir);
   const stops = [keepDir, () => rm(dir, { recursive: true, force: true })];
@@ -91,7 +94,7 @@ export async function prepare(options: EnvironmentOptions): Promise<Environment>
     const asOperator = clientOf(kubeconfig);
     stops.push(admin.close, asOperator.close);
     const dispatched = async () => dispatchedRequests(await controlPlane.kubectl(['get', '--raw', '/metrics']));
-    return { controlPlane, admin, asOperator, operator, requests: audit.log, dispatched, say, stop };
+    return { controlPlane, admin, asOperator, operator, requests: audit.log, dispatched, samples, say, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -30,14 +30,12 @@ export interface Footprint {
   heapMB: number;
 }
 
-const SAMPLES = 10;
-
-/** The least of ten seconds without work: between two garbage collections it is more. */
+/** The least of so many seconds without work: between two garbage collections it is more. */
 export async function measureFootprint(environment: Environment, releases: number, when: string): Promise<Footprint> {
   await settledRequests(environment);
   environment.say(`(e) memory, ${String(releases)} releases`);
   const samples: number[] = [];
-  for (let sample = 0; sample < SAMPLES; sample += 1) {
+  for (let sample = 0; sample < environment.samples; sample += 1) {
     samples.push(await environment.operator.residentMB());
     await delay(1000);
   }

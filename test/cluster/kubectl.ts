@@ -37,6 +37,8 @@ export function kubectlFor(
         if (error === null) resolve(stdout);
         else reject(new Error(`kubectl ${args.join(' ')}: ${stderr.trim() || error.message}`, { cause: error }));
       });
+      // A kubectl that a signal ends before it has read its input: what it ended with is told above.
+      child.stdin?.on('error', () => undefined);
       child.stdin?.end(input);
     });
 }

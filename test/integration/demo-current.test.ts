@@ -1,4 +1,4 @@
-// `make demo CLUSTER=current` on a cluster that has no operator (issue 4, item 3): it asks for what it needs before it makes
+// `make demo CLUSTER=current` on a cluster that has no operator: it asks for what it needs before it makes
 // anything, and takes away what it made, however it ends. test/e2e/demo.test.ts plays it on real nodes.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -68,15 +68,15 @@ async function expectNothingLeft(): Promise<void> {
 
 test('the demo plays all acts, with its own operator', async () => {
   const { status, output } = await play({});
+  expect(status, output).toBe(0);
   expect(output).toContain('Starting the operator here');
   expect(output).toContain('All 4 Services were switched back');
-  expect(status).toBe(0);
   await expectNothingLeft();
 }, 240_000);
 
 test.each(['Trying nginx', 'Act 1', 'Act 2'])('Ctrl-C at "%s" leaves nothing behind', async (interruptAt) => {
-  const { status } = await play({ interruptAt });
-  expect(status).toBe(130);
+  const { status, output } = await play({ interruptAt });
+  expect(status, output).toBe(130);
   await expectNothingLeft();
 });
 

@@ -28,7 +28,7 @@ test.skipIf(process.platform !== 'linux').each([
   ['SIGINT', 'Starting etcd', 130],
   ['SIGINT', 'Act 1', 130],
   ['SIGKILL', 'Waiting for', 'SIGKILL'],
-] as const)('1.1 %s at "%s" leaves nothing behind', async (signal, moment, status) => {
+] as const)('%s at "%s" leaves nothing behind', async (signal, moment, status) => {
   const running = spawn(process.execPath, [demo], {
     env: { ...process.env, TMPDIR: folder },
     // A separate process group, to which Ctrl-C is sent.

@@ -14,8 +14,8 @@ import { objectName } from '../../src/release/record/names.ts';
 
 type Bounds = NonNullable<Spec['stages'][number]['pools'][number]['autoscaling']>;
 
-/** Longer than the resync interval of the controller. */
-const QUIET_MS = 20_000;
+/** Longer than two resync intervals of the controller. */
+const QUIET_MS = 5_000;
 
 function autoscaled(minReplicas: number, maxReplicas: number, more: Partial<Bounds> = {}): Pick<Spec, 'stages'> {
   const autoscaling = { minReplicas, maxReplicas, ...more };

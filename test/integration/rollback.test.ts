@@ -1,202 +1,14 @@
-// A person's ReleaseRollback: its effects, and how long it holds.
+// A person's ReleaseRollback: its pools, and what it meets.
 import { describe, expect } from 'vitest';
-import { API_VERSION } from '../../src/api/meta.ts';
-import { APP_RELEASES, ROLLBACKS } from '../../src/controller/kinds/api-kinds.ts';
 import { PODS } from '../../src/controller/kinds/pods.ts';
 import type { World } from './harness.ts';
-import { admin, test, withWorld } from './harness.ts';
+import { test, withWorld } from './harness.ts';
+import { releaseAll } from './release-all.ts';
 import type { Spec } from './release-objects.ts';
 import { oneStage, pool, release } from './release-objects.ts';
 import { objectName } from '../../src/release/record/names.ts';
 
 const both: Spec['stages'] = [{ name: 'production', pools: [pool('prod-a', 1), pool('prod-b', 1)] }];
-
-/** Releases versions one after the other, in every pool. */
-async function releaseAll(world: World, versions: string[], changes: Partial<Spec> = {}): Promise<Spec> {
-  let spec: Spec | undefined;
-  for (const version of versions) {
-    spec = release(await world.image(version), { stages: oneStage, ...changes });
-    await world.apply(spec);
-    await world.released(spec.version ?? version);
-  }
-  if (!spec) throw new Error('no version');
-  return spec;
-}
-
-/** Waits for the end of a pass over the newest spec. */
-async function observed(world: World): Promise<void> {
-  await world.until(() => world.condition('Ready'));
-}
-
-describe.concurrent('the hold of a rollback', () => {
-  test('keeps the pools while the newer version is applied repeatedly', async ({ world }) => {
-    const second = await releaseAll(world, ['1.0', '2.0']);
-    await world.rollback('back', { reason: 'too many errors' });
-    await world.rollbackIs('back', 'Complete', 'True');
-    for (let count = 0; count < 5; count += 1) {
-      const annotations = { 'example.com/synced': String(count) };
-      await world.apply(second, { annotations });
-      await observed(world);
-    }
-    expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
-    await world.conditionIs('RolledBack', {
-      status: 'True',
-      message: 'wants 2.0, runs 1.0 by back: too many errors',
-    });
-    await world.conditionIs('Ready', { status: 'False', reason: 'RolledBack' });
-    await world.conditionIs('Available', { status: 'True' });
-    await world.conditionIs('Reconciling', { status: 'False' });
-    await world.conditionIs('Stalled', { status: 'False' });
-    await world.poolIs('prod-a', { version: '1.0', heldBy: 'back' });
-    await world.newestIs({ version: '2.0', outcome: 'RolledBack' });
-  });
-
-  test('changes no field of the AppRelease, its non-blocking owner', async ({ world }) => {
-    await releaseAll(world, ['1.0', '2.0']);
-    const key = { namespace: world.namespace, name: 'web' };
-    const before = await admin.get(APP_RELEASES, key);
-    await world.rollback('back');
-    await world.rollbackIs('back', 'Complete', 'True');
-    const after = await admin.get(APP_RELEASES, key);
-    expect(after.spec).toEqual(before.spec);
-    const { metadata } = await admin.get(ROLLBACKS, { namespace: world.namespace, name: 'back' });
-    await world.until(async () => {
-      const owned = await admin.get(ROLLBACKS, { namespace: world.namespace, name: 'back' });
-      const reference = { apiVersion: API_VERSION, kind: 'AppRelease', name: 'web', uid: after.metadata.uid };
-      expect((owned.metadata as { ownerReferences?: object[] }).ownerReferences).toEqual([reference]);
-    });
-    expect(metadata.name).toBe('back');
-  });
-
-  test('survives a restart of the operator and an erased status', async ({ world }) => {
-    const second = await releaseAll(world, ['1.0', '2.0']);
-    await world.rollback('back');
-    await world.rollbackIs('back', 'Complete', 'True');
-    await world.operator.stop();
-    await world.apply(second, { annotations: { 'example.com/synced': 'yes' } });
-    await world.operator.start();
-    await world.kubectl(
-      'patch',
-      'apprelease/web',
-      '--subresource=status',
-      '--type=json',
-      '--patch=[{"op":"replace","path":"/status","value":{}}]',
-    );
-    await world.conditionIs('RolledBack', { status: 'True' });
-    expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
-  });
-
-  test('ends when another revision is wanted', async ({ world }) => {
-    await releaseAll(world, ['1.0', '2.0']);
-    await world.rollback('back');
-    await world.rollbackIs('back', 'Complete', 'True');
-    await world.apply(release(await world.image('3.0'), { stages: oneStage }));
-    await world.released('3.0');
-    const { endReason, endedAt } = await world.rollbackIs('back', 'InForce', 'False', 'Ended');
-    expect(endReason).toMatch(/revision 3 \(3\.0\) is wanted now/);
-    expect(endedAt).toBeDefined();
-    expect(world.timeline('web-prod-a')).toEqual([1, 2, 1, 3]);
-    await world.conditionIs('RolledBack', { status: 'False' });
-  });
-
-  test('keeps the version out after any edit, until a promotion names it', async ({ world }) => {
-    const second = await releaseAll(world, ['1.0', '2.0']);
-    const [container] = second.template.spec.containers;
-    await world.rollback('back');
-    await world.rollbackIs('back', 'Complete', 'True');
-    const resources = { requests: { cpu: 0.01 } };
-    const edits: Partial<Spec>[] = [
-      {
-        service: {
-          ports: [
-            { name: 'http', port: 80 },
-            { name: 'admin', port: 81, targetPort: 8080 },
-          ],
-        },
-      },
-      { template: { ...second.template, metadata: { annotations: { 'example.com/edited': 'yes' } } } },
-      { template: { spec: { containers: [{ ...container, resources }] } } as Spec['template'] },
-      {
-        stages: [
-          ...oneStage,
-          { name: 'last', pools: [pool('prod-b', 1, { template: { metadata: { labels: { a: 'b' } } } })] },
-        ],
-      },
-    ];
-    for (const [index, edit] of edits.entries()) {
-      await world.apply({ ...second, ...edit });
-      await world.until(async () => {
-        expect(await world.status()).toMatchObject({ revision: index + 3, version: '2.0' });
-      });
-      await world.conditionIs('Ready', { status: 'False', message: 'wants 2.0, runs 1.0 by back' });
-    }
-    const { conditions = [] } = await world.rollbackIs('back', 'InForce', 'True', 'Holding');
-    expect(conditions.find(({ type }) => type === 'InForce')?.message).toMatch(
-      /^holds back revision 6 \(2\.0\) with the version of revision 2,/,
-    );
-    await world.promote('retry', { stage: 'production', version: '2.0' });
-    await world.conditionIs('Ready', { status: 'False', reason: 'WaitingForApproval' });
-    expect(await world.selected()).toMatchObject({ 'web-prod-a': 6 });
-    await world.promote('last', { stage: 'last' });
-    await world.released('2.0');
-    expect(world.timeline('web-prod-a')).toEqual([1, 2, 1, 6]);
-  });
-
-  test('never returns after its end, also for the same version', async ({ world }) => {
-    const second = await releaseAll(world, ['1.0', '2.0']);
-    await world.rollback('back');
-    await world.rollbackIs('back', 'Complete', 'True');
-    await world.apply(release(await world.image('3.0'), { stages: oneStage }));
-    await world.released('3.0');
-    await world.apply(second);
-    await world.conditionIs('Ready', { status: 'False', reason: 'WaitingForApproval' });
-    await world.promote('again', { stage: 'production' });
-    await world.released('2.0');
-    expect(world.timeline('web-prod-a')).toEqual([1, 2, 1, 3, 2]);
-  });
-
-  test('ends by a promotion that names the held revision: the retry', async ({ world }) => {
-    await releaseAll(world, ['1.0', '2.0']);
-    await world.rollback('back');
-    await world.rollbackIs('back', 'Complete', 'True');
-    await world.promote('nameless', { stage: 'production' });
-    await world.promotionIs('nameless', 'Accepted', 'Unknown', 'HeldByRollback');
-    expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
-    await world.promote('retry', { stage: 'production', version: '2.0' });
-    await world.released('2.0');
-    const { endReason } = await world.rollbackIs('back', 'InForce', 'False', 'Ended');
-    expect(endReason).toMatch(/ReleasePromotion retry names the held revision 2/);
-    await world.promotionIs('retry', 'Complete', 'True');
-  });
-
-  test('ends by its deletion, which only reopens promotion by the gates', async ({ world }) => {
-    await releaseAll(world, ['1.0', '2.0']);
-    await world.rollback('back');
-    await world.rollbackIs('back', 'Complete', 'True');
-    await world.until(async () => {
-      expect(await world.deployments()).toHaveLength(1);
-    });
-    await world.remove(ROLLBACKS, 'back');
-    await world.conditionIs('Ready', { status: 'False', reason: 'WaitingForApproval' });
-    expect(await world.selected()).toEqual({ 'web-prod-a': 1 });
-    await world.promote('again', { stage: 'production' });
-    await world.released('2.0');
-  });
-
-  test('is taken over by a later rollback, also after its deletion', async ({ world }) => {
-    await releaseAll(world, ['1.0', '2.0', '3.0']);
-    await world.rollback('first', { toVersion: '2.0' });
-    await world.rollbackIs('first', 'Complete', 'True');
-    await world.rollback('second', { toVersion: '1.0' });
-    await world.rollbackIs('second', 'Complete', 'True');
-    await world.rollbackIs('first', 'Superseded', 'True', 'LaterRollback');
-    expect(world.timeline('web-prod-a')).toEqual([1, 2, 3, 2, 1]);
-    await world.remove(ROLLBACKS, 'second');
-    await world.conditionIs('Ready', { status: 'False', reason: 'WaitingForApproval' });
-    expect(await world.selected()).toEqual({ 'web-prod-a': 1 });
-    await world.conditionIs('RolledBack', { status: 'False' });
-  });
-});
 
 describe.concurrent('the pools of a rollback', () => {
   test('may be one: the others continue', async ({ world }) => {
@@ -205,7 +17,7 @@ describe.concurrent('the pools of a rollback', () => {
     await world.rollbackIs('back', 'Complete', 'True');
     expect(await world.selected()).toEqual({ 'web-prod-a': 2, 'web-prod-b': 1 });
     await world.apply(second, { annotations: { 'example.com/synced': 'yes' } });
-    await observed(world);
+    await world.until(() => world.condition('Ready'));
     await world.poolIs('prod-a', { version: '2.0' });
     await world.poolIs('prod-b', { version: '1.0', heldBy: 'back' });
   });
@@ -228,33 +40,6 @@ describe.concurrent('the pools of a rollback', () => {
     await world.rollbackIs('all', 'InForce', 'True');
   });
 
-  test('go back to the last good revision of each pool', async ({ world }) => {
-    const stages = (pools: Spec['stages'][number]['pools']): Spec['stages'] => [{ name: 'production', pools }];
-    await world.apply(release(await world.image('1.0'), { stages: stages([pool('prod-a', 1)]) }));
-    await world.released('1.0');
-    await world.apply(release(await world.image('2.0'), { stages: both }));
-    await world.released('2.0');
-    await world.rollback('back');
-    const { pools = [] } = await world.rollbackIs('back', 'Complete', 'True');
-    expect(pools).toMatchObject([
-      { name: 'prod-a', from: 2, to: 1 },
-      { name: 'prod-b', from: 2, to: 2, message: 'pool prod-b has no good revision to return to' },
-    ]);
-    expect(await world.selected()).toEqual({ 'web-prod-a': 1, 'web-prod-b': 2 });
-  });
-
-  test('never change to a newer revision, unless they are named', async ({ world }) => {
-    await releaseAll(world, ['1.0', '2.0', '3.0'], { stages: both });
-    await world.rollback('first', { toVersion: '1.0', pools: ['prod-a'] });
-    await world.rollbackIs('first', 'Complete', 'True');
-    await world.rollback('second', { toVersion: '2.0' });
-    await world.rollbackIs('second', 'Complete', 'True');
-    expect(await world.selected()).toEqual({ 'web-prod-a': 1, 'web-prod-b': 2 });
-    await world.rollback('third', { toVersion: '2.0', pools: ['prod-a'] });
-    await world.rollbackIs('third', 'Complete', 'True');
-    expect(await world.selected()).toEqual({ 'web-prod-a': 2, 'web-prod-b': 2 });
-  });
-
   test('that share a Service roll back together', async ({ world }) => {
     const stages: Spec['stages'] = [
       {
@@ -271,64 +56,10 @@ describe.concurrent('the pools of a rollback', () => {
   });
 });
 
-describe.concurrent('the target of a rollback', () => {
-  test('that does not exist is rejected, with the possible targets', async ({ world }) => {
-    await releaseAll(world, ['1.0']);
-    const wrong = [
-      { spec: { toVersion: '9.9' }, reason: 'NoTarget', says: /9\.9 was never recorded.*1\.0 \(revision 1\)/ },
-      { spec: { toRevision: 9 }, reason: 'NoTarget', says: /revision 9 was never recorded/ },
-      { spec: { pools: ['prod-x'] }, reason: 'UnknownPool', says: /no pool prod-x.*prod-a/ },
-      { spec: {}, reason: 'NoTarget', says: /pool prod-a has no good revision to return to/ },
-    ];
-    for (const [index, { spec, reason, says }] of wrong.entries()) {
-      await world.rollback(`wrong-${index}`, spec);
-      const { conditions = [] } = await world.rollbackIs(`wrong-${index}`, 'Accepted', 'False', reason);
-      expect(conditions.find(({ type }) => type === 'Accepted')?.message).toMatch(says);
-      await world.rollbackIs(`wrong-${index}`, 'Complete', 'False', 'Rejected');
-    }
-    expect(world.timeline('web-prod-a')).toEqual([1]);
-  });
-
-  test('must have been good in the pool', async ({ world }) => {
-    const failing = { rollback: { drain: '100ms', onFailure: 'Pause' as const } };
-    await releaseAll(world, ['1.0']);
-    await world.apply(release(await world.image('2.0-crash-loop'), { stages: oneStage, ...failing }));
-    await world.stalled('Failed');
-    await world.rollback('to-bad', { toVersion: '2.0' });
-    const { conditions = [] } = await world.rollbackIs('to-bad', 'Accepted', 'False', 'NoTarget');
-    expect(conditions[0]?.message).toMatch(/2\.0 was never good in pool prod-a\. Revisions to choose from: 1\.0/);
-  });
-
-  test('by version is its newest revision that is good there', async ({ world }) => {
-    const image = await world.image('1.0');
-    const spec = release(image, { stages: oneStage });
-    await world.apply(spec);
-    await world.released('1.0');
-    const metadata = { labels: { app: 'web' }, annotations: { 'example.com/changed': 'yes' } };
-    await world.apply({ ...spec, template: { ...spec.template, metadata } });
-    await world.until(async () => {
-      expect(await world.released('1.0')).toMatchObject({ revision: 2 });
-    });
-    await releaseAll(world, ['2.0']);
-    await world.rollback('back', { toVersion: '1.0' });
-    await world.rollbackIs('back', 'Complete', 'True');
-    expect(await world.selected()).toEqual({ 'web-prod-a': 2 });
-  });
-
-  test('behind a barrier needs force', async ({ world }) => {
-    await releaseAll(world, ['1.0']);
-    const rollback = { warmFor: '5m', drain: '100ms', barrier: true };
-    await releaseAll(world, ['2.0'], { rollback });
-    await world.poolIs('prod-a', { rollback: { readiness: 'Impossible', version: '1.0' } });
-    await world.rollback('back');
-    const { conditions = [] } = await world.rollbackIs('back', 'Accepted', 'False', 'NoTarget');
-    expect(conditions[0]?.message).toMatch(/2\.0 is a barrier.*spec\.force: true/);
-    await world.rollback('forced', { force: true });
-    await world.rollbackIs('forced', 'Complete', 'True');
-    expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
-  });
-
-  test('is not computed again, although a better one exists', async ({ world }) => {
+describe.concurrent('a rollback meets', () => {
+  test('a restart of the operator: its targets are not computed again, although better ones exist', async ({
+    world,
+  }) => {
     await releaseAll(world, ['1.0', '2.0', '3.0']);
     await world.operator.stop();
     await world.rollback('back', { toVersion: '1.0' });
@@ -340,9 +71,7 @@ describe.concurrent('the target of a rollback', () => {
     expect(await world.rollbackStatus('back')).toMatchObject({ pools, heldAgainst });
     expect(await world.selected()).toEqual({ 'web-prod-a': 1 });
   });
-});
 
-describe.concurrent('a rollback meets', () => {
   test('a running promotion: only pools that have moved go back', async ({ world }) => {
     const stages: Spec['stages'] = [
       { name: 'canary', soak: '1h', pools: [pool('canary-vms', 1)] },

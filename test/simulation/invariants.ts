@@ -146,6 +146,8 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): WriteRule[] {
       const left = leftBehind({ actor, kind, before, object, ...(after && { after }) }, pool, pods, selector, release);
       if (left === undefined || left >= had || left >= wanted(actor, release, pool)) continue;
       if (left >= 1 && isForced(release, pool.name)) continue;
+      // The other leader may have scaled a standby down. A return does not wait to read what this leader has not seen.
+      if (left >= 1 && !alone && kind === 'Service') continue;
       return `leaves ${left} of ${had} ready pods behind Service ${pool.service} of pool ${pool.name} (${kind} ${object.metadata.name})`;
     }
     return undefined;

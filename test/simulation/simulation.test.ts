@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { ORDERLY, SCENARIOS } from './history.ts';
 import { NO_FAULTS } from './operator.ts';
+import type { Scenario } from './scenario.ts';
 import { SHARING } from './sharing-scenarios.ts';
 import { simulate } from './simulation.ts';
 
@@ -24,6 +25,15 @@ const TOLD = [
   'contested-then-a-version-and-back',
 ];
 
+/** Scenarios whose end does not depend on a crash, whenever it comes. */
+const CRASHED = ['promotion', 'rollback-by-hand', 'failing-version'];
+
+function scenarioNamed(name: string): Scenario {
+  const scenario = SCENARIOS.find((candidate) => candidate.name === name);
+  if (!scenario) throw new Error(`there is no scenario ${name}`);
+  return scenario;
+}
+
 describe('in the default order', () => {
   test.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))('%s', async (_name, scenario) => {
     const { failure } = await simulate(scenario, ORDERLY, false);
@@ -32,12 +42,19 @@ describe('in the default order', () => {
 
   // A change of the operator's actions or their order shows here: `vitest -u` accepts the new log.
   test.each(TOLD)('the log of %s', async (name) => {
-    const scenario = SCENARIOS.find((candidate) => candidate.name === name);
-    if (!scenario) throw new Error(`there is no scenario ${name}`);
-    const { log, failure } = await simulate(scenario, ORDERLY, true);
+    const { log, failure } = await simulate(scenarioNamed(name), ORDERLY, true);
     expect(failure).toBeUndefined();
     await expect(`${log.join('\n')}\n`).toMatchFileSnapshot(`golden/${name}.log`);
   });
+});
+
+test.each(CRASHED)('%s, with an operator that crashes after each of its writes', async (name) => {
+  const scenario = scenarioNamed(name);
+  const { writes } = await simulate(scenario, ORDERLY, false);
+  for (let crashAfter = 1; crashAfter <= writes; crashAfter += 1) {
+    const { failure } = await simulate(scenario, { ...ORDERLY, crashAfter }, false);
+    expect(failure, `after write ${crashAfter}`).toBeUndefined();
+  }
 });
 
 /** Cluster and operators are late, so that releases are admitted before the pods of others are on VMs. */

@@ -1,0 +1,101 @@
+import { expect, test } from 'vitest';
+import type { ReleaseRollback } from '../../api/release-rollback.ts';
+import { findCondition } from '../../api/conditions.ts';
+import { meta } from '../testing.ts';
+import type { Words } from '../world-testing.ts';
+import { GOOD, viewOf } from '../world-testing.ts';
+import { answerRollbacks } from './rollback.ts';
+
+const BOTH = { a: GOOD, b: GOOD };
+/** Versions 1.0.0 and 2.0.0 were good in both pools, which serve 2.0.0. */
+const TWO: Words = { pools: { a: { serves: 2 }, b: { serves: 2 } }, revisions: { 1: { in: BOTH }, 2: { in: BOTH } } };
+const FIRST: Words = { revisions: { 1: { in: BOTH } }, wants: 1 };
+const BARRIER: Words = {
+  ...TWO,
+  revisions: { 1: { in: BOTH }, 2: { in: BOTH, spec: { rollback: { barrier: true } } } },
+};
+const shared = { spec: { serviceName: 'web' } };
+const THREE = { ...BOTH, c: GOOD };
+const SHARED: Words = {
+  stages: { production: { pools: ['b', 'c'] } },
+  pools: { a: { serves: 2 }, b: { serves: 2, ...shared }, c: { serves: 2, ...shared } },
+  revisions: { 1: { in: THREE }, 2: { in: THREE } },
+};
+
+/** `said`: from → to of each pool, or the reason and the message of the rejection. */
+test.each<[what: string, words: Words, spec: Partial<ReleaseRollback['spec']>, said: string]>([
+  ['is the version before', TWO, {}, 'a 2 → 1, b 2 → 1'],
+  ['is in the named pools alone', TWO, { pools: ['b'] }, 'b 2 → 1'],
+  [
+    'of an unknown version is rejected, with the possible ones',
+    TWO,
+    { toVersion: '9.9.0' },
+    'NoTarget: version 9.9.0 was never recorded. Revisions to choose from: 1.0.0 (revision 1), 2.0.0 (revision 2)',
+  ],
+  [
+    'of an unknown revision is rejected',
+    TWO,
+    { toRevision: 9 },
+    'NoTarget: revision 9 was never recorded. Revisions to choose from: 1.0.0 (revision 1), 2.0.0 (revision 2)',
+  ],
+  [
+    'in an unknown pool is rejected, with the known ones',
+    TWO,
+    { pools: ['x'] },
+    'UnknownPool: spec.pools: the release has no pool x: it has a, b',
+  ],
+  [
+    'does not exist before the first version',
+    FIRST,
+    {},
+    'NoTarget: pool a has no good revision to return to. Revisions to choose from: 1.0.0 (revision 1)',
+  ],
+  [
+    'must have been good in the pool',
+    { revisions: { 1: { in: BOTH }, 2: { in: { a: { entered: 5, failed: 1 } } } } },
+    { toVersion: '2.0.0' },
+    'NoTarget: version 2.0.0 (revision 2) was never good in pool a. Revisions to choose from: 1.0.0 (revision 1)',
+  ],
+  [
+    'by version is the newest revision of the version that is good in the pool',
+    {
+      pools: { a: { serves: 3 }, b: { serves: 3 } },
+      revisions: { 1: { in: BOTH }, 2: { in: { a: GOOD }, version: '1.0.0' }, 3: { in: BOTH } },
+    },
+    { toVersion: '1.0.0' },
+    'a 3 → 2, b 3 → 1',
+  ],
+  [
+    'is the last good revision of each pool, and a pool without one stays',
+    { ...TWO, revisions: { 1: { in: { a: GOOD } }, 2: { in: BOTH } } },
+    {},
+    'a 2 → 1, b 2 → 2 (pool b has no good revision to return to)',
+  ],
+  [
+    'is not behind a barrier',
+    BARRIER,
+    {},
+    'NoTarget: version 2.0.0 is a barrier: pool a rolls back behind it only with spec.force: true. Revisions to choose from: 1.0.0 (revision 1), 2.0.0 (revision 2)',
+  ],
+  ['is behind a barrier with force', BARRIER, { force: true }, 'a 2 → 1, b 2 → 1'],
+  [
+    'in one of two pools behind a Service is rejected',
+    SHARED,
+    { pools: ['b'] },
+    'SharedService: spec.pools: b, c share Service web and roll back together: name all of them',
+  ],
+])('the target of a rollback %s', (_what, words, spec, said) => {
+  const rollback: ReleaseRollback = { metadata: meta('back'), spec: { release: 'web', force: false, ...spec } };
+  expect(describeAnswer({ ...words, more: { rollbacks: [rollback] } })).toBe(said);
+});
+
+function describeAnswer(words: Words): string | undefined {
+  const [action] = answerRollbacks(viewOf(words));
+  if (action?.kind !== 'PatchRollback') return action?.kind;
+  const { conditions, pools = [] } = action.status;
+  const accepted = findCondition(conditions, 'Accepted');
+  if (accepted?.status !== 'True') return `${accepted?.reason ?? ''}: ${accepted?.message ?? ''}`;
+  return pools
+    .map(({ name, from, to, message }) => `${name} ${from ?? '-'} → ${to ?? '-'}${message ? ` (${message})` : ''}`)
+    .join(', ');
+}

@@ -1,4 +1,5 @@
 /** Whether a revision has failed in a pool, or another cause keeps its pods from being ready. Pure. */
+import { firstOf } from '../../lib/first-of.ts';
 import { isDraining } from '../../scheduling/nodes.ts';
 import type { Deployment, ReleaseNode, Pod } from '../record/kube-objects.ts';
 import type { Revision } from '../record/revision.ts';
@@ -74,14 +75,6 @@ export function judgeHealth(
   if (excuse) return { kind: 'Excused', ...excuse, stopsClock: judged.suspects.length === 0 };
   const late = deadlinePassed(judged);
   return late ? { kind: 'Failed', ...late } : { kind: 'Progressing' };
-}
-
-function firstOf(rules: readonly HealthRule[], judged: Case): Finding | undefined {
-  for (const rule of rules) {
-    const finding = rule(judged);
-    if (finding) return finding;
-  }
-  return undefined;
 }
 
 function suspectsOf(pods: readonly Pod[], nodes: Case['nodes']): Pod[] {

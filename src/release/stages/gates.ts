@@ -1,6 +1,7 @@
 /** The gates of a stage. A revision enters the stage when no gate gives a reason to wait. Pure. */
 import type { Stage } from '../../api/app-release.ts';
 import { parseDuration } from '../../api/common.ts';
+import { firstOf } from '../../lib/first-of.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Approval } from '../record/recorded-data.ts';
 import { isBad, poolFacts } from '../record/revision.ts';
@@ -52,11 +53,7 @@ export function judgeGate(view: Rollout, stage: Stage, revision: Revision): Wait
     revision,
     ...(approval && { approval }),
   };
-  for (const rule of GATES) {
-    const wait = rule(candidate);
-    if (wait) return wait;
-  }
-  return undefined;
+  return firstOf(GATES, candidate);
 }
 
 /** The reason why a revision needs an approval for every stage: it has or inherits a bad mark, or is on a later attempt. */

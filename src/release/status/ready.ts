@@ -1,6 +1,7 @@
 /** The conditions of a release that say why it is not ready or stalled. Pure. */
 import type { ConditionDraft } from '../../api/conditions.ts';
 import type { Reason } from '../../api/reasons.ts';
+import { firstOf } from '../../lib/first-of.ts';
 import type { HealthVerdict } from '../health/failure.ts';
 import { judgeHealth, returnClock } from '../health/failure.ts';
 import { answerFailure } from '../rollback/automatic.ts';
@@ -74,14 +75,6 @@ function isExcused({ name, target }: PoolView): boolean {
 /** Whether a rollback of the pool is not complete: its placement depends on the VMs that exist. */
 function returns({ hold }: PoolView): boolean {
   return hold !== undefined && hold.pool.completedAt === undefined;
-}
-
-function firstOf(rules: readonly ReadyRule[], view: Rollout): ReadyReason | undefined {
-  for (const rule of rules) {
-    const reason = rule(view);
-    if (reason) return reason;
-  }
-  return undefined;
 }
 
 function title({ number, data }: Revision): string {

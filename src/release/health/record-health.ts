@@ -15,7 +15,7 @@ import {
   isHealthy,
   isRevert,
   lastGood,
-  podsOf,
+  readyOf,
   wantedReplicas,
   wantedRevision,
 } from '../state/target.ts';
@@ -119,7 +119,7 @@ function markFailure(view: Rollout, drafts: FactsDraft, pool: PoolView, revision
     });
     return;
   }
-  const ready = podsOf(workload, revision).filter((pod) => pod.ready).length;
+  const ready = readyOf(workload, revision);
   if (workload.strategy === 'RollingUpdate' && ready > (clock.mostReady ?? 0)) {
     change(drafts, pool, revision, (own) => (own.clock = { start: nowText, mostReady: ready }));
     return;

@@ -8,7 +8,7 @@ import { makeAdoptedService, makeService } from '../record/desired.ts';
 import type { DesiredService } from '../record/kube-objects.ts';
 import type { Revision } from '../record/revision.ts';
 import { putRight } from '../state/drift.ts';
-import { contradictingImage, isAvailable, mayShrink, podsOf, wantedReplicas } from '../state/target.ts';
+import { contradictingImage, isAvailable, mayShrink, readyOf, wantedReplicas } from '../state/target.ts';
 import { mayLead } from '../state/track.ts';
 import type { Group, PoolView, Rollout } from '../state/view.ts';
 import type { Move } from './pool-move.ts';
@@ -78,7 +78,7 @@ function maySwitch(view: Rollout, group: Group, { pool, target }: Move): boolean
     return isAvailable(workload, revision, replicas) && contradictingImage(workload, revision) === undefined;
   }
   if (serving > 0 && mayShrink(workload)) return false;
-  const ready = Math.min(podsOf(workload, revision).filter((pod) => pod.ready).length, workload.ownReady);
+  const ready = Math.min(readyOf(workload, revision), workload.ownReady);
   return replicas === 0 || ready >= Math.max(1, Math.min(replicas, serving));
 }
 

@@ -19,7 +19,7 @@ import {
   isReturning,
   placedFact,
   placedKey,
-  podsOf,
+  readyOf,
   wantedReplicas,
 } from '../state/target.ts';
 import type { Group, PoolMove, PoolView, Rollout, View } from '../state/view.ts';
@@ -134,7 +134,7 @@ function progressOf(view: Rollout, pool: PoolView): PoolMove | undefined {
   if (!isMoving(view, pool) || !target) return undefined;
   const { workload, revision } = target;
   const until = deadlineAfter(view, placedFact(pool)?.at);
-  const ready = workload ? podsOf(workload, revision).filter((pod) => pod.ready).length : 0;
+  const ready = workload ? readyOf(workload, revision) : 0;
   const verdict =
     workload &&
     judgeHealth(workload, revision, { nodes: view.observed.nodes, deadlineSeconds: Infinity, now: view.now });

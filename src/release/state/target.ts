@@ -233,6 +233,11 @@ export function podsOf({ pods, track }: Workload, { number }: Revision): Pod[] {
   );
 }
 
+/** Number of those pods that are ready. */
+export function readyOf(workload: Workload, revision: Revision): number {
+  return podsOf(workload, revision).filter((pod) => pod.ready).length;
+}
+
 /** Whether the status of the Deployment is of its latest generation. */
 function isObserved({ deployment }: Workload): boolean {
   return (deployment.status?.observedGeneration ?? 0) >= (deployment.metadata.generation ?? 0);
@@ -250,14 +255,13 @@ export function mayShrink({ deployment: { metadata, spec, status } }: Workload):
 /** Whether all wanted pods run the revision and have been ready for minReadySeconds. */
 export function isAvailable(workload: Workload, revision: Revision, replicas: number): boolean {
   const { updatedReplicas = 0, availableReplicas = 0, replicas: total = 0 } = workload.deployment.status ?? {};
-  const ready = podsOf(workload, revision).filter((pod) => pod.ready).length;
   return (
     workload.revision === revision.number &&
     isObserved(workload) &&
     updatedReplicas >= replicas &&
     (workload.strategy === 'BlueGreen' || total <= updatedReplicas) &&
     availableReplicas >= replicas &&
-    ready >= replicas
+    readyOf(workload, revision) >= replicas
   );
 }
 

@@ -20,6 +20,7 @@ import {
   isHealthy,
   isSettled,
   podsOf,
+  readyOf,
   wantedReplicas,
   wantedRevision,
 } from '../state/target.ts';
@@ -241,7 +242,7 @@ export function poolProgress(view: View, pool: PoolView): string {
     const before = pool.workloads.find((workload) => workload !== pool.current);
     return before ? `waits for room: revision ${before.revision} drains first` : 'its Deployment starts next';
   }
-  const ready = podsOf(target.workload, target.revision).filter((pod) => pod.ready).length;
+  const ready = readyOf(target.workload, target.revision);
   const replicas = wantedReplicas(pool, target.workload);
   const verdict = judgeHealth(target.workload, target.revision, {
     nodes: view.observed.nodes,

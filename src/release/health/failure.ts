@@ -52,14 +52,18 @@ const EXCUSES: readonly HealthRule[] = [
   notStarted,
 ];
 
-export function judgeHealth(
-  workload: Workload,
-  revision: Revision,
-  context: { nodes: readonly ReleaseNode[]; deadlineSeconds: number; now: number; clock?: Case['clock'] },
-): HealthVerdict {
+interface HealthContext {
+  nodes: readonly ReleaseNode[];
+  deadlineSeconds: number;
+  now: number;
+  /** Default: the recorded clock of the revision in the pool. */
+  clock?: Case['clock'];
+}
+
+function caseOf(workload: Workload, revision: Revision, context: HealthContext): Case {
   const nodes = new Map(context.nodes.map((node) => [node.metadata.name, node]));
   const pods = podsOf(workload, revision);
-  const judged: Case = {
+  return {
     workload,
     pods,
     suspects: suspectsOf(pods, nodes),
@@ -69,6 +73,10 @@ export function judgeHealth(
     clock: context.clock ?? poolFacts(revision, workload.pool).clock,
     now: context.now,
   };
+}
+
+export function judgeHealth(workload: Workload, revision: Revision, context: HealthContext): HealthVerdict {
+  const judged = caseOf(workload, revision, context);
   const failure = firstOf(FAILURES, judged);
   if (failure) return { kind: 'Failed', ...failure };
   const excuse = firstOf(EXCUSES, judged);
@@ -238,8 +246,8 @@ function deadlinePassed(judged: Case): Finding | undefined {
 }
 
 /** Also true while the clock is stopped, so that a second outside cause after the first keeps it stopped. */
-function isLate({ deadline, clock, now, ...judged }: Case): boolean {
-  return clock !== undefined && (clock.stopped !== undefined || now >= startOf(judged, clock) + deadline);
+function isLate(judged: Case): boolean {
+  return judged.clock?.stopped !== undefined || judged.now >= (endOf(judged) ?? Infinity);
 }
 
 /** If all pods are ready and the deadline has passed, the switch is late, for example because the operator was down. */
@@ -268,27 +276,20 @@ export function returnClock({ hold, target }: PoolView): { start: string } {
   return { start: start ?? '' };
 }
 
-/** When the deadline of a revision ends (ms since the epoch). */
-export function deadlineOf(
-  workload: Workload,
-  revision: Revision,
-  context: { nodes: readonly ReleaseNode[]; clock: { start: string }; deadline: number },
-): number {
-  const nodes = new Map(context.nodes.map((node) => [node.metadata.name, node]));
-  const pods = podsOf(workload, revision);
-  return startOf({ workload, pods, suspects: suspectsOf(pods, nodes) }, context.clock) + context.deadline;
+/** When the deadline of a revision ends (ms since the epoch); undefined if its clock has not started or is stopped. */
+export function deadlineOf(workload: Workload, revision: Revision, context: HealthContext): number | undefined {
+  const judged = caseOf(workload, revision, context);
+  return judged.clock?.stopped === undefined ? endOf(judged) : undefined;
 }
 
 /**
- * When the deadline starts (ms since the epoch): the latest of the start of the clock, the creation of the Deployment, and the
- * start of the oldest pod that is not ready, so that a replacement of an evicted pod has the whole deadline.
+ * When the deadline ends (ms since the epoch). It counts from the latest of: the start of the clock, the creation of the
+ * Deployment, and the start of the oldest suspect, so that a replacement of an evicted pod has the whole deadline.
  */
-function startOf(
-  { workload: { deployment }, pods, suspects }: Pick<Case, 'workload' | 'pods' | 'suspects'>,
-  clock: { start: string },
-): number {
+function endOf({ workload: { deployment }, pods, suspects, clock, deadline }: Case): number | undefined {
+  if (!clock) return undefined;
   const running = pods.filter((pod) => !hasEnded(pod)).length;
   const starts = suspects.flatMap(({ startedAt }) => Date.parse(startedAt ?? '') || []);
   const oldest = starts.length > 0 && running >= (deployment.spec.replicas ?? 0) ? Math.min(...starts) : 0;
-  return Math.max(Date.parse(clock.start), Date.parse(deployment.metadata.creationTimestamp), oldest);
+  return Math.max(Date.parse(clock.start), Date.parse(deployment.metadata.creationTimestamp), oldest) + deadline;
 }

@@ -4,7 +4,7 @@ import { ownOrNew } from '../../lib/own.ts';
 import type { FactsDraft } from '../record/facts-draft.ts';
 import type { PoolFacts } from '../record/recorded-data.ts';
 import type { Revision } from '../record/revision.ts';
-import { deadlineMs, isGood, poolFacts } from '../record/revision.ts';
+import { isGood, poolFacts } from '../record/revision.ts';
 import { soakedAt } from '../stages/gates.ts';
 import { isMoving } from '../stages/moves.ts';
 import { poolsToEnter, stagePools } from '../stages/stage-pools.ts';
@@ -124,11 +124,7 @@ function markFailure(view: Rollout, drafts: FactsDraft, pool: PoolView, revision
     change(drafts, pool, revision, (own) => (own.clock = { start: nowText, mostReady: ready }));
     return;
   }
-  const judged = judgeHealth(workload, revision, {
-    nodes: view.observed.nodes,
-    deadlineSeconds: view.topology.progressDeadlineSeconds,
-    now: view.now,
-  });
+  const judged = judgeHealth(workload, revision, contextOf(view));
   const verdict = excusePause(view, judged);
   if (verdict.kind === 'Failed') {
     change(drafts, pool, revision, (own) => {
@@ -226,7 +222,7 @@ export function nextDue(view: Rollout): number[] {
     }
     const soaked = soakedAt(pool, wanted);
     if (soaked !== undefined) return soaked > view.now ? [soaked] : [];
-    return deadlineIn(view, pool, wanted, poolFacts(wanted, pool.name).clock);
+    return deadlineIn(view, pool, wanted);
   });
 }
 
@@ -234,9 +230,13 @@ function deadlineIn(
   view: Rollout,
   pool: PoolView,
   revision: Revision | undefined,
-  clock: PoolFacts['clock'],
+  clock?: PoolFacts['clock'],
 ): number[] {
   const workload = revision && judgedWorkload(pool, revision);
-  if (!clock || clock.stopped !== undefined || !workload) return [];
-  return [deadlineOf(workload, revision, { nodes: view.observed.nodes, clock, deadline: deadlineMs(view.topology) })];
+  const deadline = workload && deadlineOf(workload, revision, { ...contextOf(view), ...(clock && { clock }) });
+  return deadline === undefined ? [] : [deadline];
+}
+
+function contextOf({ observed, topology, now }: Rollout) {
+  return { nodes: observed.nodes, deadlineSeconds: topology.progressDeadlineSeconds, now };
 }

@@ -54,7 +54,9 @@ type Choice = { to: Revision } | { stays: string };
 
 /** The target of one pool. A rollback moves no pool forward, which needs the right to create a ReleasePromotion. */
 function choose(view: Rollout, pool: PoolView, spec: ReleaseRollback['spec']): Choice {
-  const to = namesTarget(spec) ? namedTarget(view, pool, spec) : lastGood(view, pool, leftBy(view, pool));
+  const to = namesTarget(spec)
+    ? namedTarget(view, pool, spec)
+    : lastGood(view, pool, pool.lost ? undefined : view.lastWanted);
   if (!to) return { stays: `pool ${pool.name} has no good revision to return to` };
   if ('stays' in to) return to;
   const serving = pool.served?.number ?? pool.lost?.number ?? Infinity;
@@ -73,10 +75,6 @@ function namesTarget({ toRevision, toVersion }: ReleaseRollback['spec']): boolea
   return toRevision !== undefined || toVersion !== undefined;
 }
 
-function leftBy(view: Rollout, { lost }: PoolView): Revision | undefined {
-  return lost ? undefined : view.lastWanted;
-}
-
 /** The newest revision that the spec names, that was good in the pool, and that is marked bad in none of the named pools. */
 function namedTarget(view: Rollout, pool: PoolView, spec: ReleaseRollback['spec']): Revision | { stays: string } {
   const { toRevision, toVersion } = spec;
@@ -90,13 +88,14 @@ function namedTarget(view: Rollout, pool: PoolView, spec: ReleaseRollback['spec'
   const numbers = named.map(({ number }) => number).join(', ');
   const which = toVersion === undefined ? asked : `${asked} (revision ${numbers})`;
   const good = named.filter((revision) => isGood(revision, pool.name));
-  if (good.length === 0) return { stays: `${which} was never good in pool ${pool.name}` };
+  const newest = good.at(-1);
+  if (!newest) return { stays: `${which} was never good in pool ${pool.name}` };
   const pools = spec.pools ?? view.pools.map(({ name }) => name);
-  const to = good.findLast((revision) => !pools.some((name) => isBadIn(revision, name)));
-  if (to) return to;
-  const [bad] = good.slice(-1);
-  const where = pools.find((name) => bad && isBadIn(bad, name)) ?? pool.name;
-  return { stays: `${which} failed or was rolled back in pool ${where}: ${bad ? wayForward(view, bad) : ''}` };
+  const badPool = (revision: Revision) => pools.find((name) => isBadIn(revision, name));
+  const where = badPool(newest);
+  if (where === undefined) return newest;
+  const stays = `${which} failed or was rolled back in pool ${where}: ${wayForward(view, newest)}`;
+  return good.findLast((revision) => badPool(revision) === undefined) ?? { stays };
 }
 
 /** How a user gets a revision that a rollback must not choose. */

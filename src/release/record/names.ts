@@ -48,7 +48,7 @@ export function automaticRollbackNames(
   pool?: string,
 ): string[] {
   const parts = [release.name, `r${revision}`, attempt, ...(pool === undefined ? [] : [pool])];
-  const others = [1, 2, 3].map((turn) => joinName(...parts, shortHash([release.uid, turn])));
+  const others = [release.uid, [release.uid, 2], [release.uid, 3]].map((seed) => joinName(...parts, shortHash(seed)));
   return [joinName(...parts), ...others];
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ReleaseRollback } from '../../api/release-rollback.ts';
+import { shortHash } from '../../lib/canonical-json.ts';
 import { meta, observed } from '../testing.ts';
 import type { FactWords, Words } from '../world-testing.ts';
 import { factsIn, GOOD, viewOf } from '../world-testing.ts';
@@ -120,6 +121,11 @@ test.each<[what: string, other: Other]>([
   ['was rejected for another reason', { rejected: true, reason: 'too many errors' }],
 ])('a failure gets a rollback beside one that has its name and %s', (_what, other) => {
   expect(describeAnswer(beside(rollbackNamed('web-r2-1', other)))).toBe('web-r2-1-<hash>');
+});
+
+test('a rollback that an earlier operator made under its second name is found', () => {
+  const second = rollbackNamed(`web-r2-1-${shortHash('uid-web')}`, { against: 2 });
+  expect(describeAnswer(beside(rollbackNamed('web-r2-1', { owner: 'another uid' }), second))).toBe('RollbackRejected');
 });
 
 test('a failure whose names are all taken says so', () => {

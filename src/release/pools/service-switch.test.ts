@@ -9,8 +9,15 @@ import { rollOutGroup } from './roll-out.ts';
 
 type Change = (seen: Observed) => Partial<Observed>;
 
+interface ServiceAction {
+  said: string;
+  desired: DesiredService;
+  /** The Deployments that are checked before the write. */
+  checked?: string[] | undefined;
+}
+
 /** The writes and dry runs of the Service of the first stage. */
-function serviceActions(words: Words, change: Change = () => ({})) {
+function serviceActions(words: Words, change: Change = () => ({})): ServiceAction[] {
   const base = world(words);
   const seen = rollout({ ...base, ...change(base) });
   const [group] = seen.groups;
@@ -20,7 +27,8 @@ function serviceActions(words: Words, change: Change = () => ({})) {
     if (action.kind !== 'ApplyService') return [];
     const [verb = ''] = action.message.split(' ');
     const what = `${verb} ${action.service.spec.selector?.[LABEL.track] ?? ''}`;
-    return [{ said: action.takesTrafficBack ? `first: ${what}` : what, desired: action.service }];
+    const checked = action.leadsTo?.map(({ name }) => name);
+    return [{ said: action.takesTrafficBack ? `first: ${what}` : what, desired: action.service, checked }];
   });
 }
 
@@ -91,6 +99,10 @@ describe('a promotion', () => {
     ['creates the Service of a new pool before the pods', coming(0, { serves: 0, beside: {} }), 'create web-a-2'],
     ['creates no Service while the release is paused', { ...coming(0, { serves: 0, beside: {} }), paused: 'holidays' }],
   ]);
+
+  test('has its Deployment checked first, because another leader may have removed it', () => {
+    expect(serviceActions(coming(2)).map(({ checked }) => checked)).toEqual([[expect.stringMatching(/^web-a-2/)]]);
+  });
 });
 
 describe('a rollback', () => {
@@ -121,29 +133,9 @@ describe('a rollback', () => {
     ['counts them after any other write', back(2, 2), 'first: switch web-a-1', generation(5, 4)],
     ['counts them if no pod serves', back(0, 1), 'first: switch web-a-1', generation(5, 3)],
   ]);
-});
 
-/** Another leader may have removed the Deployment that this leader switches to. */
-describe('a switch has its Deployments checked first', () => {
-  function checked(words: Words): (string[] | undefined)[] {
-    const seen = rollout(world(words));
-    const [group] = seen.groups;
-    return (group ? rollOutGroup(seen, group).actions : []).flatMap((action) =>
-      action.kind === 'ApplyService' ? [action.leadsTo?.map(({ name }) => name)] : [],
-    );
-  }
-
-  test('in a promotion', () => {
-    expect(checked(coming(2))).toEqual([[expect.stringMatching(/^web-a-2/)]]);
-  });
-
-  test('but not in a return, which does not wait', () => {
-    const back: Words = {
-      pools: { a: { serves: 2, beside: { 1: 2 } } },
-      revisions: { 2: { in: { a: { entered: 10 } } } },
-      rollback: { against: 2, to: { a: 1 } },
-    };
-    expect(checked(back)).toEqual([undefined]);
+  test('does not wait for a check of its Deployment', () => {
+    expect(serviceActions(back(2, 2)).map(({ checked }) => checked)).toEqual([undefined]);
   });
 });
 

@@ -44,7 +44,7 @@ test: check unit chart simulation integration ## All checks and tests but the en
 
 .PHONY: check
 check: $(INSTALLED) ## Lint, formatting, types, generated files
-	@$(MAKE) --jobs=2 --keep-going --output-sync=target eslint layers exports format-check typecheck verify
+	@$(MAKE) --jobs=2 --keep-going --output-sync=target lint format-check typecheck verify
 
 .PHONY: lint
 lint: eslint layers exports ## Lint; check layers of src/, circular imports, dead exports

@@ -1,6 +1,6 @@
 /** Configuration by flags and environment variables. A flag wins over its variable. */
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 
 export interface Address {
   host: string;

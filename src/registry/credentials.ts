@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseBoundedJson } from './bounded-json.ts';
 import { canonicalName } from './reference.ts';
 import type { Credential, Keyring, Reference } from './types.ts';

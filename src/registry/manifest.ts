@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseBoundedJson } from './bounded-json.ts';
 import { isDigest } from './reference.ts';
 import type { PlatformManifest } from './types.ts';

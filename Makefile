@@ -88,6 +88,10 @@ verify: $(INSTALLED) ## Fail if a generated file is not up to date
 unit: $(INSTALLED) ## Unit tests: FILE='gates rollback' for some files
 	@vitest run --project unit $(FILE) $(call report,unit)
 
+.PHONY: fuzz
+fuzz: $(INSTALLED) ## Fuzz specs and the operator's annotations: SECONDS=600 (a minute)
+	@FUZZ_SECONDS=$(or $(SECONDS),60) vitest run --project unit src/release/hostile.test.ts $(call report,fuzz)
+
 .PHONY: watch
 watch: $(INSTALLED) ## Unit tests, repeated after each change: FILE=gates
 	@vitest watch --project unit $(FILE)
@@ -120,7 +124,7 @@ e2e-vm: build ## Tests with two virtual machines that join the kind cluster: KEE
 .PHONY: nightly
 nightly: ## The longest tests: more random cases, virtual machines, other versions of Kubernetes
 	@SIM_HISTORIES=$${SIM_HISTORIES:-10000} $(MAKE) simulation
-	@FUZZ_RUNS=$${FUZZ_RUNS:-5000} vitest run --project unit src/release/hostile.test.ts
+	@$(MAKE) fuzz SECONDS=$${FUZZ_SECONDS:-1200}
 	@DRIFT_CASES=$${DRIFT_CASES:-500} $(MAKE) integration ONLY=stored-form
 	@$(MAKE) bench RELEASES=$${RELEASES:-5000}
 	@$(MAKE) e2e-vm

@@ -11,7 +11,12 @@ const LAYERS = [
   ['process'],
 ];
 /** Inside src/release; those of one row may import each other. */
-const RELEASE_LAYERS = [['record'], ['state'], ['stages', 'pools', 'health', 'rollback', 'history'], ['status']];
+const RELEASE_LAYERS = [
+  ['record'],
+  ['state', 'traffic'],
+  ['stages', 'pools', 'health', 'rollback', 'history'],
+  ['status'],
+];
 
 /** What only tests import may import whatever it needs. */
 const TESTS = '(\\.test|testing)\\.ts$';

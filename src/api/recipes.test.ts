@@ -1,4 +1,4 @@
-// The recipe "Adding a gate" of docs/architecture.md stays true: what it asks for is there for each gate of the list.
+// The recipes of docs/architecture.md stay true: what they ask for is there, and what they call one place is one.
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
@@ -76,4 +76,23 @@ it.each(gates)('each reason of the gate %s is expected by a row in a test beside
 it.each(gates)('each reason of the gate %s is in the list of reasons', (gate) => {
   const listed: readonly string[] = CONDITIONS.ReleasePromotion.Complete.False;
   expect(reasonsGivenBy(gate).filter((reason) => !listed.includes(reason))).toEqual([]);
+});
+
+/** What only the home of traffic may read, as patterns of source text. */
+const TRAFFIC: readonly [what: string, pattern: RegExp][] = [
+  ['the track that a Service selects', /selector\?*\.?\[LABEL\.track\]/],
+  ['the last switch of a Service', /ANNOTATION\.(switchedAt|previousTrack)/],
+  ['the revision that a Service notes', /annotations\?*\.?\[ANNOTATION\.revision\]/],
+  ['the Service of a group', /\bgroup\.(service|adopted)\b|[{ ](service|adopted)\b[^{}]*\}: Group\b/],
+  ['the write of a Service as the switch', /kind [!=]== 'ApplyService'/],
+];
+
+const others = globSync(['src/release/**/*.ts', 'src/controller/**/*.ts'], { cwd: root })
+  .filter((file) => !file.startsWith('src/release/traffic/') && !/(\.test|testing)\.ts$/.test(file))
+  .map((file) => ({ file, text: readFileSync(join(root, file), 'utf8') }));
+
+it.each(TRAFFIC)('only src/release/traffic reads %s', (_what, pattern) => {
+  expect(others.filter(({ text }) => pattern.test(text)).map(({ file }) => file)).toEqual([]);
+  const home = globSync('src/release/traffic/*.ts', { cwd: root });
+  expect(home.some((file) => pattern.test(readFileSync(join(root, file), 'utf8')))).toBe(true);
 });

@@ -23,7 +23,7 @@ import { answerRollbacks, followRollbacks, markRolledBack, ownRollbacks } from '
 import type { Claims } from './state/claim.ts';
 import { claimsOf, giveRoomBack, roomDeadlines } from './stages/reservation.ts';
 import { rollOutGroup } from './pools/roll-out.ts';
-import type { GroupPlan } from './pools/pool-move.ts';
+import type { GroupPlan } from './state/pool-move.ts';
 import type { Rollout, View } from './state/view.ts';
 import { view } from './view.ts';
 

@@ -6,7 +6,7 @@ import { ANNOTATION, LABEL } from '../api/meta.ts';
 import type { ControllerRevision, Deployment, Pod, Service } from './record/kube-objects.ts';
 import { own } from '../lib/own.ts';
 import type { DigestLookup, LookUpDigest, Observed } from './state/observed.ts';
-import { NEVER_DRAINED } from './state/drained-since.ts';
+import { NEVER_DRAINED } from './traffic/drained-since.ts';
 import type { Rollout } from './state/view.ts';
 import { view } from './view.ts';
 import type { Revision } from './record/revision.ts';

@@ -1,6 +1,7 @@
 import { LABEL } from '../../api/meta.ts';
 import type { Live } from '../../kube/types.ts';
 import type { Service } from '../../release/record/kube-objects.ts';
+import { selectedTrack } from '../../release/traffic/service.ts';
 import type { WireObject } from './wire.ts';
 import { ownerOf, resource, toCachedMetadata, toCachedOwners } from './wire.ts';
 
@@ -25,7 +26,8 @@ export function toCachedService(object: Live<WireObject<{ spec: Service['spec'] 
 }
 
 /** The `namespace/track` of a Service of an older operator, whose selector does not name the release. */
-export function formerOn({ metadata, spec: { selector = {} } }: Service): string[] {
-  const track = selector[LABEL.track];
-  return track === undefined || selector[LABEL.release] !== undefined ? [] : [`${metadata.namespace}/${track}`];
+export function formerOn(service: Service): string[] {
+  const { metadata, spec } = service;
+  const track = selectedTrack(service);
+  return track === undefined || spec.selector?.[LABEL.release] !== undefined ? [] : [`${metadata.namespace}/${track}`];
 }

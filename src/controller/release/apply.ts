@@ -1,23 +1,21 @@
 /** Applies actions, one function for each kind: all writes of a release besides its status and events. */
 import type { AppRelease } from '../../api/app-release.ts';
-import type { ObjectMeta } from '../../api/common.ts';
 import { API_VERSION, FIELD_MANAGER, LABEL } from '../../api/meta.ts';
 import type { KubeError } from '../../kube/errors.ts';
-import { isAlreadyExists, isInvalid, isNotFound, isRefusal } from '../../kube/errors.ts';
-import type { JsonPatchOperation, KubeObject, Resource } from '../../kube/types.ts';
+import { isAlreadyExists, isNotFound, isRefusal } from '../../kube/errors.ts';
+import type { KubeObject, Resource } from '../../kube/types.ts';
 import { statusOf } from '../../kube/types.ts';
-import type { Action, Guard, Target } from '../../release/record/actions.ts';
+import type { Action, Target } from '../../release/record/actions.ts';
 import { desiredHash } from '../../release/state/drift.ts';
-import type { DesiredAutoscaler, DesiredService } from '../../release/record/kube-objects.ts';
+import type { DesiredAutoscaler } from '../../release/record/kube-objects.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import { ownerReference } from '../../release/record/desired.ts';
 import type { Cache } from '../kinds/caches.ts';
 import type { ReleaseMemory } from './memory.ts';
-import { readService } from './observe.ts';
 import type { Scope, Subject } from './contact.ts';
 import { forgetConflict, isStale, noteConflict } from './conflicts.ts';
-import { conflict, findOut, makeNew, noteTaken } from './contact.ts';
-import { applyOwned, liveObject } from './server-side-apply.ts';
+import { findOut, makeNew, noteTaken } from './contact.ts';
+import { applyOwned } from './server-side-apply.ts';
 import { PROMOTIONS, ROLLBACKS } from '../kinds/api-kinds.ts';
 import { AUTOSCALERS } from '../kinds/autoscalers.ts';
 import { BUDGETS } from '../kinds/budgets.ts';
@@ -27,6 +25,7 @@ import { REVISIONS } from '../kinds/revisions.ts';
 import { SERVICES } from '../kinds/services.ts';
 import { askStored } from './stored-forms.ts';
 import type { ReconcileContext } from './context.ts';
+import { applyService, assertGuard } from './traffic.ts';
 
 type Of<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
 
@@ -226,51 +225,6 @@ async function applyDeployment(scope: Scope, { deployment, force, guard }: Of<'A
   await applyOwned(scope, DEPLOYMENTS, scope.context.caches.deployments, deployment, force);
 }
 
-/**
- * Server-side apply keeps ports that others added. With a further port, a port without a name makes the Service invalid, and
- * every apply fails. Then one patch replaces selector and ports as a whole.
- */
-async function applyService(scope: Scope, { service, force, leadsTo = [] }: Of<'ApplyService'>): Promise<void> {
-  const { services } = scope.context.caches;
-  await Promise.all(leadsTo.map((target) => assertExists(scope, target)));
-  const before = liveObject(services, service);
-  try {
-    await applyOwned(scope, SERVICES, services, service, force);
-  } catch (error) {
-    if (!force || !isInvalid(error) || !service.spec.ports) throw error;
-    const { resourceVersion } = await replaceTraffic(scope, service);
-    const applied = { ...service, metadata: { ...service.metadata, resourceVersion } };
-    await applyOwned(scope, SERVICES, services, applied, force, before);
-  }
-}
-
-async function assertExists(scope: Scope, { name, uid }: Target): Promise<void> {
-  const { found, live } = await findOut(scope, {
-    resource: DEPLOYMENTS,
-    cache: scope.context.caches.deployments,
-    name,
-  });
-  if (found !== 'Ours' || live?.metadata.uid !== uid) throw conflict(name, `Deployment ${name} is gone`);
-}
-
-async function replaceTraffic({ context }: Scope, { metadata, spec }: DesiredService): Promise<ObjectMeta> {
-  const { namespace, name, resourceVersion } = metadata;
-  const live = context.caches.services.get(namespace, name)?.spec.ports ?? [];
-  const ports = (spec.ports ?? []).map((port) => {
-    const same = live.find((candidate) => candidate.port === port.port && candidate.protocol === port.protocol);
-    return { ...(same?.nodePort !== undefined && { nodePort: same.nodePort }), ...port };
-  });
-  const operations: JsonPatchOperation[] = [
-    { op: 'replace', path: '/metadata/resourceVersion', value: resourceVersion },
-    { op: 'replace', path: '/spec/selector', value: spec.selector },
-    { op: 'replace', path: '/spec/ports', value: ports },
-  ];
-  const patch = { type: 'json' as const, operations };
-  const replaced = await context.client.patch(SERVICES, { namespace, name }, patch, { fieldManager: FIELD_MANAGER });
-  context.caches.services.observeWrite(replaced);
-  return replaced.metadata as ObjectMeta;
-}
-
 /** A refused autoscaler is reported in a condition; the other actions of the release go on. */
 async function applyAutoscaler(scope: Scope, { autoscaler, force }: Of<'ApplyAutoscaler'>): Promise<void> {
   const { context, memory } = scope;
@@ -288,16 +242,6 @@ function refusedAutoscaler(desired: DesiredAutoscaler, error: KubeError, at: num
   const pool = desired.metadata.labels?.[LABEL.pool] ?? '';
   const message = `Kubernetes refuses the autoscaling of pool ${pool}: ${causesOf(error)}. Correct it in spec.stages; the running pods stay as they are`;
   return { hash: desiredHash(desired), message: message.slice(0, 2000), at };
-}
-
-/** Reads the pool's Service from the API server: a Deployment that it selects is not removed or scaled down. */
-async function assertGuard({ context, release }: Scope, guard: Guard | undefined): Promise<void> {
-  if (!guard) return;
-  const service = await readService(context, release.metadata.namespace, guard.service);
-  if (!service) return;
-  const isAsPlanned = service.metadata.resourceVersion === guard.resourceVersion;
-  if (isAsPlanned && service.spec.selector?.[LABEL.track] !== guard.track) return;
-  throw conflict(guard.service, `Service ${guard.service} ${isAsPlanned ? `selects ${guard.track}` : 'has changed'}`);
 }
 
 async function remove<T extends KubeObject, S>(

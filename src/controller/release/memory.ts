@@ -1,6 +1,6 @@
 /** What the process remembers of a release between passes. Its loss costs at most writes that change nothing. */
-import type { Drained } from '../../release/state/drained-since.ts';
-import { NEVER_DRAINED } from '../../release/state/drained-since.ts';
+import type { Drained } from '../../release/traffic/drained-since.ts';
+import { NEVER_DRAINED } from '../../release/traffic/drained-since.ts';
 import type { DryRun, Memory, StoredState } from '../../release/state/observed.ts';
 
 const CONTESTED_AFTER = 3;

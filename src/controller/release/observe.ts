@@ -2,8 +2,6 @@
 import type { AppRelease } from '../../api/app-release.ts';
 import type { ObjectMeta } from '../../api/common.ts';
 import { LABEL } from '../../api/meta.ts';
-import { getIfThere } from '../../kube/client.ts';
-import type { Service } from '../../release/record/kube-objects.ts';
 import { keptBy, onceForKey } from '../../lib/once.ts';
 import type { DigestLookup, Observed } from '../../release/state/observed.ts';
 import { isHandedOver, isOurs } from '../../release/record/ownership.ts';
@@ -11,8 +9,8 @@ import { budgetsBeside } from '../kinds/budget-index.ts';
 import { FORMER_INDEX, RELEASE_INDEX } from '../kinds/indexes.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { forgetGone, expire } from './memory.ts';
-import { toCachedService, SERVICES } from '../kinds/services.ts';
 import type { ReconcileContext } from './context.ts';
+import { readForeignServices } from './traffic.ts';
 
 /** The look-ups of room on VMs. */
 export type RoomLook = Pick<Observed, 'rooms' | 'countRoom' | 'others'>;
@@ -24,7 +22,7 @@ export async function observe(
   now: number,
   room: RoomLook = {},
 ): Promise<Observed> {
-  const foreignServices = await readForeign(context, release.metadata.namespace, memory);
+  const foreignServices = await readForeignServices(context, release.metadata.namespace, memory);
   return { ...observeCached(context, release, memory, now, room), foreignServices };
 }
 
@@ -113,25 +111,4 @@ function forgetTaken(
 ): void {
   for (const object of objects)
     if (isOurs(object, owner) || isHandedOver(object, owner)) nameConflicts.delete(`${kind}/${object.metadata.name}`);
-}
-
-/** Reads the Services whose names conflict with those of the release, and forgets the conflicts of deleted ones. */
-async function readForeign(context: ReconcileContext, namespace: string, memory: ReleaseMemory): Promise<Service[]> {
-  const names = [...memory.nameConflicts.keys()].flatMap((key) =>
-    key.startsWith('Service/') ? [key.slice('Service/'.length)] : [],
-  );
-  const found = await Promise.all(names.map((name) => readService(context, namespace, name)));
-  names.forEach((name, index) => {
-    if (found[index] === undefined) memory.nameConflicts.delete(`Service/${name}`);
-  });
-  return found.flatMap((service) => service ?? []);
-}
-
-export async function readService(
-  context: ReconcileContext,
-  namespace: string,
-  name: string,
-): Promise<Service | undefined> {
-  const live = await getIfThere(context.client, SERVICES, { namespace, name });
-  return live && toCachedService(live);
 }

@@ -18,6 +18,7 @@ import { internalErrorStatus, releaseStatus } from '../../release/status/status.
 import type { SpecProblem } from '../../release/state/valid-spec.ts';
 import { templateImages } from '../../release/record/revision.ts';
 import type { Rollout, View } from '../../release/state/view.ts';
+import { movesTraffic } from '../../release/traffic/write-service.ts';
 import { view } from '../../release/view.ts';
 import { applyAction } from './apply.ts';
 import { RELEASE_INDEX } from '../kinds/indexes.ts';
@@ -160,7 +161,7 @@ async function pass(
       failure = await applyAll(context, release, memory, first);
       hurried = failure === undefined;
       // The Services are switched: rollbacks of other releases go before another plan of this one.
-      if (hurried && first.some(({ kind }) => kind === 'ApplyService')) return { requeueAfterMs: 0, freesRoom };
+      if (hurried && first.some(movesTraffic)) return { requeueAfterMs: 0, freesRoom };
       if (hurried) continue;
     }
     const rest = last.actions.filter((action) => !action.takesTrafficBack);

@@ -1,5 +1,4 @@
 /** Records the health of a revision in a pool: healthy since, good, failed. Pure. */
-import { ANNOTATION } from '../../api/meta.ts';
 import { ownOrNew } from '../../lib/own.ts';
 import type { FactsDraft } from '../record/facts-draft.ts';
 import type { PoolFacts } from '../record/recorded-data.ts';
@@ -20,6 +19,7 @@ import {
   wantedRevision,
 } from '../state/target.ts';
 import type { PoolView, Rollout, Workload } from '../state/view.ts';
+import { switchedAt } from '../traffic/reach.ts';
 import type { HealthVerdict } from './failure.ts';
 import { deadlineOf, judgeHealth, returnClock } from './failure.ts';
 
@@ -76,12 +76,11 @@ function markRolling(view: Rollout, drafts: FactsDraft, pool: PoolView, revision
     markFailure(view, drafts, pool, revision);
 }
 
-/** Whether the Service was switched to the revision since it entered, or since its soak started again. The switch has its event. */
+/** Whether the traffic was switched to the revision since it entered, or since its soak started again. The switch has its event. */
 function wasSwitched(pool: PoolView, revision: Revision): boolean {
   const { entered, clock } = poolFacts(revision, pool.name);
-  const switchedAt = Date.parse(pool.group.service?.metadata.annotations?.[ANNOTATION.switchedAt] ?? '');
   const since = Math.max(Date.parse(entered?.at ?? ''), Date.parse(clock?.start ?? '') || 0);
-  return pool.selected && switchedAt >= since;
+  return pool.selected && switchedAt(pool.group) >= since;
 }
 
 function isRetried(revision: Revision, pool: PoolView): boolean {

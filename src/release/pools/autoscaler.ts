@@ -11,7 +11,7 @@ import { autoscalerOf } from '../state/autoscaler.ts';
 import { desiredHash, objectKey, putRight } from '../state/drift.ts';
 import { scaleTo } from '../state/scale.ts';
 import type { PoolTarget, PoolView, Rollout, Workload } from '../state/view.ts';
-import type { Move } from './pool-move.ts';
+import type { Move } from '../state/pool-move.ts';
 
 export interface AutoscalerOptions {
   owner: Owner;

@@ -1,15 +1,15 @@
 /** Rolls out the pools behind one Service: makes the targets, switches the Service, cleans up. Pure. */
-import { LABEL } from '../../api/meta.ts';
 import type { Action } from '../record/actions.ts';
 import { makeDeployment } from '../record/desired.ts';
 import { putRight } from '../state/drift.ts';
 import { hasFailed, scaleOf, servedTarget, withTrack } from '../state/target.ts';
 import type { Group, PoolTarget, PoolView, Rollout, Workload } from '../state/view.ts';
 import { reconcileAutoscalers } from './autoscaler.ts';
-import type { GroupPlan, Move } from './pool-move.ts';
-import { hasteOf } from './pool-move.ts';
+import type { GroupPlan, Move } from '../state/pool-move.ts';
+import { hasteOf } from '../state/pool-move.ts';
+import { mayStartPods } from '../traffic/reach.ts';
+import { reconcileTraffic } from '../traffic/switch.ts';
 import { cleanUp, mayGo } from './scale-down-old.ts';
-import { reconcileService } from './service-switch.ts';
 
 export function rollOutGroup(view: Rollout, group: Group): GroupPlan {
   const moves = movesOf(view, group);
@@ -21,16 +21,16 @@ export function rollOutGroup(view: Rollout, group: Group): GroupPlan {
   const { track } = first.target;
   const frozen = moves.some((move) => isFrozen(view, move));
   const kept = reconcileTargets(view, group, moves, frozen);
-  const service = reconcileService(view, group, moves, track, frozen);
+  const traffic = reconcileTraffic(view, group, moves, frozen);
   // After a switch the old Deployment drains with the replicas that it has.
-  const stays = service.every((action) => selectedBy(action) === group.track);
+  const stays = traffic.track === group.track;
   const served = stays ? moves.flatMap((move) => reconcileServed(view, group, move)) : [];
   const autoscalers = reconcileAutoscalers(view, moves, {
-    switches: !stays && selectedBy(service[0]) === track,
-    first: service.some(({ takesTrafficBack }) => takesTrafficBack),
+    switches: !stays && traffic.track === track,
+    first: traffic.actions.some(({ takesTrafficBack }) => takesTrafficBack),
   });
   const cleaned = cleanUp(view, group, moves, frozen);
-  return { actions: [...served, ...kept, ...service, ...autoscalers, ...cleaned.actions], due: cleaned.due };
+  return { actions: [...served, ...kept, ...traffic.actions, ...autoscalers, ...cleaned.actions], due: cleaned.due };
 }
 
 /** The targets of the pools, all with the track of the first: one Service selects one track. */
@@ -46,10 +46,6 @@ function movesOf(view: Rollout, group: Group): Move[] {
     const { revision, mode, placement } = target;
     return { pool, target: withTrack(view, pool, { revision, mode, placement, strategy, key }) };
   });
-}
-
-function selectedBy(action: Action | undefined): string | undefined {
-  return action?.kind === 'ApplyService' ? action.service.spec.selector?.[LABEL.track] : undefined;
 }
 
 /** Takes no step forward: the revision failed in this pool, or the release is paused. The served Deployment is kept. */
@@ -86,8 +82,7 @@ function reconcileServed(view: Rollout, group: Group, { pool, target }: Move): A
 
 function reconcileDeployment(view: Rollout, group: Group, pool: PoolView, target: PoolTarget): Action[] {
   const { workload, revision } = target;
-  // Without its Service no pod starts: the Service's name may belong to somebody else.
-  if (!workload && group.serviceName !== undefined && !group.service) return [];
+  if (!workload && !mayStartPods(group)) return [];
   const replicas = scaleOf(pool, target);
   const deployment = makeDeployment({
     owner: view.owner,

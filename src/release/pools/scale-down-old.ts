@@ -1,14 +1,14 @@
 /** The Deployments that are no longer served: they drain, stand by for a rollback, and are removed. Pure. */
 import { parseDuration } from '../../api/common.ts';
-import { ANNOTATION, LABEL } from '../../api/meta.ts';
-import type { Action, Guard } from '../record/actions.ts';
+import type { Action } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
 import type { Revision } from '../record/revision.ts';
 import { isBadIn, isGood } from '../record/revision.ts';
 import { scaleTo } from '../state/scale.ts';
 import { isAutoscaled, standbyReplicas, wantedReplicas } from '../state/target.ts';
 import type { Group, PoolTarget, PoolView, Rollout, Workload } from '../state/view.ts';
-import type { GroupPlan, Move } from './pool-move.ts';
+import type { GroupPlan, Move } from '../state/pool-move.ts';
+import { drainedAt, guardOf, isReachedByAnother, leftAt } from '../traffic/reach.ts';
 
 /** Handles every Deployment that is not the target: still served, a standby, or to be removed. */
 export function cleanUp(view: Rollout, group: Group, moves: readonly Move[], frozen: boolean): GroupPlan {
@@ -36,13 +36,13 @@ function scaleDownOld(
   workload: Workload,
   frozen: boolean,
 ): { action?: Action; due?: number } {
-  if (!mayGo(pool, workload) || isServedElsewhere(view, group, workload)) return {};
+  if (!mayGo(pool, workload) || isReachedByAnother(view, group, workload)) return {};
   const arrived = target.workload !== undefined && target.workload === pool.current;
   const unsettled = view.wanted.state !== 'Recorded' && !pool.hold && target.mode !== 'Move';
   if ((unsettled || frozen) && !arrived) return {};
   const guard = guardOf(group, workload);
-  const drainedAt = drained(view, group, workload);
-  if (drainedAt > view.now) return Number.isFinite(drainedAt) ? { due: drainedAt } : {};
+  const drained = drainedAt(view, group, workload);
+  if (drained > view.now) return Number.isFinite(drained) ? { due: drained } : {};
   const revision = view.revisions.find(({ number }) => number === workload.revision);
   const standby = revision ? standbyUntil(view, group, pool, revision, workload.track) : 0;
   const until = Math.min(standby, neededAt(pool), uselessAt(workload));
@@ -68,44 +68,11 @@ function scaleDownOld(
   };
 }
 
-/** Whether another Service selects the track: the pool's former one, which serves its clients until it is removed. */
-function isServedElsewhere({ observed, groups }: Rollout, { serviceName }: Group, { track }: Workload): boolean {
-  return [...observed.services, ...observed.foreignServices].some(
-    ({ metadata, spec }) =>
-      metadata.name !== serviceName &&
-      spec.selector?.[LABEL.track] === track &&
-      (metadata.labels?.[LABEL.managedBy] === 'apprelease' ||
-        groups.some((other) => other.serviceName === metadata.name)),
-  );
-}
-
 /** A standby with too many replicas is scaled down; the standby of an autoscaled pool is also scaled up. */
 function isAsWarm(pool: PoolView, workload: Workload, replicas: number): boolean {
   const live = workload.deployment.spec.replicas ?? 0;
   if (!pool.spec.autoscaling) return live <= replicas;
   return live === replicas || isAutoscaled(pool, workload);
-}
-
-function guardOf({ serviceName, service }: Group, { track }: Workload): { guard?: Guard } {
-  if (serviceName === undefined) return {};
-  return {
-    guard: { service: serviceName, track, ...(service && { resourceVersion: service.metadata.resourceVersion }) },
-  };
-}
-
-/** When the drain of a Deployment ends (ms since the epoch): no endpoint named its pods for `rollback.drain`. */
-function drained(view: Rollout, group: Group, workload: Workload): number {
-  const { service, serviceName } = group;
-  // A Service that somebody deleted is made again first.
-  if (serviceName !== undefined && !service && workload.ready > 0) return Number.POSITIVE_INFINITY;
-  // Any Deployment with ready pods drains, not only the one served last: two switches may happen within one drain.
-  if (!service || (workload.ready === 0 && service.metadata.annotations?.[ANNOTATION.previousTrack] !== workload.track))
-    return 0;
-  const { services, tracks } = view.drained();
-  const clean = services.get(service.metadata.name);
-  if (clean === undefined || clean.track !== group.track) return Number.POSITIVE_INFINITY;
-  const since = Math.max(clean.since, tracks.get(workload.track) ?? 0);
-  return since + (parseDuration(view.topology.rollback.drain) ?? 0);
 }
 
 /** How long a pod may be unschedulable before a standby is given up: the scheduler may be busy, or other pods terminate. */
@@ -129,12 +96,10 @@ function outOfPatienceAt({ pods }: Workload): number {
 
 /** Until when a revision is the pool's standby (ms since the epoch); 0 if it is not the standby. */
 function standbyUntil(view: Rollout, group: Group, pool: PoolView, revision: Revision, track: string): number {
-  const annotations = group.service?.metadata.annotations ?? {};
-  if (annotations[ANNOTATION.previousTrack] !== track) return 0;
+  const left = leftAt(group, track);
+  if (left === undefined) return 0;
   if (!isGood(revision, pool.name) || isBadIn(revision, pool.name) || revision === pool.served) return 0;
-  return (
-    (Date.parse(annotations[ANNOTATION.switchedAt] ?? '') || 0) + (parseDuration(view.topology.rollback.warmFor) ?? 0)
-  );
+  return left + (parseDuration(view.topology.rollback.warmFor) ?? 0);
 }
 
 /**

@@ -14,6 +14,7 @@ import { poolFacts } from '../record/revision.ts';
 import { isAvailable, wantedRevision } from '../state/target.ts';
 import { namesWanted } from '../stages/promotions.ts';
 import type { Hold, PoolView, Rollout, View } from '../state/view.ts';
+import { leadsElsewhere } from '../traffic/reach.ts';
 import { chooseTargets, title } from './targets.ts';
 
 /** Accepts or rejects the oldest new rollback. Its targets are stored before any workload is written, and are final. */
@@ -180,7 +181,7 @@ function followPool(view: View, rollback: ReleaseRollback, own: RollbackPoolStat
 function hasReturned({ served, current, group, replicas }: PoolView, to: number | undefined): boolean {
   if (to === undefined) return true;
   if (served?.number !== to || !current) return false;
-  if (group.service !== undefined && group.track !== current.track) return false;
+  if (leadsElsewhere(group, current.track)) return false;
   return current.strategy === 'RollingUpdate'
     ? isAvailable(current, served, replicas)
     : current.ownReady > 0 || replicas === 0;

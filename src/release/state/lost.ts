@@ -3,6 +3,7 @@ import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import type { Service } from '../record/kube-objects.ts';
 import type { Observed } from './observed.ts';
 import type { Revision } from '../record/revision.ts';
+import { notedRevision } from '../traffic/service.ts';
 
 /** A serving revision whose record the cache does not have. */
 export interface LostRevision {
@@ -26,7 +27,7 @@ export function lostRevision(
   const told = [
     deployment?.spec.template.metadata?.labels?.[LABEL.revision],
     deployment?.metadata.labels?.[LABEL.revision],
-    service?.metadata.annotations?.[ANNOTATION.revision],
+    service && notedRevision(service),
   ];
   const numbers = told.map(Number).filter(isNumber);
   const [number] = numbers;
@@ -39,7 +40,7 @@ export function lostRevision(
 /** All revision numbers on objects of the release, recorded or not. A new revision gets none of them. */
 export function usedNumbers({ deployments, services, rollbacks }: Observed): number[] {
   const run = deployments.map(({ metadata }) => metadata.labels?.[LABEL.revision]);
-  const noted = services.map(({ metadata }) => metadata.annotations?.[ANNOTATION.revision]);
+  const noted = services.map(notedRevision);
   const held = rollbacks.flatMap(({ status }) => [
     status?.heldAgainst,
     ...(status?.pools ?? []).flatMap(({ from, to }) => [from, to]),

@@ -19,7 +19,7 @@ import type {
   Service,
 } from '../record/kube-objects.ts';
 import type { Claims } from './claim.ts';
-import type { Drained } from './drained-since.ts';
+import type { Drained } from '../traffic/drained-since.ts';
 import type { PinnedImage } from '../record/recorded-data.ts';
 
 /** The current state of the resolution of an image. */

@@ -10,8 +10,8 @@ import type { Revision } from '../record/revision.ts';
 import type { PoolFacts, Topology } from '../record/recorded-data.ts';
 import { deadlineMs, isBad, isBadIn, isGood, poolFacts } from '../record/revision.ts';
 import { hasVms } from './reachable.ts';
-import type { Runs, Track } from './track.ts';
-import { findTrack } from './track.ts';
+import type { Runs, Track } from '../traffic/track.ts';
+import { findTrack } from '../traffic/track.ts';
 import type { Mode, PoolState, PoolTarget, PoolView, Rollout, View, Workload } from './view.ts';
 
 /** The strategy that a pool rolls out with. `isRolledOut`: every pool serves the wanted revision. */

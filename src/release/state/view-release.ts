@@ -3,7 +3,7 @@ import type { Stage } from '../../api/app-release.ts';
 import type { ObjectMeta } from '../../api/common.ts';
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import { once, onceForKey, onceForObject } from '../../lib/once.ts';
-import { drainedSince } from './drained-since.ts';
+import { drainedSince } from '../traffic/drained-since.ts';
 import { ledgerName } from '../record/names.ts';
 import type { Observed } from './observed.ts';
 import { isHandedOver, isOurs, ownershipOf } from '../record/ownership.ts';

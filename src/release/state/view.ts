@@ -3,8 +3,9 @@ import type { AppReleaseSpec, Pool, Stage } from '../../api/app-release.ts';
 import type { GateReason } from '../../api/reasons.ts';
 import type { RollbackPoolStatus, ReleaseRollback } from '../../api/release-rollback.ts';
 import type { LostRevision } from './lost.ts';
-import type { Autoscaler, ControllerRevision, Deployment, Pod, Service } from '../record/kube-objects.ts';
-import type { Drained } from './drained-since.ts';
+import type { Autoscaler, ControllerRevision, Deployment, Pod } from '../record/kube-objects.ts';
+import type { Drained } from '../traffic/drained-since.ts';
+import type { Traffic } from '../traffic/service.ts';
 import type { MovedTag, Observed } from './observed.ts';
 import type { Owner, StrategyType } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';
@@ -104,14 +105,7 @@ export interface PoolView extends PoolState {
 }
 
 /** The pools behind one Service, which switch in one write, or one pool without a Service. */
-export interface Group {
-  serviceName?: string;
-  service?: Service;
-  /** The Service belongs to somebody else, and its annotation lets the operator own the selector. */
-  adopted: boolean;
-  /** The message if the name of the Service belongs to somebody else. */
-  taken?: string;
-  track?: string;
+export interface Group extends Traffic {
   pools: readonly PoolView[];
 }
 

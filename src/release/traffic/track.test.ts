@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { AppReleaseSpec } from '../../api/app-release.ts';
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import type { Deployment, Service } from '../record/kube-objects.ts';
-import type { Observed } from './observed.ts';
+import type { Observed } from '../state/observed.ts';
 import { plan } from '../plan.ts';
 import {
   formerWorkloadName,

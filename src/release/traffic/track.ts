@@ -7,7 +7,7 @@ import type { Distinction, WorkloadIdentity } from '../record/desired.ts';
 import { renderPods, servicePorts, trackName, workloadNames } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';
 import { portsOf } from '../record/revision.ts';
-import type { Group, PoolView, Rollout, Workload } from './view.ts';
+import type { Group, PoolView, Rollout, Workload } from '../state/view.ts';
 
 /** The pods to find a track for. */
 export type Runs = Pick<WorkloadIdentity, 'revision' | 'strategy' | 'key'>;

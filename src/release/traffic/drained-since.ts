@@ -1,6 +1,7 @@
 /** Since when the endpoints of a Service name only selected pods. Connections to the other pods have time to drain. Pure. */
-import { ANNOTATION, LABEL } from '../../api/meta.ts';
+import { LABEL } from '../../api/meta.ts';
 import type { EndpointSlice, Pod, Service } from '../record/kube-objects.ts';
+import { lastSwitch, selectedTrack } from './service.ts';
 
 /** All times are in ms since the epoch, as this process has observed them. */
 export interface Drained {
@@ -33,11 +34,11 @@ function ofServices(
   const tracks = new Map(pods.map((pod) => [pod.metadata.name, trackOf(pod)]));
   const slicesOf = Map.groupBy(slices, ({ service }) => service);
   for (const service of services) {
-    const { name, annotations } = service.metadata;
+    const { name } = service.metadata;
     const known = previous.get(name);
-    const track = service.spec.selector?.[LABEL.track];
+    const track = selectedTrack(service);
     // The Service may have switched twice between two passes. The slices may be from before the first switch.
-    const switchedAt = annotations?.[ANNOTATION.switchedAt];
+    const { at: switchedAt } = lastSwitch(service);
     if (track === undefined || !namesOnly(track, slicesOf.get(name) ?? [], tracks)) next.delete(name);
     else if (known?.track !== track || known.switchedAt !== switchedAt)
       next.set(name, { track, switchedAt, since: now });

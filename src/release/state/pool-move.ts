@@ -1,7 +1,7 @@
 /** A pool with its target, and how soon drift of its objects is put back. Pure. */
 import type { Action } from '../record/actions.ts';
-import type { Haste } from '../state/drift.ts';
-import type { PoolTarget, PoolView } from '../state/view.ts';
+import type { Haste } from './drift.ts';
+import type { PoolTarget, PoolView } from './view.ts';
 
 export interface Move {
   pool: PoolView;

@@ -5,7 +5,7 @@ import type { Observed } from '../state/observed.ts';
 import { DIGEST, meta, NOW, rollout } from '../testing.ts';
 import type { FactWords, PoolWords, Words } from '../world-testing.ts';
 import { GOOD, world } from '../world-testing.ts';
-import { rollOutGroup } from './roll-out.ts';
+import { rollOutGroup } from '../pools/roll-out.ts';
 
 type Change = (seen: Observed) => Partial<Observed>;
 

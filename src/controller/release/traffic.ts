@@ -1,0 +1,95 @@
+/** Reads and writes the Services that lead the traffic of a release. */
+import type { ObjectMeta } from '../../api/common.ts';
+import { FIELD_MANAGER } from '../../api/meta.ts';
+import { getIfThere } from '../../kube/client.ts';
+import { isInvalid } from '../../kube/errors.ts';
+import type { JsonPatchOperation } from '../../kube/types.ts';
+import type { Action, Guard, Target } from '../../release/record/actions.ts';
+import type { DesiredService, Service } from '../../release/record/kube-objects.ts';
+import { selectedTrack } from '../../release/traffic/service.ts';
+import { DEPLOYMENTS } from '../kinds/deployments.ts';
+import { SERVICES, toCachedService } from '../kinds/services.ts';
+import type { Scope } from './contact.ts';
+import { conflict, findOut } from './contact.ts';
+import type { ReconcileContext } from './context.ts';
+import type { ReleaseMemory } from './memory.ts';
+import { applyOwned, liveObject } from './server-side-apply.ts';
+
+/** Reads the pool's Service from the API server: a Deployment that it selects is not removed or scaled down. */
+export async function assertGuard({ context, release }: Scope, guard: Guard | undefined): Promise<void> {
+  if (!guard) return;
+  const service = await readService(context, release.metadata.namespace, guard.service);
+  if (!service) return;
+  const isAsPlanned = service.metadata.resourceVersion === guard.resourceVersion;
+  if (isAsPlanned && selectedTrack(service) !== guard.track) return;
+  throw conflict(guard.service, `Service ${guard.service} ${isAsPlanned ? `selects ${guard.track}` : 'has changed'}`);
+}
+
+/**
+ * Server-side apply keeps ports that others added. With a further port, a port without a name makes the Service invalid, and
+ * every apply fails. Then one patch replaces selector and ports as a whole.
+ */
+export async function applyService(
+  scope: Scope,
+  { service, force, leadsTo = [] }: Extract<Action, { kind: 'ApplyService' }>,
+): Promise<void> {
+  const { services } = scope.context.caches;
+  await Promise.all(leadsTo.map((target) => assertExists(scope, target)));
+  const before = liveObject(services, service);
+  try {
+    await applyOwned(scope, SERVICES, services, service, force);
+  } catch (error) {
+    if (!force || !isInvalid(error) || !service.spec.ports) throw error;
+    const { resourceVersion } = await replaceTraffic(scope, service);
+    const applied = { ...service, metadata: { ...service.metadata, resourceVersion } };
+    await applyOwned(scope, SERVICES, services, applied, force, before);
+  }
+}
+
+async function assertExists(scope: Scope, { name, uid }: Target): Promise<void> {
+  const { found, live } = await findOut(scope, {
+    resource: DEPLOYMENTS,
+    cache: scope.context.caches.deployments,
+    name,
+  });
+  if (found !== 'Ours' || live?.metadata.uid !== uid) throw conflict(name, `Deployment ${name} is gone`);
+}
+
+async function replaceTraffic({ context }: Scope, { metadata, spec }: DesiredService): Promise<ObjectMeta> {
+  const { namespace, name, resourceVersion } = metadata;
+  const live = context.caches.services.get(namespace, name)?.spec.ports ?? [];
+  const ports = (spec.ports ?? []).map((port) => {
+    const same = live.find((candidate) => candidate.port === port.port && candidate.protocol === port.protocol);
+    return { ...(same?.nodePort !== undefined && { nodePort: same.nodePort }), ...port };
+  });
+  const operations: JsonPatchOperation[] = [
+    { op: 'replace', path: '/metadata/resourceVersion', value: resourceVersion },
+    { op: 'replace', path: '/spec/selector', value: spec.selector },
+    { op: 'replace', path: '/spec/ports', value: ports },
+  ];
+  const patch = { type: 'json' as const, operations };
+  const replaced = await context.client.patch(SERVICES, { namespace, name }, patch, { fieldManager: FIELD_MANAGER });
+  context.caches.services.observeWrite(replaced);
+  return replaced.metadata as ObjectMeta;
+}
+
+/** Reads the Services whose names conflict with those of the release, and forgets the conflicts of deleted ones. */
+export async function readForeignServices(
+  context: ReconcileContext,
+  namespace: string,
+  memory: ReleaseMemory,
+): Promise<Service[]> {
+  const names = [...memory.nameConflicts.keys()].flatMap((key) =>
+    key.startsWith('Service/') ? [key.slice('Service/'.length)] : [],
+  );
+  const found = await Promise.all(names.map((name) => readService(context, namespace, name)));
+  names.forEach((name, index) => {
+    if (found[index] === undefined) memory.nameConflicts.delete(`Service/${name}`);
+  });
+  return found.flatMap((service) => service ?? []);
+}
+
+async function readService(context: ReconcileContext, namespace: string, name: string): Promise<Service | undefined> {
+  const live = await getIfThere(context.client, SERVICES, { namespace, name });
+  return live && toCachedService(live);
+}

@@ -1,0 +1,105 @@
+/** Which pods the traffic of a group reaches, and when pods that it no longer reaches may stop. Pure. */
+import { parseDuration } from '../../api/common.ts';
+import { LABEL } from '../../api/meta.ts';
+import type { Action, Guard } from '../record/actions.ts';
+import { targetOf } from '../record/actions.ts';
+import type { Group, PoolView, Rollout, Workload } from '../state/view.ts';
+import { lastSwitch, selectedTrack } from './service.ts';
+
+/** Whether pods may start: not before the Service exists, since its name may belong to somebody else. */
+export function mayStartPods({ serviceName, service }: Group): boolean {
+  return serviceName === undefined || service !== undefined;
+}
+
+/** Whether the traffic goes to another track. */
+export function leadsElsewhere({ service, track: led }: Group, track: string): boolean {
+  return service !== undefined && led !== track;
+}
+
+/** Number of ready pods of the pool that the traffic reaches now. */
+export function reachedPods(view: Rollout, group: Group, pool: PoolView): number {
+  return pool.current ? pool.current.ready : readyPods(view, pool, group.service?.spec.selector ?? {});
+}
+
+/** Whether the traffic reaches more ready pods of the pool now than it would with this track. */
+export function reachesMoreThan(view: Rollout, group: Group, pool: PoolView, track: string): boolean {
+  const { service } = group;
+  if (!service || selectedTrack(service) === undefined) return false;
+  const own = { [LABEL.release]: view.owner.name };
+  return (
+    readyPods(view, pool, { ...service.spec.selector, ...own }) >
+    readyPods(view, pool, { [LABEL.track]: track, ...own })
+  );
+}
+
+function readyPods({ observed }: Rollout, { name }: PoolView, selector: Record<string, string>): number {
+  return observed.pods.filter(
+    ({ ready, metadata }) =>
+      ready &&
+      metadata.labels?.[LABEL.pool] === name &&
+      Object.entries(selector).every(([key, value]) => metadata.labels?.[key] === value),
+  ).length;
+}
+
+/** When the traffic was last switched (ms since the epoch); NaN if it never was. */
+export function switchedAt({ service }: Group): number {
+  return Date.parse((service && lastSwitch(service).at) ?? '');
+}
+
+/** When the last switch left this track (ms since the epoch); undefined if the last switch left another one. */
+export function leftAt(group: Group, track: string): number | undefined {
+  if (!group.service || lastSwitch(group.service).from !== track) return undefined;
+  return switchedAt(group) || 0;
+}
+
+/**
+ * When the pods of a Deployment are drained (ms since the epoch): no endpoint has named them for `rollback.drain`. Infinity
+ * while an endpoint does.
+ */
+export function drainedAt(view: Rollout, group: Group, workload: Workload): number {
+  const { service, serviceName } = group;
+  // A Service that somebody deleted is made again first.
+  if (serviceName !== undefined && !service && workload.ready > 0) return Number.POSITIVE_INFINITY;
+  // Any Deployment with ready pods drains, not only the one served last: two switches may happen within one drain.
+  if (!service || (workload.ready === 0 && leftAt(group, workload.track) === undefined)) return 0;
+  const { services, tracks } = view.drained();
+  const clean = services.get(service.metadata.name);
+  if (clean === undefined || clean.track !== group.track) return Number.POSITIVE_INFINITY;
+  const since = Math.max(clean.since, tracks.get(workload.track) ?? 0);
+  return since + (parseDuration(view.topology.rollback.drain) ?? 0);
+}
+
+/** Whether another Service selects the track: the pool's former one, which serves its clients until it is removed. */
+export function isReachedByAnother(
+  { observed, groups }: Rollout,
+  { serviceName }: Group,
+  { track }: Workload,
+): boolean {
+  return [...observed.services, ...observed.foreignServices].some(
+    (service) =>
+      service.metadata.name !== serviceName &&
+      selectedTrack(service) === track &&
+      (service.metadata.labels?.[LABEL.managedBy] === 'apprelease' ||
+        groups.some((other) => other.serviceName === service.metadata.name)),
+  );
+}
+
+/** The live check before a write that stops pods: the traffic must not go to them. */
+export function guardOf({ serviceName, service }: Group, { track }: Workload): { guard?: Guard } {
+  if (serviceName === undefined) return {};
+  return {
+    guard: { service: serviceName, track, ...(service && { resourceVersion: service.metadata.resourceVersion }) },
+  };
+}
+
+/** Removes the Services that no pool uses any more. */
+export function removeUnused({ observed, groups }: Rollout): Action[] {
+  const used = new Set(groups.map(({ serviceName }) => serviceName));
+  return observed.services
+    .filter(({ metadata }) => !used.has(metadata.name) && metadata.deletionTimestamp === undefined)
+    .map((service) => ({
+      kind: 'DeleteService',
+      message: `remove Service ${service.metadata.name}: no pool uses it any more`,
+      target: targetOf(service),
+    }));
+}

@@ -1,0 +1,34 @@
+/** What a Service says about traffic: the track that it selects, and what the operator noted on it. Pure. */
+import { ANNOTATION, LABEL } from '../../api/meta.ts';
+import type { Service } from '../record/kube-objects.ts';
+
+/** The traffic of a group. Rules ask the functions of this folder about it and do not read the Service. */
+export interface Traffic {
+  /** The name of the Service, which may not exist yet; absent for a release without Services. */
+  serviceName?: string;
+  /** The Service that the operator may write to. Only this folder reads it. */
+  service?: Service;
+  /** The Service belongs to somebody else, and its annotation lets the operator own the selector. */
+  adopted: boolean;
+  /** The message if the name of the Service belongs to somebody else. */
+  taken?: string;
+  /** The track that the traffic goes to. */
+  track?: string;
+}
+
+export function selectedTrack({ spec }: Pick<Service, 'spec'>): string | undefined {
+  return spec.selector?.[LABEL.track];
+}
+
+/** The number of the last served revision, even if somebody changed the selector; NaN if there is none. */
+export function notedRevision({ metadata }: Pick<Service, 'metadata'>): number {
+  return Number(metadata.annotations?.[ANNOTATION.revision] ?? Number.NaN);
+}
+
+/** When the Service was last switched (RFC 3339), and the track that it selected before. */
+export function lastSwitch({ metadata: { annotations = {} } }: Pick<Service, 'metadata'>): {
+  at: string | undefined;
+  from: string | undefined;
+} {
+  return { at: annotations[ANNOTATION.switchedAt], from: annotations[ANNOTATION.previousTrack] };
+}

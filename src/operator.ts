@@ -78,7 +78,12 @@ async function operate(config: Config, log: Log): Promise<void> {
   // Separate connections, so that no other request delays a renewal.
   const electionClient = createClient(kubeConfig, common);
   const client = createClient(kubeConfig, { ...common, mayWrite: () => election?.isLeader() ?? true });
-  const registries = createRegistries(config, client, metrics);
+  const registries = createRegistries(config, {
+    client,
+    server: kubeConfig.getCurrentCluster()?.server,
+    metrics,
+    log: log.log,
+  });
   const instance = process.env.POD_NAME ?? hostname();
   const recorder = createEventRecorder({
     client,

@@ -26,7 +26,6 @@ const REGISTRY_REFUSES = [
 /** Registry failures that may pass with time. */
 const REGISTRY_FAILS = [
   'RegistryUnavailable',
-  'Timeout',
   'TooManyRequests',
   'CredentialsUnavailable',
   'InvalidResponse',

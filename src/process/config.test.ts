@@ -27,6 +27,9 @@ test('needs no flag', () => {
     logLevel: 'info',
     readPullSecrets: true,
     insecureRegistry: [],
+    registryPrivateNetworks: 'allow',
+    registryAllowNetwork: [],
+    registryTokenServer: [],
     registryRecheckInterval: 3_600_000,
   });
 });
@@ -61,6 +64,9 @@ test.each([
   ['--health-address=off', {}],
   ['--health-address=[::1]:0', { healthAddress: { host: '::1', port: 0 } }],
   ['--health-address=127.0.0.1:9', { healthAddress: { host: '127.0.0.1', port: 9 } }],
+  ['--registry-private-networks=deny', { registryPrivateNetworks: 'deny' }],
+  ['--registry-allow-network=10.1.0.0/16', { registryAllowNetwork: ['10.1.0.0/16'] }],
+  ['--registry-token-server=sso.example:8443', { registryTokenServer: ['sso.example:8443'] }],
   ['--registry-recheck-interval=90m', { registryRecheckInterval: 5_400_000 }],
 ])('%s', (flag, expected) => {
   expect(configOf([flag])).toMatchObject(expected);
@@ -84,6 +90,15 @@ describe('a mistake is reported with the correct form', () => {
       '--namespace=shop,Bank must be the name of a Kubernetes object: lower case, digits, - and .',
     ],
     [['--read-pull-secrets=no'], '--read-pull-secrets=no must be true or false'],
+    [['--registry-private-networks=no'], '--registry-private-networks=no must be allow or deny'],
+    [
+      ['--registry-allow-network=10.0.0.0/33'],
+      '--registry-allow-network=10.0.0.0/33 must be a network or an address: 10.1.0.0/16, fd00::/8, 10.1.2.3',
+    ],
+    [
+      ['--registry-token-server=https://sso.example'],
+      '--registry-token-server=https://sso.example must be HOST or HOST:PORT, without a scheme',
+    ],
     [['--kubeconfig'], '--kubeconfig needs a value: FILE'],
     [['web'], '"web": takes no arguments, only flags'],
   ])('%j', (args, problem) => {

@@ -1,6 +1,7 @@
 /** Configuration by flags and environment variables. A flag wins over its variable. */
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
+import { parseNetwork } from '../registry/networks.ts';
 
 export interface Address {
   host: string;
@@ -27,6 +28,9 @@ export interface Config {
   registryDockerConfig?: string;
   registryCaFile?: string;
   insecureRegistry: string[];
+  registryPrivateNetworks: 'allow' | 'deny';
+  registryAllowNetwork: string[];
+  registryTokenServer: string[];
   /** 0: never. */
   registryRecheckInterval: number;
   /** Absent: found as kubectl does, then the pod's service account. */
@@ -82,6 +86,17 @@ const address = z.string().transform((text, context): Address | undefined => {
   return z.NEVER;
 });
 
+const network = z
+  .string()
+  .refine(
+    (cidr) => parseNetwork(cidr) !== undefined,
+    'must be a network or an address: 10.1.0.0/16, fd00::/8, 10.1.2.3',
+  );
+
+const host = z
+  .string()
+  .regex(/^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/, 'must be HOST or HOST:PORT, without a scheme');
+
 const text = z.string().min(1, 'must not be empty');
 
 const schema = z
@@ -101,6 +116,9 @@ const schema = z
     registryDockerConfig: text.optional(),
     registryCaFile: text.optional(),
     insecureRegistry: z.array(text),
+    registryPrivateNetworks: z.enum(['allow', 'deny'], 'must be allow or deny'),
+    registryAllowNetwork: z.array(network),
+    registryTokenServer: z.array(host),
     registryRecheckInterval: duration,
     kubeconfig: text.optional(),
     context: text.optional(),
@@ -163,6 +181,21 @@ const OPTIONS: Readonly<Record<Name, Option>> = {
   insecureRegistry: {
     value: 'HOST[:PORT]',
     help: 'A registry that may be reached over plain HTTP; may be given several times',
+    repeatable: true,
+  },
+  registryPrivateNetworks: {
+    value: 'allow|deny',
+    help: 'Whether registries and token servers may have addresses of private networks',
+    initial: 'allow',
+  },
+  registryAllowNetwork: {
+    value: 'CIDR',
+    help: 'A network that registries may be in although it is refused; may be given several times',
+    repeatable: true,
+  },
+  registryTokenServer: {
+    value: 'HOST[:PORT]',
+    help: "A token server on another domain than its registry that may get the operator's own credentials; may be given several times",
     repeatable: true,
   },
   registryRecheckInterval: {

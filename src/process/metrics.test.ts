@@ -15,7 +15,7 @@ test('counts every report', async () => {
   metrics.leading(true);
   metrics.notice('shop/web', 'Switched');
   metrics.notice('shop/web', 'InternalError');
-  metrics.resolution({ registry: 'a', outcome: 'Timeout', seconds: 1 });
+  metrics.resolution({ registry: 'a', outcome: 'NotFound', seconds: 1 });
   const expected = {
     'apprelease_build_info{version="1.2.3"}': '1',
     'apprelease_api_requests_total{verb="patch",resource="appreleases/status",code="409"}': '1',
@@ -26,7 +26,7 @@ test('counts every report', async () => {
     apprelease_leader: '1',
     apprelease_switches_total: '1',
     apprelease_internal_errors_total: '1',
-    'apprelease_registry_resolutions_total{outcome="Timeout"}': '1',
+    'apprelease_registry_resolutions_total{outcome="NotFound"}': '1',
   };
   for (const [name, value] of Object.entries(expected)) expect(await sample(metrics, name), name).toBe(value);
 });

@@ -7,6 +7,8 @@ import {
   basicHeader,
   imageManifest,
   keyringFor,
+  LOCAL,
+  NO_PROXY,
   sendJson,
   sendManifest,
   sendStatus,
@@ -44,7 +46,8 @@ async function startWorld(answerToken: Answer, allowed: 'both' | 'registry' = 'b
   const hosts = allowed === 'both' ? [registry.host, tokens.host] : [registry.host];
   const client = createRegistryClient({
     insecureHosts: new Set(hosts),
-    proxy: { httpProxy: '', httpsProxy: '', noProxy: '' },
+    proxy: NO_PROXY,
+    networks: LOCAL,
     now: () => time,
   });
   clients.push(client);
@@ -203,9 +206,51 @@ describe('a token server', () => {
     const registry = await serve((_, response) =>
       sendStatus(response, 401, { 'www-authenticate': `Bearer ${parameters}` }),
     );
-    const client = createRegistryClient({ insecureHosts: new Set([registry.host]) });
+    const client = createRegistryClient({ insecureHosts: new Set([registry.host]), networks: LOCAL });
     clients.push(client);
     expect((await client.resolveDigest(`${registry.host}/app:1`)).kind).toBe('failed');
     expect(registry.requests).toHaveLength(1);
+  });
+});
+
+describe("the operator's own credentials", () => {
+  const own: Credential = { ...basicCredential('me', 'hunter2', "the operator's docker config"), isOperators: true };
+
+  /** The registry and the token server have different host names, both of 127.0.0.1. */
+  async function resolveWith(realmHost: string, tokenServers: readonly string[], token: string) {
+    const tokens = await serve((_, response) => sendJson(response, { token }));
+    const [, port = ''] = tokens.host.split(':');
+    const registry = await serve((request, response) => {
+      if (request.authorization === 'Bearer good') return sendManifest(image, request, response);
+      return sendStatus(response, 401, { 'www-authenticate': `Bearer realm="http://${realmHost}:${port}/token"` });
+    });
+    const host = `registry.corp.example:${registry.host.split(':')[1] ?? ''}`;
+    const client = createRegistryClient({
+      insecureHosts: new Set([host, `${realmHost}:${port}`]),
+      proxy: NO_PROXY,
+      networks: LOCAL,
+      resolveHost: () => Promise.resolve([{ address: '127.0.0.1', family: 4 }]),
+      tokenServers,
+    });
+    clients.push(client);
+    const result = await client.resolveDigest(`${host}/app:1`, { keyring: keyringFor(host, own) });
+    return { result, shown: tokens.requests.map(({ authorization }) => authorization) };
+  }
+
+  it.each([
+    ['auth.corp.example', [], basicHeader('me', 'hunter2')],
+    ['sso.other.example', ['sso.other.example'], basicHeader('me', 'hunter2')],
+    ['sso.other.example', [], undefined],
+  ])('and the token server %s with the list %j: it gets %s', async (realmHost, listed, authorization) => {
+    const { result, shown } = await resolveWith(realmHost, listed, 'good');
+    expect(result).toMatchObject({ kind: 'resolved' });
+    expect(shown).toEqual([authorization]);
+  });
+
+  it('that are withheld explain the failure', async () => {
+    const { result, shown } = await resolveWith('sso.other.example', [], 'poor');
+    expect(shown).toEqual([undefined]);
+    expect(result).toMatchObject({ reason: 'Unauthorized' });
+    expect(result).toHaveProperty('message', expect.stringMatching(/sso\.other\.example.*--registry-token-server/));
   });
 });

@@ -6,6 +6,7 @@ import { parseChallenges } from './challenge.ts';
 import type { Challenge } from './challenge.ts';
 import { fail, failFromStatus } from './failures.ts';
 import { printable } from './printable.ts';
+import type { TrustTokenServer } from './token-server.ts';
 import type { Conversation, HttpRequest, HttpResponse, Transport } from './transport.ts';
 import type { Credential, ResolutionFailure } from './types.ts';
 
@@ -25,6 +26,8 @@ const TOKEN_JSON = { maxDepth: 8, maxValues: 100 };
 export interface AuthorizedConversation extends Conversation {
   readonly repository: string;
   readonly credential: Credential | undefined;
+  /** Explains an authentication failure to the user. */
+  readonly note: (text: string) => void;
 }
 
 /** Sends a request with the authorization that the registry requires. Never throws. */
@@ -55,7 +58,11 @@ const tokenSchema = z
  * Handles 401 by the distribution specification's token authentication (docs.docker.com/registry/spec/auth) or by Basic,
  * and caches the token for its lifetime, per registry, repository and credential. Returns a 401 that remains.
  */
-export function createAuthorizer(transport: Transport, now: () => number = Date.now): SendAuthorized {
+export function createAuthorizer(
+  transport: Transport,
+  isTrusted: TrustTokenServer,
+  now: () => number = Date.now,
+): SendAuthorized {
   const cache = new LRUCache<string, Authorization>({
     maxSize: MAX_CACHED_BYTES,
     sizeCalculation: ({ value }, key) => ENTRY_BYTES + key.length + value.length,
@@ -71,7 +78,7 @@ export function createAuthorizer(transport: Transport, now: () => number = Date.
     if (challenges === undefined) return response;
 
     cache.delete(key);
-    const answer = await answerChallenges(challenges, conversation);
+    const answer = await answerChallenges(challenges, request.url, conversation);
     if (answer === undefined) return response;
     if ('kind' in answer) return answer;
     const second = await transport.send(authorize(request, answer), conversation);
@@ -102,17 +109,19 @@ export function createAuthorizer(transport: Transport, now: () => number = Date.
 
   async function answerChallenges(
     challenges: readonly Challenge[],
+    url: URL,
     conversation: AuthorizedConversation,
   ): Promise<Authorization | ResolutionFailure | undefined> {
     const { credential } = conversation;
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
-    if (bearer !== undefined) return getBearer(bearer, conversation);
+    if (bearer !== undefined) return getBearer(bearer, url, conversation);
     if (credential?.type !== 'basic' || !challenges.some(({ scheme }) => scheme === 'basic')) return undefined;
     return { value: basic(credential), expiresAt: now() + BASIC_SECONDS * 1000 };
   }
 
   async function getBearer(
     { parameters }: Challenge,
+    url: URL,
     conversation: AuthorizedConversation,
   ): Promise<Authorization | ResolutionFailure> {
     const { credential, registry, repository } = conversation;
@@ -127,7 +136,10 @@ export function createAuthorizer(transport: Transport, now: () => number = Date.
     const service = parameters.get('service');
     if (service !== undefined) query.set('service', service);
 
-    const response = await transport.send(tokenRequest(realm, query, credential), conversation);
+    const isWithheld = credential?.isOperators === true && !isTrusted(url, realm);
+    if (isWithheld) conversation.note(describeWithheld(realm, conversation));
+    const sent = isWithheld ? undefined : credential;
+    const response = await transport.send(tokenRequest(realm, query, sent), conversation);
     if (response.kind === 'failed') return response;
     return readToken(response, realm, conversation);
   }
@@ -162,6 +174,11 @@ export function fingerprint(credential: Credential | undefined): string {
 /** The challenge of the base endpoint names no scope, or an example. */
 function withoutScope({ scheme, parameters }: Challenge): Challenge {
   return { scheme, parameters: new Map([...parameters].filter(([name]) => name !== 'scope')) };
+}
+
+function describeWithheld(realm: URL, { registry }: Conversation): string {
+  const host = printable(realm.host, 100);
+  return `${host}, the token server of ${registry}, is on another domain, so it does not get the operator's own credentials; allow it with the operator's flag "--registry-token-server"`;
 }
 
 function authorize(request: HttpRequest, authorization: Authorization | undefined): HttpRequest {

@@ -214,6 +214,7 @@ describe('createDockerConfigFile', () => {
     const first = await read();
     expect(search(first, 'r.example/app')).toEqual(['one']);
     expect(first.notes).toEqual([]);
+    expect(first.candidates(reference('r.example/app'))).toMatchObject([{ isOperators: true }]);
 
     await write('other');
     expect(search(await read(), 'r.example/app')).toEqual(['other']);

@@ -112,7 +112,10 @@ export function createDockerConfigFile(path: string): () => Promise<Keyring> {
   async function readNotes(): Promise<readonly string[]> {
     const parsed = parseDockerConfig(await readFile(path, 'utf8'), 'dockerconfigjson', source);
     if (parsed.kind === 'invalid') return [`${source} (${path}) is invalid: ${parsed.problem}`];
-    valid = parsed.entries;
+    valid = parsed.entries.map(({ location, credential }) => ({
+      location,
+      credential: { ...credential, isOperators: true },
+    }));
     return parsed.notes;
   }
 

@@ -189,7 +189,7 @@ describe('a failure', () => {
       const at = Date.now();
       resolver.lookup(request('app:1'));
       await flush();
-      await settle(failed('Timeout'));
+      await settle(failed('NotFound'));
       expect(resolver.lookup(request('app:1'))).toMatchObject({ retryAt: at + wait });
     }
   });

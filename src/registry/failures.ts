@@ -13,8 +13,9 @@ export interface FailureContext {
 const MAX_MESSAGE_LENGTH = 2000;
 const MAX_LISTED = 5;
 
-const INSECURE = 'allow plain HTTP with the operator\'s flag "--insecure-registry"';
-const TLS_HINT = 'give the operator the registry\'s CA with "--registry-ca-file"';
+export const INSECURE = 'allow plain HTTP with the operator\'s flag "--insecure-registry"';
+const UNREACHABLE =
+  'cannot be reached: the operator\'s log has the cause; check the host name, that the server runs, its certificate ("--registry-ca-file", "--insecure-registry"), the operator\'s network (HTTPS_PROXY, NO_PROXY), and that its addresses are allowed ("--registry-allow-network")';
 
 /** A failure that the registry, the network or a Secret can fix: the same request may succeed later. */
 export function fail(
@@ -45,8 +46,7 @@ export function failFromStatus(
   if (status === 429) {
     return fail('TooManyRequests', context, describeLimit(server, 'later'), retryAfterSeconds);
   }
-  if (status === 408) return failTimeout(context, server);
-  if (status >= 500) {
+  if (status === 408 || status >= 500) {
     const problem = `${server} is unavailable (${status}): the operator tries again; running pods are not affected`;
     return fail('RegistryUnavailable', context, problem, retryAfterSeconds);
   }
@@ -63,34 +63,17 @@ function describeLimit(server: string, when: string): string {
   return `${server} limits the rate of requests (429): the operator asks again ${when}; credentials usually raise the limit, and an image pinned by digest needs no request`;
 }
 
-/** The failure for an exception of the HTTP client. The message contains only the code of the exception. */
-export function failFromError(error: unknown, context: FailureContext, server: string): ResolutionFailure {
-  const code = findCode(error);
-  if (code === 'UND_ERR_HEADERS_OVERFLOW') {
-    return fail(
-      'InvalidResponse',
-      context,
-      `${server} sends headers that are too large for a registry: check the host name`,
-    );
-  }
-  if (/^(UND_ERR_(CONNECT|HEADERS|BODY)_TIMEOUT|ETIMEDOUT)$/.test(code)) return failTimeout(context, server);
-  if (isPlainHttp(code, error)) {
-    return fail('TLS', context, `${server} does not speak TLS (${code}): enable TLS there, or ${INSECURE}`);
-  }
-  if (isTls(code)) {
-    return fail('TLS', context, `the certificate or TLS version of ${server} is not accepted (${code}): ${TLS_HINT}`);
-  }
-  if (code === 'ENOTFOUND') {
-    const problem = `the host of ${server} is unknown (${code}): check the spelling and the operator's DNS, or set HTTPS_PROXY for the operator`;
-    return fail('RegistryUnavailable', context, problem);
-  }
-  const problem = `${server} cannot be reached (${code}): check that it runs and that the operator's network reaches it (HTTPS_PROXY, NO_PROXY)`;
-  return fail('RegistryUnavailable', context, problem);
+export function failHeaders(context: FailureContext, server: string): ResolutionFailure {
+  const problem = `${server} sends headers that are too large for a registry: check the host name`;
+  return fail('InvalidResponse', context, problem);
 }
 
-export function failTimeout(context: FailureContext, server: string): ResolutionFailure {
-  const problem = `${server} did not answer in time: check that it runs and that the operator's network reaches it (HTTPS_PROXY, NO_PROXY)`;
-  return fail('Timeout', context, problem);
+/**
+ * The failure for a server that did not answer, or must not be asked. The message is the same whatever the cause, because
+ * whoever may edit a release could scan the operator's network with it. The log has the cause.
+ */
+export function failUnreachable(context: FailureContext, server: string): ResolutionFailure {
+  return fail('RegistryUnavailable', context, `${server} ${UNREACHABLE}`);
 }
 
 export function failPlainHttp(context: FailureContext, server: string): ResolutionFailure {
@@ -130,26 +113,4 @@ export function explainCredentials(
 function listSome(texts: readonly string[], separator: string): string {
   const more = texts.length - MAX_LISTED;
   return [...texts.slice(0, MAX_LISTED), ...(more > 0 ? [`${more} more`] : [])].join(separator);
-}
-
-/** Node's error code, of the error or of its cause. */
-function findCode(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown error';
-  const proxy = /^Proxy response \((\d+)\)/.exec(error.message);
-  if (proxy !== null) return `the proxy answered ${proxy[1] ?? ''}`;
-  // A connection attempt over several addresses fails with all their errors.
-  const inner = error instanceof AggregateError ? (error.errors[0] as unknown) : error.cause;
-  if (inner instanceof Error && 'code' in inner) return findCode(inner);
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
-}
-
-function isPlainHttp(code: string, error: unknown): boolean {
-  const message = error instanceof Error ? error.message : '';
-  return code === 'ERR_SSL_WRONG_VERSION_NUMBER' || (code === 'EPROTO' && message.includes('wrong version number'));
-}
-
-function isTls(code: string): boolean {
-  return /^(ERR_SSL_|ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|EPROTO$|HOSTNAME_MISMATCH$|INVALID_CA$)/.test(
-    code,
-  );
 }

@@ -1,7 +1,7 @@
 /** Proxy settings for registries, with the rules of kubelets and container runtimes. */
-import { BlockList, isIP } from 'node:net';
 import { Agent, EnvHttpProxyAgent } from 'undici';
 import type { Dispatcher } from 'undici';
+import { isWithin, networkList } from './networks.ts';
 
 /** Overrides HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the environment; an empty string means none. */
 export interface ProxyConfig {
@@ -23,9 +23,10 @@ export function createRoute(options: Agent.Options & EnvHttpProxyAgent.Options, 
   const httpsProxy = proxyUrl('HTTPS_PROXY', config.httpsProxy ?? env.https_proxy ?? env.HTTPS_PROXY);
   const proxied = new EnvHttpProxyAgent({ ...options, httpProxy, httpsProxy, noProxy });
   const direct = new Agent(options);
-  const networks = readNetworks(noProxy);
+  // undici supports only names and single addresses.
+  const networks = networkList(noProxy.split(/[,\s]+/).filter((entry) => entry.includes('/')));
   return {
-    to: (url) => (isWithin(networks, url) ? direct : proxied),
+    to: (url) => (isWithin(networks, url.hostname.replace(/^\[(.*)\]$/, '$1')) ? direct : proxied),
     close: async () => {
       await Promise.all([direct.destroy(), proxied.destroy()]);
     },
@@ -37,23 +38,4 @@ function proxyUrl(variable: string, value = ''): string {
   const url = value === '' || value.includes('://') ? value : `http://${value}`;
   if (url !== '' && !URL.canParse(url)) throw new Error(`${variable} is not a URL such as http://proxy.example:3128`);
   return url;
-}
-
-/** The networks in NO_PROXY, such as 10.0.0.0/8. undici supports only names and single addresses. */
-function readNetworks(noProxy: string): BlockList {
-  const networks = new BlockList();
-  for (const entry of noProxy.split(/[,\s]+/)) {
-    const [, address = '', prefix = ''] = /^([^/]+)\/(\d{1,3})$/.exec(entry) ?? [];
-    const version = isIP(address);
-    if (version !== 0 && Number(prefix) <= (version === 4 ? 32 : 128)) {
-      networks.addSubnet(address, Number(prefix), version === 4 ? 'ipv4' : 'ipv6');
-    }
-  }
-  return networks;
-}
-
-function isWithin(networks: BlockList, { hostname }: URL): boolean {
-  const address = hostname.replace(/^\[(.*)\]$/, '$1');
-  const version = isIP(address);
-  return version !== 0 && networks.check(address, version === 4 ? 'ipv4' : 'ipv6');
 }

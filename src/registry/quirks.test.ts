@@ -84,10 +84,10 @@ it('a login page is no image, and the message says what to check', async () => {
   expect(result).toHaveProperty('message', expect.stringMatching(/a web page.*check the host name.*login page/));
 });
 
-it('a gateway timeout (408) is a timeout', async () => {
+it('a gateway timeout (408) is an outage', async () => {
   const registry = await serve((_, response) => sendStatus(response, 408));
   const result = await connectTo([registry]).resolveDigest(`${registry.host}/app:1`);
-  expect(result).toMatchObject({ reason: 'Timeout', retryable: true });
+  expect(result).toMatchObject({ reason: 'RegistryUnavailable', retryable: true });
 });
 
 it('an index with several versions of Windows keeps the digest of each', async () => {

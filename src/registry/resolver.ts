@@ -3,6 +3,7 @@ import type { AuthorizedConversation } from './authorization.ts';
 import { explainCredentials, fail, failFromStatus } from './failures.ts';
 import { ACCEPT, computeDigest, manifestKind, mediaTypeOf, parseManifest } from './manifest.ts';
 import { apiHost, isDigest, manifestName, parseReference, pinReference } from './reference.ts';
+import { createTokenServerTrust } from './token-server.ts';
 import { createTransport } from './transport.ts';
 import type { Conversation, HttpRequest, HttpResponse, TransportConfig } from './transport.ts';
 import type {
@@ -16,6 +17,8 @@ import type {
 } from './types.ts';
 
 export interface RegistryClientConfig extends TransportConfig {
+  /** `host[:port]` of token servers on another domain than their registry that may get the operator's own credentials. */
+  readonly tokenServers?: readonly string[];
   /** Timeout for one resolution with all its requests; default 30,000 ms. */
   readonly totalTimeoutMs?: number;
   readonly now?: () => number;
@@ -52,7 +55,7 @@ const CREDENTIAL_REASONS: readonly FailureReason[] = ['NotFound', 'Forbidden', '
 export function createRegistryClient(config: RegistryClientConfig = {}): RegistryClient {
   const { totalTimeoutMs = 30_000, now } = config;
   const transport = createTransport(config);
-  const sendAuthorized = createAuthorizer(transport, now);
+  const sendAuthorized = createAuthorizer(transport, createTokenServerTrust(config.tokenServers), now);
 
   async function resolveDigest(given: string | Reference, options: ResolveOptions = {}): Promise<Resolution> {
     const reference = typeof given === 'string' ? parseReference(given) : given;
@@ -79,8 +82,10 @@ export function createRegistryClient(config: RegistryClientConfig = {}): Registr
   ): Promise<Resolution> {
     const found = (keyring?.candidates(reference) ?? []).slice(0, MAX_CREDENTIALS);
     const { repository } = reference;
+    const notes = new Set(keyring?.notes);
+    const note = (text: string) => void notes.add(text);
     const attempt = (credential: Credential | undefined) =>
-      resolveAs(reference, { ...conversation, repository, credential });
+      resolveAs(reference, { ...conversation, repository, credential, note });
 
     let result = await attempt(found[0]);
     for (const credential of found.slice(1)) {
@@ -88,7 +93,7 @@ export function createRegistryClient(config: RegistryClientConfig = {}): Registr
       result = moreTelling(result, await attempt(credential));
     }
     if (!dependsOnCredentials(result)) return result;
-    const report = { sources: found.map(({ source }) => source), notes: keyring?.notes ?? [] };
+    const report = { sources: found.map(({ source }) => source), notes: [...notes] };
     return explainCredentials(result, conversation, report);
   }
 

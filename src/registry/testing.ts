@@ -75,11 +75,14 @@ export function useClients() {
 
   return function connectTo(servers: readonly TestServer[], config: RegistryClientConfig = {}): RegistryClient {
     const insecureHosts = new Set(servers.map(({ host }) => host));
-    const client = createRegistryClient({ insecureHosts, proxy: NO_PROXY, ...config });
+    const client = createRegistryClient({ insecureHosts, proxy: NO_PROXY, networks: LOCAL, ...config });
     clients.push(client);
     return client;
   };
 }
+
+/** The servers of tests. */
+export const LOCAL = { allow: ['127.0.0.0/8'] };
 
 export const NO_PROXY = { httpProxy: '', httpsProxy: '', noProxy: '' };
 

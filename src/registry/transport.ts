@@ -1,13 +1,18 @@
 import { X509Certificate } from 'node:crypto';
 import tls from 'node:tls';
 import type { Dispatcher } from 'undici';
-import { fail, failFromError, failPlainHttp, failTimeout } from './failures.ts';
+import type { NetworkRules } from './address-rules.ts';
+import { describeCause, isTooLarge } from './failure-cause.ts';
+import { fail, failHeaders, failPlainHttp, failUnreachable } from './failures.ts';
 import type { FailureContext } from './failures.ts';
+import { createGuardedConnector } from './guarded-connector.ts';
 import { createRoute } from './proxy.ts';
 import { printable } from './printable.ts';
 import type { ProxyConfig, Route } from './proxy.ts';
 import { readBody } from './read-body.ts';
-import type { RegistryRequestEvent, ResolutionFailure } from './types.ts';
+import { createHostResolver } from './resolve-host.ts';
+import type { ResolveHost } from './resolve-host.ts';
+import type { RegistryRequestEvent, ResolutionFailure, UnreachableEvent } from './types.ts';
 
 /** Larger manifests are refused, as the distribution specification proposes. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
@@ -19,6 +24,8 @@ const MAX_HEADER_BYTES = 16 * 1024;
 /** Upper limit, because a server may ask to keep a connection forever. */
 const MAX_KEEP_ALIVE_MS = 30_000;
 const MAX_CONNECTIONS_PER_ORIGIN = 16;
+/** For name resolution, TCP and TLS. */
+const CONNECT_TIMEOUT_MS = 3_000;
 
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
@@ -29,9 +36,14 @@ export interface TransportConfig {
   /** Certificates (PEM) to trust besides the default ones. */
   readonly caBundle?: string;
   readonly proxy?: ProxyConfig;
+  /** The addresses that may be connected to. Behind a proxy, the proxy decides. */
+  readonly networks?: NetworkRules;
+  readonly resolveHost?: ResolveHost;
   /** Timeout for one HTTP request with its body; default 10,000 ms. */
   readonly requestTimeoutMs?: number;
   readonly onRequest?: (event: RegistryRequestEvent) => void;
+  /** A request got no answer. The cause is for the operator's log alone: users could scan the network with it. */
+  readonly onUnreachable?: (event: UnreachableEvent) => void;
 }
 
 /** The context and the deadlines of a request. */
@@ -75,7 +87,7 @@ export interface Transport {
  * @throws Error if the CA bundle or the proxy is invalid
  */
 export function createTransport(config: TransportConfig = {}): Transport {
-  const { requestTimeoutMs = 10_000, onRequest } = config;
+  const { requestTimeoutMs = 10_000, onRequest, onUnreachable } = config;
   const insecureHosts = new Set([...(config.insecureHosts ?? [])].map(normaliseHost));
   const route = createRouteFor(config);
 
@@ -94,7 +106,11 @@ export function createTransport(config: TransportConfig = {}): Transport {
       return fail('InvalidResponse', conversation, `the answer of ${server} is larger than ${describeLimit(request)}`);
     } catch (error) {
       if (conversation.signal.aborted) return fail('Aborted', conversation, 'the resolution was stopped');
-      return signal.aborted ? failTimeout(conversation, server) : failFromError(error, conversation, server);
+      if (isTooLarge(error)) return failHeaders(conversation, server);
+      const { image, registry } = conversation;
+      const cause = signal.aborted ? 'no answer in time' : describeCause(error);
+      onUnreachable?.({ image, registry, host: request.url.host, cause });
+      return failUnreachable(conversation, server);
     }
   }
 
@@ -172,11 +188,13 @@ function describeLimit(request: HttpRequest): string {
   return request.operation === 'token' ? `${MAX_TOKEN_BODY_BYTES / 1024} KiB` : `${MAX_BODY_BYTES / 1024 / 1024} MiB`;
 }
 
-function createRouteFor({ caBundle, proxy, requestTimeoutMs = 10_000 }: TransportConfig): Route {
+function createRouteFor({ caBundle, proxy, networks = {}, resolveHost }: TransportConfig): Route {
   const ca = caBundle === undefined ? undefined : [...tls.getCACertificates('default'), ...readCertificates(caBundle)];
   const secure = ca === undefined ? {} : { ca };
+  const connect = { ...secure, allowH2: false, timeout: CONNECT_TIMEOUT_MS };
   const options = {
-    connect: { ...secure, timeout: requestTimeoutMs },
+    connect: createGuardedConnector(connect, networks, resolveHost ?? createHostResolver()),
+    connectTimeout: CONNECT_TIMEOUT_MS,
     ...(ca && { requestTls: secure, proxyTls: secure }),
     allowH2: false,
     maxHeaderSize: MAX_HEADER_BYTES,

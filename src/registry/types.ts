@@ -23,7 +23,11 @@ export interface InvalidReference {
 }
 
 /** One credential for a registry, and its source for messages (never a secret value). */
-export type Credential = { readonly source: string } & (
+export type Credential = {
+  readonly source: string;
+  /** Whether it is the operator's own, not a user's: then a registry cannot send it anywhere. */
+  readonly isOperators?: true;
+} & (
   | { readonly type: 'basic'; readonly username: string; readonly password: string }
   /** An OAuth2 refresh token: exchanged at the token endpoint. */
   | { readonly type: 'identityToken'; readonly token: string }
@@ -68,7 +72,6 @@ export type FailureReason =
   | 'Forbidden'
   | 'TooManyRequests'
   | 'RegistryUnavailable'
-  | 'Timeout'
   | 'TLS'
   | 'Unsupported'
   | 'InvalidResponse'
@@ -142,6 +145,15 @@ export interface RegistryRequestEvent {
   /** The HTTP status, or the reason why there is none. */
   readonly outcome: number | FailureReason;
   readonly seconds: number;
+}
+
+/** An exchange without an answer, for the log. */
+export interface UnreachableEvent {
+  readonly image: string;
+  readonly registry: string;
+  /** `host[:port]` of the registry, of its token server or of the target of a redirect. */
+  readonly host: string;
+  readonly cause: string;
 }
 
 /** One finished resolution, for metrics. */

@@ -130,6 +130,21 @@ describe('flags', () => {
     [{ leaderElection: { leaseDuration: '60s' } }, ['--lease-duration=60s', '--renew-deadline=10s']],
     [{ registry: { recheckInterval: '0s' } }, ['--registry-recheck-interval=0s']],
     [{ insecureRegistries: ['a:5000', 'b'] }, ['--insecure-registry=a:5000', '--insecure-registry=b']],
+    [
+      {
+        registry: {
+          privateNetworks: 'deny',
+          allowNetworks: ['10.1.0.0/16', 'fd00::/8'],
+          tokenServers: ['sso.example'],
+        },
+      },
+      [
+        '--registry-private-networks=deny',
+        '--registry-allow-network=10.1.0.0/16',
+        '--registry-allow-network=fd00::/8',
+        '--registry-token-server=sso.example',
+      ],
+    ],
     [{ metrics: { port: 9090 } }, ['--metrics-address=:9090']],
     [{ metrics: { enabled: false } }, ['--metrics-address=off']],
   ])('%j', async (values, flags) => {

@@ -32,8 +32,9 @@ async function startAll(): Promise<string> {
     `# registry: ${registry.host}`,
     `# kubectl: ${controlPlane.binaries.kubectl}`,
     `export KUBECONFIG='${controlPlane.kubeconfigPath}'`,
-    // For `make run`, because the registry uses plain HTTP.
+    // For `make run`, because the registry is local and uses plain HTTP.
     `export APPRELEASE_INSECURE_REGISTRY='${registry.host}'`,
+    "export APPRELEASE_REGISTRY_ALLOW_NETWORK='127.0.0.0/8'",
   ].join('\n');
 }
 

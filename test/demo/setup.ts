@@ -119,6 +119,7 @@ async function startOperator(cluster: ControlPlane, registry: Registry, folder: 
       '--health-address=127.0.0.1:0',
       '--metrics-address=127.0.0.1:0',
       `--insecure-registry=${registry.host}`,
+      '--registry-allow-network=127.0.0.0/8',
     ],
     logFile: join(folder, 'operator.log'),
     detached: false,

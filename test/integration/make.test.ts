@@ -75,7 +75,12 @@ test('the operator runs against the current context when the CRDs exist', async 
   const args = '--health-address=127.0.0.1:0 --metrics-address=127.0.0.1:0';
   const running = spawn('make', ['run', `ARGS=${args}`], {
     cwd: root,
-    env: { ...environment(), KUBECONFIG: kubeconfig, APPRELEASE_INSECURE_REGISTRY: host },
+    env: {
+      ...environment(),
+      KUBECONFIG: kubeconfig,
+      APPRELEASE_INSECURE_REGISTRY: host,
+      APPRELEASE_REGISTRY_ALLOW_NETWORK: '127.0.0.0/8',
+    },
     // A separate process group, as in a terminal.
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -74,6 +74,9 @@ async function ownBundle({ dir }: ClusterAccess): Promise<string> {
   return file;
 }
 
+/** The registries of tests are local; ignore the user's proxy. */
+const LOCAL_REGISTRIES = { NO_PROXY: '127.0.0.1', APPRELEASE_REGISTRY_ALLOW_NETWORK: '127.0.0.0/8' };
+
 /** Starts a process and waits for its endpoints. It ends with this process, however this process ends. */
 export async function startOperatorProcess(
   cluster: ClusterAccess,
@@ -91,7 +94,7 @@ export async function startOperatorProcess(
   const child = spawn(process.execPath, args, {
     cwd: cluster.dir,
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'] ?? '', NO_PROXY: '127.0.0.1', ...env },
+    env: { PATH: process.env['PATH'] ?? '', ...LOCAL_REGISTRIES, ...env },
   });
   const lines: string[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));

@@ -147,10 +147,16 @@ describe('bearer tokens, over TLS', () => {
     await expectPinned(pushed);
   });
 
-  test('a certificate that is not trusted stalls the release, and names the flag', async () => {
+  test('a certificate that is not trusted is a cause for the log, and the condition names the flag', async () => {
     await start();
     await world.apply(releaseOf(pushed.image, {}));
-    await world.until('Stalled', () => isStalled('TLS'));
-    expect((await world.condition('Stalled'))?.message).toContain('--registry-ca-file');
+    await world.until('RegistryUnavailable', async () => {
+      return (await world.condition('DigestsPinned'))?.reason === 'RegistryUnavailable';
+    });
+    expect((await world.condition('DigestsPinned'))?.message).toContain('--registry-ca-file');
+    await operator?.says('a registry cannot be reached');
+    const line = operator?.log().find(({ msg }) => msg === 'a registry cannot be reached');
+    expect(line).toMatchObject({ image: pushed.image, registry: registry.host, host: registry.host });
+    expect(line?.['cause']).toContain('the certificate or TLS version is not accepted');
   });
 });

@@ -74,6 +74,7 @@ export function createOperator({ cluster, namespace, registries }: OperatorOptio
     const registry = createRegistryClient({
       insecureHosts: new Set(registries),
       proxy: { httpProxy: '', httpsProxy: '', noProxy: '' },
+      networks: { allow: ['127.0.0.0/8'] },
     });
     const loadCredentials = createCredentialLoader(
       () => Promise.resolve(undefined),

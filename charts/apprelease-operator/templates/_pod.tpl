@@ -21,6 +21,15 @@
 {{- if $registry.caBundle.configMapName }}
 - --registry-ca-file=/etc/apprelease/ca/ca.crt
 {{- end }}
+{{- if ne $registry.privateNetworks "allow" }}
+- --registry-private-networks={{ $registry.privateNetworks }}
+{{- end }}
+{{- range $registry.allowNetworks }}
+- --registry-allow-network={{ . }}
+{{- end }}
+{{- range $registry.tokenServers }}
+- --registry-token-server={{ . }}
+{{- end }}
 {{- range .Values.insecureRegistries }}
 - --insecure-registry={{ . }}
 {{- end }}

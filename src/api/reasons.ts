@@ -164,7 +164,8 @@ export const CONDITIONS = {
     Ready: { means: 'Every VM accepts new pods.', True: ['NodesReady'], False: ['NodesNotReady', 'NoNodes'] },
     Draining: { means: 'VMs are cordoned or being removed.', True: ['NodesDraining'], False: ['NotDraining'] },
     Skewed: {
-      means: 'The VMs run different operating systems, kernels or kubelets: a patch is in progress or incomplete.',
+      means:
+        'VMs of one architecture run different operating systems or kernels, or VMs different kubelets: a patch is in progress or incomplete.',
       True: ['VersionsDiffer'],
       False: ['NotSkewed'],
     },

@@ -17,9 +17,13 @@ export interface Node {
   ready: boolean;
   /** When Ready last changed (RFC 3339). */
   readySince?: string;
+  /** Not ready, and never seen ready: the VM still joins, or failed to. */
+  neverReady?: true;
   /** Cordoned. */
   unschedulable: boolean;
   taints: readonly Taint[];
+  /** When the cordon or the taints were last changed (RFC 3339). */
+  markedAt?: string;
   capacity: Resources;
   allocatable: Resources;
   /** All names of all images that the kubelet reports: at most 50 images by default. */
@@ -33,6 +37,8 @@ export interface Taint {
   key: string;
   value?: string;
   effect: string;
+  /** Set by the node lifecycle controller (RFC 3339). */
+  timeAdded?: string;
 }
 
 export interface NodeInfo {

@@ -2,7 +2,7 @@
 import type { ConditionDraft } from '../api/conditions.ts';
 import type { NodeCounts } from './figures.ts';
 import type { PoolMembers } from './members.ts';
-import { isDraining, isOpen, isSkewed } from '../scheduling/nodes.ts';
+import { isDraining, isOpen, skewsOf } from '../scheduling/nodes.ts';
 import type { Node } from '../scheduling/objects.ts';
 import { countBy } from './versions.ts';
 
@@ -47,18 +47,19 @@ function draining(nodes: readonly Node[]): ConditionDraft {
   return { type: 'Draining', status: 'True', reason: 'NodesDraining', message };
 }
 
+const KINDS = { osImage: 'operating systems', kernelVersion: 'kernels', kubeletVersion: 'kubelets' } as const;
+
 function skewed(nodes: readonly Node[]): ConditionDraft {
-  if (!isSkewed(nodes)) {
+  const skews = skewsOf(nodes);
+  if (skews.length === 0) {
     return { type: 'Skewed', status: 'False', reason: 'NotSkewed', message: 'all VMs run the same versions' };
   }
-  const kinds = [
-    ['operating systems', countBy(nodes, 'osImage')],
-    ['kernels', countBy(nodes, 'kernelVersion')],
-    ['kubelets', countBy(nodes, 'kubeletVersion')],
-  ] as const;
-  const message = kinds
-    .filter(([, versions]) => versions.length > 1)
-    .map(([kind, versions]) => `${kind}: ${listed(versions.map(({ name, nodes: count }) => `${name} on ${count}`))}`)
+  const message = skews
+    .map(({ field, platform, nodes: compared }) => {
+      const of = platform === undefined || compared.length === nodes.length ? '' : ` of ${platform}`;
+      const versions = countBy(compared, field).map(({ name, nodes: count }) => `${name} on ${count}`);
+      return `${KINDS[field]}${of}: ${listed(versions)}`;
+    })
     .join('; ');
   return { type: 'Skewed', status: 'True', reason: 'VersionsDiffer', message };
 }

@@ -291,6 +291,18 @@ describe('conditions', () => {
     ]);
   });
 
+  test('name the differences of VMs of one architecture', () => {
+    const arm = { architecture: 'arm64', kernelVersion: '6.1.0-37-cloud-arm64' };
+    const nodes = [vm('a', { labels }), vm('b', { labels, info: arm })];
+    expect(condition(statusOf({ nodes }), 'Skewed').slice(0, 2)).toEqual(['False', 'NotSkewed']);
+    const patched = vm('c', { labels, info: { ...arm, kernelVersion: '6.12.1' } });
+    expect(condition(statusOf({ nodes: [...nodes, patched] }), 'Skewed')).toEqual([
+      'True',
+      'VersionsDiffer',
+      'kernels of linux/arm64: 6.1.0-37-cloud-arm64 on 1, 6.12.1 on 1',
+    ]);
+  });
+
   test('report shared VMs for both pools', () => {
     const nodes = [vm('a', { labels: { ...labels, app: 'x' } }), vm('b', { labels: { ...labels, app: 'x' } })];
     const other = vmPool('apps', { nodeSelector: { app: 'x' } });

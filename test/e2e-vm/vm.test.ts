@@ -2,7 +2,7 @@
 import { expect, inject, onTestFinished } from 'vitest';
 import { errorsOf, runsOf, startAsker } from '../e2e/asker.ts';
 import { pool } from '../integration/release-objects.ts';
-import { drain, makeVmPools, onVmPools, getVmPool } from '../e2e/vms.ts';
+import { drain, makeVmPools, memoryOf, onVmPools, getVmPool } from '../e2e/vms.ts';
 import { e2e, kubectl, test as base, type World } from '../e2e/world.ts';
 import { POOL, prepareVms, type Vm, type Vms } from './vms.ts';
 
@@ -55,15 +55,15 @@ async function tableOf(when: string): Promise<string> {
 }
 
 /** The machines are the customer's own, and their pool is made of nothing but a VMPool. */
-async function releaseOn(world: World, vms: Vms): Promise<void> {
+async function releaseOn(world: World, vms: Vms, requests?: Record<string, string>): Promise<void> {
   await makeVmPools(onTestFinished, { [POOL]: { tenants: { namespaces: [world.namespace] } } });
   expect((await getVmPool(POOL)).status?.nodes?.total).toBe(vms.all.length);
-  await want(world, '1.0.0');
+  await want(world, '1.0.0', requests);
   await world.released('1.0.0');
 }
 
-async function want(world: World, version: string): Promise<void> {
-  await world.apply({ ...(await onVmPools(world, version, STAGES)), progressDeadlineSeconds: 300 });
+async function want(world: World, version: string, requests?: Record<string, string>): Promise<void> {
+  await world.apply({ ...(await onVmPools(world, version, STAGES, requests)), progressDeadlineSeconds: 300 });
 }
 
 test('a release is promoted to them and rolled back, without a failed request', async ({ world, vms }) => {
@@ -128,11 +128,13 @@ test('they are patched one after the other in the middle of a promotion, and no 
   world,
   vms,
 }) => {
-  await releaseOn(world, vms);
+  // A machine takes three pods, and not two of each version.
+  const requests = await memoryOf(POOL, 28);
+  await releaseOn(world, vms, requests);
   const asker = await startAsker(world, SERVICES, PATIENT);
   const [first, second] = vms.all as [Vm, Vm];
   await kubectl('cordon', first.name);
-  await want(world, '2.0.0');
+  await want(world, '2.0.0', requests);
   await world.serves('canary-vms', '2.0.0');
   await world.conditionIs('Ready', 'False', 'VMsUnavailable');
   await patch(first);

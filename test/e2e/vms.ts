@@ -12,7 +12,10 @@ import { evictable, POOLS } from './releases.ts';
 import { api, kubectl, send, type World } from './world.ts';
 
 interface WireVm extends KubeObject {
-  readonly status: { readonly nodeInfo: Readonly<Record<'osImage' | 'kernelVersion' | 'kubeletVersion', string>> };
+  readonly status: {
+    readonly nodeInfo: Readonly<Record<'osImage' | 'kernelVersion' | 'kubeletVersion', string>>;
+    readonly allocatable: Readonly<Record<string, string>>;
+  };
 }
 
 export type Vm = Live<WireVm>;
@@ -73,11 +76,22 @@ export async function describedRequests(node: string): Promise<Resources> {
 }
 
 /** A release on pools that only VMPools describe, with pods that may be evicted. */
-export async function onVmPools(world: World, version: string, stages: Spec['stages']): Promise<Spec> {
+export async function onVmPools(
+  world: World,
+  version: string,
+  stages: Spec['stages'],
+  requests: Readonly<Record<string, string>> = { cpu: '30m', memory: '24Mi' },
+): Promise<Spec> {
   const spec = await evictable(world, version, { stages });
   const [container] = spec.template.spec.containers;
-  if (container) container['resources'] = { requests: { cpu: '30m', memory: '24Mi' } };
+  if (container) container['resources'] = { requests };
   return spec;
+}
+
+/** Requests of this percentage of the memory for pods of the pool's smallest VM. */
+export async function memoryOf(pool: string, percentage: number): Promise<Record<string, string>> {
+  const amounts = (await vmsOf(pool)).map(({ status }) => parseResources(status.allocatable)['memory'] ?? 0);
+  return { memory: String(Math.floor((Math.min(...amounts) * percentage) / 100)) };
 }
 
 export function drain(node: string): Promise<string> {

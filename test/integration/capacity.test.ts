@@ -120,25 +120,46 @@ test('the standby is removed when serving pods need the room, for example after 
   await world.poolIs('prod-a', { rollback: expect.objectContaining({ readiness: 'Cached' }) as never });
 });
 
-test('a draining VM keeps versions out until it is back, and causes no rollback', async ({ wide: world }) => {
+test('a draining VM keeps versions out if the other VM has too little room, until it is back or forgotten', async ({
+  wide: world,
+}) => {
   const [first = ''] = await makeVms(world, 2);
-  await world.apply(await big(world, '1.0', 1));
+  await world.apply(await big(world, '1.0', 2));
   await world.released('1.0');
   await cluster.kubectl(['cordon', first]);
-  await world.apply(await big(world, '2.0', 1));
+  await world.apply(await big(world, '2.0', 2));
   const { message } = await world.conditionIs('Ready', { status: 'False', reason: 'VMsUnavailable' });
-  expect(message).toMatch(new RegExp(`^pool prod-a: VM ${first} is being drained; spec\\.capacity: Proceed`));
+  expect(message).toMatch(
+    new RegExp(`^pool prod-a: VM ${first} is being drained, and .* room for 0 of 2 new pods; spec\\.capacity: Proceed`),
+  );
   expect(await deployments(world)).toEqual([objectName('web', 'prod-a', 1)]);
+  // The node lifecycle controller adds the taint with its time.
+  await world.until(async () => {
+    expect(await cluster.kubectl(['get', 'node', first, '--output=jsonpath={.spec.taints[*].timeAdded}'])).not.toBe('');
+  });
+  const timeAdded = new Date(Date.now() - 11 * 60_000).toISOString();
+  const taints = [{ key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule', timeAdded }];
+  await cluster.kubectl(['patch', 'node', first, '--patch', JSON.stringify({ spec: { taints } })]);
+  await world.conditionIs('Ready', { status: 'False', reason: 'NoCapacity' });
   await cluster.kubectl(['uncordon', first]);
+  await world.released('2.0');
+});
+
+test('a draining VM keeps no version out if the other VM has room', async ({ wide: world }) => {
+  const [first = ''] = await makeVms(world, 2);
+  await cluster.kubectl(['cordon', first]);
+  await world.apply(await big(world, '1.0', 1));
+  await world.released('1.0');
+  await world.apply(await big(world, '2.0', 1));
   await world.released('2.0');
 });
 
 test('a VM that is not ready keeps versions out too', async ({ wide: world }) => {
   const [first = ''] = await makeVms(world, 2);
-  await world.apply(await big(world, '1.0', 1));
+  await world.apply(await big(world, '1.0', 2));
   await world.released('1.0');
   await setNodeReady(cluster, first, false);
-  await world.apply(await big(world, '2.0', 1));
+  await world.apply(await big(world, '2.0', 2));
   const { message } = await world.conditionIs('Ready', { status: 'False', reason: 'VMsUnavailable' });
   expect(message).toContain(`VM ${first} is not ready`);
   await setNodeReady(cluster, first, true);

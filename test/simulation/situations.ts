@@ -196,6 +196,9 @@ export const SITUATIONS: readonly Situation[] = [
   {
     name: 'A VM is drained in the pool of a new version',
     steps: [
+      act('a VM of canary takes one pod', ({ users }) => {
+        users.room('canary', 1);
+      }),
       create(),
       act(
         'cordon canary-1',

@@ -152,7 +152,9 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
 
   function cordon(name: string, cordoned: boolean): void {
     const node = world.get('Node', name);
-    if (node) world.put('cluster', { ...node, spec: cordoned ? { unschedulable: true } : {} });
+    const timeAdded = new Date(world.now()).toISOString();
+    const taints = [{ key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule', timeAdded }];
+    if (node) world.put('cluster', { ...node, spec: cordoned ? { unschedulable: true, taints } : {} });
   }
 
   function isCordoned(name: string): boolean {

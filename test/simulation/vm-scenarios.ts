@@ -110,11 +110,27 @@ export const VMS: readonly Scenario[] = [
   },
   {
     name: 'a-drained-vm-keeps-a-version-out',
+    prepare: ({ users }) => {
+      users.room('prod-a', 3);
+    },
     steps: [
       create(),
       cordon('prod-a-1', true, ready),
       version('2.0.0'),
       cordon('prod-a-1', false, is('Ready', 'False', 'VMsUnavailable')),
+    ],
+    expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED },
+  },
+  {
+    name: 'a-forgotten-cordon-keeps-nothing-out',
+    prepare: ({ users }) => {
+      users.room('prod-a', 3);
+    },
+    steps: [
+      create(),
+      cordon('prod-a-1', true, ready),
+      version('2.0.0'),
+      act('see it wait', () => undefined, is('Ready', 'False', 'VMsUnavailable')),
     ],
     expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED },
   },

@@ -19,7 +19,7 @@ import { BUDGETS, neighboursOf, toCachedBudget } from './budgets.ts';
 import { DEPLOYMENTS, toCachedDeployment } from './deployments.ts';
 import { ENDPOINT_SLICES, toCachedSlice } from './endpoint-slices.ts';
 import { BUDGET_INDEX, FORMER_INDEX, NAMESPACE_INDEX, NODE_INDEX, releaseOfLabel, releaseOfSpec } from './indexes.ts';
-import { NODES, toCachedNode } from './nodes.ts';
+import { NODES, toCachedNode, withSeenReadiness } from './nodes.ts';
 import { PLACED, PODS, toCachedPlacedPod, toCachedPod } from './pods.ts';
 import { isNewsOfContent, withSameData, withSameSpec } from './reuse.ts';
 import { REVISIONS, toCachedRevision } from './revisions.ts';
@@ -144,6 +144,7 @@ export const KIND_ROWS = {
   nodes: row({
     resource: NODES,
     toCached: toCachedNode,
+    reuse: withSeenReadiness,
     tells: 'pools',
     toPoolChange: (change) => ({ kind: 'Node', ...change }),
     verbs: WATCHED,

@@ -3,7 +3,7 @@ import { judgeHealth } from './failure.ts';
 import type { ContainerState, Deployment, Pod } from '../record/kube-objects.ts';
 import { makeDeployment } from '../record/desired.ts';
 import { placementOf, topologyOf } from '../record/revision.ts';
-import { live, NOW, podsFor, revision, spec } from '../testing.ts';
+import { ago, live, NOW, podsFor, revision, spec } from '../testing.ts';
 import type { Workload } from '../state/view.ts';
 
 const wanted = spec();
@@ -164,7 +164,8 @@ describe('a cause outside the version that stops the clock', () => {
 describe('a cause that excuses one pod excuses no other pod', () => {
   const nodes = [
     { metadata: { name: 'lost' }, ready: false, unschedulable: false, taints: [] },
-    { metadata: { name: 'cordoned' }, ready: true, unschedulable: true, taints: [] },
+    { metadata: { name: 'cordoned' }, ready: true, unschedulable: true, taints: [], markedAt: ago(5) },
+    { metadata: { name: 'forgotten' }, ready: true, unschedulable: true, taints: [], markedAt: ago(10) },
   ];
   const { containers: cutOff } = waiting('ImagePullBackOff', '503 Service Unavailable');
   const causes: [what: string, pod: Partial<Pod>, reason: string][] = [
@@ -188,6 +189,12 @@ describe('a cause that excuses one pod excuses no other pod', () => {
     expect(early).toMatchObject({ kind: 'Excused', reason, stopsClock: false });
     const late = judgeHealth(both, recorded, { ...context, nodes, deadlineSeconds: 30 });
     expect(late).toMatchObject({ kind: 'Failed', reason: 'ProgressDeadlineExceeded' });
+  });
+
+  test('a VM that was left cordoned excuses no pod', () => {
+    const left = pair({ nodeName: 'forgotten' }, { ready: true });
+    const verdict = judgeHealth(left, recorded, { ...context, nodes, deadlineSeconds: 30 });
+    expect(verdict).toMatchObject({ kind: 'Failed', reason: 'ProgressDeadlineExceeded' });
   });
 
   test.each(causes)('a pod %s, and one that is ready', (_what, pod, reason) => {

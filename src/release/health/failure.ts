@@ -1,6 +1,6 @@
 /** Whether a revision has failed in a pool, or another cause keeps its pods from being ready. Pure. */
 import { firstOf } from '../../lib/first-of.ts';
-import { isDraining } from '../../scheduling/nodes.ts';
+import { isBeingDrained } from '../../scheduling/work.ts';
 import type { Deployment, ReleaseNode, Pod } from '../record/kube-objects.ts';
 import type { Revision } from '../record/revision.ts';
 import { poolFacts } from '../record/revision.ts';
@@ -66,7 +66,7 @@ function caseOf(workload: Workload, revision: Revision, context: HealthContext):
   return {
     workload,
     pods,
-    suspects: suspectsOf(pods, nodes),
+    suspects: suspectsOf(pods, nodes, context.now),
     own: hasStrangers(workload) ? [] : pods.filter((pod) => !isLost(pod, nodes) && !isOlder(pod, workload)),
     nodes,
     deadline: context.deadlineSeconds * 1000,
@@ -85,7 +85,7 @@ export function judgeHealth(workload: Workload, revision: Revision, context: Hea
   return late ? { kind: 'Failed', ...late } : { kind: 'Progressing' };
 }
 
-function suspectsOf(pods: readonly Pod[], nodes: Case['nodes']): Pod[] {
+function suspectsOf(pods: readonly Pod[], nodes: Case['nodes'], now: number): Pod[] {
   return pods.filter(
     (pod) =>
       !pod.ready &&
@@ -93,7 +93,7 @@ function suspectsOf(pods: readonly Pod[], nodes: Case['nodes']): Pod[] {
       pod.startedAt !== undefined &&
       pod.unschedulable === undefined &&
       !isLost(pod, nodes) &&
-      !isOnDrainingNode(pod, nodes) &&
+      !isOnDrainingNode(pod, nodes, now) &&
       registryProblem([pod]) === undefined,
   );
 }
@@ -117,9 +117,9 @@ function isLost({ ready, nodeName }: Pod, nodes: Case['nodes']): boolean {
   return !ready && nodeName !== undefined && nodes.get(nodeName)?.ready === false;
 }
 
-function isOnDrainingNode({ ready, nodeName = '' }: Pod, nodes: Case['nodes']): boolean {
+function isOnDrainingNode({ ready, nodeName = '' }: Pod, nodes: Case['nodes'], now: number): boolean {
   const node = nodes.get(nodeName);
-  return !ready && node !== undefined && isDraining(node);
+  return !ready && node !== undefined && isBeingDrained(node, now);
 }
 
 function nodeLost({ pods, nodes }: Case): Finding | undefined {
@@ -133,8 +133,8 @@ function nodeLost({ pods, nodes }: Case): Finding | undefined {
 }
 
 /** A pod on a node that is being drained is evicted soon: its replacement has the whole deadline. */
-function nodeDraining({ pods, nodes }: Case): Finding | undefined {
-  const pod = pods.find((candidate) => isOnDrainingNode(candidate, nodes));
+function nodeDraining({ pods, nodes, now }: Case): Finding | undefined {
+  const pod = pods.find((candidate) => isOnDrainingNode(candidate, nodes, now));
   return (
     pod && {
       reason: 'NodeDraining',

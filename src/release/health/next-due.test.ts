@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { NOW } from '../testing.ts';
+import { ago, NOW } from '../testing.ts';
 import type { FactWords, PoolWords, Words } from '../world-testing.ts';
 import { GOOD, viewOf } from '../world-testing.ts';
 import { nextDue } from './record-health.ts';
@@ -18,6 +18,8 @@ function inCanary(facts: FactWords, pool: PoolWords = { beside: { 2: 1 } }, more
 
 const SERVES: PoolWords = { serves: 2 };
 const HELD: Words = { rollback: { against: 2, to: { a: 1 }, accepted: 4 } };
+
+const CORDONED = { metadata: { name: 'node' }, ready: true, unschedulable: true, taints: [], markedAt: ago(2) };
 
 /** The minutes until a pass for pool a is due. Deadline and soak are 10 minutes each. */
 test.each<[what: string, words: Words, due: number[]]>([
@@ -38,6 +40,11 @@ test.each<[what: string, words: Words, due: number[]]>([
     'a rollback has the same deadline for the pods of its target',
     inCanary({ entered: 9 }, { serves: 2, beside: { 1: 1 } }, HELD),
     [6, 6],
+  ],
+  [
+    'a VM no longer excuses its pods',
+    inCanary({ entered: 5, clock: 4, stopped: 1 }, undefined, { more: { nodes: [CORDONED] } }),
+    [8],
   ],
 ])('%s', (_what, words, due) => {
   expect(nextDue(viewOf(words)).map((time) => (time - NOW) / 60_000)).toEqual(due);

@@ -1,5 +1,6 @@
 /** Records the health of a revision in a pool: healthy since, good, failed. Pure. */
 import { ownOrNew } from '../../lib/own.ts';
+import { drainEnds } from '../../scheduling/work.ts';
 import type { FactsDraft } from '../record/facts-draft.ts';
 import type { PoolFacts } from '../record/recorded-data.ts';
 import type { Revision } from '../record/revision.ts';
@@ -208,21 +209,24 @@ function change(drafts: FactsDraft, pool: PoolView, revision: Revision, edit: (o
   edit(ownOrNew<PoolFacts>(facts.pools, pool.name, () => ({})));
 }
 
-/** When soaks and deadlines end (ms since the epoch): a pass is due then even if nothing changes. */
+/** When soaks, deadlines and excuses end (ms since the epoch): a pass is due then even if nothing changes. */
 export function nextDue(view: Rollout): number[] {
+  const excused = view.observed.nodes.map(drainEnds).filter((end) => end > view.now);
+  return [...view.pools.flatMap((pool) => dueIn(view, pool)), ...excused];
+}
+
+function dueIn(view: Rollout, pool: PoolView): number[] {
   const wanted = wantedRevision(view);
-  return view.pools.flatMap((pool) => {
-    if (pool.hold) {
-      return [returnDeadline(view, pool), ...deadlineIn(view, pool, pool.target?.revision, returnClock(pool))];
-    }
-    if (!wanted || !isEntered(pool, wanted) || hasFailed(wanted, pool.name)) {
-      const soaked = pool.served && pool.served === pool.entered ? soakedAt(pool, pool.served) : undefined;
-      return soaked !== undefined && soaked > view.now ? [soaked] : [];
-    }
-    const soaked = soakedAt(pool, wanted);
-    if (soaked !== undefined) return soaked > view.now ? [soaked] : [];
-    return deadlineIn(view, pool, wanted);
-  });
+  if (pool.hold) {
+    return [returnDeadline(view, pool), ...deadlineIn(view, pool, pool.target?.revision, returnClock(pool))];
+  }
+  if (!wanted || !isEntered(pool, wanted) || hasFailed(wanted, pool.name)) {
+    const soaked = pool.served && pool.served === pool.entered ? soakedAt(pool, pool.served) : undefined;
+    return soaked !== undefined && soaked > view.now ? [soaked] : [];
+  }
+  const soaked = soakedAt(pool, wanted);
+  if (soaked !== undefined) return soaked > view.now ? [soaked] : [];
+  return deadlineIn(view, pool, wanted);
 }
 
 function deadlineIn(

@@ -122,7 +122,7 @@ export interface ControllerRevision {
 }
 
 /** The fields of a node that can explain a failure of its pods. */
-export type ReleaseNode = Pick<PoolNode, 'ready' | 'unschedulable' | 'taints'> & {
+export type ReleaseNode = Pick<PoolNode, 'ready' | 'unschedulable' | 'taints' | 'markedAt'> & {
   metadata: Pick<PoolNode['metadata'], 'name' | 'deletionTimestamp'>;
 };
 

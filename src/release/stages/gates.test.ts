@@ -319,22 +319,49 @@ describe('prepull', () => {
 
 describe('capacity', () => {
   const free = vm('vm-1', { labels, allocatable: { pods: 2 } });
-  const drained = vm('vm-2', { labels, unschedulable: true });
-  const proceed = 'spec.capacity: Proceed skips this check';
+  const room = { labels, allocatable: { pods: 2 } };
+  const drained = vm('vm-2', { ...room, unschedulable: true, markedAt: ago(4) });
+  const down = vm('vm-2', { ...room, ready: false, readySince: ago(4) });
+  const until = NOW + 6 * 60_000;
+  const left = 'and its other VMs have room for 1 of 2 new pods; spec.capacity: Proceed skips this check';
   function on(more: Partial<Observed>, capacity = 'Wait'): Words {
     return afterCanary({ spec: { capacity }, more });
   }
   showEach([
     ['admits the revision if the VMs have room', on(vmsOfB([free]))],
     [
-      'blocks while a VM is being drained',
-      on(vmsOfB([free, drained])),
-      { reason: 'VMsUnavailable', message: `pool b: VM vm-2 is being drained; ${proceed}` },
+      'blocks for ten minutes if a VM is being drained and too little room is left',
+      on(vmsOfB([free, drained], 1)),
+      { reason: 'VMsUnavailable', message: `pool b: VM vm-2 is being drained, ${left}`, until },
     ],
     [
-      'blocks for ten minutes while a VM is not ready',
-      on(vmsOfB([free, vm('vm-2', { labels, ready: false, readySince: ago(4) })])),
-      { reason: 'VMsUnavailable', message: `pool b: VM vm-2 is not ready; ${proceed}`, until: NOW + 6 * 60_000 },
+      'blocks for ten minutes if a VM is not ready and too little room is left',
+      on(vmsOfB([free, down], 1)),
+      { reason: 'VMsUnavailable', message: `pool b: VM vm-2 is not ready, ${left}`, until },
+    ],
+    [
+      'blocks for ten minutes if a VM came back with another kernel and too little room is left on the others',
+      on(vmsOfB([free, vm('vm-2', { ...room, info: { kernelVersion: '6.12.1' }, readySince: ago(4) })], 1)),
+      { reason: 'VMsUnavailable', message: expect.stringContaining(left) as string, until },
+    ],
+    ['admits the revision if the other VMs have room', on(vmsOfB([free, drained]))],
+    [
+      'blocks if the pods that leave a VM need the room on the other VMs',
+      on(vmsOfB([free, vm('node', { labels, unschedulable: true, markedAt: ago(4) })])),
+      {
+        reason: 'VMsUnavailable',
+        message: expect.stringMatching(/^pool b: VM node is .*room for 0 of 2 new/) as string,
+      },
+    ],
+    [
+      'does not blame a VM that was left cordoned for a lack of room',
+      on(vmsOfB([free, { ...drained, markedAt: ago(10) }], 1)),
+      { reason: 'NoCapacity' },
+    ],
+    [
+      'does not blame a VM that was never ready for a lack of room',
+      on(vmsOfB([free, { ...down, neverReady: true }], 1)),
+      { reason: 'NoCapacity' },
     ],
     [
       'blocks without room',
@@ -365,7 +392,7 @@ describe('the first closed gate gives the reason', () => {
     paused: 'holidays',
     rollback: { against: 2, to: { a: 1 } },
     memory: { nameConflicts },
-    more: vmsOfB([vm('vm-1', { labels }), vm('vm-2', { labels, unschedulable: true })], 2),
+    more: vmsOfB([free, vm('vm-2', { labels, unschedulable: true, markedAt: ago(1) })], 2),
   };
   /** The corrections one after the other, and the reason after each. */
   const steps: [what: string, better: Words, reason?: string, message?: string][] = [

@@ -7,7 +7,7 @@ import { poolsToEnter } from './stage-pools.ts';
 import type { Revision } from '../record/revision.ts';
 import type { PoolFacts } from '../record/recorded-data.ts';
 import { deadlineMs, poolFacts } from '../record/revision.ts';
-import { comingTo } from './capacity.ts';
+import { comingTo } from './coming.ts';
 import { isEntered, placedFact, wantedRevision } from '../state/target.ts';
 import type { PoolView, Rollout, View } from '../state/view.ts';
 

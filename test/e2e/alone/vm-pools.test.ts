@@ -10,6 +10,7 @@ import {
   describedRequests,
   drain,
   makeVmPools,
+  memoryOf,
   namesOf,
   onVmPools,
   replaceVm,
@@ -79,9 +80,13 @@ describe('a pool', () => {
     expect(releases).toContainEqual({ namespace: world.namespace, name: 'web', versions: ['1.0.0'], pods: 2 });
   });
 
-  test('with a draining VM: no request fails, and a version waits until the VM is back', async ({ world }) => {
+  test('with a draining VM: no request fails, and a version without room elsewhere waits until the VM is back', async ({
+    world,
+  }) => {
     await makeVmPools(onTestFinished);
-    await world.apply(await onVmPools(world, '1.0.0', THREE_ON_PROD_A));
+    // A VM takes three pods, and not six.
+    const requests = await memoryOf('prod-a', 20);
+    await world.apply(await onVmPools(world, '1.0.0', THREE_ON_PROD_A, requests));
     await world.released('1.0.0');
     const asker = await startAsker(world, PROD_A);
     const [{ node } = { node: '' }] = await world.pods('prod-a');
@@ -90,7 +95,7 @@ describe('a pool', () => {
     });
     async function wantAnother(): Promise<void> {
       await kubectl('wait', 'vmpool/prod-a', '--for=condition=Draining', '--timeout=60s');
-      await world.apply(await onVmPools(world, '2.0.0', THREE_ON_PROD_A));
+      await world.apply(await onVmPools(world, '2.0.0', THREE_ON_PROD_A, requests));
       const { message } = await world.conditionIs('Ready', 'False', 'VMsUnavailable');
       expect(message).toContain(`pool prod-a: VM ${node} is being drained`);
     }

@@ -1,0 +1,160 @@
+/** The pods that a revision brings to a pool, and those that leave for them. Pure. */
+import { LABEL } from '../../api/meta.ts';
+import { keptBy } from '../../lib/once.ts';
+import type { Demand, LabelledPods } from '../../scheduling/demand.ts';
+import { podShape } from '../../scheduling/shape.ts';
+import { intOrPercentOf } from '../record/quantity.ts';
+import type { WorkloadIdentity } from '../record/desired.ts';
+import { rollingLimits } from '../record/desired.ts';
+import type { Pod } from '../record/kube-objects.ts';
+import type { Revision } from '../record/revision.ts';
+import type { Claim } from '../state/claim.ts';
+import type { LookUpRooms } from '../state/observed.ts';
+import { poolTemplate } from '../state/pool-template.ts';
+import { rollsBeside, wantedKey, wantedReplicas } from '../state/target.ts';
+import type { PoolView, Rollout, Workload } from '../state/view.ts';
+import { withRooms } from './claims.ts';
+
+export type Placed = Pick<WorkloadIdentity, 'strategy' | 'key'>;
+
+export function demandsOf(view: Rollout, pools: readonly PoolView[], revision: Revision, rooms: LookUpRooms): Demand[] {
+  return pools.map((pool) => withRooms(comingTo(view, pool, revision), rooms));
+}
+
+/** The pods of a revision that are not on VMs of the pool yet. */
+export function comingTo(
+  view: Rollout,
+  pool: PoolView,
+  revision: Revision,
+  placed: Placed = { strategy: pool.strategy, key: wantedKey(pool) },
+): Claim {
+  const shape = podShape(poolTemplate(view, pool, revision, placed));
+  return {
+    pool: pool.name,
+    shape,
+    nodeSelector: pool.placement.nodeSelector,
+    labelled: shape.spreads.length > 0 ? labelledPods(view) : NO_PODS,
+    ...(rollsBeside(view, pool, { revision, ...placed })
+      ? beside(view, pool, revision, placed.key)
+      : instead(view, pool, revision)),
+  };
+}
+
+/** The serving pods on VMs that they will have to leave, unless they leave anyway: they look for room on the other VMs. */
+export function displacedFrom(
+  view: Rollout,
+  pool: PoolView,
+  vms: ReadonlySet<string>,
+  leaving: ReadonlySet<string>,
+): Claim | undefined {
+  const { current, served } = pool;
+  if (!current || !served) return undefined;
+  const there = current.pods.filter(
+    ({ metadata, nodeName = '', phase }) =>
+      vms.has(nodeName) &&
+      phase !== 'Failed' &&
+      phase !== 'Succeeded' &&
+      metadata.deletionTimestamp === undefined &&
+      !leaving.has(metadata.uid),
+  );
+  if (there.length === 0) return undefined;
+  const { strategy, key } = current;
+  return { ...comingTo(view, pool, served, { strategy, key }), count: there.length, leaving: NOBODY };
+}
+
+type Coming = Pick<Demand, 'count' | 'leaving'>;
+
+/** New pods beside the serving pods, which become the standby. The old standby is deleted first. */
+function beside(view: Rollout, pool: PoolView, revision: Revision, key: string): Coming {
+  const own = pool.workloads.find((workload) => workload.revision === revision.number && workload.key === key);
+  const leaving = pool.workloads.filter((workload) => workload !== own && workload !== pool.current);
+  const there = own?.pods.filter(({ nodeName }) => nodeName !== undefined).length ?? 0;
+  return { count: Math.max(0, wantedReplicas(pool, own) - there), leaving: uids(view, leaving) };
+}
+
+/**
+ * New pods that replace the serving pods in place. With maxUnavailable 0, only the surge needs room beside the serving pods.
+ */
+function instead(view: Rollout, pool: PoolView, revision: Revision): Coming {
+  const { current, replicas } = pool;
+  const { maxSurge, maxUnavailable } = rollingLimits(view.topology);
+  const mayMiss = Math.floor(rawPods(maxUnavailable, replicas));
+  const others = pool.workloads.filter((workload) => workload !== current);
+  const bound = (current?.pods ?? []).filter(({ nodeName }) => nodeName !== undefined);
+  const there = current?.strategy === 'RollingUpdate' ? bound.filter(isOf(revision)) : [];
+  const left = Math.max(0, replicas - there.length);
+  if (current?.strategy === 'RollingUpdate' && mayMiss === 0) {
+    const surge = Math.max(1, intOrPercentOf(maxSurge, replicas)) - Math.max(0, bound.length - replicas);
+    return { count: Math.max(0, Math.min(left, surge)), leaving: uids(view, others) };
+  }
+  return { count: left, leaving: oldPods(view, pool, there) };
+}
+
+function isOf({ number }: Revision): (pod: Pod) => boolean {
+  return ({ metadata }) => metadata.labels?.[LABEL.revision] === String(number);
+}
+
+function oldPods(view: Rollout, pool: PoolView, kept: readonly Pod[]): ReadonlySet<string> {
+  const all = uids(view, pool.workloads);
+  if (kept.length === 0) return all;
+  const staying = new Set(kept.map(({ metadata }) => metadata.uid));
+  return new Set([...all].filter((uid) => !staying.has(uid)));
+}
+
+/** A Deployment rounds maxUnavailable down. */
+function rawPods(value: number | string, replicas: number): number {
+  return typeof value === 'number' ? value : (Number(value.replace('%', '')) * replicas) / 100;
+}
+
+const NOBODY: ReadonlySet<string> = new Set();
+
+/** The same set object for the same pods, so that createRoomCounter finds its cached count. */
+const uidsByNames = keptBy<ReadonlySet<string>>();
+
+function uids({ observed }: Rollout, workloads: readonly Workload[]): ReadonlySet<string> {
+  if (workloads.every(({ pods }) => pods.length === 0)) return NOBODY;
+  const names = workloads.map(({ name }) => name).join();
+  return uidsByNames(
+    [observed.pods],
+    names,
+    () => new Set(workloads.flatMap(({ pods }) => pods.map(({ metadata }) => metadata.uid))),
+  );
+}
+
+type Labels = LabelledPods['labels'];
+
+const NO_PODS: Demand['labelled'] = [];
+/** Pods with equal values of these labels have all labels in common. */
+const SHARED = [LABEL.workload, LABEL.revision, LABEL.track] as const;
+/** The same groups for the same pods and revision numbers, for the same reason. */
+const labelledByRevisions = keptBy<Demand['labelled']>();
+
+/** Only pods of this release, because the pods of other releases usually have other labels. */
+function labelledPods({ observed, revisions }: Rollout): Demand['labelled'] {
+  const numbers = revisions.map(({ number }) => number).join();
+  return labelledByRevisions([observed.pods], numbers, () => groupByLabels(observed.pods, revisions));
+}
+
+function groupByLabels(pods: readonly Pod[], revisions: readonly Revision[]): Demand['labelled'] {
+  const groups = new Map<string, { labels: Labels; pods: Pod[] }>();
+  let [last, group]: [Labels?, { pods: Pod[] }?] = [];
+  for (const pod of pods) {
+    const own = pod.metadata.labels ?? {};
+    // Pods of one Deployment usually follow each other.
+    if (!group || !SHARED.every((label) => last?.[label] === own[label])) {
+      const key = SHARED.map((label) => own[label] ?? '').join(' ');
+      const found = groups.get(key) ?? { labels: allLabelsOf(own, revisions), pods: [] };
+      groups.set(key, found);
+      [last, group] = [own, found];
+    }
+    group.pods.push(pod);
+  }
+  return [...groups.values()];
+}
+
+function allLabelsOf(own: Labels, revisions: readonly Revision[]): Labels {
+  const revision = revisions.find(({ number }) => String(number) === own[LABEL.revision]);
+  const { template, pools } = revision?.data.input ?? {};
+  const difference = pools?.[own[LABEL.pool] ?? ''];
+  return { ...template?.metadata?.labels, ...difference?.metadata?.labels, ...own };
+}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { asApplied, ownsByUpdate } from './managed-fields.ts';
+import { asApplied, ownsAnnotation, ownsByUpdate } from './managed-fields.ts';
 
 const applied = {
   manager: 'me',
@@ -47,4 +47,14 @@ describe('fields that a manager owns by update', () => {
   test('do not exist for a manager that owns nothing', () => {
     expect(asApplied([other], 'me')).toEqual([other]);
   });
+});
+
+test.each([
+  ['me', 'x', true],
+  ['another', 'x', false],
+  ['me', 'y', false],
+])('%s set the annotation %s: %s', (manager, name, expected) => {
+  const entry = { ...created, fieldsV1: { 'f:metadata': { 'f:annotations': { '.': {}, 'f:x': {} } } } };
+  expect(ownsAnnotation([status, entry], manager, name)).toBe(expected);
+  expect(ownsAnnotation(undefined, manager, name)).toBe(false);
 });

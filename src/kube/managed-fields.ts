@@ -20,6 +20,14 @@ export function appliedFields(entries: readonly ManagedFieldsEntry[] = [], manag
   return entries.find((entry) => isOwn(entry, manager) && entry.operation === 'Apply')?.fieldsV1;
 }
 
+/** Whether a manager set the annotation, by apply, create or patch. */
+export function ownsAnnotation(entries: readonly ManagedFieldsEntry[] = [], manager: string, name: string): boolean {
+  return entries.some((entry) => {
+    const fields = entry.fieldsV1 as { 'f:metadata'?: { 'f:annotations'?: Record<string, unknown> } } | undefined;
+    return isOwn(entry, manager) && fields?.['f:metadata']?.['f:annotations']?.[`f:${name}`] !== undefined;
+  });
+}
+
 function isOwn({ manager, subresource = '' }: ManagedFieldsEntry, name: string): boolean {
   return manager === name && subresource === '';
 }

@@ -10,7 +10,7 @@ import { ownRevisions, recordRevision } from './history/record-revision.ts';
 import { ownerReference } from './record/desired.ts';
 import { draftFacts } from './record/facts-draft.ts';
 import { enterStages } from './stages/entering.ts';
-import { reconcileDoNotDisrupt } from './pools/do-not-disrupt.ts';
+import { dropMarks, holdsEnd, reconcileDoNotDisrupt } from './pools/do-not-disrupt.ts';
 import { internalProblem, orElse } from './record/internal-error.ts';
 import { markPools, nextDue } from './health/record-health.ts';
 import { answerFailure } from './rollback/automatic.ts';
@@ -87,7 +87,10 @@ type Run = <Result>(otherwise: Result, rule: () => Result) => Result;
 
 function planOf(seen: View, now: number, run: Run): Plan {
   const { metadata } = seen.observed.release;
-  if (metadata.deletionTimestamp !== undefined) return { actions: [], view: seen, claims: NO_CLAIMS };
+  if (metadata.deletionTimestamp !== undefined) {
+    // Its pods may stay: a deletion can orphan them.
+    return { actions: run([], () => dropMarks(seen.observed.pods)), view: seen, claims: NO_CLAIMS };
+  }
   for (const rule of STORE_FIRST) {
     const actions = run([], () => rule(seen));
     if (actions.length > 0) return { actions, view: seen, claims: run(NO_CLAIMS, () => claimsOf(seen)) };
@@ -204,5 +207,5 @@ function answerFailures(seen: Rollout): Action[] {
 
 function nextTimes(seen: Rollout): number[] {
   const gates = seen.topology.stages.flatMap((stage) => seen.gate(stage)?.until ?? []);
-  return [...gates, ...nextDue(seen), ...moveDue(seen), ...roomDeadlines(seen)];
+  return [...gates, ...nextDue(seen), ...moveDue(seen), ...roomDeadlines(seen), ...holdsEnd(seen)];
 }

@@ -170,6 +170,21 @@ describe.concurrent('PodDisruptionBudgets', () => {
     });
   });
 
+  test('pods that a deleted release leaves behind hold no VM', async ({ world }) => {
+    const changes = { stages: oneStage, disruption: { holdVMs: true } };
+    await world.apply(release(await world.image('1.0'), changes));
+    await world.released('1.0');
+    await world.apply(release(await world.image('2.0-never-ready'), changes));
+    await world.until(async () => {
+      expect((await holds(world)).every((hold) => hold.includes('=true'))).toBe(true);
+      expect(await holds(world)).toHaveLength(4);
+    });
+    await world.kubectl('delete', 'apprelease', 'web', '--cascade=orphan', '--timeout=60s');
+    await world.until(async () => {
+      expect(await holds(world)).toEqual(['1', '1', '2', '2']);
+    });
+  });
+
   test('when VMs are replaced one by one, all pods move to the new ones, and never too few are ready', async ({
     world,
     onTestFinished,

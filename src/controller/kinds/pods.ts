@@ -1,6 +1,7 @@
 import type { ObjectMeta } from '../../api/common.ts';
-import { LABEL } from '../../api/meta.ts';
-import type { Live } from '../../kube/types.ts';
+import { FIELD_MANAGER, LABEL } from '../../api/meta.ts';
+import { ownsAnnotation } from '../../kube/managed-fields.ts';
+import type { Live, ManagedFieldsEntry } from '../../kube/types.ts';
 import { DO_NOT_DISRUPT } from '../../release/pools/do-not-disrupt.ts';
 import type { ContainerState, Pod } from '../../release/record/kube-objects.ts';
 import type { PlacedPod } from '../../scheduling/objects.ts';
@@ -57,6 +58,7 @@ export function toCachedPod({ metadata, spec, status }: Live<WireObject<WirePod>
     deletionTimestamp,
     ownerReferences,
   } = metadata as ObjectMeta;
+  const marks = holdMarks(annotations, metadata);
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   const scheduled = status?.conditions?.find(({ type }) => type === 'PodScheduled');
   const unschedulable = scheduled?.status === 'False' && scheduled.reason === 'Unschedulable';
@@ -82,11 +84,18 @@ export function toCachedPod({ metadata, spec, status }: Live<WireObject<WirePod>
     ...(status?.phase !== undefined && { phase: status.phase }),
     ...(status?.reason !== undefined && { reason: status.reason }),
     ...(unschedulable && { unschedulable: scheduled.message ?? 'no node fits' }),
-    ...(Object.keys(DO_NOT_DISRUPT).every((key) => annotations[key] === DO_NOT_DISRUPT[key]) && {
-      holdsVm: true as const,
-    }),
+    ...(marks && { holdMarks: marks }),
     containers,
   };
+}
+
+function holdMarks(
+  annotations: Readonly<Record<string, string>>,
+  { managedFields }: { managedFields?: ManagedFieldsEntry[] },
+): Pod['holdMarks'] {
+  const present = Object.keys(DO_NOT_DISRUPT).filter((key) => annotations[key] !== undefined);
+  if (present.length === 0) return undefined;
+  return Object.fromEntries(present.map((key) => [key, ownsAnnotation(managedFields, FIELD_MANAGER, key)]));
 }
 
 function toCachedContainer({ name, ready, restartCount, imageID, state }: WireContainerStatus): ContainerState {

@@ -102,7 +102,7 @@ async function write(scope: Scope, action: Action): Promise<void> {
       await remove(scope, AUTOSCALERS, context.caches.autoscalers, action.target);
       break;
     case 'AnnotatePod':
-      await annotatePod(scope, action);
+      await annotatePod(context, scope.release.metadata.namespace, action);
       break;
     case 'CreatePull':
       await makeNew(scope, { resource: PODS, cache: context.caches.pods, name: action.pod.metadata.name }, action.pod);
@@ -203,12 +203,20 @@ async function annotateRevision(
 }
 
 /** Names the uid and no resourceVersion, which changes with each status of the kubelet. */
-async function annotatePod({ context, release }: Scope, { target, annotations }: Of<'AnnotatePod'>): Promise<void> {
+export async function annotatePod(
+  { client, caches }: Pick<ReconcileContext, 'client' | 'caches'>,
+  namespace: string,
+  { target, annotations }: Of<'AnnotatePod'>,
+): Promise<void> {
   const { name, uid } = target;
   const body = { metadata: { uid, annotations } };
-  const key = { namespace: release.metadata.namespace, name };
-  const patched = await context.client.patch(PODS, key, { type: 'merge', body }, { fieldManager: FIELD_MANAGER });
-  context.caches.pods.observeWrite(patched);
+  const patched = await client.patch(
+    PODS,
+    { namespace, name },
+    { type: 'merge', body },
+    { fieldManager: FIELD_MANAGER },
+  );
+  caches.pods.observeWrite(patched);
 }
 
 async function ownRevision({ context, release }: Scope, { name, resourceVersion }: Target): Promise<void> {

@@ -29,6 +29,7 @@ import { createClaimBook } from './claims.ts';
 import type { RoomLook } from './observe.ts';
 import { observe, observeCached } from './observe.ts';
 import { answerOrphans } from './unbound-requests.ts';
+import { releaseVms } from './release-vms.ts';
 import { APP_RELEASES } from '../kinds/api-kinds.ts';
 import { DEPLOYMENTS } from '../kinds/deployments.ts';
 import { PODS } from '../kinds/pods.ts';
@@ -73,6 +74,7 @@ export function createReconciler(context: ReconcileContext): Reconcile {
       memories.delete(key);
       const freesRoom = book.forget(key);
       await answerOrphans(context, key);
+      await releaseVms(context, key);
       return { freesRoom };
     }
     const memory = memories.get(key) ?? createMemory();
@@ -169,7 +171,10 @@ async function pass(
     failure = (await applyAll(context, release, memory, rest)) ?? failure;
     if (failure !== undefined) break;
   }
-  if (!last || release.metadata.deletionTimestamp !== undefined) return { freesRoom };
+  if (!last || release.metadata.deletionTimestamp !== undefined) {
+    if (failure !== undefined) throw asError(failure);
+    return { freesRoom };
+  }
   context.onPlan?.(last, done);
   const untold = await writeStatus(context, memory, last, failure);
   if (failure !== undefined) throw asError(failure);

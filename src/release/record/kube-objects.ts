@@ -104,8 +104,8 @@ export interface Pod {
   /** The message of PodScheduled=False with reason Unschedulable. */
   unschedulable?: string;
   containers: ContainerState[];
-  /** The pod has the annotations that ask autoscalers not to remove its VM (see DO_NOT_DISRUPT). */
-  holdsVm?: true;
+  /** The annotations of DO_NOT_DISRUPT that the pod has → whether the operator set them. */
+  holdMarks?: Readonly<Record<string, boolean>>;
 }
 
 export interface EndpointSlice {

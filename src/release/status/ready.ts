@@ -7,6 +7,7 @@ import { judgeHealth, returnClock } from '../health/failure.ts';
 import { answerFailure } from '../rollback/automatic.ts';
 import { autoscalerName } from '../pools/autoscaler.ts';
 import { surgeObstacle } from '../pools/blue-green-obstacles.ts';
+import { holdsVm } from '../pools/do-not-disrupt.ts';
 import type { Pod } from '../record/kube-objects.ts';
 import { ledgerName } from '../record/names.ts';
 import type { Revision } from '../record/revision.ts';
@@ -64,7 +65,10 @@ const VM_REASONS: ReadonlySet<Reason | undefined> = new Set(['NoCapacity', 'VMsU
 /** Whether a change of the VMs enqueues the release, because it may go on. */
 export function waitsForVms(view: View): boolean {
   return (
-    VM_REASONS.has(unready(view)?.reason) || view.pools.some((pool) => returns(pool) || pool.move || isExcused(pool))
+    VM_REASONS.has(unready(view)?.reason) ||
+    view.pools.some((pool) => returns(pool) || pool.move || isExcused(pool)) ||
+    // A VM that is about to be removed is no longer held.
+    view.observed.pods.some(holdsVm)
   );
 }
 

@@ -320,6 +320,10 @@ const historyEntry = z.object({
     .enum(['Pending', 'Progressing', 'Good', 'Failed', 'RolledBack', 'Superseded'])
     .meta({ description: 'The result of the revision.' }),
   by: z.string().optional().meta({ description: 'Who promoted it or rolled it back, if known.' }),
+  loosened: z.array(z.string()).max(16).optional().meta({
+    description:
+      'The gates that changes of the spec loosened while this revision was wanted, each with its time. The audit log of the API server names the users.',
+  }),
 });
 export type HistoryEntry = z.infer<typeof historyEntry>;
 

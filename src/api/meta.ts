@@ -38,6 +38,8 @@ export const ANNOTATION = {
   ledger: 'apprelease.dev/ledger',
   /** On the ledger: the last valid topology, for a rollback while the spec is not valid. */
   topology: 'apprelease.dev/topology',
+  /** On the ledger: the gates that changes of the spec loosened. */
+  loosened: 'apprelease.dev/loosened',
   /** On the ledger: the wanted revision, if it is not the newest. */
   wanted: 'apprelease.dev/wanted',
   /** On a Service: when its selector was last switched (RFC 3339), and the previous track. */

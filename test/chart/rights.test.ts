@@ -91,9 +91,9 @@ describe('a list of namespaces', () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  test('has a policy of its own, which applies only there', async () => {
+  test.each(['requested-by', 'gates'])('has a policy %s of its own, which applies only there', async (policy) => {
     const objects = await helm.render(SHOPS);
-    const name = `requested-by.${NAME}.apprelease.dev`;
+    const name = `${policy}.${NAME}.apprelease.dev`;
     expect(find(objects, 'ValidatingAdmissionPolicyBinding', name).spec).toEqual({
       policyName: name,
       validationActions: ['Deny'],
@@ -185,9 +185,11 @@ describe('people', () => {
       (await helm.render({ policies }))
         .filter(({ kind }) => kind === 'ValidatingAdmissionPolicy')
         .map(({ metadata }) => metadata.name);
-    expect(await policies({ requestedBy: false })).toEqual(['tenants.apprelease.dev', 'tenants-taint.apprelease.dev']);
-    expect(await policies({ tenants: false })).toEqual(['requested-by.apprelease.dev']);
-    expect(await policies({ requestedBy: false, tenants: false })).toEqual([]);
+    const tenants = ['tenants.apprelease.dev', 'tenants-taint.apprelease.dev'];
+    expect(await policies({ requestedBy: false })).toEqual(['gates.apprelease.dev', ...tenants]);
+    expect(await policies({ gates: false })).toEqual(['requested-by.apprelease.dev', ...tenants]);
+    expect(await policies({ tenants: false })).toEqual(['gates.apprelease.dev', 'requested-by.apprelease.dev']);
+    expect(await policies({ requestedBy: false, gates: false, tenants: false })).toEqual([]);
   });
 });
 

@@ -7,6 +7,7 @@ import type { ControllerRevision } from '../record/kube-objects.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Facts, Ledger, PinnedImage } from '../record/recorded-data.ts';
 import { parseLedger, topologyOf } from '../record/revision.ts';
+import { releaseStatus } from '../status/status.ts';
 import { controllerRevision, ledgerWith, meta, observed, release, revision, rollout, spec } from '../testing.ts';
 
 const GOOD: Facts = { pools: { a: { good: '2026-01-01T11:00:00Z' } }, approvals: {} };
@@ -192,5 +193,57 @@ describe('the topology and the ledger share one object', () => {
     const objects = [...revisions.map(controllerRevision), objectWith(254_500, {})];
     const actions = collectRevisions(rollout(observed({ release: wanted, revisions: objects })));
     expect(actions.map(({ kind }) => kind)).toEqual(['DeleteRevision']);
+  });
+});
+
+describe('changes of the spec that loosen gates', () => {
+  const manual = { stages: [{ name: 'production', approval: 'Manual', pools: [{ name: 'b', nodeSelector: {} }] }] };
+  const automatic = { stages: manual.stages.map((stage) => ({ ...stage, approval: 'Automatic' })) };
+  const gates = ['pools of stage production no longer need an approval'];
+  const event = { type: 'Warning', reason: 'GatesLoosened', note: gates[0] };
+
+  /** What the ledger records of a change of the topology, if version 1.0.0 is revision 1. */
+  function changed(before: Record<string, unknown>, after: Record<string, unknown>, recorded?: string) {
+    const object = ledgerWith({
+      [ANNOTATION.topology]: JSON.stringify(topologyOf(spec(before))),
+      ...(recorded !== undefined && { [ANNOTATION.loosened]: recorded }),
+    });
+    const revisions = [controllerRevision(revision(1, spec(before), GOOD)), object];
+    const [action] = reconcileLedger(rollout(observed({ release: release(spec(after)), revisions })));
+    const { annotations = {} } = action?.kind === 'AnnotateRevision' ? action : {};
+    const next = { ...object, metadata: { ...object.metadata, annotations } };
+    return { loosened: parseLedger(next).loosened, text: annotations[ANNOTATION.loosened], notices: action?.notices };
+  }
+  const entry = (number: number) => ({ at: '2026-01-01T12:00:00.000Z', revision: number, gates });
+
+  test.each<[what: string, before: object, after: object, loosened: object[], notices?: object[]]>([
+    ['a gate that is loosened', manual, automatic, [entry(1)], [event]],
+    ['a gate that is loosened for another version', manual, { ...automatic, version: '2.0.0' }, [entry(2)], [event]],
+    ['a gate that is tightened', automatic, manual, []],
+    ['another change', manual, { ...manual, minReadySeconds: 3 }, []],
+  ])('%s', (_what, before, after, loosened, notices) => {
+    expect(changed({ ...before }, { ...after })).toMatchObject({ loosened, notices });
+  });
+
+  test('the newest ones are kept, within their limit', () => {
+    let text: string | undefined;
+    for (let count = 0; count < 100; count += 1) ({ text } = changed(manual, automatic, text));
+    expect(text?.length).toBeLessThan(4096);
+    expect(text?.length).toBeGreaterThan(3900);
+    const old = JSON.stringify([{ ...entry(7), at: '2025-01-01T00:00:00.000Z' }]);
+    expect(changed(manual, automatic, old).loosened.map((one) => one.revision)).toEqual([7, 1]);
+  });
+
+  test('are in the history of their revision', () => {
+    const object = ledgerWith({ [ANNOTATION.loosened]: JSON.stringify([entry(1)]) });
+    const revisions = [1, 2].map((number) =>
+      controllerRevision(revision(number, spec({ version: `${number}` }), GOOD)),
+    );
+    const seen = rollout(observed({ release: release(spec({ version: '2' })), revisions: [...revisions, object] }));
+    const { history } = releaseStatus(seen, {});
+    expect(history?.map(({ revision: number, loosened }) => [number, loosened])).toEqual([
+      [2, undefined],
+      [1, [`2026-01-01T12:00:00.000Z: ${gates[0]}`]],
+    ]);
   });
 });

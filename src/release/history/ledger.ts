@@ -3,12 +3,13 @@ import { ANNOTATION } from '../../api/meta.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import { keptBy } from '../../lib/once.ts';
 import { own } from '../../lib/own.ts';
-import type { Action } from '../record/actions.ts';
+import type { Action, Notice } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
 import { ledgerName } from '../record/names.ts';
-import type { Ledger, PinnedImage, Topology } from '../record/recorded-data.ts';
+import type { Ledger, Loosened, PinnedImage, Topology } from '../record/recorded-data.ts';
 import type { Revision } from '../record/revision.ts';
 import { knownPins, LEDGER_BYTES } from '../record/revision.ts';
+import { loosenedGates } from '../stages/loosened-gates.ts';
 import { wantedRevision } from '../state/target.ts';
 import type { Rollout } from '../state/view.ts';
 
@@ -16,10 +17,16 @@ import type { Rollout } from '../state/view.ts';
 export function reconcileLedger(view: Rollout): Action[] {
   const { ledgerObject, record, topology } = view;
   const annotations: Record<string, string> = {};
+  const notices: Notice[] = [];
   if (view.spec && !(record.topology && isSameTopology(topology, record.topology))) {
     annotations[ANNOTATION.topology] = JSON.stringify(topology);
     const left = newestOf(record.ledger, LEDGER_BYTES - sizeOf(topology));
     if (sizeOf(left) < sizeOf(record.ledger)) annotations[ANNOTATION.ledger] = JSON.stringify(left);
+    const gates = record.topology ? loosenedGates(view.owner.name, record.topology, topology) : [];
+    if (gates.length > 0) {
+      annotations[ANNOTATION.loosened] = JSON.stringify(withLoosened(view, gates));
+      notices.push({ type: 'Warning', reason: 'GatesLoosened', note: gates.join('; ').slice(0, 1000) });
+    }
   }
   const last = view.revisions.at(-1);
   const wanted = wantedRevision(view);
@@ -30,7 +37,27 @@ export function reconcileLedger(view: Rollout): Action[] {
   ) {
     annotations[ANNOTATION.wanted] = JSON.stringify({ revision: wanted.number, newest: last.number });
   }
-  return writeLedger(view, annotations, ledgerObject ? 'update the ledger' : 'create the ledger');
+  return writeLedger(view, annotations, ledgerObject ? 'update the ledger' : 'create the ledger').map((action) => ({
+    ...action,
+    ...(notices.length > 0 && { notices }),
+  }));
+}
+
+/** What LEDGER_BYTES leaves of the API server's limit. */
+const LOOSENED_BYTES = 4 * 1024;
+const LOOSENED_GATES = 16;
+
+/** The recorded changes that loosened gates and this one; the oldest go first. */
+function withLoosened(view: Rollout, gates: readonly string[]): Loosened[] {
+  const { record, wanted, revisions, now } = view;
+  const next = wanted.state === 'New' ? wanted.number : (revisions.at(-1)?.number ?? 0) + 1;
+  const revision = wantedRevision(view)?.number ?? next;
+  const all = [
+    ...record.loosened,
+    { at: new Date(now).toISOString(), revision, gates: gates.slice(0, LOOSENED_GATES) },
+  ];
+  const first = all.findIndex((_entry, index) => sizeOf(all.slice(index)) <= LOOSENED_BYTES);
+  return all.slice(first);
 }
 
 /** Compared once for the same objects, because every pass asks. */

@@ -76,10 +76,19 @@ export interface Placement {
 /** Version → image string → pin. The ledger keeps pins of deleted revisions. */
 export type Ledger = Record<string, Record<string, PinnedImage>>;
 
+/** A change of the spec that loosened gates: when the operator saw it, the wanted revision then, and the gates. */
+export interface Loosened {
+  at: string;
+  revision: number;
+  gates: string[];
+}
+
 /** The content of the ledger object. */
 export interface LedgerRecord {
   ledger: Ledger;
   topology?: Topology;
+  /** The newest ones, the oldest first. */
+  loosened: Loosened[];
   /** The wanted revision while `newest` is the newest revision. A revert makes an older revision the wanted one. */
   wanted?: { revision: number; newest: number };
 }

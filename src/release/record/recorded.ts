@@ -152,6 +152,12 @@ export function readTopology(text: string | undefined): Topology | undefined {
   return read(topology, text);
 }
 
+const loosened = z.array(z.object({ at: time, revision: count, gates: z.array(z.string()) }));
+
+export function readLoosened(text: string | undefined): LedgerRecord['loosened'] {
+  return read(loosened, text) ?? [];
+}
+
 export function readWanted(text: string | undefined): LedgerRecord['wanted'] {
   return read(wantedRecord, text);
 }

@@ -18,7 +18,7 @@ import type {
   RevisionInput,
   Topology,
 } from './recorded-data.ts';
-import { readFacts, readPins, readRevisionData, readTopology, readWanted } from './recorded.ts';
+import { readFacts, readLoosened, readPins, readRevisionData, readTopology, readWanted } from './recorded.ts';
 
 /**
  * The renderer of new revisions. Older renderers stay in desired.ts, so that an upgrade of the operator restarts no pods.
@@ -118,7 +118,7 @@ export function templateImages({ spec }: PodTemplate): string[] {
   return [...new Set([...initContainers, ...containers].map(({ image }) => image).concat(references))];
 }
 
-/** The API server accepts 256 KiB of annotations per object. The topology and the pins share this limit. */
+/** The API server accepts 256 KiB of annotations per object. The topology and the pins share this limit; see LOOSENED_BYTES. */
 export const LEDGER_BYTES = 250 * 1024;
 
 /** The known pins of a version, from the ledger and the revisions. The newest revision wins. */
@@ -176,7 +176,7 @@ function makeTopology(spec: AppReleaseSpec): Topology {
 }
 
 export function parseLedger(object: ControllerRevision | undefined): LedgerRecord {
-  return object === undefined ? { ledger: {} } : readLedger(object);
+  return object === undefined ? { ledger: {}, loosened: [] } : readLedger(object);
 }
 
 const readLedger = onceForObject(({ metadata: { annotations } }: ControllerRevision): LedgerRecord => {
@@ -184,6 +184,7 @@ const readLedger = onceForObject(({ metadata: { annotations } }: ControllerRevis
   const wanted = readWanted(annotations?.[ANNOTATION.wanted]);
   return {
     ledger: readPins(annotations?.[ANNOTATION.ledger]),
+    loosened: readLoosened(annotations?.[ANNOTATION.loosened]),
     ...(topology && { topology }),
     ...(wanted && { wanted }),
   };

@@ -29,6 +29,7 @@ import { isSettled, wantedReplicas, wantedRevision } from '../state/target.ts';
 import type { PoolView, Rollout, View } from '../state/view.ts';
 
 const HISTORY_LIMIT = 20;
+const LOOSENED_LIMIT = 16;
 
 export function releaseStatus(view: View, outcome: Outcome): AppReleaseStatus {
   try {
@@ -206,6 +207,10 @@ function historyEntry(view: View, revision: Revision): HistoryEntry {
   );
   // The name of an object says nothing about who created it.
   const by = undone ? rollback?.spec.requestedBy : Object.values(facts.approvals).find((approval) => approval.by)?.by;
+  const loosened = view.record.loosened
+    .filter(({ revision: of }) => of === number)
+    .flatMap(({ at, gates }) => gates.map((gate) => `${at}: ${printable(gate)}`))
+    .slice(-LOOSENED_LIMIT);
   return {
     revision: number,
     version: data.input.version,
@@ -215,6 +220,7 @@ function historyEntry(view: View, revision: Revision): HistoryEntry {
     createdAt,
     outcome: outcomeOf(view, revision),
     ...(by !== undefined && { by: printable(by) }),
+    ...(loosened.length > 0 && { loosened }),
   };
 }
 

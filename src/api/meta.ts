@@ -50,3 +50,8 @@ export const ANNOTATION = {
   /** Set by a user on an AppRelease, with a reason: promotions stop. GitOps leaves it alone. */
   paused: 'apprelease.dev/paused',
 } as const;
+
+/** The labels or annotations of a user, without names that belong to the operator. */
+export function withoutOurs(map: Record<string, string> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(map).filter(([key]) => !key.startsWith(`${GROUP}/`)));
+}

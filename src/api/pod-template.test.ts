@@ -104,6 +104,12 @@ test('parsing adds, removes and reorders nothing', () => {
   expect(JSON.stringify(podTemplate.parse(template))).toBe(JSON.stringify(template));
 });
 
+test('parsing removes the metadata that is not used, so that a change of it makes no revision', () => {
+  const used = { labels: { app: 'web' }, annotations: { note: 'x' }, finalizers: ['example.com/hold'] };
+  const metadata = { name: 'web', ...used, namespace: 'shop', ownerReferences: [{ kind: 'Job' }], lables: {} };
+  expect(podTemplate.parse({ ...ofPod({}), metadata }).metadata).toEqual(used);
+});
+
 describe('the schema of the CRD', () => {
   const BEFORE = ['metadata', 'spec', 'containers', 'initContainers'];
 

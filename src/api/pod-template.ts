@@ -4,7 +4,7 @@
  * schemas add no default, no order and no limit that a template could reach.
  */
 import * as z from 'zod';
-import { dnsLabel, opaqueObject, stringMap } from './common.ts';
+import { dnsLabel, opaqueObject, stringMap, timestamp } from './common.ts';
 
 const OPEN = { 'x-kubernetes-preserve-unknown-fields': true };
 
@@ -53,6 +53,15 @@ function withFields<Base extends z.ZodObject, Shape extends z.core.$ZodLooseShap
     for (const issue of judge.safeParse(value).error?.issues ?? []) context.addIssue({ ...issue, code: 'custom' });
   });
   return judged.meta({ ...OPEN, properties }) as unknown as z.ZodType<Fields<Base, Shape>, Fields<Base, Shape>>;
+}
+
+/** Adds fields that the API server accepts, and that parsing removes: a change of them changes nothing. */
+function withUnused<Base extends z.ZodObject>(base: Base, shape: z.core.$ZodLooseShape): Base {
+  const { properties } = z.toJSONSchema(z.object({ ...base.shape, ...shape }), {
+    target: 'openapi-3.0',
+    io: 'input',
+  });
+  return base.meta({ properties });
 }
 
 function mapOf<Schema extends z.ZodType>(value: Schema) {
@@ -206,9 +215,40 @@ const podSpec = withFields(containers, {
   resources: field('Pod-level requests and limits.', resources),
 });
 
+const unused = 'Accepted as in a Deployment, and not used.';
+const unusedText = field(unused, text);
+const unusedNumber = field(unused, z.int());
+const unusedTime = field(unused, timestamp);
+const unusedList = field(unused, listOf(opaqueObject(unused)));
+
+const podMetadata = withUnused(
+  z.object({
+    labels: field(
+      'Labels of the pods. They override app.kubernetes.io/managed-by of the operator; those of apprelease.dev are its own.',
+      stringMap,
+    ),
+    annotations: field('Annotations of the pods.', stringMap),
+    finalizers: field('Finalizers of the pods.', listOf(text)),
+  }),
+  {
+    name: unusedText,
+    generateName: unusedText,
+    namespace: unusedText,
+    selfLink: unusedText,
+    uid: unusedText,
+    resourceVersion: unusedText,
+    generation: unusedNumber,
+    creationTimestamp: unusedTime,
+    deletionTimestamp: unusedTime,
+    deletionGracePeriodSeconds: unusedNumber,
+    ownerReferences: unusedList,
+    managedFields: unusedList,
+  },
+);
+
 export const podTemplate = z
   .object({
-    metadata: metadataOf('the pods').optional(),
+    metadata: field('The metadata of the pods.', podMetadata),
     spec: podSpec.meta({
       description:
         'A core/v1 PodSpec. The schema describes the fields that the operator reads; all other fields are allowed too.',
@@ -231,7 +271,11 @@ export const poolTemplateSchema = z
                 .array(open({ name: z.string().min(1).meta({ description: 'The name of the variable.' }) }))
                 .max(256)
                 .optional()
-                .meta({ description: 'Variables added or replaced by name.', ...mapByName }),
+                .meta({
+                  description:
+                    'Variables added or replaced by name. A replacement takes the place of the variable, and new variables come last: $(NAME) in a value expands to a variable before it.',
+                  ...mapByName,
+                }),
               envFrom: z
                 .array(opaqueObject('A core/v1 EnvFromSource.'))
                 .max(64)

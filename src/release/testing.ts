@@ -9,6 +9,7 @@ import type { DigestLookup, LookUpDigest, Observed } from './state/observed.ts';
 import { NEVER_DRAINED } from './traffic/drained-since.ts';
 import type { Rollout } from './state/view.ts';
 import { view } from './view.ts';
+import { RENDERER } from './record/renderers.ts';
 import type { Revision } from './record/revision.ts';
 import type { Facts, RevisionData } from './record/recorded-data.ts';
 import { placementKeys, revisionInput, topologyOf, wantedVersion } from './record/revision.ts';
@@ -59,7 +60,7 @@ function revisionData(from: AppReleaseSpec): RevisionData {
   const input = revisionInput(from, wantedVersion(from) ?? '');
   const image = from.template.spec.containers[0]?.image ?? '';
   return {
-    renderer: 1,
+    renderer: RENDERER,
     input,
     images: { [image]: { image: `${image}@${DIGEST}`, digest: DIGEST } },
     placements: Object.fromEntries(placementKeys(topologyOf(from), 'web', from.strategy.type)),

@@ -1,7 +1,7 @@
 // A record of an older operator lacks later fields: they get their defaults, and no write follows.
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { AppRelease } from '../api/app-release.ts';
-import { ANNOTATION } from '../api/meta.ts';
+import { ANNOTATION, LABEL } from '../api/meta.ts';
 import { plan } from './plan.ts';
 import { topologyOf } from './record/revision.ts';
 import type { Observed } from './state/observed.ts';
@@ -65,4 +65,43 @@ test('a spec that was stored before the fields existed', () => {
   const stored = { ...release, spec: without(release.spec, LATER) as AppRelease['spec'] };
   expect(stored.spec).not.toEqual(release.spec);
   expect(written((all) => all, { release: stored })).toEqual(written((all) => all));
+});
+
+describe('pods of a revision that another operator recorded', () => {
+  const template = {
+    metadata: { labels: { [LABEL.managedBy]: 'Helm' } },
+    spec: {
+      containers: [{ name: 'main', image: 'web:1', env: ['HOST', 'URL'].map((name) => ({ name, value: 'x' })) }],
+    },
+  };
+  const difference = { spec: { containers: [{ name: 'main', env: [{ name: 'HOST', value: 'y' }] }] } };
+
+  function recordedWith(renderer: number): Observed {
+    return world({
+      ...ARRIVED,
+      spec: { template },
+      pools: { a: { spec: { template: difference } } },
+      revisions: { 1: { in: { a: GOOD, b: GOOD }, renderer } },
+    });
+  }
+
+  function kindsOf(seen: Observed): string[] {
+    return plan(seen, NOW).actions.map(({ kind }) => kind);
+  }
+
+  test('are not restarted if it was an older operator', () => {
+    const seen = recordedWith(1);
+    const [pods] = seen.deployments.map(({ spec }) => spec.template);
+    expect(pods?.metadata?.labels).toMatchObject({ [LABEL.managedBy]: 'apprelease' });
+    expect(pods?.spec.containers[0]?.env?.map(({ name }) => name)).toEqual(['URL', 'HOST']);
+    const kinds = kindsOf(seen);
+    for (const kind of [...WORKLOADS, 'DryRunApply']) expect(kinds).not.toContain(kind);
+  });
+
+  test('are not restarted if it was a newer operator, whose renderer made other pods', () => {
+    const seen = recordedWith(99);
+    for (const { spec } of seen.deployments) spec.template.spec.hostNetwork = true;
+    const kinds = kindsOf(seen);
+    for (const kind of [...WORKLOADS, 'DryRunApply']) expect(kinds).not.toContain(kind);
+  });
 });

@@ -61,6 +61,8 @@ export interface RevisionWords {
   attempt?: number;
   /** Stages with a used approval. */
   approved?: string[];
+  /** The renderer that it was recorded with. Default: the newest. */
+  renderer?: number;
   /** More fields of the spec that recorded it. */
   spec?: Record<string, unknown>;
 }
@@ -235,7 +237,8 @@ function revisionsOf(words: Words): Revision[] {
     const made = revision(number, own, factsOf(words, one));
     const image = own.template.spec.containers[0]?.image ?? '';
     const digest = digestOf(image);
-    return { ...made, data: { ...made.data, images: { [image]: { image: `${image}@${digest}`, digest } } } };
+    const renderer = one.renderer ?? made.data.renderer;
+    return { ...made, data: { ...made.data, renderer, images: { [image]: { image: `${image}@${digest}`, digest } } } };
   });
 }
 

@@ -187,6 +187,20 @@ describe('fields of a pod template that the operator reads have a type', () => {
     expect((await api.create(release({ template }, 'nulls'))).spec['template']).toEqual(template);
   });
 
+  test.each<[Fields, string | undefined]>([
+    [{ name: 'web', namespace: 'shop', creationTimestamp: null, labels: null, finalizers: ['a.dev/b'] }, undefined],
+    [{ generateName: 'web-', uid: 'x', resourceVersion: '1', generation: 1, selfLink: '', annotations: {} }, undefined],
+    [{ deletionTimestamp: '2026-01-01T00:00:00Z', deletionGracePeriodSeconds: 1, managedFields: [] }, undefined],
+    [{ ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name: 'x', uid: 'y' }] }, undefined],
+    [{ lables: { app: 'web' } }, 'unknown field "spec.template.metadata.lables"'],
+    [{ name: 1 }, 'spec.template.metadata.name in body must be of type string'],
+  ])('the metadata %j as in a Deployment', async (metadata, message) => {
+    const template = { metadata, spec: { containers: [{ name: 'web', image }] } };
+    const refusal = await api.refusal(release({ template }));
+    if (message === undefined) expect(refusal).toBeUndefined();
+    else expectToSay(refusal, message);
+  });
+
   test('any depth is accepted, so the operator must handle it', async () => {
     let deep: unknown = 'end';
     for (let level = 0; level < 1_500; level += 1) deep = { a: deep };

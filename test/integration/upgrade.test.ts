@@ -33,6 +33,25 @@ function oddly({ template, ...spec }: Spec): Spec {
   return { ...spec, template: { ...template, spec: { containers, tolerations: null, hostNetwork: false } } as never };
 }
 
+const HELM = { 'app.kubernetes.io/managed-by': 'Helm' };
+
+/** Variables and labels that the renderers of the two operators put differently. */
+function differently({ template, ...spec }: Spec): Spec {
+  const [container] = template.spec.containers;
+  const env = [
+    { name: 'HOST', value: 'a' },
+    { name: 'URL', value: 'http://$(HOST)/' },
+  ];
+  const containers = [{ ...container, env }];
+  const difference = { spec: { containers: [{ name: 'web', env: [{ name: 'HOST', value: 'b' }] }] } };
+  return {
+    ...spec,
+    template: { metadata: { labels: { app: 'web', ...HELM } }, spec: { containers } } as never,
+    stages: [{ name: 'production', pools: [pool('prod-a', 1, { template: difference })] }],
+    ...(spec.service && { service: { ...spec.service, metadata: { labels: HELM } } }),
+  };
+}
+
 const approved: Spec['stages'] = stages.map((stage) => ({
   ...stage,
   approval: stage.name === 'production' ? 'Manual' : 'Automatic',
@@ -79,6 +98,11 @@ const STANDING: readonly Standing[] = [
   {
     name: 'rolls',
     spec: (image) => release(image, { stages: oneStage, strategy: { type: 'RollingUpdate', maxSurge: 1 } }),
+    reach: everywhere,
+  },
+  {
+    name: 'differs',
+    spec: (image) => differently(release(image, { strategy: { type: 'RollingUpdate' } })),
     reach: everywhere,
   },
   { name: 'shares', spec: (image) => release(image, { stages: behindOne }), reach: everywhere },
@@ -168,6 +192,19 @@ test('an upgrade writes to no workload, and running steps continue', async ({ im
       await world.rollback('web-back', { release: 'web' });
       await world.rollbackIs('web-back', 'Complete', 'True');
       await world.poolIs('prod-a', { version: '2.0' });
+
+      // The next version has the variables and the labels of the new renderer, the Service those of its next switch.
+      await world.apply(differently(release(await world.image('3.0'), { strategy: { type: 'RollingUpdate' } })), {
+        name: 'differs',
+      });
+      await world.released('3.0', 'differs');
+      const [rolled] = (await world.list(DEPLOYMENTS)).filter(
+        ({ metadata }) => metadata.labels?.[LABEL.release] === 'differs',
+      );
+      const pods = rolled?.spec.template;
+      const service = await admin.get(SERVICES, { namespace: world.namespace, name: 'differs-prod-a' });
+      expect(pods?.spec.containers[0]?.env?.map(({ name }) => name)).toEqual(['HOST', 'URL']);
+      for (const described of [pods, service]) expect(described?.metadata?.labels).toMatchObject(HELM);
     },
     true,
   );

@@ -200,6 +200,13 @@ const ACTS: readonly Act[] = [
     });
   },
   (random) => {
+    const metadata = { labels: { [LABEL.managedBy]: random.pick(['Helm', 'flux']) } };
+    return edit(`labels ${JSON.stringify(metadata.labels)}`, (spec) => {
+      spec.template.metadata = metadata;
+      if (spec.service) spec.service['metadata'] = metadata;
+    });
+  },
+  (random) => {
     const name = `web-${random.pick(POOLS)}`;
     return {
       say: `edit the selector of ${name}`,

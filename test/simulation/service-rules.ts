@@ -1,6 +1,7 @@
 /** A Service selects only pods of its own release, with ports that the pods have. */
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import { canonicalJson } from '../../src/lib/canonical-json.ts';
+import { isMade } from '../../src/release/record/ownership.ts';
 import type { Judge, WriteRule } from './invariants.ts';
 import { isOperator } from './invariants.ts';
 import type { WorldPod } from './pods.ts';
@@ -56,7 +57,7 @@ export function createServiceRules({ world }: Judge): WriteRule[] {
     if (!isOperator(actor) || !after || (kind !== 'Service' && kind !== 'Deployment')) return undefined;
     const release = labelOf(after, 'release') ?? '';
     const services = kind === 'Service' ? [after] : world.list('Service').filter((one) => leadsTo(one, after));
-    for (const service of services.filter(({ metadata }) => metadata.labels?.[LABEL.managedBy] === 'apprelease')) {
+    for (const service of services.filter(({ metadata }) => isMade(metadata))) {
       const noted = Number(service.metadata.annotations?.[ANNOTATION.revision]);
       const ports = kind === 'Service' ? shown(portsIn(service)) : (portsOf(release, noted) ?? '');
       const behind =

@@ -90,7 +90,7 @@ function reconcileDeployment(view: Rollout, group: Group, pool: PoolView, target
     track: target.track,
     replicas,
     topology: view.topology,
-    ...(workload && { resourceVersion: workload.deployment.metadata.resourceVersion }),
+    live: workload?.deployment,
   });
   if (view.observed.memory.nameConflicts.has(`Deployment/${deployment.metadata.name}`)) return [];
   const verb = workload ? (workload === pool.current ? 'keep' : 'change') : 'start';

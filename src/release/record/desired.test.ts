@@ -1,7 +1,9 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import type { PodTemplate } from '../../api/app-release.ts';
 import { makeAdoptedService, makeDeployment, makeService, trackName, workloadName, workloadNames } from './desired.ts';
 import { placementOf, topologyOf } from './revision.ts';
-import { revision, spec } from '../testing.ts';
+import type { Revision } from './revision.ts';
+import { live, revision, spec } from '../testing.ts';
 
 const rich = spec({
   template: {
@@ -54,10 +56,48 @@ const placement = placementOf(pool ?? { name: 'a', replicas: 2 });
 const key = recorded.data.placements['a'] ?? '';
 const identity = { pool: 'a', revision: recorded, placement, strategy: 'BlueGreen' as const, key };
 
-// A different output of renderer 1 would restart all running pods at an upgrade of the operator.
-test('renderer 1 always gives the same Deployment', async () => {
-  const deployment = makeDeployment({ owner, identity, track: 'web-a-3', replicas: 2, topology: topologyOf(rich) });
-  await expect(`${JSON.stringify(deployment, null, 2)}\n`).toMatchFileSnapshot('golden/deployment-renderer-1.json');
+// A different output of a renderer would restart all pods of its revisions at an upgrade of the operator.
+test.each([1, 2])('renderer %i always gives the same Deployment', async (renderer) => {
+  const made = { ...identity, revision: withRenderer(renderer) };
+  const deployment = makeDeployment({
+    owner,
+    identity: made,
+    track: 'web-a-3',
+    replicas: 2,
+    topology: topologyOf(rich),
+  });
+  const golden = `golden/deployment-renderer-${renderer}.json`;
+  await expect(`${JSON.stringify(deployment, null, 2)}\n`).toMatchFileSnapshot(golden);
+});
+
+function withRenderer(renderer: number): Revision {
+  return { ...recorded, data: { ...recorded.data, renderer } };
+}
+
+describe('a running Deployment of a revision that a newer operator recorded', () => {
+  const made = { owner, identity: { ...identity, revision: withRenderer(99) }, track: 't', replicas: 2 };
+  const running = makeDeployment({ ...made, topology: topologyOf(rich) });
+  const [container] = running.spec.template.spec.containers;
+  const template = {
+    ...running.spec.template,
+    spec: { containers: [{ ...container, image: 'other:1' }] },
+  } as PodTemplate;
+  const options = { ...made, replicas: 1, topology: topologyOf(rich) };
+
+  test('keeps its template', () => {
+    const kept = makeDeployment({ ...options, live: live({ ...running, spec: { ...running.spec, template } }, 2) });
+    expect(kept.spec).toMatchObject({ template, replicas: 1 });
+  });
+
+  test('is rendered again if it runs another revision', () => {
+    const labels = { ...template.metadata?.labels, 'apprelease.dev/revision': '2' };
+    const before = { ...template, metadata: { ...template.metadata, labels } };
+    const next = makeDeployment({
+      ...options,
+      live: live({ ...running, spec: { ...running.spec, template: before } }, 2),
+    });
+    expect(next.spec.template).toEqual(running.spec.template);
+  });
 });
 
 test('a label of the template does not override a label of the operator', () => {
@@ -95,6 +135,21 @@ test.each([
   expect(names).toEqual([name, expect.stringMatching(`^${name}-[0-9a-f]{5}$`)]);
   const next = { ...rolling, revision: { ...recorded, number: 4 }, key: '12345678' };
   expect(workloadNames('web', next, track)).toEqual(names);
+});
+
+test.each([
+  ['no label of the user', {}, false, 'apprelease'],
+  ['a label of the user', { 'app.kubernetes.io/managed-by': 'Helm' }, false, 'Helm'],
+  ['a label of the user until the next switch', { 'app.kubernetes.io/managed-by': 'Helm' }, true, 'apprelease'],
+])('a Service with %s', (_what, labels, keepsLabel, managedBy) => {
+  const template = { type: 'ClusterIP' as const, ports: [], metadata: { labels } };
+  const options = { owner, name: 'web-a', pools: ['a'], track: 't', keepsLabel, revision: recorded, annotations: {} };
+  const made = { ...labels, 'apprelease.dev/release': 'forged' };
+  const { metadata } = makeService({ ...options, template: { ...template, metadata: { labels: made } } });
+  expect(metadata.labels).toMatchObject({
+    'app.kubernetes.io/managed-by': managedBy,
+    'apprelease.dev/release': 'web',
+  });
 });
 
 test('a Service has the selector and the ports of one revision', () => {

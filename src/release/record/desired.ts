@@ -1,13 +1,14 @@
 /** Builders of the objects of a release, with only the fields that the operator owns. Pure. */
-import type { Container, PodTemplate, PoolTemplate, ServicePort, ServiceTemplate } from '../../api/app-release.ts';
+import type { PodTemplate, ServicePort, ServiceTemplate } from '../../api/app-release.ts';
 import type { OwnerReference } from '../../api/common.ts';
-import { ANNOTATION, API_VERSION, GROUP, LABEL } from '../../api/meta.ts';
+import { ANNOTATION, API_VERSION, LABEL, withoutOurs } from '../../api/meta.ts';
 import { own } from '../../lib/own.ts';
 import { joinName, objectName, versionLabel } from './names.ts';
 import { shortHash } from '../../lib/canonical-json.ts';
-import type { DesiredDeployment, DesiredService } from './kube-objects.ts';
+import type { Deployment, DesiredDeployment, DesiredService } from './kube-objects.ts';
 import type { Revision } from './revision.ts';
-import type { PinnedImage, Placement, Topology } from './recorded-data.ts';
+import type { Placement, Topology } from './recorded-data.ts';
+import { isOfNewerRenderer, renderTemplate } from './renderers.ts';
 
 export interface Owner {
   name: string;
@@ -85,88 +86,6 @@ export function trackName(service: string, runs: Runs, distinction: Distinction 
   return joinName(service, ...(parts.length > 0 ? parts : ['rolling']));
 }
 
-function pinned(image: string, images: Record<string, PinnedImage>): string {
-  return own(images, image)?.image ?? image;
-}
-
-function withoutOurs(map: Record<string, string> | undefined): Record<string, string> {
-  return Object.fromEntries(Object.entries(map ?? {}).filter(([key]) => !key.startsWith(`${GROUP}/`)));
-}
-
-function renderContainer(container: Container, images: Record<string, PinnedImage>, difference: Difference): Container {
-  const env = difference?.env ?? [];
-  const replaced = new Set(env.map(({ name }) => name));
-  const own = (container.env ?? []).filter(({ name }) => !replaced.has(name));
-  return {
-    imagePullPolicy: 'IfNotPresent',
-    ...container,
-    image: pinned(container.image, images),
-    ...(env.length > 0 && { env: [...own, ...env] }),
-    ...(difference?.envFrom && { envFrom: difference.envFrom }),
-    ...(difference?.resources && { resources: difference.resources }),
-  };
-}
-
-type Difference = NonNullable<NonNullable<PoolTemplate['spec']>['containers']>[number] | undefined;
-
-/** Renderer 1 of the pod template of a revision. It must not change: a different output needs a new renderer. */
-function renderTemplate1(
-  revision: Revision,
-  pool: string,
-  placement: Placement,
-  labels: Record<string, string>,
-): PodTemplate {
-  const { template, pools, version } = revision.data.input;
-  const { images } = revision.data;
-  const difference = own(pools, pool);
-  const { spec } = template;
-  function render(container: Container): Container {
-    const own = difference?.spec?.containers?.find(({ name }) => name === container.name);
-    return renderContainer(container, images, own);
-  }
-  return {
-    metadata: {
-      labels: { ...withoutOurs(template.metadata?.labels), ...withoutOurs(difference?.metadata?.labels), ...labels },
-      annotations: {
-        ...withoutOurs(template.metadata?.annotations),
-        ...withoutOurs(difference?.metadata?.annotations),
-        [ANNOTATION.version]: version,
-      },
-    },
-    spec: {
-      ...spec,
-      containers: spec.containers.map(render),
-      ...(spec.initContainers && { initContainers: spec.initContainers.map(render) }),
-      ...(spec.volumes && {
-        volumes: spec.volumes.map((volume) =>
-          volume.image?.reference === undefined
-            ? volume
-            : {
-                ...volume,
-                image: {
-                  pullPolicy: 'IfNotPresent',
-                  ...volume.image,
-                  reference: pinned(volume.image.reference, images),
-                },
-              },
-        ),
-      }),
-      ...(difference?.spec?.serviceAccountName && { serviceAccountName: difference.spec.serviceAccountName }),
-      nodeSelector: { ...spec.nodeSelector, ...placement.nodeSelector },
-      tolerations: [...(spec.tolerations ?? []), ...placement.tolerations],
-    },
-  };
-}
-
-/** The pod template of a revision in a pool, without the placement and without the labels that identify the revision. */
-export function renderPods(revision: Revision, pool: string): PodTemplate {
-  const render = RENDERERS[revision.data.renderer] ?? renderTemplate1;
-  const { metadata, spec } = render(revision, pool, { nodeSelector: {}, tolerations: [] }, {});
-  return { metadata: { ...metadata, annotations: withoutOurs(metadata?.annotations) }, spec };
-}
-
-const RENDERERS: Record<number, typeof renderTemplate1> = { 1: renderTemplate1 };
-
 export interface DeploymentOptions {
   owner: Owner;
   identity: WorkloadIdentity;
@@ -174,7 +93,8 @@ export interface DeploymentOptions {
   /** Undefined: another manager owns the scale. */
   replicas: number | undefined;
   topology: Topology;
-  resourceVersion?: string;
+  /** The Deployment that exists: the write fails if it has changed since then. */
+  live?: Pick<Deployment, 'metadata' | 'spec'> | undefined;
 }
 
 /** The limits of a rolling update, with the defaults of Kubernetes. */
@@ -183,7 +103,7 @@ export function rollingLimits({ strategy: { maxSurge = '25%', maxUnavailable = '
 }
 
 export function makeDeployment(options: DeploymentOptions): DesiredDeployment {
-  const { owner, identity, track, replicas, topology } = options;
+  const { owner, identity, track, replicas, topology, live } = options;
   const { pool, revision, placement, strategy, key, name = workloadName(owner.name, identity) } = identity;
   const { version } = revision.data.input;
   const labels = {
@@ -195,7 +115,6 @@ export function makeDeployment(options: DeploymentOptions): DesiredDeployment {
     [LABEL.track]: track,
     [LABEL.version]: versionLabel(version),
   };
-  const render = RENDERERS[revision.data.renderer] ?? renderTemplate1;
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
@@ -208,7 +127,7 @@ export function makeDeployment(options: DeploymentOptions): DesiredDeployment {
         [ANNOTATION.placement]: JSON.stringify({ placement, strategy, key }),
       },
       ownerReferences: [ownerReference(owner)],
-      ...(options.resourceVersion && { resourceVersion: options.resourceVersion }),
+      ...(live && { resourceVersion: live.metadata.resourceVersion }),
     },
     spec: {
       ...(replicas !== undefined && { replicas }),
@@ -220,9 +139,19 @@ export function makeDeployment(options: DeploymentOptions): DesiredDeployment {
         rollingUpdate: rollingLimits(topology),
       },
       selector: { matchLabels: { [LABEL.workload]: name } },
-      template: render(revision, pool, placement, labels),
+      template: keptTemplate(revision, live) ?? renderTemplate(revision, pool, placement, labels),
     },
   };
+}
+
+/**
+ * The running template, if this operator is older than the one that recorded the revision and cannot render it: so a
+ * downgrade of the operator restarts no pods.
+ */
+function keptTemplate(revision: Revision, live: DeploymentOptions['live']): PodTemplate | undefined {
+  const template = live?.spec.template;
+  const runs = template?.metadata?.labels?.[LABEL.revision] === String(revision.number);
+  return runs && isOfNewerRenderer(revision) ? template : undefined;
 }
 
 export interface ServiceOptions {
@@ -232,6 +161,8 @@ export interface ServiceOptions {
   track: string;
   /** See keepsSelector. */
   byTrackAlone?: boolean;
+  /** See keepsLabel. */
+  keepsLabel?: boolean;
   revision: Revision;
   template: ServiceTemplate;
   annotations: Record<string, string>;
@@ -257,8 +188,9 @@ export function makeService(options: ServiceOptions): DesiredService {
       name,
       namespace: owner.namespace,
       labels: {
-        ...withoutOurs(template.metadata?.labels),
         [LABEL.managedBy]: 'apprelease',
+        ...withoutOurs(template.metadata?.labels),
+        ...(options.keepsLabel && { [LABEL.managedBy]: 'apprelease' }),
         [LABEL.release]: owner.name,
         ...(options.pools.length === 1 && options.pools[0] !== undefined && { [LABEL.pool]: options.pools[0] }),
       },

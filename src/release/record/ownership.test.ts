@@ -32,7 +32,7 @@ const BOTH = { ...RELEASE, [LABEL.managedBy]: 'apprelease' };
 const ADOPT = { [ANNOTATION.adopt]: 'true' };
 
 describe('an object belongs to', () => {
-  test.each<[string, Pick<ObjectMeta, 'labels' | 'ownerReferences'>, string]>([
+  test.each<[string, Pick<ObjectMeta, 'labels' | 'annotations' | 'ownerReferences'>, string]>([
     ['the release by its owner reference, with any labels', { ownerReferences: [OURS] }, 'Ours'],
     [
       'the release by an owner reference that is not the controller',
@@ -49,6 +49,11 @@ describe('an object belongs to', () => {
     [
       'the release as an orphan with an owner that is not the controller',
       { labels: BOTH, ownerReferences: [{ ...OTHER, controller: false }] },
+      'Orphan',
+    ],
+    [
+      'the release as an orphaned Service with another app.kubernetes.io/managed-by',
+      { labels: { ...BOTH, [LABEL.managedBy]: 'Helm' }, annotations: { [ANNOTATION.revision]: '1' } },
       'Orphan',
     ],
     ['somebody else if it has only the release label', { labels: RELEASE }, 'Foreign'],

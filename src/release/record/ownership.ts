@@ -5,7 +5,7 @@ import { ANNOTATION, LABEL } from '../../api/meta.ts';
 export type Ownership =
   /** By its owner reference. */
   | 'Ours'
-  /** The object has the labels of the release and no controller, as after a restore or a deletion that orphans. */
+  /** The operator made the object for the release, and it has no controller, as after a restore or a deletion that orphans. */
   | 'Orphan'
   /** The object belongs to an earlier release of the same name, and is garbage collected with it. */
   | 'LeftBehind'
@@ -13,16 +13,22 @@ export type Ownership =
 
 type Claimed = Pick<ObjectMeta, 'labels' | 'annotations' | 'ownerReferences'>;
 
-export function ownershipOf(
-  { labels, ownerReferences = [] }: Claimed,
-  owner: Pick<ObjectMeta, 'name' | 'uid'>,
-): Ownership {
+export function ownershipOf(claimed: Claimed, owner: Pick<ObjectMeta, 'name' | 'uid'>): Ownership {
+  const { labels, ownerReferences = [] } = claimed;
   const controller = ownerReferences.find((reference) => reference.controller);
   const isControlledByOther = controller !== undefined && controller.uid !== owner.uid;
   if (!isControlledByOther && ownerReferences.some(({ uid }) => uid === owner.uid)) return 'Ours';
   if (controller?.kind === 'AppRelease' && controller.name === owner.name) return 'LeftBehind';
-  const isMarked = labels?.[LABEL.managedBy] === 'apprelease' && labels[LABEL.release] === owner.name;
+  const isMarked = labels?.[LABEL.release] === owner.name && isMade(claimed);
   return isMarked && controller === undefined ? 'Orphan' : 'Foreign';
+}
+
+/** Annotations of objects on which a label of the user may replace app.kubernetes.io/managed-by. */
+const MARKS = [ANNOTATION.revision];
+
+/** Whether the operator made the object. */
+export function isMade({ labels, annotations }: Claimed): boolean {
+  return labels?.[LABEL.managedBy] === 'apprelease' || MARKS.some((mark) => annotations?.[mark] !== undefined);
 }
 
 /** Whether the object belongs to the release, or is an orphan that the release may adopt. */

@@ -20,11 +20,6 @@ import type {
 } from './recorded-data.ts';
 import { readFacts, readLoosened, readPins, readRevisionData, readTopology, readWanted } from './recorded.ts';
 
-/**
- * The renderer of new revisions. Older renderers stay in desired.ts, so that an upgrade of the operator restarts no pods.
- */
-export const RENDERER = 1;
-
 export interface Revision {
   name: string;
   number: number;

@@ -17,7 +17,7 @@ export function scaleTo(
     track: workload.track,
     replicas,
     topology,
-    resourceVersion: workload.deployment.metadata.resourceVersion,
+    live: workload.deployment,
   });
   return { kind: 'ApplyDeployment', message, deployment, force: true };
 }

@@ -3,6 +3,7 @@ import type { AppReleaseSpec } from '../../api/app-release.ts';
 import type { DigestLookup, DryRun, Observed } from './observed.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Ledger } from '../record/recorded-data.ts';
+import { RENDERER } from '../record/renderers.ts';
 import { revisionInput } from '../record/revision.ts';
 import { DIGEST, knowing, observed, release, revision, spec } from '../testing.ts';
 import type { SpecView } from './wanted.ts';
@@ -93,7 +94,7 @@ describe('the wanted revision', () => {
     expect(wanted).toMatchObject({
       state: 'New',
       number: 1,
-      data: { renderer: 1, input: revisionInput(spec(), '1.0.0'), images: { 'web:1.0.0': PIN } },
+      data: { renderer: RENDERER, input: revisionInput(spec(), '1.0.0'), images: { 'web:1.0.0': PIN } },
     });
   });
 

@@ -9,6 +9,7 @@ import { shortHash } from '../../lib/canonical-json.ts';
 import type { DesiredDeployment } from '../record/kube-objects.ts';
 import type { MovedTag, Observed } from './observed.ts';
 import { makeDeployment } from '../record/desired.ts';
+import { RENDERER } from '../record/renderers.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Ledger, RevisionData, Topology } from '../record/recorded-data.ts';
 import {
@@ -16,7 +17,6 @@ import {
   knownPins,
   placementKeys,
   placementOf,
-  RENDERER,
   revisionInput,
   sameInput,
   templateImages,

@@ -3,6 +3,7 @@ import { parseDuration } from '../../api/common.ts';
 import { LABEL } from '../../api/meta.ts';
 import type { Action, Guard } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
+import { isMade } from '../record/ownership.ts';
 import type { Group, PoolView, Rollout, Workload } from '../state/view.ts';
 import { lastSwitch, selectedTrack } from './service.ts';
 
@@ -79,8 +80,7 @@ export function isReachedByAnother(
     (service) =>
       service.metadata.name !== serviceName &&
       selectedTrack(service) === track &&
-      (service.metadata.labels?.[LABEL.managedBy] === 'apprelease' ||
-        groups.some((other) => other.serviceName === service.metadata.name)),
+      (isMade(service.metadata) || groups.some((other) => other.serviceName === service.metadata.name)),
   );
 }
 

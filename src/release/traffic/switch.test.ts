@@ -213,6 +213,34 @@ describe('before the switch, a Service of the served revision', () => {
   });
 });
 
+describe('a label app.kubernetes.io/managed-by of the user', () => {
+  const helm = { spec: { service: { ports: [{ port: 80 }], metadata: { labels: { [LABEL.managedBy]: 'Helm' } } } } };
+  const asBefore = edited(({ metadata }) => ({
+    metadata: { ...metadata, labels: { ...metadata.labels, [LABEL.managedBy]: 'apprelease' } },
+  }));
+  showEach([
+    [
+      'comes with the next switch, so that an upgrade writes to no Service',
+      { ...coming(1), ...helm },
+      undefined,
+      asBefore,
+    ],
+    [
+      'is put back if somebody changed it',
+      { ...coming(1), ...helm },
+      'ask',
+      edited(({ metadata }) => ({
+        metadata: { ...metadata, labels: { ...metadata.labels, [LABEL.managedBy]: 'me' } },
+      })),
+    ],
+  ]);
+
+  test('replaces that of the operator in a switch', () => {
+    const [switched] = serviceActions({ ...coming(2), ...helm }, asBefore);
+    expect(switched?.desired.metadata.labels).toMatchObject({ [LABEL.managedBy]: 'Helm' });
+  });
+});
+
 test('a switch records its time and the previous track in annotations', () => {
   const [switched] = serviceActions(coming(2));
   expect(switched?.desired.metadata.annotations).toMatchObject({

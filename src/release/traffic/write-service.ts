@@ -11,7 +11,7 @@ import { putRight } from '../state/drift.ts';
 import type { Move } from '../state/pool-move.ts';
 import { hasteOf } from '../state/pool-move.ts';
 import type { Group, Rollout } from '../state/view.ts';
-import { lastSwitch } from './service.ts';
+import { lastSwitch, notedRevision } from './service.ts';
 
 /** A group with a Service. */
 export interface NamedGroup extends Group {
@@ -86,6 +86,7 @@ function desiredService(
     pools: group.pools.map(({ name }) => name),
     track,
     byTrackAlone: keepsSelector(group, revision, track),
+    keepsLabel: keepsLabel(group, revision),
     revision,
     annotations: switched,
     ...(service && { resourceVersion: service.metadata.resourceVersion }),
@@ -122,6 +123,14 @@ function keepsSelector({ service, pools }: Group, { number }: Revision, track: s
     return false;
   const noted = metadata?.annotations?.[ANNOTATION.revision] ?? String(number);
   return noted === String(number) && pools.every(({ current }) => !current || current.revision === number);
+}
+
+/**
+ * Whether the Service keeps the operator's app.kubernetes.io/managed-by, which the user's label replaces with the next switch:
+ * older operators gave it to every Service.
+ */
+function keepsLabel({ service }: Group, { number }: Revision): boolean {
+  return service?.metadata.labels?.[LABEL.managedBy] === 'apprelease' && notedRevision(service) === number;
 }
 
 function applyService(group: Group, service: DesiredService, message: string): Action & { kind: 'ApplyService' } {

@@ -126,7 +126,7 @@ function expectToGoBack(seen: Observed): void {
   const { status, next } = answered(seen);
   expect(status?.conditions?.find(({ type }) => type === 'Accepted')).toMatchObject({ status: 'True' });
   const tracks = next.actions.flatMap((action) =>
-    action.kind === 'ApplyService' ? [action.service.spec.selector?.[LABEL.track]] : [],
+    action.kind === 'ApplyService' ? [action.desired.spec.selector?.[LABEL.track]] : [],
   );
   expect(tracks.toSorted()).toEqual(['web-a-1', 'web-b-1']);
 }

@@ -5,24 +5,23 @@ import type { KubeError } from '../../kube/errors.ts';
 import { isAlreadyExists, isNotFound, isRefusal } from '../../kube/errors.ts';
 import type { KubeObject, Resource } from '../../kube/types.ts';
 import { statusOf } from '../../kube/types.ts';
-import type { Action, Target } from '../../release/record/actions.ts';
+import type { Action, ApplyAction, DeleteAction, Target } from '../../release/record/actions.ts';
+import { isApply, isDelete, ownedKind } from '../../release/record/actions.ts';
 import { desiredHash } from '../../release/state/drift.ts';
 import type { DesiredAutoscaler } from '../../release/record/kube-objects.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import { ownerReference } from '../../release/record/desired.ts';
 import type { Cache } from '../kinds/caches.ts';
 import type { ReleaseMemory } from './memory.ts';
-import type { Scope, Subject } from './contact.ts';
+import type { Scope } from './contact.ts';
 import { forgetConflict, isStale, noteConflict } from './conflicts.ts';
 import { findOut, makeNew, noteTaken } from './contact.ts';
 import { applyOwned } from './server-side-apply.ts';
 import { PROMOTIONS, ROLLBACKS } from '../kinds/api-kinds.ts';
-import { AUTOSCALERS } from '../kinds/autoscalers.ts';
-import { BUDGETS } from '../kinds/budgets.ts';
 import { DEPLOYMENTS } from '../kinds/deployments.ts';
+import { accessTo } from '../kinds/owned.ts';
 import { PODS } from '../kinds/pods.ts';
 import { REVISIONS } from '../kinds/revisions.ts';
-import { SERVICES } from '../kinds/services.ts';
 import { askStored } from './stored-forms.ts';
 import type { ReconcileContext } from './context.ts';
 import { applyService, assertGuard } from './traffic.ts';
@@ -51,6 +50,14 @@ export async function applyAction(
 async function write(scope: Scope, action: Action): Promise<void> {
   const { context } = scope;
   context.assertLeading();
+  if (isApply(action)) {
+    await applyObject(scope, action);
+    return;
+  }
+  if (isDelete(action)) {
+    await deleteObject(scope, action);
+    return;
+  }
   switch (action.kind) {
     case 'DryRun':
       await dryRun(scope, action);
@@ -70,45 +77,14 @@ async function write(scope: Scope, action: Action): Promise<void> {
     case 'FindLost':
       await findLost(scope, action);
       break;
-    case 'DeleteRevision':
-      await remove(scope, REVISIONS, context.caches.revisions, action.target);
-      break;
     case 'OwnRevision':
       await ownRevision(scope, action.target);
-      break;
-    case 'ApplyDeployment':
-      await applyDeployment(scope, action);
-      break;
-    case 'DeleteDeployment':
-      await assertGuard(scope, action.guard);
-      await remove(scope, DEPLOYMENTS, context.caches.deployments, action.target);
-      break;
-    case 'ApplyService':
-      await applyService(scope, action);
-      break;
-    case 'DeleteService':
-      await remove(scope, SERVICES, context.caches.services, action.target);
-      break;
-    case 'ApplyBudget':
-      await applyOwned(scope, BUDGETS, context.caches.budgets, action.budget, action.force);
-      break;
-    case 'DeleteBudget':
-      await remove(scope, BUDGETS, context.caches.budgets, action.target);
-      break;
-    case 'ApplyAutoscaler':
-      await applyAutoscaler(scope, action);
-      break;
-    case 'DeleteAutoscaler':
-      await remove(scope, AUTOSCALERS, context.caches.autoscalers, action.target);
       break;
     case 'AnnotatePod':
       await annotatePod(context, scope.release.metadata.namespace, action);
       break;
     case 'CreatePull':
       await makeNew(scope, { resource: PODS, cache: context.caches.pods, name: action.pod.metadata.name }, action.pod);
-      break;
-    case 'DeletePull':
-      await remove(scope, PODS, context.caches.pods, action.target);
       break;
     case 'CreateRollback':
       await createRollback(scope, action);
@@ -177,12 +153,8 @@ async function createRevision(
 
 async function findLost(scope: Scope, { object, name }: Of<'FindLost'>): Promise<void> {
   const { context, memory, release } = scope;
-  const { revisions, deployments } = context.caches;
-  const subject =
-    object === 'Deployment'
-      ? { resource: DEPLOYMENTS, cache: deployments, name }
-      : { resource: REVISIONS, cache: revisions, name };
-  const { found } = await findOut(scope, subject as Subject);
+  const subject = { ...accessTo(context.caches, object), name };
+  const { found } = await findOut(scope, subject);
   if (found === 'Ours' && subject.cache.get(release.metadata.namespace, name)) memory.lost.delete(`${object}/${name}`);
   else memory.lost.set(`${object}/${name}`, context.now());
 }
@@ -228,17 +200,26 @@ async function ownRevision({ context, release }: Scope, { name, resourceVersion 
   context.caches.revisions.observeWrite(patched);
 }
 
-async function applyDeployment(scope: Scope, { deployment, force, guard }: Of<'ApplyDeployment'>): Promise<void> {
-  await assertGuard(scope, guard);
-  await applyOwned(scope, DEPLOYMENTS, scope.context.caches.deployments, deployment, force);
+async function applyObject(scope: Scope, action: ApplyAction): Promise<void> {
+  if (action.guard) await assertGuard(scope, action.guard);
+  switch (action.kind) {
+    case 'ApplyService':
+      await applyService(scope, action);
+      break;
+    case 'ApplyAutoscaler':
+      await applyAutoscaler(scope, action);
+      break;
+    default:
+      await applyOwned(scope, action.desired, action.force);
+  }
 }
 
 /** A refused autoscaler is reported in a condition; the other actions of the release go on. */
-async function applyAutoscaler(scope: Scope, { autoscaler, force }: Of<'ApplyAutoscaler'>): Promise<void> {
+async function applyAutoscaler(scope: Scope, { desired: autoscaler, force }: Of<'ApplyAutoscaler'>): Promise<void> {
   const { context, memory } = scope;
   const object = `${autoscaler.kind}/${autoscaler.metadata.name}`;
   try {
-    await applyOwned(scope, AUTOSCALERS, context.caches.autoscalers, autoscaler, force);
+    await applyOwned(scope, autoscaler, force);
     memory.refused.delete(object);
   } catch (error) {
     if (!isRefusal(error)) throw error;
@@ -252,15 +233,15 @@ function refusedAutoscaler(desired: DesiredAutoscaler, error: KubeError, at: num
   return { hash: desiredHash(desired), message: message.slice(0, 2000), at };
 }
 
-async function remove<T extends KubeObject, S>(
-  { context, memory, release }: Scope,
-  resource: Resource<T>,
-  cache: Cache<S>,
-  { name, uid, resourceVersion }: Target,
-): Promise<void> {
+async function deleteObject(scope: Scope, action: DeleteAction): Promise<void> {
+  const { context, memory, release } = scope;
+  const { name, uid, resourceVersion } = action.target;
+  const kind = ownedKind(action);
+  const { resource, cache } = accessTo(context.caches, kind);
   const key = { namespace: release.metadata.namespace, name };
+  if (action.guard) await assertGuard(scope, action.guard);
   // The labels of its pods still name the Deployment for a while: without this entry it would be looked for.
-  if (resource.kind === 'Deployment') memory.lost.set(`${resource.kind}/${name}`, context.now());
+  if (kind === 'Deployment') memory.lost.set(`${kind}/${name}`, context.now());
   try {
     const preconditions = { uid, resourceVersion };
     const left = await context.client.delete(resource, key, { preconditions, propagationPolicy: 'Background' });

@@ -1,16 +1,12 @@
 /** Conflicts that repeat, because a cache is wrong and its watch brings no correction. */
 import { isAlreadyExists, isConflict, isNamespaceTerminating, isNotFound } from '../../kube/errors.ts';
 import type { Action } from '../../release/record/actions.ts';
+import { isApply, isDelete, ownedKind, ownedName } from '../../release/record/actions.ts';
 import type { Caches } from '../kinds/caches.ts';
 import type { Scope, Subject } from './contact.ts';
 import { findOut } from './contact.ts';
 import { PROMOTIONS, ROLLBACKS } from '../kinds/api-kinds.ts';
-import { AUTOSCALERS } from '../kinds/autoscalers.ts';
-import { BUDGETS } from '../kinds/budgets.ts';
-import { DEPLOYMENTS } from '../kinds/deployments.ts';
-import { PODS } from '../kinds/pods.ts';
-import { REVISIONS } from '../kinds/revisions.ts';
-import { SERVICES } from '../kinds/services.ts';
+import { accessTo } from '../kinds/owned.ts';
 
 /** A watch is usually some milliseconds late. After this number of conflicts in a row the object is read. */
 const LOOK_AFTER = 3;
@@ -41,38 +37,24 @@ function keyOf({ resource, name }: Subject): string {
 
 /** The objects that an action writes to or is guarded by. Creations are left out: makeNew reads existing objects at once. */
 function subjectsOf(caches: Caches, action: Action): Subject[] {
-  const { revisions, deployments, services, autoscalers, budgets, pods, rollbacks, promotions } = caches;
+  if (isApply(action) || isDelete(action)) {
+    const { guard } = action;
+    return [
+      { ...accessTo(caches, ownedKind(action)), name: ownedName(action) },
+      ...(guard ? [{ ...accessTo(caches, 'Service'), name: guard.service }] : []),
+    ];
+  }
   switch (action.kind) {
     case 'AnnotateRevision':
-    case 'DeleteRevision':
     case 'OwnRevision':
-      return [{ resource: REVISIONS, cache: revisions, name: action.target.name }];
-    case 'ApplyDeployment':
-    case 'DeleteDeployment': {
-      const name = action.kind === 'ApplyDeployment' ? action.deployment.metadata.name : action.target.name;
-      const guard = action.guard && { resource: SERVICES, cache: services, name: action.guard.service };
-      return [{ resource: DEPLOYMENTS, cache: deployments, name }, ...(guard ? [guard] : [])];
-    }
-    case 'ApplyService':
-      return [{ resource: SERVICES, cache: services, name: action.service.metadata.name }];
-    case 'DeleteService':
-      return [{ resource: SERVICES, cache: services, name: action.target.name }];
-    case 'ApplyAutoscaler':
-      return [{ resource: AUTOSCALERS, cache: autoscalers, name: action.autoscaler.metadata.name }];
-    case 'DeleteAutoscaler':
-      return [{ resource: AUTOSCALERS, cache: autoscalers, name: action.target.name }];
-    case 'ApplyBudget':
-      return [{ resource: BUDGETS, cache: budgets, name: action.budget.metadata.name }];
-    case 'DeleteBudget':
-      return [{ resource: BUDGETS, cache: budgets, name: action.target.name }];
+      return [{ ...accessTo(caches, 'ControllerRevision'), name: action.target.name }];
     case 'AnnotatePod':
-    case 'DeletePull':
-      return [{ resource: PODS, cache: pods, name: action.target.name }];
+      return [{ ...accessTo(caches, 'Pod'), name: action.target.name }];
     case 'PatchRollback':
     case 'OwnRollback':
-      return [{ resource: ROLLBACKS, cache: rollbacks, name: action.target.name, isLabelled: false }];
+      return [{ resource: ROLLBACKS, cache: caches.rollbacks, name: action.target.name, isLabelled: false }];
     case 'PatchPromotion':
-      return [{ resource: PROMOTIONS, cache: promotions, name: action.target.name, isLabelled: false }];
+      return [{ resource: PROMOTIONS, cache: caches.promotions, name: action.target.name, isLabelled: false }];
     case 'CreateRevision':
     case 'CreateLedger':
     case 'CreatePull':

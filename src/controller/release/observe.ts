@@ -2,10 +2,13 @@
 import type { AppRelease } from '../../api/app-release.ts';
 import type { ObjectMeta } from '../../api/common.ts';
 import { LABEL } from '../../api/meta.ts';
+import { APPLIED_KINDS } from '../../release/record/kube-objects.ts';
 import { keptBy, onceForKey } from '../../lib/once.ts';
 import type { DigestLookup, Observed } from '../../release/state/observed.ts';
 import { isHandedOver, isOurs } from '../../release/record/ownership.ts';
 import { budgetsBeside } from '../kinds/budget-index.ts';
+import type { Caches } from '../kinds/caches.ts';
+import { OWNED_ROWS } from '../kinds/owned.ts';
 import { FORMER_INDEX, RELEASE_INDEX } from '../kinds/indexes.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { forgetGone, expire } from './memory.ts';
@@ -37,50 +40,22 @@ export function observeCached(
   const { caches } = context;
   const { namespace, name } = release.metadata;
   const key = `${namespace}/${name}`;
-  const services = caches.services.byIndex(RELEASE_INDEX, key);
-  const slices = caches.slices.byIndex(RELEASE_INDEX, key);
-  const pods = caches.pods.byIndex(RELEASE_INDEX, key);
-  const revisions = caches.revisions.byIndex(RELEASE_INDEX, key);
-  const autoscalers = caches.autoscalers.byIndex(RELEASE_INDEX, key);
-  const budgets = caches.budgets.byIndex(RELEASE_INDEX, key);
-  const vmPools = caches.vmPools.list();
-  const vms = caches.nodes.list();
-  const deployments = caches.deployments.byIndex(RELEASE_INDEX, key);
+  const objects = objectsOf(caches, key);
+  const { deployments, pods } = objects;
   const foreignBudgets = budgetsBeside(caches.budgets, release.metadata, deployments);
-  forgetGone(
-    memory,
-    namesOf({
-      Deployment: deployments,
-      Service: services,
-      HorizontalPodAutoscaler: autoscalers,
-      // A budget of the release may have lost its label.
-      PodDisruptionBudget: [...budgets, ...foreignBudgets],
-    }),
-  );
-  const { metadata: owner } = release;
+  forgetPast(memory, release.metadata, objects, foreignBudgets);
   const digests = keptBy<DigestLookup>();
   const moved = keptBy<string | undefined>();
-  forgetTaken(memory, 'Service', services, owner);
-  forgetTaken(memory, 'HorizontalPodAutoscaler', autoscalers, owner);
-  forgetTaken(memory, 'PodDisruptionBudget', budgets, owner);
   return {
     release,
-    revisions,
-    deployments,
-    services,
-    autoscalers,
-    budgets,
+    ...objects,
     foreignBudgets,
-    slices,
-    pods,
     nodes: pods.flatMap(({ nodeName, ready }) =>
       nodeName === undefined || ready ? [] : (caches.nodes.get(undefined, nodeName) ?? []),
     ),
-    vmPools,
-    vms,
+    vmPools: caches.vmPools.list(),
+    vms: caches.nodes.list(),
     ...(context.seesAllPods && room),
-    rollbacks: caches.rollbacks.byIndex(RELEASE_INDEX, key),
-    promotions: caches.promotions.byIndex(RELEASE_INDEX, key),
     lookUpDigest: (image, template) => digests([template], image, () => context.lookupDigest(release, image, template)),
     findMoved: (image, template, pinned) =>
       moved([template], `${image} ${pinned}`, () => context.movedDigest?.(release, image, template, pinned)),
@@ -94,12 +69,34 @@ export function observeCached(
   };
 }
 
-/** Kind/name of every object. */
-function namesOf(byKind: Readonly<Record<string, readonly { metadata: ObjectMeta }[]>>): Set<string> {
-  const names = Object.entries(byKind).flatMap(([kind, objects]) =>
-    objects.map(({ metadata }) => `${kind}/${metadata.name}`),
-  );
-  return new Set(names);
+/** The objects that belong to a release, by row. */
+function objectsOf(caches: Caches, key: string) {
+  return {
+    revisions: caches.revisions.byIndex(RELEASE_INDEX, key),
+    deployments: caches.deployments.byIndex(RELEASE_INDEX, key),
+    services: caches.services.byIndex(RELEASE_INDEX, key),
+    autoscalers: caches.autoscalers.byIndex(RELEASE_INDEX, key),
+    budgets: caches.budgets.byIndex(RELEASE_INDEX, key),
+    slices: caches.slices.byIndex(RELEASE_INDEX, key),
+    pods: caches.pods.byIndex(RELEASE_INDEX, key),
+    rollbacks: caches.rollbacks.byIndex(RELEASE_INDEX, key),
+    promotions: caches.promotions.byIndex(RELEASE_INDEX, key),
+  };
+}
+
+/** Forgets what is remembered of objects that are gone, and the conflicts of names that are the release's by now. */
+function forgetPast(
+  memory: ReleaseMemory,
+  owner: ObjectMeta,
+  objects: ReturnType<typeof objectsOf>,
+  foreignBudgets: readonly { metadata: ObjectMeta }[],
+): void {
+  const owned = APPLIED_KINDS.map((kind) => ({ kind, objects: objects[OWNED_ROWS[kind]] }));
+  // A budget of the release may have lost its label.
+  const seen = [...owned, { kind: 'PodDisruptionBudget', objects: foreignBudgets }];
+  forgetGone(memory, new Set(seen.flatMap((of) => of.objects.map(({ metadata }) => `${of.kind}/${metadata.name}`))));
+  // The conflict of a Deployment expires.
+  for (const { kind, objects: own } of owned) if (kind !== 'Deployment') forgetTaken(memory, kind, own, owner);
 }
 
 /** Forgets the name conflicts of objects that the release owns by now: another leader may have created them. */

@@ -9,6 +9,7 @@ import type { LiveObject } from '../../release/state/drift.ts';
 import { desiredHash, hasStoredForm, objectKey } from '../../release/state/drift.ts';
 import type { Desired, FieldOwners } from '../../release/record/kube-objects.ts';
 import type { Cache } from '../kinds/caches.ts';
+import { accessTo } from '../kinds/owned.ts';
 import type { Scope } from './contact.ts';
 import { conflict, makeNew } from './contact.ts';
 import { noteRevert, noteStored } from './memory.ts';
@@ -20,15 +21,14 @@ type Cached = Stored & FieldOwners;
  * `known`: the plan has seen the object, and the release owns it or has adopted it. Otherwise it is created by POST: an apply
  * would take over an object of somebody else, if no manager owns the fields. `before`: the live object of the plan.
  */
-export async function applyOwned<T extends KubeObject, S extends Stored>(
+export async function applyOwned(
   scope: Scope,
-  resource: Resource<T>,
-  cache: Cache<S>,
   desired: Desired<unknown>,
   known: boolean,
-  before = liveObject(cache, desired),
+  before = liveObject(scope, desired),
 ): Promise<void> {
   const { namespace, name } = desired.metadata;
+  const { resource, cache } = accessTo(scope.context.caches, desired.kind);
   const live = cache.get(namespace, name) as Cached | undefined;
   if (!known && !isControlled(scope, live)) {
     await makeNew(scope, { resource, cache, name }, desired);
@@ -42,8 +42,8 @@ export async function applyOwned<T extends KubeObject, S extends Stored>(
   cache.observeWrite(applied);
 }
 
-export function liveObject<S>(cache: Cache<S>, { metadata }: Desired<unknown>): LiveObject | undefined {
-  return cache.get(metadata.namespace, metadata.name) as LiveObject | undefined;
+export function liveObject({ context }: Scope, { kind, metadata }: Desired<unknown>): LiveObject | undefined {
+  return accessTo(context.caches, kind).cache.get(metadata.namespace, metadata.name);
 }
 
 /** Whether an apply names every field of the live object that a release can own. */
@@ -83,17 +83,17 @@ function isControlled({ release }: Scope, live: Cached | undefined): boolean {
 }
 
 /** Without a resourceVersion, the apply has the live uid, so that it does not take over a new object of the same name. */
-async function applyTo<T extends KubeObject>(
+async function applyTo(
   { context }: Scope,
-  resource: Resource<T>,
+  resource: Resource,
   desired: Desired<unknown>,
   live: Cached | undefined,
-): Promise<Live<T>> {
+): Promise<Live<KubeObject>> {
   const { resourceVersion, name } = desired.metadata;
   const uid = resourceVersion === undefined && live !== undefined && { uid: live.metadata.uid };
   const sent = { ...desired, metadata: { ...desired.metadata, ...uid } };
   try {
-    return await context.client.apply(resource, sent as never, { fieldManager: FIELD_MANAGER, force: true });
+    return await context.client.apply(resource, sent, { fieldManager: FIELD_MANAGER, force: true });
   } catch (error) {
     if (!isInvalid(error) || !error.causes.some(({ field }) => field === 'metadata.uid')) throw error;
     throw conflict(name, `${desired.kind} ${name} was deleted and created again`);
@@ -104,10 +104,10 @@ async function applyTo<T extends KubeObject>(
  * After a POST or a patch, the operator owns fields by update, and an apply would not remove them. So the first apply moves
  * the ownership to apply. The POST does not, since most Deployments never need an apply.
  */
-async function ownByApply<T extends KubeObject, S extends Stored>(
+async function ownByApply(
   { context }: Scope,
-  resource: Resource<T>,
-  cache: Cache<S>,
+  resource: Resource,
+  cache: Cache<Stored>,
   desired: Desired<unknown>,
   known: Cached,
 ): Promise<Desired<unknown>> {

@@ -3,28 +3,20 @@ import { FIELD_MANAGER } from '../../api/meta.ts';
 import type { KubeError } from '../../kube/errors.ts';
 import { isConflict, isRefusal } from '../../kube/errors.ts';
 import { appliedFields } from '../../kube/managed-fields.ts';
-import type { KubeObject, Live, Resource } from '../../kube/types.ts';
+import type { KubeObject, Live } from '../../kube/types.ts';
 import type { LiveObject } from '../../release/state/drift.ts';
 import { desiredHash, hasStoredForm, objectKey, storedForm } from '../../release/state/drift.ts';
 import type { FieldSet } from '../../release/record/fields.ts';
-import type { Desired, OwnedKind } from '../../release/record/kube-objects.ts';
+import type { Desired } from '../../release/record/kube-objects.ts';
 import type { StoredForm } from '../../release/state/observed.ts';
-import type { Caches } from '../kinds/caches.ts';
 import { KIND_ROWS } from '../kinds/kinds.ts';
+import { accessTo, OWNED_ROWS } from '../kinds/owned.ts';
 import type { Scope } from './contact.ts';
 import { noteStored } from './memory.ts';
 
-/** The row, and so the cache, of each kind that a release owns. */
-const ROW_OF = {
-  Deployment: 'deployments',
-  Service: 'services',
-  HorizontalPodAutoscaler: 'autoscalers',
-  PodDisruptionBudget: 'budgets',
-} as const satisfies Record<OwnedKind, keyof Caches>;
-
 /** The cached form of an object that a release owns. */
 export function keptOf(desired: Desired<unknown>, object: Live<KubeObject>): LiveObject {
-  return KIND_ROWS[ROW_OF[desired.kind]].toCached(object as never);
+  return KIND_ROWS[OWNED_ROWS[desired.kind]].toCached(object as never);
 }
 
 /** The stored form of a desired state, by the answer to an apply. */
@@ -46,8 +38,7 @@ function isTakenBy({ causes }: KubeError): boolean {
 export async function askStored({ context, memory }: Scope, desired: Desired<unknown>): Promise<void> {
   const { client, caches } = context;
   const { namespace, name, resourceVersion: _version, ...metadata } = desired.metadata;
-  const row = ROW_OF[desired.kind];
-  const resource: Resource = KIND_ROWS[row].resource;
+  const { resource, cache } = accessTo(caches, desired.kind);
   // Without a resourceVersion: a write to the status must not make a conflict.
   const asked = { ...desired, metadata: { namespace, name, ...metadata } };
   const [object, hash] = [objectKey(desired), desiredHash(desired)];
@@ -65,7 +56,7 @@ export async function askStored({ context, memory }: Scope, desired: Desired<unk
   try {
     const { answer, isTaken } = await tryApply(false);
     const form = formOf(desired, answer);
-    const live = caches[row].get(namespace, name);
+    const live = cache.get(namespace, name);
     // `held` is false if another manager has changed a field that the operator owned.
     noteStored(memory, object, { hash, form, held: isTaken || (live !== undefined && hasStoredForm(form, live)) });
   } catch (error) {

@@ -16,8 +16,7 @@ import type { ReleaseMemory } from './memory.ts';
 import { applyOwned, liveObject } from './server-side-apply.ts';
 
 /** Reads the pool's Service from the API server: a Deployment that it selects is not removed or scaled down. */
-export async function assertGuard({ context, release }: Scope, guard: Guard | undefined): Promise<void> {
-  if (!guard) return;
+export async function assertGuard({ context, release }: Scope, guard: Guard): Promise<void> {
   const service = await readService(context, release.metadata.namespace, guard.service);
   if (!service) return;
   const isAsPlanned = service.metadata.resourceVersion === guard.resourceVersion;
@@ -31,18 +30,17 @@ export async function assertGuard({ context, release }: Scope, guard: Guard | un
  */
 export async function applyService(
   scope: Scope,
-  { service, force, leadsTo = [] }: Extract<Action, { kind: 'ApplyService' }>,
+  { desired: service, force, leadsTo = [] }: Extract<Action, { kind: 'ApplyService' }>,
 ): Promise<void> {
-  const { services } = scope.context.caches;
   await Promise.all(leadsTo.map((target) => assertExists(scope, target)));
-  const before = liveObject(services, service);
+  const before = liveObject(scope, service);
   try {
-    await applyOwned(scope, SERVICES, services, service, force);
+    await applyOwned(scope, service, force);
   } catch (error) {
     if (!force || !isInvalid(error) || !service.spec.ports) throw error;
     const { resourceVersion } = await replaceTraffic(scope, service);
     const applied = { ...service, metadata: { ...service.metadata, resourceVersion } };
-    await applyOwned(scope, SERVICES, services, applied, force, before);
+    await applyOwned(scope, applied, force, before);
   }
 }
 

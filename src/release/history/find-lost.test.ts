@@ -148,7 +148,7 @@ describe('a served revision without a record', () => {
     const status = (answer as { status: ReleaseRollback['status'] }).status;
     const held = world(GONE, { rollbacks: [{ ...back, ...(status && { status }) }] });
     expect(plan(held, NOW).actions.find(({ kind }) => kind === 'ApplyService')).toMatchObject({
-      service: { metadata: { annotations: { [ANNOTATION.revision]: '1' } } },
+      desired: { metadata: { annotations: { [ANNOTATION.revision]: '1' } } },
     });
     const after = world([], {
       rollbacks: held.rollbacks,

@@ -121,13 +121,13 @@ function actions(world: World): string[] {
 function describeAction(action: Action): string | undefined {
   switch (action.kind) {
     case 'ApplyDeployment': {
-      const { metadata, spec } = action.deployment;
+      const { metadata, spec } = action.desired;
       return `${metadata.name} to ${spec.replicas ?? 'what it has'}`;
     }
     case 'ApplyService':
-      return `Service ${action.service.metadata.name}`;
+      return `Service ${action.desired.metadata.name}`;
     case 'ApplyAutoscaler':
-      return `scale ${action.autoscaler.spec.scaleTargetRef.name}${action.force ? ', by force' : ''}`;
+      return `scale ${action.desired.spec.scaleTargetRef.name}${action.force ? ', by force' : ''}`;
     case 'DeleteAutoscaler':
       return `remove ${action.target.name}`;
     default:

@@ -103,7 +103,7 @@ function reconcileAutoscaler(
   const write: Action = {
     kind: 'ApplyAutoscaler',
     message: `autoscale revision ${revision} in pool ${pool.name}`,
-    autoscaler,
+    desired: autoscaler,
     force: pool.autoscaler !== undefined,
     ...(first && switches && { takesTrafficBack: true as const }),
   };

@@ -22,7 +22,7 @@ function budgetActions(words: Words, there: readonly There[]): string[] {
   return reconcileBudgets(rollout({ ...world(words), budgets })).map((action) => {
     if (action.kind === 'DeleteBudget') return `remove ${action.target.name}`;
     if (action.kind !== 'ApplyBudget') return action.kind;
-    const { metadata, spec } = action.budget;
+    const { metadata, spec } = action.desired;
     const selected = spec.selector?.matchLabels?.[LABEL.workload] ?? '';
     return `${action.force ? 'move' : 'make'} ${metadata.name} for ${selected}`;
   });

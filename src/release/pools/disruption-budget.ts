@@ -67,7 +67,7 @@ function reconcileBudget(view: Rollout, workload: Workload, live: Budget | undef
   const budget = makeBudget(view, workload, name);
   if (memory.nameConflicts.has(objectKey(budget))) return [];
   const message = `let a drain evict at most ${limitOf(view)} of the pods of ${workload.name} at a time`;
-  const write: Action = { kind: 'ApplyBudget', message, budget, force: live !== undefined };
+  const write: Action = { kind: 'ApplyBudget', message, desired: budget, force: live !== undefined };
   if (!live) return [write];
   // What it is to be is known: nobody is asked before it moves.
   return putRight(memory, budget, live, write, selectedBy(live) === workload.name ? 'AskFirst' : 'AtOnce');

@@ -95,7 +95,7 @@ function reconcileDeployment(view: Rollout, group: Group, pool: PoolView, target
   if (view.observed.memory.nameConflicts.has(`Deployment/${deployment.metadata.name}`)) return [];
   const verb = workload ? (workload === pool.current ? 'keep' : 'change') : 'start';
   const message = `${verb} revision ${revision.number} in pool ${pool.name}`;
-  const write: Action = { kind: 'ApplyDeployment', message, deployment, force: workload !== undefined };
+  const write: Action = { kind: 'ApplyDeployment', message, desired: deployment, force: workload !== undefined };
   if (!workload) return [write];
   const haste = hasteOf([{ pool, target }], workload.revision !== revision.number);
   return putRight(view.observed.memory, deployment, workload.deployment, write, haste);

@@ -48,30 +48,73 @@ export type Action = {
   | { kind: 'AnnotateRevision'; target: Target; annotations: Record<string, string> }
   /** Reads an object that the cache does not have from the API server. */
   | { kind: 'FindLost'; object: 'ControllerRevision' | 'Deployment'; name: string }
-  | { kind: 'DeleteRevision'; target: Target }
   /** Makes the release the owner of the revision again. */
   | { kind: 'OwnRevision'; target: Target }
-  /**
-   * `force` is false if the cache has no such object: the write creates it, and an existing object belongs to somebody else.
-   */
-  | { kind: 'ApplyDeployment'; deployment: DesiredDeployment; force: boolean; guard?: Guard }
-  | { kind: 'DeleteDeployment'; target: Target; guard?: Guard }
-  /** `leadsTo`: Deployments that must still exist when the Service selects their pods: another leader may have removed them. */
-  | { kind: 'ApplyService'; service: DesiredService; force: boolean; leadsTo?: readonly Target[] }
-  | { kind: 'DeleteService'; target: Target }
-  | { kind: 'ApplyAutoscaler'; autoscaler: DesiredAutoscaler; force: boolean }
-  | { kind: 'DeleteAutoscaler'; target: Target }
-  | { kind: 'ApplyBudget'; budget: DesiredBudget; force: boolean }
-  | { kind: 'DeleteBudget'; target: Target }
+  | Apply
+  | Delete
   /** Null removes an annotation. */
   | { kind: 'AnnotatePod'; target: Target; annotations: Record<string, string | null> }
   | { kind: 'CreatePull'; pod: DesiredPod }
-  | { kind: 'DeletePull'; target: Target }
   | { kind: 'CreateRollback'; name: string; spec: ReleaseRollbackSpec }
   | { kind: 'PatchRollback'; target: Target; status: ReleaseRollbackStatus }
   | { kind: 'OwnRollback'; target: Target }
   | { kind: 'PatchPromotion'; target: Target; status: ReleasePromotionStatus }
 );
+
+/** The kinds that a release owns, by the word for each in the names of actions. */
+export const OWNED = {
+  Deployment: 'Deployment',
+  Service: 'Service',
+  Autoscaler: 'HorizontalPodAutoscaler',
+  Budget: 'PodDisruptionBudget',
+  Revision: 'ControllerRevision',
+  Pull: 'Pod',
+} as const;
+
+/** The owned kinds that are applied. A recorded revision and a pod that pulls images never change. */
+interface Applied {
+  Deployment: DesiredDeployment;
+  Service: DesiredService;
+  Autoscaler: DesiredAutoscaler;
+  Budget: DesiredBudget;
+}
+
+type Apply = {
+  [Word in keyof Applied]: {
+    kind: `Apply${Word}`;
+    desired: Applied[Word];
+    /** False if the cache has no such object: the write creates it, and an existing object belongs to somebody else. */
+    force: boolean;
+    guard?: Guard;
+    /** Deployments that must still exist when traffic is led to their pods: another leader may have removed them. */
+    leadsTo?: readonly Target[];
+  };
+}[keyof Applied];
+
+type Delete = {
+  [Word in keyof typeof OWNED]: { kind: `Delete${Word}`; target: Target; guard?: Guard };
+}[keyof typeof OWNED];
+
+export type ApplyAction = Extract<Action, { kind: Apply['kind'] }>;
+export type DeleteAction = Extract<Action, { kind: Delete['kind'] }>;
+
+export function isApply(action: Action): action is ApplyAction {
+  return 'force' in action;
+}
+
+export function isDelete(action: Action): action is DeleteAction {
+  return action.kind.startsWith('Delete');
+}
+
+/** The kind of the object that an action applies or deletes. */
+export function ownedKind(action: ApplyAction | DeleteAction): (typeof OWNED)[keyof typeof OWNED] {
+  return isApply(action) ? action.desired.kind : OWNED[action.kind.slice('Delete'.length) as keyof typeof OWNED];
+}
+
+/** The name of that object. */
+export function ownedName(action: ApplyAction | DeleteAction): string {
+  return isApply(action) ? action.desired.metadata.name : action.target.name;
+}
 
 export function targetOf(object: { metadata: Target } | Target): Target {
   const { name, uid, resourceVersion } = 'metadata' in object ? object.metadata : object;

@@ -126,8 +126,9 @@ export type ReleaseNode = Pick<PoolNode, 'ready' | 'unschedulable' | 'taints' | 
   metadata: Pick<PoolNode['metadata'], 'name' | 'deletionTimestamp'>;
 };
 
-/** The kinds that a release owns and compares with their stored form. */
-export type OwnedKind = 'Deployment' | 'Service' | 'HorizontalPodAutoscaler' | 'PodDisruptionBudget';
+/** The kinds that a release owns, applies and compares with their stored form. */
+export const APPLIED_KINDS = ['Deployment', 'Service', 'HorizontalPodAutoscaler', 'PodDisruptionBudget'] as const;
+export type OwnedKind = (typeof APPLIED_KINDS)[number];
 
 /** The body of a server-side apply or a create: identity and the fields that the operator owns. */
 export interface Desired<Body, Kind extends string = OwnedKind> {

@@ -125,14 +125,14 @@ describe('a release with a serving pool', () => {
 
   test('adopts its own orphaned Service', () => {
     expect(writes(world({ labels: BOTH }), 'ApplyService')).toMatchObject([
-      { force: true, service: { metadata: { ownerReferences: [OURS] } } },
+      { force: true, desired: { metadata: { ownerReferences: [OURS] } } },
     ]);
   });
 
   test('owns only the selector of an adopted Service, and only while the annotation is set', () => {
     const [action] = writes(world({ labels: RELEASE, annotations: ADOPT }), 'ApplyService');
-    expect(action).toMatchObject({ service: { spec: { selector: { [LABEL.track]: 'web-a-1' } } } });
-    expect(action).not.toHaveProperty('service.metadata.ownerReferences');
+    expect(action).toMatchObject({ desired: { spec: { selector: { [LABEL.track]: 'web-a-1' } } } });
+    expect(action).not.toHaveProperty('desired.metadata.ownerReferences');
     expect(stalled(plan(world({ labels: RELEASE }), NOW).view)).toMatchObject({ reason: 'NameTaken' });
   });
 

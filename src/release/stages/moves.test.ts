@@ -129,7 +129,7 @@ describe('a started move', () => {
     expect(pool?.target).toMatchObject({ mode: 'Move', key: keyOn('new-a') });
     const { actions } = plan(moving({ a: 'new-a' }, { facts: { a: MOVED }, pools: { a: { moved: 2 } } }), NOW);
     expect(actions.filter(({ kind }) => kind === 'ApplyService')).toMatchObject([
-      { service: { metadata: { name: 'web-a' } } },
+      { desired: { metadata: { name: 'web-a' } } },
     ]);
   });
 

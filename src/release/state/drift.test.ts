@@ -239,7 +239,7 @@ describe('without a known stored form', () => {
 });
 
 describe('the write', () => {
-  const write: Action = { kind: 'ApplyDeployment', message: 'write', deployment: desired as never, force: true };
+  const write: Action = { kind: 'ApplyDeployment', message: 'write', desired: desired as never, force: true };
   const drifted = stored({ labels: { a: '2' } });
   const contested = new Map([['Deployment/web', { hash: desiredHash(desired), manager: 'stubborn' }]]);
   const known = knowing(state(), { contested });

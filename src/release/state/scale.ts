@@ -19,5 +19,5 @@ export function scaleTo(
     topology,
     live: workload.deployment,
   });
-  return { kind: 'ApplyDeployment', message, deployment, force: true };
+  return { kind: 'ApplyDeployment', message, desired: deployment, force: true };
 }

@@ -26,9 +26,9 @@ function serviceActions(words: Words, change: Change = () => ({})): ServiceActio
       return [{ said: 'ask', desired: action.desired as DesiredService }];
     if (action.kind !== 'ApplyService') return [];
     const [verb = ''] = action.message.split(' ');
-    const what = `${verb} ${action.service.spec.selector?.[LABEL.track] ?? ''}`;
+    const what = `${verb} ${action.desired.spec.selector?.[LABEL.track] ?? ''}`;
     const checked = action.leadsTo?.map(({ name }) => name);
-    return [{ said: action.takesTrafficBack ? `first: ${what}` : what, desired: action.service, checked }];
+    return [{ said: action.takesTrafficBack ? `first: ${what}` : what, desired: action.desired, checked }];
   });
 }
 

@@ -21,7 +21,7 @@ export function reconcileTraffic(view: Rollout, group: Group, moves: readonly Mo
   const actions = trafficActions(view, group, moves, frozen);
   const [write] = actions;
   if (!write) return { actions, track: group.track };
-  return { actions, track: write.kind === 'ApplyService' ? selectedTrack(write.service) : undefined };
+  return { actions, track: write.kind === 'ApplyService' ? selectedTrack(write.desired) : undefined };
 }
 
 function trafficActions(view: Rollout, group: Group, moves: readonly Move[], frozen: boolean): Action[] {

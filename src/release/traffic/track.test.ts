@@ -89,10 +89,10 @@ function actions(more: Partial<Observed>, revisions: readonly Revision[] = [firs
     ...more,
   });
   return plan(seen, NOW).actions.flatMap((action) => {
-    if (action.kind === 'ApplyDeployment') return [`Deployment ${action.deployment.metadata.name}`];
+    if (action.kind === 'ApplyDeployment') return [`Deployment ${action.desired.metadata.name}`];
     if (action.kind === 'DryRunApply') return [`ask of ${action.desired.kind} ${action.desired.metadata.name}`];
     if (action.kind !== 'ApplyService') return [];
-    const { metadata, spec: body } = action.service;
+    const { metadata, spec: body } = action.desired;
     return [`Service ${metadata.name} to ${JSON.stringify(body.selector)}`];
   });
 }

@@ -133,6 +133,6 @@ function keepsLabel({ service }: Group, { number }: Revision): boolean {
   return service?.metadata.labels?.[LABEL.managedBy] === 'apprelease' && notedRevision(service) === number;
 }
 
-function applyService(group: Group, service: DesiredService, message: string): Action & { kind: 'ApplyService' } {
-  return { kind: 'ApplyService', message, service, force: group.service !== undefined };
+function applyService(group: Group, desired: DesiredService, message: string): Action & { kind: 'ApplyService' } {
+  return { kind: 'ApplyService', message, desired, force: group.service !== undefined };
 }

@@ -123,3 +123,20 @@ describe('duration', () => {
     expect(parseDuration('1s500ms')).toBe(1500);
   });
 });
+
+// An object that is left out as a whole gets its own default: zod and the API server do not fill it in.
+describe('the default of an object', () => {
+  const objects = KINDS.flatMap((kind) => fields(schemaOf(kind), kind.kind)).filter(
+    ([, field]) => field['default'] !== undefined && field.properties !== undefined,
+  );
+  it.each(objects)('has the defaults of all fields of %s', (_path, { properties = {}, default: own }) => {
+    const inner = Object.entries(properties).flatMap(([name, field]) =>
+      field['default'] === undefined ? [] : [[name, field['default']] as const],
+    );
+    expect(own).toMatchObject(Object.fromEntries(inner));
+  });
+
+  it('is found', () => {
+    expect(objects.map(([path]) => path)).toContain('AppRelease.spec.rollback');
+  });
+});

@@ -1,6 +1,10 @@
 // A record of an older operator lacks later fields: they get their defaults, and no write follows.
 import { describe, expect, test } from 'vitest';
 import type { AppRelease } from '../api/app-release.ts';
+import { appReleaseKind } from '../api/app-release.ts';
+import type { StructuralSchema } from '../api/crd.ts';
+import { toCustomResourceDefinition } from '../api/crd.ts';
+import { canonicalJson } from '../lib/canonical-json.ts';
 import { ANNOTATION, LABEL } from '../api/meta.ts';
 import { plan } from './plan.ts';
 import { topologyOf } from './record/revision.ts';
@@ -14,12 +18,33 @@ const ARRIVED: Words = { wants: 1, revisions: { 1: { in: { a: GOOD, b: GOOD } } 
 
 type Json = Record<string, unknown>;
 
-/** Removes these fields at every depth. */
-function without(value: unknown, fields: readonly string[]): unknown {
-  if (Array.isArray(value)) return value.map((item) => without(item, fields));
-  if (value === null || typeof value !== 'object') return value;
-  const kept = Object.entries(value).filter(([key]) => !fields.includes(key));
-  return Object.fromEntries(kept.map(([key, inner]) => [key, without(inner, fields)]));
+const RECORDED: Json = { ...topologyOf(world(ARRIVED).release.spec) };
+
+const SPEC: StructuralSchema =
+  toCustomResourceDefinition(appReleaseKind).spec.versions[0]?.schema.openAPIV3Schema.properties?.['spec'] ?? {};
+
+/** The path of each field with a default, for example `rollback.drain` or `stages.prepull`. */
+function defaulted({ properties = {}, items }: StructuralSchema, path: readonly string[] = []): string[] {
+  const inner = Object.entries(properties).flatMap(([name, field]) => [
+    ...(field['default'] === undefined ? [] : [[...path, name].join('.')]),
+    ...defaulted(field, [...path, name]),
+  ]);
+  return items ? defaulted(items, path) : inner;
+}
+
+/** Removes the fields with these paths where they have their default, as if they had not existed yet. */
+function without(value: unknown, fields: readonly string[], schema = SPEC, path: readonly string[] = []): unknown {
+  if (Array.isArray(value)) return value.map((item) => without(item, fields, schema.items ?? {}, path));
+  const { properties } = schema;
+  if (value === null || typeof value !== 'object' || !properties) return value;
+  const kept = Object.entries(value).filter(
+    ([key, inner]) =>
+      !fields.includes([...path, key].join('.')) ||
+      canonicalJson(inner) !== canonicalJson(properties[key]?.['default']),
+  );
+  return Object.fromEntries(
+    kept.map(([key, inner]) => [key, without(inner, fields, properties[key] ?? {}, [...path, key])]),
+  );
 }
 
 /** `change`: makes the spec of an older operator, for the ledger and for the stored AppRelease. */
@@ -39,8 +64,12 @@ function written(change: (recorded: Json) => unknown, more: Partial<Observed> = 
 
 const WORKLOADS = ['ApplyDeployment', 'DeleteDeployment', 'CreateRevision', 'ApplyService'];
 
-/** Fields with a default, most of them nested. */
-const LATER = ['prepull', 'approval', 'holdVMs', 'warmReplicas', 'drain', 'capacity', 'minReadySeconds', 'type'];
+/** Every field of the spec with a default that the recorded topology has: each may be younger than the record. */
+const LATER = defaulted(SPEC).filter((field) => canonicalJson(without(RECORDED, [field])) !== canonicalJson(RECORDED));
+
+test('the fields with a default are found, at every depth', () => {
+  expect(LATER).toEqual(expect.arrayContaining(['capacity', 'strategy.type', 'rollback.drain', 'stages.prepull']));
+});
 
 test.each(LATER)('a recorded topology without %s', (field) => {
   const [before, after] = [written((all) => all), written((all) => without(all, [field]))];

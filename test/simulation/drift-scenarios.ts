@@ -53,7 +53,7 @@ export const DRIFT: readonly Scenario[] = [
     name: 'scaled-again-and-again-then-a-version-and-back',
     steps: [
       create(workerSpec('1.0.0')),
-      act('see it released', () => undefined, ready),
+      act('wait until it is released', () => undefined, ready),
       ...scale(WORKERS, [3, 2, 3, 4]),
       version('2.0.0', ready),
       rollback('back', (scene) => ready(scene) && everywhere('2.0.0')(scene)),
@@ -65,7 +65,7 @@ export const DRIFT: readonly Scenario[] = [
     name: 'restarted-again-and-again-then-a-version-and-back',
     steps: [
       create({ ...webSpec('1.0.0'), ...half }),
-      act('see it released', () => undefined, ready),
+      act('wait until it is released', () => undefined, ready),
       ...restart(SERVED, 4),
       version('2.0.0', ready),
       act('see the standbys become smaller', () => undefined, standbyIsHalf),
@@ -78,11 +78,11 @@ export const DRIFT: readonly Scenario[] = [
     name: 'contested-then-a-version-and-back',
     steps: [
       create(workerSpec('1.0.0')),
-      act('see it released', () => undefined, ready),
+      act('wait until it is released', () => undefined, ready),
       ...contest(WORKERS),
       version('2.0.0', is('Contested', 'True')),
       rollback('back', (scene) => ready(scene) && everywhere('2.0.0')(scene)),
-      act('see it complete', () => undefined, complete('back')),
+      act('wait until the rollback is complete', () => undefined, complete('back')),
     ],
     expect: { serves: everywhereAt('1.0.0'), conditions: HELD },
     orderly: true,

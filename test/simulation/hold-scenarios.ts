@@ -113,7 +113,7 @@ export const HOLD: readonly Scenario[] = [
     steps: [
       ...held,
       edit(say, change, complete('back')),
-      act('see it recorded, and kept out', () => undefined, all(recorded(3), is('RolledBack', 'True'))),
+      act('wait until it is recorded and kept out', () => undefined, all(recorded(3), is('RolledBack', 'True'))),
     ],
     expect: {
       serves: everywhereAt('1.0.0'),
@@ -182,7 +182,7 @@ export const HOLD: readonly Scenario[] = [
         },
         all(ready, everywhere('2.0.0')),
       ),
-      act('see it everywhere', () => undefined, all(recorded(4), ready)),
+      act('wait until it serves everywhere', () => undefined, all(recorded(4), ready)),
     ],
     expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED },
     orderly: true,
@@ -223,7 +223,7 @@ export const HOLD: readonly Scenario[] = [
   {
     name: 'failed-version-edited',
     prepare: behaves('2.0.0', 'crash'),
-    steps: [...failed, act('see it recorded', () => undefined, all(recorded(3), is('RolledBack', 'True')))],
+    steps: [...failed, act('wait until it is recorded', () => undefined, all(recorded(3), is('RolledBack', 'True')))],
     expect: { serves: everywhereAt('1.0.0'), conditions: HELD },
     orderly: true,
   },
@@ -248,9 +248,9 @@ export const HOLD: readonly Scenario[] = [
     steps: [
       ...failed,
       promote('again', { version: '2.0.0', stage: 'canary' }, recorded(3)),
-      act('see it taken back', () => undefined, complete('web-r3-1')),
+      act('wait until it is rolled back', () => undefined, complete('web-r3-1')),
       promote('once-more', { version: '2.0.0', stage: 'canary' }),
-      act('see it taken back', () => undefined, complete('web-r3-2')),
+      act('wait until it is rolled back', () => undefined, complete('web-r3-2')),
     ],
     expect: { serves: everywhereAt('1.0.0'), conditions: HELD },
     orderly: true,

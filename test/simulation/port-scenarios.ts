@@ -109,7 +109,7 @@ export const PORTS: readonly Scenario[] = [
     steps: [
       create(rollingSpec('1.0.0')),
       withPorts('2.0.0', 'new'),
-      act('see it released', () => undefined, ready),
+      act('wait until it is released', () => undefined, ready),
       wait(300),
       rollback('back'),
     ],
@@ -137,7 +137,7 @@ export const PORTS: readonly Scenario[] = [
     steps: [
       create(rollingSpec('1.0.0')),
       withPorts('2.0.0', 'new'),
-      act('see it held', () => undefined, complete('web-r2-1')),
+      act('wait until the rollback is complete', () => undefined, complete('web-r2-1')),
       withPorts('3.0.0', 'new', complete('web-r2-1')),
     ],
     expect: { serves: everywhereAt('3.0.0'), conditions: RELEASED, also: leads(tracks('3'), '80 → new') },

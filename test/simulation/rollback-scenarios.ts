@@ -201,7 +201,7 @@ export const ROLLBACK: readonly Scenario[] = [
         (scene) => ready(scene) && serves(['prod-c', '2.0.0'])(scene),
       ),
       rollback('back'),
-      act('see it complete', () => undefined, complete('back')),
+      act('wait until the rollback is complete', () => undefined, complete('back')),
     ],
     expect: {
       serves: { ...everywhereAt('1.0.0'), 'prod-c': '2.0.0' },
@@ -236,7 +236,7 @@ export const ROLLBACK: readonly Scenario[] = [
       rollback('back', ready, { toVersion: '1.0.0' }),
       version('2.0.0', complete('back')),
       act(
-        'see it wait for its soak',
+        'wait until it soaks',
         () => undefined,
         (scene) =>
           is('Ready', 'False', 'Soaking')(scene) &&
@@ -259,7 +259,7 @@ export const ROLLBACK: readonly Scenario[] = [
         after: 60_000,
       },
       rollback('back', undefined, { pools: ['prod-a'] }),
-      act('see it complete with one pod', () => undefined, complete('back')),
+      act('wait until the rollback is complete with one pod', () => undefined, complete('back')),
     ],
     expect: { serves: { ...everywhereAt('2.0.0'), 'prod-a': '1.0.0' } },
     orderly: true,
@@ -277,7 +277,7 @@ export const ROLLBACK: readonly Scenario[] = [
         after: 1_000_000,
       },
       rollback('back'),
-      act('see it complete', () => undefined, complete('back')),
+      act('wait until the rollback is complete', () => undefined, complete('back')),
     ],
     expect: { serves: everywhereAt('1.0.0'), conditions: HELD },
     orderly: true,

@@ -179,7 +179,7 @@ export const SERVICE_SCENARIOS: readonly Scenario[] = [
       createRelease('web-a', single('b', 'second'), ready),
       version('2.0.0', isTrue('web-a', 'Ready')),
       rollback('back', ready),
-      act('see it back', () => undefined, complete('back')),
+      act('wait until the rollback is complete', () => undefined, complete('back')),
     ],
     expect: {
       serves: { 'web/a-b': '1.0.0', 'web-a/b': '1.0.0' },
@@ -292,7 +292,7 @@ export const SERVICE_SCENARIOS: readonly Scenario[] = [
       ),
       renameOther('another', ready),
       act(
-        'see it get pods of its own',
+        'wait until it has pods of its own',
         () => undefined,
         both(isTrue('other', 'Ready'), selects('another', 'another-1')),
       ),
@@ -311,7 +311,7 @@ export const SERVICE_SCENARIOS: readonly Scenario[] = [
         },
         ready,
       ),
-      act('see it put back', () => undefined, is('Ready', 'True')),
+      act('wait until it is put back', () => undefined, is('Ready', 'True')),
     ],
     expect: { serves: everywhereAt('1.0.0'), conditions: RELEASED, also: selectorKeys(2) },
   },

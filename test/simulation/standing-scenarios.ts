@@ -97,7 +97,11 @@ export const STANDING: readonly Scenario[] = [
   {
     ...STUCK,
     name: 'served-version-scaled',
-    steps: [...STUCK.steps, setReplicas('canary', 3, stuck), act('see it', () => undefined, scaled('web-canary-1', 3))],
+    steps: [
+      ...STUCK.steps,
+      setReplicas('canary', 3, stuck),
+      act('wait until the operator has acted on it', () => undefined, scaled('web-canary-1', 3)),
+    ],
   },
   {
     name: 'served-version-scaled-while-the-next-starts',
@@ -107,7 +111,7 @@ export const STANDING: readonly Scenario[] = [
       version('2.0.0', ready),
       setReplicas('canary', 3, started('canary', '2.0.0')),
       act(
-        'see it',
+        'wait until the operator has acted on it',
         () => undefined,
         (scene) => serves(['canary', '1.0.0'])(scene) && scaled('web-canary-1', 3)(scene),
       ),
@@ -130,7 +134,7 @@ export const STANDING: readonly Scenario[] = [
         },
         started('prod-a', '2.0.0'),
       ),
-      act('see it put back', () => undefined, serves(['prod-a', '1.0.0'])),
+      act('wait until it is put back', () => undefined, serves(['prod-a', '1.0.0'])),
       act(
         'delete Deployment web-prod-a-1',
         ({ users }) => {

@@ -130,7 +130,7 @@ export const VMS: readonly Scenario[] = [
       create(),
       cordon('prod-a-1', true, ready),
       version('2.0.0'),
-      act('see it wait', () => undefined, is('Ready', 'False', 'VMsUnavailable')),
+      act('wait until the version waits', () => undefined, is('Ready', 'False', 'VMsUnavailable')),
     ],
     expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED },
   },

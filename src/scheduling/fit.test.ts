@@ -53,7 +53,7 @@ it('ignores VMs that are not ready, cordoned or closed to these pods', () => {
   const closed = vm('c', { taints: [{ key: 'gpu', effect: 'NoSchedule' }] });
   const all = [vm('a', { ready: false }), vm('b', { unschedulable: true }), closed];
   expect(shortage([demand(1, rooms(all))])?.message).toBe(
-    'pool a has room for 0 of 1 new pods: no VM takes them (a VM must be ready, not cordoned, and match labels and taints)',
+    'pool a has room for 0 of 1 new pods: no VM takes them: 1 of 3 cordoned or being removed, 1 of 3 not ready, 1 of 3 with the taint gpu:NoSchedule, which the pods do not tolerate',
   );
 });
 
@@ -82,15 +82,21 @@ describe('several pools at once', () => {
     expect(shortage([demand(2, own), demand(3, own, { pool: 'b' })])).toMatchObject({ pool: 'b', fits: 2, of: 3 });
   });
 
-  it('are counted conservatively if pods of one are bigger, because their VM is unknown', () => {
-    // Both small pods on one VM leave room for only one big pod.
+  it('are placed as the scheduler does if pods of one are bigger: on the VM with the most free resources', () => {
     const small = demand(2, rooms(pair), { cpu: '1000m' });
-    expect(shortage([small, demand(2, rooms(pair), { pool: 'b', cpu: '3000m' })])).toMatchObject({
+    const big = demand(2, rooms(pair), { pool: 'b', cpu: '3000m' });
+    expect(shortage([small, big])).toBeUndefined();
+    expect(shortage([big, small])).toBeUndefined();
+    expect(shortage([{ ...small, count: 3 }, big])).toMatchObject({ pool: 'a', fits: 2, of: 3 });
+  });
+
+  it('do not fit if the order decides, because it is unknown', () => {
+    // One small pod on each VM leaves no room for a pod that needs a whole VM.
+    const small = demand(2, rooms(pair), { cpu: '1000m' });
+    expect(shortage([small, demand(1, rooms(pair), { pool: 'b', cpu: '4000m' })])).toMatchObject({
       pool: 'b',
-      fits: 1,
+      fits: 0,
     });
-    const three = rooms([...pair, vm('a-3'), vm('a-4')]);
-    expect(shortage([{ ...small, rooms: three }, demand(2, three, { pool: 'b', cpu: '3000m' })])).toBeUndefined();
   });
 });
 
@@ -183,6 +189,54 @@ describe('topology spread', () => {
 
   it('places nothing on VMs without the label', () => {
     expect(shortage([demand(1, rooms(pair), { spec: spread() })])).toMatchObject({ fits: 0 });
+  });
+
+  describe('with two pools on the same VMs', () => {
+    const hosts = ['a-1', 'a-2', 'a-3'].map((host) => vm(host, { labels: { host }, allocatable: { pods: 3 } }));
+    const old = ['a-1', 'a-2'].map((host) => placedPod(host, `old-${host}`));
+    const labelled = [{ labels: { app: 'web' }, pods: old }];
+    const tight = rooms(
+      hosts.map((host) => (host.metadata.name === 'a-3' ? { ...host, allocatable: { pods: 1 } } : host)),
+      old,
+    );
+    const over = { spec: spread({ topologyKey: 'host' }), cpu: '0', labelled };
+
+    it('counts the new pods of one for the other', () => {
+      // A pod of either pool on a-3 opens a-1 and a-2 to the next ones.
+      expect(shortage([demand(2, tight, over), demand(1, tight, { ...over, pool: 'b' })])).toBeUndefined();
+      expect(shortage([demand(2, tight, over), demand(2, tight, { ...over, pool: 'b' })])).toMatchObject({ of: 2 });
+    });
+
+    it('counts no pods that leave for another pool', () => {
+      const leaving = new Set(['uid-old-a-1', 'uid-old-a-2']);
+      const [a, b] = [demand(2, tight, over), demand(2, tight, { ...over, pool: 'b', leaving })];
+      expect(shortage([a, b])).toBeUndefined();
+    });
+
+    it('does not count them if the constraint selects other pods', () => {
+      const own = (pool: string) => {
+        const labelSelector = { matchLabels: { pool } };
+        const { shape, ...rest } = demand(1, tight, {
+          ...over,
+          pool,
+          spec: spread({ topologyKey: 'host', labelSelector }),
+        });
+        return { ...rest, shape: { ...shape, labels: { pool } } };
+      };
+      expect(shortage([own('a'), own('b')])).toBeUndefined();
+    });
+
+    it('names the constraint', () => {
+      expect(shortage([demand(9, tight, over)])?.message).toMatch(/; they must spread over host with maxSkew 1$/);
+    });
+  });
+
+  it('counts no pods without a selector', () => {
+    const there = placedPod('b-1', 'there');
+    const labelled = [{ labels: { app: 'web' }, pods: [there] }];
+    const own = { spec: spread({ labelSelector: undefined }), labelled };
+    expect(shortage([demand(5, rooms(zoned, [there]), own)])).toBeUndefined();
+    expect(shortage([demand(5, rooms(zoned, [there]), { ...own, spec: spread({ labelSelector: {} }) })])).toBeDefined();
   });
 
   it('requires minDomains zones', () => {

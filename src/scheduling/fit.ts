@@ -3,10 +3,12 @@
  * the pods that fit here, unless other pods take the room first. Pure.
  */
 import type { Demand, Room } from './demand.ts';
-import { isOpen } from './nodes.ts';
-import type { Node } from './objects.ts';
-import { admits } from './shape.ts';
-import { placesBySpread, takeTurns } from './spread.ts';
+import { isDraining, isOpen, isPassing } from './nodes.ts';
+import type { Node, Taint } from './objects.ts';
+import type { PodShape } from './shape.ts';
+import { admits, isKeptOutBy, isSelected } from './shape.ts';
+import { schedule } from './schedule.ts';
+import { countsPodsOf, placesBySpread, takeTurns } from './spread.ts';
 import type { WorkBudget, VmCopy } from './vm-copy.ts';
 import { amountsOf, anew, copyVms, freeOf, openRows, place, placeEvenly, placesOn, spend } from './vm-copy.ts';
 
@@ -28,18 +30,53 @@ export type CountRoom = (demands: readonly Demand[], reserved?: readonly Demand[
 /** Maximum number of looks at a VM or domain in one count: some milliseconds. */
 const MAX_STEPS = 400_000;
 
+/** The part of that for placing pods one by one, which takes longer for each look. */
+const SCHEDULED = 1 / 4;
+
 /**
- * Whether all demands find room together, besides the reservations in `reserved`. The demands are placed one after the other
- * on one copy of the VMs, each once as the last, because the scheduler's order is unknown. Reports the first demand that
- * finds too little room.
+ * Whether all demands find room together, besides the reservations in `reserved`. Reports the first demand that finds too
+ * little room. A first count takes the worst choice of VMs, at a cost that does not grow with the number of pods. If it finds
+ * too little room because of other pods, or if spread constraints of one demand count the pods of another, the pods are placed
+ * one by one.
  */
 export function countRoom(
   demands: readonly Demand[],
   reserved: readonly Demand[] = [],
   maxSteps = MAX_STEPS,
 ): RoomCount {
-  const budget: WorkBudget = { left: maxSteps };
   const copy = copyVms([...demands, ...reserved]);
+  const areEntangled = demands.some((demand) =>
+    demands.some((other) => other !== demand && countsPodsOf(demand, other)),
+  );
+  const worst = countWorst(copy, demands, reserved, maxSteps);
+  if (!areEntangled && (worst.kind !== 'Short' || areAlike([...demands, ...reserved]))) return worst;
+  const fits = schedule(() => anew(copy), demands, reserved, { left: maxSteps * SCHEDULED });
+  if (!fits) return worst;
+  const at = demands.findIndex(({ count }, index) => (fits[index] ?? 0) < count);
+  const demand = demands[at];
+  return demand ? { kind: 'Short', ...describe(demand, fits[at] ?? 0) } : { kind: 'Fits' };
+}
+
+/** Whether the order of the pods does not matter, so that the first count is exact. */
+function areAlike([first, ...others]: readonly Demand[]): boolean {
+  const text = JSON.stringify(first?.shape.requests);
+  return others.every(
+    ({ rooms, shape }) =>
+      rooms === first?.rooms && shape.spreads.length === 0 && JSON.stringify(shape.requests) === text,
+  );
+}
+
+/**
+ * The demands are placed one after the other on one copy of the VMs, each once as the last, because the scheduler's order is
+ * unknown.
+ */
+function countWorst(
+  copy: VmCopy,
+  demands: readonly Demand[],
+  reserved: readonly Demand[],
+  maxSteps: number,
+): RoomCount {
+  const budget: WorkBudget = { left: maxSteps };
   const toBatches = batcher(copy, budget);
   const batches = toBatches(demands);
   const promised = toBatches(reserved);
@@ -232,9 +269,41 @@ function describe({ pool, shape, count, rooms, leaving }: Demand, fits: number):
   const vms = `${open.length} of ${rooms.length} VMs take them`;
   const why =
     open.length === 0
-      ? 'no VM takes them (a VM must be ready, not cordoned, and match labels and taints)'
-      : `${vms}${needs === '' ? '' : `; each pod requests ${needs}`}`;
+      ? `no VM takes them: ${whyNone(rooms, shape)}`
+      : [vms, ...(needs === '' ? [] : [`each pod requests ${needs}`]), ...shape.spreads.map(spreadText)].join('; ');
   return { pool, fits, of: count, message: `pool ${pool} has room for ${fits} of ${count} new pods: ${why}` };
+}
+
+function spreadText({ topologyKey, maxSkew }: PodShape['spreads'][number]): string {
+  return `they must spread over ${topologyKey} with maxSkew ${maxSkew}`;
+}
+
+/** How many causes are named. */
+const MAX_CAUSES = 3;
+
+/** What keeps the pods off the VMs, with the number of VMs for each cause. */
+function whyNone(rooms: readonly Room[], shape: PodShape): string {
+  if (rooms.length === 0) return 'no VM has the labels of the pool';
+  const causes = [...Map.groupBy(rooms, ({ node }) => closedBy(node, shape))]
+    .map(([cause, own]) => ({ cause, count: own.length }))
+    .toSorted((a, b) => b.count - a.count || (a.cause < b.cause ? -1 : 1));
+  const more = causes.length > MAX_CAUSES ? ', and others' : '';
+  const named = causes.slice(0, MAX_CAUSES).map(({ cause, count }) => `${count} of ${rooms.length} ${cause}`);
+  return `${named.join(', ')}${more}`;
+}
+
+function closedBy(node: Node, shape: PodShape): string {
+  const taint = node.taints.find((one) => !isPassing(one) && isKeptOutBy(one, shape));
+  if (taint) return `with the taint ${taintText(taint)}, which the pods do not tolerate`;
+  if (!isSelected(node, shape)) return 'without the labels that the pods require';
+  if (isDraining(node)) return 'cordoned or being removed';
+  if (!node.ready) return 'not ready';
+  const passing = node.taints.find((one) => isKeptOutBy(one, shape));
+  return passing ? `with the taint ${taintText(passing)}` : 'closed';
+}
+
+function taintText({ key, value = '', effect }: Taint): string {
+  return `${key}${value === '' ? '' : `=${value}`}:${effect}`;
 }
 
 /** An amount for messages: 500m CPU, 1.5 GiB memory. */

@@ -11,6 +11,7 @@ interface WireResources {
 }
 
 interface WireContainer {
+  name?: string;
   resources?: WireResources;
   restartPolicy?: string;
 }
@@ -21,6 +22,8 @@ export interface RequestingPodSpec {
   initContainers?: WireContainer[];
   overhead?: ResourceList;
   resources?: WireResources;
+  /** The overhead depends on it. */
+  runtimeClassName?: string;
 }
 
 /** The resources that can be set for a whole pod (KEP-2837). */

@@ -87,10 +87,14 @@ export function isSelected(node: Node, { nodeSelector, nodeTerms }: PodShape): b
 const CORDONED: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
 
 /** PreferNoSchedule keeps nothing out. A cordoned node counts as tainted even before it has the taint. */
-export function toleratesTaints({ taints, unschedulable }: Node, { tolerations }: PodShape): boolean {
-  return [...taints, ...(unschedulable ? [CORDONED] : [])]
-    .filter(({ effect }) => effect === 'NoSchedule' || effect === 'NoExecute')
-    .every((taint) => tolerations.some((toleration) => tolerates(toleration, taint)));
+export function toleratesTaints({ taints, unschedulable }: Node, shape: PodShape): boolean {
+  return [...taints, ...(unschedulable ? [CORDONED] : [])].every((taint) => !isKeptOutBy(taint, shape));
+}
+
+/** Whether a taint keeps the pods off its VM. */
+export function isKeptOutBy(taint: Taint, { tolerations }: PodShape): boolean {
+  const isHard = taint.effect === 'NoSchedule' || taint.effect === 'NoExecute';
+  return isHard && !tolerations.some((toleration) => tolerates(toleration, taint));
 }
 
 /** (https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/); Lt and Gt compare whole numbers (KEP-5471). */

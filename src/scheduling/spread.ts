@@ -6,6 +6,46 @@ import { isSelected, selects, toleratesTaints } from './shape.ts';
 import type { WorkBudget } from './vm-copy.ts';
 import { spend } from './vm-copy.ts';
 
+/** The pods that the constraints of a demand count, updated with each pod that is placed. */
+export interface SpreadCounts {
+  /** Whether a VM may take one more pod of the demand. */
+  admits: (vm: string) => boolean;
+  /** A pod with these labels was placed. */
+  add: (vm: string, labels: PodShape['labels']) => void;
+}
+
+export function spreadCounts(demand: Demand, budget: WorkBudget): SpreadCounts {
+  const { shape, rooms } = demand;
+  const { domains } = topologyOf(demand, budget);
+  const rows = rowsOf(rooms);
+  const constraints = constraintsOf(demand, budget);
+  const floors = constraints.map(floorOf);
+
+  function domainOf(index: number, vm: string): number {
+    return domains[index]?.domains[rows.get(vm) ?? NONE] ?? NONE;
+  }
+
+  return {
+    admits: (vm) =>
+      constraints.every(({ pods, own, maxSkew }, index) => {
+        const domain = domainOf(index, vm);
+        return domain !== NONE && (pods[domain] ?? 0) + own - (floors[index]?.level ?? 0) <= maxSkew;
+      }),
+    add: (vm, labels) => {
+      shape.spreads.forEach((spread, index) => {
+        const domain = domainOf(index, vm);
+        if (domain === NONE || !selects(selectorOf(spread, shape.labels), labels)) return;
+        floors[index]?.add(domain, 1);
+      });
+    },
+  };
+}
+
+/** Whether a constraint of a demand counts the pods of another one. */
+export function countsPodsOf({ shape }: Demand, other: Demand): boolean {
+  return shape.spreads.some((spread) => selects(selectorOf(spread, shape.labels), other.shape.labels));
+}
+
 /** One constraint, and the pods in each of its domains. */
 interface Constraint {
   maxSkew: number;
@@ -29,11 +69,28 @@ export function placesBySpread(
   places: ReadonlyMap<Node, number>,
   budget: WorkBudget,
 ): number | undefined {
-  const { shape, rooms } = demand;
+  const { rooms } = demand;
   if (!spend(budget, rooms.length)) return undefined;
   const topology = topologyOf(demand, budget);
+  const constraints = constraintsOf(demand, budget);
+  const groups = topology.groups.map((domains): DomainGroup => ({ domains, places: 0 }));
+  for (const [node, more] of places) {
+    const group = groups[topology.groupOf.get(node) ?? -1];
+    if (group) group.places += more;
+  }
+  // (https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/) A single constraint leaves no choice.
+  const most = Math.min(demand.count, ...constraints.map((one, index) => mostBy(one, index, groups)));
+  if (constraints.length === 1) return most;
+  const placed = fill(constraints, groups, most, budget);
+  return placed ?? (most < demand.count ? most : undefined);
+}
+
+/** The constraints with the pods that are there. */
+function constraintsOf(demand: Demand, budget: WorkBudget): Constraint[] {
+  const { shape } = demand;
+  const topology = topologyOf(demand, budget);
   const counted = new Map<string, Int32Array | undefined>();
-  const constraints = shape.spreads.map((spread, index): Constraint => {
+  return shape.spreads.map((spread, index): Constraint => {
     const selector = selectorOf(spread, shape.labels);
     const { domains, size } = topology.domains[index] ?? NO_DOMAINS;
     const pods = new Array<number>(size).fill(0);
@@ -47,16 +104,6 @@ export function placesBySpread(
     const isShort = pods.length < (spread.minDomains ?? 1);
     return { maxSkew: spread.maxSkew, own: selects(selector, shape.labels) ? 1 : 0, isShort, pods };
   });
-  const groups = topology.groups.map((domains): DomainGroup => ({ domains, places: 0 }));
-  for (const [node, more] of places) {
-    const group = groups[topology.groupOf.get(node) ?? -1];
-    if (group) group.places += more;
-  }
-  // (https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/) A single constraint leaves no choice.
-  const most = Math.min(demand.count, ...constraints.map((one, index) => mostBy(one, index, groups)));
-  if (constraints.length === 1) return most;
-  const placed = fill(constraints, groups, most, budget);
-  return placed ?? (most < demand.count ? most : undefined);
 }
 
 /** The domain index of a VM in no domain. */
@@ -148,10 +195,14 @@ export function takeTurns<T>(parts: readonly (readonly T[])[]): T[] {
   return taken;
 }
 
-function selectorOf({ labelSelector = {}, matchLabelKeys = [] }: Spread, own: Demand['shape']['labels']) {
+/** A constraint without a selector counts no pods; an empty selector selects all. */
+const NO_PODS: LabelSelector = { matchExpressions: [{ key: '', operator: 'In', values: [] }] };
+
+function selectorOf({ labelSelector, matchLabelKeys = [] }: Spread, own: Demand['shape']['labels']): LabelSelector {
+  if (!labelSelector) return NO_PODS;
   const added = matchLabelKeys.flatMap((key) => (own[key] === undefined ? [] : [[key, own[key]] as const]));
   const matchLabels = { ...labelSelector.matchLabels, ...Object.fromEntries(added) };
-  return { ...labelSelector, matchLabels } satisfies LabelSelector;
+  return { ...labelSelector, matchLabels };
 }
 
 const rowsByName = new WeakMap<Demand['rooms'], ReadonlyMap<string, number>>();

@@ -14,6 +14,11 @@ export interface VmCopy {
   rows: ReadonlyMap<string, number>;
   /** Free resources: one row per VM, one column per resource. */
   free: Float64Array;
+  allocatable: Float64Array;
+  /** The largest allocatable amount of each resource on one VM. */
+  largest: readonly number[];
+  /** The columns of the resources by which the scheduler prefers a VM. */
+  scored: readonly number[];
 }
 
 /** The work budget of a count, in looks at one VM or domain. */
@@ -41,10 +46,13 @@ export function copyVms(demands: readonly Demand[]): VmCopy {
     }
   }
   const free = new Float64Array(rooms.length * resources.length);
+  const allocatable = new Float64Array(rooms.length * resources.length);
   rooms.forEach((room, row) => {
     const taken = takenOf(room);
     resources.forEach((name, column) => {
-      free[row * resources.length + column] = (room.node.allocatable[name] ?? 0) - (taken[name] ?? 0);
+      const all = room.node.allocatable[name] ?? 0;
+      allocatable[row * resources.length + column] = all;
+      free[row * resources.length + column] = all - (taken[name] ?? 0);
     });
     if (leaving.length === 0) return;
     for (const { metadata, requests } of room.pods) {
@@ -55,7 +63,12 @@ export function copyVms(demands: readonly Demand[]): VmCopy {
       });
     }
   });
-  return { resources, nodes: rooms.map(({ node }) => node), rows, free };
+  const nodes = rooms.map(({ node }) => node);
+  const largest = resources.map((name) => nodes.reduce((most, node) => Math.max(most, node.allocatable[name] ?? 0), 0));
+  const byUse = ['cpu', 'memory'].map((name) => resources.indexOf(name)).filter((column) => column >= 0);
+  // Pods without requests are spread by their number.
+  const scored = byUse.length > 0 ? byUse : [resources.indexOf('pods')];
+  return { resources, nodes, rows, free, allocatable, largest, scored };
 }
 
 /** A copy of the VMs with nothing placed on them yet. */
@@ -104,7 +117,7 @@ export function placesOn({ free }: VmCopy, row: number, amounts: readonly number
   return Math.max(0, places);
 }
 
-function put({ free }: VmCopy, row: number, amounts: readonly number[], pods: number): void {
+export function put({ free }: VmCopy, row: number, amounts: readonly number[], pods: number): void {
   for (let column = 0; column < amounts.length; column += 1) {
     const at = row * amounts.length + column;
     free[at] = (free[at] ?? 0) - pods * (amounts[column] ?? 0);

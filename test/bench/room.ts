@@ -49,6 +49,7 @@ function largestSpec(version: string) {
     topologyKey,
     maxSkew: 1,
     whenUnsatisfiable: 'DoNotSchedule',
+    labelSelector: {},
     matchLabelKeys: [LABEL.workload],
   }));
   const resources = { requests: { cpu: '100m', memory: '128Mi' } };

@@ -73,6 +73,59 @@ test('a version without room waits before anything changes, and continues when a
   expect(await deployments(world)).toEqual([objectName('web', 'prod-a', 1), objectName('web', 'prod-a', 2)]);
 });
 
+test('what admission adds to pods counts too: defaults of a LimitRange, and the overhead of a RuntimeClass', async ({
+  wide: world,
+}) => {
+  await makeVms(world, 1);
+  const name = world.namespace;
+  onTestFinished(async () => {
+    await cluster.kubectl(['delete', 'runtimeclass', name, '--ignore-not-found']);
+  });
+  const objects = [
+    {
+      apiVersion: 'v1',
+      kind: 'LimitRange',
+      metadata: { name: 'defaults', namespace: name },
+      spec: { limits: [{ type: 'Container', defaultRequest: { cpu: '1' } }] },
+    },
+    {
+      apiVersion: 'node.k8s.io/v1',
+      kind: 'RuntimeClass',
+      metadata: { name },
+      handler: 'sandbox',
+      overhead: { podFixed: { cpu: '500m' } },
+    },
+  ];
+  await cluster.kubectl(['create', '-f', '-'], {
+    input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
+  });
+  async function bare(version: string): Promise<Spec> {
+    const spec = await big(world, version, 2);
+    const containers = spec.template.spec.containers.map(({ resources: _none, ...container }) => container);
+    return {
+      ...spec,
+      template: { ...spec.template, spec: { ...spec.template.spec, containers, runtimeClassName: name } },
+    };
+  }
+  await world.apply(await bare('1.0'));
+  await world.released('1.0');
+  await world.apply(await bare('2.0'));
+  const { message } = await world.conditionIs('CapacityAvailable', { status: 'False', reason: 'NoCapacity' });
+  expect(message).toMatch(
+    /^pool prod-a has room for 0 of 2 new pods: 1 of 1 VMs take them; each pod requests 1500m CPU;/,
+  );
+});
+
+test('a taint that keeps every VM out is named', async ({ wide: world }) => {
+  const [first = ''] = await makeVms(world, 1);
+  await cluster.kubectl(['taint', 'node', first, 'dedicated=batch:NoSchedule']);
+  await world.apply(await big(world, '1.0', 1));
+  const { message } = await world.conditionIs('CapacityAvailable', { status: 'False', reason: 'NoCapacity' });
+  expect(message).toContain('no VM takes them: 1 of 1 with the taint dedicated=batch:NoSchedule');
+  await cluster.kubectl(['taint', 'node', first, 'dedicated-']);
+  await world.released('1.0');
+});
+
 test('capacity: Proceed enters at once, for a cluster autoscaler to see the pods', async ({ wide: world }) => {
   await makeVms(world, 1);
   await world.apply(await big(world, '1.0', 2));

@@ -85,8 +85,24 @@ export function toCachedPod({ metadata, spec, status }: Live<WireObject<WirePod>
     ...(status?.reason !== undefined && { reason: status.reason }),
     ...(unschedulable && { unschedulable: scheduled.message ?? 'no node fits' }),
     ...(marks && { holdMarks: marks }),
+    ...(spec && { admitted: requestingOf(spec) }),
     containers,
   };
+}
+
+function requestingOf({ containers = [], initContainers = [], overhead }: RequestingPodSpec): RequestingPodSpec {
+  return {
+    containers: containers.map(nameAndResources),
+    ...(initContainers.length > 0 && { initContainers: initContainers.map(nameAndResources) }),
+    ...(overhead && { overhead }),
+  };
+}
+
+function nameAndResources({
+  name,
+  resources,
+}: NonNullable<RequestingPodSpec['containers']>[number]): NonNullable<RequestingPodSpec['containers']>[number] {
+  return { ...(name !== undefined && { name }), ...(resources && { resources }) };
 }
 
 function holdMarks(

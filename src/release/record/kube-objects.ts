@@ -2,6 +2,7 @@
 import type { ObjectMeta, OwnerReference } from '../../api/common.ts';
 import type { PodTemplate, ServicePort } from '../../api/app-release.ts';
 import type { Node as PoolNode } from '../../scheduling/objects.ts';
+import type { RequestingPodSpec } from '../../scheduling/requests.ts';
 import type { LabelSelector } from '../../scheduling/shape.ts';
 
 export interface DeploymentSpec {
@@ -104,6 +105,8 @@ export interface Pod {
   /** The message of PodScheduled=False with reason Unschedulable. */
   unschedulable?: string;
   containers: ContainerState[];
+  /** What the pod requests, as admission has left it. */
+  admitted?: RequestingPodSpec;
   /** The annotations of DO_NOT_DISRUPT that the pod has → whether the operator set them. */
   holdMarks?: Readonly<Record<string, boolean>>;
 }

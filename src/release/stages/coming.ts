@@ -1,7 +1,10 @@
 /** The pods that a revision brings to a pool, and those that leave for them. Pure. */
 import { LABEL } from '../../api/meta.ts';
 import { keptBy } from '../../lib/once.ts';
+import type { Example } from '../../scheduling/admitted.ts';
+import { asAdmitted } from '../../scheduling/admitted.ts';
 import type { Demand, LabelledPods } from '../../scheduling/demand.ts';
+import type { PodShape } from '../../scheduling/shape.ts';
 import { podShape } from '../../scheduling/shape.ts';
 import { intOrPercentOf } from '../record/quantity.ts';
 import type { WorkloadIdentity } from '../record/desired.ts';
@@ -28,7 +31,7 @@ export function comingTo(
   revision: Revision,
   placed: Placed = { strategy: pool.strategy, key: wantedKey(pool) },
 ): Claim {
-  const shape = podShape(poolTemplate(view, pool, revision, placed));
+  const shape = shapeOf(view, pool, revision, placed);
   return {
     pool: pool.name,
     shape,
@@ -38,6 +41,34 @@ export function comingTo(
       ? beside(view, pool, revision, placed.key)
       : instead(view, pool, revision)),
   };
+}
+
+const HASH = 'pod-template-hash';
+
+/** The pods as they will be: with what admission adds, and with the label of their ReplicaSet. */
+function shapeOf(view: Rollout, pool: PoolView, revision: Revision, placed: Placed): PodShape {
+  const { metadata, spec } = poolTemplate(view, pool, revision, placed);
+  const example = exampleFor(view, pool);
+  const shape = podShape({ ...(metadata && { metadata }), spec: example ? asAdmitted(spec, example) : spec });
+  const own = pool.workloads.find((workload) => workload.revision === revision.number && workload.key === placed.key);
+  const name = own?.name ?? shape.labels[LABEL.workload];
+  return { ...shape, labels: { ...shape.labels, [HASH]: hashFor(name, String(revision.number)) } };
+}
+
+/** Stands for the hash of a pod template: pods of one Deployment and revision have the same. */
+function hashFor(workload = '', revision = ''): string {
+  return `${workload} ${revision}`;
+}
+
+/** A live pod of the pool, or else of the release, with its template. */
+function exampleFor(view: Rollout, { name }: PoolView): Example | undefined {
+  const near = view.pools.toSorted((a, b) => Number(b.name === name) - Number(a.name === name));
+  for (const { deployment, pods } of near.flatMap(({ workloads }) => workloads)) {
+    const { metadata, spec } = deployment.spec.template;
+    const live = pods.find((pod) => pod.metadata.labels?.[LABEL.revision] === metadata?.labels?.[LABEL.revision]);
+    if (live?.admitted) return { live: live.admitted, template: spec };
+  }
+  return undefined;
 }
 
 /** The serving pods on VMs that they will have to leave, unless they leave anyway: they look for room on the other VMs. */
@@ -50,12 +81,7 @@ export function displacedFrom(
   const { current, served } = pool;
   if (!current || !served) return undefined;
   const there = current.pods.filter(
-    ({ metadata, nodeName = '', phase }) =>
-      vms.has(nodeName) &&
-      phase !== 'Failed' &&
-      phase !== 'Succeeded' &&
-      metadata.deletionTimestamp === undefined &&
-      !leaving.has(metadata.uid),
+    (pod) => isOnVm(pod) && vms.has(pod.nodeName ?? '') && !leaving.has(pod.metadata.uid),
   );
   if (there.length === 0) return undefined;
   const { strategy, key } = current;
@@ -68,7 +94,7 @@ type Coming = Pick<Demand, 'count' | 'leaving'>;
 function beside(view: Rollout, pool: PoolView, revision: Revision, key: string): Coming {
   const own = pool.workloads.find((workload) => workload.revision === revision.number && workload.key === key);
   const leaving = pool.workloads.filter((workload) => workload !== own && workload !== pool.current);
-  const there = own?.pods.filter(({ nodeName }) => nodeName !== undefined).length ?? 0;
+  const there = own?.pods.filter(isOnVm).length ?? 0;
   return { count: Math.max(0, wantedReplicas(pool, own) - there), leaving: uids(view, leaving) };
 }
 
@@ -80,7 +106,7 @@ function instead(view: Rollout, pool: PoolView, revision: Revision): Coming {
   const { maxSurge, maxUnavailable } = rollingLimits(view.topology);
   const mayMiss = Math.floor(rawPods(maxUnavailable, replicas));
   const others = pool.workloads.filter((workload) => workload !== current);
-  const bound = (current?.pods ?? []).filter(({ nodeName }) => nodeName !== undefined);
+  const bound = (current?.pods ?? []).filter(isOnVm);
   const there = current?.strategy === 'RollingUpdate' ? bound.filter(isOf(revision)) : [];
   const left = Math.max(0, replicas - there.length);
   if (current?.strategy === 'RollingUpdate' && mayMiss === 0) {
@@ -88,6 +114,11 @@ function instead(view: Rollout, pool: PoolView, revision: Revision): Coming {
     return { count: Math.max(0, Math.min(left, surge)), leaving: uids(view, others) };
   }
   return { count: left, leaving: oldPods(view, pool, there) };
+}
+
+/** Whether the pod uses resources of a VM. */
+function isOnVm({ nodeName, phase }: Pod): boolean {
+  return nodeName !== undefined && phase !== 'Failed' && phase !== 'Succeeded';
 }
 
 function isOf({ number }: Revision): (pod: Pod) => boolean {
@@ -138,7 +169,7 @@ function labelledPods({ observed, revisions }: Rollout): Demand['labelled'] {
 function groupByLabels(pods: readonly Pod[], revisions: readonly Revision[]): Demand['labelled'] {
   const groups = new Map<string, { labels: Labels; pods: Pod[] }>();
   let [last, group]: [Labels?, { pods: Pod[] }?] = [];
-  for (const pod of pods) {
+  for (const pod of pods.filter(isOnVm)) {
     const own = pod.metadata.labels ?? {};
     // Pods of one Deployment usually follow each other.
     if (!group || !SHARED.every((label) => last?.[label] === own[label])) {
@@ -156,5 +187,6 @@ function allLabelsOf(own: Labels, revisions: readonly Revision[]): Labels {
   const revision = revisions.find(({ number }) => String(number) === own[LABEL.revision]);
   const { template, pools } = revision?.data.input ?? {};
   const difference = pools?.[own[LABEL.pool] ?? ''];
-  return { ...template?.metadata?.labels, ...difference?.metadata?.labels, ...own };
+  const hash = { [HASH]: hashFor(own[LABEL.workload], own[LABEL.revision]) };
+  return { ...template?.metadata?.labels, ...difference?.metadata?.labels, ...own, ...hash };
 }

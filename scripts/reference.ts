@@ -20,7 +20,8 @@ const ANNOTATIONS = `## Annotations
 | Annotation | On | What it does |
 | --- | --- | --- |
 | \`${ANNOTATION.paused}: <reason>\` | AppRelease | Stops promotions, but no rollback, like \`spec.paused\`. GitOps leaves the annotation alone. |
-| \`${ANNOTATION.adopt}: "true"\` | Service | Lets the operator own the selector of an existing Service: see [moving.md](moving.md). |`;
+| \`${ANNOTATION.adopt}: "true"\` | Service | Lets the operator own the selector of an existing Service: see [moving.md](moving.md). |
+| \`${ANNOTATION.answer}\` | ReleaseRollback, ReleasePromotion | Written by the operator: what the object was answered. A restore from a backup needs it: see [restore.md](restore.md). |`;
 
 export async function referencePage(): Promise<string> {
   const flags = `## Flags of the operator\n\n\`\`\`text\n${helpText()}\n\`\`\``;

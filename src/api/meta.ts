@@ -45,6 +45,8 @@ export const ANNOTATION = {
   /** On a Service: when its selector was last switched (RFC 3339), and the previous track. */
   switchedAt: 'apprelease.dev/switched-at',
   previousTrack: 'apprelease.dev/previous-track',
+  /** On a ReleaseRollback or ReleasePromotion: what it was answered. A restore from a backup keeps it, but no status. */
+  answer: 'apprelease.dev/answer',
   /** Set by a user on an existing Service: the operator may own its selector. */
   adopt: 'apprelease.dev/adopt',
   /** Set by a user on an AppRelease, with a reason: promotions stop. GitOps leaves it alone. */

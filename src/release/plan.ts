@@ -19,7 +19,8 @@ import type { Observed } from './state/observed.ts';
 import { markPulls, removePulls, startPulls } from './stages/prepull.ts';
 import { answerPromotions } from './stages/promotions.ts';
 import { findLost } from './history/find-lost.ts';
-import { answerRollbacks, followRollbacks, markRolledBack, ownRollbacks } from './rollback/rollback.ts';
+import { keepAnswers, restoreAnswers } from './history/answers.ts';
+import { answerRollbacks, followRollbacks, markRolledBack } from './rollback/rollback.ts';
 import type { Claims } from './state/claim.ts';
 import { claimsOf, giveRoomBack, roomDeadlines } from './stages/reservation.ts';
 import { rollOutGroup } from './pools/roll-out.ts';
@@ -40,14 +41,13 @@ export interface Plan {
 type Rule<Seen> = (view: Seen) => Action[];
 
 /** If one of these rules has actions, the plan has no others: the next plan is made after these writes. */
-const STORE_FIRST: readonly Rule<View>[] = [findLost, answerRollbacks, endHolds];
+const STORE_FIRST: readonly Rule<View>[] = [findLost, restoreAnswers, answerRollbacks, endHolds];
 
 /** The rules that run once `STORE_FIRST` has nothing to write. */
 const RULES: readonly Rule<Rollout>[] = [
-  reconcileRollbacks,
+  reconcileRequests,
   reconcileLedger,
   recordWanted,
-  answerPromotions,
   recordFacts,
   answerFailures,
   removePulls,
@@ -60,12 +60,7 @@ const RULES: readonly Rule<Rollout>[] = [
 ];
 
 /** The rules that need no pools: no pool is known as long as the spec was never valid. */
-const RULES_WITHOUT_POOLS: readonly Rule<View>[] = [
-  reconcileRollbacks,
-  answerPromotions,
-  removePulls,
-  reconcileDoNotDisrupt,
-];
+const RULES_WITHOUT_POOLS: readonly Rule<View>[] = [reconcileRequests, removePulls, reconcileDoNotDisrupt];
 
 /** These rules run only in a plan without other actions, which may write to the same objects. */
 const WHEN_IDLE: readonly Rule<View>[] = [ownRevisions];
@@ -152,12 +147,12 @@ function endHolds(seen: View): Action[] {
   );
 }
 
-/** At most one write for each rollback: a second one with the same resourceVersion would be a conflict. */
-function reconcileRollbacks(seen: View): Action[] {
-  const followed = followRollbacks(seen);
-  const names = new Set(followed.map((action) => action.kind === 'PatchRollback' && action.target.name));
-  const owned = ownRollbacks(seen).filter((action) => action.kind === 'OwnRollback' && !names.has(action.target.name));
-  return [...followed, ...owned];
+/** At most one write for each rollback and promotion: a second one with the same resourceVersion would be a conflict. */
+function reconcileRequests(seen: View): Action[] {
+  const answered = [...followRollbacks(seen), ...answerPromotions(seen)];
+  const written = new Set(answered.map((action) => 'target' in action && action.target.uid));
+  const kept = keepAnswers(seen).filter((action) => action.kind === 'KeepAnswer' && !written.has(action.target.uid));
+  return [...answered, ...kept];
 }
 
 /** Records the wanted revision, in the same write with the facts that follow at once: the pools that it enters. */

@@ -364,7 +364,7 @@ function rollbackOf({ against, to, names, accepted = 5, completed, ended }: Roll
       heldAgainst: against,
       pools,
       conditions: [{ type: 'Accepted', status: 'True', reason: 'Accepted', message: '', lastTransitionTime: since }],
-      ...(ended && { endedAt: ago(0) }),
+      ...(ended && { endedAt: ago(0), endReason: 'another version is wanted' }),
     },
   };
 }

@@ -5,12 +5,13 @@
   resources: [appreleases]
   verbs: [get, list, watch]
 - apiGroups: [apprelease.dev]
-  # create: automatic rollbacks of failed versions. patch: the owner reference to the release.
+  # create: automatic rollbacks of failed versions. patch: the answer, and the owner reference to the release.
   resources: [releaserollbacks]
   verbs: [get, list, watch, create, patch]
 - apiGroups: [apprelease.dev]
+  # patch: the answer.
   resources: [releasepromotions]
-  verbs: [get, list, watch]
+  verbs: [get, list, watch, patch]
 - apiGroups: [apprelease.dev]
   resources: [appreleases/status, releaserollbacks/status, releasepromotions/status]
   verbs: [patch]

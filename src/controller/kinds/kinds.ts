@@ -58,7 +58,7 @@ export const KIND_ROWS = {
     tells: 'releases',
     releaseOf: releaseOfSpec,
     isUrgent: isUnanswered,
-    // create: the automatic rollback of a version that fails. patch: the owner reference to the release.
+    // create: the automatic rollback of a version that fails. patch: the answer, and the owner reference to the release.
     verbs: [...READ, 'create', 'patch'],
     statusVerbs: ['patch'],
   }),
@@ -67,7 +67,8 @@ export const KIND_ROWS = {
     toCached: toCachedPromotion,
     tells: 'releases',
     releaseOf: releaseOfSpec,
-    verbs: READ,
+    // patch: the answer.
+    verbs: [...READ, 'patch'],
     statusVerbs: ['patch'],
   }),
   revisions: row({

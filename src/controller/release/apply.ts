@@ -1,6 +1,7 @@
 /** Applies actions, one function for each kind: all writes of a release besides its status and events. */
 import type { AppRelease } from '../../api/app-release.ts';
-import { API_VERSION, FIELD_MANAGER, LABEL } from '../../api/meta.ts';
+import type { ObjectMeta } from '../../api/common.ts';
+import { ANNOTATION, API_VERSION, FIELD_MANAGER, LABEL } from '../../api/meta.ts';
 import type { KubeError } from '../../kube/errors.ts';
 import { isAlreadyExists, isNotFound, isRefusal } from '../../kube/errors.ts';
 import type { KubeObject, Resource } from '../../kube/types.ts';
@@ -92,8 +93,10 @@ async function write(scope: Scope, action: Action): Promise<void> {
     case 'PatchRollback':
       await patchStatus(scope, ROLLBACKS, context.caches.rollbacks, action);
       break;
-    case 'OwnRollback':
-      await ownRollback(scope, action.target);
+    case 'KeepAnswer':
+      await (action.of === 'ReleaseRollback'
+        ? keepAnswer(scope, ROLLBACKS, context.caches.rollbacks, action)
+        : keepAnswer(scope, PROMOTIONS, context.caches.promotions, action));
       break;
     case 'PatchPromotion':
       await patchStatus(scope, PROMOTIONS, context.caches.promotions, action);
@@ -285,15 +288,25 @@ async function createRollback(scope: Scope, { name, spec }: Of<'CreateRollback'>
   }
 }
 
-/** Adds an owner reference that is no controller: the rollback is the user's, and is deleted with the release. */
-async function ownRollback({ context, release }: Scope, target: Target): Promise<void> {
+/** An owner reference that is no controller: the object is the user's, and is deleted with the release. */
+async function keepAnswer<T extends KubeObject, S extends { metadata: ObjectMeta }>(
+  { context, release }: Scope,
+  resource: Resource<T>,
+  cache: Cache<S>,
+  { target, answer, own }: Of<'KeepAnswer'>,
+): Promise<void> {
   const { name, namespace, uid } = release.metadata;
-  const current = context.caches.rollbacks.get(namespace, target.name)?.metadata.ownerReferences ?? [];
-  const ownerReferences = [...current, { apiVersion: API_VERSION, kind: 'AppRelease', name, uid }];
-  const body = { metadata: { resourceVersion: target.resourceVersion, ownerReferences } };
   const key = { namespace, name: target.name };
-  const patched = await context.client.patch(ROLLBACKS, key, { type: 'merge', body }, { fieldManager: FIELD_MANAGER });
-  context.caches.rollbacks.observeWrite(patched);
+  const owners = cache.get(namespace, target.name)?.metadata.ownerReferences ?? [];
+  const metadata = {
+    resourceVersion: target.resourceVersion,
+    annotations: { [ANNOTATION.answer]: answer },
+    ...(own && { ownerReferences: [...owners, { apiVersion: API_VERSION, kind: 'AppRelease', name, uid }] }),
+  };
+  const body = { metadata };
+  cache.observeWrite(
+    await context.client.patch(resource, key, { type: 'merge', body }, { fieldManager: FIELD_MANAGER }),
+  );
 }
 
 async function patchStatus<T extends KubeObject, S>(

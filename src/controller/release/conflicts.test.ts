@@ -71,7 +71,8 @@ describe('a conflict', () => {
 
   test.each<[string, Action]>([
     ['Pod', { kind: 'AnnotatePod', message: '', target, annotations: {} }],
-    ['ReleaseRollback', { kind: 'OwnRollback', message: '', target }],
+    ['ReleaseRollback', { kind: 'KeepAnswer', message: '', target, of: 'ReleaseRollback', answer: '', own: true }],
+    ['ReleasePromotion', { kind: 'KeepAnswer', message: '', target, of: 'ReleasePromotion', answer: '', own: false }],
     ['ReleasePromotion', { kind: 'PatchPromotion', message: '', target, status: {} }],
   ])('with a %s reads that object', async (kind, one) => {
     const read: string[] = [];

@@ -1,6 +1,6 @@
 /** Conflicts that repeat, because a cache is wrong and its watch brings no correction. */
 import { isAlreadyExists, isConflict, isNamespaceTerminating, isNotFound } from '../../kube/errors.ts';
-import type { Action } from '../../release/record/actions.ts';
+import type { Action, Target } from '../../release/record/actions.ts';
 import { isApply, isDelete, ownedKind, ownedName } from '../../release/record/actions.ts';
 import type { Caches } from '../kinds/caches.ts';
 import type { Scope, Subject } from './contact.ts';
@@ -51,10 +51,11 @@ function subjectsOf(caches: Caches, action: Action): Subject[] {
     case 'AnnotatePod':
       return [{ ...accessTo(caches, 'Pod'), name: action.target.name }];
     case 'PatchRollback':
-    case 'OwnRollback':
-      return [{ resource: ROLLBACKS, cache: caches.rollbacks, name: action.target.name, isLabelled: false }];
+      return [rollback(caches, action.target)];
     case 'PatchPromotion':
-      return [{ resource: PROMOTIONS, cache: caches.promotions, name: action.target.name, isLabelled: false }];
+      return [promotion(caches, action.target)];
+    case 'KeepAnswer':
+      return [action.of === 'ReleaseRollback' ? rollback(caches, action.target) : promotion(caches, action.target)];
     case 'CreateRevision':
     case 'CreateLedger':
     case 'CreatePull':
@@ -64,4 +65,12 @@ function subjectsOf(caches: Caches, action: Action): Subject[] {
     case 'FindLost':
       return [];
   }
+}
+
+function rollback({ rollbacks }: Caches, { name }: Target): Subject {
+  return { resource: ROLLBACKS, cache: rollbacks, name, isLabelled: false };
+}
+
+function promotion({ promotions }: Caches, { name }: Target): Subject {
+  return { resource: PROMOTIONS, cache: promotions, name, isLabelled: false };
 }

@@ -57,7 +57,8 @@ export type Action = {
   | { kind: 'CreatePull'; pod: DesiredPod }
   | { kind: 'CreateRollback'; name: string; spec: ReleaseRollbackSpec }
   | { kind: 'PatchRollback'; target: Target; status: ReleaseRollbackStatus }
-  | { kind: 'OwnRollback'; target: Target }
+  /** Stores the answer in an annotation; `own`: makes the release the owner too, so that the object is deleted with it. */
+  | { kind: 'KeepAnswer'; of: 'ReleaseRollback' | 'ReleasePromotion'; target: Target; answer: string; own: boolean }
   | { kind: 'PatchPromotion'; target: Target; status: ReleasePromotionStatus }
 );
 

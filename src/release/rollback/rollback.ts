@@ -256,21 +256,6 @@ function leave(drafts: FactsDraft, pool: PoolView, revision: Revision): PoolFact
   return draft;
 }
 
-/** Adds an owner reference to the release, so that a rollback is deleted with the release. */
-export function ownRollbacks(view: View): Action[] {
-  return view.observed.rollbacks
-    .filter(
-      ({ metadata, status }) =>
-        status?.acceptedAt !== undefined && !(metadata.ownerReferences ?? []).some(({ uid }) => uid === view.owner.uid),
-    )
-    .filter(({ status }) => status?.releaseUID === view.owner.uid)
-    .map((rollback) => ({
-      kind: 'OwnRollback',
-      message: `add the owner reference to rollback ${rollback.metadata.name}`,
-      target: targetOf(rollback),
-    }));
-}
-
 function patch(
   rollback: ReleaseRollback,
   status: ReleaseRollbackStatus,

@@ -45,6 +45,24 @@ export function chooseTargets(view: View, { spec }: ReleaseRollback): Answer {
   };
 }
 
+/**
+ * The target of a pool that was stored before a restore. The record of it may be written by anybody who may create a rollback:
+ * a pool that does not serve the target goes there only if a new rollback could do that, and stays otherwise.
+ */
+export function restoredTarget(
+  view: Rollout,
+  pool: PoolView,
+  spec: ReleaseRollback['spec'],
+  stored: RollbackPoolStatus,
+): RollbackPoolStatus {
+  const { to: toRevision, ...kept } = stored;
+  if (toRevision === undefined || pool.served?.number === toRevision) return stored;
+  const { toVersion: _version, ...asked } = spec;
+  const choice = choose(view, pool, { ...asked, toRevision });
+  if ('to' in choice) return stored;
+  return { ...kept, ...(pool.served && { to: pool.served.number }), message: choice.stays };
+}
+
 function servedFrom({ served, lost }: PoolView): Pick<RollbackPoolStatus, 'from'> {
   const from = served?.number ?? lost?.number;
   return from === undefined ? {} : { from };

@@ -100,6 +100,7 @@ async function operate(config: Config, log: Log): Promise<void> {
     createResolver: registries.createResolver,
     workers: config.workers,
     namespaces: config.namespace,
+    systemNamespaces: config.systemNamespace,
     assertLeading: () => {
       if (election && !election.isLeader()) throw notLeading();
     },

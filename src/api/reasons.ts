@@ -170,6 +170,12 @@ export const CONDITIONS = {
       False: ['NotSkewed'],
     },
     Overlapping: { means: 'Another VMPool matches some of the VMs.', True: ['SharedNodes'], False: ['NotOverlapping'] },
+    Trespassed: {
+      means: 'Pods of namespaces that are no tenants of the pool run on its VMs.',
+      True: ['ForeignPods'],
+      False: ['NoForeignPods'],
+      Unknown: ['PodsUnknown'],
+    },
     Empty: { means: 'No VM matches.', True: ['NoNodes'], False: ['NotEmpty'] },
   },
 } as const satisfies Record<string, Record<string, ConditionInfo>>;

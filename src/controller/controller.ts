@@ -22,6 +22,8 @@ export interface ControllerOptions extends Pick<ReconcileContext, 'record' | 'as
   workers: number;
   /** Left out or empty: all namespaces. */
   namespaces?: readonly string[];
+  /** Namespaces whose pods may run on every VM: the tenants of VMPools do not concern them. */
+  systemNamespaces: readonly string[];
   /** Called with the error of a list or watch, which is retried. */
   onCacheError: (error: unknown) => void;
   /** Called after each pass. */
@@ -113,6 +115,7 @@ export function createController(options: ControllerOptions): Controller {
   const pools = createPoolController({
     client,
     caches: running.caches,
+    systemNamespaces: options.systemNamespaces,
     seesAllPods: namespaces === undefined || namespaces.length === 0,
     ...(options.onPoolFigures && { onFigures: options.onPoolFigures }),
     assertLeading: options.assertLeading,

@@ -24,6 +24,7 @@ test('needs no flag', () => {
     healthAddress: { host: '', port: 8081 },
     metricsAddress: { host: '', port: 8080 },
     namespace: [],
+    systemNamespace: ['kube-system'],
     logLevel: 'info',
     readPullSecrets: true,
     insecureRegistry: [],

@@ -12,6 +12,8 @@ export interface Address {
 export interface Config {
   /** Empty: all namespaces. */
   namespace: string[];
+  /** Namespaces whose pods may run on every VM. */
+  systemNamespace: string[];
   workers: number;
   leaderElect: boolean;
   leaseName: string;
@@ -102,6 +104,7 @@ const text = z.string().min(1, 'must not be empty');
 const schema = z
   .object({
     namespace: z.array(name).transform((names) => [...new Set(names)]),
+    systemNamespace: z.array(name).transform((names) => [...new Set(names)]),
     workers,
     leaderElect: boolean,
     leaseName: name,
@@ -140,6 +143,12 @@ const OPTIONS: Readonly<Record<Name, Option>> = {
   namespace: {
     value: 'NAME',
     help: 'Watch only this namespace; may be given several times. Default: all',
+    repeatable: true,
+  },
+  systemNamespace: {
+    value: 'NAME',
+    help: 'A namespace whose pods may run on every VM, whatever the tenants; may be given several times',
+    initial: 'kube-system',
     repeatable: true,
   },
   workers: { value: 'N', help: 'Releases that are reconciled at the same time', initial: '16' },

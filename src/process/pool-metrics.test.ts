@@ -7,7 +7,7 @@ import { nodeOf, placedPod, vm, vmPool } from '../scheduling/testing.ts';
 import { createMetrics } from './metrics.ts';
 
 const labels = { pool: 'prod' };
-const pool = vmPool('prod', { nodeSelector: labels });
+const pool = vmPool('prod', { nodeSelector: labels, tenants: { namespaces: [] } });
 
 function outcome(kernel: string, seesPods = true): PoolOutcome {
   const info = { kernelVersion: kernel };
@@ -17,9 +17,10 @@ function outcome(kernel: string, seesPods = true): PoolOutcome {
     vm('c', { labels, info, ready: false }),
   ];
   const pods = [placedPod('a', 'x', { requests: { cpu: 1500, memory: 2 ** 30 } })];
+  const neighbours = { labelsOf: () => undefined, system: [] };
   const podsOn = (node: string) => pods.filter(({ nodeName }) => nodeName === node);
   return poolOutcome(
-    { pool, members: poolMembers([pool], nodes), nodeOf: nodeOf(nodes), ...(seesPods && { podsOn }) },
+    { pool, members: poolMembers([pool], nodes), nodeOf: nodeOf(nodes), neighbours, ...(seesPods && { podsOn }) },
     0,
   );
 }
@@ -50,6 +51,7 @@ test('the numbers of a pool in base units', async () => {
     'waste_pod_slots{pool="prod"}': 329,
     'density_pods{pool="prod"}': 1 / 3,
     'skewed{pool="prod"}': 1,
+    'trespassing_pods{pool="prod"}': 1,
     'version_nodes{pool="prod",component="kernel",version="6.12"}': 1,
   });
 });

@@ -45,6 +45,9 @@ export function createPoolMetrics(registry: Registry): PoolMetrics {
   gauge('skewed', '1 if the VMs run different systems, kernels or kubelets, else 0.', [], ({ status }) => [
     [{}, conditionIs(status.conditions, 'Skewed', 'True') ? 1 : 0],
   ]);
+  gauge('trespassing_pods', 'Pods of namespaces that are no tenants of the pool.', [], ({ trespassing }) =>
+    trespassing === undefined ? [] : [[{}, trespassing]],
+  );
   gauge('version_nodes', 'VMs by component and version.', ['component', 'version'], ({ status }) =>
     Object.entries({
       os: status.osImages,

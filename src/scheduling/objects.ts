@@ -51,6 +51,11 @@ export interface NodeInfo {
   bootID: string;
 }
 
+/** A namespace, with what selects it as a tenant of a VMPool. */
+export interface Namespace {
+  metadata: { name: string; uid: string; resourceVersion: string; labels: Readonly<Record<string, string>> };
+}
+
 /** A pod of any owner that uses resources of a node: bound, and neither Succeeded nor Failed. */
 export interface PlacedPod {
   metadata: {

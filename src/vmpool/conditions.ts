@@ -3,7 +3,7 @@ import type { ConditionDraft } from '../api/conditions.ts';
 import type { NodeCounts } from './figures.ts';
 import type { PoolMembers } from './members.ts';
 import { isDraining, isOpen, skewsOf } from '../scheduling/nodes.ts';
-import type { Node } from '../scheduling/objects.ts';
+import type { Node, PlacedPod } from '../scheduling/objects.ts';
 import { countBy } from './versions.ts';
 
 const MAX_NAMES = 5;
@@ -15,11 +15,22 @@ export interface PoolSituation {
   counts: NodeCounts;
   /** The other pools that match the same VMs. */
   shared: readonly { pool: string; nodes: number }[];
+  /** Whether the pool has tenants. */
+  isClosed: boolean;
+  /** The pods of namespaces that are no tenants. Absent if not all pods are known. */
+  strangers?: readonly PlacedPod[];
 }
 
 export function poolConditions(situation: PoolSituation): ConditionDraft[] {
   const { nodes, shared } = situation;
-  return [ready(situation), draining(nodes), skewed(nodes), overlapping(shared), empty(situation)];
+  return [
+    ready(situation),
+    draining(nodes),
+    skewed(nodes),
+    overlapping(shared),
+    empty(situation),
+    trespassed(situation),
+  ];
 }
 
 function ready(situation: PoolSituation): ConditionDraft {
@@ -82,6 +93,25 @@ function empty(situation: PoolSituation): ConditionDraft {
   return counts.total === 0
     ? { type: 'Empty', status: 'True', reason: 'NoNodes', message: whyEmpty(situation) }
     : { type: 'Empty', status: 'False', reason: 'NotEmpty', message: `${vms(counts.total)} matched` };
+}
+
+function trespassed({ name, isClosed, strangers }: PoolSituation): ConditionDraft {
+  const type = 'Trespassed';
+  if (!isClosed) {
+    return { type, status: 'False', reason: 'NoForeignPods', message: 'every namespace may use the pool' };
+  }
+  if (!strangers) {
+    const message = 'the operator watches some namespaces only, and does not know the pods of the others';
+    return { type, status: 'Unknown', reason: 'PodsUnknown', message };
+  }
+  if (strangers.length === 0) {
+    return { type, status: 'False', reason: 'NoForeignPods', message: 'all pods on the VMs are of tenants' };
+  }
+  const namespaces = Map.groupBy(strangers, ({ metadata }) => metadata.namespace);
+  const counted = listed([...namespaces].map(([namespace, pods]) => `${namespace} (${pods.length})`));
+  const pods = listed(strangers.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`));
+  const message = `pods of namespaces that are no tenants run on the VMs: ${counted}; delete ${pods}, or add the namespaces to spec.tenants of VMPool ${name}`;
+  return { type, status: 'True', reason: 'ForeignPods', message };
 }
 
 function whyEmpty({ name, selector }: PoolSituation): string {

@@ -15,6 +15,7 @@ const NOW = Date.parse('2026-01-01T12:00:00.123Z');
 const GIB = 2 ** 30;
 const labels = { pool: 'prod' };
 const prod = vmPool('prod', { nodeSelector: labels });
+const neighbours = { labelsOf: () => ({}), system: ['kube-system'] };
 
 interface World {
   pool?: VmPool;
@@ -27,7 +28,13 @@ interface World {
 function statusOf({ pool = prod, others = [], nodes = [], pods = [], now = NOW }: World): VmPoolStatus {
   const members = poolMembers([pool, ...others], nodes);
   const status = poolStatus(
-    { pool, members, nodeOf: nodeOf(nodes), podsOn: (node) => pods.filter(({ nodeName }) => nodeName === node) },
+    {
+      pool,
+      members,
+      nodeOf: nodeOf(nodes),
+      podsOn: (node) => pods.filter(({ nodeName }) => nodeName === node),
+      neighbours,
+    },
     now,
   );
   // The API server must accept every result.
@@ -112,7 +119,9 @@ describe('numbers', () => {
 
   test('of pods are absent if not all pods are known', () => {
     const nodes = [vm('a', { labels })];
-    const status = poolStatus({ pool: prod, members: poolMembers([prod], nodes), nodeOf: nodeOf(nodes) }, NOW);
+    const pool = vmPool('prod', { nodeSelector: labels, tenants: { namespaces: [] } });
+    const status = poolStatus({ pool, members: poolMembers([pool], nodes), nodeOf: nodeOf(nodes), neighbours }, NOW);
+    expect(condition(status, 'Trespassed').slice(0, 2)).toEqual(['Unknown', 'PodsUnknown']);
     const ofPods = ['pods', 'requested', 'limits', 'waste', 'density', 'releases', 'cpuRequested', 'memoryRequested'];
     for (const field of ofPods) expect(status).not.toHaveProperty(field);
     expect(status).toMatchObject({ readyNodes: '1/1', allocatable: { cpu: '4' } });
@@ -260,6 +269,7 @@ describe('conditions', () => {
       ['Skewed', 'False', 'NotSkewed'],
       ['Overlapping', 'False', 'NotOverlapping'],
       ['Empty', 'False', 'NotEmpty'],
+      ['Trespassed', 'False', 'NoForeignPods'],
     ]);
     expect(status.conditions?.every(({ observedGeneration }) => observedGeneration === 1)).toBe(true);
   });
@@ -349,5 +359,35 @@ describe('changes that must be written at once', () => {
 
   test('an erased status', () => {
     expect(hasTurned(undefined, before)).toBe(true);
+  });
+});
+
+describe('pods of namespaces that are no tenants', () => {
+  const pod = (namespace: string, name: string, node = 'a') =>
+    placedPod(node, name, { metadata: { name, namespace, uid: name, resourceVersion: '1' } });
+
+  test.each<[what: string, tenants: Tenants | undefined, pods: PlacedPod[], expected: unknown[]]>([
+    ['every namespace is a tenant', undefined, [pod('bank', 'x')], ['False', 'NoForeignPods']],
+    [
+      'all pods are of tenants or of the system',
+      { namespaces: ['shop'] },
+      [pod('shop', 'x'), pod('kube-system', 'y')],
+      ['False', 'NoForeignPods'],
+    ],
+    ['the pod runs on another VM', { namespaces: ['shop'] }, [pod('bank', 'x', 'other')], ['False', 'NoForeignPods']],
+    [
+      'some pods are of others',
+      { namespaces: ['shop'] },
+      [pod('shop', 'x'), pod('loans', 'z'), ...['6', '5', '4', '3', '2', '1'].map((name) => pod('bank', name))],
+      [
+        'True',
+        'ForeignPods',
+        'pods of namespaces that are no tenants run on the VMs: bank (6), loans (1); delete bank/1, bank/2, bank/3, bank/4, bank/5 and 2 more, or add the namespaces to spec.tenants of VMPool prod',
+      ],
+    ],
+  ])('%s', (_what, tenants, pods, expected) => {
+    const pool = vmPool('prod', { nodeSelector: labels, ...(tenants && { tenants }) });
+    const status = statusOf({ pool, nodes: [vm('a', { labels }), vm('other')], pods });
+    expect(condition(status, 'Trespassed').slice(0, expected.length)).toEqual(expected);
   });
 });

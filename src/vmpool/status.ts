@@ -12,6 +12,8 @@ import { isOpen } from '../scheduling/nodes.ts';
 import type { Node, PlacedPod } from '../scheduling/objects.ts';
 import type { Resources } from '../scheduling/quantity.ts';
 import { formatResource } from '../scheduling/quantity.ts';
+import type { Neighbours } from './trespass.ts';
+import { trespassers } from './trespass.ts';
 import { countBy, shortForm } from './versions.ts';
 
 export interface VmPoolView {
@@ -21,12 +23,15 @@ export interface VmPoolView {
   nodeOf: (name: string) => Node | undefined;
   /** The pods on a node, of any owner. Absent if not all pods are known. */
   podsOn?: (node: string) => readonly PlacedPod[];
+  neighbours: Neighbours;
 }
 
 /** The status, and its numbers for metrics. */
 export interface PoolOutcome {
   status: VmPoolStatus;
   figures: PoolFigures;
+  /** The number of pods of namespaces that are no tenants. Absent if not all pods are known. */
+  trespassing?: number;
 }
 
 const ZONE = 'topology.kubernetes.io/zone';
@@ -42,14 +47,23 @@ export function poolStatus(view: VmPoolView, now: number): VmPoolStatus {
   return poolOutcome(view, now).status;
 }
 
-export function poolOutcome({ pool, members, nodeOf, podsOn }: VmPoolView, now: number): PoolOutcome {
+export function poolOutcome({ pool, members, nodeOf, podsOn, neighbours }: VmPoolView, now: number): PoolOutcome {
   const { metadata, spec, status: before } = pool;
   const { selector, nodes: names = [] } = members.get(metadata.name) ?? {};
   const nodes = names.map(nodeOf).filter((node) => node !== undefined);
   const pods = podsOn && nodes.flatMap((node) => podsOn(node.metadata.name));
   const figures = poolFigures(nodes, pods);
   const shared = sharedMembers(metadata.name, members);
-  const drafts = poolConditions({ name: metadata.name, selector, nodes, counts: figures.nodes, shared });
+  const strangers = pods && trespassers(spec.tenants, pods, neighbours);
+  const drafts = poolConditions({
+    name: metadata.name,
+    selector,
+    nodes,
+    counts: figures.nodes,
+    shared,
+    isClosed: spec.tenants !== undefined,
+    ...(strangers && { strangers }),
+  });
   const [poolLabel] = spec.nodeSelector ? [] : Object.keys(selector ?? {});
   const status: VmPoolStatus = {
     ...(metadata.generation !== undefined && { observedGeneration: metadata.generation }),
@@ -66,7 +80,7 @@ export function poolOutcome({ pool, members, nodeOf, podsOn }: VmPoolView, now: 
     oldestBoots: oldestBoots(before?.oldestBoots, nodes, now),
     tenants: tenantsText(spec.tenants),
   };
-  return { status, figures };
+  return { status, figures, ...(strangers && { trespassing: strangers.length }) };
 }
 
 /** Whether the change must be written at once, unlike numbers that change with the pods. */

@@ -121,6 +121,14 @@ const CASES: Readonly<Record<string, Case>> = {
       [`apprelease_vmpool_nodes{pool="prod-a",state="draining",${POD}}`]: '2+0x90',
     },
   },
+  AppReleaseVMsTrespassed: {
+    bad: { [`apprelease_vmpool_trespassing_pods{pool="prod-a",${POD}}`]: '0+0x30 3+0x90' },
+    quiet: '35m',
+    fires: '36m',
+    labels: { ...OPS, pool: 'prod-a' },
+    says: { summary: '3 pods on the VMs of the pool prod-a belong to no tenant.' },
+    well: { [`apprelease_vmpool_trespassing_pods{pool="prod-a",${POD}}`]: '0+0x30 3+0x3 0+0x90' },
+  },
   AppReleaseVMsSkewed: {
     bad: { [`apprelease_vmpool_skewed{pool="prod-a",${POD}}`]: '0+0x30 1+0x1500' },
     quiet: '1470m',

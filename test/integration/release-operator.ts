@@ -83,6 +83,7 @@ export function createOperator({ cluster, namespace, registries }: OperatorOptio
     const controller = createController({
       client,
       namespaces: namespace === undefined ? [] : [namespace],
+      systemNamespaces: ['kube-system'],
       workers: 2,
       createResolver: (onChange) =>
         createDigestResolver({

@@ -115,14 +115,21 @@ describe('a DaemonSet has its pods', () => {
     `${name}-1`,
   ]);
 
-  test.each<[string, string, Fields, string[]]>([
+  test.each<[where: string, namespace: string, spec: Fields, nodes: string[], name?: string]>([
     ['everywhere, in kube-system', 'kube-system', { tolerations: [EVERY_TAINT] }, EVERYWHERE],
     ['on all VMs but the pools’, in another namespace', 'bank', {}, GENERAL],
     ['on the pool’s VMs, in a tenant’s namespace', 'shop', onto('prod-a'), ['prod-a-0', 'prod-a-1']],
-  ])('%s', async (_where, namespace, spec, nodes) => {
-    await world.create(workloadsOf(namespace, 'DaemonSet'), workload('DaemonSet', 'agent', spec));
+    [
+      'on other VMs by nodeSelector, although it tolerates every taint',
+      'bank',
+      { nodeSelector: { [POOL]: 'prod-b' }, tolerations: [EVERY_TAINT] },
+      ['prod-b-0', 'prod-b-1'],
+      'tolerant',
+    ],
+  ])('%s', async (_where, namespace, spec, nodes, name = 'agent') => {
+    await world.create(workloadsOf(namespace, 'DaemonSet'), workload('DaemonSet', name, spec));
     await until(async () => {
-      expect(await world.nodesOf(namespace, 'agent')).toEqual(nodes);
+      expect(await world.nodesOf(namespace, name)).toEqual(nodes);
     });
   });
 });
@@ -305,4 +312,11 @@ test('an API server that has just started admits only system pods until it knows
     expect(message).toMatch(refusal('prod-a', 'bank'));
   });
   expect(answers).not.toContain('');
+}, 200_000);
+
+test('without the CRD of VMPool no pool is closed', async () => {
+  await world.kubectl('delete', 'crd', 'vmpools.apprelease.dev', '--timeout=60s');
+  await until(async () => {
+    expect((await world.ask(tryPod('bank', onto('prod-a')))).message).toBe('');
+  });
 }, 200_000);

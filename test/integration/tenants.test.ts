@@ -189,6 +189,17 @@ describe('a pod of another namespace is refused', () => {
         body: workload('DaemonSet', 'd', required([byLabel(POOL, 'In', 'prod-a')])),
       },
     ],
+    [
+      'a DaemonSet that keeps off by affinity, which its pods lose',
+      {
+        method: 'POST',
+        path: workloadsOf('bank', 'DaemonSet'),
+        body: workload('DaemonSet', 'd', {
+          ...required([byLabel(POOL, 'NotIn', 'prod-a')]),
+          tolerations: [EVERY_TAINT],
+        }),
+      },
+    ],
     ['an AppRelease', { method: 'POST', path: releasesOf('bank'), body: appRelease(['prod-c', 'prod-a'], 'x') }],
     [
       'an AppRelease with its labels under another name',

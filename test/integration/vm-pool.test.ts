@@ -77,6 +77,34 @@ describe.concurrent('the VMs in the status of a pool', () => {
     await poolConditionIs(name, 'Ready', { status: 'False', reason: 'NoNodes' });
   });
 
+  test('a pod that waited before the pool was closed is reported when it is bound', async ({ vms }) => {
+    const name = uniqueName();
+    await vms.nodes({ name, count: 1 });
+    const [namespace, tenant] = [await vms.namespace(), await vms.namespace()];
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'waiting', namespace },
+      spec: {
+        containers: [{ name: 'main', image: 'example.com/app:1', resources: {} }],
+        nodeSelector: { pool: name },
+        tolerations: [{ key: 'example.com/test', operator: 'Exists' }],
+        schedulingGates: [{ name: 'example.com/wait' }],
+      },
+    };
+    await admin.create(PODS, pod);
+    await cluster.kubectl(['label', 'namespace', tenant, `tenant=${name}`]);
+    const tenants = { namespaceSelector: { matchLabels: { tenant: name } } };
+    await vms.pool(name, { nodeSelector: { pool: name }, tenants });
+    await poolConditionIs(name, 'Trespassed', { status: 'False', reason: 'NoForeignPods' });
+    const ungate = '--patch={"spec":{"schedulingGates":[]}}';
+    await cluster.kubectl(['patch', 'pod', 'waiting', `--namespace=${namespace}`, '--type=merge', ungate]);
+    const message = `pods of namespaces that are no tenants run on the VMs: ${namespace} (1); delete ${namespace}/waiting, or add the namespaces to spec.tenants of VMPool ${name}`;
+    await poolConditionIs(name, 'Trespassed', { status: 'True', reason: 'ForeignPods', message });
+    await cluster.kubectl(['label', 'namespace', namespace, `tenant=${name}`]);
+    await poolConditionIs(name, 'Trespassed', { status: 'False', reason: 'NoForeignPods' });
+  });
+
   test('two pools that match the same VM both report it, until they do not', async ({ vms }) => {
     const [name, other] = [uniqueName(), uniqueName()];
     await vms.nodes({ name, count: 2, labels: { also: other } });
@@ -284,7 +312,7 @@ describe.concurrent('the object', () => {
     const body = { spec: { nodeSelector: { half: name } } };
     await admin.patch(VM_POOLS, { name }, { type: 'merge', body }, { fieldManager: 'git' });
     const { conditions } = await statusIs(name, { observedGeneration: 2, readyNodes: '1/1' });
-    expect(conditions?.map(({ observedGeneration }) => observedGeneration)).toEqual([2, 2, 2, 2, 2]);
+    expect(conditions?.map(({ observedGeneration }) => observedGeneration)).toEqual([2, 2, 2, 2, 2, 2]);
     const waited = await cluster.kubectl(['wait', `vmpool/${name}`, '--for=condition=Ready', '--timeout=30s']);
     expect(waited).toMatch(/condition met/);
   });

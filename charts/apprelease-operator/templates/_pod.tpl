@@ -30,6 +30,9 @@
 {{- range $registry.tokenServers }}
 - --registry-token-server={{ . }}
 {{- end }}
+{{- range .Values.policies.systemNamespaces }}
+- --system-namespace={{ . }}
+{{- end }}
 {{- range .Values.insecureRegistries }}
 - --insecure-registry={{ . }}
 {{- end }}

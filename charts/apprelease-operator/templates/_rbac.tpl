@@ -58,6 +58,12 @@
 - apiGroups: [apprelease.dev]
   resources: [vmpools/status]
   verbs: [patch]
+{{- if not .Values.watchNamespaces }}
+# Labels of namespaces select tenants of VMPools.
+- apiGroups: ['']
+  resources: [namespaces]
+  verbs: [list, watch]
+{{- end }}
 {{- end }}
 
 {{/* The rest of a binding: (list $ KIND-OF-ROLE). */}}

@@ -81,7 +81,7 @@ async function start(namespaces?: string[], more: Partial<CachesOptions> = {}) {
 
 test('without a list of namespaces, each kind is listed and watched once for all namespaces', async () => {
   const { asked, hasSynced } = await start();
-  expect(asked.lists).toHaveLength(13);
+  expect(asked.lists).toHaveLength(14);
   expect(asked.lists.filter((list) => list.includes(' in '))).toEqual([]);
   expect(hasSynced()).toBe(true);
 });

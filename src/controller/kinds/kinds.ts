@@ -19,6 +19,7 @@ import { BUDGETS, neighboursOf, toCachedBudget } from './budgets.ts';
 import { DEPLOYMENTS, toCachedDeployment } from './deployments.ts';
 import { ENDPOINT_SLICES, toCachedSlice } from './endpoint-slices.ts';
 import { BUDGET_INDEX, FORMER_INDEX, NAMESPACE_INDEX, NODE_INDEX, releaseOfLabel, releaseOfSpec } from './indexes.ts';
+import { NAMESPACES, toCachedNamespace } from './namespaces.ts';
 import { NODES, toCachedNode, withSeenReadiness } from './nodes.ts';
 import { PLACED, PODS, toCachedPlacedPod, toCachedPod } from './pods.ts';
 import { isNewsOfContent, withSameData, withSameSpec } from './reuse.ts';
@@ -167,6 +168,15 @@ export const KIND_ROWS = {
     needsAllNamespaces: true,
     tells: 'pools',
     toPoolChange: (change) => ({ kind: 'Pod', ...change }),
+    verbs: WATCHED,
+  }),
+  /** For tenants that are selected by the labels of their namespaces. */
+  namespaces: row({
+    resource: NAMESPACES,
+    toCached: toCachedNamespace,
+    needsAllNamespaces: true,
+    tells: 'pools',
+    toPoolChange: (change) => ({ kind: 'Namespace', ...change }),
     verbs: WATCHED,
   }),
 };

@@ -4,7 +4,7 @@ import type { VmPool } from '../../api/vm-pool.ts';
 import type { Store, Stored } from '../../kube/store.ts';
 import type { KubeObject, Live, Resource } from '../../kube/types.ts';
 import type { Deployment } from '../../release/record/kube-objects.ts';
-import type { Node, PlacedPod } from '../../scheduling/objects.ts';
+import type { Namespace, Node, PlacedPod } from '../../scheduling/objects.ts';
 
 export type KindRow<T extends KubeObject, S extends Stored> = CachedKind<T, S> & (ReleaseNews<S> | PoolNews<S>);
 
@@ -66,4 +66,5 @@ interface PoolNews<S> {
 export type PoolChange =
   | { kind: 'VMPool'; object: VmPool; old?: VmPool }
   | { kind: 'Node'; object: Node; old?: Node }
-  | { kind: 'Pod'; object: PlacedPod; old?: PlacedPod };
+  | { kind: 'Pod'; object: PlacedPod; old?: PlacedPod }
+  | { kind: 'Namespace'; object: Namespace; old?: Namespace };

@@ -56,6 +56,7 @@ export function createVmWaiters(enqueue: (key: string) => void, releases: () => 
         }
         return;
       }
+      if (change.kind === 'Namespace') return;
       if (waiting.size > 0) timer ??= setTimeout(wake, PATIENCE_MS);
       if (change.kind === 'Node' && isNewsOfImages(change.object, change.old)) {
         turned.set(change.object.metadata.name, change.object);

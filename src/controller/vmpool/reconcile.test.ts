@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { VmPool, VmPoolStatus } from '../../api/vm-pool.ts';
 import { KubeError } from '../../kube/errors.ts';
 import type { KubeClient } from '../../kube/types.ts';
-import type { Node, PlacedPod } from '../../scheduling/objects.ts';
+import type { Namespace, Node, PlacedPod } from '../../scheduling/objects.ts';
 import { placedPod, vm, vmPool } from '../../scheduling/testing.ts';
 import type { Cache } from '../kinds/caches.ts';
 import type { PoolController } from './reconcile.ts';
@@ -30,6 +30,7 @@ interface World {
   removeNode: (name: string) => void;
   setPod: (pod: PlacedPod) => void;
   removePool: (name: string) => void;
+  setNamespace: (name: string, labels: Record<string, string>) => void;
   failWith: (error: KubeError | undefined) => void;
 }
 
@@ -43,6 +44,7 @@ function makeWorld(seesAllPods = true): World {
   const pools = new Map<string, VmPool>();
   const nodes = new Map<string, Node>();
   const pods = new Map<string, PlacedPod>();
+  const namespaces = new Map<string, Namespace>();
   const [writes, figures, podReads]: [string[], string[], string[]] = [[], [], []];
   let failure: KubeError | undefined;
 
@@ -79,8 +81,10 @@ function makeWorld(seesAllPods = true): World {
       }),
       nodes: cacheOf(() => [...nodes.values()], { get: (_namespace, name) => nodes.get(name) }),
       placed: cacheOf(() => [...pods.values()], { byIndex: byNode }),
+      namespaces: cacheOf(() => [...namespaces.values()], { get: (_namespace, name) => namespaces.get(name) }),
     },
     seesAllPods,
+    systemNamespaces: [],
     onFigures: (pool, outcome) => figures.push(`${pool}: ${outcome ? outcome.status.readyNodes : 'gone'}`),
     assertLeading: () => undefined,
     log: () => undefined,
@@ -111,6 +115,12 @@ function makeWorld(seesAllPods = true): World {
       const object = pools.get(name);
       pools.delete(name);
       if (object) controller.onChange({ kind: 'VMPool', object });
+    },
+    setNamespace: (name, own) => {
+      const old = namespaces.get(name);
+      const object = { metadata: { name, uid: name, resourceVersion: '1', labels: own } };
+      namespaces.set(name, object);
+      controller.onChange({ kind: 'Namespace', object, ...(old && { old }) });
     },
     failWith: (error) => {
       failure = error;
@@ -204,6 +214,20 @@ test('a change of a pod costs a pass only for the pools of its VM', async () => 
   world.setPod(placedPod('nowhere', 'y'));
   await vi.advanceTimersByTimeAsync(30_000);
   expect(world.podReads).toEqual([]);
+});
+
+test('a namespace that is no tenant any more is in the status soon', async () => {
+  const world = await oneVm();
+  const trespassed = () => world.status('prod')?.conditions?.find(({ type }) => type === 'Trespassed')?.status;
+  world.setNamespace('shop', { team: 'a' });
+  world.setPod(placedPod('a', 'x'));
+  const pool = vmPool('prod', { nodeSelector: labels, tenants: { namespaceSelector: { matchLabels: { team: 'a' } } } });
+  world.setPool({ ...pool, metadata: { ...pool.metadata, generation: 2 } });
+  await settled();
+  expect(trespassed()).toBe('False');
+  world.setNamespace('shop', { team: 'b' });
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(trespassed()).toBe('True');
 });
 
 test('an erased status is written again', async () => {

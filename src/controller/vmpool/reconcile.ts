@@ -19,7 +19,9 @@ import { VM_POOLS } from '../kinds/api-kinds.ts';
 import type { ReconcileContext } from '../release/context.ts';
 
 export interface PoolControllerOptions extends Pick<ReconcileContext, 'client' | 'assertLeading' | 'log'> {
-  caches: Pick<Caches, 'nodes' | 'vmPools' | 'placed'>;
+  caches: Pick<Caches, 'nodes' | 'vmPools' | 'placed' | 'namespaces'>;
+  /** Namespaces whose pods may run on every VM. */
+  systemNamespaces: readonly string[];
   /** Whether `placed` has the pods of all namespaces. */
   seesAllPods: boolean;
   /** Called after each pass; without an outcome the pool is gone. */
@@ -81,7 +83,13 @@ export function createPoolController(options: PoolControllerOptions): PoolContro
         for (const { metadata } of node ? poolsOf(node) : []) {
           queue.addAfter(metadata.name, Math.max(SETTLING_MS, dueAt(metadata.name) - now()));
         }
+        break;
       }
+      case 'Namespace':
+        if (change.old && isDeepStrictEqual(change.object.metadata.labels, change.old.metadata.labels)) break;
+        for (const { metadata, spec } of caches.vmPools.list()) {
+          if (spec.tenants?.namespaceSelector) queue.addAfter(metadata.name, SETTLING_MS);
+        }
     }
   }
 
@@ -101,6 +109,10 @@ export function createPoolController(options: PoolControllerOptions): PoolContro
     return caches.nodes.get(undefined, name);
   }
 
+  function labelsOf(namespace: string): Readonly<Record<string, string>> | undefined {
+    return caches.namespaces.get(undefined, namespace)?.metadata.labels;
+  }
+
   function podsOn(node: string): readonly PlacedPod[] {
     return caches.placed.byIndex(NODE_INDEX, node);
   }
@@ -113,7 +125,8 @@ export function createPoolController(options: PoolControllerOptions): PoolContro
       return {};
     }
     members ??= poolMembers(caches.vmPools.list(), caches.nodes.list());
-    const view = { pool, members, nodeOf, ...(options.seesAllPods && { podsOn }) };
+    const neighbours = { labelsOf, system: options.systemNamespaces };
+    const view = { pool, members, nodeOf, neighbours, ...(options.seesAllPods && { podsOn }) };
     const outcome = poolOutcome(view, now());
     options.onFigures?.(name, outcome);
     if (canonicalJson(outcome.status) === canonicalJson(pool.status ?? {})) return { requeueAfterMs: RESYNC_MS };

@@ -173,7 +173,7 @@ function lookUp(resolver: DigestResolver, request: DigestRequest): DigestLookup 
       };
     }
     case 'pending':
-      return { state: 'pending' };
+      return { state: 'pending', ...(answer.isQueued && { isQueued: true }) };
     case 'failed':
       return { state: 'failed', reason: answer.reason, message: answer.message, retryable: answer.retryable };
   }

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { DIGEST, failed, flush, request, resolved, useResolvers } from './digest-resolver-testing.ts';
 import { createKeyring } from './credentials.ts';
 import { basicCredential } from './testing.ts';
-import type { DigestRequest, Keyring } from './types.ts';
+import type { DigestRequest, Keyring, Resolution } from './types.ts';
 
 const start = useResolvers();
 
@@ -251,7 +251,7 @@ describe('TooManyRequests', () => {
     resolver.lookup(request('busy.example/b:1', 'shop/b'));
     resolver.lookup(request('other.example/c:1', 'shop/c'));
     await flush();
-    expect(resolver.lookup(request('busy.example/b:1', 'shop/b'))).toEqual({ state: 'pending' });
+    expect(resolver.lookup(request('busy.example/b:1', 'shop/b'))).toMatchObject({ state: 'pending' });
     await settle(failed('TooManyRequests', 60), 0);
     expect(new Set(changes)).toEqual(new Set(['shop/a', 'shop/b']));
     expect(resolver.lookup(request('busy.example/b:1', 'shop/b'))).toMatchObject({ reason: 'TooManyRequests' });
@@ -288,6 +288,52 @@ describe('limits', () => {
   });
 });
 
+describe('a request that waits for its turn', () => {
+  it('says so, and enqueues the release when it begins', async () => {
+    const { resolver, calls, changes, settle } = start({ concurrency: 1 });
+    expect(resolver.lookup(request('a:1', 'bank/a', { namespace: 'bank' }))).toEqual({ state: 'pending' });
+    expect(resolver.lookup(request('b:1', 'shop/b'))).toEqual({ state: 'pending', isQueued: true });
+    await flush();
+    expect(changes).toEqual([]);
+    await settle(resolved());
+    expect(changes).toEqual(['bank/a', 'shop/b']);
+    expect(resolver.lookup(request('b:1', 'shop/b'))).toEqual({ state: 'pending' });
+    expect(calls.map(({ reference }) => reference.text)).toEqual(['a:1', 'b:1']);
+  });
+
+  it('enqueues no release that needs the image no longer', async () => {
+    const { resolver, changes, settle } = start({ concurrency: 1 });
+    resolver.lookup(request('a:1', 'bank/a', { namespace: 'bank' }));
+    for (const key of ['shop/b', 'shop/c']) resolver.lookup(request('b:1', key));
+    resolver.forget('shop/b');
+    await flush();
+    await settle(resolved());
+    expect(changes).toEqual(['bank/a', 'shop/c']);
+  });
+});
+
+it('1,500 references of many namespaces to silent hosts delay another namespace by one turn', async () => {
+  const silent = () => new Promise<never>(() => undefined);
+  let answered: number | undefined;
+  const { resolver } = start({
+    resolve: (reference) => {
+      if (typeof reference !== 'string' && reference.registry === 'registry.example') {
+        answered = Date.now();
+        return Promise.resolve(resolved());
+      }
+      return Promise.race([silent(), new Promise<Resolution>((done) => setTimeout(done, 10_000, failed('NotFound')))]);
+    },
+  });
+  for (let n = 0; n < 1500; n += 1) {
+    const namespace = `hostile-${n % 100}`;
+    resolver.lookup(request(`silent-${n}.example/app:1`, `${namespace}/web-${n}`, { namespace }));
+  }
+  expect(resolver.lookup(request('registry.example/app:1'))).toEqual({ state: 'pending', isQueued: true });
+  await vi.advanceTimersByTimeAsync(1_800_000);
+  // 100 namespaces, 16 at a time, 10 s each.
+  expect(answered).toBeLessThanOrEqual(70_000);
+});
+
 describe('forget', () => {
   it('drops resolutions that nobody else waits for', async () => {
     const { resolver, calls, changes, settle } = start({ concurrency: 1 });
@@ -299,8 +345,10 @@ describe('forget', () => {
     resolver.forget('shop/a');
     await settle(resolved());
     expect(calls.map(({ reference }) => reference.text)).toEqual(['a:1', 'c:1']);
-    await settle(resolved());
+    // It waited, and has begun.
     expect(changes).toEqual(['shop/c']);
+    await settle(resolved());
+    expect(changes).toEqual(['shop/c', 'shop/c']);
   });
 
   it('makes the next lookup try at once', async () => {

@@ -25,11 +25,11 @@ export interface DigestResolverConfig {
   readonly loadCredentials: LoadCredentials;
   /** The answer for this key has changed: look it up again. Must only enqueue. */
   readonly onChange: (key: string) => void;
-  /** Resolutions at the same time; default 8. */
+  /** Resolutions at the same time; default 16. Each may keep a manifest in memory. */
   readonly concurrency?: number;
   /** Resolutions at the same time for one registry; default 4. */
   readonly perHost?: number;
-  /** Resolutions at the same time for one namespace; default 6. */
+  /** Resolutions at the same time for one namespace; default 4. */
   readonly perNamespace?: number;
   /** How long an answer serves further lookups; default 60,000 ms. The caller records answers that must last longer. */
   readonly cacheMs?: number;
@@ -54,6 +54,9 @@ interface Attempt {
   readonly askers: Set<string>;
   /** The releases that looked since the last failure. Without any, there is no retry. */
   readonly keys: Set<string>;
+  /** Whether it waits for its turn, and the releases that know. */
+  isQueued: boolean;
+  readonly toldQueued: Set<string>;
   failures: number;
   failure?: ResolutionFailure;
   retryAt?: number;
@@ -77,7 +80,7 @@ const MAX_RETRY_AFTER_MS = 3_600_000;
 /** Resolves digests in the background, outside the workers. See DigestResolver. */
 export function createDigestResolver(config: DigestResolverConfig): DigestResolver {
   const { resolve, loadCredentials, onChange, onResolution, now = Date.now, random = Math.random } = config;
-  const { concurrency = 8, perHost = 4, perNamespace = 6 } = config;
+  const { concurrency = 16, perHost = 4, perNamespace = 4 } = config;
   const { cacheMs = 60_000, maxAnswerBytes = 32 * 1024 * 1024 } = config;
   const { backoffMs = { initial: 1000, max: 300_000 }, recheckIntervalMs = 0 } = config;
 
@@ -107,7 +110,7 @@ export function createDigestResolver(config: DigestResolverConfig): DigestResolv
 
     const attempt = attempts.get(id) ?? begin(id, reference, request);
     join(attempt, request.key);
-    return describeAttempt(attempt);
+    return describeAttempt(attempt, request.key);
   }
 
   /** Whether further answers are pending, or the last one is recent. */
@@ -128,13 +131,23 @@ export function createDigestResolver(config: DigestResolverConfig): DigestResolv
   function leave(attempt: Attempt, key: string): void {
     attempt.keys.delete(key);
     attempt.askers.delete(key);
+    attempt.toldQueued.delete(key);
     collections.get(key)?.attempts.delete(attempt);
     if (attempt.askers.size === 0) drop(attempt);
   }
 
   function begin(id: string, reference: Reference, asked: DigestRequest): Attempt {
     const request = { ...asked, podSpec: pullSpecOf(asked.podSpec) };
-    const attempt: Attempt = { id, reference, request, askers: new Set(), keys: new Set(), failures: 0 };
+    const attempt: Attempt = {
+      id,
+      reference,
+      request,
+      askers: new Set(),
+      keys: new Set(),
+      isQueued: false,
+      toldQueued: new Set(),
+      failures: 0,
+    };
     if (stopping.signal.aborted) return attempt;
     attempts.set(id, attempt);
     enqueue(attempt);
@@ -142,18 +155,25 @@ export function createDigestResolver(config: DigestResolverConfig): DigestResolv
   }
 
   function enqueue(attempt: Attempt): void {
+    attempt.isQueued = true;
     attempt.unqueue = queue.add(attempt.reference.registry, () => run(attempt), attempt.request.namespace);
   }
 
-  function describeAttempt({ failure, retryAt, reference: { registry, text } }: Attempt): Lookup {
+  function describeAttempt(attempt: Attempt, key: string): Lookup {
+    const { failure, retryAt, reference } = attempt;
+    const { registry, text } = reference;
     if (failure !== undefined) return failedLookup(failure, retryAt);
     const until = queue.pausedUntil(registry);
-    return until === undefined
-      ? { state: 'pending' }
-      : failedLookup(failPaused({ image: text, registry }, until), until);
+    if (until !== undefined) return failedLookup(failPaused({ image: text, registry }, until), until);
+    if (!attempt.isQueued) return { state: 'pending' };
+    attempt.toldQueued.add(key);
+    return { state: 'pending', isQueued: true };
   }
 
   async function run(attempt: Attempt): Promise<void> {
+    attempt.isQueued = false;
+    for (const key of attempt.toldQueued) onChange(key);
+    attempt.toldQueued.clear();
     const result = await ask(attempt.reference, attempt.request);
     if (attempts.get(attempt.id) !== attempt) return;
     const keys = [...attempt.keys];

@@ -65,6 +65,28 @@ it('an owner with many slow hosts does not delay other owners', () => {
   expect(ran.slice(6)).toEqual(['shop r 1', 'bank r 2']);
 });
 
+it('gives each owner its turn, however many others come first with many tasks', async () => {
+  const { ran, add, end } = startQueue({ concurrency: 4, perHost: 4, perOwner: 2 });
+  for (let n = 0; n < 1500; n += 1) add(`hostile-${n % 30} silent-${n} ${n}`);
+  add('shop r 1');
+  add('shop r 2');
+  for (let ended = 0; ended < 62; ended += 1) await end(ran[ended] ?? '');
+  // Four begin at once; then each of the 30 has one turn before shop has its first, and one before its second.
+  expect(ran.indexOf('shop r 1')).toBe(4 + 30);
+  expect(ran.indexOf('shop r 2')).toBe(4 + 30 + 1 + 30);
+  expect(new Set(ran.slice(4, 34).map((name) => name.split(' ')[0])).size).toBe(30);
+});
+
+it('forgets owners without tasks', async () => {
+  const { queue, ran, add, end } = startQueue({ concurrency: 1, perHost: 1 });
+  for (const name of ['a r 1', 'b r 2']) add(name);
+  queue.add('r', () => Promise.resolve(), 'c')();
+  expect(queue.stats()).toEqual({ queued: 1, running: 1 });
+  for (const name of ['a r 1', 'b r 2']) await end(name);
+  expect(ran).toEqual(['a r 1', 'b r 2']);
+  expect(queue.stats()).toEqual({ queued: 0, running: 0 });
+});
+
 it('limits the number of pauses', () => {
   const queue = createHostQueue({ concurrency: 1, perHost: 1, now: Date.now });
   for (let n = 0; n < 2000; n += 1) queue.pause(`${n}.example`, 3_600_000);

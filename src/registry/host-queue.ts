@@ -14,8 +14,9 @@ export interface HostQueueConfig {
  */
 export interface HostQueue {
   /**
-   * Adds a task, which must not reject. The owner with the fewest running tasks goes first; tasks of one owner run in
-   * order. Returns a function that removes the task while it waits.
+   * Adds a task, which must not reject. The owner with the fewest running tasks goes first, and among those the one that
+   * has waited longest since its last task began: each owner has its turn, however many others come with many tasks. Tasks
+   * of one owner run in order. Returns a function that removes the task while it waits.
    */
   readonly add: (host: string, task: () => Promise<void>, owner?: string) => () => void;
   /** Starts no task for the host before `until` (ms since the epoch). */
@@ -29,54 +30,80 @@ export interface HostQueue {
 
 interface Task {
   readonly host: string;
-  readonly owner: string;
   readonly run: () => Promise<void>;
+}
+
+interface Owner {
+  readonly waiting: Set<Task>;
+  running: number;
+}
+
+interface Next {
+  readonly name: string;
+  readonly owner: Owner;
+  readonly task: Task;
 }
 
 // Users choose the host names, so the number of pauses is limited. A host that is asked too early just answers 429 again.
 const MAX_PAUSES = 1000;
 
 export function createHostQueue({ concurrency, perHost, perOwner = concurrency, now }: HostQueueConfig): HostQueue {
-  const waiting = new Set<Task>();
+  /** Those with tasks. The owner whose last task began longest ago comes first. */
+  const owners = new Map<string, Owner>();
   const running = new Set<Promise<void>>();
   const hosts = createCounts();
-  const owners = createCounts();
   const pauses = new Map<string, { readonly until: number; readonly timer: NodeJS.Timeout }>();
   let isStopped = false;
 
   function start(): void {
     while (running.size < concurrency) {
-      const task = findNext();
-      if (task === undefined) return;
-      waiting.delete(task);
-      run(task);
+      const next = findNext();
+      if (next === undefined) return;
+      run(next);
     }
   }
 
-  function findNext(): Task | undefined {
-    let next: Task | undefined;
-    for (const task of waiting) {
-      const isFairer = next === undefined || owners.get(task.owner) < owners.get(next.owner);
-      if (isFairer && mayRun(task)) next = task;
-      if (next !== undefined && owners.get(next.owner) === 0) return next;
+  function findNext(): Next | undefined {
+    let next: Next | undefined;
+    for (const [name, owner] of owners) {
+      if (owner.running >= Math.min(perOwner, next?.owner.running ?? Infinity)) continue;
+      const task = findTask(owner);
+      if (task !== undefined) next = { name, owner, task };
+      if (next?.owner.running === 0) break;
     }
     return next;
   }
 
-  function mayRun({ host, owner }: Task): boolean {
-    return hosts.get(host) < perHost && owners.get(owner) < perOwner && !pauses.has(host);
+  function findTask({ waiting }: Owner): Task | undefined {
+    for (const task of waiting) if (hosts.get(task.host) < perHost && !pauses.has(task.host)) return task;
+    return undefined;
   }
 
-  function run(task: Task): void {
+  function run({ name, owner, task }: Next): void {
+    owner.waiting.delete(task);
+    owner.running += 1;
     hosts.add(task.host, 1);
-    owners.add(task.owner, 1);
+    // To the end of the line.
+    owners.delete(name);
+    owners.set(name, owner);
     const promise = task.run().finally(() => {
       running.delete(promise);
+      owner.running -= 1;
       hosts.add(task.host, -1);
-      owners.add(task.owner, -1);
+      forgetIdle(name, owner);
       start();
     });
     running.add(promise);
+  }
+
+  function ownerOf(name: string): Owner {
+    const owner = owners.get(name) ?? { waiting: new Set(), running: 0 };
+    owners.set(name, owner);
+    return owner;
+  }
+
+  function forgetIdle(name: string, owner: Owner): void {
+    if (owner.running === 0 && owner.waiting.size === 0 && owners.get(name) === owner) owners.delete(name);
   }
 
   function pause(host: string, until: number): void {
@@ -99,18 +126,26 @@ export function createHostQueue({ concurrency, perHost, perOwner = concurrency, 
   }
 
   return {
-    add(host, run, owner = '') {
-      const task = { host, owner, run };
-      if (!isStopped) waiting.add(task);
+    add(host, run, name = '') {
+      if (isStopped) return () => undefined;
+      const task = { host, run };
+      const owner = ownerOf(name);
+      owner.waiting.add(task);
       start();
-      return () => void waiting.delete(task);
+      return () => {
+        owner.waiting.delete(task);
+        forgetIdle(name, owner);
+      };
     },
     pause,
     pausedUntil: (host) => pauses.get(host)?.until,
-    stats: () => ({ queued: waiting.size, running: running.size }),
+    stats: () => ({
+      queued: [...owners.values()].reduce((sum, { waiting }) => sum + waiting.size, 0),
+      running: running.size,
+    }),
     async stop() {
       isStopped = true;
-      waiting.clear();
+      for (const { waiting } of owners.values()) waiting.clear();
       for (const host of pauses.keys()) endPause(host);
       await Promise.all(running);
     },

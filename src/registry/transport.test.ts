@@ -1,7 +1,7 @@
 // Extra CA, plain HTTP only if allowed, HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { connect } from 'node:net';
+import { connect, createServer as createTcpServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { makeCertificate } from '../kube/testing.ts';
@@ -84,6 +84,27 @@ describe('TLS', () => {
     const caBundle = `# the old one\n${makeCertificate().cert}\n# the new one\r\n${certificate.cert}`;
     const client = connectTo([], { caBundle });
     expect(await client.resolveDigest(`${registry.host}/app:1`)).toMatchObject({ kind: 'resolved' });
+  });
+});
+
+describe('a connection', () => {
+  it('to a server that accepts it and says nothing ends at its own timeout', async () => {
+    const server = createTcpServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const start = performance.now();
+    const { port } = server.address() as AddressInfo;
+    const result = await connectTo([], { connectTimeoutMs: 200 }).resolveDigest(`127.0.0.1:${port}/app:1`);
+    server.close();
+    expect(result).toMatchObject({ reason: 'RegistryUnavailable' });
+    expect(performance.now() - start).toBeLessThan(5000);
+  });
+
+  it('to a host with slow DNS ends at its own timeout', async () => {
+    const resolveHost = () => new Promise<never>(() => undefined);
+    const start = performance.now();
+    const client = connectTo([], { connectTimeoutMs: 200, resolveHost });
+    expect(await client.resolveDigest('slow.example/app:1')).toMatchObject({ reason: 'RegistryUnavailable' });
+    expect(performance.now() - start).toBeLessThan(5000);
   });
 });
 

@@ -24,8 +24,6 @@ const MAX_HEADER_BYTES = 16 * 1024;
 /** Upper limit, because a server may ask to keep a connection forever. */
 const MAX_KEEP_ALIVE_MS = 30_000;
 const MAX_CONNECTIONS_PER_ORIGIN = 16;
-/** For name resolution, TCP and TLS. */
-const CONNECT_TIMEOUT_MS = 3_000;
 
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
@@ -39,6 +37,8 @@ export interface TransportConfig {
   /** The addresses that may be connected to. Behind a proxy, the proxy decides. */
   readonly networks?: NetworkRules;
   readonly resolveHost?: ResolveHost;
+  /** Timeout for a connection: name resolution, TCP and TLS; default 3,000 ms. */
+  readonly connectTimeoutMs?: number;
   /** Timeout for one HTTP request with its body; default 10,000 ms. */
   readonly requestTimeoutMs?: number;
   readonly onRequest?: (event: RegistryRequestEvent) => void;
@@ -188,13 +188,14 @@ function describeLimit(request: HttpRequest): string {
   return request.operation === 'token' ? `${MAX_TOKEN_BODY_BYTES / 1024} KiB` : `${MAX_BODY_BYTES / 1024 / 1024} MiB`;
 }
 
-function createRouteFor({ caBundle, proxy, networks = {}, resolveHost }: TransportConfig): Route {
+function createRouteFor(config: TransportConfig): Route {
+  const { caBundle, proxy, networks = {}, resolveHost, connectTimeoutMs = 3_000 } = config;
   const ca = caBundle === undefined ? undefined : [...tls.getCACertificates('default'), ...readCertificates(caBundle)];
   const secure = ca === undefined ? {} : { ca };
-  const connect = { ...secure, allowH2: false, timeout: CONNECT_TIMEOUT_MS };
+  const connect = { ...secure, allowH2: false, timeout: connectTimeoutMs };
   const options = {
     connect: createGuardedConnector(connect, networks, resolveHost ?? createHostResolver()),
-    connectTimeout: CONNECT_TIMEOUT_MS,
+    connectTimeout: connectTimeoutMs,
     ...(ca && { requestTls: secure, proxyTls: secure }),
     allowH2: false,
     maxHeaderSize: MAX_HEADER_BYTES,

@@ -110,7 +110,8 @@ export interface DigestRequest {
 
 export type Lookup =
   | ({ readonly state: 'resolved' } & Omit<Resolved, 'kind'>)
-  | { readonly state: 'pending' }
+  /** `isQueued`: other requests go first. `onChange` is called when the request begins. */
+  | { readonly state: 'pending'; readonly isQueued?: true }
   /** `retryAt` (ms since the epoch) is absent if only a change of the spec can help. */
   | ({ readonly state: 'failed'; readonly retryAt?: number } & Omit<ResolutionFailure, 'kind'>);
 

@@ -25,7 +25,8 @@ import type { PinnedImage } from '../record/recorded-data.ts';
 /** The current state of the resolution of an image. */
 export type DigestLookup =
   | ({ state: 'resolved' } & PinnedImage)
-  | { state: 'pending' }
+  /** `isQueued`: the requests of other releases go first. */
+  | { state: 'pending'; isQueued?: true }
   | { state: 'failed'; reason: Reason; message: string; retryable: boolean };
 
 /** The result of a dry run of the Deployment of a new revision. */

@@ -87,6 +87,8 @@ describe('the wanted revision', () => {
     expect(view(spec()).wanted).toEqual({ state: 'Resolving' });
     const failed: DigestLookup = { state: 'failed', reason: 'NotFound', message: 'push it', retryable: true };
     expect(view(spec(), { digests: { 'web:1.0.0': failed } }).wanted).toEqual({ state: 'Resolving', failed });
+    const queued: DigestLookup = { state: 'pending', isQueued: true };
+    expect(view(spec(), { digests: { 'web:1.0.0': queued } }).wanted).toEqual({ state: 'Resolving', isQueued: true });
   });
 
   test('is recorded with its pins when all pins are known and Kubernetes accepts the template', () => {

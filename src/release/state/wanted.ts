@@ -29,8 +29,8 @@ export type Wanted =
   | { state: 'Recorded'; revision: Revision }
   /** The spec is invalid. Running pods stay as they are. */
   | ({ state: 'Invalid' } & SpecProblem)
-  /** The operator asks a registry; `failed`: the error that is shown to users. */
-  | { state: 'Resolving'; failed?: { reason: Reason; message: string; retryable: boolean } }
+  /** The operator asks a registry, or `isQueued`: will ask; `failed`: the error that is shown to users. */
+  | { state: 'Resolving'; failed?: { reason: Reason; message: string; retryable: boolean }; isQueued?: true }
   /** All images are pinned. A dry run must show whether the API server accepts the template. */
   | { state: 'Unproven'; hash: string; deployment: DesiredDeployment }
   | { state: 'New'; number: number; data: RevisionData };
@@ -100,7 +100,10 @@ function findWanted(
   const lookups = missing.map((image) => observed.lookUpDigest(image, spec.template));
   const failed = lookups.find((lookup) => lookup.state === 'failed');
   if (failed) return { state: 'Resolving', failed };
-  if (lookups.some(({ state }) => state !== 'resolved')) return { state: 'Resolving' };
+  const pending = lookups.filter((lookup) => lookup.state === 'pending');
+  if (pending.length > 0) {
+    return { state: 'Resolving', ...(pending.every(({ isQueued }) => isQueued) && { isQueued: true }) };
+  }
 
   const known = knownPins(version, revisions, ledger);
   const images = templateImages(spec.template).map((image) => {

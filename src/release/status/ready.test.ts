@@ -54,6 +54,12 @@ describe('a release is not ready', () => {
       'the operator asks the registry for the digests of the images',
     ],
     [
+      'while others are asked first',
+      registry({ state: 'pending', isQueued: true }),
+      'ResolvingDigests',
+      'the digests of the images wait in a queue: the operator asks registries for each namespace in turn',
+    ],
+    [
       'while its revision is recorded',
       registry({ state: 'resolved', image: 'web:3@x', digest: 'x' }),
       'RecordingRevision',

@@ -26,6 +26,7 @@ import {
   wantedRevision,
 } from '../state/target.ts';
 import type { PoolView, Rollout, View } from '../state/view.ts';
+import type { Wanted } from '../state/wanted.ts';
 import type { ReadyReason } from './ready-reason.ts';
 import { recordIsLost } from './record-lost.ts';
 
@@ -182,8 +183,14 @@ function resolving({ wanted }: Rollout): ReadyReason | undefined {
   if (wanted.state !== 'Resolving') return undefined;
   return {
     reason: 'ResolvingDigests',
-    message: wanted.failed?.message ?? 'the operator asks the registry for the digests of the images',
+    message: wanted.failed?.message ?? askingMessage(wanted),
   };
+}
+
+function askingMessage({ isQueued }: Extract<Wanted, { state: 'Resolving' }>): string {
+  return isQueued
+    ? 'the digests of the images wait in a queue: the operator asks registries for each namespace in turn'
+    : 'the operator asks the registry for the digests of the images';
 }
 
 function recording({ wanted }: Rollout): ReadyReason | undefined {
@@ -297,7 +304,7 @@ export function digestsPinned(view: View): ConditionDraft {
     const { failed } = wanted;
     return failed
       ? { type, status: 'False', reason: failed.reason, message: failed.message }
-      : { type, status: 'Unknown', reason: 'Resolving', message: 'the operator asks the registry' };
+      : { type, status: 'Unknown', reason: 'Resolving', message: askingMessage(wanted) };
   }
   if (wanted.state === 'Invalid')
     return { type, status: 'Unknown', reason: wanted.reason, message: 'the spec is not valid' };

@@ -1,8 +1,8 @@
 /** Plain HTTP for probes and scrapers. */
 import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Address } from './config.ts';
 
 export interface Page {
@@ -21,9 +21,27 @@ export interface PageServer {
   close: () => Promise<void>;
 }
 
+export interface Limits {
+  /** Above this, the oldest connection is closed: a new one may be a probe's. */
+  connections: number;
+  /** For a request with its body, from the start of the connection; and for a client that takes nothing of an answer. */
+  milliseconds: number;
+}
+
+const LIMITS: Limits = { connections: 100, milliseconds: 5_000 };
+/** The requests of probes and scrapers have a few hundred bytes. */
+const MAX_HEADER_BYTES = 4 * 1024;
+
 /** Serves the pages to GET and HEAD. Fails if the address is not available. */
-export async function servePages({ host, port }: Address, pages: Pages): Promise<PageServer> {
-  const server = createServer((request, response) => {
+export async function servePages({ host, port }: Address, pages: Pages, limits = LIMITS): Promise<PageServer> {
+  const { milliseconds } = limits;
+  const options = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: milliseconds,
+    requestTimeout: milliseconds,
+    connectionsCheckingInterval: milliseconds / 5,
+  };
+  const server = createServer(options, (request, response) => {
     const path = (request.url ?? '').split('?')[0] ?? '';
     const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
     if (!page) send(response, { status: 404, body: `not found; the pages are ${Object.keys(pages).join(', ')}` });
@@ -32,6 +50,8 @@ export async function servePages({ host, port }: Address, pages: Pages): Promise
   });
   // Close open connections, so that a scraper does not delay the exit.
   server.keepAliveTimeout = 1_000;
+  server.timeout = milliseconds;
+  limitConnections(server, limits.connections);
   server.listen(port, host === '' ? undefined : host);
   await once(server, 'listening');
   return {
@@ -43,6 +63,16 @@ export async function servePages({ host, port }: Address, pages: Pages): Promise
       await closed;
     },
   };
+}
+
+function limitConnections(server: Server, most: number): void {
+  const open = new Set<Socket>();
+  server.on('connection', (socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    const [oldest] = open;
+    if (open.size > most) oldest?.destroy();
+  });
 }
 
 async function answer(response: ServerResponse, page: () => Page | Promise<Page>): Promise<void> {

@@ -159,7 +159,7 @@ export const EVERYTHING: Values = {
     { maxSkew: 1, topologyKey: 'topology.kubernetes.io/zone', whenUnsatisfiable: 'ScheduleAnyway' },
   ],
   priorityClassName: 'system-cluster-critical',
-  networkPolicy: { enabled: true, metricsFrom: [{ namespaceSelector: { matchLabels: { name: 'monitoring' } } }] },
+  networkPolicy: { limitEgress: true, metricsFrom: [{ namespaceSelector: { matchLabels: { name: 'monitoring' } } }] },
   metrics: {
     serviceMonitor: { enabled: true, interval: '30s', labels: { release: 'prometheus' } },
     prometheusRule: { enabled: true, labels: { release: 'prometheus' } },

@@ -67,6 +67,8 @@ function byId(objects: readonly Rendered[]): Map<string, unknown> {
 function comparable(value: unknown, path = ''): unknown {
   if (Array.isArray(value)) {
     const items = value.map((item: unknown) => comparable(item, `${path}[]`));
+    // Only the chart has the pod of `helm test`, which asks for the health check.
+    if (path === '.spec.ingress') return items.filter((item) => !JSON.stringify(item).includes('"port":"health"'));
     return path === '.rules' ? (items as RoleRule[]).toSorted((a, b) => (rightsOf(a) < rightsOf(b) ? -1 : 1)) : items;
   }
   if (typeof value !== 'object' || value === null) return named(value, path);

@@ -83,7 +83,7 @@ describe('by default', () => {
 
   test('there are no optional objects', async () => {
     const kinds = new Set((await helm.render()).map(({ kind }) => kind));
-    for (const kind of ['NetworkPolicy', 'ServiceMonitor', 'PodMonitor', 'PrometheusRule', 'ConfigMap'])
+    for (const kind of ['ServiceMonitor', 'PodMonitor', 'PrometheusRule', 'ConfigMap'])
       expect(kinds).not.toContain(kind);
   });
 });
@@ -244,7 +244,27 @@ describe('the PodDisruptionBudget', () => {
 });
 
 describe('the NetworkPolicy', () => {
-  test('allows the test and scrapers in, and DNS, the API server and registries out', () => {
+  test('by default lets only namespaces with a label read the metrics, and limits no egress', async () => {
+    const { spec } = find(await helm.render(), 'NetworkPolicy');
+    expect(spec).toMatchObject({ policyTypes: ['Ingress'] });
+    expect(spec).not.toHaveProperty('egress');
+    expect((spec as { ingress: { ports: { port: string }[] }[] }).ingress.map(({ ports }) => ports[0]?.port)).toEqual([
+      'health',
+      'metrics',
+    ]);
+    expect(spec).toMatchObject({
+      ingress: [{}, { from: [{ namespaceSelector: { matchLabels: { metrics: 'enabled' } } }] }],
+    });
+  });
+
+  test('can let everyone read the metrics, and be left out', async () => {
+    const open = find(await helm.render({ networkPolicy: { metricsFrom: [] } }), 'NetworkPolicy').spec;
+    expect((open as { ingress: object[] }).ingress[1]).toEqual({ ports: [{ port: 'metrics', protocol: 'TCP' }] });
+    const kinds = (await helm.render({ networkPolicy: { enabled: false } })).map(({ kind }) => kind);
+    expect(kinds).not.toContain('NetworkPolicy');
+  });
+
+  test('allows the test and scrapers in, and with limitEgress DNS, the API server and registries out', () => {
     expect(find(everything, 'NetworkPolicy').spec).toEqual({
       podSelector: { matchLabels: LABELS },
       policyTypes: ['Ingress', 'Egress'],
@@ -275,12 +295,11 @@ describe('the NetworkPolicy', () => {
     });
   });
 
-  test('can leave egress unrestricted, and allow further ingress', async () => {
+  test('can allow further ingress', async () => {
     const rule = { ports: [{ port: 8081, protocol: 'TCP' }] };
-    const networkPolicy = { enabled: true, limitEgress: false, extraIngress: [rule] };
+    const networkPolicy = { extraIngress: [rule] };
     const { spec } = find(await helm.render({ networkPolicy, metrics: { enabled: false } }), 'NetworkPolicy');
     expect(spec).toMatchObject({ policyTypes: ['Ingress'], ingress: [{ from: [{}] }, rule] });
-    expect(spec).not.toHaveProperty('egress');
   });
 });
 

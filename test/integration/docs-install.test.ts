@@ -86,6 +86,9 @@ test('private registries: credentials, a CA, and plain HTTP', async () => {
     registryDockerConfig: '/etc/apprelease/registry/config.json',
     registryCaFile: '/etc/apprelease/ca/ca.crt',
     insecureRegistry: ['registry.internal:5000'],
+    registryPrivateNetworks: 'deny',
+    registryAllowNetwork: ['10.20.0.0/16'],
+    registryTokenServer: ['authn.nvidia.com'],
   });
   const account = ['get', 'serviceaccount', 'default', '--namespace=shop'];
   expect(await cluster.kubectl([...account, '--output=jsonpath={.imagePullSecrets[*].name}'])).toBe('shop-registry');

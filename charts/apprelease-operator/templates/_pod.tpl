@@ -21,8 +21,8 @@
 {{- if $registry.caBundle.configMapName }}
 - --registry-ca-file=/etc/apprelease/ca/ca.crt
 {{- end }}
-{{- if ne $registry.privateNetworks "allow" }}
-- --registry-private-networks={{ $registry.privateNetworks }}
+{{- if eq ($registry.privateNetworks | default "allow") "deny" }}
+- --registry-private-networks=deny
 {{- end }}
 {{- range $registry.allowNetworks }}
 - --registry-allow-network={{ . }}

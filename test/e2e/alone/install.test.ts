@@ -14,7 +14,7 @@ import { e2e, kubectl, type World } from '../world.ts';
 const REGISTRIES = [...e2e.registries, e2e.lockedRegistry];
 const VALUES = {
   insecureRegistries: REGISTRIES,
-  networkPolicy: { enabled: true, egressPorts: [443, 6443, ...REGISTRIES.map(portOf)] },
+  networkPolicy: { limitEgress: true, egressPorts: [443, 6443, ...REGISTRIES.map(portOf)] },
   tolerations: [{ key: 'node-role.kubernetes.io/control-plane', operator: 'Exists' }],
 };
 

@@ -26,17 +26,22 @@ import { REVISIONS } from '../kinds/revisions.ts';
 import { askStored } from './stored-forms.ts';
 import type { ReconcileContext } from './context.ts';
 import { applyService, assertGuard } from './traffic.ts';
+import { watchWrites } from './watch-writes.ts';
 
 type Of<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
 
-/** Applies one action. Rejects with the API server's error; a conflict means that the plan was made on stale data. */
+/**
+ * Applies one action. Rejects with the API server's error; a conflict means that the plan was made on stale data. An action
+ * that wrote nothing, such as the creation of an object whose name is taken, has no line at level info and no event.
+ */
 export async function applyAction(
   context: ReconcileContext,
   release: AppRelease,
   memory: ReleaseMemory,
   action: Action,
 ): Promise<void> {
-  const scope = { context, release, memory };
+  const { client, hasWritten } = watchWrites(context.client);
+  const scope = { context: { ...context, client }, release, memory };
   try {
     await write(scope, action);
     forgetConflict(scope, action);
@@ -44,7 +49,8 @@ export async function applyAction(
     if (isStale(error)) await noteConflict(scope, action);
     throw error;
   }
-  context.log('info', { action: action.kind }, action.message);
+  context.log(hasWritten() ? 'info' : 'debug', { action: action.kind }, action.message);
+  if (!hasWritten()) return;
   for (const notice of action.notices ?? []) context.record(release, notice);
 }
 

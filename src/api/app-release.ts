@@ -6,6 +6,7 @@ import {
   dnsLabel,
   duration,
   intOrPercent,
+  observedGeneration,
   opaqueObject,
   serviceLabel,
   stringMap,
@@ -329,10 +330,7 @@ export type HistoryEntry = z.infer<typeof historyEntry>;
 
 export const appReleaseStatus = z
   .object({
-    observedGeneration: z
-      .int()
-      .optional()
-      .meta({ description: 'The generation of the spec that this status is about.' }),
+    observedGeneration,
     version: z.string().optional().meta({ description: 'The wanted version.' }),
     revision: z.int().optional().meta({ description: 'The wanted revision.' }),
     stage: z.string().optional().meta({ description: 'The last stage that the wanted revision has entered.' }),

@@ -96,6 +96,10 @@ export const conditions = z
     'x-kubernetes-list-map-keys': ['type'],
   });
 
+export const observedGeneration = z.int().optional().meta({
+  description: 'The generation of the spec that this status is about; -1: the operator has not seen the object.',
+});
+
 /** Metadata of an object; only the fields that the operator reads. */
 export interface ObjectMeta {
   name: string;

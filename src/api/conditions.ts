@@ -40,3 +40,13 @@ export function withConditions(
   });
   return [...kept, ...changed];
 }
+
+/** A condition that is False, with the reason `off`, unless there is a reason for True. */
+export function flag(
+  type: string,
+  on: { reason: Reason; message: string } | undefined,
+  off: Reason,
+  message: string,
+): ConditionDraft {
+  return on ? { type, status: 'True', ...on } : { type, status: 'False', reason: off, message };
+}

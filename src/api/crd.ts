@@ -69,6 +69,9 @@ const KEYWORDS = [
   'additionalProperties',
 ] as const;
 
+/** The status of an object that the operator has not seen, so that kstatus (helm --wait, Flux) does not take it for current. */
+const UNSEEN = { observedGeneration: -1 };
+
 /**
  * The CRD of a kind.
  * @throws Error that names the field whose zod schema has no equivalent in a CRD
@@ -115,7 +118,7 @@ function rootSchema(kind: KindDefinition): StructuralSchema {
       kind: { description: 'The kind of this object.', type: 'string' },
       metadata: { type: 'object' }, // The API server describes it and allows no more here.
       spec: structuralSchema(kind.spec, 'spec'),
-      status: structuralSchema(kind.status, 'status'),
+      status: structuralSchema(kind.status.meta({ ...kind.status.meta(), default: UNSEEN }), 'status'),
     },
   };
 }

@@ -60,6 +60,15 @@ const UNDER_WAY = [
   'ApiServerError',
 ] as const;
 
+/** Why a rollback is rejected. */
+const NO_TARGET = ['NothingRuns', 'UnknownPool', 'SharedService', 'NoTarget'] as const;
+
+/** Why a promotion waits, besides the gates. */
+const PROMOTION_WAITS = ['StageBefore', 'HeldByRollback', 'NameTaken', 'WaitingForRevision'] as const;
+const PROMOTION_REJECTS = ['UnknownStage', 'UnknownRevision'] as const;
+/** Why a promotion is of no use any more: it is only a record. */
+const OVER = ['Superseded', 'RolledBack', 'AlreadyEntered'] as const;
+
 export interface ConditionInfo {
   /** The meaning of status True. */
   means: string;
@@ -83,7 +92,7 @@ export const CONDITIONS = {
     Reconciling: { means: 'A step is in progress or waits.', True: UNDER_WAY, False: ['Idle'] },
     Stalled: {
       means: 'The release needs a person to continue.',
-      True: [...STALLED, 'RollbackFailed'],
+      True: [...STALLED, 'RollbackFailed', 'RolledBack'],
       False: ['NotStalled'],
     },
     DigestsPinned: {
@@ -116,10 +125,25 @@ export const CONDITIONS = {
     },
   },
   ReleaseRollback: {
+    Ready: {
+      means: 'Nothing is left to do: every pool serves its target, or the rollback is over.',
+      True: ['Complete', 'Superseded', 'Ended'],
+      False: ['InProgress', 'RollbackFailed', 'ReleaseNotFound', ...NO_TARGET],
+    },
+    Reconciling: {
+      means: 'The rollback is in progress, or waits for its AppRelease.',
+      True: ['InProgress', 'ReleaseNotFound'],
+      False: ['Idle'],
+    },
+    Stalled: {
+      means: 'The rollback needs a person.',
+      True: ['RollbackFailed', ...NO_TARGET],
+      False: ['NotStalled'],
+    },
     Accepted: {
       means: 'The targets are stored.',
       True: ['Accepted'],
-      False: ['NothingRuns', 'UnknownPool', 'SharedService', 'NoTarget'],
+      False: NO_TARGET,
     },
     Complete: {
       means: 'Every pool that the rollback holds serves its target.',
@@ -135,28 +159,31 @@ export const CONDITIONS = {
     Waiting: { means: 'It waits for its AppRelease.', True: ['ReleaseNotFound'] },
   },
   ReleasePromotion: {
+    Ready: {
+      means: 'Nothing is left to do: the revision entered the stage, or the promotion is over.',
+      True: ['StageEntered', ...OVER],
+      False: ['Entering', ...GATES, ...PROMOTION_WAITS, ...PROMOTION_REJECTS, 'ReleaseNotFound'],
+    },
+    Reconciling: {
+      means: 'The promotion waits.',
+      True: ['Entering', ...GATES, 'StageBefore', 'WaitingForRevision', 'ReleaseNotFound'],
+      False: ['Idle'],
+    },
+    Stalled: {
+      means: 'The promotion needs a person.',
+      True: ['Failed', 'HeldByRollback', 'NameTaken', 'WaitingForApproval', ...PROMOTION_REJECTS],
+      False: ['NotStalled'],
+    },
     Accepted: {
       means: 'The promotion is bound to the wanted revision and not used up.',
       True: ['Accepted'],
-      False: ['UnknownStage', 'UnknownRevision', 'Superseded', 'RolledBack', 'AlreadyEntered'],
+      False: [...PROMOTION_REJECTS, ...OVER],
       Unknown: ['WaitingForRevision', 'HeldByRollback'],
     },
     Complete: {
       means: 'The revision entered the stage.',
       True: ['StageEntered'],
-      False: [
-        'Entering',
-        ...GATES,
-        'StageBefore',
-        'HeldByRollback',
-        'NameTaken',
-        'WaitingForRevision',
-        'UnknownStage',
-        'UnknownRevision',
-        'Superseded',
-        'RolledBack',
-        'AlreadyEntered',
-      ],
+      False: ['Entering', ...GATES, ...PROMOTION_WAITS, ...PROMOTION_REJECTS, ...OVER],
     },
     Waiting: { means: 'It waits for its AppRelease.', True: ['ReleaseNotFound'] },
   },

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { KindDefinition, ObjectMeta } from './common.ts';
-import { conditions, dnsLabel, timestamp, versionText } from './common.ts';
+import { conditions, dnsLabel, observedGeneration, timestamp, versionText } from './common.ts';
 
 export const releasePromotionSpec = z
   .object({
@@ -26,6 +26,7 @@ export const releasePromotionSpec = z
 
 export const releasePromotionStatus = z
   .object({
+    observedGeneration,
     conditions,
     releaseUID: z.string().optional().meta({ description: 'The UID of the release that the promotion is bound to.' }),
     revision: z

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { KindDefinition, ObjectMeta } from './common.ts';
-import { conditions, dnsLabel, timestamp, versionText } from './common.ts';
+import { conditions, dnsLabel, observedGeneration, timestamp, versionText } from './common.ts';
 
 const immutable = [{ rule: 'self == oldSelf', message: 'spec is immutable: create a new object instead' }];
 
@@ -42,6 +42,7 @@ const rollbackPoolStatus = z.object({
 
 export const releaseRollbackStatus = z
   .object({
+    observedGeneration,
     conditions,
     releaseUID: z.string().optional().meta({ description: 'The UID of the release when the rollback was accepted.' }),
     acceptedAt: timestamp.optional().meta({ description: 'When the rollback was accepted.' }),

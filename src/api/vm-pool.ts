@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { KindDefinition, ObjectMeta } from './common.ts';
-import { conditions, stringMap, timestamp } from './common.ts';
+import { conditions, observedGeneration, stringMap, timestamp } from './common.ts';
 import { mapByName, toleration } from './pod-template.ts';
 
 const labelSelector = z
@@ -87,10 +87,7 @@ function counted(description: string) {
 
 export const vmPoolStatus = z
   .object({
-    observedGeneration: z
-      .int()
-      .optional()
-      .meta({ description: 'The generation of the spec that this status is about.' }),
+    observedGeneration,
     conditions,
     poolLabel: z.string().optional().meta({
       description: 'The cloud’s label that names this pool; kept while the pool is scaled to zero.',

@@ -116,6 +116,17 @@ describe('the CRDs', () => {
     expect(promotion.spec).toEqual({ release: 'web', stage: 'production', skipSoak: false });
   });
 
+  test.each([
+    release({}, 'unseen'),
+    object('ReleaseRollback', 'unseen', { release: 'web' }),
+    object('ReleasePromotion', 'unseen', { release: 'web', stage: 'production' }),
+    object('VMPool', 'unseen', {}),
+  ])('say of a new $kind that the operator has not seen it', async (unseen) => {
+    await api.create(unseen);
+    const name = `${unseen.kind.toLowerCase()}s/${unseen.metadata.name}`;
+    expect(await kubectl('get', name, '--output=jsonpath={.status}')).toBe('{"observedGeneration":-1}');
+  });
+
   test('keep the fields of a pod template that only Kubernetes knows', async () => {
     const template = {
       metadata: { labels: { app: 'web' }, annotations: { note: 'kept' } },

@@ -28,7 +28,7 @@ export function groupObject(kind: string, name: string, spec: GroupObject['spec'
   return { apiVersion: API_VERSION, kind, metadata: { name }, spec };
 }
 
-/** Sends requests as admin, in one namespace. */
+/** Sends requests as admin, in one namespace where the kind has one. */
 export function createPoster({ url, caFile, adminToken }: ClusterDetails, namespace: string): Poster {
   const dispatcher = new Agent({ connect: { ca: readFileSync(caFile) } });
 
@@ -45,8 +45,9 @@ export function createPoster({ url, caFile, adminToken }: ClusterDetails, namesp
   }
 
   function pathOf({ kind }: GroupObject): string {
-    const plural = KINDS.find((definition) => definition.kind === kind)?.plural ?? '';
-    return `/apis/${API_VERSION}/namespaces/${namespace}/${plural}?fieldValidation=Strict`;
+    const { plural = '', scope } = KINDS.find((definition) => definition.kind === kind) ?? {};
+    const place = scope === 'Cluster' ? '' : `/namespaces/${namespace}`;
+    return `/apis/${API_VERSION}${place}/${plural}?fieldValidation=Strict`;
   }
 
   return {

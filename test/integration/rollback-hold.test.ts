@@ -24,7 +24,7 @@ describe.concurrent('the hold of a rollback', () => {
     await world.conditionIs('Ready', { status: 'False', reason: 'RolledBack' });
     await world.conditionIs('Available', { status: 'True' });
     await world.conditionIs('Reconciling', { status: 'False' });
-    await world.conditionIs('Stalled', { status: 'False' });
+    await world.stalled('RolledBack');
     await world.poolIs('prod-a', { version: '1.0', heldBy: 'back' });
     await world.newestIs({ version: '2.0', outcome: 'RolledBack' });
   });

@@ -132,7 +132,7 @@ describe.concurrent('a rollback meets', () => {
     await world.apply(second);
     await world.until(async () => {
       expect(await world.condition('RolledBack')).toMatchObject({ status: 'True' });
-      expect(await world.condition('Stalled')).toMatchObject({ status: 'False' });
+      expect(await world.condition('Stalled')).toMatchObject({ status: 'True', reason: 'RolledBack' });
     });
     expect(await world.selected()).toEqual({ 'web-prod-a': 1 });
   });
@@ -145,7 +145,7 @@ describe.concurrent('a rollback meets', () => {
     await world.rollback('back', { toVersion: '1.0' });
     await world.rollbackIs('back', 'Complete', 'True');
     expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
-    await world.conditionIs('Stalled', { status: 'False' });
+    await world.stalled('RolledBack');
   });
 
   test('a version that stopped working: cold, with no fewer ready pods', async ({ world }) => {

@@ -1,4 +1,5 @@
 /** The stored form of objects: the API server sets defaults, drops empty fields and rewrites values. */
+import { KINDS } from '../../src/api/kinds.ts';
 import type { WorldObject } from './world.ts';
 
 type Tree = Record<string, unknown>;
@@ -10,8 +11,11 @@ interface Deployment {
   template: { metadata?: Tree; spec: Tree & { containers: Tree[]; initContainers?: Tree[] } };
 }
 
+const OUR_KINDS = new Set(KINDS.map(({ kind }) => kind));
+
 /** In place. */
 export function complete(kind: string, object: WorldObject): void {
+  if (OUR_KINDS.has(kind)) object.status ??= { observedGeneration: -1 };
   if (kind === 'Deployment') completeDeployment(object.spec as Deployment);
   if (kind === 'Service') {
     const spec = object.spec as Tree & { ports?: Tree[] };

@@ -72,7 +72,7 @@ function checkRelease(world: World, release: WorldObject, { expect }: Scenario):
   if (!spec || !status?.conditions) return undefined;
   const ready = conditionOf(release, 'Ready');
   const available = conditionOf(release, 'Available');
-  const stalled = conditionOf(release, 'Stalled')?.status === 'True';
+  const stalled = isStuck(release);
   if (status.observedGeneration !== release.metadata.generation) return 'its status speaks of an older generation';
   if (ready && TRANSITIONAL.has(ready.reason)) return `nothing moves, though it is ${ready.reason}: ${ready.message}`;
   // The topology is the last valid one, which is not in the spec.
@@ -108,6 +108,12 @@ function checkRelease(world: World, release: WorldObject, { expect }: Scenario):
   );
   const isHeld = world.list('ReleaseRollback').length > 0 || ready?.status !== 'True';
   return left[0] && !isHeld ? `${left[0].metadata.name} is of a pool that left` : undefined;
+}
+
+/** Whether the release is stalled for another reason than a hold, which every pool must follow. */
+function isStuck(release: WorldObject): boolean {
+  const stalled = conditionOf(release, 'Stalled');
+  return stalled?.status === 'True' && stalled.reason !== 'RolledBack';
 }
 
 /** The pools with the VMs of their VMPools. */
@@ -151,7 +157,7 @@ function checkPool(
   const own = deploymentsOf(world, name, pool.name);
   const served = servedDeployment(world, name, pool);
   const hold = holdOf(world.list('ReleaseRollback'), release, pool.name);
-  const stalled = conditionOf(release, 'Stalled')?.status === 'True';
+  const stalled = isStuck(release);
   if (!stalled && hold?.pool.to !== undefined && served && revisionOf(served) !== hold.pool.to)
     return `held at revision ${hold.pool.to}, but serves ${revisionOf(served) ?? '?'}`;
   const paused = conditionOf(release, 'Paused')?.status === 'True';

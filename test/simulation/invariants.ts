@@ -12,6 +12,7 @@ import { createPromotionRules } from './promotion-rules.ts';
 import { createRecordRules } from './record-rules.ts';
 import { createRollbackRules } from './rollback-rules.ts';
 import { createServiceRules } from './service-rules.ts';
+import { createStatusRules } from './status-rules.ts';
 import type { WorldPod } from './pods.ts';
 import { deploymentSpec, isLeaving, matches, poolOf, allPods, serves } from './pods.ts';
 import { parseDuration } from '../../src/api/common.ts';
@@ -51,6 +52,7 @@ export function watchInvariants(judge: Judge): Invariants {
     ...createRollbackRules(judge),
     ...createPromotionRules(judge),
     ...createKinshipRules(judge),
+    ...createStatusRules(),
   ];
   judge.world.onWrite((write) => {
     for (const rule of rules) {

@@ -1,4 +1,4 @@
-/** Runs the health check for Argo CD unchanged. */
+/** Runs the health checks for Argo CD unchanged. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LuaFactory } from 'wasmoon';
@@ -6,8 +6,8 @@ import { LuaFactory } from 'wasmoon';
 const folder = join(import.meta.dirname, '../../manifests/argocd/resource_customizations/apprelease.dev');
 
 /** Healthy, Progressing, Suspended or Degraded. */
-export async function argoHealth(object: object): Promise<string> {
-  const script = await readFile(join(folder, 'AppRelease/health.lua'), 'utf8');
+export async function argoHealth(object: { kind: string }): Promise<string> {
+  const script = await readFile(join(folder, object.kind, 'health.lua'), 'utf8');
   const engine = await new LuaFactory().createEngine();
   try {
     const answer = (await engine.doString(`local obj = ${literal(object)}\n${script}`)) as { status: string };

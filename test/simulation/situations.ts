@@ -1,5 +1,4 @@
 /** The situations of docs/situations.md: the steps to each, and its condition. */
-import type { AppReleaseStatus } from '../../src/api/app-release.ts';
 import type { Condition } from '../../src/api/common.ts';
 import { onFailure } from './failure-scenarios.ts';
 import type { Behaviour } from './kubelet.ts';
@@ -9,6 +8,7 @@ import type { Scene } from './simulation.ts';
 import type { SpecDraft } from './specs.ts';
 import { webSpec } from './specs.ts';
 import {
+  accepted,
   act,
   behaves,
   create,
@@ -22,15 +22,24 @@ import {
   ready,
 } from './steps.ts';
 import { rollback, serves, started, version } from './steps.ts';
-import { revisionsOf } from './truth.ts';
+import { conditionOf, revisionsOf } from './truth.ts';
+import type { WorldObject } from './world.ts';
 
 export interface Situation {
   /** The first column of the table. */
   name: string;
+  /** The object of the row. */
+  object: readonly [kind: 'AppRelease' | 'ReleaseRollback' | 'ReleasePromotion', name: string];
   prepare?: (scene: Scene) => void;
   steps: readonly UserStep[];
-  /** Whether the situation has occurred. */
-  when: (scene: Scene) => boolean;
+  /** Whether the situation has occurred. Default: as soon as the last step is done, before the operator does anything. */
+  when?: (scene: Scene) => boolean;
+}
+
+const WEB = ['AppRelease', 'web'] as const;
+
+function ofReleases(situations: readonly Omit<Situation, 'object'>[]): Situation[] {
+  return situations.map((situation) => ({ object: WEB, ...situation }));
 }
 
 const released = [create(), version('2.0.0', ready)];
@@ -101,13 +110,18 @@ function unready(reason: string): (scene: Scene) => boolean {
 }
 
 export const RELEASED: Situation = {
+  object: WEB,
   name: 'Released: the wanted version serves in every pool',
   steps: released,
   when: all(ready, everywhere('2.0.0')),
 };
 
-export const SITUATIONS: readonly Situation[] = [
+export const SITUATIONS: readonly Situation[] = ofReleases([
   RELEASED,
+  {
+    name: 'Created, and not seen by the operator yet',
+    steps: [create()],
+  },
   {
     name: 'The first version starts',
     steps: [create()],
@@ -329,17 +343,116 @@ export const SITUATIONS: readonly Situation[] = [
     steps: [create()],
     when: is('Stalled', 'True', 'NameTaken'),
   },
+]);
+
+/** Whether the condition of an object has this status, and this reason if one is given. */
+function says(
+  [kind, name]: Situation['object'],
+  type: string,
+  status: string,
+  reason?: string,
+): (scene: Scene) => boolean {
+  return ({ world }) => {
+    const condition = conditionOf(world.get(kind, name), type);
+    return condition?.status === status && (reason === undefined || condition.reason === reason);
+  };
+}
+
+const BACK = ['ReleaseRollback', 'back'] as const;
+const FIRST = ['ReleasePromotion', 'first'] as const;
+const soaking = [create(manualSpec()), promote('first')];
+
+/** ReleaseRollbacks and ReleasePromotions. */
+export const REQUESTS: readonly Situation[] = [
+  {
+    name: 'A rollback is in progress',
+    object: BACK,
+    steps: coldRollback('slow'),
+    when: says(BACK, 'Complete', 'False', 'InProgress'),
+  },
+  {
+    name: 'Every pool serves the target of a rollback',
+    object: BACK,
+    steps: returned,
+    when: says(BACK, 'Complete', 'True'),
+  },
+  {
+    name: 'The target of a rollback does not get ready',
+    object: BACK,
+    steps: coldRollback('never'),
+    when: says(BACK, 'Stalled', 'True'),
+  },
+  {
+    name: 'A rollback is rejected',
+    object: BACK,
+    steps: [create(), rollback('back', ready, { toVersion: '9.9.9' })],
+    when: says(BACK, 'Accepted', 'False'),
+  },
+  {
+    name: 'Another rollback took over before the first was complete',
+    object: BACK,
+    steps: [...coldRollback('slow'), rollback('again', accepted('back'))],
+    when: says(BACK, 'InForce', 'False', 'Superseded'),
+  },
+  {
+    name: 'A rollback names an AppRelease that does not exist',
+    object: BACK,
+    steps: [rollback('back')],
+    when: says(BACK, 'Waiting', 'True'),
+  },
+  {
+    name: 'A promotion waits for the soak of the stage before',
+    object: FIRST,
+    steps: soaking,
+    when: says(FIRST, 'Complete', 'False', 'Soaking'),
+  },
+  {
+    name: 'The revision entered the stage of a promotion',
+    object: FIRST,
+    steps: soaking,
+    when: says(FIRST, 'Complete', 'True'),
+  },
+  {
+    name: 'A promotion names a version that was never recorded',
+    object: FIRST,
+    steps: [create(manualSpec()), promote('first', { version: '9.9.9' }, unready('WaitingForApproval'))],
+    when: says(FIRST, 'Accepted', 'False'),
+  },
+  {
+    name: 'Another version is wanted before a promotion is used',
+    object: FIRST,
+    steps: [...soaking, version('2.0.0', says(FIRST, 'Complete', 'False', 'Soaking'))],
+    when: says(FIRST, 'Accepted', 'False', 'Superseded'),
+  },
+  {
+    name: 'A rollback keeps the version of a promotion out',
+    object: FIRST,
+    steps: [...returned, promote('first', {}, is('RolledBack', 'True'))],
+    when: says(FIRST, 'Complete', 'False', 'HeldByRollback'),
+  },
+  {
+    name: 'A promotion waits because the version failed, and `onFailure` is Pause',
+    object: FIRST,
+    prepare: behaves('2.0.0', 'crash'),
+    steps: [
+      create({ ...onFailure('Pause'), ...{ stages: manualSpec().stages } }),
+      promote('initial', {}, unready('WaitingForApproval')),
+      version('2.0.0', ready),
+      promote('first', {}, started('canary', '2.0.0')),
+    ],
+    when: says(FIRST, 'Complete', 'False', 'Failed'),
+  },
 ];
 
 export interface Seen {
   conditions: readonly Condition[];
   /** The stored object. */
-  release: object;
+  object: WorldObject;
 }
 
-/** The current status of the release. */
-export function look({ world }: Scene): Seen | undefined {
-  const release = world.get('AppRelease', 'web');
-  const { conditions = [] } = (release?.status ?? {}) as AppReleaseStatus;
-  return release && { conditions, release };
+/** The current status of the object of a situation. */
+export function look({ object: [kind, name] }: Situation, { world }: Scene): Seen | undefined {
+  const object = world.get(kind, name);
+  const { conditions = [] } = (object?.status ?? {}) as { conditions?: readonly Condition[] };
+  return object && { conditions, object };
 }

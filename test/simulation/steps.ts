@@ -170,5 +170,5 @@ export const HELD = {
   Available: 'True',
   RolledBack: 'True',
   Reconciling: 'False',
-  Stalled: 'False',
+  Stalled: 'True/RolledBack',
 };

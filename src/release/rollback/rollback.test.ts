@@ -216,3 +216,52 @@ test('a later revision of a version that failed waits for an approval', () => {
     /stage canary \(revision 2 \(2\.0\.0\), which has the same version, failed in pool a\)$/,
   );
 });
+
+/** A rollback whose status an older operator wrote. */
+function earlier(...given: [type: string, status: 'True' | 'False', reason: string][]): ReleaseRollback {
+  const { metadata, spec: asked, status } = rollback();
+  const conditions = given.map(([type, is, reason]) => ({
+    type,
+    status: is,
+    reason,
+    message: `it is ${reason}`,
+    lastTransitionTime: EARLIER,
+  }));
+  return { metadata: { ...metadata, generation: 1 }, spec: asked, status: { ...status, conditions } };
+}
+
+const REJECTED = earlier(['Accepted', 'False', 'NoTarget'], ['Complete', 'False', 'Rejected']);
+const ENDED = earlier(
+  ['Accepted', 'True', 'Accepted'],
+  ['Complete', 'True', 'Complete'],
+  ['InForce', 'False', 'Ended'],
+);
+
+test.each<[what: string, answered: ReleaseRollback, reads: string]>([
+  [
+    'that was rejected needs a person',
+    { ...REJECTED, status: { conditions: REJECTED.status?.conditions } },
+    'Stalled NoTarget: it is NoTarget',
+  ],
+  [
+    'that has ended is done',
+    { ...ENDED, status: { ...ENDED.status, endedAt: EARLIER, endReason: 'it is Ended' } },
+    'Ready Complete: a, b serve their targets',
+  ],
+])('the answer of an older operator to a rollback %s, and stays as it is', (_what, answered, reads) => {
+  const world = { wanted: spec(ONE), revisions: [old, held] };
+  const { actions } = look({ ...world, rollbacks: [answered] });
+  const [action] = actions.filter(({ kind }) => kind === 'PatchRollback');
+  const status = action?.kind === 'PatchRollback' ? action.status : {};
+  const added = ['Ready', 'Reconciling', 'Stalled'].map((type) => findCondition(status.conditions, type));
+  const [is] = added.filter((condition) => condition?.status === 'True');
+  expect(`${is?.type ?? ''} ${is?.reason ?? ''}: ${is?.message ?? ''}`).toBe(reads);
+  const kept = status.conditions?.filter((condition) => !added.includes(condition));
+  const facts = (conditions = answered.status?.conditions) =>
+    conditions?.map(({ type, status: told, reason }) => [type, told, reason]).toSorted();
+  expect(facts(kept)).toEqual(facts());
+  expect({ ...status, conditions: [] }).toEqual({ ...answered.status, conditions: [], observedGeneration: 1 });
+  expect(look({ ...world, rollbacks: [{ ...answered, status }] }).actions).not.toContainEqual(
+    expect.objectContaining({ kind: 'PatchRollback' }),
+  );
+});

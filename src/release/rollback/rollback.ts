@@ -1,10 +1,14 @@
 /** Handles ReleaseRollbacks: accepts or rejects them, completes, supersedes and ends them. Pure. */
+import type { Condition } from '../../api/common.ts';
+import type { Reason } from '../../api/reasons.ts';
 import type { ReleaseRollback, ReleaseRollbackStatus, RollbackPoolStatus } from '../../api/release-rollback.ts';
 import { ownOrNew } from '../../lib/own.ts';
 import type { Action, Notice } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
 import type { ConditionDraft } from '../../api/conditions.ts';
 import { conditionIs, findCondition, withConditions } from '../../api/conditions.ts';
+import type { RequestState } from '../../api/request-state.ts';
+import { withState } from '../../api/request-state.ts';
 import type { FactsDraft } from '../record/facts-draft.ts';
 import { hasSameVersion, keepsOut } from '../state/kinship.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
@@ -15,6 +19,7 @@ import { isAvailable, wantedRevision } from '../state/target.ts';
 import { namesWanted } from '../stages/promotions.ts';
 import type { Hold, PoolView, Rollout, View } from '../state/view.ts';
 import { leadsElsewhere } from '../traffic/reach.ts';
+import { returnFailure } from './return-failure.ts';
 import { chooseTargets, title } from './targets.ts';
 
 /** Accepts or rejects the oldest new rollback. Its targets are stored before any workload is written, and are final. */
@@ -37,14 +42,15 @@ function toVersionOf(view: View, pools: readonly RollbackPoolStatus[]): Pick<Rel
 
 function answer(view: View, rollback: ReleaseRollback): Action {
   const verdict = chooseTargets(view, rollback);
-  const name = rollback.metadata.name;
+  const { name, generation } = rollback.metadata;
   if ('reason' in verdict) {
     const drafts: ConditionDraft[] = [
       { type: 'Accepted', status: 'False', reason: verdict.reason, message: verdict.message },
       { type: 'Complete', status: 'False', reason: 'Rejected', message: verdict.message },
       { type: 'InForce', status: 'False', reason: 'Rejected', message: verdict.message },
     ];
-    return patch(rollback, { conditions: withConditions([], drafts, view.now) }, `reject rollback ${name}`, {
+    const rejected = { conditions: withConditions([], drafts, view.now, generation) };
+    return patch(rollback, stated(view, rollback, rejected), `reject rollback ${name}`, {
       type: 'Warning',
       reason: 'RollbackRejected',
       note: `rollback ${name}: ${verdict.message}`,
@@ -71,10 +77,11 @@ function answer(view: View, rollback: ReleaseRollback): Action {
         { type: 'InForce', status: 'True', reason: 'Holding', message: holdMessage(view.lastWanted) },
       ],
       view.now,
+      generation,
     ),
   };
   const why = rollback.spec.reason === undefined ? '' : `: ${rollback.spec.reason}`;
-  return patch(rollback, status, `accept rollback ${name}: ${message}`, {
+  return patch(rollback, stated(view, rollback, status), `accept rollback ${name}: ${message}`, {
     type: 'Normal',
     reason: 'RollbackAccepted',
     note: `rollback ${name} ${message}${why}`,
@@ -98,12 +105,17 @@ function heldAgainst(view: View): Pick<ReleaseRollbackStatus, 'heldAgainst' | 'h
   return view.lastWanted ? { heldAgainst: view.lastWanted.number } : {};
 }
 
-/** Updates the status of accepted rollbacks: superseded pools, completed pools, the end of the hold. */
+/**
+ * Updates the status of answered rollbacks: superseded pools, completed pools, the end of the hold, and how all of that reads.
+ * A rejected rollback keeps its answer.
+ */
 export function followRollbacks(view: View): Action[] {
   return view.observed.rollbacks.flatMap((rollback) => {
     const { status } = rollback;
-    if (status?.acceptedAt === undefined || status.releaseUID !== view.owner.uid) return [];
-    const next = follow(view, rollback, status);
+    const isRejected = conditionIs(status?.conditions, 'Accepted', 'False');
+    if (!status || (!isRejected && (status.acceptedAt === undefined || status.releaseUID !== view.owner.uid)))
+      return [];
+    const next = stated(view, rollback, isRejected ? status : follow(view, rollback, status));
     if (canonicalJson(next) === canonicalJson(status)) return [];
     return [
       patch(
@@ -117,7 +129,7 @@ export function followRollbacks(view: View): Action[] {
 }
 
 function follow(view: View, rollback: ReleaseRollback, status: ReleaseRollbackStatus): ReleaseRollbackStatus {
-  const name = rollback.metadata.name;
+  const { name, generation } = rollback.metadata;
   const pools = (status.pools ?? []).map((own) => followPool(view, rollback, own));
   const left = pools.filter(({ supersededBy }) => supersededBy === undefined);
   const drafts: ConditionDraft[] = [];
@@ -151,9 +163,37 @@ function follow(view: View, rollback: ReleaseRollback, status: ReleaseRollbackSt
   return {
     ...status,
     pools,
-    conditions: withConditions(status.conditions, drafts, view.now),
+    conditions: withConditions(status.conditions, drafts, view.now, generation),
     ...(end !== undefined && { endedAt: status.endedAt ?? new Date(view.now).toISOString(), endReason: end }),
   };
+}
+
+/** The status with what it comes to: done or over, in progress, or in need of a person. */
+function stated(view: View, rollback: ReleaseRollback, status: ReleaseRollbackStatus): ReleaseRollbackStatus {
+  return withState(status, stateOf(view, rollback, status), view.now, rollback.metadata.generation);
+}
+
+function stateOf(view: View, { metadata }: ReleaseRollback, { conditions }: ReleaseRollbackStatus): RequestState {
+  const accepted = findCondition(conditions, 'Accepted');
+  const complete = findCondition(conditions, 'Complete');
+  const inForce = findCondition(conditions, 'InForce');
+  const reads = (is: RequestState['is'], condition: Condition | undefined): RequestState => ({
+    is,
+    // All conditions were written by this operator or an earlier one, with reasons of the list.
+    reason: (condition?.reason ?? 'InProgress') as Reason,
+    message: condition?.message ?? '',
+  });
+  if (accepted?.status === 'False') return reads('Stalled', accepted);
+  if (complete?.status === 'True') return reads('Ready', complete);
+  if (inForce?.status === 'False') return reads('Ready', inForce);
+  const message =
+    view.kind === 'Unknown'
+      ? undefined
+      : view.pools
+          .filter(({ hold }) => hold?.rollback.metadata.uid === metadata.uid)
+          .map((pool) => returnFailure(view, pool))
+          .find((failure) => failure !== undefined);
+  return message === undefined ? reads('Reconciling', complete) : { is: 'Stalled', reason: 'RollbackFailed', message };
 }
 
 function completeMessage(pools: readonly RollbackPoolStatus[]): string {

@@ -9,8 +9,11 @@ import { own } from '../../lib/own.ts';
 import type { Action, Notice } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
 import type { ConditionDraft } from '../../api/conditions.ts';
-import { conditionIs, withConditions } from '../../api/conditions.ts';
+import { conditionIs, findCondition, withConditions } from '../../api/conditions.ts';
+import type { RequestState } from '../../api/request-state.ts';
+import { withState } from '../../api/request-state.ts';
 import { poolsToEnter } from './stage-pools.ts';
+import { answerFailure } from '../rollback/automatic.ts';
 import { keepsOut } from '../state/kinship.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { Revision } from '../record/revision.ts';
@@ -20,9 +23,10 @@ import type { Rollout, View } from '../state/view.ts';
 export function answerPromotions(view: View): Action[] {
   return view.observed.promotions.flatMap((promotion) => {
     const { status, metadata } = promotion;
-    if (status?.completedAt !== undefined || metadata.deletionTimestamp !== undefined) return [];
-    if (conditionIs(status?.conditions, 'Accepted', 'False')) return [];
-    const next = answerPromotion(view, promotion);
+    if (metadata.deletionTimestamp !== undefined) return [];
+    const isFinal = status?.completedAt !== undefined || conditionIs(status?.conditions, 'Accepted', 'False');
+    const answer = status && isFinal ? status : answerPromotion(view, promotion);
+    const next = withState(answer, stateOf(view, answer), view.now, metadata.generation);
     if (canonicalJson(next) === canonicalJson(status ?? {})) return [];
     const notices = promotionNotices(promotion, next);
     const message = `promotion ${metadata.name}: ${next.conditions?.map(({ type, status: is, reason }) => `${type}=${is}/${reason}`).join(' ') ?? ''}`;
@@ -75,6 +79,8 @@ function stageExists(view: Rollout, name: string): boolean {
 function answerPromotion(view: View, promotion: ReleasePromotion): ReleasePromotionStatus {
   const { spec, metadata } = promotion;
   const status = promotion.status ?? {};
+  // The release exists.
+  const before = status.conditions?.filter(({ type }) => type !== 'Waiting');
   const wanted = wantedRevision(view);
   const revision = promotionBinding(view, promotion);
 
@@ -84,7 +90,7 @@ function answerPromotion(view: View, promotion: ReleasePromotion): ReleasePromot
       releaseUID: view.owner.uid,
       ...(revision && { revision: revision.number }),
       ...more,
-      conditions: withConditions(status.conditions, drafts, view.now),
+      conditions: withConditions(before, drafts, view.now, metadata.generation),
     };
   }
   function reject(reason: Reason, message: string): ReleasePromotionStatus {
@@ -153,6 +159,27 @@ function answerPromotion(view: View, promotion: ReleasePromotion): ReleasePromot
     },
     { type: 'Complete', status: 'False', reason: waiting?.reason ?? 'Entering', message },
   ]);
+}
+
+/** Reasons of a promotion that is of no use any more: it is only a record. */
+const OVER: ReadonlySet<string> = new Set(['Superseded', 'RolledBack', 'AlreadyEntered']);
+
+/** What a status comes to: done or over, waiting, or in need of a person. */
+function stateOf(view: View, { conditions }: ReleasePromotionStatus): RequestState {
+  const accepted = findCondition(conditions, 'Accepted');
+  const complete = findCondition(conditions, 'Complete');
+  const { reason, message } = complete ?? accepted ?? { reason: 'Entering', message: '' };
+  // All conditions were written by this operator or an earlier one, with reasons of the list.
+  const told = { reason: reason as Reason, message };
+  if (complete?.status === 'True') return { is: 'Ready', ...told };
+  if (accepted?.status === 'False') return { is: OVER.has(reason) ? 'Ready' : 'Stalled', ...told };
+  return { is: needsAPerson(view, reason) ? 'Stalled' : 'Reconciling', ...told };
+}
+
+/** Whether a wait ends only by another version or promotion. After a failure, a rollback may be about to be accepted. */
+function needsAPerson(view: View, reason: string): boolean {
+  if (reason === 'Failed') return view.kind === 'Rollout' && answerFailure(view)?.kind === 'Stay';
+  return reason === 'HeldByRollback' || reason === 'NameTaken' || reason === 'WaitingForApproval';
 }
 
 function promotionNotices({ metadata, status }: ReleasePromotion, next: ReleasePromotionStatus): Notice[] {

@@ -5,7 +5,7 @@ import { view } from '../view.ts';
 import { NOW } from '../testing.ts';
 import type { FactWords, Words } from '../world-testing.ts';
 import { GOOD, viewOf } from '../world-testing.ts';
-import { stalled, unready, waitsForVms } from './ready.ts';
+import { heldForGood, stalled, unready, waitsForVms } from './ready.ts';
 
 const EVERYWHERE: Words = { wants: 1, revisions: { 1: { in: { a: GOOD, b: GOOD } } } };
 const FAILED: FactWords = { entered: 5, failed: 1 };
@@ -92,6 +92,22 @@ describe('a release is not ready', () => {
     expect(unready(seen)).toEqual(reason === undefined ? undefined : { reason, message });
     expect(stalled(seen)?.reason).toBe(needsAPerson && reason);
   });
+});
+
+const MOVES: Words = { pools: { a: { beside: { 2: 1 }, moved: 1 } } };
+
+test.each<[what: string, words: Words, reason: string | undefined]>([
+  ['once every pool serves the target', HELD, 'RolledBack'],
+  ['not while a pool rolls back', rolling(undefined, { rollback: { against: 2, to: { a: 1 } } }), undefined],
+  ['not while a pool moves to other VMs', { ...HELD, ...MOVES }, undefined],
+  [
+    'not while the digests of another version are asked for',
+    { ...HELD, ...registry({ state: 'pending' }), wants: 3 },
+    undefined,
+  ],
+  ['not without a rollback', EVERYWHERE, undefined],
+])('only a person ends a hold: %s', (_what, words, reason) => {
+  expect(heldForGood(viewOf(words))?.reason).toBe(reason);
 });
 
 describe('a release whose spec was never valid', () => {

@@ -2,9 +2,9 @@
 import type { ConditionDraft } from '../../api/conditions.ts';
 import type { Reason } from '../../api/reasons.ts';
 import { firstOf } from '../../lib/first-of.ts';
-import type { HealthVerdict } from '../health/failure.ts';
-import { judgeHealth, returnClock } from '../health/failure.ts';
+import { judgeHealth } from '../health/failure.ts';
 import { answerFailure } from '../rollback/automatic.ts';
+import { returnFailure } from '../rollback/return-failure.ts';
 import { autoscalerName } from '../pools/autoscaler.ts';
 import { surgeObstacle } from '../pools/blue-green-obstacles.ts';
 import { holdsVm } from '../pools/do-not-disrupt.ts';
@@ -14,7 +14,6 @@ import type { Revision } from '../record/revision.ts';
 import { poolFacts } from '../record/revision.ts';
 import { hasSameVersion } from '../state/kinship.ts';
 import { poolsToEnter, stagePools } from '../stages/stage-pools.ts';
-import { returnDeadline } from '../state/reachable.ts';
 import {
   contradictingImage,
   hasFailed,
@@ -120,33 +119,8 @@ function digestNeedsAPerson({ wanted }: Rollout): ReadyReason | undefined {
 }
 
 function rollbackFails(view: Rollout): ReadyReason | undefined {
-  for (const pool of view.pools) {
-    const { hold, target } = pool;
-    if (!hold || hold.pool.completedAt !== undefined || !target?.workload) continue;
-    const verdict = judgeHealth(target.workload, target.revision, {
-      nodes: view.observed.nodes,
-      deadlineSeconds: view.topology.progressDeadlineSeconds,
-      now: view.now,
-      clock: returnClock(pool),
-    });
-    const why = verdict.kind === 'Failed' ? verdict.message : noVmTakes(view, pool, verdict);
-    if (why !== undefined) {
-      const name = hold.rollback.metadata.name;
-      return {
-        reason: 'RollbackFailed',
-        message: `rollback ${name} to ${title(target.revision)} fails in pool ${pool.name}: ${why}`,
-      };
-    }
-  }
-  return undefined;
-}
-
-/** Pods of a rollback are unschedulable after its deadline: a person must add VMs or make room. */
-function noVmTakes(view: Rollout, pool: PoolView, verdict: HealthVerdict): string | undefined {
-  if (verdict.kind !== 'Excused' || verdict.reason !== 'Unschedulable') return undefined;
-  return view.now < returnDeadline(view, pool)
-    ? undefined
-    : `its pods have found no VM before the deadline: ${verdict.message}`;
+  const message = view.pools.map((pool) => returnFailure(view, pool)).find((failure) => failure !== undefined);
+  return message === undefined ? undefined : { reason: 'RollbackFailed', message };
 }
 
 function revisionFailed(view: Rollout): ReadyReason | undefined {
@@ -170,6 +144,15 @@ export function held(view: View): ReadyReason | undefined {
     reason: 'RolledBack',
     message: `wants ${wants ? name(wants) : '?'}, runs ${at ? name(at) : 'nothing'} by ${metadata.name}${why}`,
   };
+}
+
+/**
+ * What holds the release, once every held pool serves its target and no pool moves to other VMs: only a person can end that,
+ * with another version or a retry. While the digests of another version are asked for, it may be what ends the hold.
+ */
+export function heldForGood(view: View): ReadyReason | undefined {
+  const returning = view.pools.some(({ hold, move }) => (hold && hold.pool.completedAt === undefined) || move);
+  return returning || view.wanted.state !== 'Recorded' ? undefined : held(view);
 }
 
 function paused(view: Rollout): ReadyReason | undefined {

@@ -1,11 +1,10 @@
 /** Makes the status of an AppRelease from the view and the outcome of the pass. Pure. */
 import type { AppRelease, AppReleaseStatus, HistoryEntry, PoolStatus } from '../../api/app-release.ts';
-import type { Reason } from '../../api/reasons.ts';
 import { own } from '../../lib/own.ts';
 import { printable } from '../../lib/printable.ts';
 import { disruptionLimited } from '../pools/disruption-budget.ts';
 import type { ConditionDraft } from '../../api/conditions.ts';
-import { withConditions } from '../../api/conditions.ts';
+import { flag, withConditions } from '../../api/conditions.ts';
 import { poolsToEnter } from '../stages/stage-pools.ts';
 import type { InternalProblem } from '../record/internal-error.ts';
 import { internalProblem } from '../record/internal-error.ts';
@@ -21,6 +20,7 @@ import {
   capacityAvailable,
   digestsPinned,
   held,
+  heldForGood,
   poolProgress,
   stalled,
   unready,
@@ -84,13 +84,13 @@ function stageReached(view: View, wanted: Revision | undefined): string | undefi
 
 function conditionsOf(view: View, outcome: Outcome): ConditionDraft[] {
   const refused = refusal(outcome);
-  const stuck = stalled(view) ?? refused;
+  const stuck = stalled(view) ?? refused ?? heldForGood(view);
   const rolledBack = held(view);
   const missing = (rolledBack ? unready(view) : stuck) ?? unready(view) ?? troubled(outcome);
   const contested = [...view.observed.memory.contested].map(
     ([object, { manager }]) => `${manager} keeps changing ${object}`,
   );
-  const reconciling = stuck || rolledBackAndThere(view) || !missing ? undefined : missing;
+  const reconciling = stuck || !missing ? undefined : missing;
   return [
     missing
       ? { type: 'Ready', status: 'False', ...missing }
@@ -136,19 +136,6 @@ function refusal({ error, refused }: Outcome): ReadyReason | undefined {
 
 function troubled({ error }: Outcome): ReadyReason | undefined {
   return error === undefined ? undefined : { reason: 'ApiServerError', message: error };
-}
-
-/** Whether the release is held, every held pool serves its target, and no pool moves to other VMs. */
-function rolledBackAndThere(view: View): boolean {
-  return (
-    held(view) !== undefined &&
-    view.pools.every(({ hold }) => hold === undefined || hold.pool.completedAt !== undefined) &&
-    !view.pools.some((pool) => pool.move)
-  );
-}
-
-function flag(type: string, reason: ReadyReason | undefined, off: Reason, message: string): ConditionDraft {
-  return reason ? { type, status: 'True', ...reason } : { type, status: 'False', reason: off, message };
 }
 
 function poolStatus(view: Rollout, pool: PoolView, wanted: Revision | undefined): PoolStatus {

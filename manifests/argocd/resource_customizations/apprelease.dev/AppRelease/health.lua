@@ -16,7 +16,8 @@ if ready == nil or ready.observedGeneration ~= obj.metadata.generation then
   return health
 end
 
-if holds("Stalled") then
+-- A rollback that holds is told below: it is Stalled with this reason.
+if holds("Stalled") and conditions["Stalled"].reason ~= "RolledBack" then
   return {status = "Degraded", message = conditions["Stalled"].message}
 end
 

@@ -27,7 +27,9 @@ if accepted.status == "False" then
 end
 
 local reason = complete ~= nil and complete.reason or accepted.reason
-local waitsForAPerson = {HeldByRollback = true, Paused = true, Failed = true, NameTaken = true, ProvesNothing = true}
+local waitsForAPerson = {
+  HeldByRollback = true, Paused = true, Failed = true, NameTaken = true, ProvesNothing = true, WaitingForApproval = true,
+}
 local message = complete ~= nil and complete.message or accepted.message
 if waitsForAPerson[reason] then
   return {status = "Suspended", message = message}

@@ -26,4 +26,10 @@ local complete = conditions["Complete"]
 if complete ~= nil and complete.status == "True" then
   return {status = "Healthy", message = complete.message}
 end
+
+-- The target does not get ready.
+local stalled = conditions["Stalled"]
+if stalled ~= nil and stalled.status == "True" then
+  return {status = "Degraded", message = stalled.message}
+end
 return {status = "Progressing", message = accepted.message}

@@ -16,6 +16,9 @@ export function conditionIs(
 
 export type ConditionDraft = Pick<Condition, 'type' | 'status' | 'message'> & { reason: Reason };
 
+/** The limit of the API for a message: a longer one would keep the whole status from being written. */
+const LONGEST_MESSAGE = 32_768;
+
 /**
  * Sets conditions by type; lastTransitionTime changes only with the status (API conventions). Messages may contain text of
  * users, whose control characters are escaped.
@@ -33,7 +36,7 @@ export function withConditions(
       before?.status === draft.status ? before.lastTransitionTime : new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
     return {
       ...draft,
-      message: printable(draft.message),
+      message: printable(draft.message).slice(0, LONGEST_MESSAGE).toWellFormed(),
       lastTransitionTime,
       ...(observedGeneration !== undefined && { observedGeneration }),
     };

@@ -50,6 +50,17 @@ async function ownVms(
   return { nodeSelector: labels, tolerations: [] };
 }
 
+test('says what refuses the pods long before the deadline', async ({ world }) => {
+  await world.kubectl('label', 'namespace', world.namespace, 'pod-security.kubernetes.io/enforce=restricted');
+  await world.apply(release(await world.image('1.0'), { stages: oneStage, progressDeadlineSeconds: 3600 }));
+  const message = expect.stringMatching(
+    /0 of 2 pods are ready; .*FailedCreate: .*violates PodSecurity "restricted/,
+  ) as string;
+  await world.conditionIs('Ready', { status: 'False', reason: 'Progressing', message });
+  await world.conditionIs('Stalled', { status: 'False' });
+  await world.poolIs('prod-a', { waitingFor: message });
+});
+
 describe.concurrent('rollback readiness', () => {
   test('is absent at first, then Warm, and Cached without the standby', async ({ world, onTestFinished }) => {
     const stages: Spec['stages'] = [

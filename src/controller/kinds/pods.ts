@@ -2,6 +2,7 @@ import type { ObjectMeta } from '../../api/common.ts';
 import { FIELD_MANAGER, LABEL } from '../../api/meta.ts';
 import { ownsAnnotation } from '../../kube/managed-fields.ts';
 import type { Live, ManagedFieldsEntry } from '../../kube/types.ts';
+import { shortened } from '../../lib/shortened.ts';
 import { DO_NOT_DISRUPT } from '../../release/pools/do-not-disrupt.ts';
 import type { ContainerState, Pod } from '../../release/record/kube-objects.ts';
 import type { PlacedPod } from '../../scheduling/objects.ts';
@@ -16,6 +17,7 @@ interface WireContainerStatus {
   restartCount?: number;
   imageID?: string;
   state?: { waiting?: ContainerState['waiting']; terminated?: ContainerState['terminated'] };
+  lastState?: { terminated?: ContainerState['terminated'] };
 }
 
 interface WirePod {
@@ -23,6 +25,7 @@ interface WirePod {
   status?: {
     phase?: string;
     reason?: string;
+    message?: string;
     startTime?: string;
     conditions?: WireCondition[];
     containerStatuses?: WireContainerStatus[];
@@ -61,7 +64,8 @@ export function toCachedPod({ metadata, spec, status }: Live<WireObject<WirePod>
   const marks = holdMarks(annotations, metadata);
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   const scheduled = status?.conditions?.find(({ type }) => type === 'PodScheduled');
-  const unschedulable = scheduled?.status === 'False' && scheduled.reason === 'Unschedulable';
+  const unscheduled = scheduled?.status === 'False' ? scheduled : undefined;
+  const unschedulable = unscheduled?.reason === 'Unschedulable';
   const containers = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].map(
     toCachedContainer,
   );
@@ -83,9 +87,15 @@ export function toCachedPod({ metadata, spec, status }: Live<WireObject<WirePod>
     ...(status?.startTime !== undefined && { startedAt: status.startTime }),
     ...(status?.phase !== undefined && { phase: status.phase }),
     ...(status?.reason !== undefined && { reason: status.reason }),
-    ...(unschedulable && { unschedulable: scheduled.message ?? 'no node fits' }),
     ...(marks && { holdMarks: marks }),
     ...(spec && { admitted: requestingOf(spec) }),
+    ...(status?.phase === 'Failed' && status.message !== undefined && { message: shortened(status.message) }),
+    ...(unschedulable && { unschedulable: shortened(unscheduled.message ?? 'no node fits') }),
+    ...(unscheduled && !unschedulable && { unscheduled: toCachedReason(unscheduled) }),
+    ...(ready?.status === 'False' &&
+      ready.reason === 'ReadinessGatesNotReady' && {
+        closedGate: shortened(ready.message ?? ready.reason),
+      }),
     containers,
   };
 }
@@ -114,16 +124,24 @@ function holdMarks(
   return Object.fromEntries(present.map((key) => [key, ownsAnnotation(managedFields, FIELD_MANAGER, key)]));
 }
 
-function toCachedContainer({ name, ready, restartCount, imageID, state }: WireContainerStatus): ContainerState {
+function toCachedReason({ reason, message }: Partial<WireCondition>): { reason?: string; message?: string } {
+  return { ...(reason !== undefined && { reason }), ...(message !== undefined && { message: shortened(message) }) };
+}
+
+function toCachedEnd({ reason, exitCode }: NonNullable<ContainerState['terminated']>): ContainerState['terminated'] {
+  return { reason: reason ?? '', exitCode: exitCode ?? 0 };
+}
+
+function toCachedContainer(status: WireContainerStatus): ContainerState {
+  const { name, ready, restartCount, imageID, state, lastState } = status;
   return {
     name,
     ready: ready ?? false,
     restartCount: restartCount ?? 0,
     ...(imageID !== undefined && imageID !== '' && { imageID }),
-    ...(state?.waiting && { waiting: state.waiting }),
-    ...(state?.terminated && {
-      terminated: { reason: state.terminated.reason ?? '', exitCode: state.terminated.exitCode ?? 0 },
-    }),
+    ...(state?.waiting && { waiting: toCachedReason(state.waiting) }),
+    ...(state?.terminated && { terminated: toCachedEnd(state.terminated) }),
+    ...(ready !== true && lastState?.terminated && { lastEnd: toCachedEnd(lastState.terminated) }),
   };
 }
 

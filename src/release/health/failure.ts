@@ -1,11 +1,13 @@
 /** Whether a revision has failed in a pool, or another cause keeps its pods from being ready. Pure. */
 import { firstOf } from '../../lib/first-of.ts';
 import { isBeingDrained } from '../../scheduling/work.ts';
+import { shortened } from '../../lib/shortened.ts';
 import type { Deployment, ReleaseNode, Pod } from '../record/kube-objects.ts';
 import type { Revision } from '../record/revision.ts';
 import { poolFacts } from '../record/revision.ts';
-import type { PoolView, Workload } from '../state/view.ts';
+import type { PoolView, View, Workload } from '../state/view.ts';
 import { podsOf } from '../state/target.ts';
+import { containerProblem, NOT_READY, podProblem } from './pod-problem.ts';
 
 export type HealthVerdict =
   | { kind: 'Progressing' }
@@ -83,6 +85,22 @@ export function judgeHealth(workload: Workload, revision: Revision, context: Hea
   if (excuse) return { kind: 'Excused', ...excuse, stopsClock: judged.suspects.length === 0 };
   const late = deadlinePassed(judged);
   return late ? { kind: 'Failed', ...late } : { kind: 'Progressing' };
+}
+
+/** Why pods of a revision are not ready, before any deadline: what excuses the version, and what the pods say themselves. */
+export function whyUnready(
+  workload: Workload,
+  revision: Revision,
+  { observed: { nodes }, now }: Pick<View, 'observed' | 'now'>,
+): string | undefined {
+  const verdict = judgeHealth(workload, revision, { nodes, deadlineSeconds: Infinity, now });
+  const judged = verdict.kind === 'Progressing' ? undefined : verdict.message;
+  const problem = podProblem(workload, revision, now);
+  // Without the reason in front.
+  const isTold = problem && judged?.includes(problem.says.replace(/^\w+: /, ''));
+  if (judged !== undefined && (!problem || isTold || problem.says === NOT_READY)) return judged;
+  const own = problem && `${problem.what}: ${problem.says}`;
+  return judged === undefined || own === undefined ? own : `${judged}; ${own}`;
 }
 
 function suspectsOf(pods: readonly Pod[], nodes: Case['nodes'], now: number): Pod[] {
@@ -166,7 +184,8 @@ function quotaExceeded({ workload }: Case): Finding | undefined {
 }
 
 function replicaFailure({ status }: Deployment): string | undefined {
-  return status?.conditions?.find(({ type, status: is }) => type === 'ReplicaFailure' && is === 'True')?.message;
+  const failure = status?.conditions?.find(({ type, status: is }) => type === 'ReplicaFailure' && is === 'True');
+  return failure?.message === undefined ? undefined : shortened(failure.message);
 }
 
 const PULL_REASONS = new Set(['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull']);
@@ -256,8 +275,10 @@ function allReady({ workload, pods }: Case): boolean {
 }
 
 function whyNotReady(pods: readonly Pod[]): string {
-  const [waiting] = pods.flatMap(({ containers }) => containers.flatMap((container) => container.waiting ?? []));
-  return waiting?.reason === undefined ? '' : ` (${waiting.reason}${waiting.message ? `: ${waiting.message}` : ''})`;
+  const [problem] = pods.flatMap(({ containers }) =>
+    containers.flatMap((container) => containerProblem(container) ?? []),
+  );
+  return problem === undefined ? '' : ` (${problem})`;
 }
 
 /**

@@ -23,6 +23,7 @@ import type { PoolView, Rollout, Workload } from '../state/view.ts';
 import { switchedAt } from '../traffic/reach.ts';
 import type { HealthVerdict } from './failure.ts';
 import { deadlineOf, judgeHealth, returnClock } from './failure.ts';
+import { podProblemDue } from './pod-problem.ts';
 
 /** Records health, soak and failure of each pool's revision, and the return of pools that a rollback holds. */
 export function markPools(view: Rollout, drafts: FactsDraft): void {
@@ -212,7 +213,14 @@ function change(drafts: FactsDraft, pool: PoolView, revision: Revision, edit: (o
 /** When soaks, deadlines and excuses end (ms since the epoch): a pass is due then even if nothing changes. */
 export function nextDue(view: Rollout): number[] {
   const excused = view.observed.nodes.map(drainEnds).filter((end) => end > view.now);
-  return [...view.pools.flatMap((pool) => dueIn(view, pool)), ...excused];
+  return [...view.pools.flatMap((pool) => [...dueIn(view, pool), ...problemDue(view, pool)]), ...excused];
+}
+
+/** When pods of a target that has not arrived are told of. */
+function problemDue(view: Rollout, pool: PoolView): number[] {
+  const { workload, revision } = pool.target ?? {};
+  if (!workload || !revision || isHealthy(view, pool, revision)) return [];
+  return podProblemDue(workload, revision, view.now);
 }
 
 function dueIn(view: Rollout, pool: PoolView): number[] {

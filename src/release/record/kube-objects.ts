@@ -90,6 +90,8 @@ export interface ContainerState {
   imageID?: string;
   waiting?: { reason?: string; message?: string };
   terminated?: { reason?: string; exitCode?: number };
+  /** How it ended before its last restart. */
+  lastEnd?: { reason?: string; exitCode?: number };
 }
 
 export interface Pod {
@@ -104,6 +106,12 @@ export interface Pod {
   startedAt?: string;
   /** The message of PodScheduled=False with reason Unschedulable. */
   unschedulable?: string;
+  /** PodScheduled=False for another reason. */
+  unscheduled?: { reason?: string; message?: string };
+  /** The message of Ready=False for the sake of a readiness gate. */
+  closedGate?: string;
+  /** status.message of a pod that has ended. */
+  message?: string;
   containers: ContainerState[];
   /** What the pod requests, as admission has left it. */
   admitted?: RequestingPodSpec;

@@ -6,7 +6,7 @@ import type { Stage } from '../../api/app-release.ts';
 import { own, ownOrNew } from '../../lib/own.ts';
 import type { ConditionDraft } from '../../api/conditions.ts';
 import type { FactsDraft } from '../record/facts-draft.ts';
-import { judgeHealth } from '../health/failure.ts';
+import { whyUnready } from '../health/failure.ts';
 import { mayReturn } from '../state/reachable.ts';
 import type { PoolFacts } from '../record/recorded-data.ts';
 import { deadlineMs, poolFacts } from '../record/revision.ts';
@@ -135,10 +135,8 @@ function progressOf(view: Rollout, pool: PoolView): PoolMove | undefined {
   const { workload, revision } = target;
   const until = deadlineAfter(view, placedFact(pool)?.at);
   const ready = workload ? readyOf(workload, revision) : 0;
-  const verdict =
-    workload &&
-    judgeHealth(workload, revision, { nodes: view.observed.nodes, deadlineSeconds: Infinity, now: view.now });
-  const why = verdict && verdict.kind !== 'Progressing' ? `: ${verdict.message}` : '';
+  const problem = workload && whyUnready(workload, revision, view);
+  const why = problem === undefined ? '' : `: ${problem}`;
   const found = `${ready} of ${wantedReplicas(pool, workload)} pods are ready on the VMs that the spec names now${why}`;
   if (view.now < until) return { state: 'Moving', reason: 'Moving', message: found, until };
   return { state: 'Late', reason: 'MoveNotReady', message: `${found}; the pods on the previous VMs continue to serve` };

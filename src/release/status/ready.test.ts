@@ -73,7 +73,22 @@ describe('a release is not ready', () => {
       'a person',
     ],
     ['while it is paused', rolling(undefined, { paused: 'holidays' }), 'Paused', 'paused: holidays'],
-    ['while a version rolls', rolling(), 'Progressing', 'version 2.0.0 (revision 2) in pool a: 1 of 2 pods are ready'],
+    [
+      'while a version rolls',
+      rolling(),
+      'Progressing',
+      'version 2.0.0 (revision 2) in pool a: 1 of 2 pods are ready; container main of pod web-a-2-1: runs and is not ready',
+    ],
+    [
+      'while several pools roll, for the sake of the one with a problem',
+      {
+        stages: { production: { pools: ['b', 'c'] } },
+        pools: { a: { serves: 2 }, b: { beside: { 2: 2 } }, c: { beside: { 2: 0 } } },
+        revisions: { 2: { in: { a: GOOD, b: { entered: 5, clock: 5 }, c: { entered: 5, clock: 5 } } } },
+      },
+      'Progressing',
+      'version 2.0.0 (revision 2) in pool c: 0 of 2 pods are ready; container main of pod web-c-2-0: runs and is not ready',
+    ],
     [
       'while the pods of a version wait for the switch',
       rolling(undefined, { pools: { a: { beside: { 2: 2 } } } }),
@@ -85,7 +100,7 @@ describe('a release is not ready', () => {
       'while a pool moves to other VMs',
       { ...EVERYWHERE, pools: { a: { moved: 1 } }, revisions: { 1: { in: { a: { ...GOOD, placed: 1 }, b: GOOD } } } },
       'Progressing',
-      'version 1.0.0 (revision 1) in pool a: 1 of 2 pods are ready on the VMs that the spec names now',
+      'version 1.0.0 (revision 1) in pool a: 1 of 2 pods are ready on the VMs that the spec names now: container main of pod web-a-1-1: runs and is not ready',
     ],
   ])('%s', (_what, words, reason, message, needsAPerson) => {
     const seen = viewOf(words);

@@ -2,7 +2,7 @@
 import type { ConditionDraft } from '../../api/conditions.ts';
 import type { Reason } from '../../api/reasons.ts';
 import { firstOf } from '../../lib/first-of.ts';
-import { judgeHealth } from '../health/failure.ts';
+import { whyUnready } from '../health/failure.ts';
 import { answerFailure } from '../rollback/automatic.ts';
 import { returnFailure } from '../rollback/return-failure.ts';
 import { autoscalerName } from '../pools/autoscaler.ts';
@@ -189,9 +189,10 @@ function progressing(view: Rollout): ReadyReason | undefined {
   if (!wanted || view.pools.every((pool) => isSettled(view, pool, wanted))) return undefined;
   for (const stage of view.topology.stages) {
     const pools = stagePools(view, stage);
-    const rolling = pools.find(
+    const open = pools.filter(
       (pool) => !poolsToEnter(view, stage, wanted).includes(pool) && !isSettled(view, pool, wanted),
     );
+    const rolling = open.find((pool) => hasProblem(view, pool)) ?? open[0];
     if (rolling)
       return {
         reason: moveReason(rolling) ?? 'Progressing',
@@ -204,6 +205,11 @@ function progressing(view: Rollout): ReadyReason | undefined {
     }
   }
   return undefined;
+}
+
+/** Of several pools that roll, one with a problem is told. */
+function hasProblem(view: Rollout, { target }: PoolView): boolean {
+  return target?.workload !== undefined && whyUnready(target.workload, target.revision, view) !== undefined;
 }
 
 function moving(view: Rollout): ReadyReason | undefined {
@@ -238,14 +244,9 @@ export function poolProgress(view: View, pool: PoolView): string {
   }
   const ready = readyOf(target.workload, target.revision);
   const replicas = wantedReplicas(pool, target.workload);
-  const verdict = judgeHealth(target.workload, target.revision, {
-    nodes: view.observed.nodes,
-    deadlineSeconds: Infinity,
-    now: view.now,
-  });
   const wrong = contradictingImage(target.workload, target.revision);
   if (wrong !== undefined) return wrong;
-  const why = [verdict.kind === 'Progressing' ? undefined : verdict.message, besideTheOld(pool)]
+  const why = [whyUnready(target.workload, target.revision, view), besideTheOld(pool)]
     .flatMap((text) => (text === undefined ? [] : `; ${text}`))
     .join('');
   if (ready >= replicas && target.workload !== pool.current)

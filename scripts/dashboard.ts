@@ -21,6 +21,8 @@ interface Row {
 const WIDTH = 24;
 const HEIGHT = 7;
 const SELECTED = 'namespace=~"$namespace",job=~"$job"';
+/** Of metrics with the labels of a release, whose namespace is not that of the operator. */
+const RELEASES = 'job=~"$job",namespace=~"$release_namespace",release=~"$release"';
 const DATASOURCE = { type: 'prometheus', uid: '$datasource' };
 
 const ROWS: readonly Row[] = [
@@ -28,23 +30,40 @@ const ROWS: readonly Row[] = [
     title: 'Releases',
     panels: [
       stat('Leaders', 'Exactly one operator must lead.', `sum(apprelease_leader{${SELECTED}})`),
-      stat('Switches, 24 h', 'Switches of pool Services.', sumIncrease('apprelease_switches_total')),
-      stat('Promotions, 24 h', 'Pools in which a version became good.', sumIncrease('apprelease_promotions_total')),
-      stat('Failures, 24 h', 'Pools in which a version failed.', sumIncrease('apprelease_failures_total')),
-      stat('Rollbacks, 24 h', 'Started rollbacks.', sumIncrease('apprelease_rollbacks_total')),
-      stat('Moved tags, 24 h', 'Pinned tags that now name another digest.', sumIncrease('apprelease_moved_tags_total')),
+      stat('Switches, 24 h', 'Switches of pool Services.', releaseIncrease('apprelease_switches_total')),
+      stat('Promotions, 24 h', 'Pools in which a version became good.', releaseIncrease('apprelease_promotions_total')),
+      stat('Failures, 24 h', 'Pools in which a version failed.', releaseIncrease('apprelease_failures_total')),
+      stat('Rollbacks, 24 h', 'Started rollbacks.', releaseIncrease('apprelease_rollbacks_total')),
+      stat(
+        'Moved tags, 24 h',
+        'Pinned tags that now name another digest.',
+        releaseIncrease('apprelease_moved_tags_total'),
+      ),
     ],
   },
   {
     title: 'Promotion and rollback',
     panels: [
+      graph('States', 'Releases by the reason of their condition Ready.', 'short', [
+        { expr: `sum by (state) (apprelease_info{${RELEASES}})`, legend: '{{state}}' },
+      ]),
+      graph('Who failed', 'Failures and rollbacks of the last hour, by release.', 'short', [
+        {
+          expr: `${releaseIncrease('apprelease_failures_total', '1h', 'namespace, release')} > 0`,
+          legend: 'failed: {{namespace}}/{{release}}',
+        },
+        {
+          expr: `${releaseIncrease('apprelease_rollbacks_total', '1h', 'namespace, release')} > 0`,
+          legend: 'rolled back: {{namespace}}/{{release}}',
+        },
+      ]),
       graph('Events', 'Events of versions in pools.', 'ops', [
-        { expr: sumRate('apprelease_switches_total'), legend: 'switched' },
-        { expr: sumRate('apprelease_promotions_total'), legend: 'promoted' },
-        { expr: sumRate('apprelease_failures_total'), legend: 'failed' },
-        { expr: sumRate('apprelease_rollbacks_total'), legend: 'rollback started' },
-        { expr: sumRate('apprelease_rollbacks_completed_total'), legend: 'rollback complete' },
-        { expr: sumRate('apprelease_rollbacks_rejected_total'), legend: 'rollback rejected' },
+        { expr: releaseRate('apprelease_switches_total'), legend: 'switched' },
+        { expr: releaseRate('apprelease_promotions_total'), legend: 'promoted' },
+        { expr: releaseRate('apprelease_failures_total'), legend: 'failed' },
+        { expr: releaseRate('apprelease_rollbacks_total'), legend: 'rollback started' },
+        { expr: releaseRate('apprelease_rollbacks_completed_total'), legend: 'rollback complete' },
+        { expr: releaseRate('apprelease_rollbacks_rejected_total'), legend: 'rollback rejected' },
       ]),
       graph(
         'Duration of rollbacks',
@@ -160,11 +179,11 @@ export function dashboard(): object {
 }
 
 function variables(): object[] {
-  const fromLabel = (name: string, selector: string) => ({
+  const fromLabel = (name: string, metric: string, label = name) => ({
     name,
     type: 'query',
     datasource: DATASOURCE,
-    query: { query: `label_values(apprelease_build_info${selector}, ${name})`, refId: name },
+    query: { query: `label_values(${metric}, ${label})`, refId: name },
     refresh: 2,
     includeAll: true,
     allValue: '.*',
@@ -173,8 +192,10 @@ function variables(): object[] {
   });
   return [
     { name: 'datasource', type: 'datasource', query: 'prometheus', label: 'Data source' },
-    fromLabel('namespace', ''),
-    fromLabel('job', '{namespace=~"$namespace"}'),
+    fromLabel('namespace', 'apprelease_build_info'),
+    fromLabel('job', 'apprelease_build_info{namespace=~"$namespace"}'),
+    fromLabel('release_namespace', 'apprelease_info{job=~"$job"}', 'namespace'),
+    fromLabel('release', 'apprelease_info{job=~"$job",namespace=~"$release_namespace"}'),
   ];
 }
 
@@ -210,12 +231,20 @@ function graph(title: string, help: string, unit: string, queries: readonly Quer
   return { type: 'timeseries', title, help, unit, queries };
 }
 
-function sumIncrease(metric: string): string {
-  return `round(sum(increase(${metric}{${SELECTED}}[24h])))`;
+function releaseIncrease(metric: string, over = '24h', by?: string): string {
+  return `round(sum${grouped(by)}(increase(${metric}{${RELEASES}}[${over}])))`;
+}
+
+function releaseRate(metric: string): string {
+  return `sum(rate(${metric}{${RELEASES}}[$__rate_interval]))`;
+}
+
+function grouped(by: string | undefined): string {
+  return by === undefined ? '' : ` by (${by}) `;
 }
 
 function sumRate(metric: string, by?: string): string {
-  return `sum${by === undefined ? '' : ` by (${by}) `}(rate(${metric}{${SELECTED}}[$__rate_interval]))`;
+  return `sum${grouped(by)}(rate(${metric}{${SELECTED}}[$__rate_interval]))`;
 }
 
 function quantiles(histogram: string): Query[] {

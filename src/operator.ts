@@ -129,7 +129,15 @@ async function operate(config: Config, log: Log): Promise<void> {
 
 type Reporting = Pick<
   Parameters<typeof createController>[0],
-  'record' | 'log' | 'onPlan' | 'within' | 'queueMetrics' | 'onPoolFigures' | 'onReconcile' | 'onCacheError'
+  | 'record'
+  | 'log'
+  | 'onPlan'
+  | 'within'
+  | 'queueMetrics'
+  | 'onPoolFigures'
+  | 'onRelease'
+  | 'onReconcile'
+  | 'onCacheError'
 >;
 
 /** Reports of the controller: to the log, to the metrics, and as events. */
@@ -144,6 +152,7 @@ function reporting({ debugs, log, within }: Log, metrics: Metrics, recorder: Eve
     within: (key, pass) => within(key, () => health.watch(key, pass)),
     queueMetrics: metrics.queue,
     onPoolFigures: metrics.pool,
+    onRelease: metrics.release,
     record: (release, { type, reason, note, metricOnly }) => {
       const { namespace, name, uid } = release.metadata;
       const regarding = { apiVersion: API_VERSION, kind: 'AppRelease', namespace, name, uid };

@@ -26,6 +26,8 @@ export interface ControllerOptions extends Pick<ReconcileContext, 'record' | 'as
   systemNamespaces: readonly string[];
   /** Called with the error of a list or watch, which is retried. */
   onCacheError: (error: unknown) => void;
+  /** Called after each pass; without a release if there is none of that key. */
+  onRelease?: (key: string, release: AppRelease | undefined) => void;
   /** Called after each pass. */
   onReconcile?: (outcome: { key: string; seconds: number; error?: unknown }) => void;
   queueMetrics?: QueueMetrics;
@@ -137,6 +139,8 @@ export function createController(options: ControllerOptions): Controller {
     } catch (error) {
       options.onReconcile?.({ key, seconds: (performance.now() - started) / 1000, error });
       throw error;
+    } finally {
+      options.onRelease?.(key, running.caches.releases.get(releaseNamespace, name));
     }
   }
 

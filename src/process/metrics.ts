@@ -1,12 +1,15 @@
 /** Metrics for Prometheus (https://prometheus.io/docs/practices/naming/). */
+import { setImmediate } from 'node:timers/promises';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { RequestRecord } from '../kube/types.ts';
 import type { QueueMetrics } from '../kube/work-queue.ts';
 import type { RegistryRequestEvent, ResolutionEvent } from '../registry/types.ts';
 import type { PoolMetrics } from './pool-metrics.ts';
 import { createPoolMetrics } from './pool-metrics.ts';
+import type { ReleaseMetrics } from './release-metrics.ts';
+import { createReleaseMetrics } from './release-metrics.ts';
 
-export interface Metrics {
+export interface Metrics extends ReleaseMetrics {
   /** The text exposition format. */
   text: () => Promise<string>;
   contentType: string;
@@ -14,8 +17,6 @@ export interface Metrics {
   /** Called after each pass. `stale`: the pass used an outdated cache and is retried at once. */
   reconciled: (result: 'success' | 'stale' | 'error', seconds: number) => void;
   queue: QueueMetrics;
-  /** `key`: namespace/name of the release. */
-  notice: (key: string, reason: string) => void;
   leading: (isLeader: boolean) => void;
   cacheError: () => void;
   resolution: (event: ResolutionEvent) => void;
@@ -26,8 +27,6 @@ export interface Metrics {
 
 /** Buckets for passes and requests: 1 ms to 30 s. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-/** A warm rollback takes milliseconds, a cold one minutes. */
-const ROLLBACK_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600];
 /** The label of the queue, as in client-go. */
 const QUEUE = 'apprelease';
 
@@ -78,7 +77,8 @@ export function createMetrics(version: string): Metrics {
   );
 
   return {
-    text: () => registry.metrics(),
+    ...createReleaseMetrics(registry),
+    text: () => textOf(registry),
     contentType: registry.contentType,
     request: ({ verb, resource, code, seconds }) => {
       requests.inc({ verb, resource, code });
@@ -90,7 +90,6 @@ export function createMetrics(version: string): Metrics {
       passes.observe(seconds);
     },
     queue: createQueueMetrics(counter, gauge, histogram),
-    notice: createNoticeMetrics(counter, histogram),
     leading: (isLeader) => {
       leader.set(isLeader ? 1 : 0);
     },
@@ -105,6 +104,16 @@ export function createMetrics(version: string): Metrics {
     },
     pool: createPoolMetrics(registry),
   };
+}
+
+/** With thousands of releases, the text takes tenths of a second: requests and passes go on between two metrics. */
+async function textOf(registry: Registry): Promise<string> {
+  const texts: string[] = [];
+  for (const { name } of registry.getMetricsAsArray()) {
+    texts.push(await registry.getSingleMetricAsString(name));
+    await setImmediate();
+  }
+  return `${texts.join('\n\n')}\n`;
 }
 
 type MakeCounter = <Label extends string>(name: string, help: string, labels?: Label[]) => Counter<Label>;
@@ -138,39 +147,5 @@ function createQueueMetrics(counter: MakeCounter, gauge: MakeGauge, histogram: M
     retry: () => {
       retries.inc(labels);
     },
-  };
-}
-
-function createNoticeMetrics(counter: MakeCounter, histogram: MakeHistogram): Metrics['notice'] {
-  const counters = new Map(
-    Object.entries({
-      Switched: counter('apprelease_switches_total', 'Switches of pool Services to another revision.'),
-      PoolPromoted: counter('apprelease_promotions_total', 'Pools in which a revision became good.'),
-      RevisionFailed: counter('apprelease_failures_total', 'Pools in which a revision failed.'),
-      RollbackAccepted: counter('apprelease_rollbacks_total', 'Accepted rollbacks.'),
-      RollbackRejected: counter('apprelease_rollbacks_rejected_total', 'Rollbacks without a possible target.'),
-      RollbackComplete: counter('apprelease_rollbacks_completed_total', 'Rollbacks that completed in every pool.'),
-      InternalError: counter(
-        'apprelease_internal_errors_total',
-        'Internal errors on user input: each message counts once.',
-      ),
-      TagMoved: counter('apprelease_moved_tags_total', 'Pinned tags that now name another digest.'),
-    }),
-  );
-  const seconds = histogram(
-    'apprelease_rollback_duration_seconds',
-    'Time from the acceptance of a rollback until every pool is switched, for rollbacks that this process saw from the start.',
-    [],
-    ROLLBACK_BUCKETS,
-  );
-  /** Release → `performance.now()` of the rollback's acceptance. */
-  const began = new Map<string, number>();
-  return (key, reason) => {
-    counters.get(reason)?.inc();
-    if (reason === 'RollbackAccepted') began.set(key, performance.now());
-    if (reason !== 'RollbackComplete') return;
-    const since = began.get(key);
-    if (since !== undefined) seconds.observe((performance.now() - since) / 1000);
-    began.delete(key);
   };
 }

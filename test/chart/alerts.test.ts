@@ -36,6 +36,8 @@ interface Case {
 const POD = 'namespace="ops",pod="a"';
 const OTHER_POD = 'namespace="ops",pod="b"';
 const OPS = { namespace: 'ops' };
+const WEB = 'namespace="shop",release="web",pod="a"';
+const SHOP = { namespace: 'shop', release: 'web' };
 
 const CASES: Readonly<Record<string, Case>> = {
   AppReleaseNoLeader: {
@@ -79,18 +81,20 @@ const CASES: Readonly<Record<string, Case>> = {
     },
   },
   AppReleaseRevisionFailed: {
-    bad: { [`apprelease_failures_total{${POD}}`]: '0+0x30 1+0x90' },
+    bad: { [`apprelease_failures_total{${WEB}}`]: '0+0x30 1+0x90' },
     quiet: '30m',
     fires: '31m',
-    labels: OPS,
-    well: { [`apprelease_failures_total{${POD}}`]: '7+0x90' },
+    labels: SHOP,
+    says: { summary: 'A version of the release shop/web failed in a pool.' },
+    well: { [`apprelease_failures_total{${WEB}}`]: '7+0x90' },
   },
   AppReleaseRollbackRejected: {
-    bad: { [`apprelease_rollbacks_rejected_total{${POD}}`]: '0+0x30 1+0x90' },
+    bad: { [`apprelease_rollbacks_rejected_total{${WEB}}`]: '0+0x30 1+0x90' },
     quiet: '30m',
     fires: '31m',
-    labels: OPS,
-    well: { [`apprelease_rollbacks_rejected_total{${POD}}`]: '7+0x90' },
+    labels: SHOP,
+    says: { summary: 'A rollback of the release shop/web was rejected.' },
+    well: { [`apprelease_rollbacks_rejected_total{${WEB}}`]: '7+0x90' },
   },
   AppReleaseRegistryErrors: {
     bad: { [`apprelease_registry_resolutions_total{outcome="Unavailable",${POD}}`]: '0+1x90' },
@@ -104,11 +108,12 @@ const CASES: Readonly<Record<string, Case>> = {
     },
   },
   AppReleaseTagMoved: {
-    bad: { [`apprelease_moved_tags_total{${POD}}`]: '0+0x30 1+0x90' },
+    bad: { [`apprelease_moved_tags_total{${WEB}}`]: '0+0x30 1+0x90' },
     quiet: '30m',
     fires: '31m',
-    labels: OPS,
-    well: { [`apprelease_moved_tags_total{${POD}}`]: '7+0x90' },
+    labels: SHOP,
+    says: { summary: 'A tag of the release shop/web names another image than the recorded one.' },
+    well: { [`apprelease_moved_tags_total{${WEB}}`]: '7+0x90' },
   },
   AppReleaseVMsNotReady: {
     bad: { [`apprelease_vmpool_nodes{pool="prod-a",state="not_ready",${POD}}`]: '0+0x30 2+0x90' },

@@ -154,7 +154,7 @@ describe.each([
     expect(spec).toEqual({
       namespaceSelector: { matchNames: [NAMESPACE] },
       selector: { matchLabels: selector },
-      [endpoints]: [{ port: 'metrics', path: '/metrics' }],
+      [endpoints]: [{ port: 'metrics', path: '/metrics', honorLabels: true }],
     });
     expect(find(objects, 'Service').metadata.labels).toMatchObject(selector);
     expect(find(objects, 'Service').spec).toMatchObject({ selector });
@@ -178,6 +178,7 @@ describe.each([
       {
         port: 'metrics',
         path: '/metrics',
+        honorLabels: true,
         interval: '30s',
         scrapeTimeout: '10s',
         relabelings: [relabeling],

@@ -4,6 +4,8 @@
 {{ index . 0 }}:
   - port: metrics
     path: /metrics
+    # `namespace` is that of the release where a metric has it.
+    honorLabels: true
     {{- with $values.interval }}
     interval: {{ . }}
     {{- end }}

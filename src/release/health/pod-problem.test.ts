@@ -86,17 +86,17 @@ describe('pods that are not ready are told of', () => {
     [
       'the first crash',
       containing({ state: ENDED, restartCount: 0 }),
-      `${MAIN}: ended with exit code 137 (OOMKilled), 0 restarts`,
+      `${MAIN}: ended with exit code 137 (OOMKilled), restarts: 0`,
     ],
     [
       'a crash while the kubelet backs off',
       containing({ state: { waiting: { reason: 'CrashLoopBackOff' } }, lastState: ENDED, restartCount: 1 }),
-      `${MAIN}: ended with exit code 137 (OOMKilled), 1 restarts`,
+      `${MAIN}: ended with exit code 137 (OOMKilled), restarts: 1`,
     ],
     [
       'a crash while the container runs again',
       containing({ state: { running: {} }, lastState: ENDED, restartCount: 2 }),
-      `${MAIN}: ended with exit code 137 (OOMKilled), 2 restarts`,
+      `${MAIN}: ended with exit code 137 (OOMKilled), restarts: 2`,
     ],
     [
       'an init container that fails',
@@ -104,7 +104,7 @@ describe('pods that are not ready are told of', () => {
         ...containing({ state: { waiting: { reason: 'PodInitializing' } } }),
         initContainerStatuses: [{ name: 'migrate', state: { terminated: { reason: 'Error', exitCode: 1 } } }],
       },
-      `container migrate of pod ${POD}: ended with exit code 1 (Error), 0 restarts`,
+      `container migrate of pod ${POD}: ended with exit code 1 (Error), restarts: 0`,
     ],
     ['not a container that has just started', containing({ state: { running: {} } }), undefined],
     [
@@ -132,6 +132,7 @@ describe('pods that are not ready are told of', () => {
       { conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'no VM' }] },
       `pod ${POD}: no VM`,
     ],
+    ['not a pod that ended before', { ...containing({ state: ENDED }), phase: 'Succeeded' }, undefined],
     [
       'a kubelet that refuses the pod',
       { phase: 'Failed', reason: 'OutOfpods', message: 'Node had no pods left' },
@@ -162,6 +163,12 @@ describe('pods that are not ready are told of', () => {
     expect(told(workload([undefined], [{ status: 'True', ...condition }]))?.replace(/web-a-1\S*:/, 'web-a-1:')).toBe(
       says,
     );
+  });
+
+  test('but not a pod that is being removed', () => {
+    const { pods, ...rest } = workload([waiting('CreateContainerConfigError', 'no Secret')]);
+    const leaving = pods.map((pod) => ({ ...pod, metadata: { ...pod.metadata, deletionTimestamp: seconds(1) } }));
+    expect(told({ ...rest, pods: leaving })).toBeUndefined();
   });
 
   test('beside what keeps another pod from being ready', () => {

@@ -14,8 +14,10 @@ export interface PodProblem {
 
 interface Seen {
   deployment: Deployment;
-  /** Of the revision, by name: the same pod is told in every pass. */
+  /** The pods of the revision that are to become ready, by name: the same pod is told in every pass. */
   pods: readonly Pod[];
+  /** Those that have ended: their objects stay. */
+  ended: readonly Pod[];
   now: number;
 }
 
@@ -41,8 +43,12 @@ export const NOT_READY = 'runs and is not ready';
 const STARTING = new Set<string | undefined>([undefined, '', 'ContainerCreating', 'PodInitializing']);
 
 export function podProblem(workload: Workload, revision: Revision, now: number): PodProblem | undefined {
-  const pods = podsOf(workload, revision).toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
-  return firstOf(PROBLEMS, { deployment: workload.deployment, pods, now });
+  const all = podsOf(workload, revision)
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  const ended = all.filter(({ phase }) => phase === 'Failed' || phase === 'Succeeded');
+  const pods = all.filter((pod) => !ended.includes(pod));
+  return firstOf(PROBLEMS, { deployment: workload.deployment, pods, ended, now });
 }
 
 /** When a pod is to be told of that is not ready by then (ms since the epoch). */
@@ -87,15 +93,14 @@ export function containerProblem({
   const again = waiting?.reason === 'CrashLoopBackOff' || STARTING.has(waiting?.reason);
   if (end && again) {
     const why = end.reason ? ` (${end.reason})` : '';
-    return `ended with exit code ${end.exitCode ?? '?'}${why}, ${restartCount} restarts`;
+    return `ended with exit code ${end.exitCode ?? '?'}${why}, restarts: ${restartCount}`;
   }
   return STARTING.has(waiting?.reason) ? undefined : told(waiting);
 }
 
 /** The kubelet refused the pod, for example for lack of a device. The ReplicaSet makes another. */
-function refusedByNode({ deployment, pods }: Seen): PodProblem | undefined {
-  const ended = pods.filter(({ phase }) => phase === 'Failed');
-  if (pods.length - ended.length >= (deployment.spec.replicas ?? 0)) return undefined;
+function refusedByNode({ deployment, pods, ended }: Seen): PodProblem | undefined {
+  if (pods.length >= (deployment.spec.replicas ?? 0)) return undefined;
   const pod = ended.findLast(({ reason }) => reason !== undefined && reason !== 'Evicted');
   return pod && { what: `pod ${pod.metadata.name}`, says: told(pod) };
 }
@@ -115,7 +120,7 @@ function notReadyForLong({ pods, now }: Seen): PodProblem | undefined {
   for (const pod of pods) {
     const since = Date.parse(pod.startedAt ?? '');
     const container = pod.containers.find(({ ready, waiting, terminated }) => !ready && !waiting && !terminated);
-    if (!pod.ready && pod.phase !== 'Failed' && container && now - since >= PATIENCE_MS)
+    if (!pod.ready && container && now - since >= PATIENCE_MS)
       return { what: `container ${container.name} of pod ${pod.metadata.name}`, says: NOT_READY };
   }
   return undefined;

@@ -1,0 +1,104 @@
+/** Metrics of AppReleases, exported by the leading operator. The series of a deleted release disappear. */
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { AppRelease } from '../api/app-release.ts';
+import { findCondition } from '../api/conditions.ts';
+
+export interface ReleaseMetrics {
+  /** `key`: namespace/name of the release. */
+  notice: (key: string, reason: string) => void;
+  /** Called after each pass. No release: it is deleted. */
+  release: (key: string, release: Pick<AppRelease, 'status'> | undefined) => void;
+}
+
+type Labels = Readonly<{ namespace: string; release: string }>;
+
+/** The most releases with series of their own. More are counted together, and have no apprelease_info. */
+const MAX_RELEASES = 10_000;
+const OTHERS: Labels = { namespace: '', release: '' };
+
+/** A warm rollback takes milliseconds, a cold one minutes. */
+const ROLLBACK_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600];
+
+/** What is counted, by the reason of the notice. */
+const COUNTED: Readonly<Record<string, readonly [name: string, help: string]>> = {
+  Switched: ['switches', 'Switches of pool Services to another revision.'],
+  PoolPromoted: ['promotions', 'Pools in which a revision became good.'],
+  RevisionFailed: ['failures', 'Pools in which a revision failed.'],
+  RollbackAccepted: ['rollbacks', 'Accepted rollbacks.'],
+  RollbackRejected: ['rollbacks_rejected', 'Rollbacks without a possible target.'],
+  RollbackComplete: ['rollbacks_completed', 'Rollbacks that completed in every pool.'],
+  InternalError: ['internal_errors', 'Internal errors on user input: each message counts once.'],
+  TagMoved: ['moved_tags', 'Pinned tags that now name another digest.'],
+};
+
+export function createReleaseMetrics(registry: Registry, limit = MAX_RELEASES): ReleaseMetrics {
+  const registers = [registry];
+  const labelNames = ['namespace', 'release'] as const;
+  const counters = new Map(
+    Object.entries(COUNTED).map(([reason, [name, help]]) => [
+      reason,
+      new Counter({ name: `apprelease_${name}_total`, help, labelNames, registers }),
+    ]),
+  );
+  const seconds = new Histogram({
+    name: 'apprelease_rollback_duration_seconds',
+    help: 'Time from the acceptance of a rollback until every pool is switched, for rollbacks that this process saw from the start.',
+    buckets: ROLLBACK_BUCKETS,
+    registers,
+  });
+  const known = new Map<string, { labels: Labels; info: Record<string, string> }>();
+  /** Release → `performance.now()` of the rollback's acceptance. */
+  const began = new Map<string, number>();
+
+  new Gauge({
+    name: 'apprelease_info',
+    help: 'Always 1; the wanted version of a release, the last stage that it entered, and the reason of the condition Ready.',
+    labelNames: [...labelNames, 'version', 'stage', 'state'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { labels, info } of known.values()) this.set({ ...labels, ...info }, 1);
+    },
+  });
+
+  /** The labels of a release. Its counters start at 0: Prometheus sees no increase in a series that starts at 1. */
+  function labelsOf(key: string): Labels {
+    const found = known.get(key);
+    if (found) return found.labels;
+    if (known.size >= limit) return OTHERS;
+    const [namespace = '', release = ''] = key.split('/');
+    const labels = { namespace, release };
+    known.set(key, { labels, info: {} });
+    for (const counter of counters.values()) counter.inc(labels, 0);
+    return labels;
+  }
+
+  function forget(key: string): void {
+    began.delete(key);
+    const found = known.get(key);
+    if (!found) return;
+    known.delete(key);
+    for (const counter of counters.values()) counter.remove(found.labels);
+  }
+
+  return {
+    notice: (key, reason) => {
+      counters.get(reason)?.inc(labelsOf(key));
+      if (reason === 'RollbackAccepted') began.set(key, performance.now());
+      if (reason !== 'RollbackComplete') return;
+      const since = began.get(key);
+      if (since !== undefined) seconds.observe((performance.now() - since) / 1000);
+      began.delete(key);
+    },
+    release: (key, release) => {
+      if (!release) {
+        forget(key);
+        return;
+      }
+      const labels = labelsOf(key);
+      if (labels === OTHERS) return;
+      const { version = '', stage = '', conditions } = release.status ?? {};
+      known.set(key, { labels, info: { version, stage, state: findCondition(conditions, 'Ready')?.reason ?? '' } });
+    },
+  };
+}

@@ -191,6 +191,12 @@ const celUniquePools = {
   message: 'a pool may be in one stage only: list each pool once',
 };
 
+const FIRST_IMAGE = 'self.template.spec.containers[0].image';
+const ANY_TAG = '^[^@]*:[^/@]+(@.*)?$';
+export const NO_TAG = 'set spec.version: the first container’s image has no tag to take it from';
+export const INVALID_TAG =
+  'the tag of the first container’s image is not valid: it may have letters, digits and _ . - alone, neither a blank nor a +, and at most 128 characters; a version with a + belongs in spec.version';
+
 export const appReleaseSpec = z
   .object({
     version: versionText.optional().meta({
@@ -269,8 +275,12 @@ export const appReleaseSpec = z
           'strategy BlueGreen switches a Service: set spec.service, or strategy.type RollingUpdate for workers without one',
       },
       {
-        rule: "has(self.version) || self.template.spec.containers[0].image.matches('^[^@]*:[A-Za-z0-9][A-Za-z0-9_.-]*(@.*)?$')",
-        message: 'set spec.version: the first container’s image has no tag to take it from',
+        rule: `has(self.version) || ${FIRST_IMAGE}.matches('${ANY_TAG}')`,
+        message: NO_TAG,
+      },
+      {
+        rule: `has(self.version) || !${FIRST_IMAGE}.matches('${ANY_TAG}') || ${FIRST_IMAGE}.matches('^[^@]*:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(@.*)?$')`,
+        message: INVALID_TAG,
       },
       {
         rule: 'has(self.service) || self.stages.all(s, s.pools.all(p, !has(p.serviceName)))',

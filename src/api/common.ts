@@ -40,8 +40,8 @@ export function parseDuration(text: string): number | undefined {
 }
 
 export const versionText = formatted(
-  /^[A-Za-z0-9][A-Za-z0-9._+-]*$/,
-  'must begin with a letter or digit, and contain only letters, digits and . _ + -',
+  /^[A-Za-z0-9_][A-Za-z0-9._+-]*$/,
+  'must begin with a letter, a digit or _, and contain only letters, digits and . _ + -',
   128,
 );
 

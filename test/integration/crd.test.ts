@@ -149,6 +149,8 @@ describe('the CRDs', () => {
     release({ strategy: { type: 'RollingUpdate', maxSurge: 0, maxUnavailable: '100%' }, service: undefined }),
     release({ strategy: { type: 'RollingUpdate', maxSurge: '10%', maxUnavailable: 0 }, service: undefined }),
     release({ version: '2026.1+build.7', template: withImage(`registry.example/web@sha256:${'0'.repeat(64)}`) }),
+    release({ template: withImage('registry.example:5000/web:_x') }),
+    release({ version: '_x' }),
     release({ rollback: { warmReplicas: 0, warmFor: '1h30m' } }),
     release(autoscaled({ maxReplicas: 1 })),
     release(autoscaled({ minReplicas: 2, maxReplicas: 2, metrics: [{ type: 'Any' }], behavior: { any: true } })),
@@ -257,6 +259,7 @@ describe('an invalid object is refused with the field and the way out', () => {
   const span = 'must be a duration such as 30m, 1h30m or 90s';
   const amount = 'must be a number of pods or a percentage such as 25%';
   const noTag = 'set spec.version: the first container’s image has no tag to take it from';
+  const badTag = 'neither a blank nor a +, and at most 128 characters; a version with a + belongs in spec.version';
   const twoPools = [{ name: 'prod-a' }, { name: 'prod-a' }];
 
   test.each<[string, Fields, string]>([
@@ -265,12 +268,14 @@ describe('an invalid object is refused with the field and the way out', () => {
       { version: 1.5 },
       'spec.version: Invalid value: "number": spec.version in body must be of type string',
     ],
-    ['an empty version', { version: '' }, 'spec.version: Invalid value: "": must begin with a letter or digit'],
+    ['an empty version', { version: '' }, 'spec.version: Invalid value: "": must begin with a letter, a digit or _'],
     [
       'a version with a space',
       { version: '1 5' },
-      'spec.version: Invalid value: "1 5": must begin with a letter or digit',
+      'spec.version: Invalid value: "1 5": must begin with a letter, a digit or _',
     ],
+    ['no version and a tag with a +', { template: withImage('web:1.0+b5') }, badTag],
+    ['no version and a tag with a blank at its end', { template: withImage('web:1.0 ') }, badTag],
     ['no version and no tag', { template: withImage('registry.example:5000/shop/web') }, noTag],
     ['no version and a digest', { template: withImage(`web@sha256:${'0'.repeat(64)}`) }, noTag],
     [

@@ -52,6 +52,8 @@ test('two pools never have the same object name, for any revision, placement and
 test.each([
   ['1.5.0', '1.5.0'],
   ['1.5.0+build.7', /^1\.5\.0_build\.7-[0-9a-f]{8}$/],
+  ['_x', /^x-[0-9a-f]{8}$/],
+  ['_', /^[0-9a-f]{8}$/],
   ['v'.repeat(100), /^v{54}-[0-9a-f]{8}$/],
 ])('version %s becomes a valid label value', (version, label) => {
   expect(versionLabel(version)).toMatch(label);

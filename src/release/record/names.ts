@@ -55,6 +55,9 @@ export function automaticRollbackNames(
 /** The version as a label value. Characters that a label cannot have are replaced, and a hash keeps the value unique. */
 export function versionLabel(version: string): string {
   const safe = version.replace(/[^A-Za-z0-9_.-]/g, '_');
-  if (safe === version && version.length <= LABEL_LENGTH && /[A-Za-z0-9]$/.test(version)) return version;
-  return `${safe.slice(0, LABEL_LENGTH - 9).replace(/[^A-Za-z0-9]+$/, '')}-${shortHash(version)}`;
+  if (safe === version && version.length <= LABEL_LENGTH && /^[A-Za-z0-9](.*[A-Za-z0-9])?$/.test(version))
+    return version;
+  const start = safe.replace(/^[^A-Za-z0-9]+/, '');
+  const cut = start.slice(0, LABEL_LENGTH - 9).replace(/[^A-Za-z0-9]+$/, '');
+  return [...(cut === '' ? [] : [cut]), shortHash(version)].join('-');
 }

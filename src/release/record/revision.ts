@@ -57,7 +57,13 @@ export function placementKeys(topology: Topology, release: string, strategy: str
 /** The tag of an image reference. */
 export function imageTag(image: string): string | undefined {
   const [name = ''] = image.split('@');
-  return /:([A-Za-z0-9_][A-Za-z0-9_.-]*)$/.exec(name)?.[1];
+  return /:([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})$/.exec(name)?.[1];
+}
+
+/** Whether an image reference has a tag, valid or not. */
+export function hasTag(image: string): boolean {
+  const [name = ''] = image.split('@');
+  return /:[^/]+$/.test(name);
 }
 
 export function wantedVersion(spec: Pick<AppReleaseSpec, 'version' | 'template'>): string | undefined {

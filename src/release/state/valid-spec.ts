@@ -1,13 +1,13 @@
 /** Parses and validates the spec before any rule uses it. Pure. */
 import type { AppReleaseSpec } from '../../api/app-release.ts';
-import { appReleaseSpec } from '../../api/app-release.ts';
+import { appReleaseSpec, INVALID_TAG, NO_TAG } from '../../api/app-release.ts';
 import type { Reason } from '../../api/reasons.ts';
 import { keptBy, onceForObject } from '../../lib/once.ts';
 import { jsonFault, withoutNulls } from '../../lib/json.ts';
 import { internalProblem, reading } from '../record/internal-error.ts';
 import type { Observed } from './observed.ts';
 import { placePools } from './placement.ts';
-import { wantedVersion } from '../record/revision.ts';
+import { hasTag, wantedVersion } from '../record/revision.ts';
 import { validateSpec } from './validation.ts';
 
 export interface SpecProblem {
@@ -41,7 +41,8 @@ function placeSpec(release: Observed['release'], known: Known): Read {
     if (problem) return { problem };
     const version = wantedVersion(spec);
     if (version !== undefined) return { spec, version };
-    const message = 'spec.version: set it, because the first container’s image has no tag to take the version from';
+    const image = spec.template.spec.containers[0]?.image ?? '';
+    const message = hasTag(image) ? `spec.template: ${INVALID_TAG}` : NO_TAG;
     return { problem: { reason: 'InvalidSpec', message } };
   } catch (error) {
     return { problem: internalProblem(error) };

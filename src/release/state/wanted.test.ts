@@ -49,13 +49,29 @@ describe('an invalid spec', () => {
     });
   });
 
+  test.each(['web:1.0+b5', 'web:1.0 ', `web:${'x'.repeat(129)}`])(
+    'has no version and the invalid tag of %s',
+    (image) => {
+      const {
+        version: _version,
+        service: _service,
+        ...tagged
+      } = spec({ template: { spec: { containers: [{ name: 'main', image }] } } });
+      expect(view({ ...tagged, service: undefined, strategy: { type: 'RollingUpdate' } }).wanted).toMatchObject({
+        state: 'Invalid',
+        reason: 'InvalidSpec',
+        message: expect.stringMatching(/^spec\.template: the tag of .* neither a blank nor a \+/) as string,
+      });
+    },
+  );
+
   test('has no version and no tag', () => {
     const untagged = spec({ template: { spec: { containers: [{ name: 'main', image: 'localhost:5000/web' }] } } });
     const { version: _version, service: _service, ...wrong } = untagged;
     expect(view({ ...wrong, service: undefined, strategy: { type: 'RollingUpdate' } }).wanted).toMatchObject({
       state: 'Invalid',
       reason: 'InvalidSpec',
-      message: expect.stringContaining('spec.version: set it') as string,
+      message: expect.stringContaining('set spec.version: ') as string,
     });
   });
 

@@ -11,8 +11,10 @@ import {
   serviceLabel,
   stringMap,
   timestamp,
+  userKeys,
   versionText,
 } from './common.ts';
+import { GROUP } from './meta.ts';
 import { mapByName, metadataOf, podTemplate, poolTemplateSchema, toleration } from './pod-template.ts';
 
 export type { Container, PodTemplate, PoolTemplate, Toleration } from './pod-template.ts';
@@ -185,6 +187,21 @@ const rollback = z
   })
   .meta({ description: 'How fast a rollback is, and when the operator rolls back by itself.' });
 
+const OURS = { [`${GROUP}/`]: 'belong to the operator' };
+
+const workloadMetadata = z
+  .object({
+    labels: userKeys('Labels. They override app.kubernetes.io/managed-by of the operator.', OURS).optional(),
+    annotations: userKeys('Annotations.', {
+      ...OURS,
+      'deployment.kubernetes.io/': 'belong to the controller of Deployments',
+    }).optional(),
+  })
+  .meta({
+    description:
+      'Labels and annotations of the Deployments, autoscalers and PodDisruptionBudgets, for example for policies and cost reports. A change restarts no pods. template.metadata has those of the pods, service.metadata those of the Services.',
+  });
+
 const celUniquePools = {
   // A stage shares pool names only with itself. With sets, 256 pools take 0.2 s; pool by pool they took 3 s.
   rule: 'self.map(s, s.pools.map(p, p.name)).all(a, self.exists_one(t, sets.intersects(a, t.pools.map(p, p.name))))',
@@ -216,6 +233,7 @@ export const appReleaseSpec = z
       }),
     strategy: strategy.default({ type: 'BlueGreen' }),
     service: service.optional(),
+    workloadMetadata: workloadMetadata.optional(),
     rollback: rollback.default({
       warmFor: '30m',
       warmReplicas: '100%',

@@ -54,6 +54,31 @@ export const appProtocol = formatted(
 
 export const stringMap = z.record(z.string(), z.string());
 
+/** Labels or annotations of a user on an object that the operator makes. `taken`: prefixes of keys that others write. */
+export function userKeys(description: string, taken: Readonly<Record<string, string>>) {
+  const rules = Object.entries(taken).map(([prefix, why]) => ({
+    prefix,
+    message: `must have no key that begins with ${prefix}: such keys ${why}`,
+  }));
+  return stringMap
+    .superRefine((map, context) => {
+      for (const { prefix, message } of rules)
+        if (Object.keys(map).some((key) => key.startsWith(prefix))) context.addIssue({ code: 'custom', message });
+      if (Object.keys(map).length > MOST_KEYS)
+        context.addIssue({ code: 'custom', message: `must have at most ${MOST_KEYS} keys` });
+    })
+    .meta({
+      description,
+      maxProperties: MOST_KEYS,
+      'x-kubernetes-validations': rules.map(({ prefix, message }) => ({
+        rule: `self.all(key, !key.startsWith('${prefix}'))`,
+        message,
+      })),
+    });
+}
+
+const MOST_KEYS = 64;
+
 /** Any JSON object; Kubernetes' own schema validates it. */
 export function opaqueObject(description: string) {
   return z.looseObject({}).meta({ description, 'x-kubernetes-preserve-unknown-fields': true });

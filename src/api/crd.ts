@@ -57,6 +57,7 @@ const KEYWORDS = [
   'pattern',
   'minItems',
   'maxItems',
+  'maxProperties',
   'anyOf',
   'x-kubernetes-int-or-string',
   'x-kubernetes-list-type',

@@ -32,6 +32,8 @@ export const ANNOTATION = {
   revision: 'apprelease.dev/revision',
   /** On a Deployment: the placement and the strategy that it was created with. */
   placement: 'apprelease.dev/placement',
+  /** On a Deployment, an autoscaler or a budget: a hash of the keys of spec.workloadMetadata that it has. */
+  workloadMetadata: 'apprelease.dev/workload-metadata',
   /** On a ControllerRevision: marks, soak starts and approvals. They must survive a restart and an erased status. */
   facts: 'apprelease.dev/facts',
   /** On the ledger: the digests of versions whose revisions are gone. */

@@ -164,6 +164,7 @@ describe('the CRDs', () => {
         trafficDistribution: 'PreferSameZone',
       },
     }),
+    release({ workloadMetadata: { labels: { team: 'shop', 'example.com/a': '' }, annotations: {} } }),
     release(tolerating({ operator: 'Exists' })),
     release(tolerating({ key: 'example.com/pool', value: 'a', effect: 'NoExecute', tolerationSeconds: 60 })),
   ])('take %j', async (accepted) => {
@@ -202,9 +203,7 @@ describe('fields of a pod template that the operator reads have a type', () => {
 
   test.each<[Fields, string | undefined]>([
     [{ name: 'web', namespace: 'shop', creationTimestamp: null, labels: null, finalizers: ['a.dev/b'] }, undefined],
-    [{ generateName: 'web-', uid: 'x', resourceVersion: '1', generation: 1, selfLink: '', annotations: {} }, undefined],
-    [{ deletionTimestamp: '2026-01-01T00:00:00Z', deletionGracePeriodSeconds: 1, managedFields: [] }, undefined],
-    [{ ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name: 'x', uid: 'y' }] }, undefined],
+    [{ generateName: 'web-', uid: 'x', generation: 1, ownerReferences: [{ name: 'x' }], managedFields: [] }, undefined],
     [{ lables: { app: 'web' } }, 'unknown field "spec.template.metadata.lables"'],
     [{ name: 1 }, 'spec.template.metadata.name in body must be of type string'],
   ])('the metadata %j as in a Deployment', async (metadata, message) => {
@@ -317,6 +316,16 @@ describe('an invalid object is refused with the field and the way out', () => {
       'a negative warmReplicas',
       { rollback: { warmReplicas: -1 } },
       `spec.rollback.warmReplicas: Invalid value: -1: ${amount}`,
+    ],
+    ...['labels', 'annotations'].map((field): [string, Fields, string] => [
+      `${field} of the operator in workloadMetadata`,
+      { workloadMetadata: { [field]: { team: 'shop', 'apprelease.dev/pool': 'a' } } },
+      `spec.workloadMetadata.${field}: Invalid value: must have no key that begins with apprelease.dev/: such keys belong`,
+    ]),
+    [
+      'an annotation of the controller of Deployments in workloadMetadata',
+      { workloadMetadata: { annotations: { 'deployment.kubernetes.io/revision': '1' } } },
+      'must have no key that begins with deployment.kubernetes.io/: such keys belong to the controller of Deployments',
     ],
     [
       'several ports without names',

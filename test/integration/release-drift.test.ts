@@ -1,9 +1,11 @@
 // The operator reverts foreign changes without a conflict loop, leaves foreign fields alone, and does not write to an idle release.
 import { describe, expect } from 'vitest';
 import { LABEL } from '../../src/api/meta.ts';
+import { BUDGETS } from '../../src/controller/kinds/budgets.ts';
 import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
+import { PODS } from '../../src/controller/kinds/pods.ts';
 import { SERVICES } from '../../src/controller/kinds/services.ts';
-import type { Resource } from '../../src/kube/types.ts';
+import type { KubeObject, Resource } from '../../src/kube/types.ts';
 import type { World } from './harness.ts';
 import { admin, cluster, test, versionsOf } from './harness.ts';
 import { oneStage, pool, release, worker } from './release-objects.ts';
@@ -235,6 +237,36 @@ describe.concurrent('a mutating admission policy', () => {
     await world.released('2.0');
     await staysQuiet(world);
     await endMutation(world);
+  });
+});
+
+describe.concurrent('the metadata of workloadMetadata', () => {
+  test('is set, changed and removed, also while no operator runs, and restarts no pod', async ({ world }) => {
+    const spec = release(await world.image('1.0'), { stages: oneStage });
+    await world.apply({ ...spec, workloadMetadata: { labels: { team: 'shop', cost: '42' } } });
+    await world.released('1.0');
+    const kinds = [DEPLOYMENTS, BUDGETS];
+    async function labels(): Promise<unknown[]> {
+      const objects = (await Promise.all(kinds.map((kind) => world.list<KubeObject>(kind)))).flat();
+      return objects.map(({ metadata: { labels: has } }) => ({ team: has?.['team'], cost: has?.['cost'] }));
+    }
+    expect(await labels()).toEqual(kinds.map(() => ({ team: 'shop', cost: '42' })));
+    const pods = (await world.list(PODS)).map(({ metadata }) => metadata.uid);
+
+    await world.operator.stop();
+    await world.apply({ ...spec, workloadMetadata: { labels: { team: 'bank' } } });
+    await world.operator.start();
+    await world.until(async () => {
+      expect(await labels()).toEqual(kinds.map(() => ({ team: 'bank', cost: undefined })));
+    });
+    await world.operator.stop();
+    await world.apply(spec);
+    await world.operator.start();
+    await world.until(async () => {
+      expect(await labels()).toEqual(kinds.map(() => ({ team: undefined, cost: undefined })));
+    });
+    await world.released('1.0');
+    expect((await world.list(PODS)).map(({ metadata }) => metadata.uid)).toEqual(pods);
   });
 });
 

@@ -194,6 +194,7 @@ describe.concurrent('applied and read back is equal', { timeout: 60_000 + CASES 
         pool: `p${count}`,
         autoscaling: given as Autoscaling,
         target: 'web',
+        topology: {},
       });
     });
   });

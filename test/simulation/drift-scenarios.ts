@@ -3,8 +3,8 @@ import { objectName } from '../../src/release/record/names.ts';
 import { deploymentSpec } from './pods.ts';
 import type { Scenario, UserStep } from './scenario.ts';
 import type { Scene } from './simulation.ts';
-import { webSpec, workerSpec } from './specs.ts';
-import { HELD, act, complete, create, everywhere, everywhereAt, is, ready, rollback, version } from './steps.ts';
+import { eachPool, webSpec, workerSpec } from './specs.ts';
+import { HELD, act, complete, create, edit, everywhere, everywhereAt, is, ready, rollback, version } from './steps.ts';
 
 const WORKERS = objectName('web', 'prod-a');
 const SERVED = objectName('web', 'prod-a', 1);
@@ -45,6 +45,21 @@ function standbyIsHalf({ world }: Scene): boolean {
   return standby !== undefined && deploymentSpec(standby).replicas === 1;
 }
 
+const SHOP = { labels: { team: 'shop', cost: '42' }, annotations: { page: 'shop' } };
+
+/** Whether the objects of the release, also those that stand by, have exactly these labels and annotations of SHOP. */
+function allHave(...keys: string[]): (scene: Scene) => boolean {
+  return (scene) => ready(scene) && wronglyDescribed(scene, keys) === undefined;
+}
+
+function wronglyDescribed({ world }: Scene, keys: readonly string[]): string | undefined {
+  const objects = ['Deployment', 'PodDisruptionBudget', 'HorizontalPodAutoscaler'].flatMap((kind) => world.list(kind));
+  const wrong = objects.find(({ metadata: { labels = {}, annotations = {} } }) =>
+    ['team', 'cost', 'page'].some((key) => keys.includes(key) !== (key in labels || key in annotations)),
+  );
+  return wrong && `${wrong.metadata.name} does not have ${keys.join(' and ')} alone`;
+}
+
 /** The standby is smaller than the serving Deployment, so a rollback must write to it. */
 const half = { rollback: { warmFor: '20m', warmReplicas: '50%', drain: '10s' } };
 
@@ -73,6 +88,42 @@ export const DRIFT: readonly Scenario[] = [
     ],
     expect: { serves: everywhereAt('1.0.0'), conditions: { ...HELD, Contested: 'False' } },
     orderly: true,
+  },
+  {
+    name: 'described-then-less-then-not-at-all',
+    steps: [
+      create({ ...webSpec('1.0.0'), rollback: { warmFor: '2h' }, workloadMetadata: SHOP }),
+      edit(
+        'scale prod-a by its load',
+        (spec) => {
+          eachPool(spec, (found) => {
+            if (found.name === 'prod-a') found.autoscaling = { minReplicas: 2, maxReplicas: 3 };
+          });
+        },
+        allHave('team', 'cost', 'page'),
+      ),
+      version('2.0.0', allHave('team', 'cost', 'page')),
+      edit(
+        'remove the cost and the page',
+        (spec) => {
+          spec.workloadMetadata = { labels: { team: 'shop' } };
+        },
+        everywhere('2.0.0'),
+      ),
+      edit(
+        'remove the team',
+        (spec) => {
+          delete spec.workloadMetadata;
+        },
+        allHave('team'),
+      ),
+    ],
+    expect: {
+      serves: everywhereAt('2.0.0'),
+      conditions: { Ready: 'True' },
+      leftovers: true,
+      also: (scene) => wronglyDescribed(scene, []),
+    },
   },
   {
     name: 'contested-then-a-version-and-back',

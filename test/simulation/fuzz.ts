@@ -200,6 +200,13 @@ const ACTS: readonly Act[] = [
     });
   },
   (random) => {
+    const workloadMetadata = random.chance(0.3) ? undefined : { labels: { [random.pick(['team', 'cost'])]: 'shop' } };
+    return edit(`workloadMetadata ${JSON.stringify(workloadMetadata)}`, (spec) => {
+      if (workloadMetadata) spec.workloadMetadata = workloadMetadata;
+      else delete spec.workloadMetadata;
+    });
+  },
+  (random) => {
     const metadata = { labels: { [LABEL.managedBy]: random.pick(['Helm', 'flux']) } };
     return edit(`labels ${JSON.stringify(metadata.labels)}`, (spec) => {
       spec.template.metadata = metadata;

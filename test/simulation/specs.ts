@@ -12,6 +12,7 @@ export interface SpecDraft {
   };
   stages: StageDraft[];
   strategy?: { type: Input['strategy']['type']; maxSurge?: number | string; maxUnavailable?: number | string };
+  workloadMetadata?: Input['workloadMetadata'];
   service?: { ports: { port: number }[]; [field: string]: unknown };
   rollback?: Partial<Input['rollback']>;
   minReadySeconds?: number;

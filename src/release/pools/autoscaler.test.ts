@@ -76,7 +76,13 @@ function serving(of: Revision, annotations: Record<string, string> = {}) {
 }
 
 function scaling(target: string, bounds: object = autoscaling): Autoscaler {
-  const desired = makeAutoscaler({ owner, pool: 'b', autoscaling: { ...autoscaling, ...bounds }, target });
+  const desired = makeAutoscaler({
+    owner,
+    pool: 'b',
+    autoscaling: { ...autoscaling, ...bounds },
+    target,
+    topology: {},
+  });
   return { metadata: meta('web-b', desired.metadata), spec: { ...desired.spec, metrics: [{ type: 'Resource' }] } };
 }
 
@@ -143,6 +149,7 @@ test('an autoscaler has the name of the Service of its pool, and the fields of s
     pool: 'b',
     autoscaling: { ...autoscaling, behavior: { any: 1 } },
     target: 'web-b-1',
+    topology: {},
   });
   expect(made).toMatchObject({
     metadata: { name: 'web-b', ownerReferences: [{ uid: owner.uid, controller: true }] },
@@ -221,7 +228,7 @@ describe('the autoscaler of a pool', () => {
 
   test('is applied again after a refusal once its desired state changes', () => {
     const target = 'web-b-1';
-    const desired = makeAutoscaler({ owner, pool: 'b', autoscaling, target });
+    const desired = makeAutoscaler({ owner, pool: 'b', autoscaling, target, topology: {} });
     const refused = new Map([['HorizontalPodAutoscaler/web-b', { hash: desiredHash(desired), message: 'no' }]]);
     expect(actions({ deployments: one, memory: { refused } })).toEqual([]);
     const other = wanted('1.0.0', { autoscaling: { ...autoscaling, maxReplicas: 7 } });

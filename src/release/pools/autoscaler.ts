@@ -7,6 +7,8 @@ import type { Owner } from '../record/desired.ts';
 import { ownerReference } from '../record/desired.ts';
 import type { Autoscaler, DesiredAutoscaler } from '../record/kube-objects.ts';
 import { objectName } from '../record/names.ts';
+import type { Topology } from '../record/recorded-data.ts';
+import { withWorkloadMetadata } from '../record/workload-metadata.ts';
 import { autoscalerOf } from '../state/autoscaler.ts';
 import { desiredHash, objectKey, putRight } from '../state/drift.ts';
 import { scaleTo } from '../state/scale.ts';
@@ -21,6 +23,7 @@ export interface AutoscalerOptions {
   autoscaling: Autoscaling;
   /** The name of the Deployment to scale. */
   target: string;
+  topology: Pick<Topology, 'workloadMetadata'>;
 }
 
 /**
@@ -28,7 +31,7 @@ export interface AutoscalerOptions {
  * conflict with that.
  */
 export function makeAutoscaler(options: AutoscalerOptions): DesiredAutoscaler {
-  const { owner, pool, name = objectName(owner.name, pool), autoscaling, target } = options;
+  const { owner, pool, name = objectName(owner.name, pool), autoscaling, target, topology } = options;
   const { minReplicas, maxReplicas, metrics, behavior } = autoscaling;
   return {
     apiVersion: 'autoscaling/v2',
@@ -36,7 +39,9 @@ export function makeAutoscaler(options: AutoscalerOptions): DesiredAutoscaler {
     metadata: {
       name,
       namespace: owner.namespace,
-      labels: { [LABEL.managedBy]: 'apprelease', [LABEL.release]: owner.name, [LABEL.pool]: pool },
+      ...withWorkloadMetadata(topology, {
+        labels: { [LABEL.managedBy]: 'apprelease', [LABEL.release]: owner.name, [LABEL.pool]: pool },
+      }),
       ownerReferences: [ownerReference(owner)],
     },
     spec: {
@@ -97,6 +102,7 @@ function reconcileAutoscaler(
     pool: pool.name,
     autoscaling,
     target: name,
+    topology: view.topology,
   });
   const object = objectKey(autoscaler);
   if (memory.nameConflicts.has(object) || memory.refused.get(object)?.hash === desiredHash(autoscaler)) return [];

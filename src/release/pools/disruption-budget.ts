@@ -9,6 +9,7 @@ import type { Budget, DesiredBudget } from '../record/kube-objects.ts';
 import { intOrPercentOf } from '../record/quantity.ts';
 import { ownerReference } from '../record/desired.ts';
 import { objectName } from '../record/names.ts';
+import { withWorkloadMetadata } from '../record/workload-metadata.ts';
 import { wantedReplicas } from '../state/target.ts';
 import type { PoolView, Rollout, View, Workload } from '../state/view.ts';
 
@@ -84,14 +85,16 @@ export function makeBudget(
   workload: Pick<Workload, 'name' | 'pool'>,
   name = workload.name,
 ): DesiredBudget {
-  const { owner } = view;
+  const { owner, topology } = view;
   return {
     apiVersion: 'policy/v1',
     kind: 'PodDisruptionBudget',
     metadata: {
       name,
       namespace: owner.namespace,
-      labels: { [LABEL.managedBy]: 'apprelease', [LABEL.release]: owner.name, [LABEL.pool]: workload.pool },
+      ...withWorkloadMetadata(topology, {
+        labels: { [LABEL.managedBy]: 'apprelease', [LABEL.release]: owner.name, [LABEL.pool]: workload.pool },
+      }),
       ownerReferences: [ownerReference(owner)],
     },
     spec: {

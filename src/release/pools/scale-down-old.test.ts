@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ANNOTATION } from '../../api/meta.ts';
-import type { EndpointSlice } from '../record/kube-objects.ts';
+import type { Deployment, EndpointSlice } from '../record/kube-objects.ts';
 import type { Observed } from '../state/observed.ts';
 import { meta, NOW, rollout } from '../testing.ts';
 import type { FactWords, PoolWords, Words } from '../world-testing.ts';
@@ -46,7 +46,9 @@ function leftBehind(words: Words, switched: Switched = {}) {
   const [group] = seen.groups;
   const { actions, due } = group ? rollOutGroup(seen, group) : { actions: [], due: [] };
   return {
-    said: actions.flatMap(({ message }) => (/^(remove|keep \d|make room)/.test(message) ? [message] : [])),
+    said: actions.flatMap(({ message }) =>
+      /^(remove|keep \d|make room|set the labels)/.test(message) ? [message] : [],
+    ),
     due: due.map((time) => (time - NOW) / MINUTE),
     actions,
   };
@@ -64,6 +66,13 @@ function served(pool: PoolWords = {}, before: FactWords = GOOD, more: Words = {}
     revisions: { 1: { in: { a: before, b: GOOD } }, 2: { in: { a: GOOD } } },
     ...more,
   };
+}
+
+const TEAM = { labels: { team: 'shop' } };
+
+/** The Deployments as they were before the release had spec.workloadMetadata, whose stored form is not known. */
+function unlabelled(): Deployment[] {
+  return [...world(served()).deployments];
 }
 
 const REMOVED = 'remove revision 1 from pool a';
@@ -85,6 +94,13 @@ describe('the Deployment that served before', () => {
     ['drains for 30 s after the last Service left its track', served(), { ago: 40, left: 0.25 }, [], [0.25]],
     ['stands by for 30 minutes after the switch', served(), {}, [], [25]],
     ['stands by with rollback.warmReplicas pods', served({}, GOOD, HALF), {}, ['keep 1 pods of web-a-1 warm'], [25]],
+    [
+      'stands by with the labels of spec.workloadMetadata',
+      served({}, GOOD, { more: { deployments: unlabelled() }, spec: { workloadMetadata: TEAM } }),
+      {},
+      ['set the labels and annotations of web-a-1'],
+      [25],
+    ],
     ['is removed after 30 minutes', served(), { ago: 40 }, [REMOVED], []],
     ['does not stand by if another revision served in between', served(), { from: 'web-a-9' }, [REMOVED], []],
     ['does not stand by if it was never good', served({}, { entered: 60 }), {}, [REMOVED], []],

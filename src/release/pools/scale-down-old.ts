@@ -4,7 +4,7 @@ import type { Action } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
 import type { Revision } from '../record/revision.ts';
 import { isBadIn, isGood } from '../record/revision.ts';
-import { scaleTo } from '../state/scale.ts';
+import { describeAgain, scaleTo } from '../state/scale.ts';
 import { isAutoscaled, standbyReplicas, wantedReplicas } from '../state/target.ts';
 import type { Group, PoolTarget, PoolView, Rollout, Workload } from '../state/view.ts';
 import type { GroupPlan, Move } from '../state/pool-move.ts';
@@ -48,8 +48,10 @@ function scaleDownOld(
   const until = Math.min(standby, neededAt(pool), uselessAt(workload));
   if (revision && arrived && until > view.now && !pool.strays.includes(workload)) {
     const replicas = standbyReplicas(view, pool);
-    if (workload.deployment.metadata.generation === undefined || isAsWarm(pool, workload, replicas))
-      return { due: until };
+    if (workload.deployment.metadata.generation === undefined || isAsWarm(pool, workload, replicas)) {
+      const action = describeAgain(view, workload, revision);
+      return { due: until, ...(action && { action }) };
+    }
     return {
       due: until,
       action: {

@@ -7,6 +7,7 @@ import { joinName, objectName, versionLabel } from './names.ts';
 import { shortHash } from '../../lib/canonical-json.ts';
 import type { Deployment, DesiredDeployment, DesiredService } from './kube-objects.ts';
 import type { Revision } from './revision.ts';
+import { withWorkloadMetadata } from './workload-metadata.ts';
 import type { Placement, Topology } from './recorded-data.ts';
 import { isOfNewerRenderer, renderTemplate } from './renderers.ts';
 
@@ -121,11 +122,13 @@ export function makeDeployment(options: DeploymentOptions): DesiredDeployment {
     metadata: {
       name,
       namespace: owner.namespace,
-      labels,
-      annotations: {
-        [ANNOTATION.version]: version,
-        [ANNOTATION.placement]: JSON.stringify({ placement, strategy, key }),
-      },
+      ...withWorkloadMetadata(topology, {
+        labels,
+        annotations: {
+          [ANNOTATION.version]: version,
+          [ANNOTATION.placement]: JSON.stringify({ placement, strategy, key }),
+        },
+      }),
       ownerReferences: [ownerReference(owner)],
       ...(live && { resourceVersion: live.metadata.resourceVersion }),
     },

@@ -56,6 +56,11 @@ describe('an object belongs to', () => {
       { labels: { ...BOTH, [LABEL.managedBy]: 'Helm' }, annotations: { [ANNOTATION.revision]: '1' } },
       'Orphan',
     ],
+    [
+      'the release as an orphaned budget with another app.kubernetes.io/managed-by',
+      { labels: { ...BOTH, [LABEL.managedBy]: 'Helm' }, annotations: { [ANNOTATION.workloadMetadata]: 'x' } },
+      'Orphan',
+    ],
     ['somebody else if it has only the release label', { labels: RELEASE }, 'Foreign'],
     ['another release as its orphan', { labels: { ...BOTH, [LABEL.release]: 'other' } }, 'Foreign'],
     ['its controller, even with the labels of the release', { labels: BOTH, ownerReferences: [OTHER] }, 'Foreign'],

@@ -24,7 +24,7 @@ export function ownershipOf(claimed: Claimed, owner: Pick<ObjectMeta, 'name' | '
 }
 
 /** Annotations of objects on which a label of the user may replace app.kubernetes.io/managed-by. */
-const MARKS = [ANNOTATION.revision];
+const MARKS = [ANNOTATION.revision, ANNOTATION.workloadMetadata];
 
 /** Whether the operator made the object. */
 export function isMade({ labels, annotations }: Claimed): boolean {

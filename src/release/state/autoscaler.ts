@@ -2,6 +2,7 @@
 import { LABEL } from '../../api/meta.ts';
 import type { Autoscaler } from '../record/kube-objects.ts';
 import { joinName, objectName } from '../record/names.ts';
+import { isMade } from '../record/ownership.ts';
 import type { Observed } from './observed.ts';
 
 /** Finds the autoscaler by its label. Without the label, finds it by its name or by the name that earlier operators used. */
@@ -10,7 +11,7 @@ export function autoscalerOf(
   pool: string,
 ): Autoscaler | undefined {
   const { name } = release.metadata;
-  const ours = autoscalers.filter(({ metadata }) => metadata.labels?.[LABEL.managedBy] === 'apprelease');
+  const ours = autoscalers.filter(({ metadata }) => isMade(metadata));
   return (
     ours.find(({ metadata }) => metadata.labels?.[LABEL.pool] === pool) ??
     [objectName(name, pool), joinName(name, pool)]

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { ANNOTATION } from '../../api/meta.ts';
 import type { Action } from '../record/actions.ts';
 import type { Drift, Haste, LiveObject } from './drift.ts';
 import { desiredHash, driftOf, hasStoredForm, putRight, storedForm } from './drift.ts';
@@ -167,6 +168,13 @@ describe('without a known stored form', () => {
     ],
   ])('%s', (_what, drift, known, wanted, live) => {
     expect(driftOf(known, wanted, live)).toBe(drift);
+  });
+
+  test('an object with a label that spec.workloadMetadata no longer has differs', () => {
+    const mark = { [ANNOTATION.workloadMetadata]: 'x' };
+    expect(
+      driftOf(memory, desired, stored({ labels: { a: '1', team: 'shop' }, annotations: { b: '2', ...mark } })),
+    ).toBe('Differs');
   });
 
   const service: DesiredService = {

@@ -5,6 +5,7 @@ import type { FieldSet } from '../record/fields.ts';
 import { pickFields } from '../record/fields.ts';
 import { canonicalJson, shortHash } from '../../lib/canonical-json.ts';
 import type { Desired } from '../record/kube-objects.ts';
+import { hasOtherKeys } from '../record/workload-metadata.ts';
 import type { Memory, StoredForm } from './observed.ts';
 
 /** An object as the cache keeps it. */
@@ -60,6 +61,7 @@ export function driftOf(memory: Memory, desired: Desired<unknown>, live: LiveObj
     return memory.contested.get(object)?.hash === hash ? 'Contested' : 'Differs';
   }
   if (isAsAsked(desired, live)) return 'None';
+  if (hasOtherKeys(desired, live)) return 'Differs';
   // Another desired state was applied before. The new one is applied without asking first.
   return known !== undefined || leadsElsewhere(desired, live) ? 'Differs' : 'Unknown';
 }
@@ -120,6 +122,7 @@ function isScaledOtherwise(form: StoredForm | undefined, desired: Desired<unknow
 function isAsAsked(desired: Desired<unknown>, live: LiveObject): boolean {
   const { resourceVersion: _version, ownerReferences = [], ...metadata } = desired.metadata;
   const owners = live.metadata.ownerReferences ?? [];
+  if (hasOtherKeys(desired, live)) return false;
   if (!ownerReferences.every((own) => owners.some((owner) => isSubset(own, owner)))) return false;
   return isSubset({ metadata, spec: desired.spec }, live);
 }

@@ -128,6 +128,17 @@ describe('a spec that was stored before the CRD described its fields', () => {
     ['spec.template.spec.imagePullSecrets: ', written({ imagePullSecrets: { name: 'key' } })],
     ['spec.template.spec.volumes[0]: ', written({ volumes: [null] })],
     [
+      'spec.workloadMetadata.labels: must have no key that begins with apprelease.dev/: such keys belong to the operator',
+      { ...spec(), workloadMetadata: { labels: { 'apprelease.dev/pool': 'a' } } },
+    ],
+    [
+      'spec.workloadMetadata.annotations: must have at most 64 keys',
+      {
+        ...spec(),
+        workloadMetadata: { annotations: Object.fromEntries(Array.from({ length: 65 }, (_, key) => [`k${key}`, ''])) },
+      },
+    ],
+    [
       'spec.template.spec.containers[0].resources.limits.cpu: must be a quantity',
       written({}, { resources: { limits: { cpu: [] } } }),
     ],

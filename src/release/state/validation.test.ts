@@ -43,6 +43,18 @@ test.each([
     /^spec\.service: .*or strategy\.type RollingUpdate/,
   ],
   [
+    'a label in workloadMetadata that is not valid',
+    { workloadMetadata: { labels: { 'example.com/team': 'two words' } } },
+    'InvalidSpec',
+    /^spec\.workloadMetadata\.labels: example\.com\/team: "two words" is not a valid label value/,
+  ],
+  [
+    'an annotation in workloadMetadata without a valid key',
+    { workloadMetadata: { annotations: { 'Example.com/team': 'two words', 'a b': 'x' } } },
+    'InvalidSpec',
+    /^spec\.workloadMetadata\.annotations: "a b" is not a valid annotation key: write \[prefix\/\]name/,
+  ],
+  [
     'a nodeSelector that is not a valid label',
     {
       stages: [

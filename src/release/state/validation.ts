@@ -42,6 +42,7 @@ const RULES: readonly (readonly [field: string, rule: ValidationRule])[] = [
   ['spec.service', blueGreenHasService],
   ['spec.service', servicesFit],
   ['spec.service', serviceLabelsAreLabels],
+  ['spec.workloadMetadata', workloadMetadataIsMetadata],
 ];
 
 /** The first problem, or undefined. */
@@ -80,6 +81,18 @@ function serviceLabelsAreLabels({ service }: AppReleaseSpec): SpecProblem | unde
   return fault === undefined
     ? undefined
     : { reason: 'InvalidService', message: `spec.service.metadata.labels: ${fault}` };
+}
+
+function workloadMetadataIsMetadata({ workloadMetadata }: AppReleaseSpec): SpecProblem | undefined {
+  const faults = {
+    labels: labelFault(workloadMetadata?.labels),
+    annotations: Object.keys(workloadMetadata?.annotations ?? {}).flatMap(
+      (key) => keyFault(key, 'annotation') ?? [],
+    )[0],
+  };
+  for (const [field, fault] of Object.entries(faults))
+    if (fault !== undefined) return { reason: 'InvalidSpec', message: `spec.workloadMetadata.${field}: ${fault}` };
+  return undefined;
 }
 
 type ContainerPort = NonNullable<Container['ports']>[number];
@@ -226,14 +239,21 @@ const LABEL_PREFIX = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-
 /** The first invalid label (https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/). */
 function labelFault(labels: Record<string, string> = {}): string | undefined {
   for (const [key, value] of Object.entries(labels)) {
-    const slash = key.lastIndexOf('/');
-    const prefix = key.slice(0, Math.max(slash, 0));
-    const isKey =
-      LABEL_NAME.test(key.slice(slash + 1)) && (slash < 0 || (LABEL_PREFIX.test(prefix) && prefix.length <= 253));
-    if (!isKey) return `${JSON.stringify(key)} is not a valid label key: write [prefix/]name`;
+    const fault = keyFault(key, 'label');
+    if (fault !== undefined) return fault;
     if (value !== '' && !LABEL_NAME.test(value)) {
       return `${key}: ${JSON.stringify(value)} is not a valid label value: use at most 63 letters and digits, with - _ . between them`;
     }
   }
   return undefined;
+}
+
+function keyFault(key: string, what: 'label' | 'annotation'): string | undefined {
+  const slash = key.lastIndexOf('/');
+  // The prefix of an annotation may have upper case.
+  const written = key.slice(0, Math.max(slash, 0));
+  const prefix = what === 'annotation' ? written.toLowerCase() : written;
+  const isKey =
+    LABEL_NAME.test(key.slice(slash + 1)) && (slash < 0 || (LABEL_PREFIX.test(prefix) && prefix.length <= 253));
+  return isKey ? undefined : `${JSON.stringify(key)} is not a valid ${what} key: write [prefix/]name`;
 }

@@ -1,4 +1,4 @@
-// Writes the generated files: crds/ and docs/reference.md from the schemas in src/api, the chart's CRDs, dashboard and table
+// Writes the generated files: crds/, schemas/ and docs/reference.md from the schemas in src/api, the chart's CRDs, dashboard and table
 // of values, and the settings of Argo CD. With --check it only compares, and fails if a file differs.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -10,6 +10,7 @@ import { ARGOCD, argocdSettings } from './argocd.ts';
 import { CHART, chartCrd, chartReadme, dashboardJson } from './chart.ts';
 import { MESSAGES, messagesPage } from './messages.ts';
 import { REFERENCE, referencePage } from './reference.ts';
+import { schemaFile, SCHEMAS, schemaText } from './schemas.ts';
 
 const root = join(import.meta.dirname, '..');
 const CRDS = 'crds';
@@ -29,6 +30,7 @@ async function generatedFiles(): Promise<Map<string, string>> {
     const crd = toYaml(toCustomResourceDefinition(kind));
     files.set(`${CRDS}/${name}`, crd);
     files.set(`${CHART_CRDS}/${name}`, chartCrd(crd));
+    files.set(schemaFile(kind), await schemaText(kind));
   }
   const kustomization = { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization', resources: names };
   files.set(`${CRDS}/kustomization.yaml`, toYaml(kustomization));
@@ -48,7 +50,7 @@ function toYaml(value: unknown, source = 'src/api', options: ToStringOptions = {
 
 /** The existing files among the wanted ones, and all other files in folders that are entirely generated. */
 async function existingFiles(): Promise<Map<string, string>> {
-  const others = await Promise.all([CRDS, CHART_CRDS].map(yamlFiles));
+  const others = await Promise.all([CRDS, CHART_CRDS, SCHEMAS].map(filesOf));
   const paths = [...new Set([...wanted.keys(), ...others.flat()])];
   const contents = await Promise.all(
     paths.map(async (path) => [path, await readFile(join(root, path), 'utf8').catch(() => undefined)] as const),
@@ -56,9 +58,9 @@ async function existingFiles(): Promise<Map<string, string>> {
   return new Map(contents.flatMap(([path, content]) => (content === undefined ? [] : [[path, content] as const])));
 }
 
-async function yamlFiles(folder: string): Promise<string[]> {
+async function filesOf(folder: string): Promise<string[]> {
   const names = await readdir(join(root, folder)).catch(() => []);
-  return names.filter((name) => name.endsWith('.yaml')).map((name) => `${folder}/${name}`);
+  return names.filter((name) => /\.(yaml|json)$/.test(name)).map((name) => `${folder}/${name}`);
 }
 
 function check(): void {

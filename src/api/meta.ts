@@ -34,6 +34,8 @@ export const ANNOTATION = {
   placement: 'apprelease.dev/placement',
   /** On a Deployment, an autoscaler or a budget: a hash of the keys of spec.workloadMetadata that it has. */
   workloadMetadata: 'apprelease.dev/workload-metadata',
+  /** On a Deployment: the size that the pool keeps because another manager set it on the Deployment that served before. */
+  scale: 'apprelease.dev/scale',
   /** On a ControllerRevision: marks, soak starts and approvals. They must survive a restart and an erased status. */
   facts: 'apprelease.dev/facts',
   /** On the ledger: the digests of versions whose revisions are gone. */

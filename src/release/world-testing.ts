@@ -7,7 +7,7 @@ import type { StrategyType } from './record/desired.ts';
 import { makeDeployment, makeService, trackName } from './record/desired.ts';
 import type { Deployment, Pod, Service } from './record/kube-objects.ts';
 import { serviceName } from './record/names.ts';
-import type { Facts, Placement, PoolFacts } from './record/recorded-data.ts';
+import type { Facts, ForeignScale, Placement, PoolFacts } from './record/recorded-data.ts';
 import type { Revision } from './record/revision.ts';
 import { placementKey, placementKeys, placementOf, topologyOf } from './record/revision.ts';
 import type { Memory, Observed } from './state/observed.ts';
@@ -86,6 +86,8 @@ export interface PoolWords {
   besideOn?: string;
   /** Fields of the pods that are not ready. */
   unready?: Partial<Pod>;
+  /** The size of the served Deployment that another manager set there, or on the Deployment that served before. */
+  scaled?: ForeignScale & { carried?: true };
   /** More fields of the pool in the spec. */
   spec?: Record<string, unknown>;
 }
@@ -327,6 +329,8 @@ function poolObjects(words: Words, name: string, wanted: AppReleaseSpec, revisio
     return { of, track, deployment, pods: podsOf(deployment, of, count, replicas, unready) };
   });
   const [served] = serves === 0 ? [] : made;
+  const { scaled } = words.pools?.[name] ?? {};
+  if (served && scaled) scale(served.deployment, scaled);
   const objects = {
     deployments: made.map(({ deployment }) => deployment),
     pods: made.flatMap(({ pods }) => pods),
@@ -336,6 +340,13 @@ function poolObjects(words: Words, name: string, wanted: AppReleaseSpec, revisio
   const { of, track } = served;
   const options = { owner, name: service, pools: mates.map((one) => one.name), track, revision: of, annotations: {} };
   return { ...objects, service: liveService(makeService({ ...options, template: wanted.service })) };
+}
+
+function scale(deployment: Deployment, { by, replicas, carried }: NonNullable<PoolWords['scaled']>): void {
+  const { metadata, spec } = deployment;
+  spec.replicas = replicas;
+  if (carried) metadata.annotations = { ...metadata.annotations, [ANNOTATION.scale]: JSON.stringify({ by, replicas }) };
+  else deployment.replicasOwner = by;
 }
 
 function podsOf(deployment: Deployment, of: Revision, ready: number, replicas: number, unready: Partial<Pod>): Pod[] {

@@ -148,10 +148,14 @@ export function createApiServer(world: World): ApiServer {
       const known = ownership.get(live.metadata.uid) ?? new Map<string, Manager>();
       if (moves) return moveToApply(known, as.manager, world.timestamp());
       const others = without(known, changed, key);
-      const before = others.get(key)?.owned ?? [];
-      const present = [...changed].filter(([, path]) => valueAt(next, path) !== undefined);
+      const before = [...(others.get(key)?.owned ?? [])].filter(([text]) => !changed.has(text));
+      // A Scale object leaves out 0, so nobody owns it.
+      const left = resource.subresource === 'scale' ? [undefined, 0] : [undefined];
+      const present = [...changed].filter(([, path]) => !left.includes(valueAt(next, path) as undefined));
       const owned = new Map([...before, ...present]);
-      return owned.size > 0 ? others.set(key, { operation: 'Update', time: world.timestamp(), owned }) : others;
+      if (owned.size > 0) return others.set(key, { operation: 'Update', time: world.timestamp(), owned });
+      others.delete(key);
+      return others;
     });
   }
 

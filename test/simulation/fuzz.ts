@@ -236,7 +236,7 @@ const ACTS: readonly Act[] = [
   makeOne,
   makeOne,
   (random) => {
-    const [name, replicas] = [objectName('web', random.pick(POOLS), random.between(1, 3)), random.between(1, 4)];
+    const [name, replicas] = [objectName('web', random.pick(POOLS), random.between(1, 3)), random.between(0, 4)];
     return {
       say: `scale ${name} to ${replicas}`,
       act: ({ users }) => {
@@ -246,7 +246,7 @@ const ACTS: readonly Act[] = [
   },
   (random) => {
     const name = deploymentName(random);
-    const sizes = Array.from({ length: 4 }, () => random.between(1, 4));
+    const sizes = Array.from({ length: 4 }, () => random.between(0, 4));
     return {
       say: `scale ${name} to ${sizes.join(', then ')}`,
       act: ({ world, users }) => {

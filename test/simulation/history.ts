@@ -16,6 +16,7 @@ import { PORTS } from './port-scenarios.ts';
 import { SERVICE_SCENARIOS } from './service-scenarios.ts';
 import { STANDING } from './standing-scenarios.ts';
 import { MOVES } from './move-scenarios.ts';
+import { SIZES } from './size-scenarios.ts';
 import { SHARING } from './sharing-scenarios.ts';
 import { VMS } from './vm-scenarios.ts';
 import type { Scenario } from './scenario.ts';
@@ -39,6 +40,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...MOVES,
   ...AUTOSCALING,
   ...FOREIGN,
+  ...SIZES,
 ];
 
 /** The default order, without faults. */

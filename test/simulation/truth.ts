@@ -91,14 +91,18 @@ export function servesWholly(world: World, release: string, pool: TruePool, revi
   return ready >= trueReplicas(pool, deployment);
 }
 
-/** The live scale, if somebody else owns it. */
+/** The live scale if somebody else owns it or set it to 0, or the scale of somebody else on the Deployment that served before. */
 export function trueReplicas(pool: TruePool, deployment: WorldObject | undefined): number {
-  const owners = deployment?.metadata.managedFields?.filter(({ fieldsV1 }) => {
+  if (!deployment) return pool.replicas;
+  const { replicas } = deploymentSpec(deployment);
+  const owners = (deployment.metadata.managedFields ?? []).filter(({ fieldsV1 }) => {
     const fields = fieldsV1 as { 'f:spec'?: Record<string, unknown> } | undefined;
     return fields?.['f:spec']?.['f:replicas'] !== undefined;
   });
-  const foreign = owners?.every(({ manager }) => manager !== 'apprelease') && owners.length > 0;
-  return deployment && (foreign || pool.autoscaled) ? deploymentSpec(deployment).replicas : pool.replicas;
+  const foreign = owners.every(({ manager }) => manager !== 'apprelease') && (owners.length > 0 || replicas === 0);
+  if (foreign || pool.autoscaled) return replicas;
+  const carried = deployment.metadata.annotations?.[ANNOTATION.scale];
+  return carried === undefined ? pool.replicas : (JSON.parse(carried) as { replicas: number }).replicas;
 }
 
 export function factsOf(revision: Pick<WorldObject, 'metadata'> | undefined): Facts | undefined {

@@ -52,7 +52,7 @@ export interface Users {
   pause: (release: string, reason: string | null) => void;
   eraseStatus: (release: string) => void;
   remove: (kind: OwnedKind | 'AppRelease' | 'ReleaseRollback' | 'ReleasePromotion' | 'Pod', name: string) => void;
-  /** Writes the scale subresource, so that the user owns the scale. */
+  /** Writes the scale subresource, so that the user owns the scale, or nobody if it is 0. */
   scale: (deployment: string, replicas: number) => void;
   /** Like `kubectl rollout restart`. */
   restart: (deployment: string) => void;
@@ -218,7 +218,7 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
       if (world.get(kind, name)) api.remove(resources[kind], name, {}, KUBECTL);
     },
     scale: (deployment, replicas) => {
-      merge(DEPLOYMENTS, deployment, { spec: { replicas } });
+      merge({ ...DEPLOYMENTS, subresource: 'scale' }, deployment, { spec: { replicas } });
     },
     restart: (deployment) => {
       const annotations = { 'kubectl.kubernetes.io/restartedAt': new Date(world.now()).toISOString() };

@@ -1,7 +1,11 @@
-import type { Live } from '../../kube/types.ts';
+import type { Live, ManagedFieldsEntry } from '../../kube/types.ts';
 import type { Deployment, DeploymentSpec, DeploymentStatus } from '../../release/record/kube-objects.ts';
+import { FIELD_MANAGER } from '../../api/meta.ts';
 import type { WireObject } from './wire.ts';
-import { ownerOf, resource, toCachedMetadata, toCachedOwners } from './wire.ts';
+import { ownerOf, ownersOf, resource, toCachedMetadata, toCachedOwners } from './wire.ts';
+
+/** The name, for messages, of a manager that the managed fields do not name. */
+const UNKNOWN_MANAGER = 'another manager';
 
 export const DEPLOYMENTS = resource<WireObject<{ spec: DeploymentSpec; status?: DeploymentStatus }>>(
   'apps/v1',
@@ -12,7 +16,7 @@ export const DEPLOYMENTS = resource<WireObject<{ spec: DeploymentSpec; status?: 
 export function toCachedDeployment(
   object: Live<WireObject<{ spec: DeploymentSpec; status?: DeploymentStatus }>>,
 ): Deployment {
-  const scaler = ownerOf('replicas', object.metadata.managedFields);
+  const scaler = replicasOwner(object.spec, object.metadata.managedFields);
   return {
     metadata: toCachedMetadata(object),
     spec: object.spec,
@@ -20,4 +24,14 @@ export function toCachedDeployment(
     ...(scaler !== undefined && { replicasOwner: scaler }),
     ...toCachedOwners(object),
   };
+}
+
+/**
+ * The manager that owns spec.replicas, if not the operator. A Scale object leaves out 0, so a manager that scales to zero by it
+ * owns nothing, and neither does the operator, which always owns the replicas that it sets.
+ */
+function replicasOwner({ replicas }: DeploymentSpec, entries: readonly ManagedFieldsEntry[] = []): string | undefined {
+  const isLeftOut = replicas === 0 && ownersOf('replicas', entries).length === 0;
+  const isOurs = entries.some(({ manager }) => manager === FIELD_MANAGER);
+  return isLeftOut && isOurs ? UNKNOWN_MANAGER : ownerOf('replicas', entries);
 }

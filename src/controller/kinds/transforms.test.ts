@@ -3,16 +3,27 @@ import { toCachedDeployment } from './deployments.ts';
 import { toCachedNode, withSeenReadiness } from './nodes.ts';
 import { toCachedService } from './services.ts';
 
+/** The operator owns the template. */
+const OTHERS = [{ manager: 'apprelease', fieldsV1: { 'f:spec': { 'f:template': {} } } }];
+
 test.each([
-  [['kube-controller-manager'], 'kube-controller-manager'],
-  [['apprelease'], undefined],
+  [3, ['kube-controller-manager'], OTHERS, 'kube-controller-manager'],
+  [3, ['apprelease'], OTHERS, undefined],
   // Several managers own a field with the same value: the operator still owns it.
-  [['kube-controller-manager', 'apprelease'], undefined],
-  [[], undefined],
-])('the other owner of replicas that %j own is %s', (managers, owner) => {
-  const managedFields = managers.map((manager) => ({ manager, fieldsV1: { 'f:spec': { 'f:replicas': {} } } }));
+  [3, ['kube-controller-manager', 'apprelease'], OTHERS, undefined],
+  // The manager gave the field up, and the API server set the default.
+  [1, [], OTHERS, undefined],
+  [0, ['kubectl-patch'], OTHERS, 'kubectl-patch'],
+  [0, ['apprelease'], OTHERS, undefined],
+  // A scale to 0 by the scale subresource.
+  [0, [], OTHERS, 'another manager'],
+  // A backup without managed fields.
+  [0, [], [], undefined],
+])('the other owner of %i replicas that %j own, with other fields %j, is %j', (replicas, managers, others, owner) => {
+  const owned = managers.map((manager) => ({ manager, fieldsV1: { 'f:spec': { 'f:replicas': {} } } }));
+  const managedFields = [...owned, ...others];
   const metadata = { name: 'web', uid: '1', resourceVersion: '1', creationTimestamp: '', managedFields };
-  const spec = { selector: { matchLabels: {} }, template: { spec: { containers: [] } } };
+  const spec = { replicas, selector: { matchLabels: {} }, template: { spec: { containers: [] } } };
   const kept = toCachedDeployment({ apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec });
   expect(kept.replicasOwner).toBe(owner);
 });

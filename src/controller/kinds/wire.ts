@@ -53,12 +53,18 @@ export function ownerOf(
   field: 'replicas' | 'selector',
   entries: readonly ManagedFieldsEntry[] = [],
 ): string | undefined {
-  const owners = entries.filter(({ fieldsV1 }) => {
-    const fields = fieldsV1 as { 'f:spec'?: Record<string, unknown> } | undefined;
-    return fields?.['f:spec']?.[`f:${field}`] !== undefined;
-  });
+  const owners = ownersOf(field, entries);
   // Several managers own a field that they set to the same value; a manager that changes it owns it alone.
-  return owners.some(({ manager }) => manager === FIELD_MANAGER) ? undefined : owners.at(0)?.manager;
+  return owners.includes(FIELD_MANAGER) ? undefined : owners.at(0);
+}
+
+export function ownersOf(field: 'replicas' | 'selector', entries: readonly ManagedFieldsEntry[]): string[] {
+  return entries
+    .filter(({ fieldsV1 }) => {
+      const fields = fieldsV1 as { 'f:spec'?: Record<string, unknown> } | undefined;
+      return fields?.['f:spec']?.[`f:${field}`] !== undefined;
+    })
+    .map(({ manager = '' }) => manager);
 }
 
 /** The manager that wrote last, without the operator and the controllers of Kubernetes. */

@@ -8,6 +8,7 @@ import { isGood, poolFacts } from '../record/revision.ts';
 import { soakedAt } from '../stages/gates.ts';
 import { isMoving } from '../stages/moves.ts';
 import { poolsToEnter, stagePools } from '../stages/stage-pools.ts';
+import { wantedReplicas } from '../state/pool-size.ts';
 import { returnDeadline } from '../state/reachable.ts';
 import {
   hasFailed,
@@ -16,7 +17,6 @@ import {
   isRevert,
   lastGood,
   readyOf,
-  wantedReplicas,
   wantedRevision,
 } from '../state/target.ts';
 import type { PoolView, Rollout, Workload } from '../state/view.ts';

@@ -10,7 +10,7 @@ import { intOrPercentOf } from '../record/quantity.ts';
 import { ownerReference } from '../record/desired.ts';
 import { objectName } from '../record/names.ts';
 import { withWorkloadMetadata } from '../record/workload-metadata.ts';
-import { wantedReplicas } from '../state/target.ts';
+import { wantedReplicas } from '../state/pool-size.ts';
 import type { PoolView, Rollout, View, Workload } from '../state/view.ts';
 
 /**

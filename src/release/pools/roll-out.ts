@@ -2,7 +2,8 @@
 import type { Action } from '../record/actions.ts';
 import { makeDeployment } from '../record/desired.ts';
 import { putRight } from '../state/drift.ts';
-import { hasFailed, scaleOf, servedTarget, withTrack } from '../state/target.ts';
+import { targetScale } from '../state/pool-size.ts';
+import { hasFailed, servedTarget, withTrack } from '../state/target.ts';
 import type { Group, PoolTarget, PoolView, Rollout, Workload } from '../state/view.ts';
 import { reconcileAutoscalers } from './autoscaler.ts';
 import type { GroupPlan, Move } from '../state/pool-move.ts';
@@ -83,12 +84,11 @@ function reconcileServed(view: Rollout, group: Group, { pool, target }: Move): A
 function reconcileDeployment(view: Rollout, group: Group, pool: PoolView, target: PoolTarget): Action[] {
   const { workload, revision } = target;
   if (!workload && !mayStartPods(group)) return [];
-  const replicas = scaleOf(pool, target);
   const deployment = makeDeployment({
     owner: view.owner,
     identity: { pool: pool.name, ...target },
     track: target.track,
-    replicas,
+    ...targetScale(pool, target),
     topology: view.topology,
     live: workload?.deployment,
   });

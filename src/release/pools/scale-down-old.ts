@@ -5,7 +5,7 @@ import { targetOf } from '../record/actions.ts';
 import type { Revision } from '../record/revision.ts';
 import { isBadIn, isGood } from '../record/revision.ts';
 import { describeAgain, scaleTo } from '../state/scale.ts';
-import { isAutoscaled, standbyReplicas, wantedReplicas } from '../state/target.ts';
+import { isAutoscaled, standbyReplicas, wantedReplicas } from '../state/pool-size.ts';
 import type { Group, PoolTarget, PoolView, Rollout, Workload } from '../state/view.ts';
 import type { GroupPlan, Move } from '../state/pool-move.ts';
 import { drainedAt, guardOf, isReachedByAnother, leftAt } from '../traffic/reach.ts';
@@ -117,9 +117,8 @@ function giveWay(view: Rollout, pool: PoolView, current: Workload, target: PoolT
   if (!revision) return [];
   const floor = pool.hold?.rollback.spec.force === true ? Math.max(1, current.ready - 1) : Math.max(1, current.ready);
   if (live <= floor) return [];
-  return [
-    scaleTo(view, current, revision, floor, `make room for the rollback: ${live} → ${floor} pods of ${current.name}`),
-  ];
+  const message = `make room for the rollback: ${live} → ${floor} pods of ${current.name}`;
+  return [scaleTo(view, current, revision, floor, message, pool.scaled)];
 }
 
 /** A Deployment with ready pods is not removed while the served Deployment should have ready pods and has none. */

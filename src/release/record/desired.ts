@@ -8,7 +8,7 @@ import { shortHash } from '../../lib/canonical-json.ts';
 import type { Deployment, DesiredDeployment, DesiredService } from './kube-objects.ts';
 import type { Revision } from './revision.ts';
 import { withWorkloadMetadata } from './workload-metadata.ts';
-import type { Placement, Topology } from './recorded-data.ts';
+import type { ForeignScale, Placement, Topology } from './recorded-data.ts';
 import { isOfNewerRenderer, renderTemplate } from './renderers.ts';
 
 export interface Owner {
@@ -93,6 +93,8 @@ export interface DeploymentOptions {
   track: string;
   /** Undefined: another manager owns the scale. */
   replicas: number | undefined;
+  /** The size that another manager set on the Deployment that serves. The Deployment keeps it when it serves. */
+  carried?: ForeignScale | undefined;
   topology: Topology;
   /** The Deployment that exists: the write fails if it has changed since then. */
   live?: Pick<Deployment, 'metadata' | 'spec'> | undefined;
@@ -104,7 +106,7 @@ export function rollingLimits({ strategy: { maxSurge = '25%', maxUnavailable = '
 }
 
 export function makeDeployment(options: DeploymentOptions): DesiredDeployment {
-  const { owner, identity, track, replicas, topology, live } = options;
+  const { owner, identity, track, replicas, carried, topology, live } = options;
   const { pool, revision, placement, strategy, key, name = workloadName(owner.name, identity) } = identity;
   const { version } = revision.data.input;
   const labels = {
@@ -127,6 +129,7 @@ export function makeDeployment(options: DeploymentOptions): DesiredDeployment {
         annotations: {
           [ANNOTATION.version]: version,
           [ANNOTATION.placement]: JSON.stringify({ placement, strategy, key }),
+          ...(carried && { [ANNOTATION.scale]: JSON.stringify({ by: carried.by, replicas: carried.replicas }) }),
         },
       }),
       ownerReferences: [ownerReference(owner)],

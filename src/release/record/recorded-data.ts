@@ -73,6 +73,13 @@ export interface Placement {
   tolerations: Toleration[];
 }
 
+/** The size of a Deployment that another manager set. */
+export interface ForeignScale {
+  /** The name of the manager, as in managedFields. */
+  by: string;
+  replicas: number;
+}
+
 /** Version → image string → pin. The ledger keeps pins of deleted revisions. */
 export type Ledger = Record<string, Record<string, PinnedImage>>;
 

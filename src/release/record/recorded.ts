@@ -11,6 +11,7 @@ import { onceForObject } from '../../lib/once.ts';
 import { own, setOwn } from '../../lib/own.ts';
 import type {
   Facts,
+  ForeignScale,
   Ledger,
   LedgerRecord,
   PinnedImage,
@@ -160,6 +161,13 @@ export function readLoosened(text: string | undefined): LedgerRecord['loosened']
 
 export function readWanted(text: string | undefined): LedgerRecord['wanted'] {
   return read(wantedRecord, text);
+}
+
+const foreignScale = z.object({ by: z.string().min(1).max(256), replicas: z.int().min(0).max(1_000_000) });
+
+/** The size that a Deployment took over from the Deployment that served before. */
+export function readScale(text: string | undefined): ForeignScale | undefined {
+  return read(foreignScale, text);
 }
 
 const identity = z.object({

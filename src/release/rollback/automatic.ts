@@ -112,5 +112,5 @@ function answers(
 
 function previousFailsToo(pool: PoolView, wanted: Revision): boolean {
   const { served, current } = pool;
-  return served !== undefined && served !== wanted && current?.ready === 0 && pool.spec.replicas > 0;
+  return served !== undefined && served !== wanted && current?.ready === 0 && pool.replicas > 0;
 }

@@ -15,6 +15,7 @@ import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { Revision } from '../record/revision.ts';
 import type { PoolFacts } from '../record/recorded-data.ts';
 import { poolFacts } from '../record/revision.ts';
+import { isCarried } from '../state/pool-size.ts';
 import { isAvailable, wantedRevision } from '../state/target.ts';
 import { namesWanted } from '../stages/promotions.ts';
 import type { Hold, PoolView, Rollout, View } from '../state/view.ts';
@@ -213,7 +214,8 @@ function followPool(view: View, rollback: ReleaseRollback, own: RollbackPoolStat
   if (holder && holder.uid !== rollback.metadata.uid) return { ...own, supersededBy: holder.name };
   if (own.completedAt !== undefined) return own;
   // A pool with a message keeps its revision: it is complete at once.
-  if (own.message === undefined && !(hasReturned(pool, own.to) && isMarked(view, pool, rollback))) return own;
+  const isDone = hasReturned(pool, own.to) && isCarried(pool) && isMarked(view, pool, rollback);
+  if (own.message === undefined && !isDone) return own;
   return { ...own, completedAt: new Date(view.now).toISOString() };
 }
 

@@ -14,7 +14,8 @@ import type { Revision } from '../record/revision.ts';
 import type { Claim } from '../state/claim.ts';
 import type { LookUpRooms } from '../state/observed.ts';
 import { poolTemplate } from '../state/pool-template.ts';
-import { rollsBeside, wantedKey, wantedReplicas } from '../state/target.ts';
+import { wantedReplicas } from '../state/pool-size.ts';
+import { rollsBeside, wantedKey } from '../state/target.ts';
 import type { PoolView, Rollout, Workload } from '../state/view.ts';
 import { withRooms } from './claims.ts';
 

@@ -20,8 +20,8 @@ import {
   placedFact,
   placedKey,
   readyOf,
-  wantedReplicas,
 } from '../state/target.ts';
+import { wantedReplicas } from '../state/pool-size.ts';
 import type { Group, PoolMove, PoolView, Rollout, View } from '../state/view.ts';
 
 /** Records which moves start and which are done. A pool that a version enters in this pass moves with the version. */

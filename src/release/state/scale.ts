@@ -1,6 +1,7 @@
 /** Sets the scale of a Deployment, even if another manager owns it, and its other fields. Pure. */
 import type { Action } from '../record/actions.ts';
 import { makeDeployment } from '../record/desired.ts';
+import type { ForeignScale } from '../record/recorded-data.ts';
 import type { Revision } from '../record/revision.ts';
 import { hasWorkloadMetadata } from '../record/workload-metadata.ts';
 import { putRight } from './drift.ts';
@@ -12,12 +13,14 @@ export function scaleTo(
   revision: Revision,
   replicas: number | undefined,
   message: string,
+  carried?: ForeignScale,
 ): Action & { kind: 'ApplyDeployment' } {
   const deployment = makeDeployment({
     owner,
     identity: { ...workload, revision },
     track: workload.track,
     replicas,
+    carried,
     topology,
     live: workload.deployment,
   });

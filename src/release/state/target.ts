@@ -1,9 +1,7 @@
 /** The target of each pool, and whether the pool has reached it. Pure. */
-import type { Autoscaling } from '../../api/app-release.ts';
 import { LABEL } from '../../api/meta.ts';
 import { own } from '../../lib/own.ts';
 import { inheritsFrom } from './kinship.ts';
-import { intOrPercentOf } from '../record/quantity.ts';
 import type { Pod } from '../record/kube-objects.ts';
 import type { StrategyType } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';
@@ -177,50 +175,6 @@ export function withTrack(view: Rollout, pool: PoolView, target: Omit<PoolTarget
 export function rollsBeside(view: Rollout, pool: PoolView, runs: Runs): boolean {
   if (runs.strategy === 'BlueGreen') return true;
   return pool.current?.strategy === runs.strategy && findTrack(view, pool, runs).workload !== pool.current;
-}
-
-/** Whether the autoscaler of the pool scales the workload or is about to. Then nobody else scales it. */
-export function isAutoscaled({ spec, current, autoscaler }: PoolView, workload: Workload): boolean {
-  if (!spec.autoscaling) return false;
-  return workload === current || autoscaler?.spec.scaleTargetRef.name === workload.name;
-}
-
-/** The first size of an autoscaled pool: the last size that its autoscaler found, if known. */
-function startReplicas({ spec, autoscaler }: PoolState, { minReplicas, maxReplicas }: Autoscaling): number {
-  const last = autoscaler?.desiredReplicas ?? 0;
-  return Math.min(maxReplicas, Math.max(minReplicas, last > 0 ? last : spec.replicas));
-}
-
-/** The live size. Zero stays zero only if another manager set it, because it disables the autoscaler. */
-function autoscaledReplicas(pool: PoolState, autoscaling: Autoscaling, workload: Workload | undefined): number {
-  const { spec, replicasOwner } = workload?.deployment ?? { spec: {} };
-  const live = spec.replicas ?? 0;
-  return live === 0 && replicasOwner === undefined ? startReplicas(pool, autoscaling) : live;
-}
-
-/** spec.replicas for the Deployment of a target; undefined if another manager owns the scale. */
-export function scaleOf(pool: PoolView, { workload, mode }: PoolTarget): number | undefined {
-  const { autoscaling } = pool.spec;
-  const foreign = workload?.deployment.replicasOwner !== undefined;
-  if (!autoscaling) return foreign ? undefined : wantedReplicas(pool, workload);
-  // The live size needs no write. A write from stale data fails, because it has a resourceVersion.
-  if (workload && isAutoscaled(pool, workload))
-    return foreign ? undefined : autoscaledReplicas(pool, autoscaling, workload);
-  const wanted = wantedReplicas(pool, workload);
-  // The serving Deployment may have been scaled down to make room. The target of a rollback is not scaled down with it.
-  return mode === 'Return' ? Math.max(wanted, workload?.deployment.spec.replicas ?? 0) : wanted;
-}
-
-/** The number of pods that a workload should have: the live scale if another manager owns it. */
-export function wantedReplicas(pool: PoolState, workload: Workload | undefined): number {
-  if (pool.spec.autoscaling) return autoscaledReplicas(pool, pool.spec.autoscaling, pool.current ?? workload);
-  const scaled = [workload, pool.current].find((candidate) => candidate?.deployment.replicasOwner !== undefined);
-  return scaled?.deployment.spec.replicas ?? pool.spec.replicas;
-}
-
-export function standbyReplicas(view: Rollout, pool: PoolView): number {
-  const { replicas } = pool;
-  return Math.min(replicas, intOrPercentOf(view.topology.rollback.warmReplicas, replicas));
 }
 
 /**

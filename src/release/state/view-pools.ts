@@ -2,6 +2,7 @@
 import type { Pool, Stage } from '../../api/app-release.ts';
 import { LABEL } from '../../api/meta.ts';
 import { autoscalerOf } from './autoscaler.ts';
+import { foreignScale } from './pool-size.ts';
 import { serviceName as nameOfService } from '../record/names.ts';
 import type { Observed } from './observed.ts';
 import type { Revision } from '../record/revision.ts';
@@ -54,7 +55,7 @@ function viewPool(sources: PoolSources): PoolState {
     .filter((revision) => poolFacts(revision, pool.name).entered)
     .toSorted((a, b) => enteredAt(a, pool.name) - enteredAt(b, pool.name) || a.number - b.number)
     .at(-1);
-  return {
+  const state: PoolState = {
     name: pool.name,
     stage,
     spec: pool,
@@ -66,6 +67,8 @@ function viewPool(sources: PoolSources): PoolState {
     ...(hold && { hold }),
     ...(entered && { entered }),
   };
+  const scaled = foreignScale(state);
+  return { ...state, ...(scaled && { scaled }) };
 }
 
 function enteredAt(revision: Revision, pool: string): number {

@@ -9,7 +9,7 @@ import type { Traffic } from '../traffic/service.ts';
 import type { MovedTag, Observed } from './observed.ts';
 import type { Owner, StrategyType } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';
-import type { LedgerRecord, Placement, Topology } from '../record/recorded-data.ts';
+import type { ForeignScale, LedgerRecord, Placement, Topology } from '../record/recorded-data.ts';
 import type { InvalidSpec, Wanted } from './wanted.ts';
 
 /** A Deployment of the release and its pods. */
@@ -27,6 +27,11 @@ export interface Workload {
   ready: number;
   /** At most the Deployment's status.readyReplicas: pods of a deleted Deployment of the same name may still be ready. */
   ownReady: number;
+}
+
+/** `on`: the Deployment that has the size. */
+export interface PoolScale extends ForeignScale {
+  on: Workload;
 }
 
 export interface Hold {
@@ -50,6 +55,8 @@ export interface PoolState {
   /** The pool serves a revision without a record. The pool changes only for another version or a rollback. */
   lost?: LostRevision;
   current?: Workload;
+  /** The size that another manager set, if it differs from what the spec says. */
+  scaled?: PoolScale;
   autoscaler?: Autoscaler;
   hold?: Hold;
   /** The revision that entered the pool last. */

@@ -21,9 +21,9 @@ import {
   isSettled,
   podsOf,
   readyOf,
-  wantedReplicas,
   wantedRevision,
 } from '../state/target.ts';
+import { wantedReplicas } from '../state/pool-size.ts';
 import type { PoolView, Rollout, View } from '../state/view.ts';
 import type { Wanted } from '../state/wanted.ts';
 import type { ReadyReason } from './ready-reason.ts';

@@ -25,7 +25,8 @@ import {
   stalled,
   unready,
 } from './ready.ts';
-import { isSettled, wantedReplicas, wantedRevision } from '../state/target.ts';
+import { wantedReplicas } from '../state/pool-size.ts';
+import { isSettled, wantedRevision } from '../state/target.ts';
 import type { PoolView, Rollout, View } from '../state/view.ts';
 
 const HISTORY_LIMIT = 20;

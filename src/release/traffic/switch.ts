@@ -2,7 +2,8 @@
 import type { Action } from '../record/actions.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Move } from '../state/pool-move.ts';
-import { contradictingImage, isAvailable, mayShrink, readyOf, wantedReplicas } from '../state/target.ts';
+import { wantedReplicas } from '../state/pool-size.ts';
+import { contradictingImage, isAvailable, mayShrink, readyOf } from '../state/target.ts';
 import type { Group, Rollout } from '../state/view.ts';
 import { reachedPods, reachesMoreThan } from './reach.ts';
 import { selectedTrack } from './service.ts';

@@ -1,0 +1,157 @@
+/** Scenarios with sizes that somebody sets on the Deployment that serves. */
+import { objectName } from '../../src/release/record/names.ts';
+import { deploymentSpec } from './pods.ts';
+import type { Scenario, UserStep } from './scenario.ts';
+import type { Scene } from './simulation.ts';
+import type { SpecDraft } from './specs.ts';
+import { webSpec, workerSpec } from './specs.ts';
+import {
+  RELEASED,
+  act,
+  behaves,
+  complete,
+  create,
+  editPool,
+  everywhere,
+  everywhereAt,
+  HELD,
+  ready,
+  rollback,
+  serves,
+  version,
+  wait,
+} from './steps.ts';
+import { poolsOf, servedDeployment, specOf } from './truth.ts';
+
+const [FIRST, SECOND] = [1, 2].map((revision) => objectName('web', 'prod-a', revision)) as [string, string];
+const WORKERS = objectName('web', 'prod-a');
+const QUIET = { ...RELEASED, Contested: 'False' };
+const QUIET_HELD = { ...HELD, Contested: 'False' };
+
+function scale(deployment: string, replicas: number, when?: UserStep['when']): UserStep {
+  return act(`scale ${deployment} to ${replicas}`, ({ users }) => users.scale(deployment, replicas), when);
+}
+
+function sizeOf(world: Scene['world']): number | undefined {
+  const pool = poolsOf('web', specOf(world.get('AppRelease', 'web'))).find(({ name }) => name === 'prod-a');
+  const served = pool && servedDeployment(world, 'web', pool);
+  return served && deploymentSpec(served).replicas;
+}
+
+function sizeIs(replicas: number): Scenario['expect']['also'] {
+  return ({ world }) => {
+    const size = sizeOf(world);
+    return size === replicas ? undefined : `prod-a has ${size ?? 'no'} pods, not ${replicas}`;
+  };
+}
+
+function both(...wanted: ((scene: Scene) => boolean)[]): (scene: Scene) => boolean {
+  return (scene) => wanted.every((one) => one(scene));
+}
+
+function autoscaled(spec: SpecDraft): SpecDraft {
+  editPool('prod-a', (found) => {
+    found.autoscaling = { minReplicas: 2, maxReplicas: 6 };
+  })(spec);
+  return spec;
+}
+
+/** The pool has the size after a version, and after the way back. */
+function carries(name: string, spec: SpecDraft, served: string, replicas: number): Scenario[] {
+  const steps = [create(spec), scale(served, replicas, ready), wait(60), version('2.0.0', ready)];
+  const arrived = both(ready, everywhere('2.0.0'));
+  return [
+    {
+      name: `${name}-then-a-version`,
+      steps: [...steps, act('see it there', () => undefined, arrived), wait(60)],
+      expect: { serves: everywhereAt('2.0.0'), conditions: QUIET, also: sizeIs(replicas) },
+      orderly: true,
+    },
+    {
+      name: `${name}-then-a-version-and-back`,
+      steps: [...steps, rollback('back', arrived), act('see it complete', () => undefined, complete('back')), wait(60)],
+      expect: { serves: everywhereAt('1.0.0'), conditions: QUIET_HELD, also: sizeIs(replicas) },
+      orderly: true,
+    },
+  ];
+}
+
+export const SIZES: readonly Scenario[] = [
+  ...carries('scaled-to-zero', webSpec('1.0.0'), FIRST, 0),
+  ...carries('autoscaled-and-scaled-to-zero', autoscaled(webSpec('1.0.0')), FIRST, 0),
+  ...carries('workers-scaled-to-zero', workerSpec('1.0.0'), WORKERS, 0),
+  ...carries('scaled-by-hand', webSpec('1.0.0'), FIRST, 5),
+  ...carries('workers-scaled-by-hand', workerSpec('1.0.0'), WORKERS, 5),
+  {
+    name: 'scaled-to-zero-before-a-rollback',
+    steps: [
+      create(),
+      version('2.0.0', ready),
+      scale(SECOND, 0, both(ready, everywhere('2.0.0'))),
+      rollback('back'),
+      act('see it complete', () => undefined, complete('back')),
+    ],
+    expect: { serves: everywhereAt('1.0.0'), conditions: QUIET_HELD, also: sizeIs(0) },
+    orderly: true,
+  },
+  {
+    // The standby has as many ready pods as serve, so the Service switches in the plan that scales the standby.
+    name: 'scaled-by-hand-then-back-at-once',
+    steps: [
+      create(),
+      version('2.0.0', ready),
+      scale(SECOND, 5, both(ready, everywhere('2.0.0'))),
+      rollback('back'),
+      act('see it complete', () => undefined, complete('back')),
+    ],
+    expect: { serves: everywhereAt('1.0.0'), conditions: HELD, also: sizeIs(5) },
+    orderly: true,
+  },
+  {
+    name: 'autoscaled-and-scaled-to-zero-then-up-again',
+    steps: [
+      create(autoscaled(webSpec('1.0.0'))),
+      scale(FIRST, 0, ready),
+      version('2.0.0'),
+      scale(SECOND, 1, both(ready, everywhere('2.0.0'))),
+      act(
+        'see it autoscaled',
+        () => undefined,
+        ({ world }) => sizeOf(world) === 2,
+      ),
+    ],
+    expect: { serves: everywhereAt('2.0.0'), conditions: QUIET, also: sizeIs(2) },
+    orderly: true,
+  },
+  {
+    name: 'scaled-by-hand-before-a-rollback-without-room',
+    prepare: ({ cluster }) => {
+      cluster.kubelet.capacity.set('prod-a', 4);
+    },
+    steps: [
+      create({ ...webSpec('1.0.0'), capacity: 'Proceed', rollback: { warmFor: '0s', drain: '1s' } }),
+      version('2.0.0', ready),
+      scale(
+        SECOND,
+        4,
+        ({ world }) => serves(['prod-a', '2.0.0'])({ world } as Scene) && world.list('Deployment').length === 3,
+      ),
+      rollback('back', ready, { force: true }),
+      act('see it complete', () => undefined, complete('back')),
+    ],
+    expect: { serves: everywhereAt('1.0.0'), conditions: HELD, also: sizeIs(4) },
+    orderly: true,
+  },
+  {
+    name: 'scaled-by-hand-before-a-failing-version',
+    prepare: behaves('2.0.0', 'crash'),
+    steps: [
+      create(),
+      scale(FIRST, 5, ready),
+      version('2.0.0', ready),
+      act('see it fail', () => undefined, complete('web-r2-1')),
+    ],
+    expect: { serves: everywhereAt('1.0.0'), also: sizeIs(5) },
+    orderly: true,
+  },
+];

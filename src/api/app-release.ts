@@ -42,7 +42,7 @@ const pool = z.object({
   name: dnsLabel(63, 'The name of the pool of VMs.'),
   replicas: z.int().min(0).max(100000).default(1).meta({
     description:
-      'The number of pods. The operator leaves the size alone once another manager (an HPA) owns the Deployment’s scale. With autoscaling: the initial size only.',
+      'The number of pods. Not used while another manager, such as kubectl scale or an HPA, sets another size: see replicasReason in the status. With autoscaling: the initial size only.',
   }),
   autoscaling: autoscaling.optional(),
   nodeSelector: stringMap.optional().meta({
@@ -319,6 +319,10 @@ const poolStatus = z.object({
   wantedRevision: z.int().optional().meta({ description: 'The revision that the pool should serve.' }),
   replicas: z.int().meta({ description: 'The wanted number of pods.' }),
   readyReplicas: z.int().meta({ description: 'The number of ready pods of the serving revision.' }),
+  replicasReason: z.string().optional().meta({
+    description:
+      'The size that another manager set on the serving Deployment, by whom, and how to hand it back to the spec.',
+  }),
   digest: z
     .string()
     .optional()

@@ -5,7 +5,7 @@ import type { ReleaseRollback } from '../api/release-rollback.ts';
 import { ANNOTATION } from '../api/meta.ts';
 import type { StrategyType } from './record/desired.ts';
 import { makeDeployment, makeService, trackName } from './record/desired.ts';
-import type { Deployment, Pod, Service } from './record/kube-objects.ts';
+import type { ControllerRevision, Deployment, Pod, Service } from './record/kube-objects.ts';
 import { serviceName } from './record/names.ts';
 import type { Facts, ForeignScale, Placement, PoolFacts } from './record/recorded-data.ts';
 import type { Revision } from './record/revision.ts';
@@ -15,6 +15,7 @@ import type { Rollout } from './state/view.ts';
 import {
   ago,
   controllerRevision,
+  ledgerWith,
   live,
   liveService,
   meta,
@@ -86,6 +87,8 @@ export interface PoolWords {
   besideOn?: string;
   /** Fields of the pods that are not ready. */
   unready?: Partial<Pod>;
+  /** Replicas of the pool in the recorded spec. Default: no spec is recorded. */
+  recorded?: number;
   /** The size of the served Deployment that another manager set there, or on the Deployment that served before. */
   scaled?: ForeignScale & { carried?: true };
   /** More fields of the pool in the spec. */
@@ -160,7 +163,7 @@ export function world(words: Words = {}): Observed {
   return {
     ...base,
     release: release(wantedSpec, { annotations }),
-    revisions: revisions.map(controllerRevision),
+    revisions: [...revisions.map(controllerRevision), ...ledgerOf(words, wantedSpec)],
     deployments: made.flatMap(({ deployments }) => deployments),
     pods: made.flatMap(({ pods }) => pods),
     services: [...services.values()],
@@ -194,6 +197,17 @@ function missing(what: string): never {
 
 function wantedNumber({ wants, revisions }: Words): number {
   return wants ?? Math.max(2, ...Object.keys(revisions ?? {}).map(Number));
+}
+
+/** The ledger with the recorded spec. */
+function ledgerOf({ pools = {} }: Words, wanted: AppReleaseSpec): ControllerRevision[] {
+  if (Object.values(pools).every(({ recorded }) => recorded === undefined)) return [];
+  const topology = topologyOf(wanted);
+  const stages = topology.stages.map((stage) => ({
+    ...stage,
+    pools: stage.pools.map((pool) => ({ ...pool, replicas: pools[pool.name]?.recorded ?? pool.replicas })),
+  }));
+  return [ledgerWith({ [ANNOTATION.topology]: JSON.stringify({ ...topology, stages }) })];
 }
 
 function stagesOf({ stages = {} }: Words) {

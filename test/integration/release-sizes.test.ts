@@ -50,6 +50,8 @@ describe.concurrent('a pool that is scaled to zero', () => {
     'by %s stays there, over a version and a rollback',
     { timeout: 200_000 },
     async ([, toZero, stages], { world }) => {
+      // The user’s own scale.
+      world.excuse(/^@\d+ Deployment web-prod-a-1-\w+ → 0: /);
       await world.apply(release(await world.image('1.0'), { stages }));
       await world.released('1.0');
       await toZero(world, FIRST);
@@ -63,6 +65,8 @@ describe.concurrent('a pool that is scaled to zero', () => {
 
       await world.kubectl('scale', `deployment/${FIRST}`, '--replicas=3');
       await poolHas(world, 1, 3);
+      await world.kubectl('scale', `deployment/${FIRST}`, '--replicas=4');
+      await poolHas(world, 1, 4);
     },
   );
 });

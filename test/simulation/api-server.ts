@@ -143,15 +143,22 @@ export function createApiServer(world: World): ApiServer {
     }
     const changed = changedFields(resource.kind, live, next);
     const moves = given.type === 'json' && given.operations.some(({ path }) => path === '/metadata/managedFields');
+    const known = ownership.get(live.metadata.uid) ?? new Map<string, Manager>();
+    /** A Scale object leaves out 0, so nobody owns it; and after that nobody owns the next scale. */
+    function isUntold(field: string): boolean {
+      return (
+        (next.spec as { replicas?: number }).replicas === 0 ||
+        ![...known.values()].some(({ owned }) => owned.has(field))
+      );
+    }
     return store(resource, live, next, as, () => {
       const key = managerKey('Update', as.manager);
-      const known = ownership.get(live.metadata.uid) ?? new Map<string, Manager>();
       if (moves) return moveToApply(known, as.manager, world.timestamp());
       const others = without(known, changed, key);
       const before = [...(others.get(key)?.owned ?? [])].filter(([text]) => !changed.has(text));
-      // A Scale object leaves out 0, so nobody owns it.
-      const left = resource.subresource === 'scale' ? [undefined, 0] : [undefined];
-      const present = [...changed].filter(([, path]) => !left.includes(valueAt(next, path) as undefined));
+      const present = [...changed].filter(
+        ([text, path]) => valueAt(next, path) !== undefined && !(resource.subresource === 'scale' && isUntold(text)),
+      );
       const owned = new Map([...before, ...present]);
       if (owned.size > 0) return others.set(key, { operation: 'Update', time: world.timestamp(), owned });
       others.delete(key);

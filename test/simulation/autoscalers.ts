@@ -37,7 +37,10 @@ export function createAutoscalerController(world: World, api: ApiServer): Autosc
     const desiredReplicas = Math.min(maxReplicas, Math.max(minReplicas, load));
     if (desiredReplicas !== replicas) {
       const patch = { type: 'merge' as const, body: { spec: { replicas: desiredReplicas } } };
-      api.patch(DEPLOYMENTS, scaleTargetRef.name, patch, { actor: 'cluster', manager: 'kube-controller-manager' });
+      api.patch({ ...DEPLOYMENTS, subresource: 'scale' }, scaleTargetRef.name, patch, {
+        actor: 'cluster',
+        manager: 'kube-controller-manager',
+      });
     }
     if ((autoscaler.status as { desiredReplicas?: number } | undefined)?.desiredReplicas !== desiredReplicas)
       world.put('cluster', { ...autoscaler, status: { desiredReplicas } });

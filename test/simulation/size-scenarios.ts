@@ -1,4 +1,5 @@
 /** Scenarios with sizes that somebody sets on the Deployment that serves. */
+import type { AppReleaseStatus } from '../../src/api/app-release.ts';
 import { objectName } from '../../src/release/record/names.ts';
 import { deploymentSpec } from './pods.ts';
 import type { Scenario, UserStep } from './scenario.ts';
@@ -11,6 +12,7 @@ import {
   behaves,
   complete,
   create,
+  edit,
   editPool,
   everywhere,
   everywhereAt,
@@ -29,7 +31,13 @@ const QUIET = { ...RELEASED, Contested: 'False' };
 const QUIET_HELD = { ...HELD, Contested: 'False' };
 
 function scale(deployment: string, replicas: number, when?: UserStep['when']): UserStep {
-  return act(`scale ${deployment} to ${replicas}`, ({ users }) => users.scale(deployment, replicas), when);
+  return act(
+    `scale ${deployment} to ${replicas}`,
+    ({ users }) => {
+      users.scale(deployment, replicas);
+    },
+    when,
+  );
 }
 
 function sizeOf(world: Scene['world']): number | undefined {
@@ -42,6 +50,24 @@ function sizeIs(replicas: number): Scenario['expect']['also'] {
   return ({ world }) => {
     const size = sizeOf(world);
     return size === replicas ? undefined : `prod-a has ${size ?? 'no'} pods, not ${replicas}`;
+  };
+}
+
+function replicas(count: number, when?: UserStep['when']): UserStep {
+  return edit(
+    `set ${count} replicas in prod-a`,
+    editPool('prod-a', (found) => {
+      found.replicas = count;
+    }),
+    when,
+  );
+}
+
+/** The status says that somebody else sets the size of prod-a. */
+function saysWho(replicasReason: string | undefined): (scene: Scene) => boolean {
+  return ({ world }) => {
+    const status = world.get('AppRelease', 'web')?.status as AppReleaseStatus | undefined;
+    return status?.pools?.find(({ name }) => name === 'prod-a')?.replicasReason === replicasReason;
   };
 }
 
@@ -82,6 +108,42 @@ export const SIZES: readonly Scenario[] = [
   ...carries('workers-scaled-to-zero', workerSpec('1.0.0'), WORKERS, 0),
   ...carries('scaled-by-hand', webSpec('1.0.0'), FIRST, 5),
   ...carries('workers-scaled-by-hand', workerSpec('1.0.0'), WORKERS, 5),
+  {
+    name: 'scaled-by-hand-and-the-spec-changes',
+    steps: [
+      create(),
+      scale(FIRST, 5, ready),
+      replicas(3, saysWho('5 by kubectl; spec.replicas 2 is not used; scale to 2 to hand it back')),
+      wait(20),
+    ],
+    expect: {
+      serves: everywhereAt('1.0.0'),
+      conditions: QUIET,
+      also: (scene) =>
+        saysWho('5 by kubectl; spec.replicas 3 is not used; scale to 3 to hand it back')(scene)
+          ? sizeIs(5)?.(scene)
+          : 'the status does not say who sets the size',
+    },
+    orderly: true,
+  },
+  {
+    name: 'scaled-by-hand-and-handed-back',
+    steps: [create(), scale(FIRST, 5, ready), scale(FIRST, 2, ready), replicas(3, saysWho(undefined))],
+    expect: { serves: everywhereAt('1.0.0'), conditions: QUIET, also: sizeIs(3) },
+    orderly: true,
+  },
+  {
+    name: 'scaled-by-hand-then-a-version-and-handed-back',
+    steps: [
+      create(),
+      scale(FIRST, 5, ready),
+      version('2.0.0', ready),
+      scale(SECOND, 2, both(ready, everywhere('2.0.0'))),
+      replicas(3, saysWho(undefined)),
+    ],
+    expect: { serves: everywhereAt('2.0.0'), conditions: QUIET, also: sizeIs(3) },
+    orderly: true,
+  },
   {
     name: 'scaled-to-zero-before-a-rollback',
     steps: [

@@ -91,7 +91,7 @@ export function servesWholly(world: World, release: string, pool: TruePool, revi
   return ready >= trueReplicas(pool, deployment);
 }
 
-/** The live scale if somebody else owns it or set it to 0, or the scale of somebody else on the Deployment that served before. */
+/** The live scale if the operator does not own it, or the scale of somebody else on the Deployment that served before. */
 export function trueReplicas(pool: TruePool, deployment: WorldObject | undefined): number {
   if (!deployment) return pool.replicas;
   const { replicas } = deploymentSpec(deployment);
@@ -99,7 +99,7 @@ export function trueReplicas(pool: TruePool, deployment: WorldObject | undefined
     const fields = fieldsV1 as { 'f:spec'?: Record<string, unknown> } | undefined;
     return fields?.['f:spec']?.['f:replicas'] !== undefined;
   });
-  const foreign = owners.every(({ manager }) => manager !== 'apprelease') && (owners.length > 0 || replicas === 0);
+  const foreign = owners.every(({ manager }) => manager !== 'apprelease');
   if (foreign || pool.autoscaled) return replicas;
   const carried = deployment.metadata.annotations?.[ANNOTATION.scale];
   return carried === undefined ? pool.replicas : (JSON.parse(carried) as { replicas: number }).replicas;

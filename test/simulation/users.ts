@@ -52,7 +52,7 @@ export interface Users {
   pause: (release: string, reason: string | null) => void;
   eraseStatus: (release: string) => void;
   remove: (kind: OwnedKind | 'AppRelease' | 'ReleaseRollback' | 'ReleasePromotion' | 'Pod', name: string) => void;
-  /** Writes the scale subresource, so that the user owns the scale, or nobody if it is 0. */
+  /** Writes the scale subresource, so that the user owns the scale, or nobody if it is 0 or was. */
   scale: (deployment: string, replicas: number) => void;
   /** Like `kubectl rollout restart`. */
   restart: (deployment: string) => void;

@@ -16,7 +16,7 @@ export const DEPLOYMENTS = resource<WireObject<{ spec: DeploymentSpec; status?: 
 export function toCachedDeployment(
   object: Live<WireObject<{ spec: DeploymentSpec; status?: DeploymentStatus }>>,
 ): Deployment {
-  const scaler = replicasOwner(object.spec, object.metadata.managedFields);
+  const scaler = replicasOwner(object.metadata.managedFields);
   return {
     metadata: toCachedMetadata(object),
     spec: object.spec,
@@ -27,11 +27,10 @@ export function toCachedDeployment(
 }
 
 /**
- * The manager that owns spec.replicas, if not the operator. A Scale object leaves out 0, so a manager that scales to zero by it
- * owns nothing, and neither does the operator, which always owns the replicas that it sets.
+ * The manager that owns spec.replicas, if not the operator. A Scale object leaves out 0, so after a scale to zero nobody owns
+ * the replicas, and no later scale changes that. The operator owns the replicas that it sets.
  */
-function replicasOwner({ replicas }: DeploymentSpec, entries: readonly ManagedFieldsEntry[] = []): string | undefined {
-  const isLeftOut = replicas === 0 && ownersOf('replicas', entries).length === 0;
+function replicasOwner(entries: readonly ManagedFieldsEntry[] = []): string | undefined {
   const isOurs = entries.some(({ manager }) => manager === FIELD_MANAGER);
-  return isLeftOut && isOurs ? UNKNOWN_MANAGER : ownerOf('replicas', entries);
+  return isOurs && ownersOf('replicas', entries).length === 0 ? UNKNOWN_MANAGER : ownerOf('replicas', entries);
 }

@@ -12,14 +12,17 @@ import { knownPins, LEDGER_BYTES } from '../record/revision.ts';
 import { loosenedGates } from '../stages/loosened-gates.ts';
 import { wantedRevision } from '../state/target.ts';
 import type { Rollout } from '../state/view.ts';
+import { topologyInEffect, unusedSizes } from './recorded-sizes.ts';
 
 /** Writes the topology, for rollbacks while the spec is not valid, and the number of the wanted revision. */
 export function reconcileLedger(view: Rollout): Action[] {
-  const { ledgerObject, record, topology } = view;
+  const { ledgerObject, record } = view;
+  const topology = topologyInEffect(view);
   const annotations: Record<string, string> = {};
   const notices: Notice[] = [];
   if (view.spec && !(record.topology && isSameTopology(topology, record.topology))) {
     annotations[ANNOTATION.topology] = JSON.stringify(topology);
+    notices.push(...unusedSizes(view));
     const left = newestOf(record.ledger, LEDGER_BYTES - sizeOf(topology));
     if (sizeOf(left) < sizeOf(record.ledger)) annotations[ANNOTATION.ledger] = JSON.stringify(left);
     const gates = record.topology ? loosenedGates(view.owner.name, record.topology, topology) : [];

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { ANNOTATION } from '../../api/meta.ts';
 import { plan } from '../plan.ts';
 import { NOW } from '../testing.ts';
+import { releaseStatus } from '../status/status.ts';
 import type { PoolWords, Words } from '../world-testing.ts';
 import { GOOD, world } from '../world-testing.ts';
 
@@ -70,6 +71,58 @@ test.each<[what: string, words: Words, size: number, ...writes: string[]]>([
   ['of 0 goes to the target of a rollback', returning(by(0)), 0, `web-a-1 to 0 ${KUBECTL_0}`],
 ])('the size of a pool %s', (_what, words, ...expected) => {
   expect(sizes(words)).toEqual(expected);
+});
+
+/** The spec changes to 6 replicas, from 4. */
+const EDITED: PoolWords = { replicas: 6, recorded: 4, ready: 4 };
+
+test.each<[what: string, words: Words, size: number, ...writes: string[]]>([
+  ['that is not the recorded one is left alone', serving(by(5), EDITED), 5],
+  ['that is the recorded one follows the spec', serving(by(4), EDITED), 6, 'web-a-1 to 6'],
+  ['from the Deployment before that is not the recorded one stays', serving(by(5, true), EDITED), 5],
+  ['that the spec has too is the spec’s', serving(by(6), EDITED), 6],
+  ['that the spec has too goes to the next version as the spec’s', promoted(by(2)), 2],
+])('when the spec changes, a size %s', (_what, words, ...expected) => {
+  expect(sizes(words)).toEqual(expected);
+});
+
+test.each<[what: string, words: Words, replicasReason: string | undefined, event?: true]>([
+  ['nobody', serving(undefined, { recorded: 2 }), undefined],
+  [
+    'a manager',
+    serving(by(5), { recorded: 2 }),
+    '5 by kubectl; spec.replicas 2 is not used; scale to 2 to hand it back',
+  ],
+  [
+    'a manager, and the spec changes',
+    serving(by(5), EDITED),
+    '5 by kubectl; spec.replicas 6 is not used; scale to 6 to hand it back',
+    true,
+  ],
+  ['a manager that hands it back', serving(by(4), EDITED), undefined],
+  [
+    'a manager that turns the autoscaler off',
+    serving(by(0), { ...AUTOSCALING, recorded: 1 }),
+    '0 by kubectl, so the autoscaler is off; scale to 2 or more to turn it on',
+  ],
+  ['an autoscaler', serving(by(5), { ...AUTOSCALING, recorded: 1 }), undefined],
+])(
+  'the status says that %s sets the size, and an event if the spec is not used',
+  (_what, words, replicasReason, event) => {
+    const { view, actions } = plan(world(words), NOW);
+    expect(releaseStatus(view, {}).pools?.[0]?.replicasReason).toBe(replicasReason);
+    const notices = actions.flatMap((action) => action.notices ?? []);
+    const note = `pool a: ${replicasReason ?? ''}`;
+    expect(notices).toEqual(event ? [{ type: 'Warning', reason: 'ReplicasNotUsed', note }] : []);
+  },
+);
+
+test('a size that is handed back is recorded once its Deployment has the size of the spec', () => {
+  const recorded = (scaled: Scaled | undefined) =>
+    plan(world(serving(scaled, EDITED)), NOW).actions.some(
+      (action) => action.kind === 'AnnotateRevision' && action.annotations[ANNOTATION.topology] !== undefined,
+    );
+  expect([recorded(by(4)), recorded(undefined), recorded(by(5))]).toEqual([false, true, true]);
 });
 
 test('a size goes with a rollback that has switched, and completes it only then', () => {

@@ -16,8 +16,26 @@ export function foreignScale(pool: Omit<PoolState, 'scaled'>): PoolScale | undef
   return scale && isForeign(pool, scale) ? scale : undefined;
 }
 
-function isForeign({ spec }: Pick<PoolState, 'spec'>, { replicas }: ForeignScale): boolean {
-  return spec.autoscaling ? replicas === 0 : replicas !== spec.replicas;
+/** A size that the spec has too is handed back: it stays the spec's when the spec changes. */
+function isForeign({ spec, recordedReplicas }: Sized, { replicas }: ForeignScale): boolean {
+  return spec.autoscaling ? replicas === 0 : replicas !== spec.replicas && replicas !== recordedReplicas;
+}
+
+type Sized = Pick<PoolState, 'spec' | 'recordedReplicas'>;
+
+/** Whether the operator has yet to write the size of the spec to a Deployment whose size was handed back to the spec. */
+export function isHandedBack({ spec, current, scaled, recordedReplicas }: PoolState): boolean {
+  if (spec.autoscaling || scaled || !current || recordedReplicas === spec.replicas) return false;
+  return scaleOn(current)?.replicas === recordedReplicas;
+}
+
+/** Says who sets the size of a pool instead of the spec, and the way out. */
+export function scaleMessage({ spec, scaled }: PoolState): string | undefined {
+  if (!scaled) return undefined;
+  const found = `${scaled.replicas} by ${scaled.by}`;
+  if (spec.autoscaling)
+    return `${found}, so the autoscaler is off; scale to ${spec.autoscaling.minReplicas} or more to turn it on`;
+  return `${found}; spec.replicas ${spec.replicas} is not used; scale to ${spec.replicas} to hand it back`;
 }
 
 /** The size that another manager set on a Deployment, or on the one that served before it. */

@@ -21,13 +21,15 @@ export function viewGroups(
   topology: Topology,
   revisions: readonly Revision[],
   workloads: readonly Workload[],
+  recorded: Topology | undefined,
 ): GroupState[] {
   const members = topology.stages.flatMap((stage) => stage.pools.map((pool) => ({ stage, pool })));
   const byService = Map.groupBy(members, ({ pool }) =>
     topology.service ? nameOfService(observed.release.metadata.name, pool) : `/${pool.name}`,
   );
   const tracks = new Set(observed.pods.map(({ metadata }) => metadata.labels?.[LABEL.track]));
-  const sources = { observed, revisions, workloads, tracks };
+  const sizes = new Map(recorded?.stages.flatMap(({ pools }) => pools.map(({ name, replicas }) => [name, replicas])));
+  const sources = { observed, revisions, workloads, tracks, sizes };
   return [...byService].map(([name, group]) => {
     const seen = seeTraffic(observed, topology.service && name);
     return { ...seen.traffic, pools: group.map(({ stage, pool }) => viewPool({ ...sources, stage, pool, seen })) };
@@ -43,6 +45,8 @@ interface PoolSources {
   /** The tracks of all observed pods. */
   tracks: ReadonlySet<string | undefined>;
   seen: SeenTraffic;
+  /** Pool → `replicas` in the last recorded spec. */
+  sizes: ReadonlyMap<string, number>;
 }
 
 function viewPool(sources: PoolSources): PoolState {
@@ -55,6 +59,7 @@ function viewPool(sources: PoolSources): PoolState {
     .filter((revision) => poolFacts(revision, pool.name).entered)
     .toSorted((a, b) => enteredAt(a, pool.name) - enteredAt(b, pool.name) || a.number - b.number)
     .at(-1);
+  const recordedReplicas = sources.sizes.get(pool.name);
   const state: PoolState = {
     name: pool.name,
     stage,
@@ -63,6 +68,7 @@ function viewPool(sources: PoolSources): PoolState {
     workloads: own,
     strays: all.filter((workload) => !own.includes(workload)),
     ...findServed({ observed, seen, pool: pool.name, revisions, workloads: own, tracks }),
+    ...(recordedReplicas !== undefined && { recordedReplicas }),
     ...(autoscaler && { autoscaler }),
     ...(hold && { hold }),
     ...(entered && { entered }),

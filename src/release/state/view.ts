@@ -55,6 +55,8 @@ export interface PoolState {
   /** The pool serves a revision without a record. The pool changes only for another version or a rollback. */
   lost?: LostRevision;
   current?: Workload;
+  /** `replicas` of the pool in the last recorded spec. */
+  recordedReplicas?: number;
   /** The size that another manager set, if it differs from what the spec says. */
   scaled?: PoolScale;
   autoscaler?: Autoscaler;

@@ -25,7 +25,7 @@ import {
   stalled,
   unready,
 } from './ready.ts';
-import { wantedReplicas } from '../state/pool-size.ts';
+import { scaleMessage, wantedReplicas } from '../state/pool-size.ts';
 import { isSettled, wantedRevision } from '../state/target.ts';
 import type { PoolView, Rollout, View } from '../state/view.ts';
 
@@ -145,6 +145,7 @@ function poolStatus(view: Rollout, pool: PoolView, wanted: Revision | undefined)
   const waitingFor = waiting(view, pool, wanted);
   const readiness = rollbackReadiness(view, pool);
   const digest = served && servedDigest(served);
+  const replicasReason = scaleMessage(pool);
   return {
     name: pool.name,
     stage: stage.name,
@@ -153,6 +154,7 @@ function poolStatus(view: Rollout, pool: PoolView, wanted: Revision | undefined)
     ...(target && { wantedRevision: target.number }),
     replicas: wantedReplicas(pool, current),
     readyReplicas: current?.ready ?? 0,
+    ...(replicasReason !== undefined && { replicasReason: printable(replicasReason) }),
     ...(digest !== undefined && { digest }),
     ...(pool.hold && { heldBy: pool.hold.rollback.metadata.name }),
     ...(waitingFor !== undefined && { waitingFor: printable(waitingFor) }),

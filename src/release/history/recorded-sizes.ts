@@ -1,0 +1,29 @@
+/** What the ledger records of the sizes in the spec, and the event about one that is not used. Pure. */
+import type { Notice } from '../record/actions.ts';
+import type { Topology } from '../record/recorded-data.ts';
+import { isHandedBack, scaleMessage } from '../state/pool-size.ts';
+import type { Rollout } from '../state/view.ts';
+
+/** The topology, with the recorded size of a pool until the Deployment has the new one: see isHandedBack. */
+export function topologyInEffect({ topology, pools }: Rollout): Topology {
+  const before = new Map(pools.filter(isHandedBack).map(({ name, recordedReplicas }) => [name, recordedReplicas]));
+  if (before.size === 0) return topology;
+  const stages = topology.stages.map((stage) => ({
+    ...stage,
+    pools: stage.pools.map((pool) => ({ ...pool, replicas: before.get(pool.name) ?? pool.replicas })),
+  }));
+  return { ...topology, stages };
+}
+
+/** An event about a size in the spec that changes and is not used. */
+export function unusedSizes({ pools }: Rollout): Notice[] {
+  const [first, ...others] = pools.filter(
+    ({ spec, scaled, recordedReplicas }) =>
+      scaled && !spec.autoscaling && recordedReplicas !== undefined && recordedReplicas !== spec.replicas,
+  );
+  if (!first) return [];
+  const more = others.length > 0 ? ` (and ${others.length} more pools)` : '';
+  return [
+    { type: 'Warning', reason: 'ReplicasNotUsed', note: `pool ${first.name}: ${scaleMessage(first) ?? ''}${more}` },
+  ];
+}

@@ -10,15 +10,7 @@ import { isMoving } from '../stages/moves.ts';
 import { poolsToEnter, stagePools } from '../stages/stage-pools.ts';
 import { wantedReplicas } from '../state/pool-size.ts';
 import { returnDeadline } from '../state/reachable.ts';
-import {
-  hasFailed,
-  isEntered,
-  isHealthy,
-  isRevert,
-  lastGood,
-  readyOf,
-  wantedRevision,
-} from '../state/target.ts';
+import { hasFailed, isEntered, isHealthy, isRevert, lastGood, readyOf, wantedRevision } from '../state/target.ts';
 import type { PoolView, Rollout, Workload } from '../state/view.ts';
 import { switchedAt } from '../traffic/reach.ts';
 import type { HealthVerdict } from './failure.ts';

@@ -12,15 +12,7 @@ import type { PoolFacts } from '../record/recorded-data.ts';
 import { deadlineMs, poolFacts } from '../record/revision.ts';
 import type { RoomForMove } from './capacity.ts';
 import { moveCapacityWait } from './capacity.ts';
-import {
-  isAvailable,
-  isPlaced,
-  isReplaced,
-  isReturning,
-  placedFact,
-  placedKey,
-  readyOf,
-} from '../state/target.ts';
+import { isAvailable, isPlaced, isReplaced, isReturning, placedFact, placedKey, readyOf } from '../state/target.ts';
 import { wantedReplicas } from '../state/pool-size.ts';
 import type { Group, PoolMove, PoolView, Rollout, View } from '../state/view.ts';
 

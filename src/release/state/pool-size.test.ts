@@ -43,8 +43,8 @@ function returning(scaled: Scaled | undefined, more: PoolWords = {}): Words {
 function sizes(words: Words): [number | undefined, ...string[]] {
   const { view, actions } = plan(world(words), NOW);
   const writes = actions.flatMap((action) => {
-    if (action.kind !== 'ApplyDeployment' || action.deployment.metadata.name.includes('web-b')) return [];
-    const { metadata, spec } = action.deployment;
+    if (action.kind !== 'ApplyDeployment' || action.desired.metadata.name.includes('web-b')) return [];
+    const { metadata, spec } = action.desired;
     const carried = metadata.annotations?.[ANNOTATION.scale];
     return [`${metadata.name} to ${spec.replicas ?? 'what it has'}${carried === undefined ? '' : ` ${carried}`}`];
   });
@@ -137,7 +137,7 @@ test('a size goes with a rollback that has switched, and completes it only then'
   expect(actions).toContainEqual(
     expect.objectContaining({
       kind: 'ApplyDeployment',
-      deployment: expect.objectContaining({
+      desired: expect.objectContaining({
         metadata: expect.objectContaining({ name: target?.metadata.name }) as object,
         spec: expect.objectContaining({ replicas: 5 }) as object,
       }) as object,

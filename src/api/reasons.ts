@@ -49,7 +49,18 @@ const GATES = [
   'PullingImages',
 ] as const;
 
-const STALLED = [...SPEC, ...REGISTRY_REFUSES, 'NameTaken', 'RecordLost', 'Failed', ...STAYS, 'Refused'] as const;
+const STALLED = [
+  ...SPEC,
+  ...REGISTRY_REFUSES,
+  'NameTaken',
+  'NamespaceTerminating',
+  'RecordLost',
+  'Failed',
+  ...STAYS,
+  'QuotaExceeded',
+  'AdmissionDenied',
+  'Refused',
+] as const;
 const UNDER_WAY = [
   'ResolvingDigests',
   'RecordingRevision',
@@ -57,6 +68,7 @@ const UNDER_WAY = [
   ...GATES,
   'MoveNotReady',
   'RolledBack',
+  'WebhookUnavailable',
   'ApiServerError',
 ] as const;
 

@@ -52,30 +52,78 @@ export function isKubeError(error: unknown): error is KubeError {
   return error instanceof KubeError;
 }
 
+/** The server's own text, without the verb and the path. */
+export function serverText({ message }: KubeError): string {
+  return message.replace(/^\S+ \S+: /, '');
+}
+
+/**
+ * Why admission stopped a write; the object itself may be valid. `Denied`: by a webhook or a policy. `Unavailable`: a webhook
+ * cannot be reached, or is overloaded or broken. `QuotaExceeded`: by a ResourceQuota.
+ */
+export type AdmissionProblem = 'Denied' | 'Unavailable' | 'QuotaExceeded';
+
+const DENIED =
+  /\badmission webhook "[^"]*" denied the request\b|policy '[^']*'(?: with binding '[^']*')? denied request\b/i;
+const NO_ANSWER = /\bfailed calling webhook "/;
+const QUOTA = /\b(?:exceeded quota|status unknown for quota|insufficient quota)\b/;
+
+/** The text of a denial may quote other errors, so it is checked first. A webhook chooses the code of its denial. */
+export function admissionProblem(error: unknown): AdmissionProblem | undefined {
+  if (!isKubeError(error)) return undefined;
+  const text = serverText(error);
+  if (DENIED.test(text)) return isOverload(error.code) ? 'Unavailable' : 'Denied';
+  if (isOverload(error.code) && NO_ANSWER.test(text)) return 'Unavailable';
+  return error.code === 403 && QUOTA.test(text) ? 'QuotaExceeded' : undefined;
+}
+
+function isOverload(code: number): boolean {
+  return code === 429 || code >= 500;
+}
+
+function isDenied(error: KubeError): boolean {
+  return DENIED.test(error.message);
+}
+
+/** No answer in time: the server, or a webhook that it waits for, hangs. */
+export function isClientTimeout(error: unknown): error is KubeError {
+  return isKubeError(error) && error.reason === 'ClientTimeout';
+}
+
+/** A webhook that does not support dry runs says nothing about the object. */
+export function isDryRunUnsupported(error: unknown): error is KubeError {
+  return isKubeError(error) && error.code === 400 && error.message.includes('does not support dry run');
+}
+
 export function isNotFound(error: unknown): error is KubeError {
-  return isKubeError(error) && error.code === 404;
+  return isKubeError(error) && error.code === 404 && !isDenied(error);
 }
 
 /** A changed resourceVersion or uid, or a field that another manager owns. For an existing name see `isAlreadyExists`. */
 export function isConflict(error: unknown): error is KubeError {
-  return isKubeError(error) && error.code === 409 && error.reason !== 'AlreadyExists';
+  return isKubeError(error) && error.code === 409 && error.reason !== 'AlreadyExists' && !isDenied(error);
 }
 
 export function isAlreadyExists(error: unknown): error is KubeError {
-  return isKubeError(error) && error.reason === 'AlreadyExists';
+  return isKubeError(error) && error.reason === 'AlreadyExists' && !isDenied(error);
 }
 
 /** Validation refused the request; a retry fails again. */
 export function isInvalid(error: unknown): error is KubeError {
-  return isKubeError(error) && error.code === 422;
+  return isKubeError(error) && error.code === 422 && !isDenied(error);
 }
 
-/** The server refused the object; a retry fails again. Server-side apply reports an unknown field as an internal error. */
+/** The object has an invalid value or an unknown field. Server-side apply reports an unknown field as an internal error. */
+export function isMalformed(error: unknown): error is KubeError {
+  if (!isKubeError(error) || admissionProblem(error) !== undefined) return false;
+  return [400, 422].includes(error.code) || /field not declared in schema|failed to create typed/.test(error.message);
+}
+
+/** The server refused the object; a retry fails again, unless somebody changes the object, a policy, a quota or a right. */
 export function isRefusal(error: unknown): error is KubeError {
-  if (!isKubeError(error)) return false;
-  return (
-    [400, 403, 422].includes(error.code) || /field not declared in schema|failed to create typed/.test(error.message)
-  );
+  const problem = admissionProblem(error);
+  if (problem !== undefined) return problem !== 'Unavailable';
+  return isForbidden(error) || isMalformed(error);
 }
 
 function isForbidden(error: unknown): error is KubeError {

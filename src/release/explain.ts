@@ -2,7 +2,7 @@
 import { findCondition } from '../api/conditions.ts';
 import type { Plan } from './plan.ts';
 import { orElse } from './record/internal-error.ts';
-import type { Wanted } from './state/wanted.ts';
+import type { Wanted } from './state/wanted-states.ts';
 import { releaseStatus } from './status/status.ts';
 
 export interface Explanation {
@@ -27,7 +27,9 @@ function describeWanted(wanted: Wanted): string {
     case 'Resolving':
       return 'images whose digests are not known yet';
     case 'Unproven':
-      return 'a template that the API server has not accepted yet';
+      return wanted.refused
+        ? `a template without a verdict (${wanted.refused.reason}): ${wanted.refused.message}`
+        : 'a template that the API server has not accepted yet';
     case 'New':
       return `a new revision (${wanted.number})`;
   }

@@ -5,11 +5,13 @@ import { collectAutoscalers } from './pools/autoscaler.ts';
 import { reconcileBudgets } from './pools/disruption-budget.ts';
 import { collectRevisions } from './history/collect-revisions.ts';
 import { collectPools } from './pools/collect-pools.ts';
+import { leftDue } from './pools/left-pools.ts';
 import { reconcileLedger } from './history/ledger.ts';
 import { ownRevisions, recordRevision } from './history/record-revision.ts';
 import { ownerReference } from './record/desired.ts';
 import { draftFacts } from './record/facts-draft.ts';
 import { enterStages } from './stages/entering.ts';
+import { enterRenamed } from './stages/renamed.ts';
 import { dropMarks, holdsEnd, reconcileDoNotDisrupt } from './pools/do-not-disrupt.ts';
 import { internalProblem, orElse } from './record/internal-error.ts';
 import { markPools, nextDue } from './health/record-health.ts';
@@ -25,6 +27,7 @@ import type { Claims } from './state/claim.ts';
 import { claimsOf, giveRoomBack, roomDeadlines } from './stages/reservation.ts';
 import { rollOutGroup } from './pools/roll-out.ts';
 import type { GroupPlan } from './state/pool-move.ts';
+import { creationWait } from './state/held-names.ts';
 import type { Rollout, View } from './state/view.ts';
 import { view } from './view.ts';
 
@@ -33,6 +36,8 @@ export interface Plan {
   actions: Action[];
   /** When the next pass is due even if nothing changes (ms since the epoch). */
   due?: number;
+  /** Why objects are not created yet. */
+  wait?: string;
   view: View;
   /** Room on VMs that is reserved for this release once the plan is applied. */
   claims: Claims;
@@ -41,7 +46,7 @@ export interface Plan {
 type Rule<Seen> = (view: Seen) => Action[];
 
 /** If one of these rules has actions, the plan has no others: the next plan is made after these writes. */
-const STORE_FIRST: readonly Rule<View>[] = [findLost, restoreAnswers, answerRollbacks, endHolds];
+const STORE_FIRST: readonly Rule<View>[] = [findLost, restoreAnswers, answerRollbacks, endHolds, enterRenamed];
 
 /** The rules that run once `STORE_FIRST` has nothing to write. */
 const RULES: readonly Rule<Rollout>[] = [
@@ -92,12 +97,15 @@ function planOf(seen: View, now: number, run: Run): Plan {
   }
   const steps =
     seen.kind === 'Rollout' ? rollOut(seen, run) : { actions: runAll(RULES_WITHOUT_POOLS, seen, run), due: [] };
+  const actions = steps.actions.filter((action) => creationWait(seen.observed, seen.heldNames, action) === undefined);
+  const [wait] = steps.actions.flatMap((action) => creationWait(seen.observed, seen.heldNames, action) ?? []);
   const due = steps.due.filter((time) => time > now);
   return {
-    actions: steps.actions.length > 0 ? steps.actions : runAll(WHEN_IDLE, seen, run),
+    actions: actions.length > 0 ? actions : runAll(WHEN_IDLE, seen, run),
     ...(due.length > 0 && { due: Math.min(...due) }),
+    ...(wait !== undefined && { wait }),
     view: seen,
-    claims: run(NO_CLAIMS, () => claimsOf(afterwards(seen, steps.actions))),
+    claims: run(NO_CLAIMS, () => claimsOf(afterwards(seen, actions))),
   };
 }
 
@@ -202,5 +210,5 @@ function answerFailures(seen: Rollout): Action[] {
 
 function nextTimes(seen: Rollout): number[] {
   const gates = seen.topology.stages.flatMap((stage) => seen.gate(stage)?.until ?? []);
-  return [...gates, ...nextDue(seen), ...moveDue(seen), ...roomDeadlines(seen), ...holdsEnd(seen)];
+  return [...gates, ...nextDue(seen), ...moveDue(seen), ...roomDeadlines(seen), ...holdsEnd(seen), ...leftDue(seen)];
 }

@@ -158,6 +158,8 @@ export function observed(more: Partial<Observed> = {}): Observed {
       dryRuns: new Map(),
       nameConflicts: new Map(),
       lost: new Set(),
+      terminating: false,
+      overQuota: new Set(),
       refused: new Map(),
       stored: new Map(),
       contested: new Map(),

@@ -38,8 +38,12 @@ export interface ApiServer {
   patch: (resource: Resource, name: string, patch: Patch, as: WriteAs) => WorldObject;
   /** Undefined: the object is gone. */
   remove: (resource: Resource, name: string, options: DeleteOptions, as: WriteAs) => WorldObject | undefined;
-  /** Whether the template of a Deployment is refused: the field and the reason. */
-  admission: { refuse?: (object: WorldObject) => StatusCause | undefined };
+  admission: {
+    /** Whether the template of a Deployment is invalid: the field and the reason. */
+    refuse?: (object: WorldObject, dryRun: boolean) => StatusCause | undefined;
+    /** Whether a policy, a webhook or a quota stops the write of an object; `isNew`: the write creates it. */
+    stop?: (object: WorldObject, isNew: boolean) => { code: number; reason: string; message: string } | undefined;
+  };
 }
 
 const IMMUTABLE: Record<string, string[]> = {
@@ -174,7 +178,7 @@ export function createApiServer(world: World): ApiServer {
     owners: () => Iterable<readonly [string, Manager]>,
   ): WorldObject {
     complete(resource.kind, next);
-    validate(resource, live, next);
+    validate(resource, live, next, as.dryRun ?? false);
     const managers: Managers = new Map(owners());
     next.metadata.managedFields = showManagers(managers);
     if (as.dryRun) return next;
@@ -184,7 +188,7 @@ export function createApiServer(world: World): ApiServer {
     return stored;
   }
 
-  function validate(resource: Resource, live: WorldObject | undefined, next: WorldObject): void {
+  function validate(resource: Resource, live: WorldObject | undefined, next: WorldObject, dryRun: boolean): void {
     const { name } = next.metadata;
     function invalid(field: string, message: string): KubeError {
       return refusal(422, 'Invalid', resource, name, `${resource.kind} "${name}" is invalid: ${field}: ${message}`, [
@@ -199,8 +203,10 @@ export function createApiServer(world: World): ApiServer {
     if (live && fixed && canonicalJson(valueAt(live, fixed)) !== canonicalJson(valueAt(next, fixed))) {
       throw invalid(fixed.join('.'), 'field is immutable');
     }
-    const refused = resource.kind === 'Deployment' ? admission.refuse?.(next) : undefined;
+    const refused = resource.kind === 'Deployment' ? admission.refuse?.(next, dryRun) : undefined;
     if (refused) throw invalid(refused.field ?? '', refused.message ?? '');
+    const stopped = admission.stop?.(next, live === undefined);
+    if (stopped) throw refusal(stopped.code, stopped.reason, resource, name, stopped.message);
   }
 
   function remove(resource: Resource, name: string, options: DeleteOptions, as: WriteAs): WorldObject | undefined {

@@ -7,6 +7,7 @@ type Tree = Record<string, unknown>;
 interface Deployment {
   replicas?: number;
   minReadySeconds?: number;
+  paused?: boolean;
   revisionHistoryLimit?: number;
   template: { metadata?: Tree; spec: Tree & { containers: Tree[]; initContainers?: Tree[] } };
 }
@@ -36,6 +37,7 @@ function completeDeployment(spec: Deployment): void {
   spec.revisionHistoryLimit ??= 10;
   // Zeros that the type omits; a replicas or revisionHistoryLimit of 0 stays.
   if (spec.minReadySeconds === 0) delete spec.minReadySeconds;
+  if (spec.paused === false) delete spec.paused;
   const pod = spec.template.spec;
   drop(pod, isNothing);
   pod.restartPolicy ??= 'Always';

@@ -50,7 +50,7 @@ export function createDeploymentController(world: World, wake: (name: string) =>
       current: own.filter((pod) => pod.metadata.labels?.[TEMPLATE_HASH] === hash),
       old: own.filter((pod) => pod.metadata.labels?.[TEMPLATE_HASH] !== hash),
     };
-    scale(parts);
+    if (deploymentSpec(deployment).paused !== true) scale(parts);
     report(deployment);
   }
 

@@ -4,7 +4,20 @@ import { deploymentSpec } from './pods.ts';
 import type { Scenario, UserStep } from './scenario.ts';
 import type { Scene } from './simulation.ts';
 import { eachPool, webSpec, workerSpec } from './specs.ts';
-import { HELD, act, complete, create, edit, everywhere, everywhereAt, is, ready, rollback, version } from './steps.ts';
+import {
+  HELD,
+  act,
+  complete,
+  create,
+  edit,
+  everywhere,
+  everywhereAt,
+  is,
+  ready,
+  rollback,
+  started,
+  version,
+} from './steps.ts';
 
 const WORKERS = objectName('web', 'prod-a');
 const SERVED = objectName('web', 'prod-a', 1);
@@ -58,6 +71,18 @@ function wronglyDescribed({ world }: Scene, keys: readonly string[]): string | u
     ['team', 'cost', 'page'].some((key) => keys.includes(key) !== (key in labels || key in annotations)),
   );
   return wrong && `${wrong.metadata.name} does not have ${keys.join(' and ')} alone`;
+}
+
+/** Like `kubectl rollout pause` of every Deployment, again and again. */
+function pauseAll(times: number, when?: UserStep['when']): UserStep[] {
+  return Array.from({ length: times }, (_none, index) => ({
+    say: `pause all Deployments for the ${index + 1}. time`,
+    after: 10_000,
+    act: ({ world, users }) => {
+      for (const { metadata } of world.list('Deployment')) users.editDeployment(metadata.name, { paused: true });
+    },
+    ...(index === 0 && when && { when }),
+  }));
 }
 
 /** The standby is smaller than the serving Deployment, so a rollback must write to it. */
@@ -137,5 +162,30 @@ export const DRIFT: readonly Scenario[] = [
     ],
     expect: { serves: everywhereAt('1.0.0'), conditions: HELD },
     orderly: true,
+  },
+  {
+    name: 'paused-workers-roll-and-go-back',
+    steps: [
+      create(workerSpec('1.0.0')),
+      ...pauseAll(1, ready),
+      version('2.0.0'),
+      ...pauseAll(4, (scene) => ready(scene) && everywhere('2.0.0')(scene)),
+      rollback('back', is('Contested', 'True')),
+      act('see it complete', () => undefined, complete('back')),
+    ],
+    expect: { serves: everywhereAt('1.0.0'), conditions: HELD },
+    orderly: true,
+  },
+  {
+    name: 'paused-in-a-promotion-then-back',
+    steps: [
+      create(),
+      version('2.0.0', ready),
+      ...pauseAll(1, started('canary', '2.0.0')),
+      ...pauseAll(1, (scene) => ready(scene) && everywhere('2.0.0')(scene)),
+      rollback('back'),
+      act('see it complete', () => undefined, complete('back')),
+    ],
+    expect: { serves: everywhereAt('1.0.0'), conditions: HELD },
   },
 ];

@@ -272,12 +272,13 @@ const ACTS: readonly Act[] = [
   (random) => {
     const name = deploymentName(random);
     const times = random.between(1, 4);
+    const change = random.pick([{ revisionHistoryLimit: 7 }, { paused: true }]);
     return {
-      say: `have ${name} keep 7 old ReplicaSets, ${times} times`,
+      say: `have ${name} with ${JSON.stringify(change)}, ${times} times`,
       act: ({ world, users }) => {
         for (const index of Array(times).keys())
           world.after(index * 3000, () => {
-            users.editDeployment(name, { revisionHistoryLimit: 7 });
+            users.editDeployment(name, change);
           });
       },
     };

@@ -1,4 +1,5 @@
 /** Seed → history: the scenario, the order, and the faults. */
+import { ADMISSION } from './admission-scenarios.ts';
 import { anything } from './fuzz.ts';
 import { NO_FAULTS } from './operator.ts';
 import type { Random } from './prng.ts';
@@ -11,6 +12,7 @@ import { DRIFT } from './drift-scenarios.ts';
 import { FAILURE } from './failure-scenarios.ts';
 import { HOLD } from './hold-scenarios.ts';
 import { PROMOTION } from './promotion-scenarios.ts';
+import { RENAMES } from './rename-scenarios.ts';
 import { ROLLBACK } from './rollback-scenarios.ts';
 import { PORTS } from './port-scenarios.ts';
 import { SERVICE_SCENARIOS } from './service-scenarios.ts';
@@ -41,6 +43,8 @@ export const SCENARIOS: readonly Scenario[] = [
   ...AUTOSCALING,
   ...FOREIGN,
   ...SIZES,
+  ...ADMISSION,
+  ...RENAMES,
 ];
 
 /** The default order, without faults. */

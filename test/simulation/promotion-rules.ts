@@ -137,6 +137,10 @@ export function createPromotionRules(judge: Judge): WriteRule[] {
     if (served !== undefined && revision < served && facts.pools[pool]?.good !== undefined && !isBad(facts))
       return true;
     if (used.has(`${release.metadata.uid} ${pool}`)) return false;
+    // The pool has another name than before: it gets the revision that runs.
+    const names = new Set(all.map(({ name }) => name));
+    const left = world.list('Deployment').filter((one) => isOwned(one, release) && !names.has(poolOf(one)));
+    if (left.some((one) => revisionOf(one) === revision)) return true;
     return all.some((mate) => {
       const runs = revisionOf(servedDeployment(world, release.metadata.name, mate));
       return (

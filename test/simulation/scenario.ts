@@ -43,7 +43,7 @@ export const REFUSED_MEMORY = 'lots';
 export const DENIED_MEMORY = '1Ti';
 
 export function rejectTemplates(api: ApiServer): void {
-  api.admission.refuse = (deployment) => {
+  api.admission.refuse = (deployment, dryRun) => {
     const { containers } = deploymentSpec(deployment).template.spec as {
       containers: { resources?: { limits?: { memory?: string } } }[];
     };
@@ -51,7 +51,7 @@ export function rejectTemplates(api: ApiServer): void {
     const field = 'spec.template.spec.containers[0].resources.limits.memory';
     if (memory.includes(REFUSED_MEMORY))
       return { field, message: 'Invalid value: "lots": quantities must match the regular expression' };
-    if (memory.includes(DENIED_MEMORY) && deploymentSpec(deployment).replicas > 0)
+    if (memory.includes(DENIED_MEMORY) && !dryRun)
       return { field, message: 'Invalid value: "1Ti": more than the namespace may have' };
     return undefined;
   };

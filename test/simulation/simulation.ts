@@ -1,6 +1,7 @@
 /** One history: users, operators, the cluster and time take steps in turn. */
 import type { Faults, Operator } from './operator.ts';
 import { createOperator, NO_FAULTS } from './operator.ts';
+import type { ApiServer } from './api-server.ts';
 import { createApiServer } from './api-server.ts';
 import type { Cluster } from './cluster.ts';
 import { createCluster } from './cluster.ts';
@@ -54,6 +55,7 @@ export interface Scene {
   users: Users;
   cluster: Cluster;
   registry: Registry;
+  admission: ApiServer['admission'];
 }
 
 interface Step {
@@ -80,7 +82,7 @@ export async function simulate(scenario: Scenario, conduct: Conduct, keepLog: bo
   const isRandom = conduct.order !== 'default';
   const cluster = createCluster(world, api, () => (isRandom ? random.between(1, 8) * 1000 : 3000));
   const users = createUsers({ world, api, kubelet: cluster.kubelet, registry });
-  const scene: Scene = { world, users, cluster, registry };
+  const scene: Scene = { world, users, cluster, registry, admission: api.admission };
   const state = {
     faults: conduct.faults,
     lastWrite: world.now(),

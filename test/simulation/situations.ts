@@ -1,5 +1,6 @@
 /** The situations of docs/situations.md: the steps to each, and its condition. */
 import type { Condition } from '../../src/api/common.ts';
+import { brokenWebhook, denial, deploymentQuota } from './admission-scenarios.ts';
 import { onFailure } from './failure-scenarios.ts';
 import type { Behaviour } from './kubelet.ts';
 import type { UserStep } from './scenario.ts';
@@ -319,6 +320,21 @@ export const SITUATIONS: readonly Situation[] = ofReleases([
     name: 'The API server refuses the next step',
     steps: [create(), setMemory(DENIED_MEMORY)],
     when: is('Stalled', 'True'),
+  },
+  {
+    name: 'A quota stops the next step',
+    steps: [create(), deploymentQuota(3), version('2.0.0')],
+    when: is('Stalled', 'True'),
+  },
+  {
+    name: 'A webhook or a policy denies the next step',
+    steps: [create(), denial(ready), version('2.0.0')],
+    when: is('Stalled', 'True'),
+  },
+  {
+    name: 'A webhook is down',
+    steps: [create(), brokenWebhook(ready), version('2.0.0')],
+    when: unready('WebhookUnavailable'),
   },
   {
     name: 'An image is not in its registry',

@@ -27,7 +27,7 @@ export function resource<T extends KubeObject>(
 
 export function toCachedMetadata({ metadata }: Live<KubeObject>): ObjectMeta {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata as ObjectMeta;
-  const { generation, deletionTimestamp, labels, annotations, ownerReferences } = metadata as ObjectMeta;
+  const { generation, deletionTimestamp, finalizers, labels, annotations, ownerReferences } = metadata as ObjectMeta;
   return {
     name,
     namespace,
@@ -35,7 +35,7 @@ export function toCachedMetadata({ metadata }: Live<KubeObject>): ObjectMeta {
     resourceVersion,
     creationTimestamp,
     ...(generation !== undefined && { generation }),
-    ...(deletionTimestamp !== undefined && { deletionTimestamp }),
+    ...(deletionTimestamp !== undefined && { deletionTimestamp, ...(finalizers && { finalizers }) }),
     ...(labels && { labels }),
     ...(annotations && { annotations: withoutLastApplied(annotations) }),
     ...(ownerReferences && { ownerReferences }),

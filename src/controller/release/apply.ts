@@ -3,7 +3,7 @@ import type { AppRelease } from '../../api/app-release.ts';
 import type { ObjectMeta } from '../../api/common.ts';
 import { ANNOTATION, API_VERSION, FIELD_MANAGER, LABEL } from '../../api/meta.ts';
 import type { KubeError } from '../../kube/errors.ts';
-import { isAlreadyExists, isNotFound, isRefusal } from '../../kube/errors.ts';
+import { admissionProblem, isAlreadyExists, isNamespaceTerminating, isNotFound, isRefusal } from '../../kube/errors.ts';
 import type { KubeObject, Resource } from '../../kube/types.ts';
 import { statusOf } from '../../kube/types.ts';
 import type { Action, ApplyAction, DeleteAction, Target } from '../../release/record/actions.ts';
@@ -14,16 +14,18 @@ import { canonicalJson } from '../../lib/canonical-json.ts';
 import { ownerReference } from '../../release/record/desired.ts';
 import type { Cache } from '../kinds/caches.ts';
 import type { ReleaseMemory } from './memory.ts';
+import { noteOverQuota } from './memory.ts';
 import type { Scope } from './contact.ts';
 import { forgetConflict, isStale, noteConflict } from './conflicts.ts';
 import { findOut, makeNew, noteTaken } from './contact.ts';
 import { applyOwned } from './server-side-apply.ts';
 import { PROMOTIONS, ROLLBACKS } from '../kinds/api-kinds.ts';
-import { DEPLOYMENTS } from '../kinds/deployments.ts';
 import { accessTo } from '../kinds/owned.ts';
 import { PODS } from '../kinds/pods.ts';
 import { REVISIONS } from '../kinds/revisions.ts';
 import { askStored } from './stored-forms.ts';
+import { dryRun } from './dry-run.ts';
+import { admissionTrouble, causesOf } from './trouble.ts';
 import type { ReconcileContext } from './context.ts';
 import { applyService, assertGuard } from './traffic.ts';
 import { watchWrites } from './watch-writes.ts';
@@ -46,6 +48,7 @@ export async function applyAction(
     await write(scope, action);
     forgetConflict(scope, action);
   } catch (error) {
+    if (isNamespaceTerminating(error)) memory.terminating = context.now();
     if (isStale(error)) await noteConflict(scope, action);
     throw error;
   }
@@ -110,26 +113,6 @@ async function write(scope: Scope, action: Action): Promise<void> {
     default:
       action satisfies never;
   }
-}
-
-/** Asks the API server, its admission policies and webhooks by a dry run whether they accept the template. */
-async function dryRun({ context, memory }: Scope, { deployment, hash }: Of<'DryRun'>): Promise<void> {
-  try {
-    await context.client.apply(DEPLOYMENTS, deployment, { fieldManager: FIELD_MANAGER, force: true, dryRun: true });
-    memory.dryRuns.set(hash, { ok: true, at: context.now() });
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    const message = `Kubernetes refuses the template: ${causesOf(error)}. Correct spec.template; the running pods stay as they are`;
-    memory.dryRuns.set(hash, { ok: false, message: message.slice(0, 2000), at: context.now() });
-  }
-}
-
-/** The causes with their fields: the path of a template's field is the same in Deployment and AppRelease. */
-function causesOf(error: KubeError): string {
-  const causes = error.causes.map(({ field, message }) =>
-    field === undefined ? message : `${field}: ${message ?? ''}`,
-  );
-  return causes.length > 0 ? causes.join('; ') : error.message.replace(/^\S+ \S+: /, '');
 }
 
 async function createRevision(
@@ -218,8 +201,24 @@ async function applyObject(scope: Scope, action: ApplyAction): Promise<void> {
     case 'ApplyAutoscaler':
       await applyAutoscaler(scope, action);
       break;
+    case 'ApplyDeployment':
+      await applyDeployment(scope, action);
+      break;
     default:
       await applyOwned(scope, action.desired, action.force);
+  }
+}
+
+/** Notes a quota that is full: a standby may yield. */
+async function applyDeployment(scope: Scope, { desired, force }: Of<'ApplyDeployment'>): Promise<void> {
+  const { context, memory } = scope;
+  const { name } = desired.metadata;
+  try {
+    await applyOwned(scope, desired, force);
+    memory.overQuota.delete(name);
+  } catch (error) {
+    if (admissionProblem(error) === 'QuotaExceeded') noteOverQuota(memory, name, context.now());
+    throw error;
   }
 }
 
@@ -239,7 +238,9 @@ async function applyAutoscaler(scope: Scope, { desired: autoscaler, force }: Of<
 function refusedAutoscaler(desired: DesiredAutoscaler, error: KubeError, at: number) {
   const pool = desired.metadata.labels?.[LABEL.pool] ?? '';
   const message = `Kubernetes refuses the autoscaling of pool ${pool}: ${causesOf(error)}. Correct it in spec.stages; the running pods stay as they are`;
-  return { hash: desiredHash(desired), message: message.slice(0, 2000), at };
+  const stopped = admissionTrouble(error, `the autoscaling of pool ${pool}`);
+  const refusal = stopped ?? { reason: 'Refused' as const, message: message.slice(0, 2000) };
+  return { hash: desiredHash(desired), ...refusal, at };
 }
 
 async function deleteObject(scope: Scope, action: DeleteAction): Promise<void> {
@@ -250,7 +251,10 @@ async function deleteObject(scope: Scope, action: DeleteAction): Promise<void> {
   const key = { namespace: release.metadata.namespace, name };
   if (action.guard) await assertGuard(scope, action.guard);
   // The labels of its pods still name the Deployment for a while: without this entry it would be looked for.
-  if (kind === 'Deployment') memory.lost.set(`${kind}/${name}`, context.now());
+  if (kind === 'Deployment') {
+    memory.lost.set(`${kind}/${name}`, context.now());
+    memory.overQuota.clear();
+  }
   try {
     const preconditions = { uid, resourceVersion };
     const left = await context.client.delete(resource, key, { preconditions, propagationPolicy: 'Background' });

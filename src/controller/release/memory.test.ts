@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createMemory, expire, expiryDue } from './memory.ts';
+import { createMemory, expire, expiryDue, noteDryRun, noteOverQuota } from './memory.ts';
 
 const AT = 1_000_000;
 
@@ -13,3 +13,37 @@ test.each([29_999, 30_000, 30_001, 30_002])(
     expect(expiryDue(memory, now)).toEqual(isInForce ? [AT + 30_001] : []);
   },
 );
+
+/** The seconds after which a dry run is repeated, for each of its answers in a row. */
+function repeatedAfter(reason: 'TemplateRejected' | 'AdmissionDenied', times: number): number[] {
+  const memory = createMemory();
+  const waits: number[] = [];
+  for (let now = AT; waits.length < times;) {
+    noteDryRun(memory, 'hash', { ok: false, reason, message: '' }, now);
+    expect(expire(memory, now).dryRuns.has('hash')).toBe(true);
+    const [due = 0] = expiryDue(memory, now);
+    expect(expire(memory, due - 1).dryRuns.has('hash')).toBe(true);
+    expect(expire(memory, due).dryRuns.has('hash')).toBe(false);
+    waits.push(Math.floor((due - now) / 1000));
+    now = due;
+  }
+  return waits;
+}
+
+test('a dry run without a verdict is repeated after a time that doubles up to 30 s', () => {
+  expect(repeatedAfter('AdmissionDenied', 7)).toEqual([2, 4, 8, 16, 30, 30, 30]);
+});
+
+test('a dry run that rejects the template is repeated after 30 s', () => {
+  expect(repeatedAfter('TemplateRejected', 2)).toEqual([30, 30]);
+});
+
+test('a refusal of a quota right after the removal of a Deployment does not count, because the quota may be late', () => {
+  const memory = createMemory();
+  memory.lost.set('Deployment/web-a-1', AT);
+  noteOverQuota(memory, 'web-b-2', AT + 4_999);
+  expect(expire(memory, AT + 4_999).overQuota).toEqual(new Set());
+  noteOverQuota(memory, 'web-b-2', AT + 5_000);
+  expect(expire(memory, AT + 125_000).overQuota).toEqual(new Set(['web-b-2']));
+  expect(expire(memory, AT + 125_001).overQuota).toEqual(new Set());
+});

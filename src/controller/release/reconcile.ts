@@ -2,7 +2,7 @@
 import type { AppRelease, AppReleaseStatus } from '../../api/app-release.ts';
 import { FIELD_MANAGER, LABEL } from '../../api/meta.ts';
 import { listAll } from '../../kube/client.ts';
-import { isKubeError, isNotFound } from '../../kube/errors.ts';
+import { isNotFound } from '../../kube/errors.ts';
 import { statusOf } from '../../kube/types.ts';
 import { conditionIs, findCondition } from '../../api/conditions.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
@@ -11,6 +11,7 @@ import { internalProblem } from '../../release/record/internal-error.ts';
 import type { Observed } from '../../release/state/observed.ts';
 import type { Plan } from '../../release/plan.ts';
 import { plan } from '../../release/plan.ts';
+import type { Trouble } from '../../release/status/ready.ts';
 import { waitsForVms } from '../../release/status/ready.ts';
 import type { Claims } from '../../release/state/claim.ts';
 import { claimsOf } from '../../release/stages/reservation.ts';
@@ -33,6 +34,7 @@ import { releaseVms } from './release-vms.ts';
 import { APP_RELEASES } from '../kinds/api-kinds.ts';
 import { DEPLOYMENTS } from '../kinds/deployments.ts';
 import { PODS } from '../kinds/pods.ts';
+import { describe, troubleOf } from './trouble.ts';
 import { createRoomCounter, createRooms } from './rooms.ts';
 import type { Reconcile, ReconcileContext, ReconcileResult } from './context.ts';
 
@@ -256,22 +258,21 @@ async function applyAll(
   return errors.find((error) => !isStale(error)) ?? errors[0];
 }
 
-/** Whether validation, a policy, a quota or a missing right refused a write. A patch may also fail its uid test. */
-function isRefused(error: unknown): boolean {
-  return isKubeError(error) && error.verb !== 'patch' && [400, 403, 422].includes(error.code);
-}
-
 /** Returns when the status is to be written, if that can wait (ms since the epoch). */
 async function writeStatus(
   context: ReconcileContext,
   memory: ReleaseMemory,
-  { view }: Plan,
+  { view, wait }: Plan,
   failure: unknown,
 ): Promise<number | undefined> {
   const isNews = isStale(failure) && memory.stale < TELL_AFTER - 1;
-  const error = failure === undefined || isNews ? undefined : describe(failure);
-  const status = releaseStatus(view, error === undefined ? {} : { error, refused: isRefused(failure) });
+  const trouble = failure === undefined || isNews ? waitOf(wait) : troubleOf(failure);
+  const status = releaseStatus(view, trouble ? { trouble } : {});
   return putStatus(context, memory, view.observed.release, status, failure);
+}
+
+function waitOf(message: string | undefined): Trouble | undefined {
+  return message === undefined ? undefined : { kind: 'Waits', reason: 'Progressing', message };
 }
 
 async function putStatus(
@@ -320,8 +321,4 @@ function hasTurned(before: AppReleaseStatus | undefined, after: AppReleaseStatus
 
 function asError(failure: unknown): Error {
   return failure instanceof Error ? failure : new Error(String(failure));
-}
-
-function describe(failure: unknown): string {
-  return isKubeError(failure) ? `${failure.reason}: ${failure.message}` : 'an internal error: see the operator’s log';
 }

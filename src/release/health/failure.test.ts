@@ -155,6 +155,13 @@ describe('a cause outside the version that stops the clock', () => {
       [],
       'QuotaExceeded',
     ],
+    [
+      'a webhook for pods that is down',
+      { ready: true },
+      { conditions: [{ type: 'ReplicaFailure', status: 'True', message: 'failed calling webhook "pods": refused' }] },
+      [],
+      'WebhookUnavailable',
+    ],
   ])('%s', (_what, pod, status, nodes, reason) => {
     const verdict = judgeHealth(workload(pod, status), recorded, { ...context, nodes, deadlineSeconds: 1 });
     expect(verdict).toMatchObject({ kind: 'Excused', reason, stopsClock: true });

@@ -50,6 +50,7 @@ const EXCUSES: readonly HealthRule[] = [
   evicted,
   unschedulable,
   quotaExceeded,
+  webhookUnavailable,
   registryDown,
   notStarted,
 ];
@@ -179,8 +180,19 @@ function unschedulable({ pods }: Case): Finding | undefined {
 }
 
 function quotaExceeded({ workload }: Case): Finding | undefined {
-  const failure = replicaFailure(workload.deployment);
-  return failure?.includes('exceeded quota') ? { reason: 'QuotaExceeded', message: failure } : undefined;
+  const message = quotaFailure(workload.deployment);
+  return message === undefined ? undefined : { reason: 'QuotaExceeded', message };
+}
+
+/** The message about the quota that keeps pods of a Deployment from being created. */
+export function quotaFailure(deployment: Deployment): string | undefined {
+  const failure = replicaFailure(deployment);
+  return failure?.includes('exceeded quota') ? failure : undefined;
+}
+
+function webhookUnavailable({ workload }: Case): Finding | undefined {
+  const message = replicaFailure(workload.deployment);
+  return message?.includes('failed calling webhook') ? { reason: 'WebhookUnavailable', message } : undefined;
 }
 
 function replicaFailure({ status }: Deployment): string | undefined {

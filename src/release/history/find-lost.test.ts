@@ -126,7 +126,7 @@ describe('a served revision without a record', () => {
     const digests = { 'web:1.0.0': { state: 'resolved' as const, image: `web:1.0.0@${digest}`, digest } };
     const dry = plan(world(GONE, { release: release(third), lookUpDigest: knowing(digests) }), NOW).actions;
     expect(dry.find(({ kind }) => kind === 'DryRun')).toMatchObject({
-      deployment: { metadata: { name: expect.stringMatching(/^web-3-/) as string } },
+      deployment: { metadata: { labels: { [LABEL.revision]: '3' } } },
     });
     const recorded = world(GONE, {
       release: release(third),

@@ -12,8 +12,10 @@ export function recordRevision(view: Rollout): Action[] {
   const { wanted } = view;
   if (wantsTheLost(view)) return [];
   if (wanted.state === 'Unproven') {
-    const { hash, deployment } = wanted;
-    return [{ kind: 'DryRun', message: 'ask the API server whether it accepts the template', hash, deployment }];
+    const { hash, deployment, exists, refused } = wanted;
+    if (refused) return [];
+    const message = 'ask the API server whether it accepts the template';
+    return [{ kind: 'DryRun', message, hash, deployment, exists }];
   }
   if (wanted.state !== 'New') return [];
   const { version } = wanted.data.input;

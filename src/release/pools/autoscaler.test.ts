@@ -229,7 +229,9 @@ describe('the autoscaler of a pool', () => {
   test('is applied again after a refusal once its desired state changes', () => {
     const target = 'web-b-1';
     const desired = makeAutoscaler({ owner, pool: 'b', autoscaling, target, topology: {} });
-    const refused = new Map([['HorizontalPodAutoscaler/web-b', { hash: desiredHash(desired), message: 'no' }]]);
+    const refused = new Map([
+      ['HorizontalPodAutoscaler/web-b', { hash: desiredHash(desired), reason: 'Refused' as const, message: 'no' }],
+    ]);
     expect(actions({ deployments: one, memory: { refused } })).toEqual([]);
     const other = wanted('1.0.0', { autoscaling: { ...autoscaling, maxReplicas: 7 } });
     expect(actions({ spec: other, deployments: one, memory: { refused } })).toEqual(['scale web-b-1']);

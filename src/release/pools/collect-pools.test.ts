@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Observed } from '../state/observed.ts';
 import { ANNOTATION } from '../../api/meta.ts';
 import { topologyOf } from '../record/revision.ts';
-import { ledgerWith, rollout } from '../testing.ts';
+import { ledgerWith, NOW, rollout } from '../testing.ts';
 import type { Words } from '../world-testing.ts';
 import { GOOD, world } from '../world-testing.ts';
 import { collectPools } from './collect-pools.ts';
@@ -27,7 +27,10 @@ const DEPLOYMENT = 'remove web-c-1: pool c left the release';
 type Row = [what: string, said: string[], words?: Words, change?: (seen: Observed) => Partial<Observed>];
 
 test.each<Row>([
-  ['is removed with its Service', [SERVICE, DEPLOYMENT]],
+  ['loses its Service first', [SERVICE]],
+  ['drains for 30 s after that', [], {}, withoutService(29)],
+  ['is removed after the drain', [DEPLOYMENT], {}, withoutService(30)],
+  ['is removed at once if no endpoint ever named its pods', [DEPLOYMENT], {}, withoutService()],
   ['stays while another pool has not arrived', [], { pools: { b: { ready: 1 } } }],
   [
     'stays while another pool serves another version',
@@ -35,8 +38,8 @@ test.each<Row>([
     { pools: { a: { serves: 2 } }, rollback: { against: 2, to: { a: 1 } } },
   ],
   [
-    'is removed if another pool is held and serves the target of the hold',
-    [SERVICE, DEPLOYMENT],
+    'loses its Service if another pool is held and serves the target of the hold',
+    [SERVICE],
     { rollback: { against: 2, to: { a: 1 } } },
   ],
   [
@@ -48,7 +51,7 @@ test.each<Row>([
       revisions: [...revisions, ledgerWith({ [ANNOTATION.topology]: JSON.stringify(topologyOf(release.spec)) })],
     }),
   ],
-  ['is removed alone if its Service is already being deleted', [DEPLOYMENT], {}, leaving('web-c')],
+  ['stays while its Service is being deleted', [], {}, leaving('web-c')],
   ['needs no action once its objects are gone', [], { pools: { c: { serves: 0 } } }],
 ])('a pool that left the spec %s', (_what, said, words, change) => {
   expect(removed(words, change)).toEqual(said);
@@ -61,5 +64,14 @@ function leaving(name: string): (seen: Observed) => Partial<Observed> {
         ? { ...one, metadata: { ...one.metadata, deletionTimestamp: '2026-01-01T11:59:00Z' } }
         : one,
     ),
+  });
+}
+
+/** Seconds since an endpoint named the pods of pool c; absent: none ever did. */
+function withoutService(ago?: number): (seen: Observed) => Partial<Observed> {
+  const tracks = new Map(ago === undefined ? [] : [['web-c-1', NOW - ago * 1000]]);
+  return ({ services, memory }) => ({
+    services: services.filter(({ metadata }) => metadata.name !== 'web-c'),
+    memory: { ...memory, drained: { services: new Map(), tracks } },
   });
 }

@@ -11,6 +11,7 @@ import { ownerReference } from '../record/desired.ts';
 import { objectName } from '../record/names.ts';
 import { withWorkloadMetadata } from '../record/workload-metadata.ts';
 import { wantedReplicas } from '../state/pool-size.ts';
+import { servingLeft } from './left-pools.ts';
 import type { PoolView, Rollout, View, Workload } from '../state/view.ts';
 
 /**
@@ -19,7 +20,7 @@ import type { PoolView, Rollout, View, Workload } from '../state/view.ts';
  */
 export function reconcileBudgets(view: Rollout): Action[] {
   const standing = view.observed.budgets.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
-  const workloads = view.pools.flatMap((pool) => protectedWorkloads(view, pool));
+  const workloads = [...view.pools.flatMap((pool) => protectedWorkloads(view, pool)), ...protectedLeft(view)];
   const budgets = assignBudgets(standing, workloads);
   const kept = new Set(budgets.values());
   const removed = standing
@@ -113,6 +114,14 @@ function protectedWorkloads(view: Rollout, pool: PoolView): Workload[] {
   return servingWorkloads(pool).filter(
     (workload) => limits(view, pool, workload) && foreignBudget(view, workload) === undefined,
   );
+}
+
+/** The Deployments of pools that left the spec and still serve. */
+function protectedLeft(view: Rollout): Workload[] {
+  return servingLeft(view).filter((workload) => {
+    const replicas = workload.deployment.spec.replicas ?? 0;
+    return intOrPercentOf(limitOf(view), replicas) < replicas && foreignBudget(view, workload) === undefined;
+  });
 }
 
 /** The served Deployment and the target. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ANNOTATION } from '../../api/meta.ts';
+import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import type { Deployment, EndpointSlice } from '../record/kube-objects.ts';
 import type { Observed } from '../state/observed.ts';
 import { meta, NOW, rollout } from '../testing.ts';
@@ -31,7 +31,7 @@ function leftBehind(words: Words, switched: Switched = {}) {
   const annotations = { [ANNOTATION.switchedAt]: switchedAt, [ANNOTATION.previousTrack]: from };
   const services = base.services.map((one) => ({
     ...one,
-    metadata: { ...one.metadata, annotations: { ...one.metadata.annotations, ...annotations } },
+    metadata: { ...one.metadata, annotations: { ...annotations, ...one.metadata.annotations } },
   }));
   const drained = 'drained' in switched ? switched.drained : ago;
   const known = drained !== undefined && { track: 'web-a-2', switchedAt, since: NOW - drained * MINUTE };
@@ -130,6 +130,45 @@ describe('the Deployment that served before', () => {
   });
 });
 
+describe('a standby in a namespace without quota', () => {
+  /** Revision 2 serves in pools a and b, beside revision 1. `ago`: when the Service of pool b was switched. */
+  function two(ago: number, more: Words = {}): Words {
+    const base = served({}, GOOD, more);
+    const words: Words = {
+      ...base,
+      pools: { ...base.pools, b: { serves: 2, beside: { 1: 2 } } },
+      revisions: { ...base.revisions, 2: { in: { a: GOOD, b: GOOD } } },
+    };
+    const annotations = { [ANNOTATION.switchedAt]: new Date(NOW - ago * MINUTE).toISOString() };
+    const services = world(words).services.map(({ metadata, ...one }) => ({
+      ...one,
+      metadata: metadata.name === 'web-b' ? { ...metadata, annotations } : metadata,
+    }));
+    return { ...words, more: { ...more.more, services } };
+  }
+  function refused(...names: string[]): Words {
+    return { memory: { overQuota: new Set(names) } };
+  }
+  /** A quota of pods keeps the served Deployments from growing. */
+  function growing(lost: string[] = []): Words {
+    const { deployments } = world(two(3));
+    const conditions = [
+      { type: 'ReplicaFailure', status: 'True', message: 'pods "x" is forbidden: exceeded quota: q' },
+    ];
+    const served = deployments.map((one) => ({ ...one, status: { ...one.status, conditions } }));
+    return { more: { deployments: served }, memory: { lost: new Set(lost) } };
+  }
+  showEach([
+    ['stays if nothing is refused', two(3), {}, [], [25]],
+    ['is removed if a new Deployment is refused', two(3, refused('web-c-2')), {}, [REMOVED], []],
+    ['stays if another standby goes first', two(9, refused('web-c-2')), {}, [], [25]],
+    ['is removed with the other if two are refused', two(9, refused('web-c-2', 'web-d-2')), {}, [REMOVED], []],
+    ['drains first', two(3, refused('web-c-2')), { drained: 0.25 }, [], [0.25]],
+    ['is removed if the served Deployment cannot grow', two(3, growing()), {}, [REMOVED], []],
+    ['stays while a removal may still help', two(3, growing(['Deployment/web-c-1'])), {}, [], [25]],
+  ]);
+});
+
 describe('a Deployment that is neither wanted nor serves', () => {
   const rolling: Words = {
     pools: { a: { beside: { 2: 1, 3: 1 } } },
@@ -170,24 +209,22 @@ describe('the Deployment that a rollback replaces', () => {
       more,
     };
   }
+  const ROOM = 'make room for the rollback: 2 → 1 pods of web-a-2';
+  /** The target has no pods, because a quota does not admit them. */
+  const inQuota: Partial<Observed> = {
+    deployments: world(back({ ready: 1 })).deployments.map((one) => ({
+      ...one,
+      status: { ...one.status, conditions: [{ type: 'ReplicaFailure', status: 'True', message: 'exceeded quota: q' }] },
+    })),
+    pods: world(back({ ready: 1 })).pods.filter(({ metadata }) => metadata.labels?.[LABEL.revision] === '2'),
+  };
   const forced = world(back({})).rollbacks.map((one) => ({ ...one, spec: { ...one.spec, force: true } }));
   showEach([
-    [
-      'is scaled down by its pods that are not ready',
-      back({ ready: 1 }),
-      {},
-      ['make room for the rollback: 2 → 1 pods of web-a-2'],
-      [],
-    ],
+    ['is scaled down by its pods that are not ready', back({ ready: 1 }), {}, [ROOM], []],
     ['keeps its ready pods', back({}), {}, [], []],
-    [
-      'is scaled down by one ready pod with spec.force',
-      back({}, { rollbacks: forced }),
-      {},
-      ['make room for the rollback: 2 → 1 pods of web-a-2'],
-      [],
-    ],
+    ['is scaled down by one ready pod with spec.force', back({}, { rollbacks: forced }), {}, [ROOM], []],
     ['keeps its last pod', back({ replicas: 1 }, { rollbacks: forced }), {}, [], []],
+    ['makes place in a quota of pods', back({ ready: 1, unready: {} }, inQuota), {}, [ROOM], []],
     ['keeps its pods if the target needs no room', back({ ready: 1, unready: {} }), {}, [], []],
   ]);
 });

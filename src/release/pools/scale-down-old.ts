@@ -2,13 +2,14 @@
 import { parseDuration } from '../../api/common.ts';
 import type { Action } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
+import { quotaFailure } from '../health/failure.ts';
 import type { Revision } from '../record/revision.ts';
 import { isBadIn, isGood } from '../record/revision.ts';
 import { describeAgain, scaleTo } from '../state/scale.ts';
 import { isAutoscaled, standbyReplicas, wantedReplicas } from '../state/pool-size.ts';
 import type { Group, PoolTarget, PoolView, Rollout, Workload } from '../state/view.ts';
 import type { GroupPlan, Move } from '../state/pool-move.ts';
-import { drainedAt, guardOf, isReachedByAnother, leftAt } from '../traffic/reach.ts';
+import { drainedAt, guardOf, isReachedByAnother, leftAt, switchedAt } from '../traffic/reach.ts';
 
 /** Handles every Deployment that is not the target: still served, a standby, or to be removed. */
 export function cleanUp(view: Rollout, group: Group, moves: readonly Move[], frozen: boolean): GroupPlan {
@@ -45,7 +46,7 @@ function scaleDownOld(
   if (drained > view.now) return Number.isFinite(drained) ? { due: drained } : {};
   const revision = view.revisions.find(({ number }) => number === workload.revision);
   const standby = revision ? standbyUntil(view, group, pool, revision, workload.track) : 0;
-  const until = Math.min(standby, neededAt(pool), uselessAt(workload));
+  const until = Math.min(standby, neededAt(pool), uselessAt(workload), yieldsAt(view, workload));
   if (revision && arrived && until > view.now && !pool.strays.includes(workload)) {
     const replicas = standbyReplicas(view, pool);
     if (workload.deployment.metadata.generation === undefined || isAsWarm(pool, workload, replicas)) {
@@ -90,6 +91,28 @@ function uselessAt(standby: Workload): number {
   return standby.ready > 0 ? Number.POSITIVE_INFINITY : outOfPatienceAt(standby);
 }
 
+/** When a standby gives up its place in a quota that keeps other pods of the release from starting (ms since the epoch). */
+function yieldsAt(view: Rollout, standby: Workload): number {
+  const missing = missingInQuota(view);
+  return missing > 0 && standbys(view).slice(0, missing).includes(standby) ? 0 : Number.POSITIVE_INFINITY;
+}
+
+/** The number of places that a quota lacks: of Deployments, or of pods, where one more place is tried at a time. */
+function missingInQuota({ observed: { memory }, pools }: Rollout): number {
+  if (memory.overQuota.size > 0) return memory.overQuota.size;
+  if ([...memory.lost].some((object) => object.startsWith('Deployment/'))) return 0;
+  const starting = pools.flatMap(({ current, target }) => [current, target?.workload].flatMap((one) => one ?? []));
+  return starting.some(({ deployment }) => quotaFailure(deployment) !== undefined) ? 1 : 0;
+}
+
+/** The standbys of all pools. The pool that was switched first comes first. */
+function standbys({ pools }: Rollout): Workload[] {
+  return pools
+    .filter(({ current, target }) => current !== undefined && current === target?.workload)
+    .toSorted((a, b) => (switchedAt(a.group) || 0) - (switchedAt(b.group) || 0))
+    .flatMap(({ workloads, current }) => workloads.filter((workload) => workload !== current));
+}
+
 function outOfPatienceAt({ pods }: Workload): number {
   const waiting = pods.filter(({ unschedulable }) => unschedulable !== undefined);
   const since = waiting.map(({ metadata }) => Date.parse(metadata.creationTimestamp) + PATIENCE_MS);
@@ -105,11 +128,11 @@ function standbyUntil(view: Rollout, group: Group, pool: PoolView, revision: Rev
 }
 
 /**
- * A return does not wait for room. If pods of the target are unschedulable, the served Deployment is scaled down: by its
+ * A return does not wait for room. If pods of the target find no room or no quota, the served Deployment is scaled down: by its
  * pods that are not ready, and with `spec.force` of the rollback by one ready pod at a time, but never to 0.
  */
 function giveWay(view: Rollout, pool: PoolView, current: Workload, target: PoolTarget): Action[] {
-  const waiting = target.workload?.pods.filter(({ unschedulable }) => unschedulable !== undefined).length ?? 0;
+  const waiting = waitingForRoom(target);
   const live = current.deployment.spec.replicas ?? 0;
   if (waiting === 0) return [];
   // The Deployment cannot be rendered without a recorded revision.
@@ -119,6 +142,14 @@ function giveWay(view: Rollout, pool: PoolView, current: Workload, target: PoolT
   if (live <= floor) return [];
   const message = `make room for the rollback: ${live} → ${floor} pods of ${current.name}`;
   return [scaleTo(view, current, revision, floor, message, pool.scaled)];
+}
+
+/** The number of pods that are unschedulable, or that a quota keeps from being created. */
+function waitingForRoom({ workload }: PoolTarget): number {
+  if (!workload) return 0;
+  const { pods, deployment } = workload;
+  const missing = quotaFailure(deployment) === undefined ? 0 : (deployment.spec.replicas ?? 0) - pods.length;
+  return pods.filter(({ unschedulable }) => unschedulable !== undefined).length + Math.max(0, missing);
 }
 
 /** A Deployment with ready pods is not removed while the served Deployment should have ready pods and has none. */

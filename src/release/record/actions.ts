@@ -39,28 +39,30 @@ export type Action = {
   notices?: readonly Notice[];
   /** The action moves traffic back, so it runs before the other actions of all releases. */
   takesTrafficBack?: true;
-} & (
-  | { kind: 'DryRun'; hash: string; deployment: DesiredDeployment }
-  /** Asks how the API server stores the desired state of an existing object. */
-  | { kind: 'DryRunApply'; desired: Desired<unknown> }
-  | { kind: 'CreateRevision'; name: string; number: number; data: RevisionData; annotations: Record<string, string> }
-  | { kind: 'CreateLedger'; name: string; annotations: Record<string, string> }
-  | { kind: 'AnnotateRevision'; target: Target; annotations: Record<string, string> }
-  /** Reads an object that the cache does not have from the API server. */
-  | { kind: 'FindLost'; object: 'ControllerRevision' | 'Deployment'; name: string }
-  /** Makes the release the owner of the revision again. */
-  | { kind: 'OwnRevision'; target: Target }
-  | Apply
-  | Delete
-  /** Null removes an annotation. */
-  | { kind: 'AnnotatePod'; target: Target; annotations: Record<string, string | null> }
-  | { kind: 'CreatePull'; pod: DesiredPod }
-  | { kind: 'CreateRollback'; name: string; spec: ReleaseRollbackSpec }
-  | { kind: 'PatchRollback'; target: Target; status: ReleaseRollbackStatus }
-  /** Stores the answer in an annotation; `own`: makes the release the owner too, so that the object is deleted with it. */
-  | { kind: 'KeepAnswer'; of: 'ReleaseRollback' | 'ReleasePromotion'; target: Target; answer: string; own: boolean }
-  | { kind: 'PatchPromotion'; target: Target; status: ReleasePromotionStatus }
-);
+} &
+  /** `exists`: asks for a change of an existing Deployment. */
+  (
+    | { kind: 'DryRun'; hash: string; deployment: DesiredDeployment; exists: boolean }
+    /** Asks how the API server stores the desired state of an existing object. */
+    | { kind: 'DryRunApply'; desired: Desired<unknown> }
+    | { kind: 'CreateRevision'; name: string; number: number; data: RevisionData; annotations: Record<string, string> }
+    | { kind: 'CreateLedger'; name: string; annotations: Record<string, string> }
+    | { kind: 'AnnotateRevision'; target: Target; annotations: Record<string, string> }
+    /** Reads an object that the cache does not have from the API server. */
+    | { kind: 'FindLost'; object: 'ControllerRevision' | 'Deployment'; name: string }
+    /** Makes the release the owner of the revision again. */
+    | { kind: 'OwnRevision'; target: Target }
+    | Apply
+    | Delete
+    /** Null removes an annotation. */
+    | { kind: 'AnnotatePod'; target: Target; annotations: Record<string, string | null> }
+    | { kind: 'CreatePull'; pod: DesiredPod }
+    | { kind: 'CreateRollback'; name: string; spec: ReleaseRollbackSpec }
+    | { kind: 'PatchRollback'; target: Target; status: ReleaseRollbackStatus }
+    /** Stores the answer in an annotation; `own`: makes the release the owner too, so that the object is deleted with it. */
+    | { kind: 'KeepAnswer'; of: 'ReleaseRollback' | 'ReleasePromotion'; target: Target; answer: string; own: boolean }
+    | { kind: 'PatchPromotion'; target: Target; status: ReleasePromotionStatus }
+  );
 
 /** The kinds that a release owns, by the word for each in the names of actions. */
 export const OWNED = {

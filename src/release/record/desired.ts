@@ -137,6 +137,8 @@ export function makeDeployment(options: DeploymentOptions): DesiredDeployment {
     },
     spec: {
       ...(replicas !== undefined && { replicas }),
+      // A paused Deployment starts no pods of another template.
+      paused: false,
       minReadySeconds: topology.minReadySeconds,
       progressDeadlineSeconds: Math.max(topology.progressDeadlineSeconds, topology.minReadySeconds + 1),
       revisionHistoryLimit: strategy === 'RollingUpdate' ? 2 : 0,

@@ -7,6 +7,7 @@ import type { LabelSelector } from '../../scheduling/shape.ts';
 
 export interface DeploymentSpec {
   replicas?: number;
+  paused?: boolean;
   minReadySeconds?: number;
   progressDeadlineSeconds?: number;
   revisionHistoryLimit?: number;

@@ -183,7 +183,7 @@ describe('a release with a serving pool', () => {
         memory: { ...observed().memory, nameConflicts: taken },
       },
     );
-    expect(writes(seen, 'DryRun')).toMatchObject([{ deployment: { metadata: { name: 'web-4-dry-run' } } }]);
+    expect(writes(seen, 'DryRun')).toMatchObject([{ deployment: { metadata: { labels: { [LABEL.revision]: '4' } } } }]);
     expect(stalled(plan(seen, NOW).view)).toBeUndefined();
   });
 

@@ -56,7 +56,8 @@ function stayingRevision(view: Rollout, pool: PoolView): Revision | undefined {
   return poolFacts(served, name).rolledBack ? undefined : served;
 }
 
-function enter(view: Rollout, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
+/** Records that a revision enters a pool. */
+export function enter(view: Rollout, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
   const facts: Facts = drafts.change(revision);
   const own = ownOrNew<PoolFacts>(facts.pools, pool.name, () => ({}));
   const at = new Date(view.now).toISOString();

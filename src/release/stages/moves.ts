@@ -98,7 +98,8 @@ function waitOf(
  * Whether the wanted version is about to be recorded. If it enters a pool, the pool moves with it instead of moving twice.
  */
 function isUndecided({ wanted }: Rollout): boolean {
-  return wanted.state === 'New' || wanted.state === 'Unproven' || (wanted.state === 'Resolving' && !wanted.failed);
+  if (wanted.state === 'Unproven') return !wanted.refused;
+  return wanted.state === 'New' || (wanted.state === 'Resolving' && !wanted.failed);
 }
 
 /**

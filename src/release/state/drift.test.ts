@@ -296,6 +296,22 @@ describe('the write', () => {
   });
 });
 
+describe('a Deployment that somebody paused', () => {
+  const running: Desired<object> = { ...desired, spec: { paused: false, replicas: 1 } };
+  const live = (paused?: boolean): LiveObject => ({
+    ...stored(),
+    spec: { replicas: 1, ...(paused !== undefined && { paused }) },
+  });
+
+  test.each<[string, Drift, boolean | undefined]>([
+    ['is not as desired', 'Unknown', true],
+    ['is as desired without the field', 'None', undefined],
+    ['is as desired with the field', 'None', false],
+  ])('%s', (_what, drift, paused) => {
+    expect(driftOf(memory, running, live(paused))).toBe(drift);
+  });
+});
+
 test('the hash of a desired state contains neither resourceVersion nor spec.replicas', () => {
   const other = {
     ...desired,

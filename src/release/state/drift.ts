@@ -130,8 +130,8 @@ function isAsAsked(desired: Desired<unknown>, live: LiveObject): boolean {
 /** Maps that the API server treats as one field: an additional key is another value. */
 const ATOMIC = new Set(['selector', 'nodeSelector', 'labelSelector', 'namespaceSelector', 'podSelector']);
 
-/** Numbers that the API server does not store where they are zero. */
-const ABSENT_AT_ZERO = new Set(['minReadySeconds']);
+/** Fields that the API server does not store where they are zero or false. */
+const ABSENT_AT_ZERO = new Set(['minReadySeconds', 'paused']);
 
 function isSubset(part: unknown, whole: unknown): boolean {
   if (Array.isArray(part)) {
@@ -144,7 +144,7 @@ function isSubset(part: unknown, whole: unknown): boolean {
     if (whole === null || typeof whole !== 'object') return Object.keys(part).length === 0 && whole === undefined;
     return Object.entries(part).every(([key, value]) => {
       const has = (whole as Record<string, unknown>)[key];
-      if (has === undefined && value === 0 && ABSENT_AT_ZERO.has(key)) return true;
+      if (has === undefined && (value === 0 || value === false) && ABSENT_AT_ZERO.has(key)) return true;
       return ATOMIC.has(key) ? canonicalJson(value ?? {}) === canonicalJson(has ?? {}) : isSubset(value, has);
     });
   }

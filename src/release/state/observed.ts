@@ -29,8 +29,14 @@ export type DigestLookup =
   | { state: 'pending'; isQueued?: true }
   | { state: 'failed'; reason: Reason; message: string; retryable: boolean };
 
-/** The result of a dry run of the Deployment of a new revision. */
-export type DryRun = { ok: true } | { ok: false; message: string };
+/** Why the API server did not take an object. */
+export interface Refusal {
+  reason: Reason;
+  message: string;
+}
+
+/** The result of a dry run of the Deployment of a new revision. With the reason TemplateRejected, the template is at fault. */
+export type DryRun = { ok: true } | ({ ok: false } & Refusal);
 
 /** How the API server stores a desired state, from its answer to an apply or a dry run. */
 export interface StoredForm {
@@ -59,8 +65,12 @@ export interface Memory {
   nameConflicts: ReadonlyMap<string, string>;
   /** Kind/name of objects that other objects refer to and that the API server does not have. */
   lost: ReadonlySet<string>;
+  /** Nothing can be created, because the namespace is being deleted. */
+  terminating: boolean;
+  /** The Deployments that a quota does not let the operator create. */
+  overQuota: ReadonlySet<string>;
   /** Kind/name → the desired state that the API server rejected, as its hash, and the reason. */
-  refused: ReadonlyMap<string, { hash: string; message: string }>;
+  refused: ReadonlyMap<string, Refusal & { hash: string }>;
   /** Kind/name → how the API server stores the desired state. */
   stored: ReadonlyMap<string, StoredState>;
   /** Kind/name → the desired state that another manager keeps changing, as its hash, and the manager. */

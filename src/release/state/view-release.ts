@@ -4,6 +4,7 @@ import type { ObjectMeta } from '../../api/common.ts';
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import { once, onceForKey, onceForObject } from '../../lib/once.ts';
 import { drainedSince } from '../traffic/drained-since.ts';
+import { heldNames } from './held-names.ts';
 import { ledgerName } from '../record/names.ts';
 import type { Observed } from './observed.ts';
 import { isHandedOver, isOurs, ownershipOf } from '../record/ownership.ts';
@@ -51,6 +52,7 @@ export function viewRelease(everything: Observed, now: number, rules: StageRules
     ...(lastWanted && { lastWanted }),
     ...(paused !== undefined && { paused }),
     workloads: found.filter((workload) => !isScribbled(workload)),
+    heldNames: heldNames(everything),
     drained: once(() => drainedSince(everything.memory.drained, everything, now)),
   };
   if (!viewed.topology) return { ...seen, ...viewed, kind: 'Unknown', groups: [], pools: [] };

@@ -2,6 +2,7 @@
 import type { AppReleaseSpec, Pool, Stage } from '../../api/app-release.ts';
 import type { GateReason } from '../../api/reasons.ts';
 import type { RollbackPoolStatus, ReleaseRollback } from '../../api/release-rollback.ts';
+import type { HeldNames } from './held-names.ts';
 import type { LostRevision } from './lost.ts';
 import type { Autoscaler, ControllerRevision, Deployment, Pod } from '../record/kube-objects.ts';
 import type { Drained } from '../traffic/drained-since.ts';
@@ -10,7 +11,7 @@ import type { MovedTag, Observed } from './observed.ts';
 import type { Owner, StrategyType } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';
 import type { ForeignScale, LedgerRecord, Placement, Topology } from '../record/recorded-data.ts';
-import type { InvalidSpec, Wanted } from './wanted.ts';
+import type { InvalidSpec, Wanted } from './wanted-states.ts';
 
 /** A Deployment of the release and its pods. */
 export interface Workload {
@@ -138,6 +139,7 @@ export interface Seen {
   lastWanted?: Revision;
   paused?: string;
   workloads: readonly Workload[];
+  heldNames: HeldNames;
   /** The process remembers it for the next plan. Lazy, because a release may have thousands of pods. */
   drained: () => Drained;
 }

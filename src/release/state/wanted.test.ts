@@ -3,9 +3,10 @@ import type { AppReleaseSpec } from '../../api/app-release.ts';
 import type { DigestLookup, DryRun, Observed } from './observed.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Ledger } from '../record/recorded-data.ts';
+import { makeDeployment } from '../record/desired.ts';
 import { RENDERER } from '../record/renderers.ts';
-import { revisionInput } from '../record/revision.ts';
-import { DIGEST, knowing, observed, release, revision, spec } from '../testing.ts';
+import { revisionInput, topologyOf } from '../record/revision.ts';
+import { DIGEST, knowing, live, observed, release, revision, spec } from '../testing.ts';
 import type { SpecView } from './wanted.ts';
 import { viewSpec } from './wanted.ts';
 
@@ -87,7 +88,9 @@ describe('an invalid spec', () => {
       ],
     }));
     const { wanted, tried } = prove(spec({ stages }), { digests: { 'web:1.0.0': resolved } }, (pool) =>
-      pool === 'c' ? { ok: false, message: 'Kubernetes refuses the template' } : { ok: true },
+      pool === 'c'
+        ? { ok: false, reason: 'TemplateRejected', message: 'Kubernetes refuses the template' }
+        : { ok: true },
     );
     expect(tried).toEqual(['a', 'c']);
     expect(wanted).toEqual({
@@ -135,5 +138,53 @@ describe('the wanted revision', () => {
   test('is an older revision if the spec equals its record', () => {
     const revisions = [revision(1), revision(2, spec({ version: '2.0.0' }))];
     expect(view(spec(), { revisions }).wanted).toEqual({ state: 'Recorded', revision: revisions[0] });
+  });
+});
+
+describe('the dry run of a new revision', () => {
+  const rolling = { type: 'RollingUpdate' as const };
+  const next = spec({ version: '2.0.0', strategy: rolling });
+  const more: Given = { revisions: [revision(1, spec({ strategy: rolling }))], digests: { 'web:1.0.0': resolved } };
+  const [pool] = next.stages.flatMap(({ pools }) => pools);
+
+  function running(strategy: 'BlueGreen' | 'RollingUpdate') {
+    const of = revision(1, spec({ strategy: rolling }));
+    const placement = { nodeSelector: { pool: 'a' }, tolerations: [] };
+    const identity = { pool: pool?.name ?? '', revision: of, placement, strategy, key: 'k', name: 'web-live' };
+    const owner = { name: 'web', namespace: 'shop', uid: 'uid-web' };
+    return live(makeDeployment({ owner, identity, track: 'web-track', replicas: 7, topology: topologyOf(next) }), 7);
+  }
+
+  function asked(given: AppReleaseSpec, deployments: Observed['deployments'], digests = more.digests) {
+    const seen = { ...observed({ release: release(given), lookUpDigest: knowing(digests ?? {}) }), deployments };
+    return viewSpec(seen, more.revisions ?? [], { ledger: {} }).wanted;
+  }
+
+  test('asks for a change of the Deployment that a rolling update changes', () => {
+    expect(asked(next, [running('RollingUpdate')])).toMatchObject({
+      state: 'Unproven',
+      exists: true,
+      deployment: { metadata: { name: 'web-live' }, spec: { replicas: 7 } },
+    });
+  });
+
+  test.each([
+    ['a pool without a Deployment', next, [], 'web-a'],
+    ['a pool whose Deployment has another strategy', next, [running('BlueGreen')], 'web-a'],
+    ['a pool with BlueGreen', spec({ version: '2.0.0' }), [running('RollingUpdate')], 'web-a-2'],
+  ])('asks for a new Deployment with all replicas in %s', (_what, given, deployments, name) => {
+    expect(asked(given, deployments)).toMatchObject({
+      state: 'Unproven',
+      exists: false,
+      deployment: { metadata: { name }, spec: { replicas: pool?.replicas } },
+    });
+  });
+
+  test.each(['AdmissionDenied', 'WebhookUnavailable'] as const)('gives no verdict with %s', (reason) => {
+    const answer: DryRun = { ok: false, reason, message: 'no' };
+    const dryRuns = new Map([[(asked(next, []) as { hash: string }).hash, answer]]);
+    const seen = observed({ release: release(next), lookUpDigest: knowing(more.digests ?? {}) });
+    const { wanted } = viewSpec({ ...seen, memory: { ...seen.memory, dryRuns } }, more.revisions ?? [], { ledger: {} });
+    expect(wanted).toMatchObject({ state: 'Unproven', refused: { reason, message: 'no' } });
   });
 });

@@ -1,14 +1,12 @@
 /** The revision that the spec wants, or what is missing to record it. */
 import type { AppReleaseSpec } from '../../api/app-release.ts';
-import type { Reason } from '../../api/reasons.ts';
 import { own } from '../../lib/own.ts';
 import { internalProblem, reading } from '../record/internal-error.ts';
 import { usedNumbers } from './lost.ts';
-import { revisionName } from '../record/names.ts';
-import { shortHash } from '../../lib/canonical-json.ts';
-import type { DesiredDeployment } from '../record/kube-objects.ts';
+import { revisionName, serviceName } from '../record/names.ts';
+import { desiredHash } from './drift.ts';
 import type { MovedTag, Observed } from './observed.ts';
-import { makeDeployment } from '../record/desired.ts';
+import { makeDeployment, trackName } from '../record/desired.ts';
 import { RENDERER } from '../record/renderers.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Ledger, RevisionData, Topology } from '../record/recorded-data.ts';
@@ -24,24 +22,15 @@ import {
 } from '../record/revision.ts';
 import type { SpecProblem, ValidSpec } from './valid-spec.ts';
 import { readSpec } from './valid-spec.ts';
-
-export type Wanted =
-  | { state: 'Recorded'; revision: Revision }
-  /** The spec is invalid. Running pods stay as they are. */
-  | ({ state: 'Invalid' } & SpecProblem)
-  /** The operator asks a registry, or `isQueued`: will ask; `failed`: the error that is shown to users. */
-  | { state: 'Resolving'; failed?: { reason: Reason; message: string; retryable: boolean }; isQueued?: true }
-  /** All images are pinned. A dry run must show whether the API server accepts the template. */
-  | { state: 'Unproven'; hash: string; deployment: DesiredDeployment }
-  | { state: 'New'; number: number; data: RevisionData };
+import type { Workload } from './view.ts';
+import type { InvalidSpec, Wanted } from './wanted-states.ts';
+import { isScribbled, viewWorkloads } from './view-workloads.ts';
 
 /** The topology of the spec if the spec is valid, else the last valid topology. */
 export type SpecView =
   | { spec: AppReleaseSpec; topology: Topology; movedTags: readonly MovedTag[]; wanted: Wanted }
   | { spec?: never; topology: Topology; movedTags: readonly never[]; wanted: InvalidSpec }
   | { spec?: never; topology?: never; wanted: InvalidSpec };
-
-export type InvalidSpec = Extract<Wanted, { state: 'Invalid' }>;
 
 /** `problem`: the exception of a rule. The spec then counts as invalid, so that the other rules continue. */
 export function viewSpec(
@@ -120,7 +109,7 @@ function findWanted(
     images: Object.fromEntries(images) as RevisionData['images'],
     placements: Object.fromEntries(placementKeys(topologyOf(spec), observed.release.metadata.name, spec.strategy.type)),
   };
-  return proveTemplate(observed, spec, number, data);
+  return proveTemplate(observed, spec, revisions, number, data);
 }
 
 /** Skips numbers whose ControllerRevision name belongs to somebody else. */
@@ -132,9 +121,17 @@ function nextNumber(observed: Observed, revisions: readonly Revision[]): number 
 }
 
 /**
- * Needs a dry run of the Deployment of the first pool and of each pool with a template before a new revision is recorded.
+ * Needs a dry run of the Deployment of the first pool and of each pool with a template before a new revision is recorded. It
+ * asks for the write that follows: with RollingUpdate a change of the live Deployment, where a policy or a quota may refuse
+ * another Deployment.
  */
-function proveTemplate(observed: Observed, spec: AppReleaseSpec, number: number, data: RevisionData): Wanted {
+function proveTemplate(
+  observed: Observed,
+  spec: AppReleaseSpec,
+  revisions: readonly Revision[],
+  number: number,
+  data: RevisionData,
+): Wanted {
   const { name, namespace, uid } = observed.release.metadata;
   const revision: Revision = {
     name: revisionName(name, number),
@@ -145,6 +142,8 @@ function proveTemplate(observed: Observed, spec: AppReleaseSpec, number: number,
     data,
     facts: { pools: {}, approvals: {} },
   };
+  const topology = topologyOf(spec);
+  const workloads = rollingWorkloads(observed, topology, revisions);
   const pools = spec.stages.flatMap((stage) => stage.pools);
   for (const pool of pools.filter((candidate, index) => index === 0 || candidate.template !== undefined)) {
     const identity = {
@@ -154,20 +153,32 @@ function proveTemplate(observed: Observed, spec: AppReleaseSpec, number: number,
       strategy: spec.strategy.type,
       key: own(data.placements, pool.name) ?? '',
     };
+    const live = workloads.filter((workload) => workload.pool === pool.name).at(-1);
     const deployment = reading(`spec.template with the template of pool ${pool.name}`, () =>
       makeDeployment({
         owner: { name, namespace, uid },
-        identity,
-        track: 'dry-run',
-        replicas: 0,
-        topology: topologyOf(spec),
+        identity: { ...identity, ...(live && { name: live.name }) },
+        track: live?.track ?? trackName(serviceName(name, pool), identity),
+        replicas: live ? live.deployment.spec.replicas : pool.replicas,
+        topology,
       }),
     );
-    deployment.metadata.name = `${revision.name}-dry-run`;
-    const hash = shortHash(deployment);
+    const hash = desiredHash(deployment);
     const answer = observed.memory.dryRuns.get(hash);
-    if (answer === undefined) return { state: 'Unproven', hash, deployment };
-    if (!answer.ok) return { state: 'Invalid', reason: 'TemplateRejected', message: answer.message };
+    const exists = live !== undefined;
+    if (answer === undefined) return { state: 'Unproven', hash, deployment, exists };
+    if (answer.ok) continue;
+    const { reason, message } = answer;
+    if (reason === 'TemplateRejected') return { state: 'Invalid', reason, message };
+    return { state: 'Unproven', hash, deployment, exists, refused: { reason, message } };
   }
   return { state: 'New', number, data };
+}
+
+/** The Deployments that a new revision changes in place, the newest last. Their pods do not matter here. */
+function rollingWorkloads(observed: Observed, topology: Topology, revisions: readonly Revision[]): Workload[] {
+  if (topology.strategy.type !== 'RollingUpdate') return [];
+  return viewWorkloads({ ...observed, pods: [] }, topology, revisions)
+    .filter((workload) => !isScribbled(workload) && workload.strategy === 'RollingUpdate')
+    .toSorted((a, b) => a.revision - b.revision);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { DigestLookup, Observed } from '../state/observed.ts';
+import type { DigestLookup, DryRun, Observed } from '../state/observed.ts';
 import { knowing, observed, release, spec } from '../testing.ts';
 import { view } from '../view.ts';
 import { NOW } from '../testing.ts';
@@ -27,8 +27,21 @@ function failedLookup(reason: 'NotFound' | 'RegistryUnavailable'): Words {
 }
 
 const taken = new Map([['PodDisruptionBudget/web-a-1', 'theirs']]);
-const refused = new Map([['HorizontalPodAutoscaler/web-a', { hash: '', message: 'refused' }]]);
+const refused = new Map([
+  ['HorizontalPodAutoscaler/web-a', { hash: '', reason: 'Refused' as const, message: 'refused' }],
+]);
 const autoscaled = { a: { spec: { autoscaling: { minReplicas: 1, maxReplicas: 3 } } } };
+
+/** Revision 3 is wanted, and its dry run gives no verdict. */
+function unanswered(reason: 'AdmissionDenied' | 'WebhookUnavailable'): Words {
+  class Always extends Map<string, DryRun> {
+    override get(): DryRun {
+      return { ok: false, reason, message: 'no' };
+    }
+  }
+  const words = registry({ state: 'resolved', image: 'web:3@x', digest: 'x' });
+  return { ...words, memory: { dryRuns: new Always() } };
+}
 
 /** Why the release is not ready; `needsAPerson`: the release is stalled. */
 type Row = [what: string, words: Words, reason: string | undefined, message?: string, needsAPerson?: 'a person'];
@@ -65,6 +78,8 @@ describe('a release is not ready', () => {
       'RecordingRevision',
       'the operator records the wanted revision',
     ],
+    ['if admission denies its template', unanswered('AdmissionDenied'), 'AdmissionDenied', 'no', 'a person'],
+    ['while a webhook gives no answer', unanswered('WebhookUnavailable'), 'WebhookUnavailable', 'no'],
     [
       'if its version failed and there is no rollback',
       rolling(FAILED, { spec: { rollback: { onFailure: 'Pause' } } }),

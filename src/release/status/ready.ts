@@ -6,6 +6,7 @@ import { whyUnready } from '../health/failure.ts';
 import { answerFailure } from '../rollback/automatic.ts';
 import { returnFailure } from '../rollback/return-failure.ts';
 import { autoscalerName } from '../pools/autoscaler.ts';
+import { isSuccessor, servingLeft } from '../pools/left-pools.ts';
 import { surgeObstacle } from '../pools/blue-green-obstacles.ts';
 import { holdsVm } from '../pools/do-not-disrupt.ts';
 import type { Pod } from '../record/kube-objects.ts';
@@ -25,25 +26,36 @@ import {
 } from '../state/target.ts';
 import { wantedReplicas } from '../state/pool-size.ts';
 import type { PoolView, Rollout, View } from '../state/view.ts';
-import type { Wanted } from '../state/wanted.ts';
+import type { Wanted } from '../state/wanted-states.ts';
 import type { ReadyReason } from './ready-reason.ts';
 import { recordIsLost } from './record-lost.ts';
 
-/** The API server's error at the end of a pass; `refused`: a retry gets the same error. */
+/**
+ * Why the writes of a pass failed.
+ * - `Stalled`: a retry gets the same answer until a person changes the spec, a policy, a quota or a right.
+ * - `Waits`: the cause is known, and passes without a change of the release.
+ * - `Unknown`: the error is reported only if nothing else says why the release is not ready.
+ */
+export interface Trouble extends ReadyReason {
+  kind: 'Stalled' | 'Waits' | 'Unknown';
+}
+
+/** The result of the writes of a pass. */
 export interface Outcome {
-  error?: string;
-  refused?: boolean;
+  trouble?: Trouble;
 }
 
 type ReadyRule = (view: Rollout) => ReadyReason | undefined;
 
 /** The rules whose reasons need a person. */
 const STALLED: readonly ReadyRule[] = [
+  namespaceTerminates,
   specIsInvalid,
   nameIsTaken,
   recordIsLost,
   autoscalingIsRefused,
   digestNeedsAPerson,
+  templateIsDenied,
   rollbackFails,
   revisionFailed,
 ];
@@ -52,11 +64,11 @@ const STALLED: readonly ReadyRule[] = [
 const UNREADY: readonly ReadyRule[] = [held, ...STALLED, paused, resolving, recording, progressing, moving, leaving];
 
 export function stalled(view: View): ReadyReason | undefined {
-  return view.kind === 'Unknown' ? specIsInvalid(view) : firstOf(STALLED, view);
+  return view.kind === 'Unknown' ? (namespaceTerminates(view) ?? specIsInvalid(view)) : firstOf(STALLED, view);
 }
 
 export function unready(view: View): ReadyReason | undefined {
-  return view.kind === 'Unknown' ? specIsInvalid(view) : firstOf(UNREADY, view);
+  return view.kind === 'Unknown' ? stalled(view) : firstOf(UNREADY, view);
 }
 
 /** Reasons that a change of the VMs may end. */
@@ -86,6 +98,12 @@ function title({ number, data }: Revision): string {
   return `version ${data.input.version} (revision ${number})`;
 }
 
+function namespaceTerminates({ observed: { memory }, owner }: View): ReadyReason | undefined {
+  if (!memory.terminating) return undefined;
+  const message = `namespace ${owner.namespace} is being deleted: nothing can be created in it`;
+  return { reason: 'NamespaceTerminating', message };
+}
+
 function specIsInvalid({ wanted }: View): ReadyReason | undefined {
   return wanted.state === 'Invalid' ? { reason: wanted.reason, message: wanted.message } : undefined;
 }
@@ -106,7 +124,7 @@ function autoscalingIsRefused({ pools, owner, observed }: Rollout): ReadyReason 
     .filter(({ spec }) => spec.autoscaling)
     .map((pool) => observed.memory.refused.get(`HorizontalPodAutoscaler/${autoscalerName(owner, pool)}`))
     .find((answer) => answer !== undefined);
-  return refused && { reason: 'Refused', message: refused.message };
+  return refused && { reason: refused.reason, message: refused.message };
 }
 
 const NEEDS_A_PERSON = new Set(['NotFound', 'Unauthorized', 'Forbidden', 'InvalidPullSecret', 'TLS']);
@@ -177,9 +195,18 @@ function askingMessage({ isQueued }: Extract<Wanted, { state: 'Resolving' }>): s
 }
 
 function recording({ wanted }: Rollout): ReadyReason | undefined {
-  return wanted.state === 'Recorded'
-    ? undefined
-    : { reason: 'RecordingRevision', message: 'the operator records the wanted revision' };
+  if (wanted.state === 'Recorded') return undefined;
+  return unanswered(wanted) ?? { reason: 'RecordingRevision', message: 'the operator records the wanted revision' };
+}
+
+function templateIsDenied({ wanted }: Rollout): ReadyReason | undefined {
+  const refused = unanswered(wanted);
+  return refused?.reason === 'AdmissionDenied' ? refused : undefined;
+}
+
+/** Why the dry run of the wanted revision gave no verdict on its template. */
+function unanswered(wanted: Wanted): ReadyReason | undefined {
+  return wanted.state === 'Unproven' ? wanted.refused : undefined;
 }
 
 /** The first stage in which the wanted revision is not settled. */
@@ -239,6 +266,8 @@ export function poolProgress(view: View, pool: PoolView): string {
   if (!target) return 'no revision has entered the pool yet';
   if (hasFailed(target.revision, pool.name) && !pool.hold) return `revision ${target.revision.number} failed`;
   if (!target.workload) {
+    const held = view.heldNames.get(`Deployment/${target.name}`);
+    if (held !== undefined) return held;
     const before = pool.workloads.find((workload) => workload !== pool.current);
     return before ? `waits for room: revision ${before.revision} drains first` : 'its Deployment starts next';
   }
@@ -270,7 +299,13 @@ export function available(view: View): ConditionDraft {
   const type = 'Available';
   if (view.pools.length === 0)
     return { type, status: 'False', reason: 'NothingServed', message: 'nothing was released yet' };
-  const dark = view.pools.filter((pool) => pool.replicas > 0 && (pool.current?.ready ?? 0) === 0);
+  const [left] = view.kind === 'Rollout' ? servingLeft(view) : [];
+  const dark = view.pools.filter(
+    (pool) =>
+      pool.replicas > 0 &&
+      (pool.current?.ready ?? 0) === 0 &&
+      !(left && view.kind === 'Rollout' && isSuccessor(view, pool)),
+  );
   if (dark.length === 0)
     return { type, status: 'True', reason: 'Available', message: 'every pool serves a version that works' };
   return {

@@ -12,7 +12,7 @@ import { placedAsWanted } from '../stages/moves.ts';
 import { rollbackReadiness } from '../rollback/readiness.ts';
 import type { Revision } from '../record/revision.ts';
 import { isBadIn, isGood, poolFacts, wantedVersion } from '../record/revision.ts';
-import type { Outcome } from './ready.ts';
+import type { Outcome, Trouble } from './ready.ts';
 import type { ReadyReason } from './ready-reason.ts';
 import {
   arrivedPools,
@@ -84,10 +84,13 @@ function stageReached(view: View, wanted: Revision | undefined): string | undefi
 }
 
 function conditionsOf(view: View, outcome: Outcome): ConditionDraft[] {
-  const refused = refusal(outcome);
-  const stuck = stalled(view) ?? refused ?? heldForGood(view);
+  const stuck = stalled(view) ?? troubled(outcome, 'Stalled') ?? heldForGood(view);
   const rolledBack = held(view);
-  const missing = (rolledBack ? unready(view) : stuck) ?? unready(view) ?? troubled(outcome);
+  const missing =
+    (rolledBack ? unready(view) : (stuck ?? troubled(outcome, 'Waits'))) ??
+    unready(view) ??
+    troubled(outcome, 'Waits') ??
+    troubled(outcome, 'Unknown');
   const contested = [...view.observed.memory.contested].map(
     ([object, { manager }]) => `${manager} keeps changing ${object}`,
   );
@@ -129,14 +132,8 @@ function conditionsOf(view: View, outcome: Outcome): ConditionDraft[] {
   ];
 }
 
-/** A retry of a refused write fails again: a person must change the spec, a policy, a quota or a right. */
-function refusal({ error, refused }: Outcome): ReadyReason | undefined {
-  if (!refused || error === undefined) return undefined;
-  return { reason: 'Refused', message: `the API server refuses the next step, which is tried again: ${error}` };
-}
-
-function troubled({ error }: Outcome): ReadyReason | undefined {
-  return error === undefined ? undefined : { reason: 'ApiServerError', message: error };
+function troubled({ trouble }: Outcome, kind: Trouble['kind']): ReadyReason | undefined {
+  return trouble?.kind === kind ? { reason: trouble.reason, message: trouble.message } : undefined;
 }
 
 function poolStatus(view: Rollout, pool: PoolView, wanted: Revision | undefined): PoolStatus {

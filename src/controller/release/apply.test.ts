@@ -42,8 +42,8 @@ test.each<[string, object, object, string, string[]]>([
   ['the name of an object is taken', APPLY_SERVICE, { create: taken, get: foreign }, 'debug', ['NameTaken']],
   [
     'the template is tried by a dry run',
-    { kind: 'DryRun', hash: 'x', deployment: service },
-    { apply: written },
+    { kind: 'DryRun', hash: 'x', deployment: service, exists: false },
+    { create: written },
     'debug',
     [],
   ],

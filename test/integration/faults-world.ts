@@ -109,7 +109,7 @@ export async function expectEnd({ world }: Scene, judged = 4): Promise<void> {
   });
   expect(await world.selected()).toEqual({ 'web-canary-vms': '1', 'web-prod-a': '1', 'web-prod-b': '1' });
   await world.until('availability', async () => (await world.condition('Available'))?.status === 'True');
-  await world.until('no need of a person', async () => (await world.condition('Stalled'))?.status === 'False');
+  await world.until('end of the return', async () => (await world.condition('Stalled'))?.reason === 'RolledBack');
   expect(await world.invariant.violations()).toEqual([]);
   expect(await world.invariant.judged()).toBeGreaterThanOrEqual(judged);
 }

@@ -80,14 +80,15 @@ describe('one process', () => {
     expect(sumOf(samples, 'apprelease_reconcile_duration_seconds_count')).toBeGreaterThan(0);
     expect(sumOf(samples, 'workqueue_queue_duration_seconds_count', { name: 'apprelease' })).toBeGreaterThan(0);
     expect(sumOf(samples, 'workqueue_depth')).toBe(0);
-    // A dry run.
-    expect(sumOf(samples, 'apprelease_api_requests_total', { verb: 'apply', resource: 'deployments' })).toBe(1);
+    // One in each pool, and a dry run.
+    expect(sumOf(samples, 'apprelease_api_requests_total', { verb: 'create', resource: 'deployments' })).toBe(3);
     expect(sumOf(samples, 'nodejs_version_info')).toBe(1);
 
     const actions = operator.log().filter(({ action }) => action !== undefined);
     expect(actions.length).toBeGreaterThan(5);
     for (const line of actions) {
-      expect(line).toMatchObject({ level: 'info', release: `${world.namespace}/web` });
+      expect(line).toMatchObject({ release: `${world.namespace}/web` });
+      expect(line.level).toBe(line.action === 'DryRun' ? 'debug' : 'info');
       expect(line.reconcileID).toMatch(/^[0-9a-f-]{36}$/);
       expect(Date.parse(line.time)).toBeGreaterThan(0);
     }

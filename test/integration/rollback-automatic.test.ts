@@ -55,7 +55,7 @@ describe.concurrent('a version that fails', () => {
     await world.rollbackIs('web-r2-1', 'Complete', 'True');
     expect(await world.selected()).toEqual({ 'web-canary-vms': 1, 'web-prod-a': 1, 'web-prod-b': 1 });
     await world.conditionIs('RolledBack', { status: 'True' });
-    await world.conditionIs('Stalled', { status: 'False' });
+    await world.conditionIs('Stalled', { status: 'True', reason: 'RolledBack' });
     const message = /wants 2\.0, runs 1\.0 by web-r2-1: .*failed in pool prod-b/;
     await world.conditionIs('Ready', { message: expect.stringMatching(message) as string });
 

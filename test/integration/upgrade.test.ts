@@ -181,7 +181,9 @@ test('an upgrade writes to no workload, and running steps continue', async ({ im
       await world.operator.restart();
       await Promise.all(STANDING.map(({ name }) => passed(world, name)));
       const written = world.operator.writes.slice(length).map(({ resource }) => resource);
-      expect(written.filter((resource) => !resource.endsWith('/status'))).toEqual([]);
+      // The answers of rollbacks and promotions, which an earlier operator did not keep.
+      const answers = ['releaserollbacks', 'releasepromotions'];
+      expect(written.filter((resource) => !resource.endsWith('/status') && !answers.includes(resource))).toEqual([]);
       expect(await workloads(world)).toEqual(before);
 
       // The next version, and a rollback to a version of the previous operator.

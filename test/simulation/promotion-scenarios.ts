@@ -152,11 +152,11 @@ export const PROMOTION: readonly Scenario[] = [
         say: 'it is ready again',
         after: 20_000,
         act: ({ users }) => {
-          users.flip('web', 'canary', true);
+          users.unflip();
         },
       },
     ],
-    expect: { conditions: { Stalled: 'False' } },
+    expect: { serves: everywhereAt('2.0.0'), conditions: { Stalled: 'False' } },
     orderly: true,
   },
   {

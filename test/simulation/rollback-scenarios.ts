@@ -205,7 +205,7 @@ export const ROLLBACK: readonly Scenario[] = [
     ],
     expect: {
       serves: { ...everywhereAt('1.0.0'), 'prod-c': '2.0.0' },
-      conditions: { Ready: 'False/RolledBack', Available: 'False', Stalled: 'False' },
+      conditions: { Ready: 'False/RolledBack', Available: 'False', Stalled: 'True/RolledBack' },
     },
     orderly: true,
   },

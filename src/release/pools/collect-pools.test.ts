@@ -24,6 +24,9 @@ function removed(words: Words = {}, change: (seen: Observed) => Partial<Observed
 const SERVICE = 'remove Service web-c: no pool uses it any more';
 const DEPLOYMENT = 'remove web-c-1: pool c left the release';
 
+const shared = { spec: { serviceName: 'web' } };
+const SHARED: Words = { pools: { b: shared, c: shared } };
+
 type Row = [what: string, said: string[], words?: Words, change?: (seen: Observed) => Partial<Observed>];
 
 test.each<Row>([
@@ -31,6 +34,11 @@ test.each<Row>([
   ['drains for 30 s after that', [], {}, withoutService(29)],
   ['is removed after the drain', [DEPLOYMENT], {}, withoutService(30)],
   ['is removed at once if no endpoint ever named its pods', [DEPLOYMENT], {}, withoutService()],
+  [
+    'is removed at once if it shares the Service of a pool that stays',
+    ['remove web-c-1: pool c left the release'],
+    SHARED,
+  ],
   ['stays while another pool has not arrived', [], { pools: { b: { ready: 1 } } }],
   [
     'stays while another pool serves another version',

@@ -27,6 +27,8 @@ export function isSuccessor({ revisions }: Rollout, { name }: PoolView): boolean
 
 /** When the clients of a pool that left the spec are drained (ms since the epoch). Infinity while a Service reaches it. */
 export function leftDrainedAt(view: Rollout, { track }: Workload): number {
+  // It shares the Service of pools that stay, and no write can take it out of the traffic before its pods stop.
+  if (view.groups.some((group) => group.track === track)) return 0;
   if (reachedTracks(view).has(track)) return Number.POSITIVE_INFINITY;
   const since = view.drained().tracks.get(track);
   return since === undefined ? 0 : since + (parseDuration(view.topology.rollback.drain) ?? 0);

@@ -25,6 +25,7 @@ import {
   wantedRevision,
 } from '../state/target.ts';
 import { wantedReplicas } from '../state/pool-size.ts';
+import { wantsTheLost } from '../state/lost-record.ts';
 import type { PoolView, Rollout, View } from '../state/view.ts';
 import type { Wanted } from '../state/wanted-states.ts';
 import type { ReadyReason } from './ready-reason.ts';
@@ -170,7 +171,8 @@ export function held(view: View): ReadyReason | undefined {
  */
 export function heldForGood(view: View): ReadyReason | undefined {
   const returning = view.pools.some(({ hold, move }) => (hold && hold.pool.completedAt === undefined) || move);
-  return returning || view.wanted.state !== 'Recorded' ? undefined : held(view);
+  const isKnown = view.wanted.state === 'Recorded' || (view.kind === 'Rollout' && wantsTheLost(view));
+  return returning || !isKnown ? undefined : held(view);
 }
 
 function paused(view: Rollout): ReadyReason | undefined {

@@ -17,7 +17,9 @@ import {
   type PromotionAnswer,
   type RollbackAnswer,
 } from '../record/answer.ts';
+import { rollbackRejection } from '../rollback/rollback.ts';
 import { restoredTarget } from '../rollback/targets.ts';
+import { promotionRejection } from '../stages/promotions.ts';
 import type { Rollout, Seen, View } from '../state/view.ts';
 
 /** Writes the annotations that are missing or old, and makes the release the owner of its rollbacks. */
@@ -99,14 +101,7 @@ function rollbackStatus(
   { rejected, accepted }: RollbackAnswer,
 ): ReleaseRollbackStatus | undefined {
   const set = (...drafts: ConditionDraft[]) => ({ conditions: withConditions([], drafts, view.now) });
-  if (rejected) {
-    const { message } = rejected;
-    return set(
-      { type: 'Accepted', status: 'False', ...rejected },
-      { type: 'Complete', status: 'False', reason: 'Rejected', message },
-      { type: 'InForce', status: 'False', reason: 'Rejected', message },
-    );
-  }
+  if (rejected) return set(...rollbackRejection(rejected));
   if (!accepted) return undefined;
   const pools = (accepted.pools ?? []).flatMap((own): RollbackPoolStatus[] => {
     if (accepted.endedAt !== undefined || own.supersededBy !== undefined) return [own];
@@ -127,9 +122,7 @@ function rollbackStatus(
 
 function promotionStatus(view: Rollout, { rejected, bound }: PromotionAnswer): ReleasePromotionStatus | undefined {
   const set = (...drafts: ConditionDraft[]) => ({ conditions: withConditions([], drafts, view.now) });
-  if (rejected) {
-    return set({ type: 'Accepted', status: 'False', ...rejected }, { type: 'Complete', status: 'False', ...rejected });
-  }
+  if (rejected) return set(...promotionRejection(rejected));
   if (!bound) return undefined;
   const { revision, accepted, completedAt } = bound;
   const base = { releaseUID: view.owner.uid, revision };

@@ -10,7 +10,7 @@ import { CONDITIONS } from '../../api/reasons.ts';
 import { releasePromotionStatus, type ReleasePromotionStatus } from '../../api/release-promotion.ts';
 import { releaseRollbackStatus, type ReleaseRollbackStatus } from '../../api/release-rollback.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
-import { jsonFault } from '../../lib/json.ts';
+import { readJson } from './recorded.ts';
 
 const message = z.string().max(32768);
 
@@ -91,13 +91,6 @@ function read<Schema extends z.ZodType<{ of: string }>>(
   schema: Schema,
   { name, annotations }: ObjectMeta,
 ): z.infer<Schema> | undefined {
-  const text = annotations?.[ANNOTATION.answer];
-  if (text === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    const answer = jsonFault(value) ? undefined : schema.safeParse(value).data;
-    return answer?.of === name ? answer : undefined;
-  } catch {
-    return undefined;
-  }
+  const answer = readJson(schema, annotations?.[ANNOTATION.answer]);
+  return answer?.of === name ? answer : undefined;
 }

@@ -32,7 +32,11 @@ function parseJson(text: string | undefined): unknown {
   }
 }
 
-function read<Schema extends z.ZodType>(schema: Schema, text: string | undefined): z.infer<Schema> | undefined {
+/** The parsed text; undefined if it is absent, no JSON, or of another shape. */
+export function readJson<Schema extends z.ZodType>(
+  schema: Schema,
+  text: string | undefined,
+): z.infer<Schema> | undefined {
   return schema.safeParse(parseJson(text)).data;
 }
 
@@ -150,24 +154,24 @@ export function readPins(text: string | undefined): Ledger {
 
 /** The recorded topology, with defaults for fields that an older operator did not record. */
 export function readTopology(text: string | undefined): Topology | undefined {
-  return read(topology, text);
+  return readJson(topology, text);
 }
 
 const loosened = z.array(z.object({ at: time, revision: count, gates: z.array(z.string()) }));
 
 export function readLoosened(text: string | undefined): LedgerRecord['loosened'] {
-  return read(loosened, text) ?? [];
+  return readJson(loosened, text) ?? [];
 }
 
 export function readWanted(text: string | undefined): LedgerRecord['wanted'] {
-  return read(wantedRecord, text);
+  return readJson(wantedRecord, text);
 }
 
 const foreignScale = z.object({ by: z.string().min(1).max(256), replicas: z.int().min(0).max(1_000_000) });
 
 /** The size that a Deployment took over from the Deployment that served before. */
 export function readScale(text: string | undefined): ForeignScale | undefined {
-  return read(foreignScale, text);
+  return readJson(foreignScale, text);
 }
 
 const identity = z.object({
@@ -201,7 +205,7 @@ const readIdentities = new LRUCache<string, { identity: RecordedIdentity | undef
 /** Placement, strategy and key that a Deployment was created with. Each text is read once, because every pass asks. */
 export function readIdentity(text: string | undefined): RecordedIdentity | undefined {
   if (text === undefined) return undefined;
-  const found = readIdentities.get(text) ?? { identity: read(identity, text) as RecordedIdentity | undefined };
+  const found = readIdentities.get(text) ?? { identity: readJson(identity, text) as RecordedIdentity | undefined };
   readIdentities.set(text, found);
   return found.identity;
 }

@@ -41,16 +41,20 @@ function toVersionOf(view: View, pools: readonly RollbackPoolStatus[]): Pick<Rel
   return versions.size > 0 ? { toVersion: [...versions].join(',') } : {};
 }
 
+/** The conditions of a rejected rollback. */
+export function rollbackRejection({ reason, message }: { reason: Reason; message: string }): ConditionDraft[] {
+  return [
+    { type: 'Accepted', status: 'False', reason, message },
+    { type: 'Complete', status: 'False', reason: 'Rejected', message },
+    { type: 'InForce', status: 'False', reason: 'Rejected', message },
+  ];
+}
+
 function answer(view: View, rollback: ReleaseRollback): Action {
   const verdict = chooseTargets(view, rollback);
   const { name, generation } = rollback.metadata;
   if ('reason' in verdict) {
-    const drafts: ConditionDraft[] = [
-      { type: 'Accepted', status: 'False', reason: verdict.reason, message: verdict.message },
-      { type: 'Complete', status: 'False', reason: 'Rejected', message: verdict.message },
-      { type: 'InForce', status: 'False', reason: 'Rejected', message: verdict.message },
-    ];
-    const rejected = { conditions: withConditions([], drafts, view.now, generation) };
+    const rejected = { conditions: withConditions([], rollbackRejection(verdict), view.now, generation) };
     return patch(rollback, stated(view, rollback, rejected), `reject rollback ${name}`, {
       type: 'Warning',
       reason: 'RollbackRejected',

@@ -76,6 +76,14 @@ function stageExists(view: Rollout, name: string): boolean {
   return view.topology.stages.some((stage) => stage.name === name);
 }
 
+/** The conditions of a rejected promotion. */
+export function promotionRejection(why: { reason: Reason; message: string }): ConditionDraft[] {
+  return [
+    { type: 'Accepted', status: 'False', ...why },
+    { type: 'Complete', status: 'False', ...why },
+  ];
+}
+
 function answerPromotion(view: View, promotion: ReleasePromotion): ReleasePromotionStatus {
   const { spec, metadata } = promotion;
   const status = promotion.status ?? {};
@@ -94,10 +102,7 @@ function answerPromotion(view: View, promotion: ReleasePromotion): ReleasePromot
     };
   }
   function reject(reason: Reason, message: string): ReleasePromotionStatus {
-    return set([
-      { type: 'Accepted', status: 'False', reason, message },
-      { type: 'Complete', status: 'False', reason, message },
-    ]);
+    return set(promotionRejection({ reason, message }));
   }
   function wait(reason: Reason, message: string): ReleasePromotionStatus {
     return set([

@@ -48,7 +48,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{/*
-Labels and annotations of an object: (list $ LABELS ANNOTATIONS). The more special ones win, but over no own label.
+Labels and annotations of an object: (list $ LABELS ANNOTATIONS). They override the common ones, but not the chart's own labels.
 */}}
 {{- define "apprelease.metadata" -}}
 {{- $root := index . 0 }}
@@ -66,7 +66,7 @@ annotations:
 {{- include "apprelease.metadata" (list . dict $keep) }}
 {{- end }}
 
-{{/* (list $ NAMESPACE): the namespace of an object that may be elsewhere. */}}
+{{/* (list $ NAMESPACE): NAMESPACE, or the release's namespace if it is empty. */}}
 {{- define "apprelease.namespaceOr" -}}
 {{- default (index . 0).Release.Namespace (index . 1) }}
 {{- end }}

@@ -1,10 +1,10 @@
-{{/* How Prometheus scrapes: (list KEY VALUES), where KEY names the list of endpoints. */}}
+{{/* The endpoints to scrape: (list KEY VALUES), where KEY is the name of the list. */}}
 {{- define "apprelease.endpoints" -}}
 {{- $values := index . 1 -}}
 {{ index . 0 }}:
   - port: metrics
     path: /metrics
-    # `namespace` is that of the release where a metric has it.
+    # Keeps the label `namespace` of a metric, which is the namespace of the release.
     honorLabels: true
     {{- with $values.interval }}
     interval: {{ . }}
@@ -22,7 +22,7 @@
     {{- end }}
 {{- end }}
 
-{{/* Which pods or Services are scraped. */}}
+{{/* The selector of the pods or Services to scrape. */}}
 {{- define "apprelease.scraped" -}}
 namespaceSelector:
   matchNames: [{{ .Release.Namespace }}]

@@ -1,15 +1,15 @@
-{{/* What the operator may do in each namespace that it looks after. */}}
+{{/* The operator's rules in each namespace that it watches. */}}
 {{- define "apprelease.rules" -}}
-# The kinds of AppRelease, and their status.
+# AppReleases, rollbacks and promotions, and their status.
 - apiGroups: [apprelease.dev]
   resources: [appreleases]
   verbs: [get, list, watch]
 - apiGroups: [apprelease.dev]
-  # create: automatic rollbacks of failed versions. patch: the answer, and the owner reference to the release.
+  # create: automatic rollbacks of failed versions. patch: the annotation with the answer, and the owner reference.
   resources: [releaserollbacks]
   verbs: [get, list, watch, create, patch]
 - apiGroups: [apprelease.dev]
-  # patch: the answer.
+  # patch: the annotation with the answer.
   resources: [releasepromotions]
   verbs: [get, list, watch, patch]
 - apiGroups: [apprelease.dev]
@@ -33,7 +33,7 @@
   verbs: [create, patch]
 # Objects that the operator reads.
 - apiGroups: ['']
-  # create, delete: pods that pull images ahead of a version. patch: annotations that keep VMs during a rollout.
+  # create, delete: pods that pull images ahead of a version. patch: annotations that keep autoscalers from removing VMs during a rollout.
   resources: [pods]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [discovery.k8s.io]
@@ -48,7 +48,7 @@
 {{- end }}
 
 {{- define "apprelease.nodeRules" -}}
-# VMs are cluster-scoped.
+# VMs and VMPools, which are cluster-scoped.
 - apiGroups: ['']
   resources: [nodes]
   verbs: [list, watch]
@@ -59,14 +59,14 @@
   resources: [vmpools/status]
   verbs: [patch]
 {{- if not .Values.watchNamespaces }}
-# Labels of namespaces select tenants of VMPools.
+# A VMPool selects its tenants by the labels of namespaces.
 - apiGroups: ['']
   resources: [namespaces]
   verbs: [list, watch]
 {{- end }}
 {{- end }}
 
-{{/* The rest of a binding: (list $ KIND-OF-ROLE). */}}
+{{/* roleRef and subjects of a binding: (list $ KIND-OF-ROLE). */}}
 {{- define "apprelease.binding" -}}
 {{- $root := index . 0 -}}
 roleRef:

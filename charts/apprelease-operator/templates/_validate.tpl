@@ -1,4 +1,4 @@
-{{/* What a schema can't say in words that help. */}}
+{{/* Checks for which a schema gives no helpful message. */}}
 {{- define "apprelease.validate" -}}
 {{- $metrics := .Values.metrics }}
 {{- $needsMetrics := or $metrics.serviceMonitor.enabled $metrics.podMonitor.enabled }}

@@ -16,15 +16,16 @@ if ready == nil or ready.observedGeneration ~= obj.metadata.generation then
   return health
 end
 
--- A rollback that holds is told below: it is Stalled with this reason.
+-- A rollback in force is Stalled with the reason RolledBack, and is handled below.
 if holds("Stalled") and conditions["Stalled"].reason ~= "RolledBack" then
   return {status = "Degraded", message = conditions["Stalled"].message}
 end
 
--- A pool that serves a version and has no ready pod is down. A pool that serves nothing yet is only new, and so is a release
--- that has not been good in any pool.
+-- A pool that serves a version and has no ready pod is unavailable. A pool that serves no version yet is not, and neither is a
+-- pool of a release that has not been good in any pool.
 local wasGood = false
--- The result of the wanted revision. For a revision that never ran: the result of an earlier one with its version, which is held too.
+-- The outcome of the wanted revision. A revision that never ran has the outcome of an earlier revision with its version: the
+-- rollback blocks both.
 local outcome = nil
 for _, entry in ipairs(obj.status.history or {}) do
   wasGood = wasGood or entry.outcome == "Good"

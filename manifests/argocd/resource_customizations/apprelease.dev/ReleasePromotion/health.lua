@@ -18,7 +18,7 @@ if complete ~= nil and complete.status == "True" then
 end
 
 if accepted.status == "False" then
-  -- No longer useful, but no error: only a record.
+  -- The promotion has no further effect. This is not an error.
   local isOver = {Superseded = true, AlreadyEntered = true, RolledBack = true}
   if isOver[accepted.reason] then
     return {status = "Healthy", message = accepted.message}

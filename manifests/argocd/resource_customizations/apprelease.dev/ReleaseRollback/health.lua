@@ -16,7 +16,7 @@ if accepted.status == "False" then
   return {status = "Degraded", message = accepted.message}
 end
 
--- Superseded or ended: only a record.
+-- Superseded or ended: the rollback has no further effect.
 local inForce = conditions["InForce"]
 if inForce ~= nil and inForce.status == "False" then
   return {status = "Healthy", message = inForce.message}
@@ -27,7 +27,7 @@ if complete ~= nil and complete.status == "True" then
   return {status = "Healthy", message = complete.message}
 end
 
--- The target does not get ready.
+-- The pods of the target do not become ready.
 local stalled = conditions["Stalled"]
 if stalled ~= nil and stalled.status == "True" then
   return {status = "Degraded", message = stalled.message}

@@ -15,6 +15,7 @@ import type { EventRecorder } from './kube/events.ts';
 import { createEventRecorder } from './kube/events.ts';
 import type { LeaderElection } from './kube/leader-election.ts';
 import { createLeaderElection } from './kube/leader-election.ts';
+import { createServerClock } from './kube/server-clock.ts';
 import type { KubeClient } from './kube/types.ts';
 import type { Config } from './process/config.ts';
 import { helpText, parseConfig } from './process/config.ts';
@@ -74,7 +75,9 @@ async function start(config: Config): Promise<void> {
 async function operate(config: Config, log: Log): Promise<void> {
   const metrics = createMetrics(manifest.version);
   const kubeConfig = loadKubeConfig(config);
-  const common = { userAgent: `apprelease/${manifest.version}`, onRequest: metrics.request };
+  const clock = createServerClock();
+  metrics.clockSkew(clock.skewMs);
+  const common = { userAgent: `apprelease/${manifest.version}`, onRequest: metrics.request, clock };
   // Separate connections, so that no other request delays a renewal.
   const electionClient = createClient(kubeConfig, common);
   const client = createClient(kubeConfig, { ...common, mayWrite: () => election?.isLeader() ?? true });
@@ -97,6 +100,7 @@ async function operate(config: Config, log: Log): Promise<void> {
   const controller = createController({
     ...reporting(log, metrics, recorder, health),
     client,
+    clock,
     createResolver: registries.createResolver,
     workers: config.workers,
     namespaces: config.namespace,

@@ -135,6 +135,12 @@ export const CONDITIONS = {
       True: ['FieldsContested'],
       False: ['NotContested'],
     },
+    ClockSkewed: {
+      means:
+        "The operator's clock differs from the API server's by more than 5 s. The operator uses the API server's time.",
+      True: ['ClocksDiffer'],
+      False: ['ClocksAgree'],
+    },
   },
   ReleaseRollback: {
     Ready: {

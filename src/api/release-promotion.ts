@@ -33,6 +33,10 @@ export const releasePromotionStatus = z
       .int()
       .optional()
       .meta({ description: 'The revision that the promotion is bound to since the operator first saw it.' }),
+    attempt: z.int().optional().meta({
+      description:
+        'The attempt of the revision that the promotion admits: 1, or the next one if the revision had failed when the operator first saw the promotion.',
+    }),
     completedAt: timestamp.optional().meta({ description: 'When the revision entered the stage.' }),
   })
   .meta({ description: 'The observed state of the promotion.' });

@@ -1,6 +1,7 @@
 /** The controller: caches, queue and workers around the reconciler. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AppRelease, PodTemplate } from '../api/app-release.ts';
+import type { ServerClock } from '../kube/server-clock.ts';
 import type { KubeClient } from '../kube/types.ts';
 import type { QueueMetrics } from '../kube/work-queue.ts';
 import { createWorkQueue } from '../kube/work-queue.ts';
@@ -17,6 +18,7 @@ import { createVmWaiters } from './vmpool/enqueue-on-vm-change.ts';
 
 export interface ControllerOptions extends Pick<ReconcileContext, 'record' | 'assertLeading' | 'log' | 'onPlan'> {
   client: KubeClient;
+  clock: Pick<ServerClock, 'now' | 'skewMs'>;
   /** `onChange` enqueues a release when an answer of the resolver changes. */
   createResolver: (onChange: (key: string) => void) => DigestResolver;
   workers: number;
@@ -58,7 +60,7 @@ const URGENT_FACTOR = 4;
 const SETTLING_MS = 50;
 
 export function createController(options: ControllerOptions): Controller {
-  const { client, namespaces } = options;
+  const { client, clock, namespaces } = options;
   const queue = createWorkQueue({
     maxDelayMs: MAX_DELAY_MS,
     leastDelayMs: (error) => (isStale(error) ? STALE_RETRY_MS : 0),
@@ -107,7 +109,8 @@ export function createController(options: ControllerOptions): Controller {
       const requests = images.map((image) => requestFor(release, image, template));
       resolver.retain(`${release.metadata.namespace}/${release.metadata.name}`, requests);
     },
-    now: Date.now,
+    now: clock.now,
+    clockSkewMs: clock.skewMs,
     record: options.record,
     assertLeading: options.assertLeading,
     log: options.log,
@@ -119,6 +122,7 @@ export function createController(options: ControllerOptions): Controller {
     caches: running.caches,
     systemNamespaces: options.systemNamespaces,
     seesAllPods: namespaces === undefined || namespaces.length === 0,
+    now: clock.now,
     ...(options.onPoolFigures && { onFigures: options.onPoolFigures }),
     assertLeading: options.assertLeading,
     log: options.log,

@@ -10,6 +10,7 @@ import {
   isTooManyRequests,
   isTransient,
 } from './errors.ts';
+import type { DatedAnswer } from './server-clock.ts';
 import {
   failure,
   KEY,
@@ -245,6 +246,38 @@ describe('errors', () => {
     expect((await failure(client.apply(WIDGETS, WIDGET, { fieldManager: 'me' }))).causes).toEqual(causes);
     expect((await failure(client.get(WIDGETS, KEY))).retryAfterSeconds).toBe(7);
     expect((await failure(client.get(WIDGETS, KEY))).retryAfterSeconds).toBe(3);
+  });
+
+  test('the time of the API server is learnt from answers, and not from refusals', async () => {
+    const date = 'Thu, 01 Jan 2026 12:00:00 GMT';
+    const seen: DatedAnswer[] = [];
+    const { client } = await plain(
+      ({ method }, response) => {
+        response.setHeader('date', date);
+        if (method === 'GET') sendJson(response, WIDGET);
+        else sendStatus(response, 409, 'Conflict');
+      },
+      { clock: { onAnswer: (answer) => seen.push(answer) } },
+    );
+    const before = performance.now();
+    await client.get(WIDGETS, KEY);
+    await failure(client.create(WIDGETS, WIDGET));
+    expect(seen).toMatchObject([{ date }]);
+    const [{ sentAt, receivedAt }] = seen as [DatedAnswer];
+    expect([before, sentAt, receivedAt, performance.now()].toSorted((a, b) => a - b)).toEqual([
+      before,
+      sentAt,
+      receivedAt,
+      expect.any(Number),
+    ]);
+  });
+
+  test('a Retry-After with a date counts from the date of the answer', async () => {
+    const { client } = await plain((_request, response) => {
+      response.setHeader('date', 'Thu, 01 Jan 2026 12:00:00 GMT');
+      sendJson(response, {}, 429, { 'retry-after': 'Thu, 01 Jan 2026 12:00:07 GMT' });
+    });
+    expect((await failure(client.get(WIDGETS, KEY))).retryAfterSeconds).toBe(7);
   });
 
   test('errors do not quote a Secret, a token or an unknown answer', async () => {

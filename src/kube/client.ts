@@ -4,6 +4,7 @@ import { createConnection } from './connection.ts';
 import { createCredentialSource, type KubeConfigSource } from './credentials.ts';
 import { isNotFound, KubeError } from './errors.ts';
 import { exchange, exchangeLines, parse, statusError, type Call, type Exchange } from './http.ts';
+import type { ServerClock } from './server-clock.ts';
 import type {
   DeleteOptions,
   KubeClient,
@@ -31,6 +32,8 @@ export interface ClientOptions {
   onRequest?: (record: RequestRecord) => void;
   /** Called right before a write is sent. If it returns false, the write fails with reason `NotLeader`. */
   mayWrite?: () => boolean;
+  /** Learns the time of the API server from its answers. */
+  clock?: Pick<ServerClock, 'onAnswer'>;
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -55,6 +58,7 @@ export function createClient(kubeConfig: KubeConfigSource, options: ClientOption
     credentials: createCredentialSource(kubeConfig),
     onRequest: options.onRequest,
     mayWrite: options.mayWrite,
+    clock: options.clock,
   };
   const proxyUrl = cluster.proxyUrl;
   const requests = createConnection({ origin, proxyUrl, http1Connections: HTTP1_CONNECTIONS });

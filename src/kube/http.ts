@@ -4,6 +4,7 @@ import type { Dispatcher } from 'undici';
 import type { Connection, Link, Sent } from './connection.ts';
 import type { Credentials, CredentialSource } from './credentials.ts';
 import { isKubeError, KubeError, type ClientReason, type StatusCause } from './errors.ts';
+import type { ServerClock } from './server-clock.ts';
 import type { RequestRecord, Verb } from './types.ts';
 
 export interface Call {
@@ -26,6 +27,7 @@ export interface Exchange {
   credentials: CredentialSource;
   onRequest?: ((record: RequestRecord) => void) | undefined;
   mayWrite?: (() => boolean) | undefined;
+  clock?: Pick<ServerClock, 'onAnswer'> | undefined;
 }
 
 /** Aborts after `ms` of silence; every `postpone` restarts the time. `expired` says whether the time was over. */
@@ -204,6 +206,7 @@ async function send(
   const link = connection.link(tls);
   onLink(link);
   const query = call.query?.toString();
+  const sentAt = performance.now();
   const sent = await connection.send(link, {
     origin: setup.origin,
     method: call.method,
@@ -217,7 +220,15 @@ async function send(
     ...(call.body === undefined ? {} : { body: encode(call.body) }),
     signal: deadline.signal,
   });
+  noteDate(setup, sent, sentAt);
   return { ...sent, credentials };
+}
+
+/** A refusal may come from a proxy, with the time of the proxy. */
+function noteDate({ clock }: Exchange, { response: { statusCode, headers } }: Sent, sentAt: number): void {
+  const { date } = headers;
+  if (statusCode >= 200 && statusCode <= 299 && typeof date === 'string')
+    clock?.onAnswer({ date, sentAt, receivedAt: performance.now() });
 }
 
 /**
@@ -265,13 +276,14 @@ function refused(setup: Exchange, call: Call, { response, credentials }: Authent
   } catch {
     body = undefined;
   }
-  return statusError(call, code, body, retryAfterSeconds(headers['retry-after']));
+  return statusError(call, code, body, retryAfterSeconds(headers));
 }
 
-/** Retry-After: seconds, or an HTTP date (RFC 9110, section 10.2.3). */
-function retryAfterSeconds(header: string | string[] | undefined): number | undefined {
+/** Retry-After: seconds, or an HTTP date (RFC 9110, section 10.2.3), which counts from the date of the answer. */
+function retryAfterSeconds({ 'retry-after': header, date }: Sent['response']['headers']): number | undefined {
   if (typeof header !== 'string') return undefined;
-  const seconds = /^\d+$/.test(header) ? Number(header) : Math.ceil((Date.parse(header) - Date.now()) / 1000);
+  const now = typeof date === 'string' ? Date.parse(date) : Date.now();
+  const seconds = /^\d+$/.test(header) ? Number(header) : Math.ceil((Date.parse(header) - now) / 1000);
   return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
 }
 

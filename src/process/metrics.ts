@@ -19,6 +19,8 @@ export interface Metrics extends ReleaseMetrics {
   queue: QueueMetrics;
   leading: (isLeader: boolean) => void;
   cacheError: () => void;
+  /** Takes the look-up of the skew (ms), which is asked at each scrape. */
+  clockSkew: (skewMs: () => number) => void;
   resolution: (event: ResolutionEvent) => void;
   registryRequest: (event: RegistryRequestEvent) => void;
   /** Called after each pass over a VMPool. */
@@ -95,6 +97,18 @@ export function createMetrics(version: string): Metrics {
     },
     cacheError: () => {
       cacheErrors.inc();
+    },
+    clockSkew: (skewMs) => {
+      const name = 'apprelease_clock_skew_seconds';
+      const help = "How far the operator's clock is ahead of the API server's; negative: behind.";
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(skewMs() / 1000);
+        },
+      });
     },
     resolution: ({ outcome }) => {
       resolutions.inc({ outcome });

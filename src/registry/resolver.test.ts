@@ -187,6 +187,13 @@ describe('a registry that refuses', () => {
     expect((result as { retryAfterSeconds?: number }).retryAfterSeconds).toBe(seconds);
   });
 
+  it('a Retry-After with a date counts from the date of the answer', async () => {
+    const headers = { date: 'Thu, 01 Jan 2026 12:00:00 GMT', 'retry-after': 'Thu, 01 Jan 2026 12:00:07 GMT' };
+    const registry = await serve((_, response) => sendStatus(response, 429, headers));
+    const result = await connectTo([registry]).resolveDigest(`${registry.host}/app:1`);
+    expect(result).toMatchObject({ retryAfterSeconds: 7 });
+  });
+
   it('names the tried credentials and the missing ones, but no secret value', async () => {
     const registry = await serve((_, response) =>
       sendStatus(response, 401, { 'www-authenticate': 'Basic realm="hunter2"' }),

@@ -234,7 +234,9 @@ function redirectTo(url: URL, request: HttpRequest): HttpRequest {
 
 function toResponse({ status, headers, body }: Answer, sameOrigin: boolean): HttpResponse {
   const all = (name: string) => [headers[name] ?? []].flat();
-  const retryAfterSeconds = parseRetryAfter(all('retry-after')[0], Date.now());
+  // The clock of the registry may differ from that of this process.
+  const sentAt = Date.parse(all('date')[0] ?? '') || Date.now();
+  const retryAfterSeconds = parseRetryAfter(all('retry-after')[0], sentAt);
   return {
     kind: 'response',
     status,

@@ -46,6 +46,11 @@ test.each([
     vm('a', { taints: [cordonedAt, { key: 'karpenter.sh/disrupted', ...NO_SCHEDULE, timeAdded: LATER }] }),
     LATER,
   ],
+  [
+    'the last write of the marks, if the clock that set the mark was ahead',
+    vm('a', { taints: [{ key: 'karpenter.sh/disrupted', ...NO_SCHEDULE, timeAdded: LATER }], markedAt: AT }),
+    AT,
+  ],
 ])('a VM is draining since %s', (_what, node, since) => {
   expect(drainingSince(node)).toBe(Date.parse(since));
 });

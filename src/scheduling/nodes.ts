@@ -29,11 +29,20 @@ export function drainingSince({ metadata, unschedulable, taints, markedAt }: Mar
   const marks = taints.filter(({ key }) => LEAVING.has(key));
   const times = [
     metadata.deletionTimestamp,
-    ...marks.map((taint) => addedAt(taint) ?? markedAt),
+    ...marks.map((taint) => earlier(addedAt(taint), markedAt)),
     // The taint of a cordon, with its time, follows the cordon.
     ...(unschedulable && marks.every(({ key }) => key !== CORDONED) ? [markedAt] : []),
   ];
   return Math.max(0, ...times.map((time) => Date.parse(time ?? '') || 0));
+}
+
+/**
+ * The time of a mark is of the clock of whoever set it, and `markedAt` is of the API server's. A mark is not younger than the
+ * last write of the marks.
+ */
+function earlier(addedAt: string | undefined, markedAt: string | undefined): string | undefined {
+  if (addedAt === undefined || markedAt === undefined) return addedAt ?? markedAt;
+  return Date.parse(addedAt) > Date.parse(markedAt) ? markedAt : addedAt;
 }
 
 /** The cluster autoscaler writes the time into the value, in seconds since the epoch. */

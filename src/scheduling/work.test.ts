@@ -36,6 +36,12 @@ it('is a VM that is not ready, until it counts as lost', () => {
   expect(vmWork([steady, { ...down, readySince: minutesAgo(10) }], NOW)).toBeUndefined();
 });
 
+it('ends for a VM whose clock is wrong', () => {
+  const ahead = vm('a', { ready: false, readySince: minutesAgo(-120) });
+  expect(vmWork([steady, ahead], NOW)).toBeUndefined();
+  expect(vmWork([steady, { ...ahead, readySince: minutesAgo(-1) }], NOW)).toMatchObject({ until: NOW + 11 * 60_000 });
+});
+
 it('is no VM that was never ready', () => {
   expect(vmWork([steady, vm('a', { ready: false, neverReady: true, readySince: minutesAgo(1) })], NOW)).toBeUndefined();
 });

@@ -1,4 +1,5 @@
 /** Maintenance on the VMs of a pool that a rollout waits for. Pure. */
+import { timeOfOtherClock } from '../lib/clocks.ts';
 import type { Marked } from './nodes.ts';
 import { drainingSince, isDraining, skewsOf } from './nodes.ts';
 import type { Node } from './objects.ts';
@@ -31,29 +32,32 @@ export function isBeingDrained(node: Marked, now: number): boolean {
 /** The first kind of work found: draining, down or patched VMs. */
 export function vmWork(nodes: readonly Node[], now: number): VmWork | undefined {
   const draining = nodes.filter((node) => isBeingDrained(node, now));
-  const down = nodes.filter((node) => !node.ready && node.neverReady === undefined && turned(node) + WORK_MS > now);
+  const down = nodes.filter(
+    (node) => !node.ready && node.neverReady === undefined && turned(node, now) + WORK_MS > now,
+  );
   const fresh = [...new Set(skewsOf(nodes).flatMap((skew) => skew.nodes))].filter(
-    (node) => node.ready && turned(node) + WORK_MS > now,
+    (node) => node.ready && turned(node, now) + WORK_MS > now,
   );
   const vms = new Set([...draining, ...down, ...fresh].map(({ metadata }) => metadata.name));
   if (draining.length > 0) {
     const until = Math.max(...draining.map(drainEnds));
     return { message: `${named(draining)} ${areOrIs(draining)} being drained`, until, vms };
   }
-  if (down.length > 0) return { message: `${named(down)} ${areOrIs(down)} not ready`, until: latest(down), vms };
+  if (down.length > 0) return { message: `${named(down)} ${areOrIs(down)} not ready`, until: latest(down, now), vms };
   if (fresh.length > 0) {
     const message = `a patch is in progress: VMs run different systems, and ${named(fresh)} became Ready less than ${WORK_MS / 60_000} min ago`;
-    return { message, until: latest(fresh), vms };
+    return { message, until: latest(fresh, now), vms };
   }
   return undefined;
 }
 
-function latest(nodes: readonly Node[]): number {
-  return Math.max(...nodes.map(turned)) + WORK_MS;
+function latest(nodes: readonly Node[], now: number): number {
+  return Math.max(...nodes.map((node) => turned(node, now))) + WORK_MS;
 }
 
-function turned({ readySince, metadata }: Node): number {
-  return Date.parse(readySince ?? metadata.creationTimestamp);
+/** The kubelet writes since when its VM is ready. If its clock is wrong, the time of the API server counts: its creation. */
+function turned({ readySince, metadata }: Node, now: number): number {
+  return timeOfOtherClock(readySince, now) || Date.parse(metadata.creationTimestamp);
 }
 
 function named(nodes: readonly Node[]): string {

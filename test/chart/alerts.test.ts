@@ -62,6 +62,17 @@ const CASES: Readonly<Record<string, Case>> = {
     says: { description: 'Lists or watches of a fail. Its caches may be outdated.' },
     well: { [`apprelease_cache_errors_total{${POD}}`]: '0+1x3 3+0x90' },
   },
+  AppReleaseClockSkew: {
+    bad: { [`apprelease_clock_skew_seconds{${POD}}`]: '-90+0x90' },
+    quiet: '10m',
+    fires: '11m',
+    labels: { ...OPS, pod: 'a' },
+    says: {
+      description:
+        'The clock of a is 1m 30s off. Releases count by the time of the API server; certificates and tokens do not.',
+    },
+    well: { [`apprelease_clock_skew_seconds{${POD}}`]: '5+0x90' },
+  },
   AppReleaseQueueSlow: {
     bad: {
       [`workqueue_queue_duration_seconds_bucket{name="apprelease",${POD},le="10"}`]: '0+0x90',

@@ -3,7 +3,9 @@ import { KubeConfig } from '@kubernetes/client-node';
 import type { Controller } from '../../src/controller/controller.ts';
 import { createController } from '../../src/controller/controller.ts';
 import { APP_RELEASES } from '../../src/controller/kinds/api-kinds.ts';
+import type { ClientOptions } from '../../src/kube/client.ts';
 import { createClient } from '../../src/kube/client.ts';
+import { createServerClock } from '../../src/kube/server-clock.ts';
 import { createEventRecorder } from '../../src/kube/events.ts';
 import { KubeError } from '../../src/kube/errors.ts';
 import type { KubeClient, Resource } from '../../src/kube/types.ts';
@@ -38,6 +40,8 @@ export interface Operator {
   /** Stops as by SIGTERM: finishes running work. */
   readonly stop: () => Promise<void>;
   readonly restart: () => Promise<void>;
+  /** The clock of the process is ahead of the right one from the next start. */
+  readonly setClockAhead: (ms: number) => void;
   /** Kills the operator right after its n-th write from now, as by SIGKILL, before it reads the answer. */
   readonly dieAfter: (writes: number) => void;
   /** Resolves when the operator has died. */
@@ -62,13 +66,15 @@ export function createOperator({ cluster, namespace, registries }: OperatorOptio
   const log: string[] = [];
   let life: Life | undefined;
   let death = makeDeath(Number.POSITIVE_INFINITY);
+  let aheadMs = 0;
 
   function note(line: string): void {
     log.push(`${new Date().toISOString().slice(14)} ${line}`);
   }
 
   async function start(): Promise<void> {
-    const inner = connectAs(cluster);
+    const clock = createServerClock({ wall: () => Date.now() + aheadMs, monotonic: () => performance.now() });
+    const inner = connectAs(cluster, { clock });
     const client = mortal(inner, () => death, onWrite);
     const recorder = createEventRecorder({ client: inner, controller: 'apprelease.dev/operator', instance: 'test' });
     const registry = createRegistryClient({
@@ -82,6 +88,7 @@ export function createOperator({ cluster, namespace, registries }: OperatorOptio
     );
     const controller = createController({
       client,
+      clock,
       namespaces: namespace === undefined ? [] : [namespace],
       systemNamespaces: ['kube-system'],
       workers: 2,
@@ -153,6 +160,9 @@ export function createOperator({ cluster, namespace, registries }: OperatorOptio
       note('starts again');
       await start();
     },
+    setClockAhead: (ms) => {
+      aheadMs = ms;
+    },
     dieAfter: (count) => {
       death.left = count;
     },
@@ -161,10 +171,13 @@ export function createOperator({ cluster, namespace, registries }: OperatorOptio
 }
 
 /** A client with the rights of a cluster administrator. */
-export function connectAs({ kubeconfigPath }: Pick<ClusterDetails, 'kubeconfigPath'>): KubeClient {
+export function connectAs(
+  { kubeconfigPath }: Pick<ClusterDetails, 'kubeconfigPath'>,
+  options: ClientOptions = {},
+): KubeClient {
   const config = new KubeConfig();
   config.loadFromFile(kubeconfigPath);
-  return createClient(config);
+  return createClient(config, options);
 }
 
 function makeDeath(left: number): Death {

@@ -29,13 +29,21 @@ async function waitsFor(world: World, reason: string): Promise<void> {
   });
 }
 
-/** The time from one pool being healthy with a revision to the entry into another pool, in milliseconds. */
-async function soaked(world: World, number: number, from: string, to: string): Promise<number> {
+async function factsOf(world: World, number: number, pool: string) {
   const object = await admin.get(REVISIONS, { namespace: world.namespace, name: `web-${number}` });
   const revision = parseRevision(toCachedRevision(object));
   if (!revision) throw new Error(`web-${number} is no revision`);
-  const entered = Date.parse(poolFacts(revision, to).entered?.at ?? '');
-  return entered - Date.parse(poolFacts(revision, from).healthySince ?? '');
+  return poolFacts(revision, pool);
+}
+
+async function enteredAt(world: World, number: number, pool: string): Promise<number> {
+  return Date.parse((await factsOf(world, number, pool)).entered?.at ?? '');
+}
+
+/** The time from one pool being healthy with a revision to the entry into another pool, in milliseconds. */
+async function soaked(world: World, number: number, from: string, to: string): Promise<number> {
+  const { healthySince } = await factsOf(world, number, from);
+  return (await enteredAt(world, number, to)) - Date.parse(healthySince ?? '');
 }
 
 describe.concurrent('the soak', () => {
@@ -73,6 +81,23 @@ describe.concurrent('the soak', () => {
     const promoted = world.operator.notices.filter(({ note }) => note === 'pool canary-vms serves revision 2 (2.0)');
     expect(promoted).toHaveLength(1);
     expect(await soaked(world, 2, 'canary-vms', 'prod-a')).toBeGreaterThanOrEqual(10_000);
+  });
+
+  test('continues under a leader whose clock is 2 h ahead, and the skew is told', async ({ world }) => {
+    const stages = withSoak('10s');
+    await begin(world, stages);
+    await world.apply(release(await world.image('2.0'), { stages }));
+    await waitsFor(world, 'Soaking');
+    world.operator.setClockAhead(2 * 3_600_000);
+    await world.operator.restart();
+    await world.conditionIs('ClockSkewed', {
+      status: 'True',
+      message: expect.stringMatching(/7\d\d\d s ahead of/) as string,
+    });
+    await world.conditionIs('Ready', { reason: 'Soaking' });
+    await world.released('2.0');
+    expect(await soaked(world, 2, 'canary-vms', 'prod-a')).toBeGreaterThanOrEqual(10_000);
+    expect(await enteredAt(world, 2, 'prod-a')).toBeLessThan(Date.now() + 2000);
   });
 
   test('is skipped if a promotion says so', async ({ world }) => {

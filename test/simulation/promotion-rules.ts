@@ -2,6 +2,7 @@
 import type { AppReleaseSpec, Stage } from '../../src/api/app-release.ts';
 import { parseDuration } from '../../src/api/common.ts';
 import type { ReleasePromotionSpec, ReleasePromotionStatus } from '../../src/api/release-promotion.ts';
+import { PRECISION_MS } from '../../src/lib/clocks.ts';
 import type { Facts, PoolFacts } from '../../src/release/record/recorded-data.ts';
 import type { Judge, WriteRule } from './invariants.ts';
 import { isOperator, keyOf, pausedFor } from './invariants.ts';
@@ -183,9 +184,7 @@ export function createPromotionRules(judge: Judge): WriteRule[] {
     if ((stage.approval === 'Automatic' && !isBad(facts)) || isExempt(entry)) return undefined;
     const marks = stage.pools.flatMap(({ name }) => {
       const { failed, rolledBack } = facts.pools[name] ?? {};
-      return [failed?.at, rolledBack?.at].flatMap((at) =>
-        at === undefined ? [] : [Math.floor(Date.parse(at) / 1000) * 1000],
-      );
+      return [failed?.at, rolledBack?.at].flatMap((at) => (at === undefined ? [] : [Date.parse(at) - PRECISION_MS]));
     });
     if (approvalsOf(entry).some(({ at }) => at >= Math.max(0, ...marks))) return undefined;
     return `nobody approved it for stage ${stage.name}`;

@@ -18,8 +18,10 @@ export interface ReconcileContext {
   retainImages?: (release: AppRelease, images: readonly string[], template: PodTemplate) => void;
   /** Whether `caches.placed` has the pods of all namespaces, so that free room can be counted. */
   seesAllPods: boolean;
-  /** Milliseconds since the epoch. */
+  /** The time of the API server (ms since the epoch). */
   now: () => number;
+  /** How far the clock of this process is ahead of the API server's (ms). Left out: not at all. */
+  clockSkewMs?: () => number;
   /** Records an event on the release; it may be lost. */
   record: (release: AppRelease, notice: Notice) => void;
   /** Throws once leadership may be lost, so that no write follows. */

@@ -65,6 +65,7 @@ export function observeCached(
         .some(({ metadata }) => metadata.labels?.[LABEL.release] !== name),
     ),
     foreignServices: [],
+    ...(context.clockSkewMs && { clockSkewMs: context.clockSkewMs() }),
     memory: expire(memory, now),
   };
 }

@@ -114,6 +114,13 @@ describe('the crash of a pod is a failure', () => {
 describe('the deadline', () => {
   const soon = { ...context, deadlineSeconds: 30 };
 
+  test.each([
+    ['ahead', -120],
+    ['behind', 120],
+  ])('is not moved by the clock of a kubelet that is 2 h %s', (_what, minutes) => {
+    expect(judgeHealth(workload({ startedAt: ago(minutes) }), recorded, soon)).toMatchObject({ kind: 'Failed' });
+  });
+
   test('is not extended by an evicted pod that was replaced', () => {
     const found = workload({}, {});
     const evicted = podsFor(found.deployment, 1, { ready: false, phase: 'Failed', reason: 'Evicted' });

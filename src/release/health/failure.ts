@@ -7,7 +7,7 @@ import type { Revision } from '../record/revision.ts';
 import { poolFacts } from '../record/revision.ts';
 import type { PoolView, View, Workload } from '../state/view.ts';
 import { podsOf } from '../state/target.ts';
-import { containerProblem, NOT_READY, podProblem } from './pod-problem.ts';
+import { containerProblem, NOT_READY, podProblem, startOf } from './pod-problem.ts';
 
 export type HealthVerdict =
   | { kind: 'Progressing' }
@@ -319,10 +319,10 @@ export function deadlineOf(workload: Workload, revision: Revision, context: Heal
  * When the deadline ends (ms since the epoch). It counts from the latest of: the start of the clock, the creation of the
  * Deployment, and the start of the oldest suspect, so that a replacement of an evicted pod has the whole deadline.
  */
-function endOf({ workload: { deployment }, pods, suspects, clock, deadline }: Case): number | undefined {
+function endOf({ workload: { deployment }, pods, suspects, clock, deadline, now }: Case): number | undefined {
   if (!clock) return undefined;
   const running = pods.filter((pod) => !hasEnded(pod)).length;
-  const starts = suspects.flatMap(({ startedAt }) => Date.parse(startedAt ?? '') || []);
+  const starts = suspects.map((pod) => startOf(pod, now));
   const oldest = starts.length > 0 && running >= (deployment.spec.replicas ?? 0) ? Math.min(...starts) : 0;
   return Math.max(Date.parse(clock.start), Date.parse(deployment.metadata.creationTimestamp), oldest) + deadline;
 }

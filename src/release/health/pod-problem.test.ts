@@ -189,4 +189,6 @@ test('a pass is due when a container that runs has not been ready for 10 s', () 
   const running = containing({ state: { running: {} } }, { startTime: seconds(4) });
   expect(podProblemDue(workload([running]), recorded, NOW)).toEqual([NOW + 6_000]);
   expect(podProblemDue(workload([{ ...running, startTime: seconds(10) }]), recorded, NOW)).toEqual([]);
+  // The clock of the kubelet is 2 h ahead.
+  expect(podProblemDue(workload([{ ...running, startTime: seconds(-7200) }]), recorded, NOW)).toEqual([]);
 });

@@ -1,5 +1,6 @@
 /** Why the pods of a revision do not come or do not get ready, in the words of their Deployment and of the pods. Pure. */
 import { firstOf } from '../../lib/first-of.ts';
+import { timeOfOtherClock } from '../../lib/clocks.ts';
 import { shortened } from '../../lib/shortened.ts';
 import type { ContainerState, Deployment, Pod } from '../record/kube-objects.ts';
 import type { Revision } from '../record/revision.ts';
@@ -55,8 +56,17 @@ export function podProblem(workload: Workload, revision: Revision, now: number):
 export function podProblemDue(workload: Workload, revision: Revision, now: number): number[] {
   return podsOf(workload, revision)
     .filter(({ ready, startedAt }) => !ready && startedAt !== undefined)
-    .map(({ startedAt = '' }) => Date.parse(startedAt) + PATIENCE_MS)
+    .map((pod) => startOf(pod, now) + PATIENCE_MS)
     .filter((due) => due > now);
+}
+
+/**
+ * When the kubelet started the pod (ms since the epoch). If the kubelet's clock is wrong, the time of the API server counts: the
+ * creation of the pod.
+ */
+export function startOf({ startedAt, metadata }: Pod, now: number): number {
+  const created = Date.parse(metadata.creationTimestamp);
+  return Math.max(timeOfOtherClock(startedAt, now) || created, created);
 }
 
 /** PodSecurity, a quota or a webhook refuses the pods, or their ReplicaSet. */
@@ -118,7 +128,7 @@ function readinessGate({ pods }: Seen): PodProblem | undefined {
 
 function notReadyForLong({ pods, now }: Seen): PodProblem | undefined {
   for (const pod of pods) {
-    const since = Date.parse(pod.startedAt ?? '');
+    const since = pod.startedAt === undefined ? Number.NaN : startOf(pod, now);
     const container = pod.containers.find(({ ready, waiting, terminated }) => !ready && !waiting && !terminated);
     if (!pod.ready && container && now - since >= PATIENCE_MS)
       return { what: `container ${container.name} of pod ${pod.metadata.name}`, says: NOT_READY };

@@ -124,8 +124,8 @@ function promotionStatus(view: Rollout, { rejected, bound }: PromotionAnswer): R
   const set = (...drafts: ConditionDraft[]) => ({ conditions: withConditions([], drafts, view.now) });
   if (rejected) return set(...promotionRejection(rejected));
   if (!bound) return undefined;
-  const { revision, accepted, completedAt } = bound;
-  const base = { releaseUID: view.owner.uid, revision };
+  const { revision, attempt, accepted, completedAt } = bound;
+  const base = { releaseUID: view.owner.uid, revision, ...(attempt !== undefined && { attempt }) };
   const isAccepted: ConditionDraft = { type: 'Accepted', status: 'True', reason: 'Accepted', message: MESSAGE };
   if (completedAt !== undefined) {
     const isComplete: ConditionDraft = { type: 'Complete', status: 'True', reason: 'StageEntered', message: MESSAGE };

@@ -36,7 +36,7 @@ const promotionAnswer = z.object({
   rejected: z.object({ reason: z.enum(CONDITIONS.ReleasePromotion.Accepted.False), message }).optional(),
   bound: releasePromotionStatus
     .omit({ conditions: true, releaseUID: true })
-    .extend({ revision: number, accepted: z.boolean() })
+    .extend({ revision: number, attempt: number.optional(), accepted: z.boolean() })
     .optional(),
 });
 
@@ -73,9 +73,16 @@ export function promotionAnswerOf({ metadata, status }: Answered<ReleasePromotio
   const rejected = rejectionOf(status?.conditions);
   if (rejected) return write(metadata, { rejected });
   if (status?.revision === undefined) return undefined;
-  const { revision, completedAt } = status;
+  const { revision, attempt, completedAt } = status;
   const accepted = conditionIs(status.conditions, 'Accepted', 'True');
-  return write(metadata, { bound: { revision, accepted, ...(completedAt !== undefined && { completedAt }) } });
+  return write(metadata, {
+    bound: {
+      revision,
+      accepted,
+      ...(attempt !== undefined && { attempt }),
+      ...(completedAt !== undefined && { completedAt }),
+    },
+  });
 }
 
 function rejectionOf(conditions: ReleaseRollbackStatus['conditions']): { reason: string; message: string } | undefined {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { placedPod, vm } from '../../scheduling/testing.ts';
 import { draftFacts } from '../record/facts-draft.ts';
+import { ago, NOW } from '../testing.ts';
 import type { FactWords, Words } from '../world-testing.ts';
 import { factsIn, GOOD, revisionNumbered, viewOf } from '../world-testing.ts';
 import { enterStages } from './entering.ts';
@@ -166,4 +167,16 @@ test('each entered pool gets an event', () => {
     'PoolEntered: revision 2 (2.0.0) enters pool a of stage canary',
     'PoolEntered: revision 1 (1.0.0) enters pool c of stage production',
   ]);
+});
+
+test('the last entry of a pool has the latest time, also after an entry of a clock that was ahead', () => {
+  const words: Words = {
+    wants: 1,
+    pools: { a: { serves: 2 }, b: { serves: 2 } },
+    revisions: { 2: { in: { a: { ...soaked, entered: -120 }, b: soaked } } },
+  };
+  const { a, b } = entering(words).of(1).pools;
+  expect(a?.entered?.at).toBe(new Date(NOW + 120 * 60_000 + 1).toISOString());
+  expect(a?.clock?.start).toBe(ago(0));
+  expect(b?.entered?.at).toBe(ago(0));
 });

@@ -56,6 +56,12 @@ function stayingRevision(view: Rollout, pool: PoolView): Revision | undefined {
   return poolFacts(served, name).rolledBack ? undefined : served;
 }
 
+/** The last entry has the latest time, also if the clock of the process that wrote the one before was ahead. */
+function entryTime({ revisions, now }: Rollout, { name }: PoolView): string {
+  const entries = revisions.map((revision) => Date.parse(poolFacts(revision, name).entered?.at ?? '') || 0);
+  return new Date(Math.max(now, ...entries.map((at) => at + 1))).toISOString();
+}
+
 /** Records that a revision enters a pool. */
 export function enter(view: Rollout, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
   const facts: Facts = drafts.change(revision);
@@ -64,7 +70,7 @@ export function enter(view: Rollout, drafts: FactsDraft, pool: PoolView, revisio
   if (hasFailed(revision, pool.name) && own.failed && (facts.attempt ?? 1) <= own.failed.attempt) {
     facts.attempt = own.failed.attempt + 1;
   }
-  own.entered = { at, attempt: facts.attempt ?? 1, key: wantedKey(pool) };
+  own.entered = { at: entryTime(view, pool), attempt: facts.attempt ?? 1, key: wantedKey(pool) };
   own.clock = { start: at };
   delete own.healthySince;
   delete own.placed;

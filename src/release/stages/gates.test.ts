@@ -114,6 +114,24 @@ describe('a failure', () => {
       'canary',
     ],
     [
+      'blocks its own stage if the approval was first seen before the failure',
+      { ...inCanary, promotion: { stage: 'canary', status: { attempt: 1 } } },
+      { reason: 'Failed' },
+      'canary',
+    ],
+    [
+      'that a clock recorded that was 2 h ahead does not block its own stage after an approval',
+      { ...afterCanary({}, { failed: -120 }), promotion: { stage: 'canary', status: { attempt: 2 } } },
+      undefined,
+      'canary',
+    ],
+    [
+      'that a clock recorded that was 2 h ahead blocks its own stage if the approval was first seen before',
+      { ...afterCanary({}, { failed: -120 }), promotion: { stage: 'canary', status: { attempt: 1 } } },
+      { reason: 'Failed' },
+      'canary',
+    ],
+    [
       'blocks the next stage even with an approval of that stage',
       { ...inCanary, promotion: { stage: 'production' } },
       { reason: 'Failed' },

@@ -12,6 +12,7 @@ import type { ConditionDraft } from '../../api/conditions.ts';
 import { conditionIs, findCondition, withConditions } from '../../api/conditions.ts';
 import type { RequestState } from '../../api/request-state.ts';
 import { withState } from '../../api/request-state.ts';
+import { nextAttempt } from './approvals.ts';
 import { poolsToEnter } from './stage-pools.ts';
 import { answerFailure } from '../rollback/automatic.ts';
 import { keepsOut } from '../state/kinship.ts';
@@ -84,6 +85,17 @@ export function promotionRejection(why: { reason: Reason; message: string }): Co
   ];
 }
 
+/** The attempt of a promotion that gets its first answer. */
+function firstSeen(
+  view: View,
+  { spec, status }: ReleasePromotion,
+  revision: Revision,
+): Pick<ReleasePromotionStatus, 'attempt'> {
+  if (view.kind === 'Unknown' || status?.revision !== undefined) return {};
+  const stage = view.topology.stages.find(({ name }) => name === spec.stage);
+  return { attempt: nextAttempt(view, stage, revision) };
+}
+
 function answerPromotion(view: View, promotion: ReleasePromotion): ReleasePromotionStatus {
   const { spec, metadata } = promotion;
   const status = promotion.status ?? {};
@@ -96,7 +108,7 @@ function answerPromotion(view: View, promotion: ReleasePromotion): ReleasePromot
     return {
       ...status,
       releaseUID: view.owner.uid,
-      ...(revision && { revision: revision.number }),
+      ...(revision && { revision: revision.number, ...firstSeen(view, promotion, revision) }),
       ...more,
       conditions: withConditions(before, drafts, view.now, metadata.generation),
     };

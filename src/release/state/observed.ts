@@ -127,5 +127,7 @@ export interface Observed {
   isSelectedByOthers: (track: string) => boolean;
   /** Services that have the name of a Service of the release and do not have its label. Read live. */
   foreignServices: readonly Service[];
+  /** How far the operator's clock is ahead of the API server's (ms). Absent: not at all. */
+  clockSkewMs?: number;
   memory: Memory;
 }

@@ -1,5 +1,6 @@
 /** The target of each pool, and whether the pool has reached it. Pure. */
 import { LABEL } from '../../api/meta.ts';
+import { PRECISION_MS } from '../../lib/clocks.ts';
 import { own } from '../../lib/own.ts';
 import { inheritsFrom } from './kinship.ts';
 import type { Pod } from '../record/kube-objects.ts';
@@ -232,7 +233,7 @@ function isGrowing(view: Rollout, pool: PoolView, workload: Workload, revision: 
   const missing = pods.filter(({ ready }) => !ready).map(({ metadata }) => Date.parse(metadata.creationTimestamp));
   return (
     pods.length - missing.length >= Math.min(autoscaling.minReplicas, workload.deployment.spec.replicas ?? 0) &&
-    missing.every((createdAt) => createdAt >= since && view.now - createdAt < patience)
+    missing.every((createdAt) => createdAt >= since - PRECISION_MS && view.now - createdAt < patience)
   );
 }
 

@@ -5,6 +5,7 @@ import { printable } from '../../lib/printable.ts';
 import { disruptionLimited } from '../pools/disruption-budget.ts';
 import type { ConditionDraft } from '../../api/conditions.ts';
 import { flag, withConditions } from '../../api/conditions.ts';
+import { clockSkewed } from './clock-skew.ts';
 import { poolsToEnter } from '../stages/stage-pools.ts';
 import type { InternalProblem } from '../record/internal-error.ts';
 import { internalProblem } from '../record/internal-error.ts';
@@ -129,6 +130,7 @@ function conditionsOf(view: View, outcome: Outcome): ConditionDraft[] {
       'NotContested',
       'no other manager keeps changing what the operator owns',
     ),
+    clockSkewed(view.observed),
   ];
 }
 

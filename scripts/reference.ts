@@ -4,7 +4,7 @@ import { format, resolveConfig } from 'prettier';
 import { toCustomResourceDefinition, type StructuralSchema } from '../src/api/crd.ts';
 import type { CelRule, KindDefinition } from '../src/api/common.ts';
 import { KINDS } from '../src/api/kinds.ts';
-import { ANNOTATION, API_VERSION } from '../src/api/meta.ts';
+import { ANNOTATION, API_VERSION, USER_ANNOTATION } from '../src/api/meta.ts';
 import { CONDITIONS, reasonsOf, type ConditionInfo } from '../src/api/reasons.ts';
 import { helpText } from '../src/process/config.ts';
 
@@ -15,12 +15,29 @@ const INTRODUCTION = `# Reference
 The kinds of \`${API_VERSION}\`, their fields, conditions and limits, and the operator's flags. \`kubectl explain\` shows the same fields.
 [troubleshooting.md](troubleshooting.md) explains the reasons of conditions.`;
 
+/** Each annotation that a user sets. */
+const SET_BY_USERS: Record<keyof typeof USER_ANNOTATION, { value: string; on: string; means: string }> = {
+  paused: {
+    value: '<reason>',
+    on: 'AppRelease',
+    means: 'Stops promotions, but no rollback, like `spec.paused`. GitOps leaves the annotation alone.',
+  },
+  adopt: {
+    value: '"true"',
+    on: 'Service',
+    means: 'Lets the operator own the selector of an existing Service: see [moving.md](moving.md).',
+  },
+};
+
 const ANNOTATIONS = `## Annotations
 
 | Annotation | On | What it does |
 | --- | --- | --- |
-| \`${ANNOTATION.paused}: <reason>\` | AppRelease | Stops promotions, but no rollback, like \`spec.paused\`. GitOps leaves the annotation alone. |
-| \`${ANNOTATION.adopt}: "true"\` | Service | Lets the operator own the selector of an existing Service: see [moving.md](moving.md). |
+${Object.entries(SET_BY_USERS)
+  .map(([name, { value, on, means }]) =>
+    row(`\`${USER_ANNOTATION[name as keyof typeof USER_ANNOTATION]}: ${value}\``, on, means),
+  )
+  .join('\n')}
 | \`${ANNOTATION.answer}\` | ReleaseRollback, ReleasePromotion | Written by the operator: what the object was answered. A restore from a backup needs it: see [restore.md](restore.md). |`;
 
 export async function referencePage(): Promise<string> {

@@ -25,7 +25,16 @@ export const LABEL = {
   managedBy: 'app.kubernetes.io/managed-by',
 } as const;
 
+/** Annotations that a user sets. scripts/reference.ts explains each of them. */
+export const USER_ANNOTATION = {
+  /** On an existing Service: the operator may own its selector. */
+  adopt: 'apprelease.dev/adopt',
+  /** On an AppRelease, with a reason: promotions stop. GitOps leaves it alone. */
+  paused: 'apprelease.dev/paused',
+} as const;
+
 export const ANNOTATION = {
+  ...USER_ANNOTATION,
   /** The version as the user wrote it; not every version is a valid label value. */
   version: 'apprelease.dev/version',
   /** On a Service: the number of the revision that it selects. */
@@ -51,10 +60,6 @@ export const ANNOTATION = {
   previousTrack: 'apprelease.dev/previous-track',
   /** On a ReleaseRollback or ReleasePromotion: what it was answered. A restore from a backup keeps it, but no status. */
   answer: 'apprelease.dev/answer',
-  /** Set by a user on an existing Service: the operator may own its selector. */
-  adopt: 'apprelease.dev/adopt',
-  /** Set by a user on an AppRelease, with a reason: promotions stop. GitOps leaves it alone. */
-  paused: 'apprelease.dev/paused',
 } as const;
 
 /** The labels or annotations of a user, without names that belong to the operator. */

@@ -3,6 +3,9 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { expect, it } from 'vitest';
+import { appReleaseKind } from './app-release.ts';
+import type { StructuralSchema } from './crd.ts';
+import { toCustomResourceDefinition } from './crd.ts';
 import { CONDITIONS } from './reasons.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -77,6 +80,58 @@ it.each(gates)('each reason of the gate %s is in the list of reasons', (gate) =>
   const listed: readonly string[] = CONDITIONS.ReleasePromotion.Complete.False;
   expect(reasonsGivenBy(gate).filter((reason) => !listed.includes(reason))).toEqual([]);
 });
+
+// situations.test.ts asks for the situation behind each row.
+it.each(gates)('docs/situations.md has a row for each reason that the gate %s gives to Ready', (gate) => {
+  const listed: readonly string[] = CONDITIONS.AppRelease.Ready.False;
+  const page = readFileSync(join(root, 'docs/situations.md'), 'utf8');
+  const given = reasonsGivenBy(gate).filter((reason) => listed.includes(reason));
+  expect(given.filter((reason) => !page.includes(`| ${reason} `))).toEqual([]);
+});
+
+/** The fields of the spec, by their paths. Pod templates are Kubernetes' own. */
+function fieldsOf({ properties = {}, items }: StructuralSchema, path = 'spec'): [path: string, name: string][] {
+  const own = Object.entries(properties).filter(([name]) => name !== 'template');
+  return [
+    ...own.flatMap(([name, field]): [string, string][] => [
+      [`${path}.${name}`, name],
+      ...fieldsOf(field, `${path}.${name}`),
+    ]),
+    ...(items ? fieldsOf(items, path) : []),
+  ];
+}
+
+const { schema } = toCustomResourceDefinition(appReleaseKind).spec.versions[0] ?? {};
+const fields = fieldsOf(schema?.openAPIV3Schema.properties?.['spec'] ?? {});
+const GENERATED = ['docs/reference.md', 'docs/messages.md'];
+const pages = textOf(globSync(['README.md', 'docs/*.md'], { cwd: root }).filter((file) => !GENERATED.includes(file)));
+const rules = textOf(
+  globSync('src/{controller,release,scheduling}/**/*.ts', { cwd: root }).filter(
+    (file) => !/(\.test|testing)\.ts$/.test(file),
+  ),
+);
+
+function textOf(files: readonly string[]): string {
+  return files.map((file) => readFileSync(join(root, file), 'utf8')).join('\n');
+}
+
+it('finds the fields of the spec', () => {
+  expect(fields.map(([path]) => path)).toEqual(
+    expect.arrayContaining(['spec.disruption.holdVMs', 'spec.stages.pools.replicas']),
+  );
+});
+
+/** Fields of Kubernetes' own types, which are copied as they are. */
+const COPIED = ['tolerationSeconds', 'appProtocol'];
+
+it.each(fields.filter(([, name]) => !COPIED.includes(name)))(
+  'a rule reads %s, and a page explains it',
+  (_path, name) => {
+    const word = new RegExp(`\\b${name}\\b`);
+    expect(rules).toMatch(word);
+    expect(pages).toMatch(word);
+  },
+);
 
 /** What only the home of traffic may read, as patterns of source text. */
 const TRAFFIC: readonly [what: string, pattern: RegExp][] = [

@@ -16,7 +16,7 @@ import { withoutNulls } from '../../src/lib/json.ts';
 import { makeAutoscaler } from '../../src/release/pools/autoscaler.ts';
 import { makeBudget } from '../../src/release/pools/disruption-budget.ts';
 import { desiredHash, driftOf, objectKey } from '../../src/release/state/drift.ts';
-import type { Desired } from '../../src/release/record/kube-objects.ts';
+import type { DesiredObject } from '../../src/release/record/kube-objects.ts';
 import { makeDeployment, makeService } from '../../src/release/record/desired.ts';
 import { placementOf, topologyOf } from '../../src/release/record/revision.ts';
 import { observed, revision, spec } from '../../src/release/testing.ts';
@@ -47,7 +47,7 @@ afterAll(async () => {
 });
 
 /** Nobody else writes, so the live object must equal the answers. */
-async function isHeld(resource: Resource, made: Desired<unknown>): Promise<void> {
+async function isHeld(resource: Resource, made: DesiredObject): Promise<void> {
   const desired = { ...made, metadata: { ...made.metadata, ownerReferences: owners } };
   const apply = (dryRun: boolean) =>
     admin.apply(resource, desired, { fieldManager: FIELD_MANAGER, force: true, dryRun });
@@ -71,7 +71,7 @@ async function isHeld(resource: Resource, made: Desired<unknown>): Promise<void>
   await admin.delete(resource, key, { propagationPolicy: 'Background' });
 }
 
-async function always<T>(arbitrary: fc.Arbitrary<T>, resource: Resource, make: (value: T) => Desired<unknown>) {
+async function always<T>(arbitrary: fc.Arbitrary<T>, resource: Resource, make: (value: T) => DesiredObject) {
   const options = { numRuns: CASES, ...(SEED !== undefined && { seed: Number(SEED) }) };
   await fc.assert(
     fc.asyncProperty(arbitrary, (value) => isHeld(resource, make(value))),

@@ -1,4 +1,5 @@
 /** The controllers of Kubernetes. Each has a set of objects to process; the simulation chooses the next one. */
+import { OWNED_ROWS } from '../../src/controller/kinds/owned.ts';
 import { createDeploymentController } from './deployments.ts';
 import type { ApiServer } from './api-server.ts';
 import { endPod, isOrphan } from './api-server.ts';
@@ -16,16 +17,8 @@ export interface Cluster {
   runnable: () => { name: string; step: () => void }[];
 }
 
-const OWNED = [
-  'Pod',
-  'Deployment',
-  'Service',
-  'HorizontalPodAutoscaler',
-  'EndpointSlice',
-  'ControllerRevision',
-  'ReleaseRollback',
-  'ReleasePromotion',
-];
+/** The kinds whose objects the garbage collector removes. */
+const COLLECTED = [...Object.keys(OWNED_ROWS), 'EndpointSlice', 'ReleaseRollback', 'ReleasePromotion'];
 
 export function createCluster(world: World, api: ApiServer, startMs: () => number): Cluster {
   const deployments = new Set<string>();
@@ -67,7 +60,7 @@ export function createCluster(world: World, api: ApiServer, startMs: () => numbe
 
   function collect(): void {
     duties.collecting = false;
-    for (const kind of OWNED) {
+    for (const kind of COLLECTED) {
       for (const object of world.list(kind)) {
         if (!isOrphan(world, object)) continue;
         if (kind === 'Pod') endPod(world, `cluster for ${object.metadata.ownerReferences?.[0]?.name ?? ''}`, object);

@@ -1,5 +1,6 @@
 /** The stored form of objects: the API server sets defaults, drops empty fields and rewrites values. */
 import { KINDS } from '../../src/api/kinds.ts';
+import type { OwnedKind } from './users.ts';
 import type { WorldObject } from './world.ts';
 
 type Tree = Record<string, unknown>;
@@ -14,22 +15,37 @@ interface Deployment {
 
 const OUR_KINDS = new Set(KINDS.map(({ kind }) => kind));
 
+/** What the API server does to an object of each kind that the operator creates. In place. */
+const COMPLETE: Record<OwnedKind, (object: WorldObject) => void> = {
+  Deployment: (object) => {
+    completeDeployment(object.spec as Deployment);
+  },
+  Service: completeService,
+  HorizontalPodAutoscaler: (object) => {
+    const target = { type: 'Utilization', averageUtilization: 80 };
+    (object.spec as Tree).metrics ??= [{ type: 'Resource', resource: { name: 'cpu', target } }];
+  },
+  PodDisruptionBudget: storeAsSent,
+  ControllerRevision: storeAsSent,
+};
+
 /** In place. */
 export function complete(kind: string, object: WorldObject): void {
   if (OUR_KINDS.has(kind)) object.status ??= { observedGeneration: -1 };
-  if (kind === 'Deployment') completeDeployment(object.spec as Deployment);
-  if (kind === 'Service') {
-    const spec = object.spec as Tree & { ports?: Tree[] };
-    spec.clusterIP ??= '10.0.0.1';
-    spec.sessionAffinity ??= 'None';
-    spec.type ??= 'ClusterIP';
-    spec.internalTrafficPolicy ??= 'Cluster';
-    spec.ports = spec.ports?.map((port) => ({ protocol: 'TCP', targetPort: port.port, ...port }));
-  }
-  if (kind === 'HorizontalPodAutoscaler') {
-    const target = { type: 'Utilization', averageUtilization: 80 };
-    (object.spec as Tree).metrics ??= [{ type: 'Resource', resource: { name: 'cpu', target } }];
-  }
+  if (Object.hasOwn(COMPLETE, kind)) COMPLETE[kind as OwnedKind](object);
+}
+
+function storeAsSent(): void {
+  // No defaults.
+}
+
+function completeService(object: WorldObject): void {
+  const spec = object.spec as Tree & { ports?: Tree[] };
+  spec.clusterIP ??= '10.0.0.1';
+  spec.sessionAffinity ??= 'None';
+  spec.type ??= 'ClusterIP';
+  spec.internalTrafficPolicy ??= 'Cluster';
+  spec.ports = spec.ports?.map((port) => ({ protocol: 'TCP', targetPort: port.port, ...port }));
 }
 
 function completeDeployment(spec: Deployment): void {

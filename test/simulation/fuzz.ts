@@ -6,9 +6,11 @@ import type { Scenario, UserStep } from './scenario.ts';
 import { eachPool, pool, rollingSharedSpec, rollingSpec, setPorts, sharedSpec, webSpec, workerSpec } from './specs.ts';
 import type { SpecDraft } from './specs.ts';
 import type { Scene } from './simulation.ts';
+import { APPLIED_KINDS } from '../../src/release/record/kube-objects.ts';
 import { objectName } from '../../src/release/record/names.ts';
 import { addNodes } from './users.ts';
 import type { OwnedKind } from './users.ts';
+import { OWNED_KINDS } from './users.ts';
 
 type Act = (random: Random, count: number) => Pick<UserStep, 'say' | 'act'>;
 
@@ -25,6 +27,9 @@ function edit(say: string, change: (spec: SpecDraft) => void): ReturnType<Act> {
     },
   };
 }
+
+/** The kinds whose objects users delete. */
+const DELETED = [...APPLIED_KINDS, 'ReleaseRollback', 'Pod'] as const;
 
 const ACTS: readonly Act[] = [
   (random) => {
@@ -223,7 +228,7 @@ const ACTS: readonly Act[] = [
     };
   },
   (random) => {
-    const [kind, which] = [random.pick(OWNED), random.next()];
+    const [kind, which] = [random.pick(OWNED_KINDS), random.next()];
     return {
       say: `take our label from a ${kind}`,
       act: ({ world, users }) => {
@@ -292,11 +297,7 @@ const ACTS: readonly Act[] = [
       },
     };
   },
-  (random) => deleteOne(random, 'Deployment'),
-  (random) => deleteOne(random, 'Service'),
-  (random) => deleteOne(random, 'HorizontalPodAutoscaler'),
-  (random) => deleteOne(random, 'ReleaseRollback'),
-  (random) => deleteOne(random, 'Pod'),
+  ...DELETED.map((kind) => (random: Random) => deleteOne(random, kind)),
   (random) => {
     const name = random.pick(POOLS);
     const ready = random.chance(0.5);
@@ -378,19 +379,11 @@ const ACTS: readonly Act[] = [
   },
 ];
 
-const OWNED = [
-  'Deployment',
-  'Service',
-  'HorizontalPodAutoscaler',
-  'PodDisruptionBudget',
-  'ControllerRevision',
-] as const satisfies readonly OwnedKind[];
-
 /** A user's object under a name that the operator may use. */
 function makeOne(random: Random): ReturnType<Act> {
-  const kind = random.pick(OWNED);
+  const kind = random.pick(OWNED_KINDS);
   const [name, number] = [random.pick(POOLS), random.between(1, 4)];
-  const names = {
+  const names: Record<OwnedKind, string> = {
     Deployment: objectName('web', name, ...(random.chance(0.5) ? [number] : [])),
     Service: `web-${name}`,
     HorizontalPodAutoscaler: objectName('web', name),
@@ -412,10 +405,7 @@ function deploymentName(random: Random): string {
   return random.chance(0.3) ? objectName('web', pool) : objectName('web', pool, random.between(1, 3));
 }
 
-function deleteOne(
-  random: Random,
-  kind: 'Deployment' | 'Service' | 'HorizontalPodAutoscaler' | 'ReleaseRollback' | 'Pod',
-): ReturnType<Act> {
+function deleteOne(random: Random, kind: (typeof DELETED)[number]): ReturnType<Act> {
   const which = random.next();
   return {
     say: `delete a ${kind}`,

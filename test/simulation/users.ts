@@ -2,11 +2,12 @@
 import { ANNOTATION, FIELD_MANAGER, LABEL } from '../../src/api/meta.ts';
 import { APP_RELEASES, PROMOTIONS, ROLLBACKS, VM_POOLS } from '../../src/controller/kinds/api-kinds.ts';
 import { AUTOSCALERS } from '../../src/controller/kinds/autoscalers.ts';
-import { BUDGETS } from '../../src/controller/kinds/budgets.ts';
 import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
+import { KIND_ROWS } from '../../src/controller/kinds/kinds.ts';
 import { NODES } from '../../src/controller/kinds/nodes.ts';
+import type { Owned } from '../../src/controller/kinds/owned.ts';
+import { OWNED_ROWS } from '../../src/controller/kinds/owned.ts';
 import { PODS } from '../../src/controller/kinds/pods.ts';
-import { REVISIONS } from '../../src/controller/kinds/revisions.ts';
 import { SERVICES } from '../../src/controller/kinds/services.ts';
 import type { VmPoolSpec } from '../../src/api/vm-pool.ts';
 import type { Resource } from '../../src/kube/types.ts';
@@ -51,7 +52,7 @@ export interface Users {
   ) => void;
   pause: (release: string, reason: string | null) => void;
   eraseStatus: (release: string) => void;
-  remove: (kind: OwnedKind | 'AppRelease' | 'ReleaseRollback' | 'ReleasePromotion' | 'Pod', name: string) => void;
+  remove: (kind: OwnedKind | keyof typeof OTHERS, name: string) => void;
   /** Writes the scale subresource, so that the user owns the scale, or nobody if it is 0 or was. */
   scale: (deployment: string, replicas: number) => void;
   /** Like `kubectl rollout restart`. */
@@ -86,16 +87,20 @@ export interface Users {
   serving: (release: string, pool: string) => WorldPod[];
 }
 
-/** The kinds that the operator creates. */
-export type OwnedKind = keyof typeof OWNED;
+/** The kinds that the operator creates, without pods. */
+export type OwnedKind = Exclude<Owned, 'Pod'>;
 
-const OWNED = {
-  Deployment: DEPLOYMENTS,
-  Service: SERVICES,
-  HorizontalPodAutoscaler: AUTOSCALERS,
-  PodDisruptionBudget: BUDGETS,
-  ControllerRevision: REVISIONS,
-} as const;
+export const OWNED_KINDS = (Object.keys(OWNED_ROWS) as Owned[]).filter((kind) => kind !== 'Pod');
+
+const OTHERS = { AppRelease: APP_RELEASES, ReleaseRollback: ROLLBACKS, ReleasePromotion: PROMOTIONS, Pod: PODS };
+
+function isOwned(kind: OwnedKind | keyof typeof OTHERS): kind is OwnedKind {
+  return !(kind in OTHERS);
+}
+
+function resourceOf(kind: OwnedKind): Resource {
+  return KIND_ROWS[OWNED_ROWS[kind]].resource;
+}
 
 export interface Surroundings {
   world: World;
@@ -180,14 +185,6 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
       });
   }
 
-  const resources = {
-    ...OWNED,
-    AppRelease: APP_RELEASES,
-    ReleaseRollback: ROLLBACKS,
-    ReleasePromotion: PROMOTIONS,
-    Pod: PODS,
-  };
-
   return {
     create: (release, spec) => {
       make(APP_RELEASES, release, structuredClone(spec));
@@ -215,7 +212,7 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
       api.patch(statusOf(APP_RELEASES), release, { type: 'json', operations }, KUBECTL);
     },
     remove: (kind, name) => {
-      if (world.get(kind, name)) api.remove(resources[kind], name, {}, KUBECTL);
+      if (world.get(kind, name)) api.remove(isOwned(kind) ? resourceOf(kind) : OTHERS[kind], name, {}, KUBECTL);
     },
     scale: (deployment, replicas) => {
       merge({ ...DEPLOYMENTS, subresource: 'scale' }, deployment, { spec: { replicas } });
@@ -238,19 +235,19 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
       make(AUTOSCALERS, name, { scaleTargetRef, minReplicas: 1, maxReplicas: 2 });
     },
     label: (kind, name, labels) => {
-      merge(OWNED[kind], name, { metadata: { labels } });
+      merge(resourceOf(kind), name, { metadata: { labels } });
     },
     own: (kind, name, labels = {}) => {
       if (world.get(kind, name)) return;
-      const { apiVersion } = OWNED[kind];
+      const resource = resourceOf(kind);
       const metadata = { name, namespace: NAMESPACE, labels };
-      api.create(OWNED[kind], { apiVersion, kind, metadata, ...THEIRS[kind] }, KUBECTL);
+      api.create(resource, { apiVersion: resource.apiVersion, kind, metadata, ...THEIRS[kind] }, KUBECTL);
     },
     annotate: (kind, name, annotations) => {
-      merge(resources[kind], name, { metadata: { annotations } });
+      merge(resourceOf(kind), name, { metadata: { annotations } });
     },
     disown: () => {
-      for (const resource of Object.values(OWNED))
+      for (const resource of OWNED_KINDS.map(resourceOf))
         for (const { metadata } of world.list(resource.kind))
           merge(resource, metadata.name, { metadata: { ownerReferences: [] } });
     },

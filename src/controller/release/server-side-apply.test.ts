@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ownerReference } from '../../release/record/desired.ts';
-import type { Desired } from '../../release/record/kube-objects.ts';
+import type { DesiredObject } from '../../release/record/kube-objects.ts';
 import { meta } from '../../release/testing.ts';
 import { namesAll } from './server-side-apply.ts';
 
@@ -10,7 +10,7 @@ const sent = {
   kind: 'Service',
   metadata: { name: 'web', namespace: 'shop', labels: { a: '1' }, annotations: { b: '2' }, ownerReferences: [owner] },
   spec: { type: 'ClusterIP', selector: { track: 'web-2' }, ports: [{ port: 80, targetPort: 8080, protocol: 'TCP' }] },
-} as Desired<unknown>;
+} as DesiredObject;
 
 const live = {
   metadata: meta('web', { labels: { a: '1' }, annotations: { b: '1' }, ownerReferences: [owner] }),
@@ -35,4 +35,13 @@ test.each<[string, boolean, { metadata?: object; spec?: object }]>([
 ])('of what an apply leaves behind: %s', (_what, expected, change) => {
   const metadata = { ...live.metadata, ...change.metadata };
   expect(namesAll(sent, { metadata, spec: { ...live.spec, ...change.spec } })).toBe(expected);
+});
+
+test.each([
+  ['data more is not', false, { a: '1', b: '2' }],
+  ['other data is named', true, { a: '2' }],
+])('of what an apply of a kind without a spec leaves behind: %s', (_what, expected, data) => {
+  const { spec: _spec, ...identity } = sent;
+  const live = { metadata: meta('web', identity.metadata), data };
+  expect(namesAll({ ...identity, data: { a: '1' } } as DesiredObject, live)).toBe(expected);
 });

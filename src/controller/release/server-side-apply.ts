@@ -7,7 +7,8 @@ import type { Stored } from '../../kube/store.ts';
 import type { KubeObject, Live, Resource } from '../../kube/types.ts';
 import type { LiveObject } from '../../release/state/drift.ts';
 import { desiredHash, hasStoredForm, objectKey } from '../../release/state/drift.ts';
-import type { Desired, FieldOwners } from '../../release/record/kube-objects.ts';
+import type { DesiredObject, FieldOwners } from '../../release/record/kube-objects.ts';
+import { contentOf } from '../../release/record/kube-objects.ts';
 import type { Cache } from '../kinds/caches.ts';
 import { accessTo } from '../kinds/owned.ts';
 import type { Scope } from './contact.ts';
@@ -23,7 +24,7 @@ type Cached = Stored & FieldOwners;
  */
 export async function applyOwned(
   scope: Scope,
-  desired: Desired<unknown>,
+  desired: DesiredObject,
   known: boolean,
   before = liveObject(scope, desired),
 ): Promise<void> {
@@ -42,18 +43,18 @@ export async function applyOwned(
   cache.observeWrite(applied);
 }
 
-export function liveObject({ context }: Scope, { kind, metadata }: Desired<unknown>): LiveObject | undefined {
+export function liveObject({ context }: Scope, { kind, metadata }: DesiredObject): LiveObject | undefined {
   return accessTo(context.caches, kind).cache.get(metadata.namespace, metadata.name);
 }
 
 /** Whether an apply names every field of the live object that a release can own. */
-export function namesAll(desired: Desired<unknown>, live: Pick<Cached, 'metadata'> & { spec?: unknown }): boolean {
+export function namesAll(desired: DesiredObject, live: Pick<Cached, 'metadata'> & { spec?: unknown }): boolean {
   const { labels = {}, annotations = {}, ownerReferences = [] } = live.metadata as ObjectMeta;
   const { labels: ownLabels, annotations: ownAnnotations, ownerReferences: owners = [] } = desired.metadata;
   return (
     isNamed({ labels, annotations }, { labels: ownLabels ?? {}, annotations: ownAnnotations ?? {} }) &&
     ownerReferences.every(({ uid }) => owners.some((owner) => owner.uid === uid)) &&
-    isNamed(live.spec, desired.spec)
+    Object.entries(contentOf(desired)).every(([field, sent]) => isNamed(Reflect.get(live, field), sent))
   );
 }
 
@@ -86,7 +87,7 @@ function isControlled({ release }: Scope, live: Cached | undefined): boolean {
 async function applyTo(
   { context }: Scope,
   resource: Resource,
-  desired: Desired<unknown>,
+  desired: DesiredObject,
   live: Cached | undefined,
 ): Promise<Live<KubeObject>> {
   const { resourceVersion, name } = desired.metadata;
@@ -108,9 +109,9 @@ async function ownByApply(
   { context }: Scope,
   resource: Resource,
   cache: Cache<Stored>,
-  desired: Desired<unknown>,
+  desired: DesiredObject,
   known: Cached,
-): Promise<Desired<unknown>> {
+): Promise<DesiredObject> {
   const { namespace, name, resourceVersion: planned } = desired.metadata;
   const { metadata } = await context.client.get(resource, { namespace, name });
   const { uid, resourceVersion, managedFields = [] } = metadata;
@@ -130,7 +131,7 @@ async function ownByApply(
 /** Notes the stored form. A put-back is an apply of the same desired state as before to an object that had drifted from it. */
 function remember(
   scope: Scope,
-  desired: Desired<unknown>,
+  desired: DesiredObject,
   applied: Live<KubeObject>,
   before: LiveObject | undefined,
   manager: string,

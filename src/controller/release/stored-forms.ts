@@ -7,7 +7,7 @@ import type { KubeObject, Live } from '../../kube/types.ts';
 import type { LiveObject } from '../../release/state/drift.ts';
 import { desiredHash, hasStoredForm, objectKey, storedForm } from '../../release/state/drift.ts';
 import type { FieldSet } from '../../release/record/fields.ts';
-import type { Desired } from '../../release/record/kube-objects.ts';
+import type { DesiredObject } from '../../release/record/kube-objects.ts';
 import type { StoredForm } from '../../release/state/observed.ts';
 import { KIND_ROWS } from '../kinds/kinds.ts';
 import { accessTo, OWNED_ROWS } from '../kinds/owned.ts';
@@ -15,12 +15,12 @@ import type { Scope } from './contact.ts';
 import { noteStored } from './memory.ts';
 
 /** The cached form of an object that a release owns. */
-export function keptOf(desired: Desired<unknown>, object: Live<KubeObject>): LiveObject {
+export function keptOf(desired: DesiredObject, object: Live<KubeObject>): LiveObject {
   return KIND_ROWS[OWNED_ROWS[desired.kind]].toCached(object as never);
 }
 
 /** The stored form of a desired state, by the answer to an apply. */
-export function formOf(desired: Desired<unknown>, answer: Live<KubeObject>): StoredForm {
+export function formOf(desired: DesiredObject, answer: Live<KubeObject>): StoredForm {
   return storedForm(desired, keptOf(desired, answer), ownFields(answer));
 }
 
@@ -35,7 +35,7 @@ function isTakenBy({ causes }: KubeError): boolean {
 }
 
 /** Asks the API server by a dry run how it would store the desired state of an object that exists. */
-export async function askStored({ context, memory }: Scope, desired: Desired<unknown>): Promise<void> {
+export async function askStored({ context, memory }: Scope, desired: DesiredObject): Promise<void> {
   const { client, caches } = context;
   const { namespace, name, resourceVersion: _version, ...metadata } = desired.metadata;
   const { resource, cache } = accessTo(caches, desired.kind);

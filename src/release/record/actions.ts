@@ -2,10 +2,10 @@
 import type { ReleasePromotionStatus } from '../../api/release-promotion.ts';
 import type { ReleaseRollbackSpec, ReleaseRollbackStatus } from '../../api/release-rollback.ts';
 import type {
-  Desired,
   DesiredAutoscaler,
   DesiredBudget,
   DesiredDeployment,
+  DesiredObject,
   DesiredPod,
   DesiredService,
 } from './kube-objects.ts';
@@ -44,7 +44,7 @@ export type Action = {
   (
     | { kind: 'DryRun'; hash: string; deployment: DesiredDeployment; exists: boolean }
     /** Asks how the API server stores the desired state of an existing object. */
-    | { kind: 'DryRunApply'; desired: Desired<unknown> }
+    | { kind: 'DryRunApply'; desired: DesiredObject }
     | { kind: 'CreateRevision'; name: string; number: number; data: RevisionData; annotations: Record<string, string> }
     | { kind: 'CreateLedger'; name: string; annotations: Record<string, string> }
     | { kind: 'AnnotateRevision'; target: Target; annotations: Record<string, string> }

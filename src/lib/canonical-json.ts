@@ -20,5 +20,9 @@ function sorted(value: unknown): string | undefined {
 
 /** Eight characters of a value's SHA-256. Use it for names, never to decide whether two values are equal. */
 export function shortHash(value: unknown): string {
-  return createHash('sha256').update(canonicalJson(value)).digest('hex').slice(0, 8);
+  return sha256(canonicalJson(value)).slice(0, 8);
+}
+
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }

@@ -51,7 +51,7 @@ export interface ReleaseMemory {
   internalError?: string;
   /** When the status was last written (ms since the epoch). */
   lastStatusAt: number;
-  /** That status, as JSON. */
+  /** The SHA-256 of that status. */
   lastStatus?: string;
 }
 

@@ -5,7 +5,7 @@ import { listAll } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { statusOf } from '../../kube/types.ts';
 import { conditionIs, findCondition } from '../../api/conditions.ts';
-import { canonicalJson } from '../../lib/canonical-json.ts';
+import { canonicalJson, sha256 } from '../../lib/canonical-json.ts';
 import type { Action } from '../../release/record/actions.ts';
 import { internalProblem } from '../../release/record/internal-error.ts';
 import type { Observed } from '../../release/state/observed.ts';
@@ -282,14 +282,15 @@ async function putStatus(
   status: AppReleaseStatus,
   failure: unknown,
 ): Promise<number | undefined> {
-  if (canonicalJson(status) === canonicalJson(release.status ?? {})) return undefined;
+  const [text, before] = [canonicalJson(status), canonicalJson(release.status ?? {})];
+  if (text === before) return undefined;
   const next = memory.lastStatusAt + PROGRESS_MS;
   // Two leaders at the same time must not overwrite each other's status without a pause.
-  const isOthers = memory.lastStatus !== undefined && memory.lastStatus !== canonicalJson(release.status ?? {});
+  const isOthers = memory.lastStatus !== undefined && memory.lastStatus !== sha256(before);
   if (context.now() < next && (isOthers || !hasTurned(release.status, status))) return next;
   context.assertLeading();
   // Noted before the write: if the answer is lost, the status still counts as written by this process.
-  memory.lastStatus = canonicalJson(status);
+  memory.lastStatus = sha256(text);
   const { namespace, name, uid } = release.metadata;
   try {
     const written = await context.client.patch(

@@ -45,23 +45,25 @@ export function createRooms({ nodes, placed }: Pick<Caches, 'nodes' | 'placed'>)
 
 /** A release counts the room of one or two stages, in each pass while it waits. */
 const KEPT_COUNTS = 256;
+/** Shapes of pods that many releases reserve room for at the same time. */
+const KEPT_SHAPES = 1_000;
 
 /** Counts equal demands on the same VMs once. Rooms, labels and leaving pods are compared by identity. */
 export function createRoomCounter(count: CountRoom = countRoom): CountRoom {
   const counts = new LRUCache<string, RoomCount>({ max: KEPT_COUNTS });
-  const ids = new WeakMap<object, number>();
-  /** Claims of others are the same objects until they change. */
-  const textOf = onceForObject((shape: Demand['shape']) => JSON.stringify(shape));
+  const shapes = new LRUCache<string, number>({ max: KEPT_SHAPES });
   let last = 0;
-
-  function idOf(object: object): number {
-    const id = ids.get(object) ?? (last += 1);
-    ids.set(object, id);
+  const idOf = onceForObject((_object: object) => (last += 1));
+  /** A number for each shape, so that the keys stay short: each has the claims of all releases on the same VMs. */
+  const idOfShape = onceForObject((shape: Demand['shape']) => {
+    const text = JSON.stringify(shape);
+    const id = shapes.get(text) ?? (last += 1);
+    shapes.set(text, id);
     return id;
-  }
+  });
 
   function keyOf({ pool, shape, count: pods, rooms, leaving, labelled }: Demand): string {
-    return `${pool} ${pods} ${idOf(rooms)} ${idOf(leaving)} ${idOf(labelled)} ${textOf(shape)}`;
+    return `${pool} ${pods} ${idOf(rooms)} ${idOf(leaving)} ${idOf(labelled)} ${idOfShape(shape)}`;
   }
 
   return (demands, reserved = []) => {

@@ -1,6 +1,6 @@
 /** Adds the VMs to claims, counts their room, and finds since when a release waits. Pure. */
 import { findCondition } from '../../api/conditions.ts';
-import type { Demand } from '../../scheduling/demand.ts';
+import type { Demand, Room } from '../../scheduling/demand.ts';
 import type { RoomCount } from '../../scheduling/fit.ts';
 import { countRoom } from '../../scheduling/fit.ts';
 import type { Revision } from '../record/revision.ts';
@@ -20,7 +20,32 @@ export function reservedBy(others: readonly Claims[], rooms: LookUpRooms | undef
 }
 
 export function count(view: Rollout, demands: readonly Demand[], reserved: readonly Demand[]): RoomCount {
-  return (view.observed.countRoom ?? countRoom)(demands, reserved);
+  return (view.observed.countRoom ?? countRoom)(demands, besides(demands, reserved));
+}
+
+/**
+ * The reservations that may take room from the demands: those on the same VMs, and those that may push these there, as they
+ * share other VMs with them.
+ */
+export function besides(demands: readonly Demand[], reserved: readonly Demand[]): Demand[] {
+  const vms = new Set(demands.flatMap(({ rooms }) => rooms.map(nameOf)));
+  const left = new Set(reserved.map(({ rooms }) => rooms));
+  const found = new Set<Demand['rooms']>();
+  let before: number;
+  do {
+    before = found.size;
+    for (const rooms of left) {
+      if (!rooms.some((room) => vms.has(nameOf(room)))) continue;
+      left.delete(rooms);
+      found.add(rooms);
+      for (const room of rooms) vms.add(nameOf(room));
+    }
+  } while (found.size > before);
+  return reserved.filter(({ rooms }) => found.has(rooms));
+}
+
+function nameOf({ node }: Room): string {
+  return node.metadata.name;
 }
 
 /**

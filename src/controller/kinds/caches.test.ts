@@ -5,12 +5,15 @@ import type { KubeClient, ListOptions, Live, ObjectList, Resource, WatchOptions 
 import type { CachesOptions, RunningCaches } from './caches.ts';
 import { createCaches } from './caches.ts';
 import { RELEASE_INDEX } from './indexes.ts';
+import { KIND_ROWS } from './kinds.ts';
 
 /** `plural` or `plural in namespace` of every list and of every watch. */
 interface Asked {
   lists: string[];
   watches: string[];
 }
+
+const rows: { resource: Resource; needsAllNamespaces?: true }[] = Object.values(KIND_ROWS);
 
 const running: RunningCaches[] = [];
 
@@ -81,22 +84,16 @@ async function start(namespaces?: string[], more: Partial<CachesOptions> = {}) {
 
 test('without a list of namespaces, each kind is listed and watched once for all namespaces', async () => {
   const { asked, hasSynced } = await start();
-  expect(asked.lists).toHaveLength(14);
+  expect(asked.lists.toSorted()).toEqual(rows.map(({ resource }) => resource.plural).toSorted());
   expect(asked.lists.filter((list) => list.includes(' in '))).toEqual([]);
   expect(hasSynced()).toBe(true);
 });
 
 test('with a list, each kind is listed and watched once for each namespace, nodes and VMPools once', async () => {
   const { asked } = await start(['shop', 'bank']);
-  const kinds = ['appreleases', 'releaserollbacks', 'releasepromotions', 'controllerrevisions', 'deployments'];
-  const expected = [
-    ...kinds,
-    'services',
-    'pods',
-    'endpointslices',
-    'horizontalpodautoscalers',
-    'poddisruptionbudgets',
-  ].flatMap((plural) => [`${plural} in shop`, `${plural} in bank`]);
+  const expected = rows
+    .filter(({ resource, needsAllNamespaces }) => resource.namespaced && !needsAllNamespaces)
+    .flatMap(({ resource: { plural } }) => [`${plural} in shop`, `${plural} in bank`]);
   expect(asked.lists.toSorted()).toEqual([...expected, 'nodes', 'vmpools'].toSorted());
   expect(asked.watches.toSorted()).toEqual(asked.lists.toSorted());
 });

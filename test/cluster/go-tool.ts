@@ -8,7 +8,7 @@ import { isAlive, withLock } from './lock.ts';
 import { onceOrRethrow, startProgress } from './progress.ts';
 
 const cache = join(import.meta.dirname, '../../.cache/bin');
-const lifeline = join(import.meta.dirname, 'lifeline/lifeline.go');
+const exitWithParent = join(import.meta.dirname, 'exitwithparent/exitwithparent.go');
 
 /** One Go module that becomes one executable, or several where it has `tool` directives in place of a main.go. */
 export interface GoTool {
@@ -127,6 +127,6 @@ function versionKey(tool: GoTool, flags: readonly string[]): string {
   const { modfile = 'go.mod' } = tool;
   const modules = [modfile, modfile.replace(/\.mod$/, '.sum')];
   const files = [...modules, 'main.go', ...sources.sort()].map((file) => join(tool.source, file));
-  for (const file of [...files, lifeline].filter(existsSync)) hash.update(readFileSync(file));
+  for (const file of [...files, exitWithParent].filter(existsSync)) hash.update(readFileSync(file));
   return hash.digest('hex').slice(0, 12);
 }

@@ -37,7 +37,7 @@ export interface Running {
 
 /**
  * Starts a process in a session of its own, so that Ctrl-C reaches only us and we end it in order. Unless detached, its
- * standard input is a pipe that the kernel closes when this process ends, which it takes as its own end (lifeline.go).
+ * standard input is a pipe that the kernel closes when this process ends, which it takes as its own end (exitwithparent.go).
  * Does not keep this process alive.
  */
 export async function start(command: Command): Promise<Running> {
@@ -46,7 +46,7 @@ export async function start(command: Command): Promise<Running> {
   const child = spawn(file, args, {
     detached: true,
     stdio: [detached ? 'ignore' : 'pipe', log, log],
-    env: { ...process.env, ...env, LIFELINE: detached ? '' : 'stdin' },
+    env: { ...process.env, ...env, EXIT_WITH_PARENT: detached ? '' : 'stdin' },
   });
   closeSync(log);
   // Written at once, so that an interrupted start can be found.

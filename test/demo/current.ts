@@ -169,7 +169,7 @@ async function startOperator(
     name: 'the operator',
     file: process.execPath,
     args: [
-      `--import=${join(import.meta.dirname, 'lifeline.ts')}`,
+      `--import=${join(import.meta.dirname, 'exit-with-parent.ts')}`,
       join(root, 'dist/operator.mjs'),
       `--kubeconfig=${kubeconfigPath}`,
       `--namespace=${namespace}`,

@@ -113,7 +113,7 @@ async function startOperator(cluster: ControlPlane, registry: Registry, folder: 
     name: 'the operator',
     file: process.execPath,
     args: [
-      `--import=${join(import.meta.dirname, 'lifeline.ts')}`,
+      `--import=${join(import.meta.dirname, 'exit-with-parent.ts')}`,
       join(root, 'dist/operator.mjs'),
       `--kubeconfig=${kubeconfig}`,
       '--health-address=127.0.0.1:0',

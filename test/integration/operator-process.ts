@@ -83,7 +83,7 @@ export async function startOperatorProcess(
   { kubeconfig, bundle, flags = [], env = {} }: OperatorProcessOptions,
 ): Promise<OperatorProcess> {
   const args = [
-    `--import=${join(root, 'test/demo/lifeline.ts')}`,
+    `--import=${join(root, 'test/demo/exit-with-parent.ts')}`,
     bundle ?? (await ownBundle(cluster)),
     `--kubeconfig=${kubeconfig}`,
     '--health-address=127.0.0.1:0',

@@ -66,7 +66,7 @@ async function startProcesses(dir: string, options: ArgoCDOptions, running: Runn
     running.push(process);
     return process;
   }
-  /** What knows no lifeline is killed by the kernel when this process ends. */
+  /** For programs that do not end with their parent: the kernel kills them when this process ends. */
   function runTied(name: string, file: string, ...args: string[]): Promise<Running> {
     return run(name, 'setpriv', '--pdeathsig=KILL', file, ...args);
   }

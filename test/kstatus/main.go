@@ -1,4 +1,4 @@
-// Reads a Kubernetes object as JSON, and writes how `helm --wait`, Flux and kpt read its status.
+// Reads a Kubernetes object as JSON and prints its status as `helm --wait`, Flux and kpt compute it.
 package main
 
 import (
@@ -11,13 +11,13 @@ import (
 )
 
 func main() {
-	if err := judge(os.Stdin, os.Stdout); err != nil {
+	if err := printStatus(os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func judge(in io.Reader, out io.Writer) error {
+func printStatus(in io.Reader, out io.Writer) error {
 	text, err := io.ReadAll(in)
 	if err != nil {
 		return err

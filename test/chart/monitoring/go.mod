@@ -1,5 +1,5 @@
-// Brings the CRDs of the Prometheus operator, with which a real API server checks what the chart makes for it. No Go
-// code uses it: `go mod download` is all.
+// The CRDs of the Prometheus operator, with which a real API server checks the objects of the chart. No Go code imports the
+// module: the tests only run `go mod download`.
 module apprelease.dev/test/monitoring
 
 go 1.26.0

@@ -6,7 +6,7 @@ go 1.26.0
 godebug default=go1.26
 
 require (
-	apprelease.dev/test/lifeline v0.0.0
+	apprelease.dev/test/exitwithparent v0.0.0
 	go.etcd.io/etcd/server/v3 v3.6.8
 	k8s.io/component-base v0.36.3
 	k8s.io/kubectl v0.36.3
@@ -192,7 +192,7 @@ require (
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
-replace apprelease.dev/test/lifeline => ../lifeline
+replace apprelease.dev/test/exitwithparent => ../exitwithparent
 
 // k8s.io/kubernetes requires its staging modules at v0.0.0.
 replace (

@@ -1,4 +1,5 @@
-// One binary for the whole control plane, so that it is linked once: the name it is called by chooses the component.
+// One executable for all components of the control plane, so that they are linked once. The name of the executable selects the
+// component.
 package main
 
 import (
@@ -6,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"apprelease.dev/test/lifeline"
+	"apprelease.dev/test/exitwithparent"
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
 	_ "k8s.io/component-base/logs/json/register"
@@ -20,7 +21,7 @@ import (
 )
 
 func main() {
-	lifeline.Attach()
+	exitwithparent.Start()
 	switch name := filepath.Base(os.Args[0]); name {
 	case "etcd":
 		etcdmain.Main(os.Args)
@@ -35,7 +36,7 @@ func main() {
 			util.CheckErr(err)
 		}
 	default:
-		fmt.Fprintf(os.Stderr, "%s: call me by the name of a component: etcd, kube-apiserver, kube-controller-manager, kube-scheduler or kubectl\n", name)
+		fmt.Fprintf(os.Stderr, "%s: unknown component; use one of these names: etcd, kube-apiserver, kube-controller-manager, kube-scheduler or kubectl\n", name)
 		os.Exit(2)
 	}
 }

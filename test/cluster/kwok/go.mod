@@ -1,10 +1,10 @@
-// KWOK, which plays the kubelets of the test cluster's nodes.
+// KWOK, which simulates the kubelets of the test cluster's nodes.
 module apprelease.dev/test/kwok
 
 go 1.26.0
 
 require (
-	apprelease.dev/test/lifeline v0.0.0
+	apprelease.dev/test/exitwithparent v0.0.0
 	github.com/spf13/pflag v1.0.10
 	sigs.k8s.io/kwok v0.8.0
 )
@@ -117,4 +117,4 @@ require (
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
-replace apprelease.dev/test/lifeline => ../lifeline
+replace apprelease.dev/test/exitwithparent => ../exitwithparent

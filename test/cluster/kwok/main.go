@@ -1,11 +1,11 @@
-// KWOK's own main, with a lifeline.
+// KWOK's own main, which also ends when its parent process ends.
 package main
 
 import (
 	"fmt"
 	"os"
 
-	"apprelease.dev/test/lifeline"
+	"apprelease.dev/test/exitwithparent"
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/kwok/pkg/config"
 	"sigs.k8s.io/kwok/pkg/kwok/cmd"
@@ -14,7 +14,7 @@ import (
 )
 
 func main() {
-	lifeline.Attach()
+	exitwithparent.Start()
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -4,7 +4,7 @@ module apprelease.dev/test/registry
 go 1.26.0
 
 require (
-	apprelease.dev/test/lifeline v0.0.0
+	apprelease.dev/test/exitwithparent v0.0.0
 	github.com/distribution/distribution/v3 v3.1.2
 	github.com/spf13/cobra v1.10.2
 	golang.org/x/crypto v0.57.0
@@ -79,4 +79,4 @@ require (
 	google.golang.org/protobuf v1.36.11 // indirect
 )
 
-replace apprelease.dev/test/lifeline => ../lifeline
+replace apprelease.dev/test/exitwithparent => ../exitwithparent

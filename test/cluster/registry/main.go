@@ -1,11 +1,11 @@
-// The distribution registry with the drivers that a test cluster needs, and a lifeline.
+// The distribution registry with the drivers that a test cluster needs. It ends when its parent process ends.
 package main
 
 import (
 	"fmt"
 	"os"
 
-	"apprelease.dev/test/lifeline"
+	"apprelease.dev/test/exitwithparent"
 	"github.com/distribution/distribution/v3/registry"
 	_ "github.com/distribution/distribution/v3/registry/auth/htpasswd"
 	_ "github.com/distribution/distribution/v3/registry/auth/token"
@@ -15,7 +15,7 @@ import (
 )
 
 func main() {
-	lifeline.Attach()
+	exitwithparent.Start()
 	registry.RootCmd.AddCommand(&cobra.Command{
 		Use:   "htpasswd USER PASSWORD",
 		Short: "print a line of an htpasswd file",
@@ -27,7 +27,8 @@ func main() {
 	}
 }
 
-// The registry accepts bcrypt alone, and neither Node nor every machine has a program for it.
+// Prints a line of an htpasswd file. The registry accepts only bcrypt hashes, Node has no function for them, and not every
+// machine has a program for them.
 func htpasswd(_ *cobra.Command, args []string) error {
 	hash, err := bcrypt.GenerateFromPassword([]byte(args[1]), bcrypt.MinCost)
 	if err != nil {

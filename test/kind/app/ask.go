@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// A connection for each request, so that a Service chooses anew.
+// Opens a connection for each request, so that the Service selects a pod for each request.
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-// Asks each of NAME=URL until it is told to stop. One line an answer: when it was asked for and when it came (ms since the
-// epoch), NAME, and the version, or "error" and why.
+// Requests each NAME=URL repeatedly until SIGTERM or SIGINT. Prints one line for each request: the times of the request and of
+// the answer (ms since the epoch), NAME, and the version, or "error" and the cause.
 func ask(args []string) error {
 	flags := flag.NewFlagSet("ask", flag.ContinueOnError)
 	every := flags.Duration("every", 20*time.Millisecond, "time between two requests to a target")
-	flags.DurationVar(&client.Timeout, "timeout", 10*time.Second, "time that an answer may take")
+	flags.DurationVar(&client.Timeout, "timeout", 10*time.Second, "timeout of a request")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func ask(args []string) error {
 	for _, target := range targets {
 		name, url, found := strings.Cut(target, "=")
 		if !found {
-			return fmt.Errorf("%s: give NAME=URL", target)
+			return fmt.Errorf("%s: want NAME=URL", target)
 		}
 		asking.Go(func() { askOne(name, url, *every, out, done) })
 	}

@@ -1,4 +1,4 @@
-// A web app that tells its version, and a client that keeps asking for it. The image sets VERSION and BEHAVIOUR.
+// A web app that returns its version, and a client that requests the version repeatedly. The image sets VERSION and BEHAVIOUR.
 package main
 
 import (

@@ -1,10 +1,10 @@
-// Argo CD. Its replace directives are its own: a module's do not reach those that use it.
+// Argo CD. The replace directives are copied from Argo CD's go.mod: Go ignores those of a dependency.
 module apprelease.dev/test/argocd
 
 go 1.26.0
 
 require (
-	apprelease.dev/test/lifeline v0.0.0
+	apprelease.dev/test/exitwithparent v0.0.0
 	github.com/argoproj/argo-cd/v3 v3.1.16
 	github.com/spf13/cobra v1.9.1
 	k8s.io/klog/v2 v2.130.1
@@ -270,7 +270,7 @@ require (
 	sigs.k8s.io/yaml v1.4.0 // indirect
 )
 
-replace apprelease.dev/test/lifeline => ../../cluster/lifeline
+replace apprelease.dev/test/exitwithparent => ../../cluster/exitwithparent
 
 replace (
 	github.com/golang/protobuf => github.com/golang/protobuf v1.5.4

@@ -1,4 +1,5 @@
-// The parts of Argo CD that the tests run, by the name they are called by as in its own main, with a lifeline.
+// The components of Argo CD that the tests run. The name of the executable selects the component, as in Argo CD's own main. The
+// process also ends when its parent process ends.
 package main
 
 import (
@@ -6,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"apprelease.dev/test/lifeline"
+	"apprelease.dev/test/exitwithparent"
 	appcontroller "github.com/argoproj/argo-cd/v3/cmd/argocd-application-controller/commands"
 	reposerver "github.com/argoproj/argo-cd/v3/cmd/argocd-repo-server/commands"
 	apiserver "github.com/argoproj/argo-cd/v3/cmd/argocd-server/commands"
@@ -23,7 +24,7 @@ var commands = map[string]func() *cobra.Command{
 }
 
 func main() {
-	lifeline.Attach()
+	exitwithparent.Start()
 	klog.SetLogger(log.NewLogrusLogger(log.NewWithCurrentConfig()))
 	newCommand, ok := commands[filepath.Base(os.Args[0])]
 	if !ok {

@@ -1,4 +1,4 @@
-// kind itself.
+// kind.
 module apprelease.dev/test/kind
 
 go 1.26.0

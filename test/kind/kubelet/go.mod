@@ -1,4 +1,4 @@
-// What runs on the nodes of the kind cluster.
+// The Kubernetes components of the nodes of the kind cluster.
 module apprelease.dev/test/kubelet
 
 go 1.26.0

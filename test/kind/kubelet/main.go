@@ -1,4 +1,5 @@
-// What runs on a node, in one binary, so that it is linked once: the name it is called by chooses the component.
+// One executable for the Kubernetes components of a node, so that they are linked once. The name of the executable selects the
+// component.
 package main
 
 import (
@@ -28,7 +29,7 @@ func main() {
 	case "kube-proxy":
 		os.Exit(cli.Run(proxy.NewProxyCommand()))
 	default:
-		fmt.Fprintf(os.Stderr, "%s: call me by the name of a component: kubelet, kubeadm or kube-proxy\n", name)
+		fmt.Fprintf(os.Stderr, "%s: unknown component; use one of these names: kubelet, kubeadm or kube-proxy\n", name)
 		os.Exit(2)
 	}
 }

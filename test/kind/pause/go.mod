@@ -1,4 +1,4 @@
-// What keeps a pod's namespaces.
+// The sandbox container of every pod.
 module apprelease.dev/test/pause
 
 go 1.26.0

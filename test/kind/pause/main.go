@@ -1,4 +1,5 @@
-// The sandbox container of every pod, as registry.k8s.io/pause: it holds the namespaces, reaps orphans and waits for its end.
+// The sandbox container of every pod, like Kubernetes' own pause image: it keeps the namespaces of the pod, reaps orphaned
+// processes, and runs until it receives SIGINT or SIGTERM.
 package main
 
 import (

@@ -1,0 +1,3 @@
+module apprelease.dev/test/exitwithparent
+
+go 1.26.0

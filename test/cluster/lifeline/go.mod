@@ -1,3 +1,0 @@
-module apprelease.dev/test/lifeline
-
-go 1.26.0

@@ -47,7 +47,7 @@ export interface Controller {
   hasSynced: () => boolean;
   /** Starts to reconcile, as the leader. */
   lead: () => void;
-  /** Ends after the running passes; no new pass starts. */
+  /** Ends after the running passes and the writes that interrupted passes have left behind; no new pass starts. */
   stop: () => Promise<void>;
 }
 
@@ -59,6 +59,17 @@ const URGENT_FACTOR = 4;
 /** Changes of pods, and of objects that controllers of Kubernetes write, come in swarms: one pass handles all within this time. */
 const SETTLING_MS = 50;
 
+/** A pass, as the code that runs in it or was left behind by it sees it. */
+export interface Pass {
+  key: string;
+  hasEnded?: true;
+}
+
+/** Whether the pass runs: it observes again after each of its writes, but not after those that it has left behind. */
+export function isRunning(pass: Pass | undefined, key: string): boolean {
+  return pass?.key === key && !pass.hasEnded;
+}
+
 export function createController(options: ControllerOptions): Controller {
   const { client, clock, namespaces } = options;
   const queue = createWorkQueue({
@@ -69,7 +80,9 @@ export function createController(options: ControllerOptions): Controller {
   const resolver = options.createResolver((key) => {
     queue.add(key);
   });
-  const passing = new AsyncLocalStorage<string>();
+  const passing = new AsyncLocalStorage<Pass>();
+  /** Writes that interrupted passes have left behind. */
+  const left = new Set<Promise<unknown>>();
   const running = createCaches({
     client,
     enqueue: (key) => {
@@ -82,7 +95,7 @@ export function createController(options: ControllerOptions): Controller {
     enqueueSoon: (key) => {
       queue.addAfter(key, SETTLING_MS);
     },
-    isInPass: (key) => passing.getStore() === key,
+    isInPass: (key) => isRunning(passing.getStore(), key),
     onPoolChange: (change) => {
       pools.onChange(change);
       waiters.onChange(change);
@@ -128,14 +141,21 @@ export function createController(options: ControllerOptions): Controller {
     log: options.log,
   });
 
-  async function handle(key: string): Promise<ReconcileResult> {
+  function keepLeft(writes: Promise<unknown>): void {
+    left.add(writes);
+    void writes.finally(() => left.delete(writes));
+  }
+
+  async function handle(key: string, interruption: AbortSignal): Promise<ReconcileResult> {
     const started = performance.now();
+    const pass: Pass = { key };
     const [releaseNamespace = '', name = ''] = key.split('/');
     if (!running.caches.releases.get(releaseNamespace, name)) resolver.forget(key);
     try {
-      const result = await passing.run(key, () =>
-        options.within ? options.within(key, () => reconcile(key)) : reconcile(key),
+      const result = await passing.run(pass, () =>
+        options.within ? options.within(key, () => reconcile(key, interruption)) : reconcile(key, interruption),
       );
+      if (result.left) keepLeft(result.left);
       waiters.note(key, result.waitsForVms ?? false);
       if (result.freesRoom) waiters.onRoom();
       options.onReconcile?.({ key, seconds: (performance.now() - started) / 1000 });
@@ -144,6 +164,7 @@ export function createController(options: ControllerOptions): Controller {
       options.onReconcile?.({ key, seconds: (performance.now() - started) / 1000, error });
       throw error;
     } finally {
+      pass.hasEnded = true;
       options.onRelease?.(key, running.caches.releases.get(releaseNamespace, name));
     }
   }
@@ -158,6 +179,7 @@ export function createController(options: ControllerOptions): Controller {
     },
     stop: async () => {
       await Promise.all([queue.shutDown(), pools.stop()]);
+      await Promise.all(left);
       await resolver.stop();
       await running.stop();
     },

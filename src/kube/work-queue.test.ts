@@ -100,6 +100,27 @@ describe('order', () => {
     expect(gates.running()).toEqual(['b', 'c']);
     expect(queue.depth()).toBe(0);
   });
+
+  test('high priority interrupts the handler of its key, and no other', async () => {
+    const queue = createWorkQueue();
+    const { handler, running, end } = gate();
+    const interruptions: AbortSignal[] = [];
+    void queue.run(
+      (key, interruption) => {
+        interruptions.push(interruption);
+        return handler(key);
+      },
+      { workers: 3 },
+    );
+    for (const key of ['a', 'b']) queue.add(key);
+    queue.add('a');
+    expect(interruptions.map(({ aborted }) => aborted)).toEqual([false, false]);
+    queue.add('a', { priority: 'high' });
+    expect(interruptions.map(({ aborted }) => aborted)).toEqual([true, false]);
+    await end('a');
+    expect(running()).toEqual(['b', 'a']);
+    expect(interruptions.map(({ aborted }) => aborted)).toEqual([true, false, false]);
+  });
 });
 
 describe('delays', () => {

@@ -14,7 +14,8 @@ export interface HandlerResult {
   requeueAfterMs?: number;
 }
 
-export type Handler = (key: string) => Promise<HandlerResult | undefined>;
+/** The signal aborts when the key is added with priority `high` while it is handled: the handler should return soon. */
+export type Handler = (key: string, interruption: AbortSignal) => Promise<HandlerResult | undefined>;
 
 export interface Workers {
   workers: number;
@@ -83,7 +84,7 @@ interface Delayed {
 export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
   const { baseDelayMs = 5, maxDelayMs = 300_000, leastDelayMs = () => 0, metrics = {}, onError } = options;
   const lines = { high: new Map<string, Waiting>(), normal: new Map<string, Waiting>() };
-  const processing = new Set<string>();
+  const processing = new Map<string, AbortController>();
   /** Keys that were added while they are handled. */
   const dirty = new Map<string, Waiting>();
   const delayed = new Map<string, Delayed>();
@@ -100,8 +101,10 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
     const waiting = lines.high.get(key) ?? lines.normal.get(key) ?? dirty.get(key);
     if (waiting && (waiting.priority === 'high' || priority === 'normal')) return;
     const since = waiting?.since ?? performance.now();
-    if (processing.has(key)) {
+    const handling = processing.get(key);
+    if (handling) {
       dirty.set(key, { priority, since });
+      if (priority === 'high') handling.abort();
       return;
     }
     lines.normal.delete(key);
@@ -187,17 +190,18 @@ export function createWorkQueue(options: WorkQueueOptions = {}): WorkQueue {
       const taken = next(active);
       if (!taken) return;
       const [key, { priority, since }] = taken;
-      processing.add(key);
+      const handling = new AbortController();
+      processing.set(key, handling);
       metrics.depth?.(depth());
       metrics.latency?.((performance.now() - since) / 1000);
-      void work(active.handler, key, priority);
+      void work(active.handler, key, priority, handling.signal);
     }
   }
 
-  async function work(handler: Handler, key: string, priority: Priority): Promise<void> {
+  async function work(handler: Handler, key: string, priority: Priority, interruption: AbortSignal): Promise<void> {
     const began = performance.now();
     try {
-      const result = await handler(key);
+      const result = await handler(key, interruption);
       failures.delete(key);
       held.delete(key);
       if (result?.requeueAfterMs !== undefined) addAfter(key, result.requeueAfterMs);

@@ -34,6 +34,8 @@ import { view } from './view.ts';
 export interface Plan {
   /** Applied concurrently: no action depends on another action of the same plan. */
   actions: Action[];
+  /** The actions are those of `STORE_FIRST`. */
+  storesFirst?: true;
   /** When the next pass is due even if nothing changes (ms since the epoch). */
   due?: number;
   /** Why objects are not created yet. */
@@ -93,7 +95,8 @@ function planOf(seen: View, now: number, run: Run): Plan {
   }
   for (const rule of STORE_FIRST) {
     const actions = run([], () => rule(seen));
-    if (actions.length > 0) return { actions, view: seen, claims: run(NO_CLAIMS, () => claimsOf(seen)) };
+    if (actions.length > 0)
+      return { actions, storesFirst: true, view: seen, claims: run(NO_CLAIMS, () => claimsOf(seen)) };
   }
   const steps =
     seen.kind === 'Rollout' ? rollOut(seen, run) : { actions: runAll(RULES_WITHOUT_POOLS, seen, run), due: [] };

@@ -4,7 +4,7 @@ import { DEPLOYMENTS } from '../../src/controller/kinds/deployments.ts';
 import type { Resource } from '../../src/kube/types.ts';
 import type { World } from './harness.ts';
 import { admin, test } from './harness.ts';
-import { oneStage, release, worker } from './release-objects.ts';
+import { oneStage, pool, release, worker } from './release-objects.ts';
 import type { Answer } from './webhook.ts';
 import { startWebhook } from './webhook.ts';
 
@@ -99,6 +99,34 @@ describe.concurrent('a webhook', () => {
       expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
     },
   );
+
+  test('that hangs does not delay a rollback to a warm version', async ({ world }) => {
+    await using webhook = await startWebhook(admin, world.namespace);
+    for (const version of ['1.0', '2.0']) {
+      await world.apply(release(await world.image(version), { stages: oneStage }));
+      await world.released(version);
+    }
+    webhook.hang();
+    const stages = [{ name: 'production', pools: [pool('prod-a', 3)] }];
+    await world.apply(release(await world.image('2.0'), { stages }));
+    await world.until(() => {
+      expect(webhook.hanging()).toBe(1);
+      return Promise.resolve();
+    });
+    await world.rollback('back');
+    await world.rollbackIs('back', 'Accepted', 'True');
+    await world.until(async () => {
+      expect(await world.selected()).toEqual({ 'web-prod-a': 1 });
+    });
+    // The write of version 2.0 still has no answer.
+    expect(webhook.hanging()).toBe(1);
+    webhook.answer({ allowed: true });
+    await world.rollbackIs('back', 'Complete', 'True');
+    await world.until(async () => {
+      expect((await world.pods()).filter(({ revision, ready }) => revision === 1 && ready)).toHaveLength(3);
+    });
+    expect(world.timeline('web-prod-a')).toEqual([1, 2, 1]);
+  });
 });
 
 describe.concurrent('a policy', () => {

@@ -22,16 +22,31 @@ export type Answer = { allowed: true } | { allowed: false; code: number; message
 
 export interface Webhook extends AsyncDisposable {
   readonly name: string;
+  /** Also answers what hangs. */
   answer: (answer: Answer) => void;
+  /** From now on there is no answer. */
+  hang: () => void;
+  /** The number of requests that hang. */
+  hanging: () => number;
 }
 
 export async function startWebhook(admin: KubeClient, namespace: string): Promise<Webhook> {
-  let current: Answer = { allowed: true };
+  let current: Answer | undefined = { allowed: true };
+  const waiting = new Set<(answer: Answer) => void>();
+
+  function decide(request: IncomingMessage): Promise<Answer> {
+    if (current) return Promise.resolve(current);
+    return new Promise((resolve) => {
+      waiting.add(resolve);
+      request.socket.once('close', () => waiting.delete(resolve));
+    });
+  }
+
   const { key, cert } = await makeCertificate();
   const server = createServer({ key, cert }, (request, response) => {
-    void review(request, current).then(({ status, body }) => {
-      response.writeHead(status, { 'content-type': 'application/json' }).end(body);
-    });
+    void decide(request)
+      .then((answer) => review(request, answer))
+      .then(({ status, body }) => response.writeHead(status, { 'content-type': 'application/json' }).end(body));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -59,7 +74,13 @@ export async function startWebhook(admin: KubeClient, namespace: string): Promis
     name,
     answer: (answer) => {
       current = answer;
+      for (const give of waiting) give(answer);
+      waiting.clear();
     },
+    hang: () => {
+      current = undefined;
+    },
+    hanging: () => waiting.size,
     [Symbol.asyncDispose]: async () => {
       await admin.delete(WEBHOOKS, { name });
       server.closeAllConnections();

@@ -41,6 +41,8 @@ export interface ApiServer {
   admission: {
     /** Whether the template of a Deployment is invalid: the field and the reason. */
     refuse?: (object: WorldObject, dryRun: boolean) => StatusCause | undefined;
+    /** How long a webhook for Deployments keeps a write of the operator waiting (ms). */
+    hangs?: () => number | undefined;
     /** Whether a policy, a webhook or a quota stops the write of an object; `isNew`: the write creates it. */
     stop?: (object: WorldObject, isNew: boolean) => { code: number; reason: string; message: string } | undefined;
   };

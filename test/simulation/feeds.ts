@@ -33,7 +33,11 @@ export interface Feeds {
 }
 
 /** `onVmChange`: VMs, pools or pods on the VMs changed; with the name of a pool, its spec changed. */
-export function createFeeds(world: World, notify: (key: string) => void, onVmChange: (pool?: string) => void): Feeds {
+export function createFeeds(
+  world: World,
+  notify: (key: string, isUrgent?: boolean) => void,
+  onVmChange: (pool?: string) => void,
+): Feeds {
   const list: Feed[] = [];
   const knowledge: Knowledge = { release: new Map(), pods: new Map(), rollbacks: new Map(), revisions: new Map() };
 
@@ -43,8 +47,9 @@ export function createFeeds(world: World, notify: (key: string) => void, onVmCha
       onVmChange(kind === 'VMPool' ? object.metadata.name : undefined);
       return;
     }
-    for (const key of row.releaseOf(change.object)) notify(key);
-    if (change.type === 'modified') for (const key of row.releaseOf(change.old)) notify(key);
+    const isUrgent = row.isUrgent?.(change.object);
+    for (const key of row.releaseOf(change.object)) notify(key, isUrgent);
+    if (change.type === 'modified') for (const key of row.releaseOf(change.old)) notify(key, isUrgent);
   }
 
   function cacheOf<T extends KubeObject, S extends Stored>(row: KindRow<T, S>): Cache<S> {

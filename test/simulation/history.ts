@@ -10,6 +10,7 @@ import { CHANGES } from './change-scenarios.ts';
 import { FOREIGN } from './foreign-scenarios.ts';
 import { DRIFT } from './drift-scenarios.ts';
 import { FAILURE } from './failure-scenarios.ts';
+import { HANGING } from './hanging-scenarios.ts';
 import { HOLD } from './hold-scenarios.ts';
 import { PROMOTION } from './promotion-scenarios.ts';
 import { RENAMES } from './rename-scenarios.ts';
@@ -45,6 +46,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...SIZES,
   ...ADMISSION,
   ...RENAMES,
+  ...HANGING,
 ];
 
 /** The default order, without faults. */
@@ -71,6 +73,7 @@ export function historyOf(seed: number): History {
           refuse: random.pick([0, 0.05, 0.2]),
           forget: random.pick([0, 0.05, 0.2]),
           crash: random.pick([0, 0, 0.02, 0.1]),
+          hang: random.pick([0, 0, 0.05]),
         }
       : NO_FAULTS,
   };

@@ -1,7 +1,8 @@
 /** The operator as a process: the real reconciler, its caches fed through a lag, its queue, its requests one by one. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { isStale } from '../../src/controller/release/conflicts.ts';
-import { STALE_RETRY_MS } from '../../src/controller/controller.ts';
+import type { Pass } from '../../src/controller/controller.ts';
+import { isRunning, STALE_RETRY_MS } from '../../src/controller/controller.ts';
 import { createReconciler } from '../../src/controller/release/reconcile.ts';
 import type { ReconcileContext } from '../../src/controller/release/context.ts';
 import { isKubeError, KubeError } from '../../src/kube/errors.ts';
@@ -9,7 +10,6 @@ import type { KubeClient, KubeObject, ListOptions, Live, ObjectList, Resource } 
 import type { Notice } from '../../src/release/record/actions.ts';
 import type { DigestLookup } from '../../src/release/state/observed.ts';
 import type { ApiServer, SentObject, WriteAs } from './api-server.ts';
-import type { Feed } from './feeds.ts';
 import { createFeeds } from './feeds.ts';
 import type { Knowledge } from './feeds.ts';
 import type { Random } from './prng.ts';
@@ -28,19 +28,28 @@ export interface Faults {
   forget: number;
   /** The process ends after a write. */
   crash: number;
+  /** A webhook for Deployments hangs during a write. */
+  hang: number;
 }
 
-export const NO_FAULTS: Faults = { lose: 0, repeat: 0, refuse: 0, forget: 0, crash: 0 };
+export const NO_FAULTS: Faults = { lose: 0, repeat: 0, refuse: 0, forget: 0, crash: 0, hang: 0 };
 
 /** A pending request to the API server. */
 export interface Request {
+  kind: string;
+  /** A write or its dry run: admission sees it. */
+  asksAdmission: boolean;
   writes: boolean;
   /** Whether it carries a version, so that a conflict is possible. */
   conditional: boolean;
   perform: () => unknown;
   resolve: (answer: unknown) => void;
   reject: (error: unknown) => void;
+  /** The caches when the request was sent. */
+  knowledge: Knowledge;
 }
+
+type Sent = Omit<Request, 'resolve' | 'reject' | 'knowledge'>;
 
 export interface Operator {
   name: string;
@@ -75,6 +84,8 @@ const MAX_BACKOFF_MS = 60_000;
 /** The next resync handles changes without an enqueue. */
 const RESYNC_MS = 300_000;
 const REGISTRY_RETRY_MS = 15_000;
+/** The operator gives up a request after this time; the API server then gives up the write. */
+const TIMEOUT_MS = 10_000;
 
 export function createOperator(options: OperatorOptions): Operator {
   const { name, world, random } = options;
@@ -99,7 +110,7 @@ export function createOperator(options: OperatorOptions): Operator {
     runnable: () => running.runnable(),
     crash,
     get knowledge() {
-      return running.feeds.knowledge;
+      return running.knowledge();
     },
     resync: () => {
       for (const { metadata } of world.list('AppRelease')) running.add(`${metadata.namespace}/${metadata.name}`);
@@ -109,7 +120,8 @@ export function createOperator(options: OperatorOptions): Operator {
 }
 
 interface Process {
-  feeds: { list: Feed[]; knowledge: Knowledge };
+  /** The caches that the author of the present write knew, or else those of the running or last pass. */
+  knowledge: () => Knowledge;
   begin: () => void;
   kill: () => void;
   add: (key: string) => void;
@@ -118,9 +130,9 @@ interface Process {
 
 function createProcess(options: OperatorOptions, done: () => void): Process {
   const { name, world, api, registry, random, faults } = options;
-  const life = { alive: true };
+  const life = { alive: true, author: undefined as Knowledge | undefined };
   const waiting = new Set<string>();
-  const running = new Set<string>();
+  const running = new Map<string, AbortController>();
   const failures = new Map<string, number>();
   const delayed = new Map<string, { at: number; cancel: () => void }>();
   const requests: Request[] = [];
@@ -141,12 +153,11 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
     log: () => undefined,
   };
   const reconcile = createReconciler(context);
-  const passing = new AsyncLocalStorage<string>();
+  const passing = new AsyncLocalStorage<Pass>();
 
-  function notify(key: string): void {
-    // A pass looks again after each of its writes.
-    if (passing.getStore() === key) return;
-    if (!random.chance(faults().lose)) add(key);
+  function notify(key: string, isUrgent = false): void {
+    if (isRunning(passing.getStore(), key)) return;
+    if (!random.chance(faults().lose)) add(key, isUrgent);
     else
       world.after(RESYNC_MS, () => {
         add(key);
@@ -162,8 +173,10 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
     for (const key of keys) notify(key);
   }
 
-  function add(key: string): void {
-    if (life.alive) waiting.add(key);
+  function add(key: string, isUrgent = false): void {
+    if (!life.alive) return;
+    waiting.add(key);
+    if (isUrgent) running.get(key)?.abort();
   }
 
   /** Among several delayed adds the earliest counts. */
@@ -181,9 +194,12 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
 
   async function pass(key: string): Promise<void> {
     waiting.delete(key);
-    running.add(key);
+    const handling = new AbortController();
+    running.set(key, handling);
+    const own: Pass = { key };
     try {
-      const { requeueAfterMs, waitsForVms, freesRoom } = await passing.run(key, () => reconcile(key));
+      const result = await passing.run(own, () => reconcile(key, handling.signal));
+      const { requeueAfterMs, waitsForVms, freesRoom } = result;
       if (waitsForVms) waitingForVms.add(key);
       else waitingForVms.delete(key);
       if (freesRoom) onVmChange();
@@ -194,6 +210,7 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
       if (!isKubeError(error)) options.onBug(error);
       addAfter(key, retryAfter(key, error));
     } finally {
+      own.hasEnded = true;
       running.delete(key);
     }
   }
@@ -206,9 +223,28 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
     return Math.max(asked, least, Math.min(MAX_BACKOFF_MS, 5 * 2 ** failed));
   }
 
-  function send<T>(request: Pick<Request, 'writes' | 'conditional' | 'perform'>): Promise<T> {
+  function send<T>(sent: Sent): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (life.alive) requests.push({ ...request, resolve: resolve as (answer: unknown) => void, reject });
+      if (!life.alive) return;
+      const knowledge = copyOf(feeds.knowledge);
+      const request = { ...sent, knowledge, resolve: resolve as (answer: unknown) => void, reject };
+      const hangs = hangsFor(request);
+      if (hangs === undefined) requests.push(request);
+      else hang(request, hangs);
+    });
+  }
+
+  /** How long admission takes (ms). */
+  function hangsFor({ kind, asksAdmission }: Request): number | undefined {
+    if (!asksAdmission || kind !== 'Deployment') return undefined;
+    return api.admission.hangs?.() ?? (random.chance(faults().hang) ? random.between(1, 12) * 1000 : undefined);
+  }
+
+  function hang(request: Request, ms: number): void {
+    world.after(Math.min(ms, TIMEOUT_MS), () => {
+      if (!life.alive) return;
+      if (ms < TIMEOUT_MS) requests.push(request);
+      else request.reject(noAnswer());
     });
   }
 
@@ -220,7 +256,7 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
     }
     let result: unknown;
     try {
-      result = request.perform();
+      result = perform(request);
     } catch (error) {
       request.reject(error);
       return;
@@ -228,6 +264,15 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
     if (request.writes && random.chance(faults().forget)) request.reject(noAnswer());
     else request.resolve(result);
     if (request.writes) done();
+  }
+
+  function perform(request: Request): unknown {
+    life.author = request.knowledge;
+    try {
+      return request.perform();
+    } finally {
+      life.author = undefined;
+    }
   }
 
   function lookUp(key: string, image: string): DigestLookup {
@@ -283,7 +328,7 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
     for (const request of requests) {
       if (!random.chance(0.5)) continue;
       try {
-        request.perform();
+        perform(request);
       } catch {
         // A refusal gets no answer either.
       }
@@ -296,46 +341,61 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
     });
   }
 
-  return { feeds, begin, kill, add, runnable };
+  return { knowledge: () => life.author ?? feeds.knowledge, begin, kill, add, runnable };
+}
+
+function copyOf({ release, pods, rollbacks, revisions }: Knowledge): Knowledge {
+  return {
+    release: new Map(release),
+    pods: new Map(pods),
+    rollbacks: new Map(rollbacks),
+    revisions: new Map(revisions),
+  };
 }
 
 /** The operator's client: each request waits for its turn. */
-function createClient(
-  api: ApiServer,
-  actor: string,
-  send: <T>(request: Pick<Request, 'writes' | 'conditional' | 'perform'>) => Promise<T>,
-): KubeClient {
+function createClient(api: ApiServer, actor: string, send: <T>(request: Sent) => Promise<T>): KubeClient {
   function as(given: { fieldManager?: string; force?: boolean; dryRun?: boolean } | undefined): WriteAs {
     const { fieldManager = 'unknown', force = false, dryRun = false } = given ?? {};
     return { actor, manager: fieldManager, force, dryRun };
   }
-  function write<T extends KubeObject>(conditional: boolean, dryRun: boolean | undefined, perform: () => unknown) {
-    return send<Live<T>>({ writes: dryRun !== true, conditional, perform });
+  function write<T extends KubeObject>(
+    { kind }: Resource<T>,
+    conditional: boolean,
+    dryRun: boolean | undefined,
+    perform: () => unknown,
+  ) {
+    return send<Live<T>>({ kind, asksAdmission: true, writes: dryRun !== true, conditional, perform });
+  }
+  function read<T>({ kind }: Resource, perform: () => unknown) {
+    return send<T>({ kind, asksAdmission: false, writes: false, conditional: false, perform });
   }
   function unused(): never {
     throw new Error('the simulation has no such verb');
   }
   return {
     get: <T extends KubeObject>(resource: Resource<T>, { name }: { name: string }) =>
-      send<Live<T>>({ writes: false, conditional: false, perform: () => api.get(resource, name) }),
+      read<Live<T>>(resource, () => api.get(resource, name)),
     create: (resource, object, options) =>
-      write(false, options?.dryRun, () => api.create(resource, object as SentObject, as(options))),
+      write(resource, false, options?.dryRun, () => api.create(resource, object as SentObject, as(options))),
     apply: (resource, object, options) => {
       const { resourceVersion } = object.metadata as { resourceVersion?: string };
-      return write(resourceVersion !== undefined, options.dryRun, () =>
+      return write(resource, resourceVersion !== undefined, options.dryRun, () =>
         api.apply(resource, object as SentObject, as(options)),
       );
     },
     patch: (resource, { name }, patch, options) =>
-      write(true, options?.dryRun, () => api.patch(resource, name, patch, as(options))),
+      write(resource, true, options?.dryRun, () => api.patch(resource, name, patch, as(options))),
     delete: <T extends KubeObject>(resource: Resource<T>, { name }: { name: string }, options = {}) =>
       send<Live<T> | undefined>({
+        kind: resource.kind,
+        asksAdmission: true,
         writes: true,
         conditional: true,
         perform: () => api.remove(resource, name, options, as({})),
       }),
     list: <T extends KubeObject>(resource: Resource<T>, { labelSelector }: ListOptions = {}) =>
-      send<ObjectList<T>>({ writes: false, conditional: false, perform: () => api.list(resource, labelSelector) }),
+      read<ObjectList<T>>(resource, () => api.list(resource, labelSelector)),
     update: unused,
     watch: unused,
     version: unused,

@@ -73,6 +73,9 @@ const HASTE_MS = 5000;
 const STEP_MS = 20;
 const TURNS: readonly Step['kind'][] = ['request', 'deliver', 'resolve', 'cluster', 'pass', 'user', 'time'];
 
+/** Steps after which a pass may go on: an answer, an interruption, the end of a request that hangs. */
+const LEADS_ON = new Set<Step['kind']>(['request', 'deliver', 'pass', 'time']);
+
 export async function simulate(scenario: Scenario, conduct: Conduct, keepLog: boolean): Promise<HistoryOutcome> {
   const random = createRandom(conduct.seed);
   const world = createWorld();
@@ -208,7 +211,7 @@ export async function simulate(scenario: Scenario, conduct: Conduct, keepLog: bo
       }
       taken += 1;
       next.step();
-      if (next.kind === 'request' || next.kind === 'pass') await microtasks();
+      if (LEADS_ON.has(next.kind)) await microtasks();
     }
   }
 

@@ -39,7 +39,12 @@ export interface ReconcileResult {
   waitsForVms?: boolean;
   /** The release reserves less room than before. */
   freesRoom?: boolean;
+  /** The writes that an interrupted pass has left behind. Resolves with the last answer. */
+  left?: Promise<unknown>;
 }
 
-/** One pass over one release. Rejects with the first error, conflicts last; the writes before it stay. */
-export type Reconcile = (key: string) => Promise<ReconcileResult>;
+/**
+ * One pass over one release. Rejects with the first error, conflicts last; the writes before it stay. The signal interrupts the
+ * pass, because a rollback has arrived: it waits for no more answers, and the next pass goes on.
+ */
+export type Reconcile = (key: string, interruption: AbortSignal) => Promise<ReconcileResult>;

@@ -1,6 +1,8 @@
 /** What the process remembers of a release between passes. Its loss costs at most writes that change nothing. */
 import type { Drained } from '../../release/traffic/drained-since.ts';
 import { NEVER_DRAINED } from '../../release/traffic/drained-since.ts';
+import type { InFlight } from './in-flight.ts';
+import { createInFlight } from './in-flight.ts';
 import type { DryRun, Memory, Refusal, StoredState } from '../../release/state/observed.ts';
 
 const CONTESTED_AFTER = 3;
@@ -25,6 +27,7 @@ interface Answer {
 }
 
 export interface ReleaseMemory {
+  inFlight: InFlight;
   dryRuns: Map<string, DryRun & Answer>;
   /** Kind/name → conflict. An expired entry stays, so that its event is not repeated. */
   nameConflicts: Map<string, { message: string; at: number }>;
@@ -49,6 +52,8 @@ export interface ReleaseMemory {
   moved: Map<string, string>;
   /** The message of the last event InternalError. */
   internalError?: string;
+  /** When a status that can wait is to be written (ms since the epoch). */
+  statusDue?: number;
   /** When the status was last written (ms since the epoch). */
   lastStatusAt: number;
   /** The SHA-256 of that status. */
@@ -57,6 +62,7 @@ export interface ReleaseMemory {
 
 export function createMemory(): ReleaseMemory {
   return {
+    inFlight: createInFlight(),
     dryRuns: new Map(),
     nameConflicts: new Map(),
     lost: new Map(),

@@ -42,7 +42,9 @@ const two = release(spec({ template, ...WORKER }));
 
 test('look-ups of images that the release no longer has are stopped', async () => {
   const { context, calls } = contextFor(two);
-  await expect(createReconciler(context)('shop/web')).rejects.toThrow('nothing is written');
+  await expect(createReconciler(context)('shop/web', new AbortController().signal)).rejects.toThrow(
+    'nothing is written',
+  );
   expect(calls).toEqual(['init:1', 'web:2', ['init:1', 'web:2']]);
 });
 
@@ -63,7 +65,7 @@ describe('observe', () => {
     }));
     const wrong = release(spec({ template: { spec: { ...template.spec, volumes } }, ...WORKER }));
     const { context, calls } = contextFor(wrong);
-    await createReconciler(context)('shop/web');
+    await createReconciler(context)('shop/web', new AbortController().signal);
     expect(calls).toEqual([]);
   });
 });

@@ -40,8 +40,8 @@ test('an error of a rule is reported once by an event and the log, and the statu
     log: (_level, fields) => logged.push(fields['error']),
   } as Partial<ReconcileContext> as ReconcileContext;
   const reconcile = createReconciler(context);
-  await reconcile('shop/web');
-  await reconcile('shop/web');
+  await reconcile('shop/web', new AbortController().signal);
+  await reconcile('shop/web', new AbortController().signal);
   expect(notices).toEqual([
     { type: 'Warning', reason: 'InternalError', note: expect.stringContaining('cannot read it') as string },
   ]);

@@ -1,24 +1,21 @@
 /** One pass over one release: observe → plan → apply, until a plan has no actions, then status. */
-import type { AppRelease, AppReleaseStatus } from '../../api/app-release.ts';
-import { FIELD_MANAGER, LABEL } from '../../api/meta.ts';
+import type { AppRelease } from '../../api/app-release.ts';
+import { LABEL } from '../../api/meta.ts';
 import { listAll } from '../../kube/client.ts';
-import { isNotFound } from '../../kube/errors.ts';
-import { statusOf } from '../../kube/types.ts';
-import { conditionIs, findCondition } from '../../api/conditions.ts';
-import { canonicalJson, sha256 } from '../../lib/canonical-json.ts';
+import { findCondition } from '../../api/conditions.ts';
 import type { Action } from '../../release/record/actions.ts';
 import { internalProblem } from '../../release/record/internal-error.ts';
 import type { Observed } from '../../release/state/observed.ts';
 import type { Plan } from '../../release/plan.ts';
 import { plan } from '../../release/plan.ts';
-import type { Trouble } from '../../release/status/ready.ts';
 import { waitsForVms } from '../../release/status/ready.ts';
 import type { Claims } from '../../release/state/claim.ts';
 import { claimsOf } from '../../release/stages/reservation.ts';
-import { internalErrorStatus, releaseStatus } from '../../release/status/status.ts';
+import { internalErrorStatus } from '../../release/status/status.ts';
 import type { SpecProblem } from '../../release/state/valid-spec.ts';
 import { templateImages } from '../../release/record/revision.ts';
 import type { Rollout, View } from '../../release/state/view.ts';
+import { besideInFlight, stopsPodsOf } from '../../release/traffic/in-flight.ts';
 import { movesTraffic } from '../../release/traffic/write-service.ts';
 import { view } from '../../release/view.ts';
 import { applyAction } from './apply.ts';
@@ -26,6 +23,8 @@ import { RELEASE_INDEX } from '../kinds/indexes.ts';
 import { isStale } from './conflicts.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { createMemory, expiryDue } from './memory.ts';
+import type { Flight } from './in-flight.ts';
+import { landBefore, landing, noteFlight, takeErrors } from './in-flight.ts';
 import { createClaimBook } from './claims.ts';
 import type { RoomLook } from './observe.ts';
 import { observe, observeCached } from './observe.ts';
@@ -34,19 +33,15 @@ import { releaseVms } from './release-vms.ts';
 import { APP_RELEASES } from '../kinds/api-kinds.ts';
 import { DEPLOYMENTS } from '../kinds/deployments.ts';
 import { PODS } from '../kinds/pods.ts';
-import { describe, troubleOf } from './trouble.ts';
+import { describe } from './trouble.ts';
+import { putStatus, TELL_AFTER, writeStatus } from './write-status.ts';
 import { createRoomCounter, createRooms } from './rooms.ts';
 import type { Reconcile, ReconcileContext, ReconcileResult } from './context.ts';
 
 /** Rounds of a pass. A write leads to the next round at once, but a pass must end; the next pass continues. */
 const MAX_ROUNDS = 12;
-/** Least time between two writes of progress to the status. A condition that changes is written at once (ms). */
-const PROGRESS_MS = 1_000;
 /** The longest time without a pass (ms). */
 const RESYNC_MS = 600_000;
-
-/** Number of passes in a row on stale data after which the conflict is reported. */
-const TELL_AFTER = 8;
 
 export function createReconciler(context: ReconcileContext): Reconcile {
   const memories = new Map<string, ReleaseMemory>();
@@ -69,7 +64,7 @@ export function createReconciler(context: ReconcileContext): Reconcile {
     }
   }
 
-  async function reconcile(key: string): Promise<ReconcileResult> {
+  async function reconcile(key: string, interruption: AbortSignal): Promise<ReconcileResult> {
     const [namespace = '', name = ''] = key.split('/');
     const release = context.caches.releases.get(namespace, name);
     if (!release) {
@@ -82,9 +77,11 @@ export function createReconciler(context: ReconcileContext): Reconcile {
     const memory = memories.get(key) ?? createMemory();
     memories.set(key, memory);
     try {
-      const result = await pass(context, release, memory, { ...room, others: () => book.others(key) }, (claims) =>
-        book.note(key, claims),
-      );
+      const result = await pass(context, release, memory, {
+        room: { ...room, others: () => book.others(key) },
+        note: (claims) => book.note(key, claims),
+        interruption,
+      });
       memory.stale = 0;
       return result;
     } catch (error) {
@@ -130,12 +127,17 @@ function findsFailure({ actions }: Plan): boolean {
   return actions.some(({ notices = [] }) => notices.some(({ reason }) => reason === 'RevisionFailed'));
 }
 
+interface PassOptions {
+  room: RoomLook;
+  note: (claims: Claims) => boolean;
+  interruption: AbortSignal;
+}
+
 async function pass(
   context: ReconcileContext,
   cached: AppRelease,
   memory: ReleaseMemory,
-  room: RoomLook,
-  note: (claims: Claims) => boolean,
+  { room, note, interruption }: PassOptions,
 ): Promise<ReconcileResult> {
   let release = cached;
   let failure: unknown;
@@ -156,38 +158,108 @@ async function pass(
       continue;
     }
     freesRoom = note(last.claims) || freesRoom;
-    const first = last.actions.filter((action) => action.takesTrafficBack);
+    const back = last.actions.filter((action) => action.takesTrafficBack);
     // The traffic of this release is back: rollbacks of other releases go before the rest of this pass.
-    if (hurried && first.length === 0) return { requeueAfterMs: 0, freesRoom };
-    if (last.actions.length === 0) break;
+    if (hurried && back.length === 0) return { requeueAfterMs: 0, freesRoom };
+    const dangers = dangersTo(back, memory, last.view);
+    const first = back.filter((action) => !dangers.has(action));
     if (first.length > 0) {
       done.push(...first);
       failure = await applyAll(context, release, memory, first);
       hurried = failure === undefined;
       // The Services are switched: rollbacks of other releases go before another plan of this one.
-      if (hurried && first.some(movesTraffic)) return { requeueAfterMs: 0, freesRoom };
+      if (hurried && dangers.size === 0 && first.some(movesTraffic)) return { requeueAfterMs: 0, freesRoom };
       if (hurried) continue;
+      // The traffic goes back with the next plan, which does not wait for the rest of this one.
+      if (isStale(failure) && memory.stale < TELL_AFTER) break;
     }
-    const rest = last.actions.filter((action) => !action.takesTrafficBack);
-    done.push(...rest);
-    failure = (await applyAll(context, release, memory, rest)) ?? failure;
+    if (interruption.aborted) return leave(memory, freesRoom);
+    const awaited = dangers.size > 0 ? [...dangers.values()].flat() : startRest(context, release, memory, last, done);
+    if (!awaited) break;
+    if (!(await landBefore(awaited, interruption))) return leave(memory, freesRoom);
+    if (dangers.size > 0) continue;
+    failure = takeFailure(memory) ?? failure;
     if (failure !== undefined) break;
   }
   if (!last || release.metadata.deletionTimestamp !== undefined) {
+    failure = takeFailure(memory) ?? failure;
     if (failure !== undefined) throw asError(failure);
     return { freesRoom };
   }
   context.onPlan?.(last, done);
-  const untold = await writeStatus(context, memory, last, failure);
+  const status = startStatus(context, memory, last, failure);
+  if (!(await landBefore([status], interruption))) return leave(memory, freesRoom);
+  const late = takeFailure(memory);
+  failure ??= late;
   if (failure !== undefined) throw asError(failure);
   // Of the time of the plan: an entry that expires between the plan and now needs another pass.
-  const due = [last.due, untold].filter((time) => time !== undefined).concat(expiryDue(memory, last.view.now));
+  const due = [last.due, memory.statusDue]
+    .filter((time) => time !== undefined)
+    .concat(expiryDue(memory, last.view.now));
   const soonest = Math.min(...due, context.now() + RESYNC_MS);
   return {
     requeueAfterMs: last.actions.length > 0 ? 0 : Math.max(1, soonest - context.now()),
     freesRoom,
     waitsForVms: waitsForVms(last.view),
   };
+}
+
+/** The actions that would lead traffic to pods which writes in flight may stop, with these writes. */
+function dangersTo(actions: readonly Action[], { inFlight }: ReleaseMemory, { observed }: View): Map<Action, Flight[]> {
+  const flights = [...inFlight.flights];
+  const dangers = new Map<Action, Flight[]>();
+  for (const action of actions) {
+    const stopping = flights.filter(
+      (flight) => flight.action && stopsPodsOf(flight.action, action, observed.deployments),
+    );
+    if (stopping.length > 0) dangers.set(action, stopping);
+  }
+  return dangers;
+}
+
+/**
+ * Starts the actions that take no traffic back, and returns the writes to wait for; undefined if there is nothing to do. While
+ * writes of an interrupted pass are in flight, workloads are not written: the next plan must see where those writes have led.
+ */
+function startRest(
+  context: ReconcileContext,
+  release: AppRelease,
+  memory: ReleaseMemory,
+  last: Plan,
+  done: Action[],
+): Flight[] | undefined {
+  const { flights } = memory.inFlight;
+  const rest = last.actions.filter((action) => !action.takesTrafficBack);
+  function start(actions: readonly Action[]): Flight[] {
+    done.push(...actions);
+    return actions.map((action) => noteFlight(memory.inFlight, applyAction(context, release, memory, action), action));
+  }
+  if (flights.size === 0) return last.actions.length === 0 ? undefined : start(rest);
+  const inFlight = [...flights].flatMap(({ action }) => action ?? []);
+  const beside = besideInFlight(rest, last.storesFirst ?? false, inFlight);
+  if (beside.length > 0) return start(beside);
+  if (release.metadata.deletionTimestamp === undefined) startStatus(context, memory, last);
+  return [...flights];
+}
+
+/** Ends an interrupted pass. Only writes of the traffic are awaited: the next plan must know where it goes. */
+async function leave({ inFlight }: ReleaseMemory, freesRoom: boolean): Promise<ReconcileResult> {
+  const { flights } = inFlight;
+  await landing([...flights].filter(({ action }) => action && movesTraffic(action)));
+  return { requeueAfterMs: 0, freesRoom, left: landing(flights) };
+}
+
+/** Writes the status, if no such write is in flight. */
+function startStatus(context: ReconcileContext, memory: ReleaseMemory, last: Plan, failure?: unknown): Flight {
+  const { inFlight } = memory;
+  const known = [...inFlight.flights].find(({ action }) => !action);
+  return known ?? noteFlight(inFlight, writeStatus(context, memory, last, failure));
+}
+
+/** Forgets the errors of the writes that have landed, and returns the first one, conflicts last. */
+function takeFailure({ inFlight }: ReleaseMemory): unknown {
+  const errors = takeErrors(inFlight);
+  return errors.find((error) => !isStale(error)) ?? errors[0];
 }
 
 /** Makes the plan. If it throws, the status reports the internal error, and the pass fails. */
@@ -256,68 +328,6 @@ async function applyAll(
   const results = await Promise.allSettled(actions.map((action) => applyAction(context, release, memory, action)));
   const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
   return errors.find((error) => !isStale(error)) ?? errors[0];
-}
-
-/** Returns when the status is to be written, if that can wait (ms since the epoch). */
-async function writeStatus(
-  context: ReconcileContext,
-  memory: ReleaseMemory,
-  { view, wait }: Plan,
-  failure: unknown,
-): Promise<number | undefined> {
-  const isNews = isStale(failure) && memory.stale < TELL_AFTER - 1;
-  const trouble = failure === undefined || isNews ? waitOf(wait) : troubleOf(failure);
-  const status = releaseStatus(view, trouble ? { trouble } : {});
-  return putStatus(context, memory, view.observed.release, status, failure);
-}
-
-function waitOf(message: string | undefined): Trouble | undefined {
-  return message === undefined ? undefined : { kind: 'Waits', reason: 'Progressing', message };
-}
-
-async function putStatus(
-  context: ReconcileContext,
-  memory: ReleaseMemory,
-  release: AppRelease,
-  status: AppReleaseStatus,
-  failure: unknown,
-): Promise<number | undefined> {
-  const [text, before] = [canonicalJson(status), canonicalJson(release.status ?? {})];
-  if (text === before) return undefined;
-  const next = memory.lastStatusAt + PROGRESS_MS;
-  // Two leaders at the same time must not overwrite each other's status without a pause.
-  const isOthers = memory.lastStatus !== undefined && memory.lastStatus !== sha256(before);
-  if (context.now() < next && (isOthers || !hasTurned(release.status, status))) return next;
-  context.assertLeading();
-  // Noted before the write: if the answer is lost, the status still counts as written by this process.
-  memory.lastStatus = sha256(text);
-  const { namespace, name, uid } = release.metadata;
-  try {
-    const written = await context.client.patch(
-      statusOf(APP_RELEASES),
-      { namespace, name },
-      {
-        type: 'json',
-        operations: [
-          { op: 'test', path: '/metadata/uid', value: uid },
-          { op: 'add', path: '/status', value: status },
-        ],
-      },
-      { fieldManager: FIELD_MANAGER },
-    );
-    context.caches.releases.observeWrite(written);
-    memory.lastStatusAt = context.now();
-  } catch (problem) {
-    // The first error of the pass is reported; the next pass writes the status.
-    if (failure === undefined && !isNotFound(problem)) throw problem;
-  }
-  return undefined;
-}
-
-/** Whether the status has more than progress: another generation or revision, or a condition with another status. */
-function hasTurned(before: AppReleaseStatus | undefined, after: AppReleaseStatus): boolean {
-  if (before?.observedGeneration !== after.observedGeneration || before?.revision !== after.revision) return true;
-  return (after.conditions ?? []).some(({ type, status }) => !conditionIs(before?.conditions, type, status));
 }
 
 function asError(failure: unknown): Error {

@@ -30,9 +30,9 @@ export async function assertGuard({ context, release }: Scope, guard: Guard): Pr
  */
 export async function applyService(
   scope: Scope,
-  { desired: service, force, leadsTo = [] }: Extract<Action, { kind: 'ApplyService' }>,
+  { desired: service, force, leadsTo = [], takesTrafficBack }: Extract<Action, { kind: 'ApplyService' }>,
 ): Promise<void> {
-  await Promise.all(leadsTo.map((target) => assertExists(scope, target)));
+  if (!takesTrafficBack) await Promise.all(leadsTo.map((target) => assertExists(scope, target)));
   const before = liveObject(scope, service);
   try {
     await applyOwned(scope, service, force);

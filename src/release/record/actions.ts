@@ -89,7 +89,10 @@ type Apply = {
     /** False if the cache has no such object: the write creates it, and an existing object belongs to somebody else. */
     force: boolean;
     guard?: Guard;
-    /** Deployments that must still exist when traffic is led to their pods: another leader may have removed them. */
+    /**
+     * Deployments to whose pods the traffic is led. They must still exist, because another leader may have removed them; an
+     * action that takes traffic back does not wait for that check.
+     */
     leadsTo?: readonly Target[];
   };
 }[keyof Applied];

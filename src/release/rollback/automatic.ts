@@ -88,6 +88,7 @@ function answerIn(view: Rollout, wanted: Revision, failed: PoolView): FailureAns
       message: `roll back: ${what}`,
       name,
       spec,
+      takesTrafficBack: true,
     },
   };
 }

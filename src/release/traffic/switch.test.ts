@@ -27,7 +27,7 @@ function serviceActions(words: Words, change: Change = () => ({})): ServiceActio
     if (action.kind !== 'ApplyService') return [];
     const [verb = ''] = action.message.split(' ');
     const what = `${verb} ${action.desired.spec.selector?.[LABEL.track] ?? ''}`;
-    const checked = action.leadsTo?.map(({ name }) => name);
+    const checked = action.takesTrafficBack ? undefined : action.leadsTo?.map(({ name }) => name);
     return [{ said: action.takesTrafficBack ? `first: ${what}` : what, desired: action.desired, checked }];
   });
 }

@@ -67,9 +67,8 @@ export function switchService(
   const returns = moves.every(({ target }) => target.mode === 'Return');
   const metricOnly = isWholeRollback(moves) && { metricOnly: true as const };
   const notices = [{ type: 'Normal' as const, reason: 'Switched', note: `switched ${what}`, ...metricOnly }];
-  // A return does not wait for the reads.
   const leadsTo = moves.flatMap(({ target: { workload } }) => (workload ? [targetOf(workload.deployment)] : []));
-  return [{ ...action, notices, ...(returns ? { takesTrafficBack: true as const } : { leadsTo }) }];
+  return [{ ...action, notices, leadsTo, ...(returns && { takesTrafficBack: true as const }) }];
 }
 
 /** `switched`: the annotations of a switch. Default: those of the last switch. */

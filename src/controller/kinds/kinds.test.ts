@@ -58,6 +58,6 @@ test.each(ownedKinds)('%s, which a release owns, has a row with the verbs of its
 
 test.each(ownedKinds)('docs/security.md says that the operator creates %s', (kind) => {
   const page = readFileSync(join(import.meta.dirname, '../../../docs/security.md'), 'utf8').replaceAll(/\s+/g, ' ');
-  const [, list = ''] = /operator creates (.*?)\./.exec(page) ?? [];
+  const [, list = ''] = /operator creates (.*?)[.;]/.exec(page) ?? [];
   expect(list).toMatch(new RegExp(`\\b${kind}s\\b`, 'i'));
 });

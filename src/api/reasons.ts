@@ -126,7 +126,7 @@ export const CONDITIONS = {
     Placed: {
       means: 'The serving pods are on the VMs that the spec selects.',
       True: ['AsSpecified'],
-      False: ['Moving', 'NoCapacity', 'MoveNotReady'],
+      False: ['Moving', 'NoCapacity', 'MoveNotReady', 'VMLeftPool'],
     },
     RolledBack: { means: 'A rollback is in force.', True: ['HeldByRollback'], False: ['NotRolledBack'] },
     Paused: { means: 'Promotions are stopped; rollbacks are not.', True: ['Paused'], False: ['NotPaused'] },

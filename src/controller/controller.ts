@@ -9,6 +9,7 @@ import type { DigestLookup } from '../release/state/observed.ts';
 import { digestsByPlatform } from '../registry/manifest.ts';
 import type { DigestRequest, DigestResolver } from '../registry/types.ts';
 import { createCaches } from './kinds/caches.ts';
+import { releaseOfLabel } from './kinds/indexes.ts';
 import { isStale } from './release/conflicts.ts';
 import type { PoolControllerOptions } from './vmpool/reconcile.ts';
 import { createPoolController } from './vmpool/reconcile.ts';
@@ -108,6 +109,7 @@ export function createController(options: ControllerOptions): Controller {
       queue.add(key);
     },
     () => running.caches.releases.list(),
+    (vm) => new Set(running.caches.pods.list().flatMap((pod) => (pod.nodeName === vm ? releaseOfLabel(pod) : []))),
   );
   const reconcile = createReconciler({
     client,

@@ -2,7 +2,9 @@
 import type { AppReleaseSpec, AppReleaseStatus } from '../../src/api/app-release.ts';
 import { ANNOTATION } from '../../src/api/meta.ts';
 import type { VmPoolSpec } from '../../src/api/vm-pool.ts';
-import { placementKeys, topologyOf } from '../../src/release/record/revision.ts';
+import { canonicalJson } from '../../src/lib/canonical-json.ts';
+import { readIdentity } from '../../src/release/record/recorded.ts';
+import { placementOf } from '../../src/release/record/revision.ts';
 import { checkAutoscaler } from './autoscaling-rules.ts';
 import type { Scenario } from './scenario.ts';
 import type { Scene } from './simulation.ts';
@@ -81,7 +83,7 @@ function checkRelease(world: World, release: WorldObject, { expect }: Scenario):
     (pool) =>
       status.revision !== undefined &&
       servesWholly(world, name, pool, status.revision) &&
-      isPlaced(name, spec, pool.name, servedDeployment(world, name, pool)),
+      isPlaced(spec, pool.name, servedDeployment(world, name, pool)),
   );
   if (ready?.status === 'True' && !arrived) return 'Ready is True, but not every pool serves the wanted revision';
   if (ready?.status === 'False' && arrived && ready.reason !== 'RolledBack' && !stalled)
@@ -93,7 +95,7 @@ function checkRelease(world: World, release: WorldObject, { expect }: Scenario):
   if ((available?.status === 'True') !== (dark.length === 0))
     return `Available is ${available?.status ?? 'absent'}, but pools without a ready pod: ${dark.map((pool) => pool.name).join(', ') || 'none'}`;
   if (conditionOf(release, 'Placed')?.status === 'True') {
-    const elsewhere = pools.find((pool) => !isOnItsVms(name, spec, pool.name, servedDeployment(world, name, pool)));
+    const elsewhere = pools.find((pool) => !isOnItsVms(spec, pool.name, servedDeployment(world, name, pool)));
     if (elsewhere) return `pool ${elsewhere.name} serves from other VMs than the spec names, though Placed is True`;
   }
   for (const pool of pools) {
@@ -130,19 +132,23 @@ function placed(world: World, spec: AppReleaseSpec | undefined): AppReleaseSpec 
 
 /** Whether a Deployment has the strategy and the placement of the spec. */
 function isPlaced(
-  release: string,
   spec: AppReleaseSpec,
   pool: string,
   deployment: WorldObject | undefined,
   strategy: AppReleaseSpec['strategy']['type'] = spec.strategy.type,
 ): boolean {
-  const key = placementKeys(topologyOf(spec), release, strategy).get(pool) ?? '';
-  return deployment?.metadata.annotations?.[ANNOTATION.placement]?.includes(`"key":"${key}"`) ?? false;
+  const wanted = spec.stages.flatMap(({ pools }) => pools).find(({ name }) => name === pool);
+  const has = readIdentity(deployment?.metadata.annotations?.[ANNOTATION.placement]);
+  return (
+    wanted !== undefined &&
+    has?.strategy === strategy &&
+    canonicalJson(has.placement) === canonicalJson(placementOf(wanted))
+  );
 }
 
 /** Whether the serving Deployment has the placement of the spec, with any strategy. */
-function isOnItsVms(...[release, spec, pool, deployment]: Parameters<typeof isPlaced>): boolean {
-  return deployment === undefined || STRATEGIES.some((strategy) => isPlaced(release, spec, pool, deployment, strategy));
+function isOnItsVms(...[spec, pool, deployment]: Parameters<typeof isPlaced>): boolean {
+  return deployment === undefined || STRATEGIES.some((strategy) => isPlaced(spec, pool, deployment, strategy));
 }
 
 const STRATEGIES = ['BlueGreen', 'RollingUpdate'] as const;

@@ -17,6 +17,7 @@ function watch(...releases: AppRelease[]) {
   const waiters = createVmWaiters(
     (key) => woken.push(key),
     () => (releases.length > 0 ? releases : [release()]),
+    (name) => new Set(name === 'a' ? ['shop/web'] : []),
   );
   return { woken, waiters };
 }
@@ -97,4 +98,20 @@ it('enqueues no release after its stop', () => {
   waiters.stop();
   vi.advanceTimersByTime(10_000);
   expect(woken).toEqual([]);
+});
+
+it('enqueues at once the releases with pods on a VM whose labels change', () => {
+  const { woken, waiters } = watch();
+  waiters.onChange({
+    kind: 'Node',
+    object: vm('a', { labels: { pool: 'b' } }),
+    old: vm('a', { labels: { pool: 'a' } }),
+  });
+  waiters.onChange({
+    kind: 'Node',
+    object: vm('b', { labels: { pool: 'b' } }),
+    old: vm('b', { labels: { pool: 'a' } }),
+  });
+  waiters.onChange({ kind: 'Node', object: vm('a', { ready: false }), old: vm('a') });
+  expect(woken).toEqual(['shop/web']);
 });

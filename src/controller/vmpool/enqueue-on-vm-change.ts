@@ -21,7 +21,12 @@ const PATIENCE_MS = 1_000;
 /** Delay after a kubelet reports other images, which change the readiness of a rollback in the status. */
 const IMAGES_MS = 10_000;
 
-export function createVmWaiters(enqueue: (key: string) => void, releases: () => readonly AppRelease[]): VmWaiters {
+/** `releasesOn`: the keys of the releases with pods on a VM. */
+export function createVmWaiters(
+  enqueue: (key: string) => void,
+  releases: () => readonly AppRelease[],
+  releasesOn: (vm: string) => ReadonlySet<string>,
+): VmWaiters {
   const waiting = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
   const turned = new Map<string, Node>();
@@ -58,6 +63,8 @@ export function createVmWaiters(enqueue: (key: string) => void, releases: () => 
       }
       if (change.kind === 'Namespace') return;
       if (waiting.size > 0) timer ??= setTimeout(wake, PATIENCE_MS);
+      if (change.kind === 'Node' && isRelabelled(change.object, change.old))
+        for (const key of releasesOn(change.object.metadata.name)) enqueue(key);
       if (change.kind === 'Node' && isNewsOfImages(change.object, change.old)) {
         turned.set(change.object.metadata.name, change.object);
         imagesTimer ??= setTimeout(wakeByImages, IMAGES_MS);
@@ -85,6 +92,11 @@ function isPlacedAlike({ metadata, status }: VmPool, old: VmPool): boolean {
 
 function usesPool({ spec }: AppRelease, name: string): boolean {
   return spec.stages.some(({ pools }) => pools.some((pool) => pool.name === name));
+}
+
+/** The pods on the VM may not be in their pool any more, or be in it again. */
+function isRelabelled({ metadata }: Node, old: Node | undefined): boolean {
+  return old !== undefined && !isDeepStrictEqual(metadata.labels, old.metadata.labels);
 }
 
 /** Whether the change may affect rollback readiness: a new VM, other images, or a VM that opens or closes. */

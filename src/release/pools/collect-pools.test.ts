@@ -34,6 +34,8 @@ test.each<Row>([
   ['drains for 30 s after that', [], {}, withoutService(29)],
   ['is removed after the drain', [DEPLOYMENT], {}, withoutService(30)],
   ['is removed at once if no endpoint ever named its pods', [DEPLOYMENT], {}, withoutService()],
+  ['drains for 30 s again after a restart of the operator', [], {}, withoutService(undefined, 29)],
+  ['is removed after that drain', [DEPLOYMENT], {}, withoutService(undefined, 30)],
   [
     'is removed at once if it shares the Service of a pool that stays',
     ['remove web-c-1: pool c left the release'],
@@ -76,10 +78,14 @@ function leaving(name: string): (seen: Observed) => Partial<Observed> {
 }
 
 /** Seconds since an endpoint named the pods of pool c; absent: none ever did. */
-function withoutService(ago?: number): (seen: Observed) => Partial<Observed> {
+/** `restarted`: when the operator began to observe the release, in seconds before NOW. Default: before the pool existed. */
+function withoutService(ago?: number, restarted?: number): (seen: Observed) => Partial<Observed> {
   const tracks = new Map(ago === undefined ? [] : [['web-c-1', NOW - ago * 1000]]);
   return ({ services, memory }) => ({
     services: services.filter(({ metadata }) => metadata.name !== 'web-c'),
-    memory: { ...memory, drained: { services: new Map(), tracks } },
+    memory: {
+      ...memory,
+      drained: { services: new Map(), tracks, began: restarted === undefined ? 0 : NOW - restarted * 1000 },
+    },
   });
 }

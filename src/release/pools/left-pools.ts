@@ -1,6 +1,6 @@
 /** The Deployments of pools that left the spec. They serve until their successors do, and drain. Pure. */
 import { parseDuration } from '../../api/common.ts';
-import { poolFacts } from '../record/revision.ts';
+import { hasServedIn } from '../record/revision.ts';
 import type { PoolView, Rollout, Workload } from '../state/view.ts';
 import { selectedTrack } from '../traffic/service.ts';
 
@@ -19,18 +19,19 @@ export function servingLeft(view: Rollout): Workload[] {
 
 /** Whether the pool has never served. Until it does, a pool that left the spec serves in its place. */
 export function isSuccessor({ revisions }: Rollout, { name }: PoolView): boolean {
-  return revisions.every((revision) => {
-    const { healthySince, good } = poolFacts(revision, name);
-    return healthySince === undefined && good === undefined;
-  });
+  return revisions.every((revision) => !hasServedIn(revision, name));
 }
 
 /** When the clients of a pool that left the spec are drained (ms since the epoch). Infinity while a Service reaches it. */
-export function leftDrainedAt(view: Rollout, { track }: Workload): number {
+export function leftDrainedAt(view: Rollout, workload: Workload): number {
+  const { track, ready, deployment } = workload;
   // It shares the Service of pools that stay, and no write can take it out of the traffic before its pods stop.
   if (view.groups.some((group) => group.track === track)) return 0;
   if (reachedTracks(view).has(track)) return Number.POSITIVE_INFINITY;
-  const since = view.drained().tracks.get(track);
+  const { tracks, began = 0 } = view.drained();
+  // After a restart of the operator nobody knows since when a Deployment of before is drained: it has the whole drain again.
+  const isOfBefore = ready > 0 && Date.parse(deployment.metadata.creationTimestamp) < began;
+  const since = tracks.get(track) ?? (isOfBefore ? began : undefined);
   return since === undefined ? 0 : since + (parseDuration(view.topology.rollback.drain) ?? 0);
 }
 

@@ -49,6 +49,11 @@ export interface PoolFacts {
   /** When the revision left the pool because its pods found no room before the deadline. It waits at the gate again. */
   gaveBack?: string;
   good?: string;
+  /**
+   * The pool that this pool took the place of. The revision was released there: its template for that pool counts, and so does
+   * `good` until the pool enters a revision itself.
+   */
+  follows?: string;
   failed?: { at: string; attempt: number; reason: string; message: string };
   rolledBack?: { at: string; by: string };
 }

@@ -102,6 +102,7 @@ const POOL_FACTS: { [Field in keyof Required<PoolFacts>]: z.ZodType<Required<Poo
   gaveBack: time,
   pulled: time,
   good: time,
+  follows: z.string(),
   failed: z.object({ at: time, attempt: count, reason: z.string(), message: z.string() }),
   rolledBack: z.object({ at: time, by: z.string() }),
 };

@@ -47,6 +47,21 @@ describe('the variables of a pool', () => {
   });
 });
 
+test('a pool that took the place of another one has the template of that pool, if it has none itself', () => {
+  const { data, ...more } = revision(1, spec(), { pools: { x: { follows: 'a' } }, approvals: {} });
+  function hostOf(pool: string, pools: Record<string, PoolTemplate>): unknown {
+    const made = { ...more, data: { ...data, input: { ...data.input, pools } } };
+    const [main] = renderTemplate(made, pool, { nodeSelector: {}, tolerations: [] }, OURS).spec.containers;
+    return main?.env?.[0]?.['value'];
+  }
+  const [a, x] = ['a', 'x'].map((value) => ({
+    spec: { containers: [{ name: 'main', env: [{ name: 'HOST', value }] }] },
+  }));
+  expect(hostOf('x', { a: a ?? {} })).toBe('a');
+  expect(hostOf('x', { a: a ?? {}, x: x ?? {} })).toBe('x');
+  expect(hostOf('y', { a: a ?? {} })).toBeUndefined();
+});
+
 describe('the metadata of the pods', () => {
   const template: PodTemplate = {
     metadata: {

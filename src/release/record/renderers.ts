@@ -8,6 +8,7 @@ import { ANNOTATION, withoutOurs } from '../../api/meta.ts';
 import { own } from '../../lib/own.ts';
 import type { PinnedImage, Placement } from './recorded-data.ts';
 import type { Revision } from './revision.ts';
+import { templateFor } from './revision.ts';
 
 /** The parts of a template that differ between the renderers. */
 interface Renderer {
@@ -47,9 +48,9 @@ export function renderTemplate(
   placement: Placement,
   labels: Record<string, string>,
 ): PodTemplate {
-  const { template, pools, version } = revision.data.input;
+  const { template, version } = revision.data.input;
   const { images } = revision.data;
-  const difference = own(pools, pool);
+  const difference = templateFor(revision, pool);
   const renderer = RENDERERS[revision.data.renderer] ?? NEWEST;
   const { spec } = template;
   function render(container: Container): Container {

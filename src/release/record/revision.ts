@@ -1,4 +1,4 @@
-import type { AppReleaseSpec, PodTemplate, Pool, ServicePort } from '../../api/app-release.ts';
+import type { AppReleaseSpec, PodTemplate, Pool, PoolTemplate, ServicePort } from '../../api/app-release.ts';
 import { servicePort } from '../../api/app-release.ts';
 import { ANNOTATION } from '../../api/meta.ts';
 import { canonicalJson, shortHash } from '../../lib/canonical-json.ts';
@@ -36,6 +36,11 @@ export interface Revision {
  */
 export function placementKey(placements: readonly Placement[], strategy: string): string {
   return shortHash({ placements, strategy });
+}
+
+/** A key that differs from this one. */
+export function otherKey(key: string): string {
+  return shortHash({ not: key });
 }
 
 export function placementOf(pool: Pool): Placement {
@@ -197,6 +202,18 @@ export function poolFacts(revision: Revision, pool: string): PoolFacts {
 
 export function isGood(revision: Revision, pool: string): boolean {
   return poolFacts(revision, pool).good !== undefined;
+}
+
+/** Whether the revision has served in the pool itself, and not only in the pool that it took the place of. */
+export function hasServedIn(revision: Revision, pool: string): boolean {
+  const { healthySince, good, follows, entered } = poolFacts(revision, pool);
+  return healthySince !== undefined || (good !== undefined && (follows === undefined || entered !== undefined));
+}
+
+/** The template of a revision for a pool, or for the pool that it took the place of. */
+export function templateFor(revision: Revision, pool: string): PoolTemplate | undefined {
+  const { pools } = revision.data.input;
+  return own(pools, pool) ?? own(pools, poolFacts(revision, pool).follows ?? pool);
 }
 
 /** Whether the revision has a bad mark in this pool: it failed or was rolled back. */

@@ -56,6 +56,10 @@ function stayingRevision(view: Rollout, pool: PoolView): Revision | undefined {
   return poolFacts(served, name).rolledBack ? undefined : served;
 }
 
+function isNew({ revisions }: Rollout, { name }: PoolView): boolean {
+  return revisions.every((revision) => poolFacts(revision, name).entered === undefined);
+}
+
 /** The last entry has the latest time, also if the clock of the process that wrote the one before was ahead. */
 function entryTime({ revisions, now }: Rollout, { name }: PoolView): string {
   const entries = revisions.map((revision) => Date.parse(poolFacts(revision, name).entered?.at ?? '') || 0);
@@ -72,6 +76,8 @@ export function enter(view: Rollout, drafts: FactsDraft, pool: PoolView, revisio
   }
   own.entered = { at: entryTime(view, pool), attempt: facts.attempt ?? 1, key: wantedKey(pool) };
   own.clock = { start: at };
+  // The pool proves the revision that it begins with itself.
+  if (own.follows !== undefined && isNew(view, pool)) delete own.good;
   delete own.healthySince;
   delete own.placed;
   delete own.gaveBack;

@@ -12,6 +12,7 @@ import type { PoolFacts } from '../record/recorded-data.ts';
 import { deadlineMs, poolFacts } from '../record/revision.ts';
 import type { RoomForMove } from './capacity.ts';
 import { moveCapacityWait } from './capacity.ts';
+import { podsOnLeftVms } from './left-vms.ts';
 import { isAvailable, isPlaced, isReplaced, isReturning, placedFact, placedKey, readyOf } from '../state/target.ts';
 import { wantedReplicas } from '../state/pool-size.ts';
 import type { Group, PoolMove, PoolView, Rollout, View } from '../state/view.ts';
@@ -46,6 +47,8 @@ export function placedAsWanted(view: View): ConditionDraft {
   const moves = view.pools.flatMap(({ name, move }) => (move ? [{ ...move, pool: name }] : []));
   const worst = WORST_FIRST.map((reason) => moves.find((move) => move.reason === reason)).find((move) => move);
   if (worst) return { type, status: 'False', reason: worst.reason, message: `pool ${worst.pool}: ${worst.message}` };
+  const left = podsOnLeftVms(view);
+  if (left !== undefined) return { type, status: 'False', reason: 'VMLeftPool', message: left };
   return {
     type,
     status: 'True',

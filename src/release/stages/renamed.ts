@@ -1,4 +1,7 @@
-/** Lets the pools of a stage whose pools were all renamed take the revision that runs there, without gates. Pure. */
+/**
+ * Lets a pool take the place of one that leaves: it may return to what that pool had good, and the pools of a stage whose pools
+ * were all renamed take the revision that runs there, without gates. Pure.
+ */
 import type { Stage } from '../../api/app-release.ts';
 import type { Action } from '../record/actions.ts';
 import { draftFacts } from '../record/facts-draft.ts';
@@ -8,6 +11,7 @@ import type { Revision } from '../record/revision.ts';
 import type { Rollout, View } from '../state/view.ts';
 import { findServed, seeTraffic } from '../traffic/served.ts';
 import { enter } from './entering.ts';
+import { followFormer, formerStages, poolNames } from './former-pools.ts';
 import { stagePools } from './stage-pools.ts';
 
 /**
@@ -18,6 +22,7 @@ export function enterRenamed(view: View): Action[] {
   const before = view.record.topology;
   if (view.kind === 'Unknown' || !view.spec || !before) return [];
   const drafts = draftFacts();
+  followFormer(view, before, drafts);
   for (const [stage, former] of renamedStages(view.topology, before)) {
     const revision = runningIn(view, before, former);
     const pools = stagePools(view, stage).filter(({ entered }) => !entered);
@@ -26,23 +31,10 @@ export function enterRenamed(view: View): Action[] {
   return drafts.actions();
 }
 
-/** The stages without any pool of before, each with the stage that it continues: of the same name, or renamed in its place. */
+/** The stages without any pool of before, each with the stage that it continues. */
 function renamedStages(now: Topology, before: Topology): (readonly [Stage, Stage])[] {
-  const known = new Set(poolNames(before.stages));
-  return now.stages.flatMap((stage, place) => {
-    if (poolNames([stage]).some((name) => known.has(name))) return [];
-    const former = stageNamed(before, stage.name) ?? before.stages[place];
-    const isFormer = former && (former.name === stage.name || !stageNamed(now, former.name));
-    return isFormer ? [[stage, former] as const] : [];
-  });
-}
-
-function stageNamed({ stages }: Topology, name: string): Stage | undefined {
-  return stages.find((stage) => stage.name === name);
-}
-
-function poolNames(stages: readonly Stage[]): string[] {
-  return stages.flatMap(({ pools }) => pools.map(({ name }) => name));
+  const known = poolNames(before.stages);
+  return formerStages(now, before).filter(([stage]) => stage.pools.every(({ name }) => !known.has(name)));
 }
 
 /** The oldest revision that serves in the pools of a stage that left the spec. */

@@ -293,6 +293,12 @@ function ranAt(revision: Revision, pool: string): number {
   return Date.parse(healthySince ?? good ?? entered?.at ?? '');
 }
 
+/** Whether the revision entered the pool, or the one that the pool took the place of. */
+function wasIn(revision: Revision, pool: string): boolean {
+  const { entered, follows } = poolFacts(revision, pool);
+  return entered !== undefined || follows !== undefined;
+}
+
 /** The revision with a barrier between the served revision and the target. */
 export function barrierBetween(view: Rollout, pool: PoolView, to: Revision): Revision | undefined {
   const from = pool.served?.number ?? pool.lost?.number ?? 0;
@@ -301,6 +307,6 @@ export function barrierBetween(view: Rollout, pool: PoolView, to: Revision): Rev
       revision.data.input.barrier &&
       revision.number > to.number &&
       revision.number <= from &&
-      poolFacts(revision, pool.name).entered !== undefined,
+      wasIn(revision, pool.name),
   );
 }

@@ -4,6 +4,7 @@ import type { ObjectMeta } from '../../api/common.ts';
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import { once, onceForKey, onceForObject } from '../../lib/once.ts';
 import { drainedSince } from '../traffic/drained-since.ts';
+import { groupKeys } from './group-key.ts';
 import { heldNames } from './held-names.ts';
 import { ledgerName } from '../record/names.ts';
 import type { Observed, OwnedObjects } from './observed.ts';
@@ -11,7 +12,7 @@ import { isHandedOver, isOurs, ownershipOf } from '../record/ownership.ts';
 import type { StrategyType } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';
 import type { LedgerRecord } from '../record/recorded-data.ts';
-import { parseLedger, parseRevision, placementKeys } from '../record/revision.ts';
+import { parseLedger, parseRevision } from '../record/revision.ts';
 import { wantedReplicas } from './pool-size.ts';
 import { effectiveStrategy, poolTarget } from './target.ts';
 import type { SpecProblem } from './valid-spec.ts';
@@ -70,7 +71,7 @@ function viewRollout(base: Base, found: readonly Workload[], rules: StageRules):
   const states = viewGroups(observed, topology, revisions, found, record.topology);
   const isRolledOut =
     wanted.state === 'Recorded' && states.every(({ pools }) => pools.every(({ served }) => served === lastWanted));
-  const keys = onceForKey((strategy: StrategyType) => placementKeys(topology, owner.name, strategy));
+  const keys = onceForKey((strategy: StrategyType) => groupKeys(states, topology, owner.name, strategy));
   const moves = once(() => rules.moves(rollout));
 
   function viewPool(state: PoolState, group: Group): PoolView {

@@ -11,6 +11,8 @@ export interface Drained {
    * Track → since when no endpoint of the release names its pods. Infinity while an endpoint does; absent if none ever did.
    */
   tracks: ReadonlyMap<string, number>;
+  /** When this process began to observe the release. What an endpoint named before is not known. */
+  began?: number;
 }
 
 interface Endpoints {
@@ -22,7 +24,11 @@ interface Endpoints {
 export const NEVER_DRAINED: Drained = { services: new Map(), tracks: new Map() };
 
 export function drainedSince(previous: Drained, seen: Endpoints, now: number): Drained {
-  return { services: ofServices(previous.services, seen, now), tracks: ofTracks(previous.tracks, seen, now) };
+  return {
+    services: ofServices(previous.services, seen, now),
+    tracks: ofTracks(previous.tracks, seen, now),
+    began: previous.began ?? now,
+  };
 }
 
 function ofServices(

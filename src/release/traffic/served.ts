@@ -2,7 +2,7 @@
 import type { Service } from '../record/kube-objects.ts';
 import { isHandedOver, takenMessage } from '../record/ownership.ts';
 import type { Revision } from '../record/revision.ts';
-import { poolFacts } from '../record/revision.ts';
+import { hasServedIn } from '../record/revision.ts';
 import { lostRevision } from '../state/lost.ts';
 import type { Observed } from '../state/observed.ts';
 import type { PoolState, Workload } from '../state/view.ts';
@@ -65,8 +65,7 @@ export function findServed({
   const leadsElsewhere = track !== undefined && tracks.has(track);
   function hasServed({ revision }: Workload): boolean {
     const recorded = revisions.find(({ number }) => number === revision);
-    const { healthySince, good } = recorded ? poolFacts(recorded, pool) : {};
-    return healthySince !== undefined || good !== undefined;
+    return recorded !== undefined && hasServedIn(recorded, pool);
   }
   const current =
     selected ??

@@ -7,7 +7,7 @@ import type { Distinction, WorkloadIdentity } from '../record/desired.ts';
 import { servicePorts, trackName, workloadNames } from '../record/desired.ts';
 import { renderPods } from '../record/renderers.ts';
 import type { Revision } from '../record/revision.ts';
-import { portsOf } from '../record/revision.ts';
+import { portsOf, templateFor } from '../record/revision.ts';
 import type { Group, PoolView, Rollout, Workload } from '../state/view.ts';
 
 /** The pods to find a track for. */
@@ -90,7 +90,7 @@ function samePorts(a: Revision, b: Revision): boolean {
 }
 
 function samePods(a: Revision, b: Revision, pool: string): boolean {
-  const differs = [a, b].some(({ data }) => Object.hasOwn(data.input.pools, pool));
+  const differs = [a, b].some((revision) => templateFor(revision, pool) !== undefined);
   return compared(
     [a, b],
     differs ? pool : '',

@@ -93,20 +93,23 @@ describe('a list of namespaces', () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  test.each(['requested-by', 'gates'])('has a policy %s of its own, which applies only there', async (policy) => {
-    const objects = await helm.render(SHOPS);
-    const name = `${policy}.${NAME}.apprelease.dev`;
-    expect(find(objects, 'ValidatingAdmissionPolicyBinding', name).spec).toEqual({
-      policyName: name,
-      validationActions: ['Deny'],
-      matchResources: {
-        namespaceSelector: {
-          matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values: ['shop', 'bank'] }],
+  test.each(['requested-by', 'gates', 'records'])(
+    'has a policy %s of its own, which applies only there',
+    async (policy) => {
+      const objects = await helm.render(SHOPS);
+      const name = `${policy}.${NAME}.apprelease.dev`;
+      expect(find(objects, 'ValidatingAdmissionPolicyBinding', name).spec).toEqual({
+        policyName: name,
+        validationActions: ['Deny'],
+        matchResources: {
+          namespaceSelector: {
+            matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values: ['shop', 'bank'] }],
+          },
         },
-      },
-    });
-    expect(find(objects, 'ValidatingAdmissionPolicy', name)).toBeDefined();
-  });
+      });
+      expect(find(objects, 'ValidatingAdmissionPolicy', name)).toBeDefined();
+    },
+  );
 });
 
 test.each<[string, Values]>([
@@ -188,10 +191,12 @@ describe('people', () => {
         .filter(({ kind }) => kind === 'ValidatingAdmissionPolicy')
         .map(({ metadata }) => metadata.name);
     const tenants = ['tenants.apprelease.dev', 'tenants-taint.apprelease.dev'];
-    expect(await policies({ requestedBy: false })).toEqual(['gates.apprelease.dev', ...tenants]);
-    expect(await policies({ gates: false })).toEqual(['requested-by.apprelease.dev', ...tenants]);
-    expect(await policies({ tenants: false })).toEqual(['gates.apprelease.dev', 'requested-by.apprelease.dev']);
-    expect(await policies({ requestedBy: false, gates: false, tenants: false })).toEqual([]);
+    const [gates, requestedBy, records] = ['gates', 'requested-by', 'records'].map((name) => `${name}.apprelease.dev`);
+    expect(await policies({ requestedBy: false })).toEqual([gates, records, ...tenants]);
+    expect(await policies({ gates: false })).toEqual([requestedBy, records, ...tenants]);
+    expect(await policies({ records: false })).toEqual([gates, requestedBy, ...tenants]);
+    expect(await policies({ tenants: false })).toEqual([gates, requestedBy, records]);
+    expect(await policies({ requestedBy: false, gates: false, records: false, tenants: false })).toEqual([]);
   });
 });
 

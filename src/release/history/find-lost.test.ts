@@ -161,6 +161,29 @@ describe('a served revision without a record', () => {
   });
 });
 
+describe('records or Deployments that somebody deleted', () => {
+  const all = ['ControllerRevision/web-1', ...GONE, 'Deployment/web-a-2'];
+  const only = (of: Revision) => ({ deployments: [running(of)], pods: podsFor(running(of), 1) });
+  const records = [old, served].map(controllerRevision);
+
+  function written(more: Partial<Observed>): string[] {
+    return kinds(world(all, more)).filter((kind) => TOUCHES.test(kind));
+  }
+
+  test('with all records gone, nothing is written to Deployments and Services', () => {
+    expect(written({ revisions: [] })).toEqual([]);
+    expect(written({ revisions: [], ...only(served) })).toEqual([]);
+  });
+
+  test.each<[what: string, more: Partial<Observed>, written: string[]]>([
+    ['the latter is created again', { revisions: records }, ['ApplyDeployment']],
+    ['the standby takes the traffic if the record is gone too', {}, ['DryRun', 'ApplyService']],
+    ['with all records gone, no traffic moves', { revisions: [] }, ['DryRun']],
+  ])('the standby stays when the serving Deployment is deleted: %s', (_what, more, expected) => {
+    expect(written({ ...only(old), ...more })).toEqual(expected);
+  });
+});
+
 test('a Deployment that only the labels of pods name is looked for', () => {
   const seen = world([], { revisions: [old, served].map(controllerRevision), deployments: [running(old)] });
   expect(plan(seen, NOW).actions).toMatchObject([{ kind: 'FindLost', object: 'Deployment', name: 'web-a-2' }]);

@@ -163,6 +163,7 @@ export function observed(more: Partial<Observed> = {}): Observed {
       refused: new Map(),
       stored: new Map(),
       contested: new Map(),
+      paced: new Set(),
       drained: NEVER_DRAINED,
     },
     ...more,

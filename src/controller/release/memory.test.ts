@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createMemory, expire, expiryDue, noteDryRun, noteOverQuota } from './memory.ts';
+import { createMemory, expire, expiryDue, noteDryRun, noteOverQuota, noteRevert } from './memory.ts';
 
 const AT = 1_000_000;
 
@@ -46,4 +46,17 @@ test('a refusal of a quota right after the removal of a Deployment does not coun
   noteOverQuota(memory, 'web-b-2', AT + 5_000);
   expect(expire(memory, AT + 125_000).overQuota).toEqual(new Set(['web-b-2']));
   expect(expire(memory, AT + 125_001).overQuota).toEqual(new Set());
+});
+
+test('a Service that another manager keeps changing is named, and put back every 5 s for as long as it does', () => {
+  const memory = createMemory();
+  const revert = (now: number) => noteRevert(memory, 'Service/web', { hash: 'h', manager: 'helm', now });
+  expect([AT, AT + 1, AT + 2].map(revert)).toEqual([false, false, true]);
+  for (let now = AT + 2; now < AT + 600_000; now += 5_000) {
+    expect(expire(memory, now + 4_999).paced).toEqual(new Set(['Service/web']));
+    expect(expiryDue(memory, now + 4_999)).toContain(now + 5_000);
+    expect(expire(memory, now + 5_000).paced).toEqual(new Set());
+    expect(revert(now + 5_000)).toBe(true);
+    expect(expire(memory, now + 5_000).contested.get('Service/web')).toMatchObject({ manager: 'helm' });
+  }
 });

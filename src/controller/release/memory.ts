@@ -8,6 +8,8 @@ import type { DryRun, Memory, Refusal, StoredState } from '../../release/state/o
 const CONTESTED_AFTER = 3;
 const CONTESTED_WINDOW_MS = 600_000;
 const CONTESTED_FOR_MS = 300_000;
+/** How often the selector of a contested Service is put back (ms). */
+const PACE_MS = 5_000;
 /** How long a refusal counts: its cause may be gone after that (ms). */
 const REFUSAL_MS = 30_000;
 /** A dry run that gave no verdict is repeated after twice this time, then after twice as long each time, up to `REFUSAL_MS`. */
@@ -45,7 +47,7 @@ export interface ReleaseMemory {
   stored: Map<string, StoredState>;
   /** Kind/name → the desired state that was put back, and when (ms since the epoch). */
   driftReverts: Map<string, { hash: string; at: number[] }>;
-  contested: Map<string, { hash: string; manager: string; until: number }>;
+  contested: Map<string, { hash: string; manager: string; until: number; revertedAt: number }>;
   /** From the last plan. */
   drained: Drained;
   /** Image → the digest in the last event TagMoved. */
@@ -99,6 +101,9 @@ export function expire(memory: ReleaseMemory, now: number): Memory {
     refused: memory.refused,
     stored: memory.stored,
     contested: memory.contested,
+    paced: new Set(
+      [...memory.contested].flatMap(([object, { revertedAt }]) => (now < revertedAt + PACE_MS ? [object] : [])),
+    ),
     drained: memory.drained,
   };
 }
@@ -131,7 +136,9 @@ export function expiryDue(memory: ReleaseMemory, now: number): number[] {
       .concat([...memory.lost.values()])
       .map((at) => at + REFUSAL_MS + 1)
       .filter((due) => due > now),
-    ...[...memory.contested.values()].map(({ until }) => until),
+    ...[...memory.contested].flatMap(([object, { until, revertedAt }]) =>
+      object.startsWith('Service/') && now < revertedAt + PACE_MS ? [until, revertedAt + PACE_MS] : [until],
+    ),
     ...(memory.terminating === undefined ? [] : [memory.terminating + TERMINATING_MS + 1]),
   ];
 }
@@ -154,12 +161,16 @@ export function noteRevert(
   object: string,
   { hash, manager, now }: { hash: string; manager: string; now: number },
 ): boolean {
+  if (memory.contested.get(object)?.hash === hash) {
+    memory.contested.set(object, { hash, manager, until: now + CONTESTED_FOR_MS, revertedAt: now });
+    return true;
+  }
   const before = memory.driftReverts.get(object);
   const recent = before?.hash === hash ? before.at.filter((at) => now - at < CONTESTED_WINDOW_MS) : [];
   const at = [...recent, now];
   memory.driftReverts.set(object, { hash, at });
   if (at.length < CONTESTED_AFTER) return false;
   memory.driftReverts.delete(object);
-  memory.contested.set(object, { hash, manager, until: now + CONTESTED_FOR_MS });
+  memory.contested.set(object, { hash, manager, until: now + CONTESTED_FOR_MS, revertedAt: now });
   return true;
 }

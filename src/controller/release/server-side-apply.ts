@@ -150,7 +150,7 @@ function putBack({ context, release, memory }: Scope, object: string, hash: stri
     type: 'Warning',
     reason: gaveUp ? 'Contested' : 'DriftPutBack',
     note: gaveUp
-      ? `${manager} keeps changing ${object}: the operator leaves it alone for a while`
+      ? `${manager} keeps changing ${object}: the operator ${object.startsWith('Service/') ? 'puts its selector back every 5 s, and leaves the rest' : 'leaves it'} alone for a while`
       : `put back the changes of ${manager} in ${object}`,
   });
 }

@@ -311,6 +311,32 @@ describe('the write', () => {
   });
 });
 
+test.each<[what: string, kinds: string[], selector: object, isPaced: boolean]>([
+  ['is put back', ['ApplyDeployment'], { app: 'old' }, false],
+  ['is not put back twice within the pace', [], { app: 'old' }, true],
+  ['with other changes alone is left alone', [], { track: 'web-1' }, false],
+])('a contested Service whose selector was changed %s', (_what, kinds, selector, isPaced) => {
+  const service: DesiredObject = { ...desired, kind: 'Service', spec: { selector: { track: 'web-1' } } };
+  const hash = desiredHash(service);
+  const form = storedForm(
+    service,
+    { ...service, metadata: meta('web', { labels: { a: 'x' } }) },
+    {
+      'f:spec': { 'f:selector': {} },
+      'f:metadata': { 'f:labels': { 'f:a': {} } },
+    },
+  );
+  const remembered: Memory = {
+    ...memory,
+    stored: new Map([['Service/web', { hash, form, held: true }]]),
+    contested: new Map([['Service/web', { hash, manager: 'argocd-controller' }]]),
+    paced: new Set(isPaced ? ['Service/web'] : []),
+  };
+  const live: LiveObject = { metadata: meta('web', { labels: { a: 'x' } }), spec: { selector } };
+  const write: Action = { kind: 'ApplyDeployment', message: 'write', desired: service as never, force: true };
+  expect(putRight(remembered, service, live, write).map(({ kind }) => kind)).toEqual(kinds);
+});
+
 describe('a Deployment that somebody paused', () => {
   const running: Desired<object> = { ...desired, spec: { paused: false, replicas: 1 } };
   const live = (paused?: boolean): LiveObject => ({

@@ -92,7 +92,9 @@ export function putRight(
   haste: Haste = 'AskFirst',
 ): Action[] {
   const drift = driftOf(memory, desired, live);
-  if (drift === 'None' || (drift === 'Contested' && haste !== 'WhateverOthersDo')) return [];
+  // A selector decides whether clients are served: it is put back again and again, at a pace.
+  const isUrgent = leadsElsewhere(desired, live) && !memory.paced.has(objectKey(desired));
+  if (drift === 'None' || (drift === 'Contested' && haste !== 'WhateverOthersDo' && !isUrgent)) return [];
   if (drift !== 'Unknown' || haste !== 'AskFirst') return [write];
   const message = `ask the API server how it stores ${desired.kind} ${desired.metadata.name}`;
   return [{ kind: 'DryRunApply', message, desired }];

@@ -76,6 +76,8 @@ export interface Memory {
   stored: ReadonlyMap<string, StoredState>;
   /** Kind/name → the desired state that another manager keeps changing, as its hash, and the manager. */
   contested: ReadonlyMap<string, { hash: string; manager: string }>;
+  /** Kind/name of contested Services whose selector was put back just now. It is put back again a little later. */
+  paced: ReadonlySet<string>;
   /** The result of the previous plan. */
   drained: Drained;
 }

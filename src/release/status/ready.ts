@@ -24,6 +24,7 @@ import {
   readyOf,
   wantedRevision,
 } from '../state/target.ts';
+import { portMissing } from '../traffic/adopted-ports.ts';
 import { wantedReplicas } from '../state/pool-size.ts';
 import { wantsTheLost } from '../state/lost-record.ts';
 import type { PoolView, Rollout, View } from '../state/view.ts';
@@ -53,6 +54,7 @@ const STALLED: readonly ReadyRule[] = [
   namespaceTerminates,
   specIsInvalid,
   nameIsTaken,
+  adoptedPortsFit,
   recordIsLost,
   autoscalingIsRefused,
   digestNeedsAPerson,
@@ -107,6 +109,17 @@ function namespaceTerminates({ observed: { memory }, owner }: View): ReadyReason
 
 function specIsInvalid({ wanted }: View): ReadyReason | undefined {
   return wanted.state === 'Invalid' ? { reason: wanted.reason, message: wanted.message } : undefined;
+}
+
+/** Told before the switch, which waits for it, and after a change of the Service. */
+function adoptedPortsFit({ groups }: Rollout): ReadyReason | undefined {
+  const messages = groups.flatMap((group) =>
+    group.pools.flatMap(({ target, served }) => {
+      const revision = target?.revision ?? served;
+      return revision ? (portMissing(group, revision) ?? []) : [];
+    }),
+  );
+  return messages[0] === undefined ? undefined : { reason: 'InvalidPort', message: messages[0] };
 }
 
 function nameIsTaken(view: Rollout): ReadyReason | undefined {

@@ -5,6 +5,7 @@ import type { Move } from '../state/pool-move.ts';
 import { wantedReplicas } from '../state/pool-size.ts';
 import { contradictingImage, isAvailable, mayShrink, readyOf } from '../state/target.ts';
 import type { Group, Rollout } from '../state/view.ts';
+import { portMissing } from './adopted-ports.ts';
 import { reachedPods, reachesMoreThan } from './reach.ts';
 import { selectedTrack } from './service.ts';
 import { mayLead } from './track.ts';
@@ -33,7 +34,7 @@ function trafficActions(view: Rollout, group: Group, moves: readonly Move[], fro
   const named: NamedGroup = { ...group, serviceName, template };
   const { track, revision } = first.target;
   const target: Lead = { track, revision };
-  const may = !frozen && moves.every((move) => maySwitch(view, group, move));
+  const may = !frozen && moves.every((move) => maySwitch(view, group, move) && !leadsNowhere(group, move));
   const standing = standingLead(view, moves);
   if (!service) {
     const lead = leadOfNew(view, group, target, standing, { may, frozen });
@@ -85,6 +86,11 @@ function leadUntilSwitch(
   if (track === undefined || !revision || (group.adopted && group.track === undefined)) return undefined;
   if (group.pools.some((pool) => reachesMoreThan(view, group, pool, track))) return undefined;
   return mayLead(view, group, track) ? { track, revision } : own;
+}
+
+/** An adopted Service does not switch to pods without its ports. A return does not wait for the owner of the Service. */
+function leadsNowhere(group: Group, { target: { mode, revision } }: Move): boolean {
+  return mode !== 'Return' && portMissing(group, revision) !== undefined;
 }
 
 /**

@@ -128,6 +128,7 @@ describe.concurrent('an invalid spec', () => {
     expect(conditions.map(({ type, status }) => `${type}=${status}`).toSorted()).toEqual([
       'Available=False',
       'CapacityAvailable=True',
+      'ClockSkewed=False',
       'Contested=False',
       'DigestsPinned=Unknown',
       'DisruptionLimited=False',

@@ -73,10 +73,9 @@ async function start(config: Config): Promise<void> {
 }
 
 async function operate(config: Config, log: Log): Promise<void> {
-  const metrics = createMetrics(manifest.version);
   const kubeConfig = loadKubeConfig(config);
   const clock = createServerClock();
-  metrics.clockSkew(clock.skewMs);
+  const metrics = createMetrics(manifest.version, clock.skewMs);
   const common = { userAgent: `apprelease/${manifest.version}`, onRequest: metrics.request, clock };
   // Separate connections, so that no other request delays a renewal.
   const electionClient = createClient(kubeConfig, common);

@@ -7,7 +7,7 @@ async function sample(metrics: ReturnType<typeof createMetrics>, name: string): 
 }
 
 test('counts every report', async () => {
-  const metrics = createMetrics('1.2.3');
+  const metrics = createMetrics('1.2.3', () => -6_000);
   metrics.request({ verb: 'patch', resource: 'appreleases/status', code: 409, seconds: 0.01 });
   metrics.reconciled('error', 0.2);
   metrics.queue.depth?.(7);
@@ -24,6 +24,7 @@ test('counts every report', async () => {
     'workqueue_depth{name="apprelease"}': '7',
     'workqueue_retries_total{name="apprelease"}': '1',
     apprelease_leader: '1',
+    apprelease_clock_skew_seconds: '-6',
     'apprelease_registry_resolutions_total{outcome="NotFound"}': '1',
     'apprelease_switches_total{namespace="shop",release="web"}': '1',
     'apprelease_internal_errors_total{namespace="shop",release="web"}': '1',

@@ -19,8 +19,6 @@ export interface Metrics extends ReleaseMetrics {
   queue: QueueMetrics;
   leading: (isLeader: boolean) => void;
   cacheError: () => void;
-  /** Takes the look-up of the skew (ms), which is asked at each scrape. */
-  clockSkew: (skewMs: () => number) => void;
   resolution: (event: ResolutionEvent) => void;
   registryRequest: (event: RegistryRequestEvent) => void;
   /** Called after each pass over a VMPool. */
@@ -32,7 +30,8 @@ const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 /** The label of the queue, as in client-go. */
 const QUEUE = 'apprelease';
 
-export function createMetrics(version: string): Metrics {
+/** `skewMs`: how far the operator's clock is ahead of the API server's (ms), asked at each scrape. */
+export function createMetrics(version: string, skewMs: () => number = () => 0): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -69,6 +68,14 @@ export function createMetrics(version: string): Metrics {
     ['verb', 'resource'],
   );
   const cacheErrors = counter('apprelease_cache_errors_total', 'Lists and watches that failed and are retried.');
+  new Gauge({
+    name: 'apprelease_clock_skew_seconds',
+    help: "How far the operator's clock is ahead of the API server's; negative: behind.",
+    registers,
+    collect() {
+      this.set(skewMs() / 1000);
+    },
+  });
   const resolutions = counter('apprelease_registry_resolutions_total', 'Resolutions of tags at registries.', [
     'outcome',
   ]);
@@ -97,18 +104,6 @@ export function createMetrics(version: string): Metrics {
     },
     cacheError: () => {
       cacheErrors.inc();
-    },
-    clockSkew: (skewMs) => {
-      const name = 'apprelease_clock_skew_seconds';
-      const help = "How far the operator's clock is ahead of the API server's; negative: behind.";
-      new Gauge({
-        name,
-        help,
-        registers,
-        collect() {
-          this.set(skewMs() / 1000);
-        },
-      });
     },
     resolution: ({ outcome }) => {
       resolutions.inc({ outcome });

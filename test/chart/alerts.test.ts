@@ -64,8 +64,8 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   AppReleaseClockSkew: {
     bad: { [`apprelease_clock_skew_seconds{${POD}}`]: '-90+0x90' },
-    quiet: '10m',
-    fires: '11m',
+    quiet: '9m',
+    fires: '10m',
     labels: { ...OPS, pod: 'a' },
     says: {
       description:

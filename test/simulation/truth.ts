@@ -67,11 +67,19 @@ export function servingPods(world: World, pool: string, selector: Record<string,
 /** The Deployment that a pool's Service selects; without a Service the one with the most ready pods. */
 export function servedDeployment(world: World, release: string, pool: TruePool): WorldObject | undefined {
   const own = deploymentsOf(world, release, pool.name);
-  if (pool.service !== undefined) {
-    const track = selectorOf(world.get('Service', pool.service))?.[LABEL.track];
+  const service = pool.service === undefined ? undefined : world.get('Service', pool.service);
+  // A pool that ran without a Service still does if the name of its first one belongs to somebody else.
+  if (pool.service !== undefined && !isForeign(service)) {
+    const track = selectorOf(service)?.[LABEL.track];
     return own.find((deployment) => labelOf(deployment, 'track') === track);
   }
   return own.toSorted((a, b) => readyOf(world, b).length - readyOf(world, a).length).at(0);
+}
+
+function isForeign(service: WorldObject | undefined): boolean {
+  if (!service) return false;
+  const { ownerReferences = [], annotations } = service.metadata;
+  return ownerReferences.length === 0 && annotations?.[ANNOTATION.adopt] === undefined;
 }
 
 export function revisionOf(object: WorldObject | undefined): number | undefined {

@@ -92,9 +92,8 @@ export function putRight(
   haste: Haste = 'AskFirst',
 ): Action[] {
   const drift = driftOf(memory, desired, live);
-  // A selector decides whether clients are served: it is put back again and again, at a pace.
-  const isUrgent = leadsElsewhere(desired, live) && !memory.paced.has(objectKey(desired));
-  if (drift === 'None' || (drift === 'Contested' && haste !== 'WhateverOthersDo' && !isUrgent)) return [];
+  if (drift === 'None') return [];
+  if (drift === 'Contested' && haste !== 'WhateverOthersDo' && !isSelectorDue(memory, desired, live)) return [];
   if (drift !== 'Unknown' || haste !== 'AskFirst') return [write];
   const message = `ask the API server how it stores ${desired.kind} ${desired.metadata.name}`;
   return [{ kind: 'DryRunApply', message, desired }];
@@ -107,6 +106,11 @@ function valuesOf(fields: FieldSet, object: LiveObject): string {
 function withoutScale(fields: FieldSet): FieldSet {
   const { 'f:replicas': scale, ...spec } = fields['f:spec'] ?? {};
   return scale === undefined ? fields : { ...fields, 'f:spec': spec };
+}
+
+/** A selector decides whether clients are served: it is put back again and again, at a pace. */
+function isSelectorDue({ paced }: Memory, desired: DesiredObject, live: LiveObject): boolean {
+  return !paced.has(objectKey(desired)) && leadsElsewhere(desired, live);
 }
 
 function replicasOf({ spec }: { spec?: unknown }): number | undefined {

@@ -256,10 +256,9 @@ function startStatus(context: ReconcileContext, memory: ReleaseMemory, last: Pla
   return known ?? noteFlight(inFlight, writeStatus(context, memory, last, failure));
 }
 
-/** Forgets the errors of the writes that have landed, and returns the first one, conflicts last. */
+/** Forgets the errors of the writes that have landed, and returns that which the pass fails with. */
 function takeFailure({ inFlight }: ReleaseMemory): unknown {
-  const errors = takeErrors(inFlight);
-  return errors.find((error) => !isStale(error)) ?? errors[0];
+  return worstOf(takeErrors(inFlight));
 }
 
 /** Makes the plan. If it throws, the status reports the internal error, and the pass fails. */
@@ -326,7 +325,11 @@ async function applyAll(
   actions: readonly Action[],
 ): Promise<unknown> {
   const results = await Promise.allSettled(actions.map((action) => applyAction(context, release, memory, action)));
-  const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  return worstOf(results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : [])));
+}
+
+/** The first error, conflicts last. */
+function worstOf(errors: readonly unknown[]): unknown {
   return errors.find((error) => !isStale(error)) ?? errors[0];
 }
 

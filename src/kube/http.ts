@@ -1,6 +1,7 @@
 /** One request to the API server: credentials, deadline, metrics, and every failure as a KubeError. */
 
 import type { Dispatcher } from 'undici';
+import { parseRetryAfter } from '../lib/retry-after.ts';
 import type { Connection, Link, Sent } from './connection.ts';
 import type { Credentials, CredentialSource } from './credentials.ts';
 import { isKubeError, KubeError, type ClientReason, type StatusCause } from './errors.ts';
@@ -279,12 +280,10 @@ function refused(setup: Exchange, call: Call, { response, credentials }: Authent
   return statusError(call, code, body, retryAfterSeconds(headers));
 }
 
-/** Retry-After: seconds, or an HTTP date (RFC 9110, section 10.2.3), which counts from the date of the answer. */
-function retryAfterSeconds({ 'retry-after': header, date }: Sent['response']['headers']): number | undefined {
-  if (typeof header !== 'string') return undefined;
-  const now = typeof date === 'string' ? Date.parse(date) : Date.now();
-  const seconds = /^\d+$/.test(header) ? Number(header) : Math.ceil((Date.parse(header) - now) / 1000);
-  return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
+function retryAfterSeconds({ 'retry-after': after, date }: Sent['response']['headers']): number | undefined {
+  const [value, sentAt] = [after, date].map((header) => (typeof header === 'string' ? header : undefined));
+  const seconds = parseRetryAfter(value, sentAt);
+  return Number.isFinite(seconds) ? seconds : undefined;
 }
 
 function asKubeError(

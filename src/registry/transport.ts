@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import tls from 'node:tls';
 import type { Dispatcher } from 'undici';
+import { parseRetryAfter } from '../lib/retry-after.ts';
 import type { NetworkRules } from './address-rules.ts';
 import { describeCause, isTooLarge } from './failure-cause.ts';
 import { fail, failHeaders, failPlainHttp, failUnreachable } from './failures.ts';
@@ -234,9 +235,7 @@ function redirectTo(url: URL, request: HttpRequest): HttpRequest {
 
 function toResponse({ status, headers, body }: Answer, sameOrigin: boolean): HttpResponse {
   const all = (name: string) => [headers[name] ?? []].flat();
-  // The clock of the registry may differ from that of this process.
-  const sentAt = Date.parse(all('date')[0] ?? '') || Date.now();
-  const retryAfterSeconds = parseRetryAfter(all('retry-after')[0], sentAt);
+  const retryAfterSeconds = parseRetryAfter(all('retry-after')[0], all('date')[0]);
   return {
     kind: 'response',
     status,
@@ -246,14 +245,6 @@ function toResponse({ status, headers, body }: Answer, sameOrigin: boolean): Htt
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
     body,
   };
-}
-
-/** Retry-After (RFC 9110 §10.2.3), seconds or a date, as seconds from `now` (ms since the epoch). */
-function parseRetryAfter(value: string | undefined, now: number): number | undefined {
-  if (value === undefined) return undefined;
-  if (/^\d+$/.test(value)) return Number(value);
-  const date = Date.parse(value);
-  return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - now) / 1000));
 }
 
 function describeServer({ operation, url }: HttpRequest, { registry }: FailureContext): string {

@@ -1,8 +1,9 @@
 /**
  * Checks that the schema of the CRD cannot express. An invalid spec makes the release Stalled and changes no running pods.
  */
-import type { AppReleaseSpec, Container } from '../../api/app-release.ts';
+import type { AppReleaseSpec } from '../../api/app-release.ts';
 import { reading } from '../record/internal-error.ts';
+import { hasPort, namedPorts } from '../record/named-ports.ts';
 import { serviceName } from '../record/names.ts';
 import { LEDGER_BYTES, templateImages, topologyOf } from '../record/revision.ts';
 
@@ -95,21 +96,12 @@ function workloadMetadataIsMetadata({ workloadMetadata }: AppReleaseSpec): SpecP
   return undefined;
 }
 
-type ContainerPort = NonNullable<Container['ports']>[number];
-
-/** The named ports of the containers and of the sidecars, which are init containers with restartPolicy Always. */
-function namedPorts({ template }: AppReleaseSpec): ContainerPort[] {
-  const { containers, initContainers = [] } = template.spec;
-  const sidecars = initContainers.filter(({ restartPolicy }) => restartPolicy === 'Always');
-  return [...containers, ...sidecars].flatMap(({ ports = [] }) => ports).filter(({ name }) => name !== undefined);
-}
-
 function targetPortsExist(spec: AppReleaseSpec): SpecProblem | undefined {
-  const ports = namedPorts(spec);
+  const ports = namedPorts(spec.template);
   for (const [index, { targetPort, protocol }] of (spec.service?.ports ?? []).entries()) {
     if (typeof targetPort !== 'string') continue;
+    if (hasPort(ports, targetPort, protocol)) continue;
     const namesakes = ports.filter(({ name }) => name === targetPort);
-    if (namesakes.some((port) => (port.protocol ?? 'TCP') === protocol)) continue;
     const path = `spec.service.ports[${index}].targetPort`;
     const quoted = JSON.stringify(targetPort);
     const names = ports.map(({ name }) => name).join(', ');

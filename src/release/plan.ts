@@ -3,6 +3,7 @@ import { ANNOTATION } from '../api/meta.ts';
 import type { Action } from './record/actions.ts';
 import { collectAutoscalers } from './pools/autoscaler.ts';
 import { reconcileBudgets } from './pools/disruption-budget.ts';
+import { markBarrier } from './history/barrier.ts';
 import { collectRevisions } from './history/collect-revisions.ts';
 import { collectPools } from './pools/collect-pools.ts';
 import { leftDue } from './pools/left-pools.ts';
@@ -48,7 +49,14 @@ export interface Plan {
 type Rule<Seen> = (view: Seen) => Action[];
 
 /** If one of these rules has actions, the plan has no others: the next plan is made after these writes. */
-const STORE_FIRST: readonly Rule<View>[] = [findLost, restoreAnswers, answerRollbacks, endHolds, enterRenamed];
+const STORE_FIRST: readonly Rule<View>[] = [
+  findLost,
+  restoreAnswers,
+  answerRollbacks,
+  endHolds,
+  enterRenamed,
+  markBarrier,
+];
 
 /** The rules that run once `STORE_FIRST` has nothing to write. */
 const RULES: readonly Rule<Rollout>[] = [

@@ -46,6 +46,8 @@ export interface FactWords {
   /** The attempt that failed. Default: the attempt of the entry. */
   failedAttempt?: number;
   rolledBack?: number;
+  /** The revision whose pods it keeps. */
+  keeps?: number;
   /** When the move to the VMs that the spec names was admitted. */
   placed?: number;
   /** When that move was done. */
@@ -62,6 +64,8 @@ export interface RevisionWords {
   attempt?: number;
   /** Stages with a used approval. */
   approved?: string[];
+  /** The hash of its pods as the API server stores them, in all pools. */
+  stored?: string;
   /** The renderer that it was recorded with. Default: the newest. */
   renderer?: number;
   /** More fields of the spec that recorded it. */
@@ -254,7 +258,12 @@ function revisionsOf(words: Words): Revision[] {
     const image = own.template.spec.containers[0]?.image ?? '';
     const digest = digestOf(image);
     const renderer = one.renderer ?? made.data.renderer;
-    return { ...made, data: { ...made.data, renderer, images: { [image]: { image: `${image}@${digest}`, digest } } } };
+    const images = { [image]: { image: `${image}@${digest}`, digest } };
+    const { stored } = one;
+    const hashes = stored !== undefined && {
+      stored: Object.fromEntries(poolsOf(words).map((name) => [name, stored])),
+    };
+    return { ...made, data: { ...made.data, renderer, images, ...hashes } };
   });
 }
 
@@ -269,7 +278,7 @@ function factsOf(words: Words, { in: pools = {}, attempt, approved = [] }: Revis
 
 function factsWith({ attempt = 1, ...facts }: FactWords, key: string): PoolFacts {
   const { entered, clock, stopped, mostReady, failed, failedAttempt = attempt, rolledBack } = facts;
-  const { healthySince, pulling, pulled, gaveBack, good, placed, arrived } = facts;
+  const { healthySince, pulling, pulled, gaveBack, good, keeps, placed, arrived } = facts;
   const failure = { attempt: failedAttempt, reason: 'CrashLoop', message: 'crashes' };
   return {
     ...(entered !== undefined && { entered: { at: ago(entered), attempt, key: facts.key ?? key } }),
@@ -285,6 +294,7 @@ function factsWith({ attempt = 1, ...facts }: FactWords, key: string): PoolFacts
     ...(pulled !== undefined && { pulled: ago(pulled) }),
     ...(gaveBack !== undefined && { gaveBack: ago(gaveBack) }),
     ...(good !== undefined && { good: ago(good) }),
+    ...(keeps !== undefined && { podsOf: { revision: keeps, key } }),
     ...(failed !== undefined && { failed: { at: ago(failed), ...failure } }),
     ...(placed !== undefined && {
       placed: { at: ago(placed), key, ...(arrived !== undefined && { done: ago(arrived) }) },

@@ -16,6 +16,7 @@ import {
   servesWholly,
   poolsOf,
   revisionOf,
+  runsPodsOf,
   servedDeployment,
   servedVersion,
   specOf,
@@ -164,7 +165,7 @@ function checkPool(
   const served = servedDeployment(world, name, pool);
   const hold = holdOf(world.list('ReleaseRollback'), release, pool.name);
   const stalled = isStuck(release);
-  if (!stalled && hold?.pool.to !== undefined && served && revisionOf(served) !== hold.pool.to)
+  if (!stalled && hold?.pool.to !== undefined && served && !runsPodsOf(world, name, served, hold.pool.to))
     return `held at revision ${hold.pool.to}, but serves ${revisionOf(served) ?? '?'}`;
   const paused = conditionOf(release, 'Paused')?.status === 'True';
   if (!leftovers && !stalled && !paused && own.length > 1)

@@ -1,10 +1,11 @@
 /** Users with random actions at random times. Only the invariants must hold. */
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
+import type { Act } from './fuzz-edits.ts';
+import { edit, EDITS, POOLS, VERSIONS } from './fuzz-edits.ts';
 import type { Behaviour } from './kubelet.ts';
 import type { Random } from './prng.ts';
 import type { Scenario, UserStep } from './scenario.ts';
 import { eachPool, pool, rollingSharedSpec, rollingSpec, setPorts, sharedSpec, webSpec, workerSpec } from './specs.ts';
-import type { SpecDraft } from './specs.ts';
 import type { Scene } from './simulation.ts';
 import { APPLIED_KINDS } from '../../src/release/record/kube-objects.ts';
 import { objectName } from '../../src/release/record/names.ts';
@@ -12,21 +13,8 @@ import { addNodes } from './users.ts';
 import type { OwnedKind } from './users.ts';
 import { OWNED_KINDS } from './users.ts';
 
-type Act = (random: Random, count: number) => Pick<UserStep, 'say' | 'act'>;
-
-const VERSIONS = ['1.0.0', '2.0.0', '3.0.0', '4.0.0'];
-const POOLS = ['canary', 'prod-a', 'prod-b'];
 /** The pools with VMs. */
 const VMS = [...POOLS, 'prod-c'];
-
-function edit(say: string, change: (spec: SpecDraft) => void): ReturnType<Act> {
-  return {
-    say,
-    act: ({ users }) => {
-      users.edit('web', change);
-    },
-  };
-}
 
 /** The kinds whose objects users delete. */
 const DELETED = [...APPLIED_KINDS, 'ReleaseRollback', 'Pod'] as const;
@@ -167,6 +155,7 @@ const ACTS: readonly Act[] = [
       for (const own of spec.service?.ports ?? []) own.port = port;
     });
   },
+  ...EDITS,
   (random) => {
     const reason = random.chance(0.5) ? 'freeze' : null;
     return {

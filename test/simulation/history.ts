@@ -18,6 +18,7 @@ import { ROLLBACK } from './rollback-scenarios.ts';
 import { PORTS } from './port-scenarios.ts';
 import { SERVICE_SCENARIOS } from './service-scenarios.ts';
 import { STANDING } from './standing-scenarios.ts';
+import { KEPT } from './kept-scenarios.ts';
 import { MOVES } from './move-scenarios.ts';
 import { SIZES } from './size-scenarios.ts';
 import { SHARING } from './sharing-scenarios.ts';
@@ -47,6 +48,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...ADMISSION,
   ...RENAMES,
   ...HANGING,
+  ...KEPT,
 ];
 
 /** The default order, without faults. */

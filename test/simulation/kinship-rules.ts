@@ -5,7 +5,7 @@ import type { Facts, RevisionData } from '../../src/release/record/recorded-data
 import { revisionInput, sameInput } from '../../src/release/record/revision.ts';
 import type { Judge, WriteRule } from './invariants.ts';
 import { isOperator, keyOf } from './invariants.ts';
-import { factsOf, poolsOf, revisionOf, revisionsOf, rollbackStatus, servedDeployment, specOf } from './truth.ts';
+import { factsOf, poolsOf, revisionsOf, rollbackStatus, runsPodsOf, servedDeployment, specOf } from './truth.ts';
 import type { WorldObject } from './world.ts';
 import { labelOf } from './world.ts';
 
@@ -96,8 +96,12 @@ export function createKinshipRules({ world, knows, alone }: Judge): WriteRule[] 
     const wanted = records.findLast(({ data }) => sameInput(data.input, input, names));
     const held = records.find(({ revision }) => revision === was.heldAgainst);
     if (!wanted || !held || !areKin(wanted.data, held.data)) return undefined;
-    const isHome = (pool: (typeof pools)[number]) =>
-      isGood(factsOf(wanted), pool.name) || revisionOf(servedDeployment(world, name, pool)) === wanted.revision;
+    const isHome = (pool: (typeof pools)[number]) => {
+      const served = servedDeployment(world, name, pool);
+      return (
+        isGood(factsOf(wanted), pool.name) || (served && runsPodsOf(world, name, served, wanted.revision)) === true
+      );
+    };
     if (wanted !== held && pools.some(isHome)) return undefined;
     const isRetried = world.list('ReleasePromotion').some((promotion) => {
       const { version, revision } = promotion.spec as ReleasePromotionSpec;

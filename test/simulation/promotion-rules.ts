@@ -11,9 +11,14 @@ import {
   deploymentsOf,
   factsOf,
   holdOf,
-  servesWholly,
+  podContent,
+  podsNumber,
   poolsOf,
+  portsIn,
+  recordOf,
+  servesWholly,
   revisionOf,
+  shownPorts,
   servedDeployment,
   specOf,
 } from './truth.ts';
@@ -37,7 +42,9 @@ interface Entry {
   release: WorldObject;
   spec: AppReleaseSpec;
   revision: number;
+  /** Before and after the entry. */
   facts: Facts;
+  now: Facts;
   pool: string;
   stage: Stage;
 }
@@ -105,8 +112,8 @@ export function createPromotionRules(judge: Judge): WriteRule[] {
     for (const [pool, own] of Object.entries(now.pools)) {
       const stage = spec.stages.find(({ pools }) => pools.some(({ name }) => name === pool));
       if (!stage || !entered(was.pools[pool], own)) continue;
-      const entry = { actor, release, spec, revision: Number(after.revision), facts: was, pool, stage };
-      const why = held(entry) ?? paused(entry) ?? unproven(entry) ?? unapproved(entry);
+      const entry = { actor, release, spec, revision: Number(after.revision), facts: was, now, pool, stage };
+      const why = held(entry) ?? otherPods(entry) ?? paused(entry) ?? unproven(entry) ?? unapproved(entry);
       used.add(`${release.metadata.uid} ${pool}`);
       if (why !== undefined) return `lets revision ${entry.revision} into pool ${pool}: ${why}`;
     }
@@ -130,8 +137,30 @@ export function createPromotionRules(judge: Judge): WriteRule[] {
     return 'the release is paused';
   }
 
+  /** A pool that keeps the pods of another revision has equal ones. */
+  function otherPods({ release, revision, now, pool }: Entry): string | undefined {
+    const kept = podsNumber(now, revision, pool);
+    const { name } = release.metadata;
+    const [own, others] = [revision, kept].map((number) => podContent(world, name, number, pool));
+    // The new revision is recorded by this write.
+    return own === others || own === undefined || others === undefined
+      ? undefined
+      : `it keeps the pods of revision ${kept}`;
+  }
+
+  /** Whether nothing changes in the pool: its pods stay, and its Service has the ports of the revision. */
+  function staysAsItIs({ release, revision, now, pool, spec }: Entry): boolean {
+    if (now.pools[pool]?.podsOf === undefined) return false;
+    const service = poolsOf(release.metadata.name, spec).find(({ name }) => name === pool)?.service;
+    const ports = recordOf(world, release.metadata.name, revision)?.data.input.ports ?? spec.service?.ports ?? [];
+    const live = service === undefined ? undefined : world.get('Service', service);
+    return !live || shownPorts(portsIn(live)) === shownPorts(ports);
+  }
+
   /** Reverts go at once; a new pool gets the revision of its stage. */
-  function isExempt({ release, revision, facts, pool, stage, spec }: Entry): boolean {
+  function isExempt(entry: Entry): boolean {
+    const { release, revision, facts, pool, stage, spec } = entry;
+    if (staysAsItIs(entry)) return true;
     const all = poolsOf(release.metadata.name, spec);
     const own = all.find(({ name }) => name === pool);
     const served = own && revisionOf(servedDeployment(world, release.metadata.name, own));
@@ -157,13 +186,13 @@ export function createPromotionRules(judge: Judge): WriteRule[] {
   }
 
   function unproven(entry: Entry): string | undefined {
-    const { release, spec, revision, stage } = entry;
+    const { release, spec, revision, stage, now } = entry;
     const previous = spec.stages[spec.stages.indexOf(stage) - 1];
     if (!previous || isExempt(entry)) return undefined;
     const soak = approvalsOf(entry).some(({ skipSoak }) => skipSoak) ? 0 : (parseDuration(previous.soak) ?? 0);
     for (const { name, replicas, autoscaling } of previous.pools) {
       if (replicas === 0 && !autoscaling) continue;
-      const known = health.get(healthKey(release, name, revision));
+      const known = health.get(healthKey(release, name, podsNumber(now, revision, name)));
       if (!known) return `pool ${name} of the stage before never served it with all its pods`;
       // Growth restarts no soak.
       const since = calm && !autoscaling ? (known.since ?? world.now()) : known.first;

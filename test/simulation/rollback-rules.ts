@@ -3,7 +3,7 @@ import { canonicalJson } from '../../src/lib/canonical-json.ts';
 import type { Judge, WriteRule } from './invariants.ts';
 import { isOperator, keyOf } from './invariants.ts';
 import { poolOf } from './pods.ts';
-import { deploymentsOf, holdOf, poolsOf, revisionOf, rollbackStatus, selectorOf, specOf } from './truth.ts';
+import { deploymentsOf, holdOf, poolsOf, revisionOf, rollbackStatus, runsPodsOf, selectorOf, specOf } from './truth.ts';
 import type { WorldObject } from './world.ts';
 import { labelOf } from './world.ts';
 import { LABEL } from '../../src/api/meta.ts';
@@ -81,13 +81,13 @@ export function createRollbackRules({ world, knows }: Judge): WriteRule[] {
         const selected = deploymentsOf(world, release.metadata.name, name).find(
           (object) => labelOf(object, 'track') === track,
         );
-        if (to !== undefined && selected && revisionOf(selected) !== to)
+        if (to !== undefined && selected && !runsPodsOf(world, release.metadata.name, selected, to))
           return `switches pool ${name} to revision ${revisionOf(selected) ?? '?'}, though it is held at ${to}`;
       }
     }
     if (kind === 'Deployment' && before && revisionOf(before) !== revisionOf(after)) {
       const to = heldAt(actor, release, poolOf(after));
-      if (to !== undefined && revisionOf(after) !== to)
+      if (to !== undefined && !runsPodsOf(world, release.metadata.name, after, to))
         return `rolls pool ${poolOf(after)} to revision ${revisionOf(after) ?? '?'}, though it is held at ${to}`;
     }
     return undefined;

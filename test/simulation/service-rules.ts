@@ -1,12 +1,22 @@
 /** A Service selects only pods of its own release, with ports that the pods have. */
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
-import { canonicalJson } from '../../src/lib/canonical-json.ts';
 import { isMade } from '../../src/release/record/ownership.ts';
 import type { Judge, WriteRule } from './invariants.ts';
 import { isOperator } from './invariants.ts';
 import type { WorldPod } from './pods.ts';
 import { deploymentSpec, matches, allPods, poolOf, serves } from './pods.ts';
-import { recordOf, revisionOf, selectorOf } from './truth.ts';
+import {
+  factsOf,
+  podContent,
+  podsNumber,
+  portsIn,
+  recordOf,
+  revisionOf,
+  revisionsOf,
+  selectorOf,
+  shownPorts,
+} from './truth.ts';
+import type { Port } from './truth.ts';
 import type { WorldObject } from './world.ts';
 import { labelOf } from './world.ts';
 
@@ -35,22 +45,17 @@ export function createServiceRules({ world }: Judge): WriteRule[] {
     return service && `starts ${after.metadata.name} behind Service ${service.metadata.name} of another release`;
   };
 
-  /** The differences between pods of two revisions, without placement. */
-  function podsWith(release: string, revision: number | undefined, pool: string): string | undefined {
-    const data = recordOf(world, release, revision ?? 0)?.data;
-    return data && canonicalJson([data.input.template, data.input.pools[pool], data.images]);
-  }
-
   function portsOf(release: string, revision: number | undefined): string | undefined {
     const ports = recordOf(world, release, revision ?? 0)?.data.input.ports;
-    return ports && shown(ports);
+    return ports && shownPorts(ports);
   }
 
   /** Pods of a revision may serve the ports of another revision with equal pods. */
   function fits(release: string, pool: string, ports: string, noted: number, revision: number | undefined): boolean {
     const own = portsOf(release, revision);
-    if (own === undefined || own === ports) return true;
-    return podsWith(release, revision, pool) === podsWith(release, noted, pool);
+    const same = revisionsOf(world, release).filter((one) => podsNumber(factsOf(one), one.revision, pool) === revision);
+    if (own === undefined || [own, ...same.map((one) => portsOf(release, one.revision))].includes(ports)) return true;
+    return podContent(world, release, revision ?? 0, pool) === podContent(world, release, noted, pool);
   }
 
   const portsGoWithPods: WriteRule = ({ actor, kind, before, after }) => {
@@ -59,7 +64,7 @@ export function createServiceRules({ world }: Judge): WriteRule[] {
     const services = kind === 'Service' ? [after] : world.list('Service').filter((one) => leadsTo(one, after));
     for (const service of services.filter(({ metadata }) => isMade(metadata))) {
       const noted = Number(service.metadata.annotations?.[ANNOTATION.revision]);
-      const ports = kind === 'Service' ? shown(portsIn(service)) : (portsOf(release, noted) ?? '');
+      const ports = kind === 'Service' ? shownPorts(portsIn(service)) : (portsOf(release, noted) ?? '');
       const behind =
         kind === 'Service' ? allPods(world).filter((pod) => serves(pod) && matches(pod, selectorOf(service))) : [after];
       const wrong = behind.find((one) => !fits(release, poolOf(one), ports, noted, revisionOf(one)));
@@ -73,23 +78,6 @@ export function createServiceRules({ world }: Judge): WriteRule[] {
   };
 
   return [selectsItsOwnAlone, startsBehindItsOwnAlone, portsGoWithPods];
-}
-
-interface Port {
-  port: number;
-  targetPort?: number | string;
-}
-
-/** The default targetPort is the port number. */
-function shown(ports: readonly Port[]): string {
-  return ports
-    .map(({ port, targetPort = port }) => `${port}→${targetPort}`)
-    .toSorted()
-    .join();
-}
-
-function portsIn({ spec }: WorldObject): Port[] {
-  return (spec as { ports?: Port[] }).ports ?? [];
 }
 
 function leadsTo(service: WorldObject, deployment: WorldObject): boolean {

@@ -3,9 +3,11 @@ import type { AppReleaseSpec, AppReleaseStatus } from '../../src/api/app-release
 import { appReleaseSpec } from '../../src/api/app-release.ts';
 import type { Condition } from '../../src/api/common.ts';
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
+import { canonicalJson } from '../../src/lib/canonical-json.ts';
 import type { ReleaseRollbackStatus, RollbackPoolStatus } from '../../src/api/release-rollback.ts';
 import { serviceName } from '../../src/release/record/names.ts';
 import type { Facts, RevisionData } from '../../src/release/record/recorded-data.ts';
+import { complete } from './complete.ts';
 import type { WorldPod } from './pods.ts';
 import { deploymentSpec, isLeaving, matches, poolOf, allPods, serves } from './pods.ts';
 import type { World, WorldObject } from './world.ts';
@@ -59,6 +61,23 @@ export function selectorOf(service: WorldObject | undefined): Record<string, str
   return (service?.spec as { selector?: Record<string, string> } | undefined)?.selector;
 }
 
+export interface Port {
+  port: number;
+  targetPort?: number | string;
+}
+
+/** The default targetPort is the port number. */
+export function shownPorts(ports: readonly Port[]): string {
+  return ports
+    .map(({ port, targetPort = port }) => `${port}→${targetPort}`)
+    .toSorted()
+    .join();
+}
+
+export function portsIn({ spec }: Pick<WorldObject, 'spec'>): Port[] {
+  return (spec as { ports?: Port[] }).ports ?? [];
+}
+
 /** Pods of one pool that a selector sends traffic to. */
 export function servingPods(world: World, pool: string, selector: Record<string, string> | undefined): WorldPod[] {
   return allPods(world).filter((pod) => poolOf(pod) === pool && serves(pod) && matches(pod, selector));
@@ -94,8 +113,8 @@ export function readyOf(world: World, deployment: WorldObject): WorldPod[] {
 /** Whether a pool serves a revision with exactly the wanted pods. */
 export function servesWholly(world: World, release: string, pool: TruePool, revision: number): boolean {
   const deployment = servedDeployment(world, release, pool);
-  if (!deployment || revisionOf(deployment) !== revision) return false;
-  const ready = readyOf(world, deployment).filter((pod) => revisionOf(pod) === revision).length;
+  if (!deployment || !runsPodsOf(world, release, deployment, revision)) return false;
+  const ready = readyOf(world, deployment).filter((pod) => revisionOf(pod) === revisionOf(deployment)).length;
   return ready >= trueReplicas(pool, deployment);
 }
 
@@ -135,6 +154,28 @@ export function revisionsOf(world: World, release: string): (WorldObject & { rev
 
 export function recordOf(world: World, release: string, number: number) {
   return revisionsOf(world, release).find(({ revision }) => revision === number);
+}
+
+/** The number that the pods of a revision have in a pool: an older one if it keeps the pods of that revision. */
+export function podsNumber(facts: Facts | undefined, revision: number, pool: string): number {
+  return facts?.pools[pool]?.podsOf?.revision ?? revision;
+}
+
+/** Whether a Deployment runs the pods of a revision. */
+export function runsPodsOf(world: World, release: string, deployment: WorldObject, revision: number): boolean {
+  const number = podsNumber(factsOf(recordOf(world, release, revision)), revision, poolOf(deployment));
+  return revisionOf(deployment) === number;
+}
+
+/** What the pods of a revision are made of in a pool, as the API server stores it; undefined if there is no record. */
+export function podContent(world: World, release: string, revision: number, pool: string): string | undefined {
+  const data = recordOf(world, release, revision)?.data;
+  if (!data) return undefined;
+  const { template, pools } = structuredClone(data.input);
+  const difference = pools[pool];
+  for (const content of difference?.spec?.containers ? [template, difference] : [template])
+    complete('Deployment', { metadata: { name: '' }, spec: { template: content } } as unknown as WorldObject);
+  return canonicalJson([template, difference, data.images]);
 }
 
 export function versionOf(world: World, release: string, number: number | undefined): string {

@@ -9,6 +9,7 @@ import {
   serverText,
 } from '../../kube/errors.ts';
 import type { Action } from '../../release/record/actions.ts';
+import { storedPods } from '../../release/record/same-pods.ts';
 import type { DryRun } from '../../release/state/observed.ts';
 import { DEPLOYMENTS } from '../kinds/deployments.ts';
 import type { Scope } from './contact.ts';
@@ -22,9 +23,10 @@ export async function dryRun(
 ): Promise<void> {
   const options = { fieldManager: FIELD_MANAGER, dryRun: true };
   try {
-    if (exists) await context.client.apply(DEPLOYMENTS, deployment, { ...options, force: true });
-    else await context.client.create(DEPLOYMENTS, deployment, { ...options, fieldValidation: 'Strict' });
-    noteDryRun(memory, hash, { ok: true }, context.now());
+    const answer = exists
+      ? await context.client.apply(DEPLOYMENTS, deployment, { ...options, force: true })
+      : await context.client.create(DEPLOYMENTS, deployment, { ...options, fieldValidation: 'Strict' });
+    noteDryRun(memory, hash, { ok: true, pods: storedPods(answer.spec.template) }, context.now());
   } catch (error) {
     noteDryRun(memory, hash, dryRunAnswer(error), context.now());
   }

@@ -35,7 +35,11 @@ function revisionsBeyondLimits(view: Rollout): Revision[] {
   const spare = view.revisions.filter((revision) => !kept.has(revision)).toReversed();
   // The targets of a rollback that may come are never removed, however old they are.
   const back = new Set(
-    view.pools.flatMap((pool) => [pool.served, view.lastWanted].map((left) => lastGood(view, pool, left))),
+    view.pools.flatMap((pool) =>
+      [pool.served, view.lastWanted].flatMap((left) =>
+        [view.pools, pool.group.pools].map((pools) => lastGood(view, pool, left, pools)),
+      ),
+    ),
   );
   // Revisions with bad marks are kept, even if they were good before: a later revision of the version inherits the marks.
   const bad = new Set(spare.filter(isBad).slice(0, FAILED_LIMIT));

@@ -6,6 +6,7 @@ import { targetOf } from '../record/actions.ts';
 import type { Owner } from '../record/desired.ts';
 import { ownerReference } from '../record/desired.ts';
 import type { Autoscaler, DesiredAutoscaler } from '../record/kube-objects.ts';
+import { runBy } from '../record/kept-pods.ts';
 import { objectName } from '../record/names.ts';
 import type { Topology } from '../record/recorded-data.ts';
 import { withWorkloadMetadata } from '../record/workload-metadata.ts';
@@ -121,7 +122,7 @@ function reconcileAutoscaler(
 /** Takes `replicas` back from the autoscaler, then removes the autoscaler: without it, `replicas` looks scaled by hand. */
 function handBack(view: Rollout, pool: PoolView, target: PoolTarget, autoscaler: Autoscaler): Action[] {
   const scaled = pool.workloads.flatMap((workload) => {
-    const revision = view.revisions.find(({ number }) => number === workload.revision);
+    const revision = runBy(view.revisions, workload).at(-1);
     return revision && workload.deployment.replicasOwner !== undefined ? [{ workload, revision }] : [];
   });
   if (scaled.length === 0) return [remove(autoscaler, `pool ${pool.name} no longer has autoscaling`)];

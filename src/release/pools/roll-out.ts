@@ -1,6 +1,7 @@
 /** Rolls out the pools behind one Service: makes the targets, switches the Service, cleans up. Pure. */
 import type { Action } from '../record/actions.ts';
 import { makeDeployment } from '../record/desired.ts';
+import { isRunBy } from '../record/kept-pods.ts';
 import { putRight } from '../state/drift.ts';
 import { targetScale } from '../state/pool-size.ts';
 import { hasFailed, servedTarget, withTrack } from '../state/target.ts';
@@ -97,7 +98,7 @@ function reconcileDeployment(view: Rollout, group: Group, pool: PoolView, target
   const message = `${verb} revision ${revision.number} in pool ${pool.name}`;
   const write: Action = { kind: 'ApplyDeployment', message, desired: deployment, force: workload !== undefined };
   if (!workload) return [write];
-  const haste = hasteOf([{ pool, target }], workload.revision !== revision.number);
+  const haste = hasteOf([{ pool, target }], !isRunBy(revision, workload));
   return putRight(view.observed.memory, deployment, workload.deployment, write, haste);
 }
 

@@ -106,6 +106,21 @@ describe('the Deployment that served before', () => {
     ['does not stand by if it was never good', served({}, { entered: 60 }), {}, [REMOVED], []],
     ['does not stand by if it was taken back', served({}, { ...GOOD, rolledBack: 10 }), {}, [REMOVED], []],
     [
+      'does not stand by if a revision that kept its pods was taken back',
+      {
+        ...served(),
+        wants: 2,
+        revisions: {
+          1: { in: { a: GOOD, b: GOOD } },
+          2: { in: { a: GOOD } },
+          3: { in: { a: { ...GOOD, keeps: 1, rolledBack: 10 } } },
+        },
+      },
+      {},
+      [REMOVED],
+      [],
+    ],
+    [
       'does not stand by if no VM takes its pods',
       served({ beside: { 1: 0 }, unready: UNSCHEDULABLE }),
       {},

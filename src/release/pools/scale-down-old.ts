@@ -3,6 +3,7 @@ import { parseDuration } from '../../api/common.ts';
 import type { Action } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
 import { quotaFailure } from '../health/failure.ts';
+import { runBy } from '../record/kept-pods.ts';
 import type { Revision } from '../record/revision.ts';
 import { isBadIn, isGood } from '../record/revision.ts';
 import { describeAgain, scaleTo } from '../state/scale.ts';
@@ -44,8 +45,9 @@ function scaleDownOld(
   const guard = guardOf(group, workload);
   const drained = drainedAt(view, group, workload);
   if (drained > view.now) return Number.isFinite(drained) ? { due: drained } : {};
-  const revision = view.revisions.find(({ number }) => number === workload.revision);
-  const standby = revision ? standbyUntil(view, group, pool, revision, workload.track) : 0;
+  const revisions = runBy(view.revisions, workload);
+  const revision = revisions.at(-1);
+  const standby = standbyUntil(view, group, pool, revisions, workload.track);
   const until = Math.min(standby, neededAt(pool), uselessAt(workload), yieldsAt(view, workload));
   if (revision && arrived && until > view.now && !pool.strays.includes(workload)) {
     const replicas = standbyReplicas(view, pool);
@@ -119,11 +121,21 @@ function outOfPatienceAt({ pods }: Workload): number {
   return Math.min(Number.POSITIVE_INFINITY, ...since);
 }
 
-/** Until when a revision is the pool's standby (ms since the epoch); 0 if it is not the standby. */
-function standbyUntil(view: Rollout, group: Group, pool: PoolView, revision: Revision, track: string): number {
+/**
+ * Until when a Deployment is the pool's standby (ms since the epoch); 0 if it is not the standby. `revisions`: those whose pods
+ * it runs.
+ */
+function standbyUntil(
+  view: Rollout,
+  group: Group,
+  pool: PoolView,
+  revisions: readonly Revision[],
+  track: string,
+): number {
   const left = leftAt(group, track);
   if (left === undefined) return 0;
-  if (!isGood(revision, pool.name) || isBadIn(revision, pool.name) || revision === pool.served) return 0;
+  const isProven = revisions.some((revision) => isGood(revision, pool.name));
+  if (!isProven || revisions.some((revision) => isBadIn(revision, pool.name) || revision === pool.served)) return 0;
   return left + (parseDuration(view.topology.rollback.warmFor) ?? 0);
 }
 
@@ -136,7 +148,7 @@ function giveWay(view: Rollout, pool: PoolView, current: Workload, target: PoolT
   const live = current.deployment.spec.replicas ?? 0;
   if (waiting === 0) return [];
   // The Deployment cannot be rendered without a recorded revision.
-  const revision = view.revisions.find(({ number }) => number === current.revision);
+  const revision = runBy(view.revisions, current).at(-1);
   if (!revision) return [];
   const floor = pool.hold?.rollback.spec.force === true ? Math.max(1, current.ready - 1) : Math.max(1, current.ready);
   if (live <= floor) return [];

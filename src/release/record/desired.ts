@@ -6,6 +6,7 @@ import { own } from '../../lib/own.ts';
 import { joinName, objectName, versionLabel } from './names.ts';
 import { shortHash } from '../../lib/canonical-json.ts';
 import type { Deployment, DesiredDeployment, DesiredService } from './kube-objects.ts';
+import { renderedAs } from './kept-pods.ts';
 import type { Revision } from './revision.ts';
 import { withWorkloadMetadata } from './workload-metadata.ts';
 import type { ForeignScale, Placement, Topology } from './recorded-data.ts';
@@ -47,10 +48,11 @@ type Runs = Pick<WorkloadIdentity, 'pool' | 'revision' | 'strategy' | 'key'>;
 
 /** The placement key is added only if the placement differs from the placement that the revision was recorded with. */
 function suffix(
-  { pool, revision, strategy, key }: Runs,
+  { pool, revision: named, strategy, key }: Runs,
   { own: isOwn = false, apart }: Distinction,
 ): (string | number)[] {
   if (strategy === 'RollingUpdate' && !isOwn) return [];
+  const revision = renderedAs(named, pool);
   const placed = own(revision.data.placements, pool) === key ? [] : [key.slice(0, 5)];
   return [revision.number, ...placed, ...(apart === undefined ? [] : [apart])];
 }
@@ -107,7 +109,8 @@ export function rollingLimits({ strategy: { maxSurge = '25%', maxUnavailable = '
 
 export function makeDeployment(options: DeploymentOptions): DesiredDeployment {
   const { owner, identity, track, replicas, carried, topology, live } = options;
-  const { pool, revision, placement, strategy, key, name = workloadName(owner.name, identity) } = identity;
+  const { pool, placement, strategy, key, name = workloadName(owner.name, identity) } = identity;
+  const revision = renderedAs(identity.revision, pool);
   const { version } = revision.data.input;
   const labels = {
     [LABEL.managedBy]: 'apprelease',

@@ -26,6 +26,8 @@ export interface RevisionData {
   images: Record<string, PinnedImage>;
   /** Pool → placement key when the revision was recorded. A Deployment with this key has no key in its name. */
   placements: Record<string, string>;
+  /** Pool → hash of the pod template as the API server would store it. Absent where it gave no answer. */
+  stored?: Record<string, string>;
 }
 
 export interface PoolFacts {
@@ -54,6 +56,11 @@ export interface PoolFacts {
    * `good` until the pool enters a revision itself.
    */
   follows?: string;
+  /**
+   * The revision whose pods the pool kept when this one entered, because they are equal, and the recorded placement key of
+   * that revision, which decides names.
+   */
+  podsOf?: { revision: number; key: string };
   failed?: { at: string; attempt: number; reason: string; message: string };
   rolledBack?: { at: string; by: string };
 }
@@ -71,6 +78,8 @@ export interface Facts {
   approvals: Record<string, Approval>;
   /** Incremented with every rollback of this revision; absent means 1. */
   attempt?: number;
+  /** What spec.rollback.barrier was changed to while this revision was wanted; absent: as recorded. */
+  barrier?: boolean;
 }
 
 export interface Placement {

@@ -75,6 +75,7 @@ const revisionData = z.looseObject({
   }),
   images: z.record(z.string(), pinnedImage),
   placements: z.record(z.string(), z.string()),
+  stored: z.record(z.string(), z.string()).optional(),
 });
 
 /**
@@ -103,6 +104,7 @@ const POOL_FACTS: { [Field in keyof Required<PoolFacts>]: z.ZodType<Required<Poo
   pulled: time,
   good: time,
   follows: z.string(),
+  podsOf: z.object({ revision: count, key: z.string() }),
   failed: z.object({ at: time, attempt: count, reason: z.string(), message: z.string() }),
   rolledBack: z.object({ at: time, by: z.string() }),
 };
@@ -132,10 +134,11 @@ const approval = z.looseObject({
 export function readFacts(text: string | undefined): Facts {
   const value = parseJson(text);
   if (!isObject(value)) return { pools: {}, approvals: {} };
-  const { attempt, ...others } = value;
+  const { attempt, barrier, ...others } = value;
   return {
     ...others,
     ...(count.safeParse(attempt).success && { attempt: attempt as number }),
+    ...(typeof barrier === 'boolean' && { barrier }),
     pools: readEntries(value.pools, readPoolFacts),
     approvals: readEntries(value.approvals, (entry) => approval.safeParse(entry).data),
   };

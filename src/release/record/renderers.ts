@@ -4,7 +4,7 @@
  * needs a new one, with a golden file. Pure.
  */
 import type { Container, PodTemplate, PoolTemplate } from '../../api/app-release.ts';
-import { ANNOTATION, withoutOurs } from '../../api/meta.ts';
+import { ANNOTATION, LABEL, withoutOurs } from '../../api/meta.ts';
 import { own } from '../../lib/own.ts';
 import type { PinnedImage, Placement } from './recorded-data.ts';
 import type { Revision } from './revision.ts';
@@ -84,9 +84,10 @@ export function renderTemplate(
   };
 }
 
-/** The pod template of a revision in a pool, without the placement and without the labels that identify the revision. */
+/** The pod template of a revision in a pool, without the placement and without what says which revision it is. */
 export function renderPods(revision: Revision, pool: string): PodTemplate {
-  const { metadata, spec } = renderTemplate(revision, pool, { nodeSelector: {}, tolerations: [] }, {});
+  const labels = { [LABEL.managedBy]: 'apprelease' };
+  const { metadata, spec } = renderTemplate(revision, pool, { nodeSelector: {}, tolerations: [] }, labels);
   return { metadata: { ...metadata, annotations: withoutOurs(metadata?.annotations) }, spec };
 }
 

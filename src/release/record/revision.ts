@@ -93,9 +93,14 @@ function inputOf(spec: AppReleaseSpec, version: string): RevisionInput {
   };
 }
 
+/** Whether a rollback behind the revision has to be forced. */
+export function hasBarrier({ data, facts }: Revision): boolean {
+  return facts.barrier ?? data.input.barrier;
+}
+
 /**
  * Whether a recorded input equals the wanted input. The comparison ignores removed pools, so that removing a pool makes no
- * new revision. It also ignores nulls, which mean absent, and defaults that the API got later.
+ * new revision, and the barrier, which is a mark. It also ignores nulls, which mean absent, and defaults that the API got later.
  */
 export function sameInput(recorded: RevisionInput, wanted: RevisionInput, poolNames: ReadonlySet<string>): boolean {
   return compared([recorded, wanted], [...poolNames].join(), () => hasSameInput(recorded, wanted, poolNames));
@@ -106,7 +111,7 @@ const compared = keptBy<boolean>();
 
 function hasSameInput(recorded: RevisionInput, wanted: RevisionInput, poolNames: ReadonlySet<string>): boolean {
   const present = Object.fromEntries(Object.entries(recorded.pools).filter(([name]) => poolNames.has(name)));
-  const input = { ...recorded, pools: present, ports: portsOf(recorded) };
+  const input = { ...recorded, pools: present, ports: portsOf(recorded), barrier: wanted.barrier };
   return canonicalJson(withoutNulls(input)) === canonicalJson(withoutNulls(wanted));
 }
 

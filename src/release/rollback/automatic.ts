@@ -38,7 +38,7 @@ function answerIn(view: Rollout, wanted: Revision, failed: PoolView): FailureAns
   const { onFailure, barrier } = view.topology.rollback;
   const { pools } = onFailure === 'RollbackPool' ? failed.group : view;
   const targets = pools.flatMap((pool) => {
-    const to = lastGood(view, pool, wanted);
+    const to = lastGood(view, pool, wanted, pools);
     return to && !(pool.served && to.number > pool.served.number) ? [{ pool, to }] : [];
   });
   if (onFailure === 'Pause')

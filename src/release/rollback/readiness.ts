@@ -2,6 +2,7 @@
 import type { PoolStatus } from '../../api/app-release.ts';
 import { imagePresence } from '../../scheduling/images.ts';
 import { openVms } from '../state/pool-template.ts';
+import { isRunBy } from '../record/kept-pods.ts';
 import type { Revision } from '../record/revision.ts';
 import { barrierBetween, lastGood } from '../state/target.ts';
 import type { PoolView, Rollout } from '../state/view.ts';
@@ -21,7 +22,8 @@ export function rollbackReadiness(view: Rollout, pool: PoolView): RollbackStatus
       message: `version ${barrier.data.input.version} is a barrier: a rollback behind it needs spec.force`,
     };
   }
-  const standby = pool.workloads.find((workload) => workload.revision === number && workload !== pool.current);
+  if (pool.current && isRunBy(previous, pool.current)) return { ...base, readiness: 'Warm' };
+  const standby = pool.workloads.find((workload) => isRunBy(previous, workload));
   const needed = Math.max(1, Math.min(pool.replicas, pool.current?.ready ?? 0));
   if (standby && standby.ownReady >= needed) return { ...base, readiness: 'Warm' };
   const found = standby ? `${standby.ownReady} of ${needed} pods are ready` : 'no pod runs any more';

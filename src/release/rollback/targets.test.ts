@@ -13,6 +13,34 @@ const FIRST_SERVES: Words['pools'] = { a: { serves: 1 }, b: { serves: 1 } };
 const BACK: FactWords = { ...GOOD, rolledBack: 5 };
 const FROM_TWO = 'Revisions to choose from: 1.0.0 (revision 1), 2.0.0 (revision 2)';
 const FIRST: Words = { revisions: { 1: { in: BOTH } }, wants: 1 };
+/** Revision 3 keeps the pods of revision 2. */
+const KEPT = { a: { ...GOOD, keeps: 2 }, b: { ...GOOD, keeps: 2 } };
+/** The same in pool b, but pool a has another template. */
+const OVERRIDDEN: Words = {
+  pools: { a: { serves: 3 }, b: { serves: 3 } },
+  revisions: {
+    1: { in: BOTH },
+    2: { in: BOTH },
+    3: {
+      in: { a: GOOD, b: { ...GOOD, keeps: 2 } },
+      version: '2.0.0',
+      imagesOf: 2,
+      spec: {
+        stages: ['a', 'b'].map((name) => ({
+          name: name === 'a' ? 'canary' : 'production',
+          pools: [
+            {
+              name,
+              replicas: 2,
+              nodeSelector: { pool: name },
+              ...(name === 'a' && { template: { metadata: { labels: { tier: 'edge' } } } }),
+            },
+          ],
+        })),
+      },
+    },
+  },
+};
 const BARRIER: Words = {
   ...TWO,
   revisions: { 1: { in: BOTH }, 2: { in: BOTH, spec: { rollback: { barrier: true } } } },
@@ -126,6 +154,35 @@ test.each<[what: string, words: Words, spec: Partial<ReleaseRollback['spec']>, s
     { ...TWO, pools: FIRST_SERVES, wants: 1 },
     {},
     `NoTarget: pool a runs revision 1, which is older: set spec.version to 2.0.0 to release it again. ${FROM_TWO}`,
+  ],
+  [
+    'passes over a revision that differs in nothing',
+    {
+      pools: { a: { serves: 3 }, b: { serves: 3 } },
+      revisions: { 1: { in: BOTH }, 2: { in: BOTH }, 3: { in: KEPT, version: '2.0.0', imagesOf: 2 } },
+    },
+    {},
+    'a 3 → 1, b 3 → 1',
+  ],
+  ['takes an override of one pool back in all pools', OVERRIDDEN, {}, 'a 3 → 2, b 3 → 2'],
+  ['of a pool in which the edit changed nothing is the version before', OVERRIDDEN, { pools: ['b'] }, 'b 3 → 1'],
+  [
+    'takes a changed port back',
+    {
+      pools: { a: { serves: 3 }, b: { serves: 3 } },
+      revisions: {
+        1: { in: BOTH },
+        2: { in: BOTH },
+        3: {
+          in: KEPT,
+          version: '2.0.0',
+          imagesOf: 2,
+          spec: { service: { ports: [{ port: 81, targetPort: 'http' }] } },
+        },
+      },
+    },
+    {},
+    'a 3 → 2, b 3 → 2',
   ],
   [
     'is not behind a barrier',

@@ -29,9 +29,7 @@ export function chooseTargets(view: View, { spec }: ReleaseRollback): Answer {
       };
     }
   }
-  const choices = view.pools
-    .filter(({ name }) => spec.pools?.includes(name) ?? true)
-    .map((pool) => ({ pool, choice: choose(view, pool, spec) }));
+  const choices = namedPools(view, spec).map((pool) => ({ pool, choice: choose(view, pool, spec) }));
   const keeps = choices.flatMap(({ pool, choice }) => reasonToStay(pool, choice, spec) ?? []);
   if (keeps.length === choices.length) return { reason: 'NoTarget', message: `${keeps[0] ?? ''}. ${nameable(view)}` };
   return {
@@ -68,13 +66,17 @@ function servedFrom({ served, lost }: PoolView): Pick<RollbackPoolStatus, 'from'
   return from === undefined ? {} : { from };
 }
 
+function namedPools({ pools }: Rollout, spec: ReleaseRollback['spec']): readonly PoolView[] {
+  return pools.filter(({ name }) => spec.pools?.includes(name) ?? true);
+}
+
 type Choice = { to: Revision } | { stays: string };
 
 /** The target of one pool. A rollback moves no pool forward, which needs the right to create a ReleasePromotion. */
 function choose(view: Rollout, pool: PoolView, spec: ReleaseRollback['spec']): Choice {
   const to = namesTarget(spec)
     ? namedTarget(view, pool, spec)
-    : lastGood(view, pool, pool.lost ? undefined : view.lastWanted);
+    : lastGood(view, pool, pool.lost ? undefined : view.lastWanted, namedPools(view, spec));
   if (!to) return { stays: `pool ${pool.name} has no good revision to return to` };
   if ('stays' in to) return to;
   const serving = pool.served?.number ?? pool.lost?.number ?? Infinity;

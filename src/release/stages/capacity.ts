@@ -6,18 +6,20 @@ import type { Claims } from '../state/claim.ts';
 import { count, reservedBy, waitingSince, withRooms } from './claims.ts';
 import type { Placed } from './coming.ts';
 import { comingTo, demandsOf } from './coming.ts';
+import { keptFrom } from './keeping.ts';
 import { vmsAtWork } from './vms-at-work.ts';
 import type { Revision } from '../record/revision.ts';
 import type { PoolView, Rollout, Wait } from '../state/view.ts';
 
 const WAY_OUT = 'spec.capacity: Proceed skips this check';
 
-/** All pools of a stage enter together, so the check covers all of them. */
+/** All pools of a stage enter together, so the check covers all of them that get new pods. */
 export function capacityWait(view: Rollout, pools: readonly PoolView[], revision: Revision): Wait | undefined {
   const { rooms } = view.observed;
-  if (pools.length === 0 || view.topology.capacity === 'Proceed' || !rooms) return undefined;
-  const demands = demandsOf(view, pools, revision, rooms);
-  return workWait(view, pools, revision) ?? shortageOf(view, demands, waitingSince(view, pools, revision));
+  const filled = pools.filter((pool) => !keptFrom(pool, revision));
+  if (filled.length === 0 || view.topology.capacity === 'Proceed' || !rooms) return undefined;
+  const demands = demandsOf(view, filled, revision, rooms);
+  return workWait(view, filled, revision) ?? shortageOf(view, demands, waitingSince(view, filled, revision));
 }
 
 /** A pool is closed by work on its VMs only if its other VMs have too little room for the new pods and for those that move. */

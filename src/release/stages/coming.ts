@@ -10,6 +10,7 @@ import { intOrPercentOf } from '../record/quantity.ts';
 import type { WorkloadIdentity } from '../record/desired.ts';
 import { rollingLimits } from '../record/desired.ts';
 import type { Pod } from '../record/kube-objects.ts';
+import { isRunBy, podsNumber } from '../record/kept-pods.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Claim } from '../state/claim.ts';
 import type { LookUpRooms } from '../state/observed.ts';
@@ -51,9 +52,9 @@ function shapeOf(view: Rollout, pool: PoolView, revision: Revision, placed: Plac
   const { metadata, spec } = poolTemplate(view, pool, revision, placed);
   const example = exampleFor(view, pool);
   const shape = podShape({ ...(metadata && { metadata }), spec: example ? asAdmitted(spec, example) : spec });
-  const own = pool.workloads.find((workload) => workload.revision === revision.number && workload.key === placed.key);
+  const own = pool.workloads.find((workload) => isRunBy(revision, workload) && workload.key === placed.key);
   const name = own?.name ?? shape.labels[LABEL.workload];
-  return { ...shape, labels: { ...shape.labels, [HASH]: hashFor(name, String(revision.number)) } };
+  return { ...shape, labels: { ...shape.labels, [HASH]: hashFor(name, String(podsNumber(revision, pool.name))) } };
 }
 
 /** Stands for the hash of a pod template: pods of one Deployment and revision have the same. */
@@ -93,7 +94,7 @@ type Coming = Pick<Demand, 'count' | 'leaving'>;
 
 /** New pods beside the serving pods, which become the standby. The old standby is deleted first. */
 function beside(view: Rollout, pool: PoolView, revision: Revision, key: string): Coming {
-  const own = pool.workloads.find((workload) => workload.revision === revision.number && workload.key === key);
+  const own = pool.workloads.find((workload) => isRunBy(revision, workload) && workload.key === key);
   const leaving = pool.workloads.filter((workload) => workload !== own && workload !== pool.current);
   const there = own?.pods.filter(isOnVm).length ?? 0;
   return { count: Math.max(0, wantedReplicas(pool, own) - there), leaving: uids(view, leaving) };
@@ -108,7 +109,7 @@ function instead(view: Rollout, pool: PoolView, revision: Revision): Coming {
   const mayMiss = Math.floor(rawPods(maxUnavailable, replicas));
   const others = pool.workloads.filter((workload) => workload !== current);
   const bound = (current?.pods ?? []).filter(isOnVm);
-  const there = current?.strategy === 'RollingUpdate' ? bound.filter(isOf(revision)) : [];
+  const there = current?.strategy === 'RollingUpdate' ? bound.filter(isOf(podsNumber(revision, pool.name))) : [];
   const left = Math.max(0, replicas - there.length);
   if (current?.strategy === 'RollingUpdate' && mayMiss === 0) {
     const surge = Math.max(1, intOrPercentOf(maxSurge, replicas)) - Math.max(0, bound.length - replicas);
@@ -122,7 +123,7 @@ function isOnVm({ nodeName, phase }: Pod): boolean {
   return nodeName !== undefined && phase !== 'Failed' && phase !== 'Succeeded';
 }
 
-function isOf({ number }: Revision): (pod: Pod) => boolean {
+function isOf(number: number): (pod: Pod) => boolean {
   return ({ metadata }) => metadata.labels?.[LABEL.revision] === String(number);
 }
 
@@ -185,9 +186,10 @@ function groupByLabels(pods: readonly Pod[], revisions: readonly Revision[]): De
 }
 
 function allLabelsOf(own: Labels, revisions: readonly Revision[]): Labels {
-  const revision = revisions.find(({ number }) => String(number) === own[LABEL.revision]);
+  const pool = own[LABEL.pool] ?? '';
+  const revision = revisions.find((one) => String(podsNumber(one, pool)) === own[LABEL.revision]);
   const { template, pools } = revision?.data.input ?? {};
-  const difference = pools?.[own[LABEL.pool] ?? ''];
+  const difference = pools?.[pool];
   const hash = { [HASH]: hashFor(own[LABEL.workload], own[LABEL.revision]) };
   return { ...template?.metadata?.labels, ...difference?.metadata?.labels, ...own, ...hash };
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { placedPod, vm } from '../../scheduling/testing.ts';
 import { draftFacts } from '../record/facts-draft.ts';
 import { ago, NOW } from '../testing.ts';
-import type { FactWords, Words } from '../world-testing.ts';
+import type { FactWords, RevisionWords, Words } from '../world-testing.ts';
 import { factsIn, GOOD, revisionNumbered, viewOf } from '../world-testing.ts';
 import { enterStages } from './entering.ts';
 
@@ -141,6 +141,41 @@ test.each<[what: string, before: FactWords, after: FactWords, attempt?: number]>
   const facts = entering(words).of(2);
   expect(facts.pools.a).toEqual(factsIn(words, 'a', after));
   expect(facts.attempt).toBe(attempt);
+});
+
+/** Revision 2 has the pods of revision 1, which serves in pools a and b. */
+const same: RevisionWords = { version: '1.0.0', imagesOf: 1 };
+
+test.each<[what: string, before: FactWords, after: FactWords]>([
+  ['good pods stay good', GOOD, { entered: 0, keeps: 1, healthySince: 59, good: 58 }],
+  ['a soak goes on', { entered: 3, healthySince: 1 }, { entered: 0, keeps: 1, healthySince: 1 }],
+  ['a deadline goes on', { entered: 3, clock: 3 }, { entered: 0, keeps: 1, clock: 3 }],
+  [
+    'pods on other VMs stay there',
+    { ...GOOD, key: 'before', placed: 9, arrived: 8 },
+    { entered: 0, key: 'before', placed: 9, arrived: 8, keeps: 1, healthySince: 59, good: 58 },
+  ],
+])('a revision with the same pods enters every pool at once: %s', (_what, before, after) => {
+  const words: Words = {
+    stages: { production: { approval: 'Manual' } },
+    revisions: { 1: { in: { a: before, b: GOOD } }, 2: same },
+  };
+  const { pools, of, events } = entering(words);
+  expect(pools).toEqual(['a', 'b']);
+  expect(of(2).pools.a).toEqual(factsIn(words, 'a', after));
+  expect(events[0]).toBe('PoolEntered: revision 2 (1.0.0) enters pool a of stage canary, whose pods stay as they are');
+});
+
+test('with other ports it passes the gates', () => {
+  const ports = { service: { ports: [{ port: 81, targetPort: 'http' }] } };
+  const { pools, of } = entering({ revisions: { 1: { in: { a: GOOD, b: GOOD } }, 2: { ...same, spec: ports } } });
+  expect(pools).toEqual(['a']);
+  expect(of(2).pools.a).toMatchObject({ podsOf: { revision: 1 } });
+});
+
+test('an entry with new pods forgets whose pods the revision had', () => {
+  const { of } = entering({ revisions: { 2: { in: { a: { keeps: 1 } } } } });
+  expect(of(2).pools.a).not.toHaveProperty('podsOf');
 });
 
 test('the attempt does not decrease if rollbacks have counted further than the failure', () => {

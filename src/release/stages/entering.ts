@@ -1,6 +1,7 @@
 /** Records which pools a revision enters, stage by stage. Pure. */
 import { ownOrNew } from '../../lib/own.ts';
 import type { FactsDraft } from '../record/facts-draft.ts';
+import { keptPods } from '../record/kept-pods.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Facts, PoolFacts } from '../record/recorded-data.ts';
 import { poolFacts } from '../record/revision.ts';
@@ -8,6 +9,7 @@ import { hasFailed, heldRevision, isEntered, isRevert, wantedKey, wantedRevision
 import type { PoolView, Rollout } from '../state/view.ts';
 import { approvalFor } from './approvals.ts';
 import { roomUnknown, capacityWait } from './capacity.ts';
+import { keptFrom, staysAsItIs } from './keeping.ts';
 import { poolsToEnter, stagePools } from './stage-pools.ts';
 
 /**
@@ -23,10 +25,10 @@ export function enterStages(view: Rollout, drafts: FactsDraft): ReadonlySet<Pool
     enter(view, drafts, pool, revision);
   }
   for (const pool of view.pools) {
-    if (!pool.hold && isRevert(view, pool, wanted) && !isEntered(pool, wanted)) letIn(pool, wanted);
+    if (!pool.hold && !isEntered(pool, wanted) && entersAtOnce(view, pool, wanted)) letIn(pool, wanted);
   }
   for (const stage of view.topology.stages) {
-    const waiting = poolsToEnter(view, stage, wanted).filter((pool) => !isRevert(view, pool, wanted));
+    const waiting = poolsToEnter(view, stage, wanted).filter((pool) => !entersAtOnce(view, pool, wanted));
     if (waiting.length === 0) continue;
     const added = waiting.filter((pool) => !pool.served && !pool.lost && !pool.entered);
     const mates = stagePools(view, stage).filter((pool) => !waiting.includes(pool));
@@ -47,6 +49,10 @@ export function enterStages(view: Rollout, drafts: FactsDraft): ReadonlySet<Pool
     }
   }
   return entered;
+}
+
+function entersAtOnce(view: Rollout, pool: PoolView, revision: Revision): boolean {
+  return isRevert(view, pool, revision) || staysAsItIs(view, pool, revision);
 }
 
 /** The revision that a pool keeps: the target of its rollback, or the served revision, unless it is being rolled back. */
@@ -71,6 +77,7 @@ export function enter(view: Rollout, drafts: FactsDraft, pool: PoolView, revisio
   const facts: Facts = drafts.change(revision);
   const own = ownOrNew<PoolFacts>(facts.pools, pool.name, () => ({}));
   const at = new Date(view.now).toISOString();
+  const kept = keptFrom(pool, revision);
   if (hasFailed(revision, pool.name) && own.failed && (facts.attempt ?? 1) <= own.failed.attempt) {
     facts.attempt = own.failed.attempt + 1;
   }
@@ -81,9 +88,26 @@ export function enter(view: Rollout, drafts: FactsDraft, pool: PoolView, revisio
   delete own.healthySince;
   delete own.placed;
   delete own.gaveBack;
+  delete own.podsOf;
+  if (kept) Object.assign(own, keptFacts(own, kept, revision, pool.name));
   drafts.notice({
     type: 'Normal',
     reason: 'PoolEntered',
-    note: `revision ${revision.number} (${revision.data.input.version}) enters pool ${pool.name} of stage ${pool.stage.name}`,
+    note: `revision ${revision.number} (${revision.data.input.version}) enters pool ${pool.name} of stage ${pool.stage.name}${kept ? ', whose pods stay as they are' : ''}`,
   });
+}
+
+/** What is known of the kept pods counts for the revision that takes them: where they run, since when they are healthy, good. */
+function keptFacts(own: PoolFacts, kept: Revision, revision: Revision, pool: string): PoolFacts {
+  const { entered, placed, clock, healthySince, good, pulling, pulled } = poolFacts(kept, pool);
+  const podsOf = keptPods(kept, pool);
+  return {
+    ...(own.entered && { entered: { ...own.entered, key: entered?.key ?? own.entered.key } }),
+    ...(placed && { placed }),
+    ...(healthySince === undefined ? clock && { clock } : { healthySince, clock: undefined }),
+    ...(good !== undefined && { good: own.good ?? good }),
+    ...(pulling !== undefined && { pulling }),
+    ...(pulled !== undefined && { pulled }),
+    ...(podsOf.revision !== revision.number && { podsOf }),
+  };
 }

@@ -112,7 +112,9 @@ function stageBeforeIsHealthy({ view, before, revision }: Candidate): Wait | und
       message: `pool ${held.name} of stage ${held.stage.name} is held by rollback ${held.hold?.rollback.metadata.name ?? ''}`,
     };
   }
-  const missing = counted.find((pool) => !isEntered(pool, revision) || !isHealthy(view, pool, revision));
+  const missing = counted.find(
+    (pool) => !isEntered(pool, revision) || pool.served !== revision || !isHealthy(view, pool, revision),
+  );
   return (
     missing && {
       reason: 'StageBefore',

@@ -9,6 +9,7 @@ import type { FactsDraft } from '../record/facts-draft.ts';
 import { poolsToEnter } from './stage-pools.ts';
 import type { Pod } from '../record/kube-objects.ts';
 import { openVms } from '../state/pool-template.ts';
+import { keptFrom } from './keeping.ts';
 import { makePull } from './pull-pods.ts';
 import type { Revision } from '../record/revision.ts';
 import type { PoolFacts } from '../record/recorded-data.ts';
@@ -102,7 +103,7 @@ function poolsToPull(view: Rollout, revision: Revision): PoolView[] {
   return view.topology.stages
     .filter(({ prepull }) => prepull)
     .flatMap((stage) => poolsToEnter(view, stage, revision))
-    .filter((pool) => !isEntered(pool, revision));
+    .filter((pool) => !isEntered(pool, revision) && !keptFrom(pool, revision));
 }
 
 function isPulling(view: Rollout, pool: PoolView, revision: Revision): boolean {

@@ -7,6 +7,7 @@ import { poolsToEnter } from './stage-pools.ts';
 import type { Revision } from '../record/revision.ts';
 import type { PoolFacts } from '../record/recorded-data.ts';
 import { deadlineMs, poolFacts } from '../record/revision.ts';
+import { keptFrom } from './keeping.ts';
 import { comingTo } from './coming.ts';
 import { isEntered, placedFact, wantedRevision } from '../state/target.ts';
 import type { PoolView, Rollout, View } from '../state/view.ts';
@@ -37,7 +38,7 @@ function waitingAtGate(view: Rollout): Claims['waiting'] {
   if (!wanted) return undefined;
   const stage = view.topology.stages.find((one) => view.gate(one)?.reason === 'NoCapacity');
   if (!stage) return undefined;
-  const pools = poolsToEnter(view, stage, wanted);
+  const pools = poolsToEnter(view, stage, wanted).filter((pool) => !keptFrom(pool, wanted));
   return { since: waitingSince(view, pools, wanted), claims: pools.map((pool) => comingTo(view, pool, wanted)) };
 }
 

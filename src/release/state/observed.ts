@@ -36,8 +36,11 @@ export interface Refusal {
   message: string;
 }
 
-/** The result of a dry run of the Deployment of a new revision. With the reason TemplateRejected, the template is at fault. */
-export type DryRun = { ok: true } | ({ ok: false } & Refusal);
+/**
+ * The result of a dry run of the Deployment of a new revision. With the reason TemplateRejected, the template is at fault.
+ * `pods`: the hash of the pod template in the answer, see storedPods.
+ */
+export type DryRun = { ok: true; pods?: string } | ({ ok: false } & Refusal);
 
 /** How the API server stores a desired state, from its answer to an apply or a dry run. */
 export interface StoredForm {

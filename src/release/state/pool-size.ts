@@ -2,17 +2,19 @@
 import type { Autoscaling } from '../../api/app-release.ts';
 import { ANNOTATION } from '../../api/meta.ts';
 import { intOrPercentOf } from '../record/quantity.ts';
+import { isRunBy } from '../record/kept-pods.ts';
 import type { ForeignScale } from '../record/recorded-data.ts';
 import { readScale } from '../record/recorded.ts';
+import type { Revision } from '../record/revision.ts';
 import type { PoolScale, PoolState, PoolTarget, PoolView, Rollout, Workload } from './view.ts';
 
 /**
  * The size that another manager set on the served Deployment. An autoscaler is turned off by 0; all other sizes of an
  * autoscaled pool are its own.
  */
-export function foreignScale(pool: Omit<PoolState, 'scaled'>): PoolScale | undefined {
+export function foreignScale(pool: Omit<PoolState, 'scaled'>, revisions: readonly Revision[]): PoolScale | undefined {
   const { current } = pool;
-  const scale = (current && scaleOn(current)) ?? leftScale(pool);
+  const scale = (current && scaleOn(current)) ?? leftScale(pool, revisions);
   return scale && isForeign(pool, scale) ? scale : undefined;
 }
 
@@ -47,10 +49,14 @@ function scaleOn(workload: Workload): PoolScale | undefined {
 }
 
 /** The size on the Deployment that a rollback has left, until it is carried to the Deployment that serves now. */
-function leftScale({ hold, current, workloads }: Omit<PoolState, 'scaled'>): PoolScale | undefined {
+function leftScale(
+  { hold, served, current, workloads }: Omit<PoolState, 'scaled'>,
+  revisions: readonly Revision[],
+): PoolScale | undefined {
   const { from, to, completedAt } = hold?.pool ?? {};
-  if (!current || completedAt !== undefined || from === to || current.revision !== to) return undefined;
-  return workloads.flatMap((workload) => (workload.revision === from ? (scaleOn(workload) ?? []) : [])).at(0);
+  if (!current || completedAt !== undefined || from === to || served?.number !== to) return undefined;
+  const left = revisions.find(({ number }) => number === from);
+  return workloads.flatMap((workload) => (left && isRunBy(left, workload) ? (scaleOn(workload) ?? []) : [])).at(0);
 }
 
 /** Whether the Deployment that serves has the size that another manager set. */

@@ -2,12 +2,14 @@
 import { LABEL } from '../../api/meta.ts';
 import { PRECISION_MS } from '../../lib/clocks.ts';
 import { own } from '../../lib/own.ts';
-import { inheritsFrom } from './kinship.ts';
+import { hasSameVersion, inheritsFrom } from './kinship.ts';
 import type { Pod } from '../record/kube-objects.ts';
 import type { StrategyType } from '../record/desired.ts';
+import { isRunBy, podsNumber } from '../record/kept-pods.ts';
 import type { Revision } from '../record/revision.ts';
 import type { PoolFacts, Topology } from '../record/recorded-data.ts';
-import { deadlineMs, isBad, isBadIn, isGood, poolFacts } from '../record/revision.ts';
+import { deadlineMs, hasBarrier, isBad, isBadIn, isGood, poolFacts } from '../record/revision.ts';
+import { hasSamePods, hasSamePorts } from '../record/same-pods.ts';
 import { hasVms } from './reachable.ts';
 import type { Runs, Track } from '../traffic/track.ts';
 import { findTrack } from '../traffic/track.ts';
@@ -93,7 +95,7 @@ export function poolTarget(view: Rollout, pool: PoolView): PoolTarget | undefine
     return withTrack(view, pool, { revision: entered, mode, placement, strategy, key: wantedKey(pool) });
   }
   // The revision entered for VMs that the spec no longer names. The rollout continues on the VMs where it began.
-  const runs = pool.workloads.some(({ revision }) => revision === entered.number);
+  const runs = pool.workloads.some((workload) => isRunBy(entered, workload));
   return runs || !served ? existingTarget(view, pool, entered, 'Promote') : servedTarget(view, pool);
 }
 
@@ -148,7 +150,7 @@ export function servedTarget(view: Rollout, pool: PoolView): PoolTarget | undefi
  */
 function existingTarget(view: Rollout, pool: PoolView, revision: Revision, mode: Mode): PoolTarget {
   const [running] = pool.workloads
-    .filter((workload) => workload.revision === revision.number)
+    .filter((workload) => isRunBy(revision, workload))
     .toSorted((a, b) => Number(b === pool.current) - Number(a === pool.current) || b.ready - a.ready);
   const base = running ?? (pool.current?.strategy === 'RollingUpdate' ? pool.current : undefined);
   const { placement, strategy, key } = base ?? {
@@ -182,7 +184,8 @@ export function rollsBeside(view: Rollout, pool: PoolView, runs: Runs): boolean 
  * The pods of a workload that run this revision and have its track. During a rolling update, a Deployment has pods of two
  * revisions.
  */
-export function podsOf({ pods, track }: Workload, { number }: Revision): Pod[] {
+export function podsOf({ pods, track, pool }: Workload, revision: Revision): Pod[] {
+  const number = podsNumber(revision, pool);
   return pods.filter(
     ({ metadata: { labels } }) => labels?.[LABEL.revision] === String(number) && (labels[LABEL.track] ?? '') === track,
   );
@@ -211,7 +214,7 @@ export function mayShrink({ deployment: { metadata, spec, status } }: Workload):
 export function isAvailable(workload: Workload, revision: Revision, replicas: number): boolean {
   const { updatedReplicas = 0, availableReplicas = 0, replicas: total = 0 } = workload.deployment.status ?? {};
   return (
-    workload.revision === revision.number &&
+    isRunBy(revision, workload) &&
     isObserved(workload) &&
     updatedReplicas >= replicas &&
     (workload.strategy === 'BlueGreen' || total <= updatedReplicas) &&
@@ -228,7 +231,7 @@ function isGrowing(view: Rollout, pool: PoolView, workload: Workload, revision: 
   const { autoscaling } = pool.spec;
   const since = Date.parse(poolFacts(revision, pool.name).healthySince ?? '');
   const pods = podsOf(workload, revision);
-  if (!autoscaling || workload.revision !== revision.number || pods.length < workload.pods.length) return false;
+  if (!autoscaling || !isRunBy(revision, workload) || pods.length < workload.pods.length) return false;
   const patience = deadlineMs(view.topology);
   const missing = pods.filter(({ ready }) => !ready).map(({ metadata }) => Date.parse(metadata.creationTimestamp));
   return (
@@ -257,17 +260,21 @@ export function contradictingImage(workload: Workload, revision: Revision): stri
   return undefined;
 }
 
-/** Whether the pool's Service selects the revision and its pods are available, on any VMs. */
-export function isServing(view: Rollout, pool: PoolView, revision: Revision): boolean {
+/** Whether the pool's Service selects pods of the revision and these are available, on any VMs. */
+function hasPodsServing(view: Rollout, pool: PoolView, revision: Revision): boolean {
   const { current } = pool;
   return (
     current !== undefined &&
     pool.selected &&
-    pool.served === revision &&
     (isAvailable(current, revision, pool.replicas) || isGrowing(view, pool, current, revision)) &&
     contradictingImage(current, revision) === undefined &&
     (pool.hold !== undefined || current.strategy === pool.strategy)
   );
+}
+
+/** Whether the pool serves the revision with all of its pods, on any VMs. */
+export function isServing(view: Rollout, pool: PoolView, revision: Revision): boolean {
+  return pool.served === revision && hasPodsServing(view, pool, revision);
 }
 
 /** Whether the pool serves the revision on the VMs that the spec names. */
@@ -275,17 +282,35 @@ export function isSettled(view: Rollout, pool: PoolView, revision: Revision): bo
   return isServing(view, pool, revision) && isPlaced(pool);
 }
 
-/** Whether the pool serves the revision with at least one replica. The pool stays healthy if the spec names other VMs. */
+/**
+ * Whether pods of the revision serve, at least one. The pool stays healthy if the spec names other VMs, and while the Service
+ * names the revision that had the same pods before.
+ */
 export function isHealthy(view: Rollout, pool: PoolView, revision: Revision): boolean {
-  return isServing(view, pool, revision) && pool.replicas > 0;
+  return hasPodsServing(view, pool, revision) && pool.replicas > 0;
 }
 
-/** The target of a rollback that names none: the revision that was last good in the pool, except the one it leaves. */
-export function lastGood(view: Rollout, pool: PoolView, leaving: Revision | undefined): Revision | undefined {
+/**
+ * The target of a rollback that names none: the revision that was last good in the pool, except the one it leaves and those
+ * that differ from it in none of the pools that roll back.
+ */
+export function lastGood(
+  view: Rollout,
+  pool: PoolView,
+  leaving: Revision | undefined,
+  pools: readonly PoolView[] = view.pools,
+): Revision | undefined {
   return view.revisions
-    .filter((revision) => revision !== leaving && isGood(revision, pool.name) && !isBadIn(revision, pool.name))
+    .filter((revision) => isGood(revision, pool.name) && !isBadIn(revision, pool.name))
+    .filter((revision) => revision !== leaving && !(leaving && isSameIn(pools, revision, leaving)))
     .toSorted((a, b) => ranAt(a, pool.name) - ranAt(b, pool.name) || a.number - b.number)
     .at(-1);
+}
+
+function isSameIn(pools: readonly PoolView[], one: Revision, other: Revision): boolean {
+  return (
+    hasSameVersion(one, other) && hasSamePorts(one, other) && pools.every(({ name }) => hasSamePods(one, other, name))
+  );
 }
 
 function ranAt(revision: Revision, pool: string): number {
@@ -304,9 +329,6 @@ export function barrierBetween(view: Rollout, pool: PoolView, to: Revision): Rev
   const from = pool.served?.number ?? pool.lost?.number ?? 0;
   return view.revisions.find(
     (revision) =>
-      revision.data.input.barrier &&
-      revision.number > to.number &&
-      revision.number <= from &&
-      wasIn(revision, pool.name),
+      hasBarrier(revision) && revision.number > to.number && revision.number <= from && wasIn(revision, pool.name),
   );
 }

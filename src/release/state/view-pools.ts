@@ -67,13 +67,13 @@ function viewPool(sources: PoolSources): PoolState {
     placement: placementOf(pool),
     workloads: own,
     strays: all.filter((workload) => !own.includes(workload)),
-    ...findServed({ observed, seen, pool: pool.name, revisions, workloads: own, tracks }),
+    ...findServed({ observed, seen, pool: pool.name, revisions, workloads: own, tracks, entered, held: hold?.pool.to }),
     ...(recordedReplicas !== undefined && { recordedReplicas }),
     ...(autoscaler && { autoscaler }),
     ...(hold && { hold }),
     ...(entered && { entered }),
   };
-  const scaled = foreignScale(state);
+  const scaled = foreignScale(state, revisions);
   return { ...state, ...(scaled && { scaled }) };
 }
 

@@ -11,7 +11,6 @@ import type { Observed, OwnedObjects } from './observed.ts';
 import { isHandedOver, isOurs, ownershipOf } from '../record/ownership.ts';
 import type { StrategyType } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';
-import type { LedgerRecord } from '../record/recorded-data.ts';
 import { parseLedger, parseRevision } from '../record/revision.ts';
 import { wantedReplicas } from './pool-size.ts';
 import { effectiveStrategy, poolTarget } from './target.ts';
@@ -20,7 +19,7 @@ import type { Group, PoolMove, PoolState, PoolView, Rollout, Seen, View, Wait, W
 import type { GroupState } from './view-pools.ts';
 import { viewGroups } from './view-pools.ts';
 import { isScribbled, viewWorkloads } from './view-workloads.ts';
-import { viewSpec } from './wanted.ts';
+import { previouslyWanted, viewSpec } from './wanted.ts';
 
 /** Rules that need all stages of a release; see src/release/stages. */
 export interface StageRules {
@@ -145,11 +144,4 @@ function ofThisRelease(observed: Observed): Observed {
       .filter(({ metadata }) => ownershipOf(metadata, owner) !== 'LeftBehind'),
     foreignBudgets: budgets.filter((budget) => !isOurs(budget, owner)),
   };
-}
-
-function previouslyWanted(revisions: readonly Revision[], { wanted }: LedgerRecord): Revision | undefined {
-  const newest = revisions.at(-1);
-  return wanted && wanted.newest === newest?.number
-    ? revisions.find(({ number }) => number === wanted.revision)
-    : newest;
 }

@@ -22,7 +22,7 @@ const resolved: DigestLookup = { state: 'resolved', ...PIN };
 function view(given: AppReleaseSpec, more: Given = {}, dryRuns = new Map<string, DryRun>()): SpecView {
   const { revisions = [], ledger = {}, digests = {} } = more;
   const seen: Observed = observed({ release: release(given), lookUpDigest: knowing(digests) });
-  return viewSpec({ ...seen, memory: { ...seen.memory, dryRuns } }, revisions, { ledger });
+  return viewSpec({ ...seen, memory: { ...seen.memory, dryRuns } }, revisions, { ledger, loosened: [] });
 }
 
 /** Answers dry runs until none is left. Returns the wanted revision and the pools of the dry runs. */
@@ -157,7 +157,7 @@ describe('the dry run of a new revision', () => {
 
   function asked(given: AppReleaseSpec, deployments: Observed['deployments'], digests = more.digests) {
     const seen = { ...observed({ release: release(given), lookUpDigest: knowing(digests ?? {}) }), deployments };
-    return viewSpec(seen, more.revisions ?? [], { ledger: {} }).wanted;
+    return viewSpec(seen, more.revisions ?? [], { ledger: {}, loosened: [] }).wanted;
   }
 
   test('asks for a change of the Deployment that a rolling update changes', () => {
@@ -184,7 +184,43 @@ describe('the dry run of a new revision', () => {
     const answer: DryRun = { ok: false, reason, message: 'no' };
     const dryRuns = new Map([[(asked(next, []) as { hash: string }).hash, answer]]);
     const seen = observed({ release: release(next), lookUpDigest: knowing(more.digests ?? {}) });
-    const { wanted } = viewSpec({ ...seen, memory: { ...seen.memory, dryRuns } }, more.revisions ?? [], { ledger: {} });
+    const { wanted } = viewSpec({ ...seen, memory: { ...seen.memory, dryRuns } }, more.revisions ?? [], {
+      ledger: {},
+      loosened: [],
+    });
     expect(wanted).toMatchObject({ state: 'Unproven', refused: { reason, message: 'no' } });
+  });
+});
+
+describe('how the API server stores the pods of a new revision', () => {
+  const template = { metadata: { labels: { tier: 'edge' } } };
+  const [canary, production] = spec().stages;
+  const plain = [...(canary?.pools ?? []), ...(production?.pools ?? [])].map((pool) => ({
+    ...pool,
+    serviceName: undefined,
+  }));
+  const given = spec({
+    stages: [{ name: 'all', pools: [{ ...plain[0], template }, plain[1], { ...plain[1], name: 'c' }] }],
+  });
+  const digests = { 'web:1.0.0': resolved };
+
+  test('is recorded for each pool, by one dry run for all pools without a template', () => {
+    const { wanted, tried } = prove(given, { digests }, (pool) => ({ ok: true, pods: `hash of ${pool}` }));
+    expect(tried).toEqual(['a', 'b']);
+    expect(wanted.state === 'New' && wanted.data.stored).toEqual({ a: 'hash of a', b: 'hash of b', c: 'hash of b' });
+  });
+
+  test('is not recorded where the API server did not say it', () => {
+    const { wanted } = prove(given, { digests }, () => ({ ok: true }));
+    expect(wanted).toMatchObject({ state: 'New' });
+    expect(wanted.state === 'New' && wanted.data).not.toHaveProperty('stored');
+  });
+});
+
+test('a barrier makes no new revision', () => {
+  const recorded = revision(1);
+  expect(view(spec({ rollback: { barrier: true } }), { revisions: [recorded] }).wanted).toEqual({
+    state: 'Recorded',
+    revision: recorded,
   });
 });

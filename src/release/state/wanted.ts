@@ -1,6 +1,6 @@
 /** The revision that the spec wants, or what is missing to record it. */
 import type { AppReleaseSpec } from '../../api/app-release.ts';
-import { own } from '../../lib/own.ts';
+import { own, setOwn } from '../../lib/own.ts';
 import { internalProblem, reading } from '../record/internal-error.ts';
 import { usedNumbers } from './lost.ts';
 import { revisionName, serviceName } from '../record/names.ts';
@@ -9,7 +9,7 @@ import type { MovedTag, Observed } from './observed.ts';
 import { makeDeployment, trackName } from '../record/desired.ts';
 import { RENDERER } from '../record/renderers.ts';
 import type { Revision } from '../record/revision.ts';
-import type { Ledger, RevisionData, Topology } from '../record/recorded-data.ts';
+import type { Ledger, LedgerRecord, RevisionData, Topology } from '../record/recorded-data.ts';
 import {
   imagesToResolve,
   knownPins,
@@ -36,7 +36,7 @@ export type SpecView =
 export function viewSpec(
   observed: Observed,
   revisions: readonly Revision[],
-  record: { ledger: Ledger; topology?: Topology },
+  record: LedgerRecord,
   problem?: SpecProblem,
 ): SpecView {
   const read = problem ? { problem } : readSpec(observed);
@@ -47,7 +47,7 @@ export function viewSpec(
       spec,
       topology: topologyOf(spec),
       movedTags: findMovedTags(observed, read, revisions, record.ledger),
-      wanted: findWanted(observed, read, revisions, record.ledger),
+      wanted: findWanted(observed, read, revisions, record),
     };
   } catch (error) {
     return invalid(record.topology, internalProblem(error));
@@ -77,14 +77,18 @@ function findWanted(
   observed: Observed,
   { spec, version }: ValidSpec,
   revisions: readonly Revision[],
-  ledger: Ledger,
+  record: LedgerRecord,
 ): Wanted {
   const pools = spec.stages.flatMap((stage) => stage.pools);
   const input = revisionInput(spec, version);
   const names = new Set(pools.map(({ name }) => name));
-  const recorded = revisions.findLast(({ data }) => sameInput(data.input, input, names));
+  const same = revisions.filter(({ data }) => sameInput(data.input, input, names));
+  // Of several, as earlier operators recorded them, the one that is wanted already stays wanted.
+  const before = previouslyWanted(revisions, record);
+  const recorded = same.find((revision) => revision === before) ?? same.at(-1);
   if (recorded) return { state: 'Recorded', revision: recorded };
 
+  const { ledger } = record;
   const missing = reading('spec.template.spec', () => imagesToResolve(spec, revisions, ledger));
   const lookups = missing.map((image) => observed.lookUpDigest(image, spec.template));
   const failed = lookups.find((lookup) => lookup.state === 'failed');
@@ -112,6 +116,14 @@ function findWanted(
   return proveTemplate(observed, spec, revisions, number, data);
 }
 
+/** The revision that was wanted when the ledger was last written; without a note there, the newest. */
+export function previouslyWanted(revisions: readonly Revision[], { wanted }: LedgerRecord): Revision | undefined {
+  const newest = revisions.at(-1);
+  return wanted && wanted.newest === newest?.number
+    ? revisions.find(({ number }) => number === wanted.revision)
+    : newest;
+}
+
 /** Skips numbers whose ControllerRevision name belongs to somebody else. */
 function nextNumber(observed: Observed, revisions: readonly Revision[]): number {
   const { release, memory } = observed;
@@ -121,7 +133,7 @@ function nextNumber(observed: Observed, revisions: readonly Revision[]): number 
 }
 
 /**
- * Needs a dry run of the Deployment of the first pool and of each pool with a template before a new revision is recorded. It
+ * Needs a dry run of the Deployment of each pool with a template, and of one of the others, before a new revision is recorded. It
  * asks for the write that follows: with RollingUpdate a change of the live Deployment, where a policy or a quota may refuse
  * another Deployment.
  */
@@ -145,7 +157,9 @@ function proveTemplate(
   const topology = topologyOf(spec);
   const workloads = rollingWorkloads(observed, topology, revisions);
   const pools = spec.stages.flatMap((stage) => stage.pools);
-  for (const pool of pools.filter((candidate, index) => index === 0 || candidate.template !== undefined)) {
+  const plain = pools.find(({ template }) => template === undefined);
+  const stored: Record<string, string> = {};
+  for (const pool of pools.filter((candidate) => candidate === plain || candidate.template !== undefined)) {
     const identity = {
       pool: pool.name,
       revision,
@@ -167,12 +181,17 @@ function proveTemplate(
     const answer = observed.memory.dryRuns.get(hash);
     const exists = live !== undefined;
     if (answer === undefined) return { state: 'Unproven', hash, deployment, exists };
-    if (answer.ok) continue;
+    if (answer.ok) {
+      const { pods } = answer;
+      const alike = pool === plain ? pools.filter(({ template }) => template === undefined) : [pool];
+      if (pods !== undefined) for (const one of alike) setOwn(stored, one.name, pods);
+      continue;
+    }
     const { reason, message } = answer;
     if (reason === 'TemplateRejected') return { state: 'Invalid', reason, message };
     return { state: 'Unproven', hash, deployment, exists, refused: { reason, message } };
   }
-  return { state: 'New', number, data };
+  return { state: 'New', number, data: Object.keys(stored).length > 0 ? { ...data, stored } : data };
 }
 
 /** The Deployments that a new revision changes in place, the newest last. Their pods do not matter here. */

@@ -44,7 +44,36 @@ const both: Words = { pools: { a: { beside: { 2: 2 } } }, revisions: { 2: { in: 
 const bothServed: Words = { ...both, revisions: { 2: { in: { a: GOOD } } } };
 const workers: Words = { ...both, spec: { service: undefined, strategy: { type: 'RollingUpdate' } } };
 
+/** Revision 2 keeps the pods of revision 1. */
+const kept: Words = { pools: { a: { serves: 2 } }, revisions: { 2: { in: { a: { ...GOOD, entered: 3, keeps: 1 } } } } };
+const keptByWorkers: Words = { ...kept, spec: { service: undefined, strategy: { type: 'RollingUpdate' } } };
+
 test.each<[what: string, words: Words, change: Change, served: object]>([
+  ['the Service notes it, one of two with the same pods', kept, () => ({}), { pods: 1, revision: 2, selected: true }],
+  [
+    'the Service notes the older one with the same pods',
+    kept,
+    notes('1', ({ services }) => ({ services })),
+    { pods: 1, revision: 1, selected: true },
+  ],
+  [
+    'the Service notes another one, and it entered last of two with the same pods',
+    kept,
+    notes('9', ({ services }) => ({ services })),
+    { pods: 1, revision: 2, selected: true },
+  ],
+  [
+    'there is no Service, and it entered last of two with the same pods',
+    keptByWorkers,
+    () => ({}),
+    { pods: 1, revision: 2, selected: true },
+  ],
+  [
+    'there is no Service, and a rollback holds the pool to it',
+    { ...keptByWorkers, rollback: { against: 2, to: { a: 1 }, names: true } },
+    () => ({}),
+    { pods: 1, revision: 1, selected: true },
+  ],
   ['the Service selects its track', both, () => ({}), { pods: 1, revision: 1, selected: true }],
   [
     'the Service selects the track of another revision',

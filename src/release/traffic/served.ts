@@ -1,6 +1,7 @@
 /** Finds where the traffic of a group goes, and which revision each of its pools serves. Pure. */
 import type { Service } from '../record/kube-objects.ts';
 import { isHandedOver, takenMessage } from '../record/ownership.ts';
+import { runBy } from '../record/kept-pods.ts';
 import type { Revision } from '../record/revision.ts';
 import { hasServedIn } from '../record/revision.ts';
 import { lostRevision } from '../state/lost.ts';
@@ -48,6 +49,10 @@ export interface ServedSources {
   workloads: readonly Workload[];
   /** The tracks of all observed pods. */
   tracks: ReadonlySet<string | undefined>;
+  /** The revision that entered the pool last. */
+  entered?: Revision | undefined;
+  /** The number of the revision that a rollback holds the pool to. */
+  held?: number | undefined;
 }
 
 /** What the pool serves: the Deployment that the traffic goes to, and its revision, which may have no record. */
@@ -58,21 +63,30 @@ export function findServed({
   revisions,
   workloads,
   tracks,
+  entered,
+  held,
 }: ServedSources): Pick<PoolState, 'selected' | 'served' | 'lost' | 'current'> {
   const { serviceName, track } = traffic;
   const noted = named ? notedRevision(named) : Number.NaN;
   const selected = workloads.find((workload) => workload.track === track);
   const leadsElsewhere = track !== undefined && tracks.has(track);
-  function hasServed({ revision }: Workload): boolean {
-    const recorded = revisions.find(({ number }) => number === revision);
-    return recorded !== undefined && hasServedIn(recorded, pool);
+  function hasServed(workload: Workload): boolean {
+    return runBy(revisions, workload).some((revision) => hasServedIn(revision, pool));
+  }
+  function isNoted(workload: Workload): boolean {
+    return [workload.revision, ...runBy(revisions, workload).map(({ number }) => number)].includes(noted);
+  }
+  /** Of several revisions with the same pods, the Service names the served one; without a Service, the facts do. */
+  function servedBy(workload: Workload): Revision | undefined {
+    const run = runBy(revisions, workload);
+    const named = [noted, held, entered?.number, workload.revision];
+    return named.flatMap((number) => run.find((revision) => revision.number === number) ?? []).at(0) ?? run.at(-1);
   }
   const current =
     selected ??
     formerlySelected(workloads, observed) ??
-    (leadsElsewhere ? undefined : unselected(workloads, track, noted, hasServed));
-  const servedNumber = current?.revision ?? noted;
-  const served = revisions.find(({ number }) => number === servedNumber);
+    (leadsElsewhere ? undefined : unselected(workloads, track, isNoted, hasServed));
+  const served = current ? servedBy(current) : revisions.find(({ number }) => number === noted);
   // A Service without pods serves no revision, so none can be lost.
   const lost =
     served || (!current && !leadsElsewhere) ? undefined : lostRevision(revisions, current?.deployment, named);
@@ -96,11 +110,11 @@ function formerlySelected(workloads: readonly Workload[], { services }: Observed
 function unselected(
   workloads: readonly Workload[],
   track: string | undefined,
-  noted: number,
+  isNoted: (workload: Workload) => boolean,
   hasServed: (workload: Workload) => boolean,
 ): Workload | undefined {
   // The annotation of the Service names the last served revision, even if somebody changed the selector.
-  const last = workloads.find(({ revision }) => revision === noted);
+  const last = workloads.find(isNoted);
   if (last || track !== undefined) return last;
   // A workload that has served is preferred to a new one, which may have ready pods too.
   return workloads

@@ -35,7 +35,7 @@ function trafficActions(view: Rollout, group: Group, moves: readonly Move[], fro
   const { track, revision } = first.target;
   const target: Lead = { track, revision };
   const may = !frozen && moves.every((move) => maySwitch(view, group, move) && !leadsNowhere(group, move));
-  const standing = standingLead(view, moves);
+  const standing = standingLead(moves);
   if (!service) {
     const lead = leadOfNew(view, group, target, standing, { may, frozen });
     return lead ? createService(view, named, lead) : [];
@@ -49,10 +49,11 @@ function trafficActions(view: Rollout, group: Group, moves: readonly Move[], fro
 /** The track of the served Deployment, and its revision if that is recorded. */
 type Standing = { track: string; revision?: Revision } | undefined;
 
-function standingLead({ revisions }: Rollout, moves: readonly Move[]): Standing {
-  const [current] = moves.flatMap(({ pool }) => pool.current ?? []);
-  const revision = revisions.find(({ number }) => number === current?.revision);
-  return current && { track: current.track, ...(revision && { revision }) };
+function standingLead(moves: readonly Move[]): Standing {
+  const [standing] = moves.flatMap(({ pool: { current, served } }) => (current ? [{ current, served }] : []));
+  if (!standing) return undefined;
+  const { current, served } = standing;
+  return { track: current.track, ...(served && { revision: served }) };
 }
 
 /**

@@ -1,13 +1,12 @@
 /** The track of a revision, which all pools behind a Service share, and the names of new Deployments. Pure. */
 import { LABEL } from '../../api/meta.ts';
 import { joinName } from '../record/names.ts';
-import { keptBy } from '../../lib/once.ts';
-import { canonicalJson, shortHash } from '../../lib/canonical-json.ts';
+import { shortHash } from '../../lib/canonical-json.ts';
 import type { Distinction, WorkloadIdentity } from '../record/desired.ts';
-import { servicePorts, trackName, workloadNames } from '../record/desired.ts';
-import { renderPods } from '../record/renderers.ts';
+import { trackName, workloadNames } from '../record/desired.ts';
+import { isRunBy, podsNumber } from '../record/kept-pods.ts';
 import type { Revision } from '../record/revision.ts';
-import { portsOf, templateFor } from '../record/revision.ts';
+import { hasSamePods, hasSamePorts } from '../record/same-pods.ts';
 import type { Group, PoolView, Rollout, Workload } from '../state/view.ts';
 
 /** The pods to find a track for. */
@@ -28,21 +27,18 @@ export function findTrack(view: Rollout, pool: PoolView, runs: Runs): Track {
 }
 
 /** With RollingUpdate, a Deployment may roll from one revision to the next: see mayTake. */
-function isOf({ strategy, revision, key }: Workload, runs: Runs): boolean {
+function isOf(workload: Workload, runs: Runs): boolean {
+  const { strategy, key } = workload;
   return (
     strategy === runs.strategy &&
-    (strategy === 'RollingUpdate' || (revision === runs.revision.number && key === runs.key))
+    (strategy === 'RollingUpdate' || (isRunBy(runs.revision, workload) && key === runs.key))
   );
 }
 
 /** The track of an existing workload. A workload with the revision is preferred, then the one that the Service selects. */
 function liveTrack(view: Rollout, group: Group, runs: Runs): string | undefined {
   function rank(workload: Workload): number {
-    const ranks = [
-      workload.revision === runs.revision.number,
-      workload.track === group.track,
-      isCurrent(group, workload),
-    ];
+    const ranks = [isRunBy(runs.revision, workload), workload.track === group.track, isCurrent(group, workload)];
     return ranks.reduce((sum, holds) => sum * 2 + Number(holds), 0);
   }
   return group.pools
@@ -63,13 +59,19 @@ function isCurrent({ pools }: Group, workload: Workload): boolean {
  * revision gets its own Deployment, so that ports and pods switch together. A standby keeps its revision for a rollback.
  */
 function mayTake(view: Rollout, group: Group, workload: Workload, { strategy, revision }: Runs): boolean {
-  if (strategy === 'BlueGreen' || !switchesPorts(group) || workload.revision === revision.number) return true;
-  return isCurrent(group, workload) && revisionsIn(workload).every((from) => mayRollOver(view, group, from, revision));
+  if (strategy === 'BlueGreen' || !switchesPorts(group) || isRunBy(revision, workload)) return true;
+  return (
+    isCurrent(group, workload) && revisionsIn(view, group, workload).every((from) => mayRollOver(group, from, revision))
+  );
 }
 
 /** The revision of a workload, and the older revisions that still have pods during a rolling update. */
-function revisionsIn({ revision, pods }: Workload): number[] {
-  return [...new Set([revision, ...pods.map(({ metadata }) => Number(metadata.labels?.[LABEL.revision]))])];
+function revisionsIn(view: Rollout, group: Group, { pool, revision, pods }: Workload): (Revision | undefined)[] {
+  const served = group.pools.find(({ name }) => name === pool)?.served;
+  const numbers = new Set([revision, ...pods.map(({ metadata }) => Number(metadata.labels?.[LABEL.revision]))]);
+  return [...numbers].map((number) =>
+    served && podsNumber(served, pool) === number ? served : view.revisions.find((one) => one.number === number),
+  );
 }
 
 /** The owner of an adopted Service owns its ports. */
@@ -77,29 +79,9 @@ function switchesPorts({ serviceName, adopted }: Group): boolean {
   return serviceName !== undefined && !adopted;
 }
 
-function mayRollOver(view: Rollout, { pools }: Group, from: number, to: Revision): boolean {
-  const before = view.revisions.find(({ number }) => number === from);
-  return before !== undefined && (samePorts(before, to) || pools.every(({ name }) => samePods(before, to, name)));
+function mayRollOver({ pools }: Group, before: Revision | undefined, to: Revision): boolean {
+  return before !== undefined && (hasSamePorts(before, to) || pools.every(({ name }) => hasSamePods(before, to, name)));
 }
-
-function samePorts(a: Revision, b: Revision): boolean {
-  const [before, after] = [a, b].map((one) =>
-    canonicalJson(servicePorts(portsOf(one.data.input)).map(canonicalJson).toSorted()),
-  );
-  return before === after;
-}
-
-function samePods(a: Revision, b: Revision, pool: string): boolean {
-  const differs = [a, b].some((revision) => templateFor(revision, pool) !== undefined);
-  return compared(
-    [a, b],
-    differs ? pool : '',
-    () => canonicalJson(renderPods(a, pool)) === canonicalJson(renderPods(b, pool)),
-  );
-}
-
-/** Cached per pair of revisions, and once for all pools without a template, because many rules ask in every pass. */
-const compared = keptBy<boolean>();
 
 /** Whether the Service of the group may select the track. A track that pods of others share would select those pods too. */
 export function mayLead(view: Rollout, group: Group, track: string): boolean {
@@ -158,7 +140,7 @@ function isFree(view: Rollout, group: Group, track: string, { strategy, revision
   const own = group.pools.flatMap(({ workloads }) => workloads).filter((workload) => workload.track === track);
   if (own.some((workload) => isCurrent(group, workload))) return false;
   const served = group.pools.find((pool) => pool.served)?.served;
-  return track !== group.track || !served || mayRollOver(view, group, served.number, revision);
+  return track !== group.track || !served || mayRollOver(group, served, revision);
 }
 
 /** The name depends on the track, so that two leaders, or a leader with a stale cache, make the same name. */

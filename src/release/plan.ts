@@ -4,6 +4,7 @@ import type { Action } from './record/actions.ts';
 import { collectAutoscalers } from './pools/autoscaler.ts';
 import { reconcileBudgets } from './pools/disruption-budget.ts';
 import { markBarrier } from './history/barrier.ts';
+import { forgetEditedSizes, noteEditedSizes } from './history/edited-sizes.ts';
 import { collectRevisions } from './history/collect-revisions.ts';
 import { collectPools } from './pools/collect-pools.ts';
 import { leftDue } from './pools/left-pools.ts';
@@ -56,6 +57,7 @@ const STORE_FIRST: readonly Rule<View>[] = [
   endHolds,
   enterRenamed,
   markBarrier,
+  noteEditedSizes,
 ];
 
 /** The rules that run once `STORE_FIRST` has nothing to write. */
@@ -209,6 +211,7 @@ function recordFacts(seen: Rollout): Action[] {
   markRolledBack(seen, drafts);
   markPools(seen, drafts);
   markPulls(seen, drafts);
+  forgetEditedSizes(seen, drafts);
   giveRoomBack(seen, drafts);
   enterMoves(seen, drafts, enterStages(seen, drafts));
   return drafts.actions();

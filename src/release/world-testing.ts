@@ -46,6 +46,8 @@ export interface FactWords {
   /** The attempt that failed. Default: the attempt of the entry. */
   failedAttempt?: number;
   rolledBack?: number;
+  /** The sizes of the pool before and in the edit that made it the wanted revision. */
+  sized?: [from: number, to: number];
   /** The revision whose pods it keeps. */
   keeps?: number;
   /** When the move to the VMs that the spec names was admitted. */
@@ -77,6 +79,8 @@ export interface PoolWords {
   replicas?: number;
   /** The revision that the Service selects. Default 1; 0: the pool has no objects yet. */
   serves?: number;
+  /** The size of its Deployment. Default: `replicas`. */
+  size?: number;
   /** Number of ready pods of that revision. Default: all. */
   ready?: number;
   /** Other Deployments: revision → number of ready pods. */
@@ -278,7 +282,7 @@ function factsOf(words: Words, { in: pools = {}, attempt, approved = [] }: Revis
 
 function factsWith({ attempt = 1, ...facts }: FactWords, key: string): PoolFacts {
   const { entered, clock, stopped, mostReady, failed, failedAttempt = attempt, rolledBack } = facts;
-  const { healthySince, pulling, pulled, gaveBack, good, keeps, placed, arrived } = facts;
+  const { healthySince, pulling, pulled, gaveBack, good, sized, keeps, placed, arrived } = facts;
   const failure = { attempt: failedAttempt, reason: 'CrashLoop', message: 'crashes' };
   return {
     ...(entered !== undefined && { entered: { at: ago(entered), attempt, key: facts.key ?? key } }),
@@ -294,6 +298,7 @@ function factsWith({ attempt = 1, ...facts }: FactWords, key: string): PoolFacts
     ...(pulled !== undefined && { pulled: ago(pulled) }),
     ...(gaveBack !== undefined && { gaveBack: ago(gaveBack) }),
     ...(good !== undefined && { good: ago(good) }),
+    ...(sized && { sized: { from: sized[0], to: sized[1] } }),
     ...(keeps !== undefined && { podsOf: { revision: keeps, key } }),
     ...(failed !== undefined && { failed: { at: ago(failed), ...failure } }),
     ...(placed !== undefined && {
@@ -327,7 +332,8 @@ function poolObjects(words: Words, name: string, wanted: AppReleaseSpec, revisio
   const {
     replicas = 2,
     serves = 1,
-    ready = replicas,
+    size = replicas,
+    ready = size,
     beside = {},
     moved,
     unready = {},
@@ -344,13 +350,14 @@ function poolObjects(words: Words, name: string, wanted: AppReleaseSpec, revisio
   const runs = Object.entries(beside).map(([number, count]) => [Number(number), count, placed(besideOn)] as const);
   if (moved !== undefined) runs.push([serves, moved, specified]);
   if (serves !== 0) runs.unshift([serves, ready, placed(on)]);
-  const made = runs.map(([number, count, where]) => {
+  const made = runs.map(([number, count, where], index) => {
     const of = revisions.find((one) => one.number === number) ?? missing(`revision ${number}`);
     const identity = { pool: name, revision: of, strategy: wanted.strategy.type, ...where };
     const track = trackName(service, identity);
-    const deployment = live(makeDeployment({ owner, identity, track, replicas, topology }), count);
-    deployment.status = { ...deployment.status, replicas, updatedReplicas: replicas };
-    return { of, track, deployment, pods: podsOf(deployment, of, count, replicas, unready) };
+    const own = index === 0 && serves !== 0 ? size : replicas;
+    const deployment = live(makeDeployment({ owner, identity, track, replicas: own, topology }), count);
+    deployment.status = { ...deployment.status, replicas: own, updatedReplicas: own };
+    return { of, track, deployment, pods: podsOf(deployment, of, count, own, unready) };
   });
   const [served] = serves === 0 ? [] : made;
   const { scaled } = words.pools?.[name] ?? {};

@@ -26,7 +26,9 @@ export function createBudgetRules({ world, calm }: Judge): WriteRule[] {
     if (!calm || !isOperator(actor) || kind !== 'Service' || !before || !after) return undefined;
     const [old, next] = [behind(before), behind(after)];
     const isForward = (revisionOf(next[0]) ?? 0) > Math.max(0, ...old.map((pod) => revisionOf(pod) ?? 0));
-    if (!isForward || old.length === 0 || !old.every((pod) => budgetsOn(pod).length > 0)) return undefined;
+    // A budget would not limit the eviction of a single pod.
+    if (!isForward || old.length === 0 || next.length === 1 || !old.every((pod) => budgetsOn(pod).length > 0))
+      return undefined;
     const bare = next.find((pod) => budgetsOn(pod).length === 0);
     return bare && `switches Service ${after.metadata.name} to ${bare.metadata.name}, which has no budget yet`;
   };

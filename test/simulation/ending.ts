@@ -20,6 +20,7 @@ import {
   servedDeployment,
   servedVersion,
   specOf,
+  keptReplicas,
   trueReplicas,
 } from './truth.ts';
 import type { World, WorldObject } from './world.ts';
@@ -170,7 +171,8 @@ function checkPool(
   const paused = conditionOf(release, 'Paused')?.status === 'True';
   if (!leftovers && !stalled && !paused && own.length > 1)
     return `Deployments are left: ${own.map(({ metadata }) => metadata.name).join(', ')}`;
-  if (!stalled && !paused && served && deploymentSpec(served).replicas < trueReplicas(pool, served))
+  const size = Math.min(trueReplicas(pool, served), keptReplicas(world, name, pool) ?? Infinity);
+  if (!stalled && !paused && served && deploymentSpec(served).replicas < size)
     return `${served.metadata.name} has ${deploymentSpec(served).replicas} of ${pool.replicas} replicas`;
   return stalled ? undefined : checkAutoscaler(world, release, pool);
 }

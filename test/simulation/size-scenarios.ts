@@ -5,7 +5,7 @@ import { deploymentSpec } from './pods.ts';
 import type { Scenario, UserStep } from './scenario.ts';
 import type { Scene } from './simulation.ts';
 import type { SpecDraft } from './specs.ts';
-import { webSpec, workerSpec } from './specs.ts';
+import { rollingSpec, webSpec, workerSpec } from './specs.ts';
 import {
   RELEASED,
   act,
@@ -17,6 +17,7 @@ import {
   everywhere,
   everywhereAt,
   HELD,
+  is,
   ready,
   rollback,
   serves,
@@ -100,6 +101,25 @@ function carries(name: string, spec: SpecDraft, served: string, replicas: number
       orderly: true,
     },
   ];
+}
+
+function sizedSpec(spec: SpecDraft, count: number): SpecDraft {
+  editPool('prod-a', (found) => {
+    found.replicas = count;
+  })(spec);
+  return spec;
+}
+
+/** One edit of the version and of the size. */
+function versionWith(wanted: string, count: number, when: UserStep['when']): UserStep {
+  return edit(
+    `set version ${wanted} with ${count} replicas in prod-a`,
+    (spec) => {
+      Object.assign(spec, { version: wanted, template: webSpec(wanted).template });
+      sizedSpec(spec, count);
+    },
+    when,
+  );
 }
 
 export const SIZES: readonly Scenario[] = [
@@ -215,5 +235,54 @@ export const SIZES: readonly Scenario[] = [
     ],
     expect: { serves: everywhereAt('1.0.0'), also: sizeIs(5) },
     orderly: true,
+  },
+  ...[webSpec, rollingSpec].flatMap((spec): Scenario[] => [
+    {
+      name: `replicas-lowered-with-a-version-that-never-gets-ready-${spec.name}`,
+      prepare: behaves('2.0.0', 'never'),
+      steps: [create(sizedSpec(spec('1.0.0'), 3)), versionWith('2.0.0', 1, ready)],
+      expect: { serves: everywhereAt('1.0.0'), conditions: HELD, also: sizeIs(3) },
+    },
+    {
+      name: `replicas-raised-with-a-version-that-never-gets-ready-${spec.name}`,
+      prepare: behaves('2.0.0', 'never'),
+      steps: [create(sizedSpec(spec('1.0.0'), 2)), versionWith('2.0.0', 3, ready)],
+      expect: { serves: everywhereAt('1.0.0'), conditions: HELD, also: sizeIs(2) },
+    },
+    {
+      name: `replicas-lowered-with-a-good-version-${spec.name}`,
+      steps: [create(sizedSpec(spec('1.0.0'), 3)), versionWith('2.0.0', 1, ready)],
+      expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED, also: sizeIs(1) },
+    },
+    {
+      name: `replicas-raised-with-a-good-version-${spec.name}`,
+      steps: [create(sizedSpec(spec('1.0.0'), 2)), versionWith('2.0.0', 3, ready)],
+      expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED, also: sizeIs(3) },
+    },
+  ]),
+  {
+    name: 'replicas-lowered-with-a-version-then-raised-alone',
+    prepare: behaves('2.0.0', 'never'),
+    steps: [
+      create(sizedSpec(webSpec('1.0.0'), 3)),
+      versionWith('2.0.0', 1, ready),
+      replicas(4, is('RolledBack', 'True')),
+    ],
+    expect: { serves: everywhereAt('1.0.0'), conditions: HELD, also: sizeIs(4) },
+  },
+  {
+    name: 'replicas-lowered-with-a-revert',
+    steps: [create(sizedSpec(webSpec('1.0.0'), 3)), version('2.0.0', ready), versionWith('1.0.0', 1, ready)],
+    expect: { serves: everywhereAt('1.0.0'), conditions: RELEASED, also: sizeIs(1) },
+  },
+  {
+    name: 'replicas-lowered-with-a-version-then-another-version',
+    prepare: behaves('2.0.0', 'never'),
+    steps: [
+      create(sizedSpec(webSpec('1.0.0'), 3)),
+      versionWith('2.0.0', 1, ready),
+      version('3.0.0', is('RolledBack', 'True')),
+    ],
+    expect: { serves: everywhereAt('3.0.0'), conditions: RELEASED, also: sizeIs(1) },
   },
 ];

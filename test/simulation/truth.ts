@@ -167,6 +167,15 @@ export function runsPodsOf(world: World, release: string, deployment: WorldObjec
   return revisionOf(deployment) === number;
 }
 
+/** The size that a pool keeps because a version that does not serve came with a larger one. */
+export function keptReplicas(world: World, release: string, pool: TruePool): number | undefined {
+  const records = revisionsOf(world, release).filter((record) => {
+    const { sized } = factsOf(record)?.pools[pool.name] ?? {};
+    return sized?.to === pool.replicas && !servesWholly(world, release, pool, record.revision);
+  });
+  return factsOf(records.at(-1))?.pools[pool.name]?.sized?.from;
+}
+
 /** What the pods of a revision are made of in a pool, as the API server stores it; undefined if there is no record. */
 export function podContent(world: World, release: string, revision: number, pool: string): string | undefined {
   const data = recordOf(world, release, revision)?.data;

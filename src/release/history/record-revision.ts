@@ -3,9 +3,11 @@ import { ANNOTATION } from '../../api/meta.ts';
 import type { Action } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
 import { revisionName } from '../record/names.ts';
+import type { Facts } from '../record/recorded-data.ts';
 import { ownershipOf } from '../record/ownership.ts';
 import { wantsTheLost } from '../state/lost-record.ts';
 import type { Rollout, View } from '../state/view.ts';
+import { sizesOfNew } from './edited-sizes.ts';
 
 /** Records the wanted revision once its digests are known and the API server accepts its template. */
 export function recordRevision(view: Rollout): Action[] {
@@ -26,7 +28,7 @@ export function recordRevision(view: Rollout): Action[] {
       name: revisionName(view.owner.name, wanted.number),
       number: wanted.number,
       data: wanted.data,
-      annotations: { [ANNOTATION.version]: version },
+      annotations: { [ANNOTATION.version]: version, ...firstFacts(view) },
       notices: [
         {
           type: 'Normal',
@@ -38,6 +40,11 @@ export function recordRevision(view: Rollout): Action[] {
       ],
     },
   ];
+}
+
+function firstFacts(view: Rollout): Record<string, string> {
+  const facts: Facts = { pools: sizesOfNew(view), approvals: {} };
+  return Object.keys(facts.pools).length > 0 ? { [ANNOTATION.facts]: JSON.stringify(facts) } : {};
 }
 
 /** Adds the owner reference to records that lost it, for example by a restore: without it they outlive the release. */

@@ -4,9 +4,16 @@ import type { Topology } from '../record/recorded-data.ts';
 import { isHandedBack, scaleMessage } from '../state/pool-size.ts';
 import type { Rollout } from '../state/view.ts';
 
-/** The topology, with the recorded size of a pool until the Deployment has the new one: see isHandedBack. */
-export function topologyInEffect({ topology, pools }: Rollout): Topology {
-  const before = new Map(pools.filter(isHandedBack).map(({ name, recordedReplicas }) => [name, recordedReplicas]));
+/**
+ * The topology, with the recorded size of a pool until the Deployment has the new one (see isHandedBack), or until the revision
+ * that the new size came with is recorded (see kept-size.ts).
+ */
+export function topologyInEffect({ topology, pools, wanted }: Rollout): Topology {
+  const before = new Map(
+    pools
+      .filter((pool) => isHandedBack(pool) || (wanted.state !== 'Recorded' && pool.keptSize !== undefined))
+      .map(({ name, recordedReplicas }) => [name, recordedReplicas]),
+  );
   if (before.size === 0) return topology;
   const stages = topology.stages.map((stage) => ({
     ...stage,

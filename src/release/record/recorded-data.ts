@@ -61,6 +61,8 @@ export interface PoolFacts {
    * that revision, which decides names.
    */
   podsOf?: { revision: number; key: string };
+  /** The size of the pool before the edit that made this revision the wanted one, and the size in that edit. */
+  sized?: { from: number; to: number };
   failed?: { at: string; attempt: number; reason: string; message: string };
   rolledBack?: { at: string; by: string };
 }

@@ -56,6 +56,7 @@ function readEntries<Value>(value: unknown, readOne: (entry: unknown) => Value |
 }
 
 const count = z.int().min(1);
+const size = z.int().min(0).max(1_000_000);
 const time = z.string().refine((text) => !Number.isNaN(Date.parse(text)));
 
 const pinnedImage = z.looseObject({
@@ -105,6 +106,7 @@ const POOL_FACTS: { [Field in keyof Required<PoolFacts>]: z.ZodType<Required<Poo
   good: time,
   follows: z.string(),
   podsOf: z.object({ revision: count, key: z.string() }),
+  sized: z.object({ from: size, to: size }),
   failed: z.object({ at: time, attempt: count, reason: z.string(), message: z.string() }),
   rolledBack: z.object({ at: time, by: z.string() }),
 };
@@ -171,7 +173,7 @@ export function readWanted(text: string | undefined): LedgerRecord['wanted'] {
   return readJson(wantedRecord, text);
 }
 
-const foreignScale = z.object({ by: z.string().min(1).max(256), replicas: z.int().min(0).max(1_000_000) });
+const foreignScale = z.object({ by: z.string().min(1).max(256), replicas: size });
 
 /** The size that a Deployment took over from the Deployment that served before. */
 export function readScale(text: string | undefined): ForeignScale | undefined {

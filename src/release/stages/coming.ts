@@ -97,7 +97,7 @@ function beside(view: Rollout, pool: PoolView, revision: Revision, key: string):
   const own = pool.workloads.find((workload) => isRunBy(revision, workload) && workload.key === key);
   const leaving = pool.workloads.filter((workload) => workload !== own && workload !== pool.current);
   const there = own?.pods.filter(isOnVm).length ?? 0;
-  return { count: Math.max(0, wantedReplicas(pool, own) - there), leaving: uids(view, leaving) };
+  return { count: Math.max(0, wantedReplicas(pool, own, revision) - there), leaving: uids(view, leaving) };
 }
 
 /**

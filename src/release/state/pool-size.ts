@@ -6,6 +6,7 @@ import { isRunBy } from '../record/kept-pods.ts';
 import type { ForeignScale } from '../record/recorded-data.ts';
 import { readScale } from '../record/recorded.ts';
 import type { Revision } from '../record/revision.ts';
+import { keptSizeMessage, sizeFor } from './kept-size.ts';
 import type { PoolScale, PoolState, PoolTarget, PoolView, Rollout, Workload } from './view.ts';
 
 /**
@@ -31,9 +32,10 @@ export function isHandedBack({ spec, current, scaled, recordedReplicas }: PoolSt
   return scaleOn(current)?.replicas === recordedReplicas;
 }
 
-/** Says who sets the size of a pool instead of the spec, and the way out. */
-export function scaleMessage({ spec, scaled }: PoolState): string | undefined {
-  if (!scaled) return undefined;
+/** Says what sets the size of a pool instead of the spec, and the way out. */
+export function scaleMessage(pool: PoolState): string | undefined {
+  const { spec, scaled } = pool;
+  if (!scaled) return keptSizeMessage(pool);
   const found = `${scaled.replicas} by ${scaled.by}`;
   if (spec.autoscaling)
     return `${found}, so the autoscaler is off; scale to ${spec.autoscaling.minReplicas} or more to turn it on`;
@@ -96,13 +98,13 @@ interface Scale {
 }
 
 /** The scale of the Deployment of a target. */
-export function targetScale(pool: PoolView, { workload, mode }: PoolTarget): Scale {
+export function targetScale(pool: PoolView, { workload, mode, revision }: PoolTarget): Scale {
   const { autoscaling } = pool.spec;
   const scale = scaleOf(pool, workload);
   const owned = workload?.deployment.replicasOwner !== undefined;
   if (scale)
     return owned && scale.on === workload ? { replicas: undefined } : { replicas: scale.replicas, carried: scale };
-  if (!autoscaling) return { replicas: pool.spec.replicas };
+  if (!autoscaling) return { replicas: sizeFor(pool, workload, revision) };
   // The live size needs no write. A write from stale data fails, because it has a resourceVersion.
   if (workload && isAutoscaled(pool, workload))
     return { replicas: owned ? undefined : autoscaledReplicas(pool, autoscaling, workload) };
@@ -111,12 +113,14 @@ export function targetScale(pool: PoolView, { workload, mode }: PoolTarget): Sca
   return { replicas: mode === 'Return' ? Math.max(wanted, workload?.deployment.spec.replicas ?? 0) : wanted };
 }
 
-/** The number of pods that a workload should have. */
-export function wantedReplicas(pool: PoolState, workload: Workload | undefined): number {
+/** The number of pods that a workload should have. Absent workload: a new Deployment of `revision`. */
+export function wantedReplicas(pool: PoolState, workload: Workload | undefined, revision?: Revision): number {
   const { spec, current } = pool;
   const scale = scaleOf(pool, workload);
   if (scale) return scale.replicas;
-  return spec.autoscaling ? autoscaledReplicas(pool, spec.autoscaling, current ?? workload) : spec.replicas;
+  return spec.autoscaling
+    ? autoscaledReplicas(pool, spec.autoscaling, current ?? workload)
+    : sizeFor(pool, workload, revision);
 }
 
 export function standbyReplicas(view: Rollout, pool: PoolView): number {

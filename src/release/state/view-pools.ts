@@ -2,17 +2,19 @@
 import type { Pool, Stage } from '../../api/app-release.ts';
 import { LABEL } from '../../api/meta.ts';
 import { autoscalerOf } from './autoscaler.ts';
+import { findKeptSize } from './kept-size.ts';
 import { foreignScale } from './pool-size.ts';
 import { serviceName as nameOfService } from '../record/names.ts';
 import type { Observed } from './observed.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Topology } from '../record/recorded-data.ts';
 import { placementOf, poolFacts } from '../record/revision.ts';
-import type { Group, Hold, PoolState, Workload } from './view.ts';
+import type { Group, Hold, PoolState, Rollout, Workload } from './view.ts';
 import { inForce } from './view.ts';
 import type { SeenTraffic } from '../traffic/served.ts';
 import { findServed, seeTraffic } from '../traffic/served.ts';
 import { isScribbled } from './view-workloads.ts';
+import type { Wanted } from './wanted-states.ts';
 
 export type GroupState = Omit<Group, 'pools'> & { pools: readonly PoolState[] };
 
@@ -22,6 +24,7 @@ export function viewGroups(
   revisions: readonly Revision[],
   workloads: readonly Workload[],
   recorded: Topology | undefined,
+  { wanted, lastWanted }: Pick<Rollout, 'wanted' | 'lastWanted'>,
 ): GroupState[] {
   const members = topology.stages.flatMap((stage) => stage.pools.map((pool) => ({ stage, pool })));
   const byService = Map.groupBy(members, ({ pool }) =>
@@ -29,7 +32,7 @@ export function viewGroups(
   );
   const tracks = new Set(observed.pods.map(({ metadata }) => metadata.labels?.[LABEL.track]));
   const sizes = new Map(recorded?.stages.flatMap(({ pools }) => pools.map(({ name, replicas }) => [name, replicas])));
-  const sources = { observed, revisions, workloads, tracks, sizes };
+  const sources = { observed, revisions, workloads, tracks, sizes, wanted, lastWanted };
   return [...byService].map(([name, group]) => {
     const seen = seeTraffic(observed, topology.service && name);
     return { ...seen.traffic, pools: group.map(({ stage, pool }) => viewPool({ ...sources, stage, pool, seen })) };
@@ -47,6 +50,8 @@ interface PoolSources {
   seen: SeenTraffic;
   /** Pool → `replicas` in the last recorded spec. */
   sizes: ReadonlyMap<string, number>;
+  wanted: Wanted;
+  lastWanted: Revision | undefined;
 }
 
 function viewPool(sources: PoolSources): PoolState {
@@ -74,7 +79,8 @@ function viewPool(sources: PoolSources): PoolState {
     ...(entered && { entered }),
   };
   const scaled = foreignScale(state, revisions);
-  return { ...state, ...(scaled && { scaled }) };
+  const keptSize = findKeptSize(state, sources.wanted, sources.lastWanted);
+  return { ...state, ...(scaled && { scaled }), ...(keptSize && { keptSize }) };
 }
 
 function enteredAt(revision: Revision, pool: string): number {

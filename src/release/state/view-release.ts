@@ -67,7 +67,7 @@ type Base = Omit<Rollout, 'kind' | 'groups' | 'pools' | 'gate'>;
  */
 function viewRollout(base: Base, found: readonly Workload[], rules: StageRules): Rollout {
   const { observed, owner, topology, revisions, wanted, lastWanted, record } = base;
-  const states = viewGroups(observed, topology, revisions, found, record.topology);
+  const states = viewGroups(observed, topology, revisions, found, record.topology, base);
   const isRolledOut =
     wanted.state === 'Recorded' && states.every(({ pools }) => pools.every(({ served }) => served === lastWanted));
   const keys = onceForKey((strategy: StrategyType) => groupKeys(states, topology, owner.name, strategy));

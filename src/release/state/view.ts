@@ -35,6 +35,13 @@ export interface PoolScale extends ForeignScale {
   on: Workload;
 }
 
+/** A size that a pool keeps, because another one came in one edit with a revision that does not serve yet. */
+export interface KeptSize {
+  size: number;
+  /** That revision, once it is recorded. */
+  until?: Revision;
+}
+
 export interface Hold {
   rollback: ReleaseRollback;
   pool: RollbackPoolStatus;
@@ -60,6 +67,8 @@ export interface PoolState {
   recordedReplicas?: number;
   /** The size that another manager set, if it differs from what the spec says. */
   scaled?: PoolScale;
+  /** The size that the pool keeps until the wanted revision serves. */
+  keptSize?: KeptSize;
   autoscaler?: Autoscaler;
   hold?: Hold;
   /** The revision that entered the pool last. */

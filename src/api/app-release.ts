@@ -42,7 +42,7 @@ const pool = z.object({
   name: dnsLabel(63, 'The name of the pool of VMs.'),
   replicas: z.int().min(0).max(100000).default(1).meta({
     description:
-      'The number of pods. Not used while another manager, such as kubectl scale or an HPA, sets another size: see replicasReason in the status. With autoscaling: the initial size only.',
+      'The number of pods. A change that comes with another version waits until that version serves. Not used while another manager, such as kubectl scale or an HPA, sets another size: see replicasReason in the status. With autoscaling: the initial size only.',
   }),
   autoscaling: autoscaling.optional(),
   nodeSelector: stringMap.optional().meta({
@@ -181,7 +181,7 @@ const rollback = z
     }),
     barrier: z.boolean().default(false).meta({
       description:
-        'Blocks rollbacks from this version to older ones (for example after an irreversible migration), except a ReleaseRollback with force.',
+        'Blocks rollbacks from this version to older ones (for example after an irreversible migration), except a ReleaseRollback with force. It can be set and removed on the version that runs.',
     }),
     drain: duration('How long old pods keep running after the last endpoint for them is gone.').default('30s'),
   })
@@ -321,7 +321,7 @@ const poolStatus = z.object({
   readyReplicas: z.int().meta({ description: 'The number of ready pods of the serving revision.' }),
   replicasReason: z.string().optional().meta({
     description:
-      'The size that another manager set on the serving Deployment, by whom, and how to hand it back to the spec.',
+      'Why the pool does not have spec.replicas: the size that another manager set on the serving Deployment, by whom, and how to hand it back; or the size that it keeps until a version serves.',
   }),
   digest: z
     .string()

@@ -196,6 +196,56 @@ describe.concurrent('a name that belongs to somebody else', () => {
     });
   });
 
+  test('of which a manager puts the selector back again and again names the manager, and leads to our pods', async ({
+    world,
+  }) => {
+    const image = await world.image('1.0');
+    await runOldWay(world, image, { [ANNOTATION.adopt]: 'true' });
+    await world.apply(release(image, { stages: oneStage }));
+    await world.released('1.0');
+    const ours = { [LABEL.track]: 'web-prod-a-1', [LABEL.release]: 'web' };
+    // The writes of the manager.
+    world.excuse(/Service web-prod-a/);
+    // Like the self-heal of Argo CD, whose Git has the selector.
+    const inGit = { spec: { type: 'NodePort', selector: { app: 'old' }, ports: [{ name: 'old', port: 8000 }] } };
+    await world.until(async () => {
+      const { selector } = await service(world, 'web-prod-a');
+      if (selector[LABEL.track] !== undefined)
+        await world.applyAs('argocd-controller', SERVICES, { metadata: { name: 'web-prod-a' }, ...inGit });
+      expect(await world.condition('Contested')).toMatchObject({ status: 'True', reason: 'FieldsContested' });
+    });
+    await world.conditionIs('Contested', {
+      message: expect.stringContaining('argocd-controller keeps changing Service/web-prod-a') as string,
+    });
+    await world.until(async () => {
+      expect((await service(world, 'web-prod-a')).selector).toEqual(ours);
+    });
+    await world.conditionIs('Available', { status: 'True' });
+    const notes = world.operator.notices.filter(({ reason }) => reason === 'Contested').map(({ note }) => note);
+    expect([...new Set(notes)]).toEqual([expect.stringContaining('argocd-controller') as string]);
+    expect(world.operator.notices.filter(({ reason }) => reason === 'Switched')).toHaveLength(1);
+  });
+
+  test('whose selector helm upgrade puts back once is put right at once', async ({ world }) => {
+    const image = await world.image('1.0');
+    await runOldWay(world, image, { [ANNOTATION.adopt]: 'true' });
+    await world.apply(release(image, { stages: oneStage }));
+    await world.released('1.0');
+    world.excuse(/Service web-prod-a/);
+    const selector = { app: 'old', [LABEL.track]: null, [LABEL.release]: null };
+    await world.merge(SERVICES, 'web-prod-a', { spec: { selector } }, 'helm');
+    await world.until(async () => {
+      expect((await service(world, 'web-prod-a')).selector).toEqual({
+        [LABEL.track]: 'web-prod-a-1',
+        [LABEL.release]: 'web',
+      });
+    });
+    await world.conditionIs('Contested', { status: 'False' });
+    expect(world.operator.notices).toContainEqual(
+      expect.objectContaining({ reason: 'DriftPutBack', note: expect.stringContaining('helm') as string }),
+    );
+  });
+
   test('two AppReleases want one Service: the second is stalled, the first untouched', async ({ world }) => {
     const first = release(await world.image('1.0'), { stages: oneStage });
     await world.apply(first);

@@ -213,6 +213,32 @@ describe('before the switch, a Service of the served revision', () => {
   });
 });
 
+describe('a Service whose selector somebody changed while its target serves', () => {
+  const serving: Words = { pools: { a: { serves: 2 } }, revisions: { 2: { in: { a: GOOD } } } };
+  const legacy = { app: 'legacy' };
+  const switched = { [ANNOTATION.switchedAt]: new Date(NOW - 60_000).toISOString() };
+  function adopted(annotations: Record<string, string>): Change {
+    const metadata = meta('web-a', {
+      annotations: { [ANNOTATION.adopt]: 'true', ...annotations },
+      labels: { [LABEL.release]: 'web' },
+    });
+    return () => ({
+      services: [],
+      foreignServices: [{ metadata, spec: { selector: legacy, ports: [{ port: 8080 }] } }],
+    });
+  }
+  showEach([
+    ['gets it back, which is no switch', serving, 'keep web-a-2', selecting(legacy)],
+    ['gets it back if it is adopted', serving, 'keep web-a-2', adopted(switched)],
+    ['is switched if it is adopted and never was', serving, 'switch web-a-2', adopted({})],
+  ]);
+
+  test('keeps the time of its last switch', () => {
+    const [kept] = serviceActions(serving, adopted(switched));
+    expect(kept?.desired.metadata.annotations).toMatchObject(switched);
+  });
+});
+
 describe('a label app.kubernetes.io/managed-by of the user', () => {
   const helm = { spec: { service: { ports: [{ port: 80 }], metadata: { labels: { [LABEL.managedBy]: 'Helm' } } } } };
   const asBefore = edited(({ metadata }) => ({

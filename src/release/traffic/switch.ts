@@ -7,7 +7,7 @@ import { contradictingImage, isAvailable, mayShrink, readyOf } from '../state/ta
 import type { Group, Rollout } from '../state/view.ts';
 import { portMissing } from './adopted-ports.ts';
 import { reachedPods, reachesMoreThan } from './reach.ts';
-import { selectedTrack } from './service.ts';
+import { lastSwitch, selectedTrack } from './service.ts';
 import { mayLead } from './track.ts';
 import type { Lead, NamedGroup } from './write-service.ts';
 import { createService, keepService, switchService } from './write-service.ts';
@@ -41,9 +41,22 @@ function trafficActions(view: Rollout, group: Group, moves: readonly Move[], fro
     return lead ? createService(view, named, lead) : [];
   }
   const seen = { ...named, service };
-  if (group.track !== track && may) return switchService(view, seen, moves, target);
+  if (group.track !== track && may) {
+    return isTakenAway(group, moves)
+      ? keepService(view, seen, moves, target)
+      : switchService(view, seen, moves, target);
+  }
   const lead = leadUntilSwitch(view, group, target, standing, frozen);
   return lead ? keepService(view, seen, moves, lead) : [];
+}
+
+/**
+ * Whether the target serves already, and somebody has changed the selector of its Service: to put that back is no switch. An
+ * adopted Service that was never switched leads to the pods that somebody else runs.
+ */
+function isTakenAway({ adopted, service }: Group, moves: readonly Move[]): boolean {
+  const serves = moves.every(({ pool, target }) => pool.current === target.workload && pool.served === target.revision);
+  return serves && (!adopted || (service !== undefined && lastSwitch(service).at !== undefined));
 }
 
 /** The track of the served Deployment, and its revision if that is recorded. */

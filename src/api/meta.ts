@@ -53,6 +53,8 @@ export const ANNOTATION = {
   topology: 'apprelease.dev/topology',
   /** On the ledger: the gates that changes of the spec loosened. */
   loosened: 'apprelease.dev/loosened',
+  /** On the ledger: the sizes that came with a wanted revision that is not recorded yet. */
+  askedSizes: 'apprelease.dev/asked-sizes',
   /** On the ledger: the wanted revision, if it is not the newest. */
   wanted: 'apprelease.dev/wanted',
   /** On a Service: when its selector was last switched (RFC 3339), and the previous track. */

@@ -9,7 +9,7 @@ import type { ControllerRevision, Deployment, Pod, Service } from './record/kube
 import { serviceName } from './record/names.ts';
 import type { Facts, ForeignScale, Placement, PoolFacts } from './record/recorded-data.ts';
 import type { Revision } from './record/revision.ts';
-import { placementKey, placementKeys, placementOf, topologyOf } from './record/revision.ts';
+import { inputHash, placementKey, placementKeys, placementOf, topologyOf } from './record/revision.ts';
 import type { Memory, Observed } from './state/observed.ts';
 import type { Rollout } from './state/view.ts';
 import {
@@ -97,6 +97,8 @@ export interface PoolWords {
   unready?: Partial<Pod>;
   /** Replicas of the pool in the recorded spec. Default: no spec is recorded. */
   recorded?: number;
+  /** The size in the ledger that came with the revision of the spec, which is not recorded. */
+  asked?: number;
   /** The size of the served Deployment that another manager set there, or on the Deployment that served before. */
   scaled?: ForeignScale & { carried?: true };
   /** More fields of the pool in the spec. */
@@ -215,7 +217,16 @@ function ledgerOf({ pools = {} }: Words, wanted: AppReleaseSpec): ControllerRevi
     ...stage,
     pools: stage.pools.map((pool) => ({ ...pool, replicas: pools[pool.name]?.recorded ?? pool.replicas })),
   }));
-  return [ledgerWith({ [ANNOTATION.topology]: JSON.stringify({ ...topology, stages }) })];
+  const sizes = Object.fromEntries(
+    Object.entries(pools).flatMap(([name, { asked }]) => (asked === undefined ? [] : [[name, asked]])),
+  );
+  const asked = { input: inputHash(wanted), sizes };
+  return [
+    ledgerWith({
+      [ANNOTATION.topology]: JSON.stringify({ ...topology, stages }),
+      ...(Object.keys(sizes).length > 0 && { [ANNOTATION.askedSizes]: JSON.stringify(asked) }),
+    }),
+  ];
 }
 
 function stagesOf({ stages = {} }: Words) {

@@ -110,6 +110,12 @@ function sizedSpec(spec: SpecDraft, count: number): SpecDraft {
   return spec;
 }
 
+function registryIs(up: boolean): UserStep['act'] {
+  return ({ registry }) => {
+    registry.up = up;
+  };
+}
+
 /** One edit of the version and of the size. */
 function versionWith(wanted: string, count: number, when: UserStep['when']): UserStep {
   return edit(
@@ -269,6 +275,30 @@ export const SIZES: readonly Scenario[] = [
       replicas(4, is('RolledBack', 'True')),
     ],
     expect: { serves: everywhereAt('1.0.0'), conditions: HELD, also: sizeIs(4) },
+  },
+  {
+    name: 'replicas-raised-alone-while-a-version-is-not-recorded',
+    steps: [
+      create(sizedSpec(webSpec('1.0.0'), 3)),
+      act('the registry goes down', registryIs(false), ready),
+      versionWith('2.0.0', 1, ready),
+      replicas(4, is('Ready', 'False', 'ResolvingDigests')),
+      act('the registry comes back', registryIs(true), ({ world }) => sizeOf(world) === 4),
+    ],
+    expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED, also: sizeIs(4) },
+    orderly: true,
+  },
+  {
+    name: 'replicas-lowered-with-a-version-that-is-not-recorded',
+    steps: [
+      create(sizedSpec(webSpec('1.0.0'), 3)),
+      act('the registry goes down', registryIs(false), ready),
+      versionWith('2.0.0', 1, ready),
+      wait(120),
+      act('the registry comes back', registryIs(true), ({ world }) => sizeOf(world) === 3),
+    ],
+    expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED, also: sizeIs(1) },
+    orderly: true,
   },
   {
     name: 'replicas-lowered-with-a-revert',

@@ -6,7 +6,7 @@ import type { FactsDraft } from '../record/facts-draft.ts';
 import { draftFacts } from '../record/facts-draft.ts';
 import type { Facts, PoolFacts } from '../record/recorded-data.ts';
 import { poolFacts } from '../record/revision.ts';
-import { sizedIn, sizedWith } from '../state/kept-size.ts';
+import { askedSize, sizedIn, sizedWith } from '../state/kept-size.ts';
 import { wantedRevision } from '../state/target.ts';
 import type { Rollout, View } from '../state/view.ts';
 import { previouslyWanted } from '../state/wanted.ts';
@@ -16,7 +16,8 @@ export function sizesOfNew(view: Rollout): Facts['pools'] {
   return Object.fromEntries(
     view.pools.flatMap((pool) => {
       const sized = sizedWith(pool, view.lastWanted);
-      return sized ? [[pool.name, { sized }] as const] : [];
+      const asked = askedSize(view, pool.name) ?? sized?.to;
+      return sized && sized.to === asked ? [[pool.name, { sized }] as const] : [];
     }),
   );
 }

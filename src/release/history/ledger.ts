@@ -12,7 +12,7 @@ import { knownPins, LEDGER_BYTES } from '../record/revision.ts';
 import { loosenedGates } from '../stages/loosened-gates.ts';
 import { wantedRevision } from '../state/target.ts';
 import type { Rollout } from '../state/view.ts';
-import { topologyInEffect, unusedSizes } from './recorded-sizes.ts';
+import { askedNow, topologyInEffect, unusedSizes } from './recorded-sizes.ts';
 
 /** Writes the topology, for rollbacks while the spec is not valid, and the number of the wanted revision. */
 export function reconcileLedger(view: Rollout): Action[] {
@@ -31,6 +31,8 @@ export function reconcileLedger(view: Rollout): Action[] {
       notices.push({ type: 'Warning', reason: 'GatesLoosened', note: gates.join('; ').slice(0, 1000) });
     }
   }
+  const asked = askedNow(view);
+  if (asked) annotations[ANNOTATION.askedSizes] = JSON.stringify(asked);
   const last = view.revisions.at(-1);
   const wanted = wantedRevision(view);
   if (

@@ -1,6 +1,8 @@
 /** What the ledger records of the sizes in the spec, and the event about one that is not used. Pure. */
 import type { Notice } from '../record/actions.ts';
-import type { Topology } from '../record/recorded-data.ts';
+import type { LedgerRecord, Topology } from '../record/recorded-data.ts';
+import { inputHash } from '../record/revision.ts';
+import { askedSize } from '../state/kept-size.ts';
 import { isHandedBack, scaleMessage } from '../state/pool-size.ts';
 import type { Rollout } from '../state/view.ts';
 
@@ -20,6 +22,16 @@ export function topologyInEffect({ topology, pools, wanted }: Rollout): Topology
     pools: stage.pools.map((pool) => ({ ...pool, replicas: before.get(pool.name) ?? pool.replicas })),
   }));
   return { ...topology, stages };
+}
+
+/** The sizes that come with an input that is not recorded, so that a later edit of a size alone is told from them. */
+export function askedNow(view: Rollout): LedgerRecord['asked'] {
+  const { spec, wanted, pools } = view;
+  const kept = pools.filter(({ keptSize }) => keptSize !== undefined);
+  if (!spec || wanted.state === 'Recorded' || kept.every(({ name }) => askedSize(view, name) !== undefined))
+    return undefined;
+  const sizes = Object.fromEntries(pools.map((pool) => [pool.name, pool.spec.replicas]));
+  return { input: inputHash(spec), sizes };
 }
 
 /** An event about a size in the spec that changes and is not used. */

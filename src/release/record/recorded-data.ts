@@ -112,6 +112,8 @@ export interface LedgerRecord {
   topology?: Topology;
   /** The newest ones, the oldest first. */
   loosened: Loosened[];
+  /** The sizes that came with an input that was not recorded then: the hash of the input, and pool → size. */
+  asked?: { input: string; sizes: Record<string, number> };
   /** The wanted revision while `newest` is the newest revision. A revert makes an older revision the wanted one. */
   wanted?: { revision: number; newest: number };
 }

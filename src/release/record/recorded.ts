@@ -169,6 +169,12 @@ export function readLoosened(text: string | undefined): LedgerRecord['loosened']
   return readJson(loosened, text) ?? [];
 }
 
+const asked = z.object({ input: z.string(), sizes: z.record(z.string(), size) });
+
+export function readAsked(text: string | undefined): LedgerRecord['asked'] {
+  return readJson(asked, text);
+}
+
 export function readWanted(text: string | undefined): LedgerRecord['wanted'] {
   return readJson(wantedRecord, text);
 }

@@ -1,7 +1,7 @@
 import type { AppReleaseSpec, PodTemplate, Pool, PoolTemplate, ServicePort } from '../../api/app-release.ts';
 import { servicePort } from '../../api/app-release.ts';
 import { ANNOTATION } from '../../api/meta.ts';
-import { canonicalJson, shortHash } from '../../lib/canonical-json.ts';
+import { canonicalJson, sha256, shortHash } from '../../lib/canonical-json.ts';
 import { withoutNulls } from '../../lib/json.ts';
 import { keptBy, onceForObject } from '../../lib/once.ts';
 import { own } from '../../lib/own.ts';
@@ -18,7 +18,15 @@ import type {
   RevisionInput,
   Topology,
 } from './recorded-data.ts';
-import { readFacts, readLoosened, readPins, readRevisionData, readTopology, readWanted } from './recorded.ts';
+import {
+  readAsked,
+  readFacts,
+  readLoosened,
+  readPins,
+  readRevisionData,
+  readTopology,
+  readWanted,
+} from './recorded.ts';
 
 export interface Revision {
   name: string;
@@ -97,6 +105,12 @@ function inputOf(spec: AppReleaseSpec, version: string): RevisionInput {
 export function hasBarrier({ data, facts }: Revision): boolean {
   return facts.barrier ?? data.input.barrier;
 }
+
+/** The hash of the revision that a spec wants, without the barrier, which is a mark. */
+export const inputHash = onceForObject((spec: AppReleaseSpec): string => {
+  const { barrier: _barrier, ...input } = revisionInput(spec, wantedVersion(spec) ?? '');
+  return sha256(canonicalJson(input));
+});
 
 /**
  * Whether a recorded input equals the wanted input. The comparison ignores removed pools, so that removing a pool makes no
@@ -193,11 +207,13 @@ export function parseLedger(object: ControllerRevision | undefined): LedgerRecor
 const readLedger = onceForObject(({ metadata: { annotations } }: ControllerRevision): LedgerRecord => {
   const topology = readTopology(annotations?.[ANNOTATION.topology]);
   const wanted = readWanted(annotations?.[ANNOTATION.wanted]);
+  const asked = readAsked(annotations?.[ANNOTATION.askedSizes]);
   return {
     ledger: readPins(annotations?.[ANNOTATION.ledger]),
     loosened: readLoosened(annotations?.[ANNOTATION.loosened]),
     ...(topology && { topology }),
     ...(wanted && { wanted }),
+    ...(asked && { asked }),
   };
 });
 

@@ -24,6 +24,15 @@ const WAITING: Words = { paused: 'holidays' };
 /** With RollingUpdate, the Deployment has the pods of revision 2. */
 const IN_PLACE: PoolWords = { serves: 2 };
 
+/** Revision 3 is wanted, and not recorded. */
+function unrecorded(to: number, asked?: number): Words {
+  return {
+    pools: { a: { replicas: to, recorded: 4, size: 4, ...(asked !== undefined && { asked }) }, b: {} },
+    wants: 3,
+  };
+}
+const UNRECORDED = unrecorded(2);
+
 /** The size of pool a, and the sizes that are written to its Deployments. */
 function sizes(words: Words): [number | undefined, ...string[]] {
   const { view, actions } = plan(world(words), NOW);
@@ -59,6 +68,9 @@ test.each<[what: string, words: Words, size: number, ...writes: string[]]>([
     'web-a to 2',
   ],
   ['in place, smaller: before the version enters', edited(2, {}, {}, { ...ROLLING, ...WAITING }), 4],
+  ['not recorded yet: the size stays', UNRECORDED, 4],
+  ['not recorded yet: a later edit of replicas alone applies at once', unrecorded(9, 2), 9, 'web-a-1 to 9'],
+  ['not recorded yet: the size that came with it is noted', unrecorded(2, 2), 4],
   ['with an autoscaler', edited(2, {}, { spec: { autoscaling: { minReplicas: 1, maxReplicas: 9 } } }, WAITING), 4],
 ])('%s', (_what, words, ...expected) => {
   expect(sizes(words)).toEqual(expected);
@@ -113,4 +125,16 @@ test.each<[what: string, words: Words, notes: object]>([
   ['a revision that does not serve yet', edited(2, { ...ENTERED }, { beside: { 2: 0 } }), {}],
 ])('what is noted for %s', (_what, words, notes) => {
   expect(noted(words)).toEqual(notes);
+});
+
+test('the sizes that come with a revision that is not recorded are noted in the ledger', () => {
+  const written = (words: Words) =>
+    plan(world(words), NOW).actions.flatMap((action) =>
+      action.kind === 'AnnotateRevision' && action.annotations[ANNOTATION.askedSizes] !== undefined
+        ? [JSON.parse(action.annotations[ANNOTATION.askedSizes] ?? '') as object]
+        : [],
+    );
+  expect(written(UNRECORDED)).toEqual([{ input: expect.any(String) as string, sizes: { a: 2, b: 2 } }]);
+  expect(written(unrecorded(2, 2))).toEqual([]);
+  expect(written(unrecorded(4))).toEqual([]);
 });

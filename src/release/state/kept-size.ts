@@ -2,27 +2,45 @@
  * A size that came in one edit with another revision: the pool keeps the size that it has until that revision serves there, so
  * that a version that never gets ready does not make production smaller. Pure.
  */
+import { own } from '../../lib/own.ts';
 import type { PoolFacts } from '../record/recorded-data.ts';
 import { isRunBy } from '../record/kept-pods.ts';
 import type { Revision } from '../record/revision.ts';
-import { poolFacts } from '../record/revision.ts';
-import type { KeptSize, PoolState, Workload } from './view.ts';
+import { inputHash, poolFacts } from '../record/revision.ts';
+import type { KeptSize, PoolState, Rollout, Workload } from './view.ts';
 import type { Wanted } from './wanted-states.ts';
 
 type Pool = Omit<PoolState, 'keptSize' | 'scaled'>;
 
-/** `lastWanted`: the revision that was wanted before the one of the spec, if that is not recorded. */
-export function findKeptSize(pool: Pool, wanted: Wanted, lastWanted: Revision | undefined): KeptSize | undefined {
+/**
+ * `lastWanted`: the revision that was wanted before the one of the spec, if that is not recorded. `asked`: the size that came
+ * with the latter, if it is noted.
+ */
+export function findKeptSize(
+  pool: Pool,
+  wanted: Wanted,
+  lastWanted: Revision | undefined,
+  asked: number | undefined,
+): KeptSize | undefined {
   const { spec } = pool;
   if (spec.autoscaling) return undefined;
   if (wanted.state !== 'Recorded') {
     const before = sizeBefore(pool, lastWanted);
-    return before === undefined || before === spec.replicas ? undefined : { size: before };
+    const isLaterEdit = asked !== undefined && asked !== spec.replicas;
+    return before === undefined || before === spec.replicas || isLaterEdit ? undefined : { size: before };
   }
   const { revision } = wanted;
   const sized = sizedIn(pool, revision, spec.replicas);
   if (!sized || (sized.to > sized.from && isLetIn(pool, revision))) return undefined;
   return { size: sized.from, until: revision };
+}
+
+/** The size of a pool that came with the revision of the spec, as the ledger notes while that is not recorded. */
+export function askedSize(
+  { spec, record: { asked } }: Pick<Rollout, 'spec' | 'record'>,
+  pool: string,
+): number | undefined {
+  return spec && asked?.input === inputHash(spec) ? own(asked.sizes, pool) : undefined;
 }
 
 /** What a revision records when it becomes the wanted one, in place of `before`, with an edit of the pool's size. */
@@ -48,8 +66,7 @@ function sizeBefore(pool: Pool, revision: Revision | undefined): number | undefi
 /** With RollingUpdate the pods of both revisions share a Deployment, and its size, until all pods are of the new one. */
 function hasArrived({ name, served, current }: Pool, revision: Revision): boolean {
   if (served !== revision || !current) return false;
-  const { healthySince, good } = poolFacts(revision, name);
-  return current.strategy === 'BlueGreen' || healthySince !== undefined || good !== undefined;
+  return current.strategy === 'BlueGreen' || poolFacts(revision, name).healthySince !== undefined;
 }
 
 /** Whether the revision rolls out in the pool, so that a larger size can be used at once. */

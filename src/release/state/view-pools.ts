@@ -2,7 +2,7 @@
 import type { Pool, Stage } from '../../api/app-release.ts';
 import { LABEL } from '../../api/meta.ts';
 import { autoscalerOf } from './autoscaler.ts';
-import { findKeptSize } from './kept-size.ts';
+import { askedSize, findKeptSize } from './kept-size.ts';
 import { foreignScale } from './pool-size.ts';
 import { serviceName as nameOfService } from '../record/names.ts';
 import type { Observed } from './observed.ts';
@@ -14,7 +14,6 @@ import { inForce } from './view.ts';
 import type { SeenTraffic } from '../traffic/served.ts';
 import { findServed, seeTraffic } from '../traffic/served.ts';
 import { isScribbled } from './view-workloads.ts';
-import type { Wanted } from './wanted-states.ts';
 
 export type GroupState = Omit<Group, 'pools'> & { pools: readonly PoolState[] };
 
@@ -23,16 +22,17 @@ export function viewGroups(
   topology: Topology,
   revisions: readonly Revision[],
   workloads: readonly Workload[],
-  recorded: Topology | undefined,
-  { wanted, lastWanted }: Pick<Rollout, 'wanted' | 'lastWanted'>,
+  base: Pick<Rollout, 'spec' | 'wanted' | 'lastWanted' | 'record'>,
 ): GroupState[] {
   const members = topology.stages.flatMap((stage) => stage.pools.map((pool) => ({ stage, pool })));
   const byService = Map.groupBy(members, ({ pool }) =>
     topology.service ? nameOfService(observed.release.metadata.name, pool) : `/${pool.name}`,
   );
   const tracks = new Set(observed.pods.map(({ metadata }) => metadata.labels?.[LABEL.track]));
-  const sizes = new Map(recorded?.stages.flatMap(({ pools }) => pools.map(({ name, replicas }) => [name, replicas])));
-  const sources = { observed, revisions, workloads, tracks, sizes, wanted, lastWanted };
+  const sizes = new Map(
+    base.record.topology?.stages.flatMap(({ pools }) => pools.map(({ name, replicas }) => [name, replicas])),
+  );
+  const sources = { observed, revisions, workloads, tracks, sizes, base };
   return [...byService].map(([name, group]) => {
     const seen = seeTraffic(observed, topology.service && name);
     return { ...seen.traffic, pools: group.map(({ stage, pool }) => viewPool({ ...sources, stage, pool, seen })) };
@@ -50,8 +50,7 @@ interface PoolSources {
   seen: SeenTraffic;
   /** Pool → `replicas` in the last recorded spec. */
   sizes: ReadonlyMap<string, number>;
-  wanted: Wanted;
-  lastWanted: Revision | undefined;
+  base: Pick<Rollout, 'spec' | 'wanted' | 'lastWanted' | 'record'>;
 }
 
 function viewPool(sources: PoolSources): PoolState {
@@ -79,7 +78,8 @@ function viewPool(sources: PoolSources): PoolState {
     ...(entered && { entered }),
   };
   const scaled = foreignScale(state, revisions);
-  const keptSize = findKeptSize(state, sources.wanted, sources.lastWanted);
+  const { wanted, lastWanted } = sources.base;
+  const keptSize = findKeptSize(state, wanted, lastWanted, askedSize(sources.base, pool.name));
   return { ...state, ...(scaled && { scaled }), ...(keptSize && { keptSize }) };
 }
 

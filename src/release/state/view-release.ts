@@ -66,8 +66,8 @@ type Base = Omit<Rollout, 'kind' | 'groups' | 'pools' | 'gate'>;
  * other rules.
  */
 function viewRollout(base: Base, found: readonly Workload[], rules: StageRules): Rollout {
-  const { observed, owner, topology, revisions, wanted, lastWanted, record } = base;
-  const states = viewGroups(observed, topology, revisions, found, record.topology, base);
+  const { observed, owner, topology, revisions, wanted, lastWanted } = base;
+  const states = viewGroups(observed, topology, revisions, found, base);
   const isRolledOut =
     wanted.state === 'Recorded' && states.every(({ pools }) => pools.every(({ served }) => served === lastWanted));
   const keys = onceForKey((strategy: StrategyType) => groupKeys(states, topology, owner.name, strategy));

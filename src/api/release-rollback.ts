@@ -58,7 +58,8 @@ export const releaseRollbackStatus = z
         'The wanted revision that the hold keeps out, together with later revisions that have its version or its images.',
     }),
     heldVersion: z.string().optional().meta({
-      description: 'The version of the revision that the hold keeps out, if its record is lost.',
+      description:
+        'The version of the revision that the hold keeps out. It counts if the record of the revision is lost.',
     }),
     pools: z
       .array(rollbackPoolStatus)

@@ -9,6 +9,7 @@ import { collectRevisions } from './history/collect-revisions.ts';
 import { collectPools } from './pools/collect-pools.ts';
 import { leftDue } from './pools/left-pools.ts';
 import { reconcileLedger } from './history/ledger.ts';
+import { rebuildRecords } from './history/rebuild-record.ts';
 import { ownRevisions, recordRevision } from './history/record-revision.ts';
 import { ownerReference } from './record/desired.ts';
 import { draftFacts } from './record/facts-draft.ts';
@@ -64,6 +65,7 @@ const STORE_FIRST: readonly Rule<View>[] = [
 const RULES: readonly Rule<Rollout>[] = [
   reconcileRequests,
   reconcileLedger,
+  rebuildRecords,
   recordWanted,
   recordFacts,
   answerFailures,
@@ -145,9 +147,9 @@ function afterwards(seen: View, actions: readonly Action[]): View {
         : [],
     ),
   );
-  const created = actions.find((action) => action.kind === 'CreateRevision');
-  const base = created ? withRevision(seen, created) : seen.observed;
-  if (facts.size === 0 && !created) return seen;
+  const created = actions.filter((action) => action.kind === 'CreateRevision');
+  const base = created.reduce((observed, action) => withRevision({ ...seen, observed }, action), seen.observed);
+  if (facts.size === 0 && created.length === 0) return seen;
   const revisions = base.revisions.map((object) => {
     const { metadata } = object;
     const annotations = { ...metadata.annotations, ...facts.get(metadata.name) };
@@ -190,7 +192,7 @@ function recordWanted(seen: Rollout): Action[] {
 
 /** The observed state as it will be once the revision is created. */
 function withRevision(
-  { observed, owner, now }: View,
+  { observed, owner, now }: Pick<View, 'observed' | 'owner' | 'now'>,
   { name, number, data, annotations }: Action & { kind: 'CreateRevision' },
 ): Observed {
   const metadata = {

@@ -3,7 +3,7 @@ import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import { objectName } from '../../src/release/record/names.ts';
 import type { Scenario, UserStep } from './scenario.ts';
 import { eachPool, webSpec, workerSpec } from './specs.ts';
-import { HELD, RELEASED, act, create, everywhere, everywhereAt, is, ready, rollback, version } from './steps.ts';
+import { RELEASED, act, create, everywhere, everywhereAt, is, ready, version } from './steps.ts';
 import type { OwnedKind } from './users.ts';
 
 /** A user's object appears, and is removed after the operator has reported it. */
@@ -34,19 +34,6 @@ function gone(kind: OwnedKind, name: string): UserStep {
     is('Stalled', 'True', 'NameTaken'),
   );
 }
-
-/** Version 2.0.0 serves, and its record is deleted. */
-const LOST: readonly UserStep[] = [
-  create(),
-  version('2.0.0', ready),
-  act(
-    'delete ControllerRevision web-2',
-    ({ users }) => {
-      users.remove('ControllerRevision', 'web-2');
-    },
-    ready,
-  ),
-];
 
 const RELEASED_THEN = { serves: everywhereAt('1.0.0'), conditions: RELEASED };
 
@@ -131,19 +118,4 @@ export const FOREIGN: readonly Scenario[] = [
       },
     },
   })),
-  {
-    name: 'record-lost-then-a-new-version',
-    steps: [...LOST, version('3.0.0', is('Stalled', 'True', 'RecordLost'))],
-    expect: { serves: everywhereAt('3.0.0'), conditions: RELEASED },
-  },
-  {
-    name: 'record-lost-then-a-rollback',
-    steps: [...LOST, rollback('back', is('Stalled', 'True', 'RecordLost'))],
-    expect: { serves: everywhereAt('1.0.0'), conditions: HELD },
-  },
-  {
-    name: 'record-lost-of-workers',
-    steps: [create(workerSpec('1.0.0')), ...LOST.slice(1)],
-    expect: { serves: everywhereAt('2.0.0'), conditions: { Ready: 'False/RecordLost', Available: 'True' } },
-  },
 ];

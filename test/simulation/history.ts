@@ -19,6 +19,7 @@ import { PORTS } from './port-scenarios.ts';
 import { SERVICE_SCENARIOS } from './service-scenarios.ts';
 import { STANDING } from './standing-scenarios.ts';
 import { KEPT } from './kept-scenarios.ts';
+import { LOST_RECORDS } from './lost-record-scenarios.ts';
 import { MOVES } from './move-scenarios.ts';
 import { SIZES } from './size-scenarios.ts';
 import { SHARING } from './sharing-scenarios.ts';
@@ -49,6 +50,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...RENAMES,
   ...HANGING,
   ...KEPT,
+  ...LOST_RECORDS,
 ];
 
 /** The default order, without faults. */

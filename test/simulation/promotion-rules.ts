@@ -112,6 +112,8 @@ export function createPromotionRules(judge: Judge): WriteRule[] {
     for (const [pool, own] of Object.entries(now.pools)) {
       const stage = spec.stages.find(({ pools }) => pools.some(({ name }) => name === pool));
       if (!stage || !entered(was.pools[pool], own)) continue;
+      // The record of what serves was deleted, and is rebuilt.
+      if (!before && serves(release, spec, pool, Number(after.revision))) continue;
       const entry = { actor, release, spec, revision: Number(after.revision), facts: was, now, pool, stage };
       const why = held(entry) ?? otherPods(entry) ?? paused(entry) ?? unproven(entry) ?? unapproved(entry);
       used.add(`${release.metadata.uid} ${pool}`);
@@ -119,6 +121,12 @@ export function createPromotionRules(judge: Judge): WriteRule[] {
     }
     return undefined;
   };
+
+  function serves(release: WorldObject, spec: AppReleaseSpec, pool: string, revision: number): boolean {
+    const { name } = release.metadata;
+    const own = poolsOf(name, spec).find((one) => one.name === pool);
+    return own !== undefined && revisionOf(servedDeployment(world, name, own)) === revision;
+  }
 
   function entered(was: PoolFacts | undefined, is: PoolFacts): boolean {
     return is.entered !== undefined && is.entered.at !== was?.entered?.at;

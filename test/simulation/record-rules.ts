@@ -1,7 +1,8 @@
-/** The same digests everywhere, and a record that never changes. */
+/** The same digests everywhere, and a record that never changes. A record that somebody deleted comes back with the same pods. */
 import { canonicalJson } from '../../src/lib/canonical-json.ts';
 import type { RevisionData } from '../../src/release/record/recorded-data.ts';
 import type { Judge, WriteRule } from './invariants.ts';
+import { isOperator } from './invariants.ts';
 import type { PodSpec } from './pods.ts';
 import type { WorldObject } from './world.ts';
 import { labelOf } from './world.ts';
@@ -14,17 +15,25 @@ export function createRecordRules({ world }: Judge): WriteRule[] {
     return `${owner?.metadata.uid ?? ''} ${String(revision)}`;
   }
 
-  const recordsStay: WriteRule = ({ kind, after }) => {
+  const recordsStay: WriteRule = ({ actor, kind, before, after }) => {
     if (kind !== 'ControllerRevision' || !after || Number(after.revision) === 0) return undefined;
     const data = after.data as RevisionData;
     const key = `${after.metadata.ownerReferences?.[0]?.uid ?? ''} ${String(after.revision)}`;
     const known = records.get(key);
-    records.set(key, known ?? data);
+    records.set(key, before && known ? known : data);
+    if (known && !before && isOperator(actor)) {
+      const isSame = known.input.version === data.input.version && imagesOf(known) === imagesOf(data);
+      return isSame ? undefined : `rebuilds ${after.metadata.name} with other images or another version`;
+    }
     if (known && known !== data && canonicalJson(known) !== canonicalJson(data)) {
       return `records ${after.metadata.name} anew, with other content`;
     }
     return undefined;
   };
+
+  function imagesOf({ input, images }: RevisionData): string {
+    return canonicalJson(input.template.spec.containers.map(({ name, image }) => [name, images[image]?.image]));
+  }
 
   const podsRunTheRecord: WriteRule = ({ kind, before, after }) => {
     const isNew = (kind === 'Pod' && !before) || kind === 'Deployment';

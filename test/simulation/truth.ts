@@ -184,7 +184,11 @@ export function podContent(world: World, release: string, revision: number, pool
   const difference = pools[pool];
   for (const content of difference?.spec?.containers ? [template, difference] : [template])
     complete('Deployment', { metadata: { name: '' }, spec: { template: content } } as unknown as WorldObject);
-  return canonicalJson([template, difference, data.images]);
+  const { labels, annotations } = (template.metadata ?? {}) as { labels?: object; annotations?: object };
+  // The renderer's default, which a record that was rebuilt from a Deployment has.
+  const containers = template.spec.containers.map((one) => ({ imagePullPolicy: 'IfNotPresent', ...one }));
+  const metadata = { labels: { ...labels }, annotations: { ...annotations } };
+  return canonicalJson([{ metadata, spec: { ...template.spec, containers } }, difference, data.images]);
 }
 
 export function versionOf(world: World, release: string, number: number | undefined): string {

@@ -47,6 +47,12 @@ function running(of: Revision) {
   return live(makeDeployment({ owner, identity, track: `web-a-${of.number}`, replicas: 1, topology }), 1);
 }
 
+/** A Deployment with an image that is not pinned. */
+function byTag(deployment: ReturnType<typeof running>) {
+  for (const container of deployment.spec.template.spec.containers) container.image = 'web:2.0.0';
+  return deployment;
+}
+
 function serviceOf(of: Revision) {
   const template = second.service ?? { ports: [], type: 'ClusterIP' as const };
   const options = { owner, name: 'web-a', pools: ['a'], track: `web-a-${of.number}`, revision: of, template };
@@ -98,8 +104,8 @@ describe('a served revision without a record', () => {
     expect(kinds(seen)).not.toContain('FindLost');
   });
 
-  test('is kept if its record is gone, with the reason RecordLost', () => {
-    const seen = world(GONE);
+  test('is kept if its record is gone and cannot be rebuilt, with the reason RecordLost', () => {
+    const seen = world(GONE, { deployments: [running(old), byTag(running(served))] });
     expect(kinds(seen).filter((kind) => TOUCHES.test(kind))).toEqual([]);
     expect(stalled(plan(seen, NOW).view)).toMatchObject({
       reason: 'RecordLost',
@@ -170,9 +176,9 @@ describe('records or Deployments that somebody deleted', () => {
     return kinds(world(all, more)).filter((kind) => TOUCHES.test(kind));
   }
 
-  test('with all records gone, nothing is written to Deployments and Services', () => {
-    expect(written({ revisions: [] })).toEqual([]);
-    expect(written({ revisions: [], ...only(served) })).toEqual([]);
+  test('with all records gone, that of what serves is rebuilt, and nothing is written to Deployments and Services', () => {
+    expect(written({ revisions: [] })).toEqual(['CreateRevision']);
+    expect(written({ revisions: [], ...only(served) })).toEqual(['CreateRevision']);
   });
 
   test.each<[what: string, more: Partial<Observed>, written: string[]]>([

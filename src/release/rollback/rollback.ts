@@ -103,11 +103,12 @@ function holdMessage(held: Revision | undefined, wanted = held): string {
   return `holds back ${title(wanted)} ${which}, until the spec wants another version with other images or a ReleasePromotion names the revision`;
 }
 
-/** The revision that the hold keeps out, with its version if the revision has no record any more. */
+/** The revision that the hold keeps out, and its version, which counts once the revision has no record any more. */
 function heldAgainst(view: View): Pick<ReleaseRollbackStatus, 'heldAgainst' | 'heldVersion'> {
   const lost = view.wanted.state === 'Recorded' ? undefined : view.pools.find((pool) => pool.lost)?.lost;
   if (lost) return { heldAgainst: lost.number, ...(lost.version !== undefined && { heldVersion: lost.version }) };
-  return view.lastWanted ? { heldAgainst: view.lastWanted.number } : {};
+  const { number, data } = view.lastWanted ?? {};
+  return number === undefined || !data ? {} : { heldAgainst: number, heldVersion: data.input.version };
 }
 
 /**

@@ -67,7 +67,7 @@ function isNew({ revisions }: Rollout, { name }: PoolView): boolean {
 }
 
 /** The last entry has the latest time, also if the clock of the process that wrote the one before was ahead. */
-function entryTime({ revisions, now }: Rollout, { name }: PoolView): string {
+export function entryTime({ revisions, now }: Rollout, { name }: PoolView): string {
   const entries = revisions.map((revision) => Date.parse(poolFacts(revision, name).entered?.at ?? '') || 0);
   return new Date(Math.max(now, ...entries.map((at) => at + 1))).toISOString();
 }

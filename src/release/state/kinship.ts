@@ -95,9 +95,10 @@ function lastMarkOf({ facts }: Revision): number {
 export function keepsOut({ revisions, pools }: Seen, { status }: ReleaseRollback, revision: Revision): boolean {
   if (revision.number === status?.heldAgainst) return true;
   const held = revisions.find(({ number }) => number === status?.heldAgainst);
-  if (!held || !isKin(held, revision)) return false;
+  const isKept = held ? isKin(held, revision) : status?.heldVersion === revision.data.input.version;
+  if (!isKept) return false;
   const kept = (status?.pools ?? []).filter(({ supersededBy }) => supersededBy === undefined);
   const served = new Set(pools.filter((pool) => pool.served === revision).map(({ name }) => name));
   const isHome = ({ name }: { name: string }) => served.has(name) || isProven(revision, name);
-  return revision.number > held.number ? !kept.every(isHome) : !pools.some(isHome);
+  return revision.number > (status?.heldAgainst ?? 0) ? !kept.every(isHome) : !pools.some(isHome);
 }

@@ -1,4 +1,4 @@
-/** The reason RecordLost. Pure. */
+/** The reason RecordLost: a record is gone, and rebuild-record.ts cannot make it again. Pure. */
 import { revisionName } from '../record/names.ts';
 import { isGood } from '../record/revision.ts';
 import { lostWanted } from '../state/lost-record.ts';
@@ -15,6 +15,6 @@ export function recordIsLost(view: Rollout): ReadyReason | undefined {
   const back = good.length > 0 ? `, or go back with a ReleaseRollback to ${[...new Set(good)].join(' or ')}` : '';
   return {
     reason: 'RecordLost',
-    message: `pool ${pool.name} serves version ${version ?? '?'} (revision ${number}), and its record is gone: there is no ControllerRevision ${name}. The pool keeps serving it. Release another spec.version${back}`,
+    message: `pool ${pool.name} serves version ${version ?? '?'} (revision ${number}), and its record is gone: there is no ControllerRevision ${name}. The pool keeps serving it. The record cannot be rebuilt from what runs: release another spec.version${back}`,
   };
 }

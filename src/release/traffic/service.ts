@@ -1,6 +1,10 @@
 /** What a Service says about traffic: the track that it selects, and what the operator noted on it. Pure. */
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
+import type { ServicePort } from '../../api/app-release.ts';
+import { servicePort } from '../../api/app-release.ts';
+import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { Service } from '../record/kube-objects.ts';
+import type { Topology } from '../record/recorded-data.ts';
 
 /** The traffic of a group. Rules ask the functions of this folder about it and do not read the Service. */
 export interface Traffic {
@@ -31,4 +35,17 @@ export function lastSwitch({ metadata: { annotations = {} } }: Pick<Service, 'me
   from: string | undefined;
 } {
   return { at: annotations[ANNOTATION.switchedAt], from: annotations[ANNOTATION.previousTrack] };
+}
+
+/** The ports of these Services; those of the spec for one that somebody else made. Undefined if they differ. */
+export function commonPorts({ service: specified }: Topology, traffics: Iterable<Traffic>): ServicePort[] | undefined {
+  const all = [...traffics].map(({ service, adopted }) =>
+    service && !adopted ? (service.spec.ports ?? []).map((port) => servicePort.parse(port)) : (specified?.ports ?? []),
+  );
+  const [ports = []] = all;
+  return all.every((others) => sorted(others) === sorted(ports)) ? ports : undefined;
+}
+
+function sorted(ports: readonly ServicePort[]): string {
+  return canonicalJson(ports.map((port) => canonicalJson({ targetPort: port.port, ...port })).toSorted());
 }

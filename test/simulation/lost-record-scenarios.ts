@@ -130,22 +130,22 @@ export const LOST_RECORDS: readonly Scenario[] = [
     ],
     expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED, also: asBefore('web-2', 'web-3') },
   },
-  {
-    name: 'record-deleted-after-a-restart',
+  ...[webSpec, rollingSpec].map((spec): Scenario => ({
+    name: `record-deleted-after-a-restart-${spec.name}`,
     steps: [
-      ...second(),
+      ...second(spec),
       act(
-        `restart ${SERVING}`,
-        ({ users }) => {
-          users.restart(SERVING);
+        'restart all Deployments',
+        ({ world, users }) => {
+          for (const { metadata } of world.list('Deployment')) users.restart(metadata.name);
         },
         SECOND,
       ),
-      { ...deleteRecords(['web-2'], SECOND), after: 60_000 },
+      { ...deleteRecords(['web-2'], SECOND), after: 120_000 },
     ],
     expect: { serves: everywhereAt('2.0.0'), conditions: RELEASED, also: asBefore('web-2', 'web-3') },
     orderly: true,
-  },
+  })),
   {
     name: 'record-deleted-then-a-version-and-back-to-it',
     steps: [

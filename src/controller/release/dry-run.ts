@@ -10,6 +10,7 @@ import {
 } from '../../kube/errors.ts';
 import type { Action } from '../../release/record/actions.ts';
 import { storedPods } from '../../release/record/same-pods.ts';
+import { withoutRestart } from '../../release/record/template-of.ts';
 import type { DryRun } from '../../release/state/observed.ts';
 import { DEPLOYMENTS } from '../kinds/deployments.ts';
 import type { Scope } from './contact.ts';
@@ -26,7 +27,9 @@ export async function dryRun(
     const answer = exists
       ? await context.client.apply(DEPLOYMENTS, deployment, { ...options, force: true })
       : await context.client.create(DEPLOYMENTS, deployment, { ...options, fieldValidation: 'Strict' });
-    noteDryRun(memory, hash, { ok: true, pods: storedPods(answer.spec.template) }, context.now());
+    // A change of a Deployment keeps what kubectl wrote there.
+    const template = withoutRestart(answer.spec.template, deployment.spec.template);
+    noteDryRun(memory, hash, { ok: true, pods: storedPods(template) }, context.now());
   } catch (error) {
     noteDryRun(memory, hash, dryRunAnswer(error), context.now());
   }

@@ -181,6 +181,8 @@ describe('records or Deployments that somebody deleted', () => {
     expect(written({ revisions: [], ...only(served) })).toEqual(['CreateRevision']);
   });
 
+  // Without Deployment and record nothing serves any more: the ready pods of the version before are better than none, until the
+  // wanted version is recorded and started again.
   test.each<[what: string, more: Partial<Observed>, written: string[]]>([
     ['the latter is created again', { revisions: records }, ['ApplyDeployment']],
     ['the standby takes the traffic if the record is gone too', {}, ['DryRun', 'ApplyService']],

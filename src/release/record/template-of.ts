@@ -9,7 +9,7 @@ import type { Placement, RevisionInput } from './recorded-data.ts';
 /** What `kubectl rollout restart` sets. */
 const RESTARTED_AT = 'kubectl.kubernetes.io/restartedAt';
 
-/** The template without the mark of a restart by kubectl, unless the template of the user has such a mark too. */
+/** The template without the mark of a restart by kubectl, unless the user's own template has one. */
 export function withoutRestart(template: PodTemplate, users: PodTemplate | undefined): PodTemplate {
   const { [RESTARTED_AT]: at, ...annotations } = template.metadata?.annotations ?? {};
   const isUsers = users?.metadata?.annotations?.[RESTARTED_AT] !== undefined;
@@ -121,5 +121,5 @@ function differenceOf(template: PodTemplate, one: PodTemplate): PoolTemplate | u
     ...(Object.keys(metadata).length > 0 && { metadata }),
     ...(Object.keys(spec).length > 0 && { spec }),
   };
-  return Object.keys(difference).length > 0 ? (difference) : undefined;
+  return Object.keys(difference).length > 0 ? difference : undefined;
 }

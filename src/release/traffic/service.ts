@@ -37,13 +37,13 @@ export function lastSwitch({ metadata: { annotations = {} } }: Pick<Service, 'me
   return { at: annotations[ANNOTATION.switchedAt], from: annotations[ANNOTATION.previousTrack] };
 }
 
-/** The ports of these Services; those of the spec for one that somebody else made. Undefined if they differ. */
+/** The ports of these Services; those of the spec for one that somebody else made. Undefined if they differ or are not ours. */
 export function commonPorts({ service: specified }: Topology, traffics: Iterable<Traffic>): ServicePort[] | undefined {
   const all = [...traffics].map(({ service, adopted }) =>
-    service && !adopted ? (service.spec.ports ?? []).map((port) => servicePort.parse(port)) : (specified?.ports ?? []),
+    service && !adopted ? servicePort.array().safeParse(service.spec.ports ?? []).data : (specified?.ports ?? []),
   );
   const [ports = []] = all;
-  return all.every((others) => sorted(others) === sorted(ports)) ? ports : undefined;
+  return all.every((others) => others && sorted(others) === sorted(ports)) ? ports : undefined;
 }
 
 function sorted(ports: readonly ServicePort[]): string {

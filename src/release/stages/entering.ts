@@ -10,6 +10,7 @@ import type { PoolView, Rollout } from '../state/view.ts';
 import { approvalFor } from './approvals.ts';
 import { roomUnknown, capacityWait } from './capacity.ts';
 import { keptFrom, staysAsItIs } from './keeping.ts';
+import { forgetLeft } from './left-facts.ts';
 import { poolsToEnter, stagePools } from './stage-pools.ts';
 
 /**
@@ -75,6 +76,7 @@ export function entryTime({ revisions, now }: Rollout, { name }: PoolView): stri
 /** Records that a revision enters a pool. */
 export function enter(view: Rollout, drafts: FactsDraft, pool: PoolView, revision: Revision): void {
   const facts: Facts = drafts.change(revision);
+  forgetLeft(view, facts);
   const own = ownOrNew<PoolFacts>(facts.pools, pool.name, () => ({}));
   const at = new Date(view.now).toISOString();
   const kept = keptFrom(pool, revision);

@@ -6,6 +6,7 @@ import type { PoolFacts, Topology } from '../record/recorded-data.ts';
 import type { Revision } from '../record/revision.ts';
 import { isBadIn, poolFacts } from '../record/revision.ts';
 import type { Rollout } from '../state/view.ts';
+import { forgetLeft } from './left-facts.ts';
 
 /** Each stage with the stage of before that it continues: of the same name, or renamed in its place. */
 export function formerStages(now: Topology, before: Topology): (readonly [Stage, Stage])[] {
@@ -32,7 +33,10 @@ export function followFormer(view: Rollout, before: Topology, drafts: FactsDraft
   for (const [pool, former] of successions(view, before)) {
     for (const revision of view.revisions) {
       const facts = followed(revision, pool, former);
-      if (facts) drafts.change(revision).pools[pool] = facts;
+      if (!facts) continue;
+      const draft = drafts.change(revision);
+      forgetLeft(view, draft);
+      draft.pools[pool] = facts;
     }
   }
 }

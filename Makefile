@@ -6,7 +6,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 INSTALLED := node_modules/.package-lock.json
 # The tests that depend most on the API server. They also run on the oldest and the newest supported version.
-LEANING := crd install rbac release-rollout release-spec rollback tenants budgets capacity
+LEANING := crd install rbac release-kept release-rollout release-spec rollback tenants budgets capacity
 # With REPORTS=FOLDER each test run writes its results there as JSON.
 report = $(if $(REPORTS),--reporter=default --reporter=json --outputFile.json=$(REPORTS)/$(1).json)
 

@@ -15,6 +15,7 @@ import type { Revision } from './record/revision.ts';
 import { placementKeys, placementOf, topologyOf } from './record/revision.ts';
 import { releaseStatus } from './status/status.ts';
 import {
+  ago,
   controllerRevision,
   DIGEST,
   ledgerWith,
@@ -273,9 +274,29 @@ describe('an object that the operator wrote', () => {
     fc
       .dictionary(
         fc.constantFrom('a', 'b', 'constructor'),
-        some('entered', 'clock', 'healthySince', 'pulling', 'pulled', 'good', 'failed', 'rolledBack'),
+        some(
+          'entered',
+          'placed',
+          'clock',
+          'healthySince',
+          'pulling',
+          'pulled',
+          'gaveBack',
+          'good',
+          'follows',
+          'sized',
+          'failed',
+          'rolledBack',
+        ),
       )
       .map((pools) => JSON.stringify({ pools })),
+    fc
+      .record({ revision: fc.integer({ min: -1, max: 3 }), key: fc.string(), to: fc.nat(3), good: fc.boolean() })
+      .map(({ revision, key, to, good }) => {
+        const known = { entered: { at: ago(9), attempt: 1, key }, sized: { from: 1, to } };
+        const facts = { ...known, podsOf: { revision, key }, ...(good && { good: ago(8), healthySince: ago(8) }) };
+        return JSON.stringify({ pools: { a: facts, b: facts }, approvals: {}, barrier: good });
+      }),
   );
 
   test(
@@ -303,6 +324,7 @@ describe('an object that the operator wrote', () => {
                 ...hit(2, ANNOTATION.ledger),
                 ...hit(3, ANNOTATION.topology),
                 ...hit(4, ANNOTATION.wanted),
+                ...hit(4, ANNOTATION.askedSizes),
               }),
             ],
             deployments: base.deployments.map((one) => scribbled(one, hit(5, ANNOTATION.placement))),

@@ -3,6 +3,7 @@
  * the true state, a write is checked against the knowledge of its author: a pod whose readiness the author has not seen
  * yet counts as ready, unless an operator's own write removed the pod.
  */
+import { LABEL } from '../../src/api/meta.ts';
 import type { Knowledge } from './feeds.ts';
 import { createAutoscalingRules } from './autoscaling-rules.ts';
 import { createBudgetRules } from './budget-rules.ts';
@@ -137,6 +138,21 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): WriteRule[] {
     );
   }
 
+  /** Service → who switched it last. */
+  const switchedBy = new Map<string, string>();
+
+  const noteSwitch: WriteRule = ({ actor, kind, before, after }) => {
+    if (kind !== 'Service' || !after || selectorOf(before)?.[LABEL.track] === selectorOf(after)?.[LABEL.track])
+      return undefined;
+    switchedBy.set(after.metadata.name, actor);
+    return undefined;
+  };
+
+  function switchedByAnother(actor: string, service: string): boolean {
+    const by = switchedBy.get(service);
+    return by !== undefined && by !== actor && isOperator(by);
+  }
+
   const keepsPodsBehindService: WriteRule = ({ actor, kind, before, after, object }) => {
     const release = labelOf(object, 'release') ?? '';
     if (!isOperator(actor) || !before) return undefined;
@@ -150,6 +166,8 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): WriteRule[] {
       if (left >= 1 && isForced(release, pool.name)) continue;
       // The other leader may have scaled a standby down. A return does not wait to read what this leader has not seen.
       if (left >= 1 && !alone && kind === 'Service') continue;
+      // The other leader has switched to it while this write, which a webhook delays, was on its way.
+      if (left >= 1 && !alone && kind === 'Deployment' && switchedByAnother(actor, pool.service)) continue;
       return `leaves ${left} of ${had} ready pods behind Service ${pool.service} of pool ${pool.name} (${kind} ${object.metadata.name})`;
     }
     return undefined;
@@ -234,7 +252,7 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): WriteRule[] {
     return others.length <= 1 ? undefined : `starts ${after.metadata.name} beside ${others.length} others`;
   };
 
-  return [standbyYields, note, keepsPodsBehindService, keepsWhatWorks, noteEndpoints, drainsFirst];
+  return [standbyYields, note, noteSwitch, keepsPodsBehindService, keepsWhatWorks, noteEndpoints, drainsFirst];
 }
 
 export function pausedFor(judge: Judge, actor: string, release: WorldObject): boolean {

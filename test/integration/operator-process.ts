@@ -56,10 +56,14 @@ export interface OperatorProcessOptions {
 /** Flags for a takeover of the lease within seconds. */
 export const QUICK_LEASE = ['--lease-duration=6s', '--renew-deadline=4s', '--retry-period=300ms'];
 
-/** CRDs, roles and service account from manifests/. The Deployment has no pods, because simulated nodes would not run them. */
+/**
+ * CRDs, roles and service account from manifests/. The Deployment has no pods, because simulated nodes would not run them. Without
+ * the policies: other files share the control plane, and their operator acts as an administrator, who may not remove a record.
+ */
 export async function installOperator(cluster: ClusterAccess): Promise<string> {
   await installCrds(cluster);
-  await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-k', join(root, 'manifests')]);
+  for (const folder of ['operator', 'access'])
+    await cluster.kubectl(['apply', '--server-side', '--force-conflicts', '-k', join(root, 'manifests', folder)]);
   const namespace = 'apprelease-system';
   const name = 'apprelease-operator';
   await cluster.kubectl(['scale', 'deployment', name, `--namespace=${namespace}`, '--replicas=0']);

@@ -5,6 +5,7 @@ import { API_VERSION } from '../../src/api/meta.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { installCrds } from '../cluster/kubectl.ts';
 import type { ControlPlane } from '../cluster/types.ts';
+import { commandsOf, readPage } from './page.ts';
 import { release } from './release-objects.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -76,8 +77,10 @@ test('an administrator deletes no record of a release, alone or with all others'
 });
 
 describe('a record is deleted', () => {
-  test('by the operator', async () => {
-    expect(await refusal('web-2', `--as=${OPERATOR}`)).toBe('');
+  test('by the operator, and by the command of docs/restore.md, which acts as the operator', async () => {
+    const [command = ''] = commandsOf(await readPage('restore.md'), 'If a record was deleted');
+    expect(command).toContain(`--as=${OPERATOR}`);
+    await cluster.kubectl(command.trim().split(' ').slice(1));
     expect(await records('shop')).not.toContain('web-2');
   });
 

@@ -85,3 +85,23 @@ test('a size by hand goes with a version and a rollback', async ({ world }) => {
   await world.rollbackIs('back', 'Complete', 'True');
   await poolHas(world, 1, 5);
 }, 200_000);
+
+test('a size that comes with a version waits until that version serves', async ({ world }) => {
+  const sized = (replicas: number) => [{ name: 'production', pools: [pool('prod-a', replicas)] }];
+  // The size that the user asks for in the end.
+  world.excuse(/^@\d+ Deployment web-prod-a-1-\w+ → 2: /);
+  await world.apply(release(await world.image('1.0'), { stages: sized(3) }));
+  await world.released('1.0');
+  const broken = release(await world.image('2.0-crash-loop'), { stages: sized(1) });
+  await world.apply(broken);
+  await world.conditionIs('RolledBack', { status: 'True' });
+  await poolHas(world, 1, 3);
+  await world.poolIs('prod-a', {
+    replicasReason: '3 until version 2.0 (revision 2) serves here, then spec.replicas 1',
+  });
+  await world.apply({ ...broken, stages: sized(2) });
+  await poolHas(world, 1, 2);
+  await world.apply(release(await world.image('3.0'), { stages: sized(1) }));
+  await world.released('3.0');
+  await poolHas(world, 3, 1);
+}, 200_000);

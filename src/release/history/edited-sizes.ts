@@ -6,19 +6,17 @@ import type { FactsDraft } from '../record/facts-draft.ts';
 import { draftFacts } from '../record/facts-draft.ts';
 import type { Facts, PoolFacts } from '../record/recorded-data.ts';
 import { poolFacts } from '../record/revision.ts';
-import { askedSize, sizedIn, sizedWith } from '../state/kept-size.ts';
+import { sizedIn, sizedWith } from '../state/kept-size.ts';
 import { wantedRevision } from '../state/target.ts';
 import type { Rollout, View } from '../state/view.ts';
 import { previouslyWanted } from '../state/wanted.ts';
 
-/** The first facts of a new revision. */
+/** The first facts of a new revision: the sizes that the pools keep, as it is not recorded. */
 export function sizesOfNew(view: Rollout): Facts['pools'] {
   return Object.fromEntries(
-    view.pools.flatMap((pool) => {
-      const sized = sizedWith(pool, view.lastWanted);
-      const asked = askedSize(view, pool.name) ?? sized?.to;
-      return sized && sized.to === asked ? [[pool.name, { sized }] as const] : [];
-    }),
+    view.pools.flatMap(({ name, spec, keptSize }) =>
+      keptSize ? [[name, { sized: { from: keptSize.size, to: spec.replicas } }] as const] : [],
+    ),
   );
 }
 

@@ -1,5 +1,5 @@
 /** Whether two revisions have equal pods and ports, so that nothing changes where one takes the place of the other. Pure. */
-import type { PodTemplate } from '../../api/app-release.ts';
+import type { PodTemplate, ServicePort } from '../../api/app-release.ts';
 import { withoutOurs } from '../../api/meta.ts';
 import { canonicalJson, sha256 } from '../../lib/canonical-json.ts';
 import { keptBy } from '../../lib/once.ts';
@@ -43,8 +43,11 @@ function isStoredAs(one: Revision, other: Revision, pool: string, pods: readonly
 }
 
 export function hasSamePorts(one: Revision, other: Revision): boolean {
-  const [ports, others] = [one, other].map(({ data }) =>
-    canonicalJson(servicePorts(portsOf(data.input)).map(canonicalJson).toSorted()),
-  );
+  return samePorts(portsOf(one.data.input), portsOf(other.data.input));
+}
+
+/** Whether two Services with these ports are the same, whatever the order of the ports. */
+export function samePorts(...both: [readonly ServicePort[], readonly ServicePort[]]): boolean {
+  const [ports, others] = both.map((one) => canonicalJson(servicePorts(one).map(canonicalJson).toSorted()));
   return ports === others;
 }

@@ -6,7 +6,7 @@ import type { Revision } from '../record/revision.ts';
 import type { Approval } from '../record/recorded-data.ts';
 import { isBad, poolFacts } from '../record/revision.ts';
 import { describeMark, inheritsFrom, keepsOut } from '../state/kinship.ts';
-import { hasFailed, isEntered, isHealthy } from '../state/target.ts';
+import { hasFailed, isEntered, isServing } from '../state/target.ts';
 import type { PoolView, Rollout, Wait } from '../state/view.ts';
 import { inForce } from '../state/view.ts';
 import { approvalFor } from './approvals.ts';
@@ -112,9 +112,7 @@ function stageBeforeIsHealthy({ view, before, revision }: Candidate): Wait | und
       message: `pool ${held.name} of stage ${held.stage.name} is held by rollback ${held.hold?.rollback.metadata.name ?? ''}`,
     };
   }
-  const missing = counted.find(
-    (pool) => !isEntered(pool, revision) || pool.served !== revision || !isHealthy(view, pool, revision),
-  );
+  const missing = counted.find((pool) => !isEntered(pool, revision) || !isServing(view, pool, revision));
   return (
     missing && {
       reason: 'StageBefore',

@@ -43,10 +43,10 @@ export function askedSize(
   return spec && asked?.input === inputHash(spec) ? own(asked.sizes, pool) : undefined;
 }
 
-/** What a revision records when it becomes the wanted one, in place of `before`, with an edit of the pool's size. */
-export function sizedWith(pool: Pool, before: Revision | undefined, wanted?: Revision): PoolFacts['sized'] {
+/** What a recorded revision notes when it is wanted again, in place of `before`, with an edit of the pool's size. */
+export function sizedWith(pool: Pool, before: Revision | undefined, wanted: Revision): PoolFacts['sized'] {
   const { spec } = pool;
-  if (spec.autoscaling || (wanted && hasArrived(pool, wanted))) return undefined;
+  if (spec.autoscaling || hasArrived(pool, wanted)) return undefined;
   const from = sizeBefore(pool, before);
   return from === undefined || from === spec.replicas ? undefined : { from, to: spec.replicas };
 }

@@ -2,9 +2,9 @@
 import { ANNOTATION, LABEL } from '../../api/meta.ts';
 import type { ServicePort } from '../../api/app-release.ts';
 import { servicePort } from '../../api/app-release.ts';
-import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { Service } from '../record/kube-objects.ts';
 import type { Topology } from '../record/recorded-data.ts';
+import { samePorts } from '../record/same-pods.ts';
 
 /** The traffic of a group. Rules ask the functions of this folder about it and do not read the Service. */
 export interface Traffic {
@@ -43,9 +43,5 @@ export function commonPorts({ service: specified }: Topology, traffics: Iterable
     service && !adopted ? servicePort.array().safeParse(service.spec.ports ?? []).data : (specified?.ports ?? []),
   );
   const [ports = []] = all;
-  return all.every((others) => others && sorted(others) === sorted(ports)) ? ports : undefined;
-}
-
-function sorted(ports: readonly ServicePort[]): string {
-  return canonicalJson(ports.map((port) => canonicalJson({ targetPort: port.port, ...port })).toSorted());
+  return all.every((others) => others && samePorts(others, ports)) ? ports : undefined;
 }

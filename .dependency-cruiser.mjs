@@ -14,7 +14,7 @@ const LAYERS = [
 const RELEASE_LAYERS = [
   ['record'],
   ['state', 'traffic'],
-  ['stages', 'pools', 'health', 'rollback', 'history'],
+  ['stages', 'pools', 'health', 'rollback', 'history', 'route'],
   ['status'],
 ];
 

@@ -27,6 +27,12 @@ const SET_BY_USERS: Record<keyof typeof USER_ANNOTATION, { value: string; on: st
     on: 'Service',
     means: 'Lets the operator own the selector of an existing Service: see [moving.md](moving.md).',
   },
+  routeRemoval: {
+    value: 'force',
+    on: 'AppRelease',
+    means:
+      'Removes a route that `spec.route` no longer names, although no other route serves its host names: see [traffic.md](traffic.md).',
+  },
 };
 
 const ANNOTATIONS = `## Annotations

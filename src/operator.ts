@@ -103,6 +103,7 @@ async function operate(config: Config, log: Log): Promise<void> {
     createResolver: registries.createResolver,
     workers: config.workers,
     namespaces: config.namespace,
+    routes: config.routes,
     systemNamespaces: config.systemNamespace,
     assertLeading: () => {
       if (election && !election.isLeader()) throw notLeading();

@@ -16,6 +16,7 @@ import {
 } from './common.ts';
 import { GROUP } from './meta.ts';
 import { mapByName, metadataOf, podTemplate, poolTemplateSchema, toleration } from './pod-template.ts';
+import { route } from './route.ts';
 
 export type { Container, PodTemplate, PoolTemplate, Toleration } from './pod-template.ts';
 
@@ -57,6 +58,10 @@ const pool = z.object({
   serviceName: serviceLabel(
     'The name of the Service. Default: <release>-<pool>. Pools of one stage may share a Service.',
   ).optional(),
+  weight: z.int().min(0).max(100).optional().meta({
+    description:
+      'The pool’s weight in spec.route: its share is its weight divided by the sum of all. Give it to all pools or to none. Default: the number of pods that the pool should have. The weights of pools that share a Service are added.',
+  }),
   template: poolTemplateSchema.optional(),
 });
 export type Pool = z.infer<typeof pool>;
@@ -214,6 +219,9 @@ export const NO_TAG = 'set spec.version: the first container’s image has no ta
 export const INVALID_TAG =
   'the tag of the first container’s image is not valid: it may have letters, digits and _ . - alone, neither a blank nor a +, and at most 128 characters; a version with a + belongs in spec.version';
 
+export const SOME_WEIGHTS = 'give a weight to each pool of all stages, or to none';
+export const NO_WEIGHT = 'at least one pool needs a weight above 0';
+
 export const appReleaseSpec = z
   .object({
     version: versionText.optional().meta({
@@ -233,6 +241,7 @@ export const appReleaseSpec = z
       }),
     strategy: strategy.default({ type: 'BlueGreen' }),
     service: service.optional(),
+    route: route.optional(),
     workloadMetadata: workloadMetadata.optional(),
     rollback: rollback.default({
       warmFor: '30m',
@@ -304,6 +313,26 @@ export const appReleaseSpec = z
         rule: 'has(self.service) || self.stages.all(s, s.pools.all(p, !has(p.serviceName)))',
         message: 'a pool’s serviceName needs spec.service',
       },
+      {
+        rule: '!has(self.route) || has(self.service)',
+        message: 'spec.route leads to Services: set spec.service',
+      },
+      {
+        rule: 'self.stages.all(s, s.pools.all(p, has(p.weight))) || self.stages.all(s, s.pools.all(p, !has(p.weight)))',
+        message: SOME_WEIGHTS,
+      },
+      {
+        rule: 'self.stages.exists(s, s.pools.exists(p, !has(p.weight) || p.weight > 0))',
+        message: NO_WEIGHT,
+      },
+      {
+        rule: '!has(self.route) || !has(self.service) || !has(self.route.rules) || self.route.rules.all(r, !has(r.port) || self.service.ports.exists(p, has(p.name) && p.name == r.port))',
+        message: 'the port of each rule in spec.route must be the name of a port in spec.service.ports',
+      },
+      {
+        rule: '!has(self.route) || !has(self.service) || self.service.ports.size() == 1 || (has(self.route.rules) && self.route.rules.all(r, has(r.port)))',
+        message: 'give each rule of spec.route a port, by its name: the Service has several ports',
+      },
     ],
   });
 export type AppReleaseSpec = z.infer<typeof appReleaseSpec>;
@@ -327,6 +356,14 @@ const poolStatus = z.object({
     .string()
     .optional()
     .meta({ description: 'The digest of the first container’s image in the serving revision.' }),
+  traffic: z
+    .object({
+      percent: z.string().meta({ description: 'The share of all traffic of the route, such as 45% or 0.5%.' }),
+      weight: z.int().meta({ description: 'The weight of the Service in the route.' }),
+      message: z.string().optional().meta({ description: 'Why the weight differs from that of the spec.' }),
+    })
+    .optional()
+    .meta({ description: 'The share that spec.route gives the pool’s Service, which pools may share.' }),
   heldBy: z.string().optional().meta({ description: 'The ReleaseRollback that holds the pool at its revision.' }),
   waitingFor: z.string().optional().meta({ description: 'What the next step of this pool waits for.' }),
   rollback: z

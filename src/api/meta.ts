@@ -31,6 +31,8 @@ export const USER_ANNOTATION = {
   adopt: 'apprelease.dev/adopt',
   /** On an AppRelease, with a reason: promotions stop. GitOps leaves it alone. */
   paused: 'apprelease.dev/paused',
+  /** On an AppRelease: `force` removes a route that the spec no longer names, although no other route serves its hosts. */
+  routeRemoval: 'apprelease.dev/route-removal',
 } as const;
 
 export const ANNOTATION = {
@@ -57,6 +59,8 @@ export const ANNOTATION = {
   askedSizes: 'apprelease.dev/asked-sizes',
   /** On the ledger: the wanted revision, if it is not the newest. */
   wanted: 'apprelease.dev/wanted',
+  /** On a route whose weights are sizes of pools: these sizes, by Service, and when they were written (RFC 3339). */
+  weights: 'apprelease.dev/weights',
   /** On a Service: when its selector was last switched (RFC 3339), and the previous track. */
   switchedAt: 'apprelease.dev/switched-at',
   previousTrack: 'apprelease.dev/previous-track',

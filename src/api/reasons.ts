@@ -8,6 +8,7 @@ const SPEC = [
   'InvalidPort',
   'UnknownContainer',
   'InvalidService',
+  'InvalidRoute',
   'InvalidTemplate',
   'TemplateRejected',
   'InternalError',
@@ -60,6 +61,8 @@ const STALLED = [
   'QuotaExceeded',
   'AdmissionDenied',
   'Refused',
+  'GatewayAPIMissing',
+  'RouteRejected',
 ] as const;
 const UNDER_WAY = [
   'ResolvingDigests',
@@ -127,6 +130,11 @@ export const CONDITIONS = {
       means: 'The serving pods are on the VMs that the spec selects.',
       True: ['AsSpecified'],
       False: ['Moving', 'NoCapacity', 'MoveNotReady', 'VMLeftPool'],
+    },
+    TrafficRouted: {
+      means: 'Every Gateway of the route has accepted it. Only a release with a route has this condition.',
+      True: ['Accepted', 'RouteStays'],
+      False: ['GatewayAPIMissing', 'NameTaken', 'RouteRejected', 'NotAccepted', 'WaitingForGateway', 'NoService'],
     },
     RolledBack: { means: 'A rollback is in force.', True: ['HeldByRollback'], False: ['NotRolledBack'] },
     Paused: { means: 'Promotions are stopped; rollbacks are not.', True: ['Paused'], False: ['NotPaused'] },

@@ -25,6 +25,8 @@ export interface ControllerOptions extends Pick<ReconcileContext, 'record' | 'as
   workers: number;
   /** Left out or empty: all namespaces. */
   namespaces?: readonly string[];
+  /** False: no optional kind is read, which are the routes. */
+  routes?: boolean;
   /** Namespaces whose pods may run on every VM: the tenants of VMPools do not concern them. */
   systemNamespaces: readonly string[];
   /** Called with the error of a list or watch, which is retried. */
@@ -103,6 +105,7 @@ export function createController(options: ControllerOptions): Controller {
     },
     onError: options.onCacheError,
     ...(namespaces !== undefined && { namespaces }),
+    ...(options.routes === false && { withoutOptional: true as const }),
   });
   const waiters = createVmWaiters(
     (key) => {

@@ -14,6 +14,11 @@ export interface ReflectorOptions<T extends KubeObject, S extends Stored> extend
   indexes?: Readonly<Record<string, (object: S) => readonly string[]>>;
   /** Receives the error of a failed list or watch, which is retried, or of a listener. */
   onError?: (error: unknown) => void;
+  /**
+   * The API server may not serve the resource, or not let us read it: the store is empty then, and counts as synced. It is
+   * tried again every `ABSENT_MS`.
+   */
+  isOptional?: true;
   /** Objects per page of a list. Default 500. */
   pageSize?: number;
   /** Milliseconds of silence after which a watch counts as dead. Default 90 000: bookmarks come about once a minute. */
@@ -43,6 +48,8 @@ export interface Reflector<T, S> {
   /** Resolves after the first complete list; rejects if the reflector is stopped before. */
   synced: Promise<void>;
   hasSynced: () => boolean;
+  /** Why an optional resource has no objects: the answer to the last list. */
+  absence: () => 'NotFound' | 'Forbidden' | undefined;
   /** Resolves when everything has ended. */
   stop: () => Promise<void>;
 }
@@ -55,6 +62,8 @@ const UNREACHABLE_MAX_MS = 5_000;
 const WATCH_MIN_SECONDS = 300;
 /** A watch that ends sooner, without an event, counts as failed. */
 const HEALTHY_AFTER_MS = 5_000;
+/** How often the list of an optional resource that is absent is tried again. */
+const ABSENT_MS = 15_000;
 /** After this many failures in a row the version may be wrong: another server, a restored etcd. */
 const DOUBT_AFTER = 5;
 
@@ -76,6 +85,7 @@ export function createReflector<T extends KubeObject, S extends Stored>(
   /** Whether the last attempt ended because its version was too old. */
   let expired = false;
   let staleLists = 0;
+  let absent: 'NotFound' | 'Forbidden' | undefined;
   let loop: Promise<void> | undefined;
 
   function notify(change: Change<S>): void {
@@ -104,11 +114,24 @@ export function createReflector<T extends KubeObject, S extends Stored>(
         if (!(await watch(version))) pause = backoff.next();
       } catch (error) {
         if (isAborted(error)) return;
-        report(error);
         pause = pauseAfter(error);
+        if (noteAbsence(error)) pause = ABSENT_MS;
+        else report(error);
       }
       if (pause > 0) await sleep(pause, stopping.signal);
     }
+  }
+
+  /** Whether the error is an answer to the list of an optional resource that says why there is none. */
+  function noteAbsence(error: unknown): boolean {
+    const code = options.isOptional && version === undefined && isKubeError(error) ? error.code : undefined;
+    if (code !== 404 && code !== 403) return false;
+    absent = code === 404 ? 'NotFound' : 'Forbidden';
+    const known = store.version();
+    if (known !== undefined) store.replace([], known, false);
+    synced = true;
+    first.resolve(undefined);
+    return true;
   }
 
   function pauseAfter(error: unknown): number {
@@ -134,6 +157,7 @@ export function createReflector<T extends KubeObject, S extends Stored>(
     staleLists = 0;
     store.replace(list.items.map(transform), list.resourceVersion, older);
     synced = true;
+    absent = undefined;
     first.resolve(undefined);
     return list.resourceVersion;
   }
@@ -207,6 +231,7 @@ export function createReflector<T extends KubeObject, S extends Stored>(
     start,
     synced: first.promise,
     hasSynced: () => synced,
+    absence: () => absent,
     stop,
   };
 }

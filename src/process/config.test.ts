@@ -27,6 +27,7 @@ test('needs no flag', () => {
     systemNamespace: ['kube-system'],
     logLevel: 'info',
     readPullSecrets: true,
+    routes: true,
     insecureRegistry: [],
     registryPrivateNetworks: 'allow',
     registryAllowNetwork: [],

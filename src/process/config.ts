@@ -27,6 +27,8 @@ export interface Config {
   logLevel: LogLevel;
   /** Whether the operator may read the pods' pull secrets. */
   readPullSecrets: boolean;
+  /** Whether releases may have routes of the Gateway API. */
+  routes: boolean;
   registryDockerConfig?: string;
   registryCaFile?: string;
   insecureRegistry: string[];
@@ -116,6 +118,7 @@ const schema = z
     metricsAddress: address,
     logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`),
     readPullSecrets: boolean,
+    routes: boolean,
     registryDockerConfig: text.optional(),
     registryCaFile: text.optional(),
     insecureRegistry: z.array(text),
@@ -180,6 +183,11 @@ const OPTIONS: Readonly<Record<Name, Option>> = {
   readPullSecrets: {
     value: 'BOOL',
     help: "Resolve tags with the pods' pull secrets; false: only with --registry-docker-config",
+    initial: 'true',
+  },
+  routes: {
+    value: 'BOOL',
+    help: 'Keep the routes of spec.route; false: the operator needs no rights on HTTPRoutes and GRPCRoutes',
     initial: 'true',
   },
   registryDockerConfig: {

@@ -21,6 +21,8 @@ import { markPools, nextDue } from './health/record-health.ts';
 import { answerFailure } from './rollback/automatic.ts';
 import { enterMoves, moveDue } from './stages/moves.ts';
 import type { Observed } from './state/observed.ts';
+import { leftRoutesDue, reconcileLeftRoutes } from './route/left-routes.ts';
+import { reconcileRoute, routeDue } from './route/reconcile-route.ts';
 import { markPulls, removePulls, startPulls } from './stages/prepull.ts';
 import { answerPromotions } from './stages/promotions.ts';
 import { findLost } from './history/find-lost.ts';
@@ -74,6 +76,8 @@ const RULES: readonly Rule<Rollout>[] = [
   collectPools,
   collectAutoscalers,
   reconcileBudgets,
+  reconcileRoute,
+  reconcileLeftRoutes,
   reconcileDoNotDisrupt,
   collectRevisions,
 ];
@@ -226,5 +230,14 @@ function answerFailures(seen: Rollout): Action[] {
 
 function nextTimes(seen: Rollout): number[] {
   const gates = seen.topology.stages.flatMap((stage) => seen.gate(stage)?.until ?? []);
-  return [...gates, ...nextDue(seen), ...moveDue(seen), ...roomDeadlines(seen), ...holdsEnd(seen), ...leftDue(seen)];
+  return [
+    ...gates,
+    ...nextDue(seen),
+    ...moveDue(seen),
+    ...roomDeadlines(seen),
+    ...holdsEnd(seen),
+    ...leftDue(seen),
+    ...routeDue(seen),
+    ...leftRoutesDue(seen),
+  ];
 }

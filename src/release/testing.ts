@@ -146,6 +146,10 @@ export function observed(more: Partial<Observed> = {}): Observed {
     pods: [],
     nodes: [],
     budgets: [],
+    httpRoutes: [],
+    grpcRoutes: [],
+    routeAbsence: () => undefined,
+    otherRoutes: [],
     foreignBudgets: [],
     vmPools: [],
     vms: [],
@@ -165,6 +169,7 @@ export function observed(more: Partial<Observed> = {}): Observed {
       contested: new Map(),
       paced: new Set(),
       drained: NEVER_DRAINED,
+      covered: new Map(),
     },
     ...more,
   };

@@ -26,6 +26,8 @@ const COMPLETE: Record<OwnedKind, (object: WorldObject) => void> = {
     (object.spec as Tree).metrics ??= [{ type: 'Resource', resource: { name: 'cpu', target } }];
   },
   PodDisruptionBudget: storeAsSent,
+  HTTPRoute: completeRoute,
+  GRPCRoute: completeRoute,
   ControllerRevision: storeAsSent,
 };
 
@@ -37,6 +39,14 @@ export function complete(kind: string, object: WorldObject): void {
 
 function storeAsSent(): void {
   // No defaults.
+}
+
+/** https://gateway-api.sigs.k8s.io/reference/spec: the defaults of references. */
+function completeRoute({ spec }: WorldObject): void {
+  const { parentRefs = [], rules = [] } = spec as { parentRefs?: Tree[]; rules?: (Tree & { backendRefs?: Tree[] })[] };
+  for (const ref of parentRefs) Object.assign(ref, { group: 'gateway.networking.k8s.io', kind: 'Gateway', ...ref });
+  for (const { backendRefs = [] } of rules)
+    for (const ref of backendRefs) Object.assign(ref, { group: '', kind: 'Service', weight: 1, ...ref });
 }
 
 function completeService(object: WorldObject): void {

@@ -377,6 +377,8 @@ function makeOne(random: Random): ReturnType<Act> {
     Service: `web-${name}`,
     HorizontalPodAutoscaler: objectName('web', name),
     PodDisruptionBudget: objectName('web', name, number),
+    HTTPRoute: 'web',
+    GRPCRoute: 'web',
     ControllerRevision: `web-${number}`,
   };
   const labels: Record<string, string> = random.chance(0.3) ? { [LABEL.release]: 'web' } : {};

@@ -335,6 +335,8 @@ const THEIRS: Record<OwnedKind, object> = {
     spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'theirs' }, maxReplicas: 1 },
   },
   PodDisruptionBudget: { spec: {} },
+  HTTPRoute: { spec: {} },
+  GRPCRoute: { spec: {} },
   ControllerRevision: { revision: 1, data: {} },
 };
 

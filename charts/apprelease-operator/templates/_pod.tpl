@@ -15,6 +15,9 @@
 {{- if not .Values.rbac.readSecrets }}
 - --read-pull-secrets=false
 {{- end }}
+{{- if not .Values.route.enabled }}
+- --routes=false
+{{- end }}
 {{- if $registry.dockerConfig.secretName }}
 - --registry-docker-config=/etc/apprelease/registry/config.json
 {{- end }}

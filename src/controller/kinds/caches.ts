@@ -3,6 +3,7 @@ import type { Reflector, ReflectorStore } from '../../kube/reflector.ts';
 import { createReflector } from '../../kube/reflector.ts';
 import type { Change, Store, Stored } from '../../kube/store.ts';
 import type { KubeClient, KubeObject, Live } from '../../kube/types.ts';
+import type { Absence } from '../../release/state/observed.ts';
 import { RELEASE_INDEX } from './indexes.ts';
 import { KIND_ROWS } from './kinds.ts';
 import type { KindRow, PoolChange } from './row.ts';
@@ -11,6 +12,8 @@ import type { KindRow, PoolChange } from './row.ts';
 export type Cache<S> = Pick<ReflectorStore<KubeObject, S>, 'get' | 'list' | 'byIndex'> & {
   observeWrite: (object: Live<KubeObject>) => void;
   observeDelete: (object: Stored) => void;
+  /** Why an optional kind has no objects; undefined if the API server serves the kind. */
+  absence?: () => Absence | undefined;
 };
 
 type Kinds = typeof KIND_ROWS;
@@ -50,6 +53,8 @@ export interface CachesOptions {
   onError: (error: unknown) => void;
   /** Left out or empty: all namespaces. */
   namespaces?: readonly string[];
+  /** Optional kinds are not read. */
+  withoutOptional?: true;
 }
 
 export function createCaches(options: CachesOptions): RunningCaches {
@@ -59,6 +64,7 @@ export function createCaches(options: CachesOptions): RunningCaches {
 
   function cacheOf<T extends KubeObject, S extends Stored>(row: KindRow<T, S>): Cache<S> {
     if (row.needsAllNamespaces && namespaces.length > 0) return emptyCache();
+    if (row.isOptional && options.withoutOptional) return { ...emptyCache<S>(), absence: () => 'Forbidden' };
     // One list and watch for each namespace needs no rights in the other namespaces.
     if (!row.resource.namespaced || namespaces.length === 0) return reflect(row);
     return joinCaches(new Map(namespaces.map((namespace) => [namespace, reflect(row, namespace)])));
@@ -72,6 +78,7 @@ export function createCaches(options: CachesOptions): RunningCaches {
       transform: (object: Live<T>) => cachedForm(row, reflector.store, object),
       onError,
       indexes: indexesOf(row),
+      ...(row.isOptional && { isOptional: true as const }),
       ...(labelSelector !== undefined && { labelSelector }),
       ...(fieldSelector !== undefined && { fieldSelector }),
       ...(namespace !== undefined && { namespace }),
@@ -80,7 +87,7 @@ export function createCaches(options: CachesOptions): RunningCaches {
       tell(row, change);
     });
     reflectors.push(reflector);
-    return reflector.store as Cache<S>;
+    return { ...reflector.store, absence: reflector.absence } as Cache<S>;
   }
 
   function tell<T extends KubeObject, S extends Stored>(row: KindRow<T, S>, change: Change<S>): void {
@@ -153,5 +160,6 @@ function joinCaches<S>(byNamespace: ReadonlyMap<string | undefined, Cache<S>>): 
     byIndex: (index, value) => caches.flatMap((cache) => cache.byIndex(index, value)),
     observeWrite: (object) => byNamespace.get(object.metadata.namespace)?.observeWrite(object),
     observeDelete: (object) => byNamespace.get(object.metadata.namespace)?.observeDelete(object),
+    absence: () => caches.map((cache) => cache.absence?.()).find((absence) => absence !== undefined),
   };
 }

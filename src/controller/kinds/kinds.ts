@@ -24,6 +24,7 @@ import { NODES, toCachedNode, withSeenReadiness } from './nodes.ts';
 import { PLACED, PODS, toCachedPlacedPod, toCachedPod } from './pods.ts';
 import { isNewsOfContent, withSameData, withSameSpec } from './reuse.ts';
 import { REVISIONS, toCachedRevision } from './revisions.ts';
+import { GRPC_ROUTES, HTTP_ROUTES, toCachedRoute } from './routes.ts';
 import type { KindRow, RbacVerb } from './row.ts';
 import { formerOn, SERVICES, toCachedService } from './services.ts';
 
@@ -122,6 +123,28 @@ export const KIND_ROWS = {
     settles: true,
     isNews: isNewsOfContent,
     alsoTells: neighboursOf,
+    verbs: OWNED,
+  }),
+  httpRoutes: row({
+    resource: HTTP_ROUTES,
+    toCached: toCachedRoute,
+    selection: OURS,
+    isOptional: true,
+    tells: 'releases',
+    releaseOf: releaseOfLabel,
+    settles: true,
+    isNews: isNewsOfContent,
+    verbs: OWNED,
+  }),
+  grpcRoutes: row({
+    resource: GRPC_ROUTES,
+    toCached: toCachedRoute,
+    selection: OURS,
+    isOptional: true,
+    tells: 'releases',
+    releaseOf: releaseOfLabel,
+    settles: true,
+    isNews: isNewsOfContent,
     verbs: OWNED,
   }),
   pods: row({

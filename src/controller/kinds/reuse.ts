@@ -1,7 +1,7 @@
 /** How a change of an object compares with the object that the cache has. */
 import type { ObjectMeta } from '../../api/common.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
-import type { Autoscaler, Budget, ControllerRevision } from '../../release/record/kube-objects.ts';
+import type { Autoscaler, Budget, ControllerRevision, Route } from '../../release/record/kube-objects.ts';
 
 /** The API server gives each spec a generation; most changes are of the status. */
 export function withSameSpec<S extends { metadata: ObjectMeta; spec: unknown }>(old: S, object: S): S {
@@ -15,7 +15,7 @@ export function withSameData(old: ControllerRevision, object: ControllerRevision
 }
 
 /** Controllers of Kubernetes write statuses every few seconds. A change that the cache does not keep needs no pass. */
-export function isNewsOfContent<S extends Autoscaler | Budget>(object: S, old: S): boolean {
+export function isNewsOfContent<S extends Autoscaler | Budget | Route>(object: S, old: S): boolean {
   const { resourceVersion } = object.metadata;
   return canonicalJson(object) !== canonicalJson({ ...old, metadata: { ...old.metadata, resourceVersion } });
 }

@@ -20,6 +20,8 @@ interface CachedKind<T extends KubeObject, S extends Stored> {
   indexes?: Readonly<Record<string, (object: S) => string[]>>;
   /** The cache must have the objects of all namespaces. An operator of some namespaces does not fill it. */
   needsAllNamespaces?: true;
+  /** The cluster may lack the kind's CRD, or the operator the rights: the cache is empty then, and says why. */
+  isOptional?: true;
   /** The rights that the operator needs: see manifests/operator/rbac.yaml. */
   verbs: readonly RbacVerb[];
   /** The same for the kind's status. */

@@ -12,6 +12,7 @@ import { desiredHash } from '../../release/state/drift.ts';
 import type { DesiredAutoscaler } from '../../release/record/kube-objects.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import { ownerReference } from '../../release/record/desired.ts';
+import { refusalHash } from '../../release/route/desired-route.ts';
 import type { Cache } from '../kinds/caches.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { noteOverQuota } from './memory.ts';
@@ -204,6 +205,10 @@ async function applyObject(scope: Scope, action: ApplyAction): Promise<void> {
     case 'ApplyDeployment':
       await applyDeployment(scope, action);
       break;
+    case 'ApplyHTTPRoute':
+    case 'ApplyGRPCRoute':
+      await applyRoute(scope, action);
+      break;
     default:
       await applyOwned(scope, action.desired, action.force);
   }
@@ -232,6 +237,22 @@ async function applyAutoscaler(scope: Scope, { desired: autoscaler, force }: Of<
   } catch (error) {
     if (!isRefusal(error)) throw error;
     memory.refused.set(object, refusedAutoscaler(autoscaler, error, context.now()));
+  }
+}
+
+/** A refused route is reported in a condition; the other actions of the release go on. */
+async function applyRoute(scope: Scope, { desired, force }: Of<'ApplyHTTPRoute' | 'ApplyGRPCRoute'>): Promise<void> {
+  const { context, memory } = scope;
+  const object = `${desired.kind}/${desired.metadata.name}`;
+  try {
+    await applyOwned(scope, desired, force);
+    memory.refused.delete(object);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    const message = `Kubernetes refuses the route: ${causesOf(error)}. Correct spec.route; the traffic stays as it is`;
+    const stopped = admissionTrouble(error, 'spec.route');
+    const refusal = stopped ?? { reason: 'RouteRejected' as const, message: message.slice(0, 2000) };
+    memory.refused.set(object, { hash: refusalHash(desired), ...refusal, at: context.now() });
   }
 }
 

@@ -3,7 +3,7 @@ import type { Drained } from '../../release/traffic/drained-since.ts';
 import { NEVER_DRAINED } from '../../release/traffic/drained-since.ts';
 import type { InFlight } from './in-flight.ts';
 import { createInFlight } from './in-flight.ts';
-import type { DryRun, Memory, Refusal, StoredState } from '../../release/state/observed.ts';
+import type { Covered, DryRun, Memory, Refusal, StoredState } from '../../release/state/observed.ts';
 
 const CONTESTED_AFTER = 3;
 const CONTESTED_WINDOW_MS = 600_000;
@@ -50,6 +50,7 @@ export interface ReleaseMemory {
   contested: Map<string, { hash: string; manager: string; until: number; revertedAt: number }>;
   /** From the last plan. */
   drained: Drained;
+  covered: Covered;
   /** Image → the digest in the last event TagMoved. */
   moved: Map<string, string>;
   /** The message of the last event InternalError. */
@@ -76,6 +77,7 @@ export function createMemory(): ReleaseMemory {
     driftReverts: new Map(),
     contested: new Map(),
     drained: NEVER_DRAINED,
+    covered: new Map(),
     moved: new Map(),
     lastStatusAt: 0,
   };
@@ -105,6 +107,7 @@ export function expire(memory: ReleaseMemory, now: number): Memory {
       [...memory.contested].flatMap(([object, { revertedAt }]) => (now < revertedAt + PACE_MS ? [object] : [])),
     ),
     drained: memory.drained,
+    covered: memory.covered,
   };
 }
 

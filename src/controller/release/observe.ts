@@ -13,7 +13,8 @@ import { FORMER_INDEX, RELEASE_INDEX } from '../kinds/indexes.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { forgetGone, expire } from './memory.ts';
 import type { ReconcileContext } from './context.ts';
-import { readForeignServices } from './traffic.ts';
+import { mayHaveLeftRoutes } from '../../release/route/left-routes.ts';
+import { readForeignServices, readRoutes } from './traffic.ts';
 
 /** The look-ups of room on VMs. */
 export type RoomLook = Pick<Observed, 'rooms' | 'countRoom' | 'others'>;
@@ -26,7 +27,10 @@ export async function observe(
   room: RoomLook = {},
 ): Promise<Observed> {
   const foreignServices = await readForeignServices(context, release.metadata.namespace, memory);
-  return { ...observeCached(context, release, memory, now, room), foreignServices };
+  const observed = { ...observeCached(context, release, memory, now, room), foreignServices };
+  return mayHaveLeftRoutes(release, observed)
+    ? { ...observed, otherRoutes: await readRoutes(context, release) }
+    : observed;
 }
 
 /** The observed state without reads from the API server. */
@@ -65,6 +69,8 @@ export function observeCached(
         .some(({ metadata }) => metadata.labels?.[LABEL.release] !== name),
     ),
     foreignServices: [],
+    otherRoutes: [],
+    routeAbsence: (kind) => caches[OWNED_ROWS[kind]].absence?.(),
     ...(context.clockSkewMs && { clockSkewMs: context.clockSkewMs() }),
     memory: expire(memory, now),
   };
@@ -78,6 +84,8 @@ function objectsOf(caches: Caches, key: string) {
     services: caches.services.byIndex(RELEASE_INDEX, key),
     autoscalers: caches.autoscalers.byIndex(RELEASE_INDEX, key),
     budgets: caches.budgets.byIndex(RELEASE_INDEX, key),
+    httpRoutes: caches.httpRoutes.byIndex(RELEASE_INDEX, key),
+    grpcRoutes: caches.grpcRoutes.byIndex(RELEASE_INDEX, key),
     slices: caches.slices.byIndex(RELEASE_INDEX, key),
     pods: caches.pods.byIndex(RELEASE_INDEX, key),
     rollbacks: caches.rollbacks.byIndex(RELEASE_INDEX, key),

@@ -16,6 +16,7 @@ import type { SpecProblem } from '../../release/state/valid-spec.ts';
 import { templateImages } from '../../release/record/revision.ts';
 import type { Rollout, View } from '../../release/state/view.ts';
 import { besideInFlight, stopsPodsOf } from '../../release/traffic/in-flight.ts';
+import { coveredSince } from '../../release/route/left-routes.ts';
 import { movesTraffic } from '../../release/traffic/write-service.ts';
 import { view } from '../../release/view.ts';
 import { applyAction } from './apply.ts';
@@ -303,6 +304,7 @@ function tellInternalError(
 function noteSeen(context: ReconcileContext, memory: ReleaseMemory, view: View): void {
   const { observed, spec } = view;
   memory.drained = view.drained();
+  if (view.kind === 'Rollout') memory.covered = coveredSince(view);
   if (spec) context.retainImages?.(observed.release, templateImages(spec.template), spec.template);
   if (view.kind === 'Rollout') tellMovedTags(context, memory, view);
 }

@@ -1,13 +1,15 @@
 /** Reads and writes the Services that lead the traffic of a release. */
+import type { AppRelease } from '../../api/app-release.ts';
 import type { ObjectMeta } from '../../api/common.ts';
 import { FIELD_MANAGER } from '../../api/meta.ts';
-import { getIfThere } from '../../kube/client.ts';
-import { isInvalid } from '../../kube/errors.ts';
+import { getIfThere, listAll } from '../../kube/client.ts';
+import { isInvalid, isNotFound } from '../../kube/errors.ts';
 import type { JsonPatchOperation } from '../../kube/types.ts';
 import type { Action, Guard, Target } from '../../release/record/actions.ts';
-import type { DesiredService, Service } from '../../release/record/kube-objects.ts';
+import type { DesiredService, Route, Service } from '../../release/record/kube-objects.ts';
 import { selectedTrack } from '../../release/traffic/service.ts';
 import { DEPLOYMENTS } from '../kinds/deployments.ts';
+import { GRPC_ROUTES, HTTP_ROUTES, toCachedRoute } from '../kinds/routes.ts';
 import { SERVICES, toCachedService } from '../kinds/services.ts';
 import type { Scope } from './contact.ts';
 import { conflict, findOut } from './contact.ts';
@@ -90,4 +92,20 @@ export async function readForeignServices(
 async function readService(context: ReconcileContext, namespace: string, name: string): Promise<Service | undefined> {
   const live = await getIfThere(context.client, SERVICES, { namespace, name });
   return live && toCachedService(live);
+}
+
+/** The routes of all namespaces, or of the release's if the operator sees no others. */
+export async function readRoutes(context: ReconcileContext, { metadata }: AppRelease): Promise<Route[]> {
+  const selection = { limit: 500, ...(!context.seesAllPods && { namespace: metadata.namespace }) };
+  const lists = await Promise.all(
+    [HTTP_ROUTES, GRPC_ROUTES].map(async (resource) => {
+      try {
+        return (await listAll(context.client, resource, selection)).items.map(toCachedRoute);
+      } catch (error) {
+        if (isNotFound(error)) return [];
+        throw error;
+      }
+    }),
+  );
+  return lists.flat();
 }

@@ -7,6 +7,7 @@ import type {
   DesiredDeployment,
   DesiredObject,
   DesiredPod,
+  DesiredRoute,
   DesiredService,
 } from './kube-objects.ts';
 import type { RevisionData } from './recorded-data.ts';
@@ -70,6 +71,8 @@ export const OWNED = {
   Service: 'Service',
   Autoscaler: 'HorizontalPodAutoscaler',
   Budget: 'PodDisruptionBudget',
+  HTTPRoute: 'HTTPRoute',
+  GRPCRoute: 'GRPCRoute',
   Revision: 'ControllerRevision',
   Pull: 'Pod',
 } as const;
@@ -80,6 +83,8 @@ interface Applied {
   Service: DesiredService;
   Autoscaler: DesiredAutoscaler;
   Budget: DesiredBudget;
+  HTTPRoute: DesiredRoute;
+  GRPCRoute: DesiredRoute;
 }
 
 type Apply = {

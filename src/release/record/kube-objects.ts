@@ -1,6 +1,7 @@
 /** The Kubernetes objects of a release, with only the fields that the operator reads or writes. */
 import type { ObjectMeta, OwnerReference } from '../../api/common.ts';
 import type { PodTemplate, ServicePort } from '../../api/app-release.ts';
+import type { ParentRef, RouteKind } from '../../api/route.ts';
 import type { Node as PoolNode } from '../../scheduling/objects.ts';
 import type { RequestingPodSpec } from '../../scheduling/requests.ts';
 import type { LabelSelector } from '../../scheduling/shape.ts';
@@ -84,6 +85,33 @@ export interface Autoscaler extends FieldOwners {
   desiredReplicas?: number;
 }
 
+/** A reference to a Service, as the API server stores it. */
+export interface BackendRef {
+  name: string;
+  port?: number;
+  weight?: number;
+}
+
+/** The spec of an HTTPRoute or a GRPCRoute. The rules have further fields, which the operator does not read. */
+export interface RouteSpec {
+  parentRefs?: ParentRef[];
+  hostnames?: string[];
+  rules?: { backendRefs?: BackendRef[] }[];
+}
+
+/** What one controller says about one parentRef. */
+export interface RouteParent {
+  parentRef: ParentRef;
+  conditions: { type: string; status: string; reason?: string; message?: string; observedGeneration?: number }[];
+}
+
+/** An HTTPRoute or a GRPCRoute. */
+export interface Route extends FieldOwners {
+  metadata: ObjectMeta;
+  spec: RouteSpec;
+  parents: readonly RouteParent[];
+}
+
 export interface ContainerState {
   name: string;
   ready: boolean;
@@ -139,7 +167,14 @@ export type ReleaseNode = Pick<PoolNode, 'ready' | 'unschedulable' | 'taints' | 
 };
 
 /** The kinds that a release owns, applies and compares with their stored form. */
-export const APPLIED_KINDS = ['Deployment', 'Service', 'HorizontalPodAutoscaler', 'PodDisruptionBudget'] as const;
+export const APPLIED_KINDS = [
+  'Deployment',
+  'Service',
+  'HorizontalPodAutoscaler',
+  'PodDisruptionBudget',
+  'HTTPRoute',
+  'GRPCRoute',
+] as const;
 export type OwnedKind = (typeof APPLIED_KINDS)[number];
 
 /** The body of a server-side apply or a create: identity and the fields that the operator owns, such as spec or data. */
@@ -176,3 +211,4 @@ export type DesiredPod = Desired<object, 'Pod'>;
 export type DesiredService = Desired<Partial<Service['spec']>>;
 export type DesiredBudget = Desired<BudgetSpec>;
 export type DesiredAutoscaler = Desired<AutoscalerSpec>;
+export type DesiredRoute = Desired<RouteSpec, RouteKind>;

@@ -61,6 +61,7 @@ export function takenMessage(kind: string, { name, labels }: Claimed & { name: s
 
 function wayOut(kind: string): string {
   if (kind === 'Pod') return 'remove it';
+  if (kind.endsWith('Route')) return 'remove it, or give the route another name in spec.route.name';
   return kind === 'Service'
     ? 'remove it, or give the pool another serviceName'
     : 'remove it, or give the AppRelease another name';

@@ -3,6 +3,7 @@ import type { AppRelease, PodTemplate } from '../../api/app-release.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { ReleasePromotion } from '../../api/release-promotion.ts';
 import type { ReleaseRollback } from '../../api/release-rollback.ts';
+import type { RouteKind } from '../../api/route.ts';
 import type { VmPool } from '../../api/vm-pool.ts';
 import type { CountRoom } from '../../scheduling/fit.ts';
 import type { Room } from '../../scheduling/demand.ts';
@@ -17,6 +18,7 @@ import type {
   EndpointSlice,
   ReleaseNode,
   Pod,
+  Route,
   Service,
 } from '../record/kube-objects.ts';
 import type { Claims } from './claim.ts';
@@ -62,6 +64,9 @@ export interface StoredState {
   held: boolean;
 }
 
+/** Kind/name of a route that the spec no longer names → since when others serve all that it serves (ms since the epoch). */
+export type Covered = ReadonlyMap<string, number>;
+
 export interface Memory {
   /** Hash of the Deployment → result. */
   dryRuns: ReadonlyMap<string, DryRun>;
@@ -81,8 +86,9 @@ export interface Memory {
   contested: ReadonlyMap<string, { hash: string; manager: string }>;
   /** Kind/name of contested Services whose selector was put back just now. It is put back again a little later. */
   paced: ReadonlySet<string>;
-  /** The result of the previous plan. */
+  /** The results of the previous plan. */
   drained: Drained;
+  covered: Covered;
 }
 
 /** The VMs of a placement, each with the pods that use its resources. */
@@ -109,6 +115,8 @@ export interface OwnedObjects {
   services: readonly Service[];
   autoscalers: readonly Autoscaler[];
   budgets: readonly Budget[];
+  httpRoutes: readonly Route[];
+  grpcRoutes: readonly Route[];
   revisions: readonly ControllerRevision[];
   pods: readonly Pod[];
 }
@@ -119,9 +127,14 @@ export const OWNED_FIELDS = {
   Service: 'services',
   HorizontalPodAutoscaler: 'autoscalers',
   PodDisruptionBudget: 'budgets',
+  HTTPRoute: 'httpRoutes',
+  GRPCRoute: 'grpcRoutes',
   ControllerRevision: 'revisions',
   Pod: 'pods',
 } as const satisfies Record<(typeof OWNED)[keyof typeof OWNED], keyof OwnedObjects>;
+
+/** `NotFound`: the cluster has no CRD of the kind. `Forbidden`: the operator has no right to read it. */
+export type Absence = 'NotFound' | 'Forbidden';
 
 export interface Observed extends OwnedObjects {
   release: AppRelease;
@@ -147,6 +160,10 @@ export interface Observed extends OwnedObjects {
   isSelectedByOthers: (track: string) => boolean;
   /** Services that have the name of a Service of the release and do not have its label. Read live. */
   foreignServices: readonly Service[];
+  /** All routes that the operator can read, if the release has one that its spec does not name. Read live. */
+  otherRoutes: readonly Route[];
+  /** Why the operator has no objects of a kind of route; undefined if the API server serves the kind. */
+  routeAbsence: (kind: RouteKind) => Absence | undefined;
   /** How far the operator's clock is ahead of the API server's (ms). Absent: not at all. */
   clockSkewMs?: number;
   memory: Memory;

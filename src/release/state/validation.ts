@@ -5,6 +5,7 @@ import type { AppReleaseSpec } from '../../api/app-release.ts';
 import { reading } from '../record/internal-error.ts';
 import { hasPort, namedPorts } from '../record/named-ports.ts';
 import { serviceName } from '../record/names.ts';
+import { routeProblem } from './route-rules.ts';
 import { LEDGER_BYTES, templateImages, topologyOf } from '../record/revision.ts';
 
 export interface SpecProblem {
@@ -15,6 +16,7 @@ export interface SpecProblem {
     | 'InvalidPort'
     | 'UnknownContainer'
     | 'InvalidService'
+    | 'InvalidRoute'
     | 'InvalidTemplate';
   message: string;
 }
@@ -43,6 +45,8 @@ const RULES: readonly (readonly [field: string, rule: ValidationRule])[] = [
   ['spec.service', blueGreenHasService],
   ['spec.service', servicesFit],
   ['spec.service', serviceLabelsAreLabels],
+  ['spec.route', routeFits],
+  ['spec.route', routeLabelsAreLabels],
   ['spec.workloadMetadata', workloadMetadataIsMetadata],
 ];
 
@@ -82,6 +86,16 @@ function serviceLabelsAreLabels({ service }: AppReleaseSpec): SpecProblem | unde
   return fault === undefined
     ? undefined
     : { reason: 'InvalidService', message: `spec.service.metadata.labels: ${fault}` };
+}
+
+function routeFits(spec: AppReleaseSpec, release: string): SpecProblem | undefined {
+  const message = routeProblem(spec, release);
+  return message === undefined ? undefined : { reason: 'InvalidRoute', message };
+}
+
+function routeLabelsAreLabels({ route }: AppReleaseSpec): SpecProblem | undefined {
+  const fault = labelFault(route?.metadata?.labels);
+  return fault === undefined ? undefined : { reason: 'InvalidRoute', message: `spec.route.metadata.labels: ${fault}` };
 }
 
 function workloadMetadataIsMetadata({ workloadMetadata }: AppReleaseSpec): SpecProblem | undefined {
@@ -171,7 +185,7 @@ function topologyIsSmall(spec: AppReleaseSpec): SpecProblem | undefined {
   if (bytes <= LEDGER_BYTES) return undefined;
   return {
     reason: 'InvalidSpec',
-    message: `spec.stages: the spec without its templates has ${Math.ceil(bytes / KIB)} KiB, and the operator can record at most ${LEDGER_BYTES / KIB} KiB: give the pools fewer or shorter labels, tolerations and metrics`,
+    message: `spec.stages: the spec without its templates has ${Math.ceil(bytes / KIB)} KiB, and the operator can record at most ${LEDGER_BYTES / KIB} KiB: give the pools fewer or shorter labels, tolerations and metrics, and spec.route fewer rules`,
   };
 }
 

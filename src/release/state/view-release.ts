@@ -128,6 +128,8 @@ function ofThisRelease(observed: Observed): Observed {
     deployments: own(observed.deployments),
     services,
     autoscalers: own(observed.autoscalers),
+    httpRoutes: own(observed.httpRoutes),
+    grpcRoutes: own(observed.grpcRoutes),
     budgets: own(budgets),
     // Pods of a version belong to the release of their Deployment. The array keeps its identity for caches if nothing is
     // removed.

@@ -30,6 +30,7 @@ import { wantsTheLost } from '../state/lost-record.ts';
 import type { PoolView, Rollout, View } from '../state/view.ts';
 import type { Wanted } from '../state/wanted-states.ts';
 import type { ReadyReason } from './ready-reason.ts';
+import { routeFails } from './traffic-routed.ts';
 import { recordIsLost } from './record-lost.ts';
 
 /**
@@ -57,6 +58,7 @@ const STALLED: readonly ReadyRule[] = [
   adoptedPortsFit,
   recordIsLost,
   autoscalingIsRefused,
+  routeFails,
   digestNeedsAPerson,
   templateIsDenied,
   rollbackFails,
@@ -127,7 +129,8 @@ function nameIsTaken(view: Rollout): ReadyReason | undefined {
   // A rollback, a revision and a pod get another name instead; the ledger does not.
   const ledger = `ControllerRevision/${ledgerName(view.owner.name)}`;
   const other = [...view.observed.memory.nameConflicts].find(
-    ([object]) => object === ledger || !/^(Service|ControllerRevision|ReleaseRollback|Pod)\//.test(object),
+    ([object]) =>
+      object === ledger || !/^(Service|ControllerRevision|ReleaseRollback|Pod|HTTPRoute|GRPCRoute)\//.test(object),
   );
   const message = group?.taken ?? other?.[1];
   return message === undefined ? undefined : { reason: 'NameTaken', message };

@@ -26,6 +26,7 @@ import {
   stalled,
   unready,
 } from './ready.ts';
+import { poolTraffic, trafficRouted } from './traffic-routed.ts';
 import { scaleMessage, wantedReplicas } from '../state/pool-size.ts';
 import { isSettled, wantedRevision } from '../state/target.ts';
 import type { PoolView, Rollout, View } from '../state/view.ts';
@@ -112,6 +113,7 @@ function conditionsOf(view: View, outcome: Outcome): ConditionDraft[] {
     capacityAvailable(view),
     disruptionLimited(view),
     placedAsWanted(view),
+    ...trafficRouted(view),
     flag(
       'RolledBack',
       rolledBack && { ...rolledBack, reason: 'HeldByRollback' },
@@ -145,6 +147,7 @@ function poolStatus(view: Rollout, pool: PoolView, wanted: Revision | undefined)
   const readiness = rollbackReadiness(view, pool);
   const digest = served && servedDigest(served);
   const replicasReason = scaleMessage(pool);
+  const traffic = poolTraffic(view, pool);
   return {
     name: pool.name,
     stage: stage.name,
@@ -155,6 +158,7 @@ function poolStatus(view: Rollout, pool: PoolView, wanted: Revision | undefined)
     readyReplicas: current?.ready ?? 0,
     ...(replicasReason !== undefined && { replicasReason: printable(replicasReason) }),
     ...(digest !== undefined && { digest }),
+    ...(traffic && { traffic }),
     ...(pool.hold && { heldBy: pool.hold.rollback.metadata.name }),
     ...(waitingFor !== undefined && { waitingFor: printable(waitingFor) }),
     ...(readiness && { rollback: readiness }),

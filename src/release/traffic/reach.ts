@@ -3,6 +3,7 @@ import { parseDuration } from '../../api/common.ts';
 import { LABEL } from '../../api/meta.ts';
 import type { Action, Guard } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
+import type { Pod } from '../record/kube-objects.ts';
 import { isMade } from '../record/ownership.ts';
 import type { Group, PoolView, Rollout, Workload } from '../state/view.ts';
 import { lastSwitch, selectedTrack } from './service.ts';
@@ -19,7 +20,15 @@ export function leadsElsewhere({ service, track: led }: Group, track: string): b
 
 /** Number of ready pods of the pool that the traffic reaches now. */
 export function reachedPods(view: Rollout, group: Group, pool: PoolView): number {
-  return pool.current ? pool.current.ready : readyPods(view, pool, group.service?.spec.selector ?? {});
+  return pool.current ? pool.current.ready : readyPods(view, pool, group.service?.spec.selector ?? {}).length;
+}
+
+/** The ready pods of the group that its Service selects now; undefined if it leads to pods that are not the release's. */
+export function selectedPods(view: Rollout, { service, track, pools }: Group): Pod[] | undefined {
+  if (!service || track === undefined) return undefined;
+  return pools
+    .flatMap((pool) => readyPods(view, pool, service.spec.selector ?? {}))
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined);
 }
 
 /** Whether the traffic reaches more ready pods of the pool now than it would with this track. */
@@ -28,18 +37,18 @@ export function reachesMoreThan(view: Rollout, group: Group, pool: PoolView, tra
   if (!service || selectedTrack(service) === undefined) return false;
   const own = { [LABEL.release]: view.owner.name };
   return (
-    readyPods(view, pool, { ...service.spec.selector, ...own }) >
-    readyPods(view, pool, { [LABEL.track]: track, ...own })
+    readyPods(view, pool, { ...service.spec.selector, ...own }).length >
+    readyPods(view, pool, { [LABEL.track]: track, ...own }).length
   );
 }
 
-function readyPods({ observed }: Rollout, { name }: PoolView, selector: Record<string, string>): number {
+function readyPods({ observed }: Rollout, { name }: PoolView, selector: Record<string, string>): Pod[] {
   return observed.pods.filter(
     ({ ready, metadata }) =>
       ready &&
       metadata.labels?.[LABEL.pool] === name &&
       Object.entries(selector).every(([key, value]) => metadata.labels?.[key] === value),
-  ).length;
+  );
 }
 
 /** When the traffic was last switched (ms since the epoch); NaN if it never was. */

@@ -37,6 +37,12 @@ export function lastSwitch({ metadata: { annotations = {} } }: Pick<Service, 'me
   return { at: annotations[ANNOTATION.switchedAt], from: annotations[ANNOTATION.previousTrack] };
 }
 
+/** The number of a port of the group's Service, by its name; without a name, of the first port. Undefined: there is none. */
+export function portNumber({ service }: Traffic, name: string | undefined): number | undefined {
+  const ports = service?.spec.ports ?? [];
+  return (name === undefined ? ports.at(0) : ports.find((port) => port.name === name))?.port;
+}
+
 /** The ports of these Services; those of the spec for one that somebody else made. Undefined if they differ or are not ours. */
 export function commonPorts({ service: specified }: Topology, traffics: Iterable<Traffic>): ServicePort[] | undefined {
   const all = [...traffics].map(({ service, adopted }) =>

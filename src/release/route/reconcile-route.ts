@@ -1,0 +1,70 @@
+/** Keeps the route of a release: its rules as in the spec, with the pools' Services and weights. Pure. */
+import type { RouteTemplate } from '../../api/route.ts';
+import type { Action } from '../record/actions.ts';
+import type { DesiredRoute, Route } from '../record/kube-objects.ts';
+import { canonicalJson } from '../../lib/canonical-json.ts';
+import { putRight } from '../state/drift.ts';
+import { OWNED_FIELDS } from '../state/observed.ts';
+import type { Rollout, View } from '../state/view.ts';
+import { makeRoute, refusalHash, routeKey, routeName } from './desired-route.ts';
+import type { Shares } from './weights.ts';
+import { percentOf, sharesOf } from './weights.ts';
+
+/** The route that exists. */
+export function liveRoute({ observed, owner }: View, template: RouteTemplate): Route | undefined {
+  const name = routeName(owner, template);
+  return observed[OWNED_FIELDS[template.kind]].find(({ metadata }) => metadata.name === name);
+}
+
+/** The Services of the route with their weights; undefined for a release without a route. */
+export function routedShares(view: Rollout): Shares | undefined {
+  const { route } = view.topology;
+  return route && sharesOf(view, liveRoute(view, route));
+}
+
+export function reconcileRoute(view: Rollout): Action[] {
+  const { route } = view.topology;
+  const shared = routedShares(view);
+  // A rule without a backend would answer each request with an error.
+  if (!route || !shared || shared.shares.length === 0) return [];
+  const { memory } = view.observed;
+  const desired = makeRoute({ owner: view.owner, route, ...shared });
+  const object = routeKey(desired.kind, desired.metadata.name);
+  const isStopped =
+    view.observed.routeAbsence(route.kind) !== undefined ||
+    memory.nameConflicts.has(object) ||
+    memory.refused.get(object)?.hash === refusalHash(desired);
+  if (isStopped) return [];
+  const live = liveRoute(view, route);
+  const write: Action = {
+    kind: `Apply${desired.kind}`,
+    message: `${live ? 'keep' : 'create'} ${desired.kind} ${desired.metadata.name}: ${describe(shared)}`,
+    desired,
+    force: live !== undefined,
+  };
+  if (!live) return [write];
+  return putRight(memory, desired, live, write, hasOtherWeights(desired, live) ? 'AtOnce' : 'AskFirst');
+}
+
+function describe({ shares }: Shares): string {
+  return shares.map((share) => `${share.service} ${percentOf(share, shares)}`).join(', ');
+}
+
+/** Weights are what gateways follow: they are written without asking first. */
+function hasOtherWeights(desired: DesiredRoute, live: Route): boolean {
+  function weightsOf({ spec: { rules = [] } }: Pick<Route, 'spec'>): string {
+    return canonicalJson(rules.map(({ backendRefs = [] }) => backendRefs.map(({ name, weight }) => [name, weight])));
+  }
+  return weightsOf(desired) !== weightsOf(live);
+}
+
+/** When weights may change without another change (ms since the epoch). */
+export function routeDue(view: Rollout): number[] {
+  const { route } = view.topology;
+  if (!route) return [];
+  // The CRD may be installed at any time.
+  const absent = view.observed.routeAbsence(route.kind) === undefined ? [] : [view.now + ABSENT_MS];
+  return [...absent, ...(routedShares(view)?.due ?? [])];
+}
+
+const ABSENT_MS = 10_000;

@@ -350,3 +350,50 @@ test('over the wire: a watch that goes silent without closing is noticed', async
     await server.close();
   }
 });
+
+describe('an optional resource', () => {
+  test.each([
+    [404, 'NotFound'],
+    [403, 'Forbidden'],
+  ])('that the API server answers with %i is empty, and is tried again', async (code, absence) => {
+    const server = script(kubeError(code), kubeError(code), listOf(5, widget('a', 1)));
+    reflect(server.client, { isOptional: true });
+    await reflector.synced;
+    expect(reflector.absence()).toBe(absence);
+    expect(reflector.store.list()).toEqual([]);
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(reflector.absence()).toBe(absence);
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(reflector.absence()).toBeUndefined();
+    expect(changes).toEqual(['added a 1']);
+    expect(errors).toEqual([]);
+  });
+
+  test('that goes away loses its objects', async () => {
+    const server = script(listOf(5, widget('a', 1)), kubeError(404));
+    reflect(server.client, { isOptional: true });
+    await reflector.synced;
+    await server.emit(kubeError(404));
+    await settle();
+    expect(reflector.absence()).toBe('NotFound');
+    expect(changes).toEqual(['added a 1', 'deleted a 1']);
+  });
+
+  test('waits for its first answer while the API server fails', async () => {
+    const server = script(kubeError(500), listOf(5));
+    reflect(server.client, { isOptional: true });
+    await settle();
+    expect(reflector.hasSynced()).toBe(false);
+    expect(reflector.absence()).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(800);
+    expect(reflector.hasSynced()).toBe(true);
+  });
+});
+
+test('a resource that is not optional is waited for', async () => {
+  const server = script(kubeError(404), listOf(5));
+  reflect(server.client);
+  await settle();
+  expect(reflector.hasSynced()).toBe(false);
+  expect(errors).toHaveLength(1);
+});

@@ -1,7 +1,7 @@
 // The test harness for releases: a namespace with its own operator, a registry, and helpers for user actions and checks.
 import { randomBytes } from 'node:crypto';
 import { expect, test as base } from 'vitest';
-import type { AppReleaseStatus, HistoryEntry, PoolStatus } from '../../src/api/app-release.ts';
+import type { AppReleaseStatus, HistoryEntry, PoolStatus } from '../../src/api/app-release-status.ts';
 import type { Condition } from '../../src/api/common.ts';
 import { ANNOTATION, API_VERSION, LABEL } from '../../src/api/meta.ts';
 import type { ReleasePromotionSpec } from '../../src/api/release-promotion.ts';

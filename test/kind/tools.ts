@@ -29,7 +29,11 @@ export const argocd: GoTool = {
 };
 
 /** A gateway that implements the Gateway API. */
-export const traefik: GoTool = tool('traefik', 'Traefik (about 5 minutes the first time)', 'github.com/traefik/traefik/v3');
+export const traefik: GoTool = tool(
+  'traefik',
+  'Traefik (about 5 minutes the first time)',
+  'github.com/traefik/traefik/v3',
+);
 
 function tool(name: string, description: string, module: string): GoTool {
   return { source: join(here, name), description, module, versionVariables: [], links: [] };

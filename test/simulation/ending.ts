@@ -1,5 +1,6 @@
 /** The rules for the end state, whatever happened before. */
-import type { AppReleaseSpec, AppReleaseStatus } from '../../src/api/app-release.ts';
+import type { AppReleaseSpec } from '../../src/api/app-release.ts';
+import type { AppReleaseStatus } from '../../src/api/app-release-status.ts';
 import { ANNOTATION } from '../../src/api/meta.ts';
 import type { VmPoolSpec } from '../../src/api/vm-pool.ts';
 import { canonicalJson } from '../../src/lib/canonical-json.ts';

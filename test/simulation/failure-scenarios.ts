@@ -1,6 +1,6 @@
 /** Scenarios with failing versions, automatic rollbacks, and causes that are no failure. */
 import { DENIED_MEMORY } from './scenario.ts';
-import type { AppReleaseStatus } from '../../src/api/app-release.ts';
+import type { AppReleaseStatus } from '../../src/api/app-release-status.ts';
 import type { Scenario } from './scenario.ts';
 import type { Scene } from './simulation.ts';
 import { webSpec, workerSpec } from './specs.ts';

@@ -1,5 +1,5 @@
 /** Scenarios with sizes that somebody sets on the Deployment that serves. */
-import type { AppReleaseStatus } from '../../src/api/app-release.ts';
+import type { AppReleaseStatus } from '../../src/api/app-release-status.ts';
 import { objectName } from '../../src/release/record/names.ts';
 import { deploymentSpec } from './pods.ts';
 import type { Scenario, UserStep } from './scenario.ts';

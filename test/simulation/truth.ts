@@ -1,5 +1,6 @@
 /** The true state, read from the world and not from the operator: pools, serving revisions, holds, records. */
-import type { AppReleaseSpec, AppReleaseStatus } from '../../src/api/app-release.ts';
+import type { AppReleaseSpec } from '../../src/api/app-release.ts';
+import type { AppReleaseStatus } from '../../src/api/app-release-status.ts';
 import { appReleaseSpec } from '../../src/api/app-release.ts';
 import type { Condition } from '../../src/api/common.ts';
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';

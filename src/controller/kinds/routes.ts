@@ -4,7 +4,8 @@ import type { Route, RouteParent, RouteSpec } from '../../release/record/kube-ob
 import type { WireObject } from './wire.ts';
 import { resource, toCachedMetadata, toCachedOwners } from './wire.ts';
 
-type WireRoute = WireObject<{ spec?: RouteSpec; status?: { parents?: RouteParent[] } }>;
+type WireParent = Pick<RouteParent, 'parentRef'> & Partial<Pick<RouteParent, 'conditions'>>;
+type WireRoute = WireObject<{ spec?: RouteSpec; status?: { parents?: WireParent[] } }>;
 
 export const HTTP_ROUTES = resource<WireRoute>(GATEWAY_API_VERSION, 'HTTPRoute', 'httproutes');
 export const GRPC_ROUTES = resource<WireRoute>(GATEWAY_API_VERSION, 'GRPCRoute', 'grpcroutes');

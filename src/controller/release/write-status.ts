@@ -1,5 +1,6 @@
 /** Writes the status of a release: once for each pass, and not more often than needed. */
-import type { AppRelease, AppReleaseStatus } from '../../api/app-release.ts';
+import type { AppRelease } from '../../api/app-release.ts';
+import type { AppReleaseStatus } from '../../api/app-release-status.ts';
 import { conditionIs } from '../../api/conditions.ts';
 import { FIELD_MANAGER } from '../../api/meta.ts';
 import { isNotFound } from '../../kube/errors.ts';

@@ -1,5 +1,5 @@
 /** How fast a rollback of a pool would be, for its status. Pure. */
-import type { PoolStatus } from '../../api/app-release.ts';
+import type { PoolStatus } from '../../api/app-release-status.ts';
 import { imagePresence } from '../../scheduling/images.ts';
 import { openVms } from '../state/pool-template.ts';
 import { isRunBy } from '../record/kept-pods.ts';

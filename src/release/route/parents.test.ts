@@ -10,21 +10,25 @@ const NOT_ALLOWED = { Accepted: ['NotAllowedByListeners', 'no listener allows th
 test.each<[string, RouteParent[], string]>([
   ['is accepted by its only Gateway', [parent()], 'Accepted'],
   ['is accepted by a Gateway whose reference has defaults', [parent({}, { ref: STORED })], 'Accepted'],
-  ['waits without an answer', [], 'Waiting: Gateway gateways/public has not answered: is its controller running?'],
+  [
+    'waits without an answer',
+    [],
+    'Waiting: Gateway gateways/public has not answered: check that it exists and that its controller runs',
+  ],
   [
     'waits for the answer to the last change',
     [parent({}, { seen: 0 })],
-    'Waiting: Gateway gateways/public has not seen the last change of the route: is its controller running?',
+    'Waiting: Gateway gateways/public has not seen the last change of the route: check that it exists and that its controller runs',
   ],
   [
     'waits while only another Gateway has answered',
     [parent({}, { ref: { name: 'other', namespace: 'gateways' } })],
-    'Waiting: Gateway gateways/public has not answered: is its controller running?',
+    'Waiting: Gateway gateways/public has not answered: check that it exists and that its controller runs',
   ],
   [
     'waits while only one listener has answered',
     [parent({}, { ref: { ...PUBLIC, ...{ sectionName: 'http' } } })],
-    'Waiting: Gateway gateways/public has not answered: is its controller running?',
+    'Waiting: Gateway gateways/public has not answered: check that it exists and that its controller runs',
   ],
   [
     'is not accepted',

@@ -17,7 +17,7 @@ export function acceptanceOf({ metadata, spec, parents }: Route): Acceptance {
     const current = entries.filter((entry) => isCurrent(entry, metadata.generation));
     if (current.length === 0) {
       const what = entries.length > 0 ? 'has not seen the last change of the route' : 'has not answered';
-      return { state: 'Waiting', message: `${name} ${what}: is its controller running?` };
+      return { state: 'Waiting', message: `${name} ${what}: check that it exists and that its controller runs` };
     }
     if (current.some(isAccepted)) continue;
     const fault = current.flatMap(({ conditions }) => NEEDED.flatMap((type) => faultOf(conditions, type) ?? [])).at(0);

@@ -3,7 +3,7 @@ import type { Pod, Route } from '../record/kube-objects.ts';
 import type { WrittenSizes } from '../record/route-sizes.ts';
 import { readSizes } from '../record/route-sizes.ts';
 import type { Group, Rollout } from '../state/view.ts';
-import { selectedPods } from '../traffic/reach.ts';
+import { existingService, selectedPods } from '../traffic/reach.ts';
 
 /** The largest weight in a route: some gateways accept no larger one, though the Gateway API does. */
 const MOST = 999;
@@ -32,9 +32,10 @@ export interface Shares {
 
 /** The Services that exist, with their weights. `live`: the route that exists. */
 export function sharesOf(view: Rollout, live: Route | undefined): Shares {
-  const led = view.groups.flatMap((group) =>
-    group.serviceName !== undefined && group.service ? [{ group, service: group.serviceName }] : [],
-  );
+  const led = view.groups.flatMap((group) => {
+    const service = existingService(group);
+    return service === undefined ? [] : [{ group, service }];
+  });
   const sizes = isWritten(view) ? undefined : currentSizes(view, live, led);
   const given = led.map(({ group, service }) => sizes?.sizes.of[service] ?? writtenWeight(group));
   const weights = scaled(given);

@@ -1,5 +1,6 @@
 /** Makes the status of an AppRelease from the view and the outcome of the pass. Pure. */
-import type { AppRelease, AppReleaseStatus, HistoryEntry, PoolStatus } from '../../api/app-release.ts';
+import type { AppRelease } from '../../api/app-release.ts';
+import type { AppReleaseStatus, HistoryEntry, PoolStatus } from '../../api/app-release-status.ts';
 import { own } from '../../lib/own.ts';
 import { printable } from '../../lib/printable.ts';
 import { disruptionLimited } from '../pools/disruption-budget.ts';
@@ -65,13 +66,18 @@ function statusOf(view: View, outcome: Outcome): AppReleaseStatus {
   const wanted = wantedRevision(view);
   const version = wanted?.data.input.version ?? (view.spec && wantedVersion(view.spec));
   const stage = stageReached(view, wanted);
+  const conditions = conditionsOf(view, outcome);
+  // A release that had a route keeps no condition about it.
+  const known = status?.conditions?.filter(
+    ({ type }) => type !== 'TrafficRouted' || conditions.some((draft) => draft.type === type),
+  );
   return {
     ...(metadata.generation !== undefined && { observedGeneration: metadata.generation }),
     ...(version !== undefined && { version }),
     ...(wanted && { revision: wanted.number }),
     ...(stage !== undefined && { stage }),
     readyPools: `${view.kind === 'Rollout' ? arrivedPools(view).length : 0}/${view.pools.length}`,
-    conditions: withConditions(status?.conditions, conditionsOf(view, outcome), view.now, metadata.generation),
+    conditions: withConditions(known, conditions, view.now, metadata.generation),
     pools: view.kind === 'Rollout' ? view.pools.map((pool) => poolStatus(view, pool, wanted)) : [],
     history: view.revisions
       .slice(-HISTORY_LIMIT)

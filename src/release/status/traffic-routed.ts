@@ -1,5 +1,5 @@
 /** The condition TrafficRouted, what keeps a release with a route from having it, and the share of each pool. Pure. */
-import type { PoolStatus } from '../../api/app-release.ts';
+import type { PoolStatus } from '../../api/app-release-status.ts';
 import type { ConditionDraft } from '../../api/conditions.ts';
 import type { RouteTemplate } from '../../api/route.ts';
 import { routeKey, routeName } from '../route/desired-route.ts';

@@ -13,6 +13,11 @@ export function mayStartPods({ serviceName, service }: Group): boolean {
   return serviceName === undefined || service !== undefined;
 }
 
+/** The name of the group's Service, once it exists. */
+export function existingService({ serviceName, service }: Group): string | undefined {
+  return service && serviceName;
+}
+
 /** Whether the traffic goes to another track. */
 export function leadsElsewhere({ service, track: led }: Group, track: string): boolean {
   return service !== undefined && led !== track;

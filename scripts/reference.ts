@@ -27,6 +27,11 @@ const SET_BY_USERS: Record<keyof typeof USER_ANNOTATION, { value: string; on: st
     on: 'Service',
     means: 'Lets the operator own the selector of an existing Service: see [moving.md](moving.md).',
   },
+  maintenance: {
+    value: '<reason>',
+    on: 'VMPool',
+    means: 'Like `spec.maintenance`: see [vm-pools.md](vm-pools.md#a-patch-day). GitOps leaves the annotation alone.',
+  },
   routeRemoval: {
     value: 'force',
     on: 'AppRelease',

@@ -27,6 +27,9 @@ const poolStatus = z.object({
       percent: z.string().meta({ description: 'The share of all traffic of the route, such as 45% or 0.5%.' }),
       weight: z.int().meta({ description: 'The weight of the Service in the route.' }),
       message: z.string().optional().meta({ description: 'Why the weight differs from that of the spec.' }),
+      evacuated: z.boolean().optional().meta({
+        description: 'The pool is in maintenance, and Gateways have had time to follow the weight 0.',
+      }),
     })
     .optional()
     .meta({ description: 'The share that spec.route gives the pool’s Service, which pools may share.' }),

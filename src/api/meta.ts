@@ -33,6 +33,8 @@ export const USER_ANNOTATION = {
   paused: 'apprelease.dev/paused',
   /** On an AppRelease: `force` removes a route that the spec no longer names, although no other route serves its hosts. */
   routeRemoval: 'apprelease.dev/route-removal',
+  /** On a VMPool, with a reason: like spec.maintenance. GitOps leaves it alone. */
+  maintenance: 'apprelease.dev/maintenance',
 } as const;
 
 export const ANNOTATION = {
@@ -61,6 +63,8 @@ export const ANNOTATION = {
   wanted: 'apprelease.dev/wanted',
   /** On a route whose weights are sizes of pools: these sizes, by Service, and when they were written (RFC 3339). */
   weights: 'apprelease.dev/weights',
+  /** On a route: since when the traffic of Services leaves them, or comes back, because of maintenance. */
+  evacuations: 'apprelease.dev/evacuations',
   /** On a Service: when its selector was last switched (RFC 3339), and the previous track. */
   switchedAt: 'apprelease.dev/switched-at',
   previousTrack: 'apprelease.dev/previous-track',

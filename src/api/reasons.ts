@@ -48,6 +48,7 @@ const GATES = [
   'NoCapacity',
   'VMsUnavailable',
   'PullingImages',
+  'Maintenance',
 ] as const;
 
 const STALLED = [
@@ -228,6 +229,11 @@ export const CONDITIONS = {
       True: ['ForeignPods'],
       False: ['NoForeignPods'],
       Unknown: ['PodsUnknown'],
+    },
+    Evacuated: {
+      means: 'The pool is in maintenance, and the routes of releases lead no traffic to it.',
+      True: ['TrafficAway'],
+      False: ['NotInMaintenance', 'TrafficStays'],
     },
     Empty: { means: 'No VM matches.', True: ['NoNodes'], False: ['NotEmpty'] },
   },

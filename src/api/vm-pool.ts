@@ -43,6 +43,37 @@ const tenants = z
   });
 export type Tenants = z.infer<typeof tenants>;
 
+/** The default of spec.maintenance.minRemaining. */
+export const LEAST_REMAINING = '50%';
+
+const maintenance = z
+  .object({
+    reason: z.string().min(1).max(256).meta({ description: 'Why, for people.' }),
+    minRemaining: z
+      .string()
+      .regex(/^(100|[0-9]{1,2})%$/)
+      .default(LEAST_REMAINING)
+      .meta({
+        description:
+          'The traffic of a release leaves the pool only while this part of its wanted pods is ready in pools that are not in maintenance.',
+        'x-kubernetes-validations': [
+          {
+            rule: "self.matches('^(100|[0-9]{1,2})%$')",
+            message: 'must be a percentage from 0% to 100%, such as 50%',
+          },
+        ],
+      }),
+    force: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'Take the traffic of every release away, whatever remains in other pools.' }),
+  })
+  .meta({
+    description:
+      'Empties the pool of routed traffic: no version enters it, and the routes of releases take its weight away within a minute. The pods stay. The condition Evacuated says when the VMs may be worked on.',
+  });
+export type MaintenanceSpec = z.infer<typeof maintenance>;
+
 export const vmPoolSpec = z
   .object({
     nodeSelector: stringMap.optional().meta({
@@ -58,6 +89,7 @@ export const vmPoolSpec = z
       .optional()
       .meta({ description: 'Tolerations for the taints of the pool’s nodes. Releases on the pool get them.' }),
     tenants: tenants.optional(),
+    maintenance: maintenance.optional(),
   })
   .meta({ description: 'The VMs of the pool, and its tenants.' });
 export type VmPoolSpec = z.infer<typeof vmPoolSpec>;
@@ -243,6 +275,13 @@ export const vmPoolKind: KindDefinition = {
       type: 'string',
       jsonPath: '.status.conditions[?(@.type=="Overlapping")].status',
       description: 'Whether another VMPool matches some of the VMs.',
+      priority: 1,
+    },
+    {
+      name: 'Evacuated',
+      type: 'string',
+      jsonPath: '.status.conditions[?(@.type=="Evacuated")].reason',
+      description: 'Whether the pool is in maintenance, and its routed traffic is away.',
       priority: 1,
     },
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'When the object was created.' },

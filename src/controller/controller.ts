@@ -170,7 +170,9 @@ export function createController(options: ControllerOptions): Controller {
       throw error;
     } finally {
       pass.hasEnded = true;
-      options.onRelease?.(key, running.caches.releases.get(releaseNamespace, name));
+      const release = running.caches.releases.get(releaseNamespace, name);
+      pools.onRelease(release);
+      options.onRelease?.(key, release);
     }
   }
 

@@ -1,4 +1,5 @@
-/** observe → view: the observed state put in order, with the gates of the stages and the moves of the pools. */
+/** observe → view: the observed state put in order, with the gates of the stages, the moves of the pools, and the shares of the route. */
+import { routedShares } from './route/reconcile-route.ts';
 import { judgeGate } from './stages/gates.ts';
 import { judgeMoves } from './stages/moves.ts';
 import type { Observed } from './state/observed.ts';
@@ -8,5 +9,5 @@ import { viewRelease } from './state/view-release.ts';
 
 /** `problem`: the error of a rule that threw on the same observed state. */
 export function view(observed: Observed, now: number, problem?: SpecProblem): View {
-  return viewRelease(observed, now, { gate: judgeGate, moves: judgeMoves }, problem);
+  return viewRelease(observed, now, { gate: judgeGate, moves: judgeMoves, routed: routedShares }, problem);
 }

@@ -4,6 +4,9 @@ import type { NodeCounts } from './figures.ts';
 import type { PoolMembers } from './members.ts';
 import { isDraining, isOpen, skewsOf } from '../scheduling/nodes.ts';
 import type { Node, PlacedPod } from '../scheduling/objects.ts';
+import type { ReleaseTraffic } from './evacuated.ts';
+import { evacuated } from './evacuated.ts';
+import type { Maintenance } from './maintenance.ts';
 import { countBy } from './versions.ts';
 
 const MAX_NAMES = 5;
@@ -19,6 +22,9 @@ export interface PoolSituation {
   isClosed: boolean;
   /** The pods of namespaces that are no tenants. Absent if not all pods are known. */
   strangers?: readonly PlacedPod[];
+  maintenance?: Maintenance;
+  /** What each release with the pool says about its traffic there. */
+  traffic: readonly ReleaseTraffic[];
 }
 
 export function poolConditions(situation: PoolSituation): ConditionDraft[] {
@@ -30,6 +36,7 @@ export function poolConditions(situation: PoolSituation): ConditionDraft[] {
     overlapping(shared),
     empty(situation),
     trespassed(situation),
+    evacuated(situation),
   ];
 }
 

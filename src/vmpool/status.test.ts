@@ -270,6 +270,7 @@ describe('conditions', () => {
       ['Overlapping', 'False', 'NotOverlapping'],
       ['Empty', 'False', 'NotEmpty'],
       ['Trespassed', 'False', 'NoForeignPods'],
+      ['Evacuated', 'False', 'NotInMaintenance'],
     ]);
     expect(status.conditions?.every(({ observedGeneration }) => observedGeneration === 1)).toBe(true);
   });

@@ -6,6 +6,8 @@ import { oldestBoots } from './boots.ts';
 import { poolConditions } from './conditions.ts';
 import type { PoolFigures, PoolUse } from './figures.ts';
 import { poolFigures } from './figures.ts';
+import type { ReleaseTraffic } from './evacuated.ts';
+import { maintenanceOf } from './maintenance.ts';
 import type { PoolMembers } from './members.ts';
 import { sharedMembers } from './members.ts';
 import { isOpen } from '../scheduling/nodes.ts';
@@ -24,6 +26,8 @@ export interface VmPoolView {
   /** The pods on a node, of any owner. Absent if not all pods are known. */
   podsOn?: (node: string) => readonly PlacedPod[];
   neighbours: Neighbours;
+  /** What the releases with the pool say about their traffic there; needed while it is in maintenance. */
+  traffic?: readonly ReleaseTraffic[];
 }
 
 /** The status, and its numbers for metrics. */
@@ -47,8 +51,10 @@ export function poolStatus(view: VmPoolView, now: number): VmPoolStatus {
   return poolOutcome(view, now).status;
 }
 
-export function poolOutcome({ pool, members, nodeOf, podsOn, neighbours }: VmPoolView, now: number): PoolOutcome {
+export function poolOutcome(view: VmPoolView, now: number): PoolOutcome {
+  const { pool, members, nodeOf, podsOn, neighbours, traffic = [] } = view;
   const { metadata, spec, status: before } = pool;
+  const maintenance = maintenanceOf(pool);
   const { selector, nodes: names = [] } = members.get(metadata.name) ?? {};
   const nodes = names.map(nodeOf).filter((node) => node !== undefined);
   const pods = podsOn && nodes.flatMap((node) => podsOn(node.metadata.name));
@@ -63,6 +69,8 @@ export function poolOutcome({ pool, members, nodeOf, podsOn, neighbours }: VmPoo
     shared,
     isClosed: spec.tenants !== undefined,
     ...(strangers && { strangers }),
+    ...(maintenance && { maintenance }),
+    traffic,
   });
   const [poolLabel] = spec.nodeSelector ? [] : Object.keys(selector ?? {});
   const status: VmPoolStatus = {

@@ -2,8 +2,9 @@
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { parse } from 'yaml';
-import { ANNOTATION } from '../../src/api/meta.ts';
-import { APP_RELEASES } from '../../src/controller/kinds/api-kinds.ts';
+import { findCondition } from '../../src/api/conditions.ts';
+import { ANNOTATION, API_VERSION } from '../../src/api/meta.ts';
+import { APP_RELEASES, VM_POOLS } from '../../src/controller/kinds/api-kinds.ts';
 import { GRPC_ROUTES, HTTP_ROUTES } from '../../src/controller/kinds/routes.ts';
 import { statusOf } from '../../src/kube/types.ts';
 import { gatewayApiCrds } from '../cluster/gateway-api.ts';
@@ -353,3 +354,64 @@ describe.concurrent('the API server refuses', () => {
     await expect(world.apply(release('web:1', changes))).rejects.toThrow(message);
   });
 });
+
+// The operators of tests that run side by side would all write the status of the VMPool.
+test('the commands for a patch day in docs/vm-pools.md empty a pool of VMs, and fill it again', async ({ world }) => {
+  const name = 'patch-a';
+  const vmPool = {
+    apiVersion: API_VERSION,
+    kind: 'VMPool',
+    metadata: { name },
+    spec: { nodeSelector: { 'apprelease.dev/pool': 'prod-a' } },
+  };
+  await world.applyAs('git', VM_POOLS, vmPool);
+  const pools = [pool(name, 1, { weight: 50 }, 'prod-a'), pool('prod-b', 1, { weight: 50 })];
+  const spec = (image: string) =>
+    release(image, { route: { ...ROUTE, settle: '1s' }, stages: [{ name: 'production', pools }] });
+  await world.apply(spec(await world.image('1.0')));
+  await world.released('1.0');
+  const backends = (first: number, second: number) => ({
+    spec: {
+      rules: [
+        {
+          backendRefs: [
+            { name: `web-${name}`, weight: first },
+            { name: 'web-prod-b', weight: second },
+          ],
+        },
+      ],
+    },
+  });
+  await routeIs(world, backends(50, 50));
+  await answer(world);
+  const [begin = '', end = '', annotate = ''] = commandsOf(await readPage('vm-pools.md'), 'A patch day');
+  const [set = '', wait = ''] = begin.split('\n');
+  const shell = createRun(cluster.dir, [dirname(cluster.binaries.kubectl)], { KUBECONFIG: cluster.kubeconfigPath });
+  const run = (script: string) => shell(script.replaceAll('vmpools/prod-a', `vmpools/${name}`));
+  await run(set);
+  await world.apply(spec(await world.image('2.0')));
+  await world.conditionIs('Ready', { status: 'False', reason: 'Maintenance' });
+  await world.poolIs(name, { traffic: { message: expect.stringContaining('in maintenance') as string } });
+  const evacuated = async () => findCondition((await admin.get(VM_POOLS, { name })).status?.conditions, 'Evacuated');
+  await world.until(async () => {
+    expect(await evacuated()).toMatchObject({
+      status: 'False',
+      reason: 'TrafficStays',
+      message: expect.stringContaining(`${world.namespace}/web`) as string,
+    });
+  });
+  await routeIs(world, backends(0, 50)).catch(() => routeIs(world, backends(0, 50)));
+  await answer(world);
+  await run(wait);
+  // The version has waited for the end of the maintenance.
+  await run(end);
+  await world.released('2.0');
+  await run(annotate);
+  await world.until(async () => {
+    expect(await evacuated()).toMatchObject({ status: 'False', reason: 'NotInMaintenance' });
+    const [first, second] = (await routeIs(world, {})).spec?.rules?.[0]?.backendRefs ?? [];
+    expect(first?.weight).toBeGreaterThan(0);
+    expect(second?.weight).toBeGreaterThan(0);
+  });
+  await cluster.kubectl(['delete', 'vmpools', name]);
+}, 180_000);

@@ -1,9 +1,11 @@
 /** The controllers of Kubernetes. Each has a set of objects to process; the simulation chooses the next one. */
+import { ROUTE_KINDS } from '../../src/api/route.ts';
 import { OWNED_ROWS } from '../../src/controller/kinds/owned.ts';
 import { createDeploymentController } from './deployments.ts';
 import type { ApiServer } from './api-server.ts';
 import { endPod, isOrphan } from './api-server.ts';
 import { autoscalersOf, createAutoscalerController } from './autoscalers.ts';
+import { answerRoute } from './gateway.ts';
 import type { Kubelet } from './kubelet.ts';
 import { createKubelet } from './kubelet.ts';
 import { isLeaving, isReady, matches, allPods } from './pods.ts';
@@ -24,6 +26,8 @@ export function createCluster(world: World, api: ApiServer, startMs: () => numbe
   const deployments = new Set<string>();
   const services = new Set<string>();
   const autoscalers = new Set<string>();
+  /** Kind and name of routes that changed. */
+  const routes = new Map<string, [kind: string, name: string]>();
   const starting = new Set<string>();
   const duties = { scheduling: false, collecting: false };
   const kubelet = createKubelet(world, startMs);
@@ -37,6 +41,8 @@ export function createCluster(world: World, api: ApiServer, startMs: () => numbe
     }
     if (kind === 'HorizontalPodAutoscaler') autoscalers.add(object.metadata.name);
     if (kind === 'Service') services.add(object.metadata.name);
+    if (ROUTE_KINDS.some((route) => route === kind) && after)
+      routes.set(`${kind}/${object.metadata.name}`, [kind, object.metadata.name]);
     if (kind === 'Node') duties.scheduling = true;
     if (!after || (!before && isOrphan(world, after))) duties.collecting = true;
     if (kind === 'Pod') {
@@ -106,6 +112,15 @@ export function createCluster(world: World, api: ApiServer, startMs: () => numbe
         name: 'endpoints',
         step: () => {
           publish(world, take(services));
+        },
+      });
+    const [route] = routes;
+    if (route)
+      steps.push({
+        name: 'gateway',
+        step: () => {
+          routes.delete(route[0]);
+          answerRoute(world, ...route[1]);
         },
       });
     if (duties.collecting) steps.push({ name: 'collector', step: collect });

@@ -10,6 +10,7 @@ import { checkAutoscaler } from './autoscaling-rules.ts';
 import type { Scenario } from './scenario.ts';
 import type { Scene } from './simulation.ts';
 import { deploymentSpec } from './pods.ts';
+import { checkRoute } from './route-rules.ts';
 import {
   conditionOf,
   deploymentsOf,
@@ -101,6 +102,8 @@ function checkRelease(world: World, release: WorldObject, { expect }: Scenario):
     const elsewhere = pools.find((pool) => !isOnItsVms(spec, pool.name, servedDeployment(world, name, pool)));
     if (elsewhere) return `pool ${elsewhere.name} serves from other VMs than the spec names, though Placed is True`;
   }
+  const routing = checkRoute(world, release);
+  if (routing !== undefined) return routing;
   for (const pool of pools) {
     const problem = checkPool(world, release, pool, expect.leftovers ?? false);
     if (problem !== undefined) return `pool ${pool.name}: ${problem}`;

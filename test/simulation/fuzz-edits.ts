@@ -21,6 +21,26 @@ export function edit(say: string, change: (spec: SpecDraft) => void): ReturnType
 /** Edits of which a part changes nothing for the pods of a pool. */
 export const EDITS: readonly Act[] = [
   (random) => {
+    const name = random.chance(0.3) ? 'shop' : undefined;
+    return edit(name === undefined ? 'a route' : `a route ${name}`, (spec) => {
+      if (spec.service) spec.route = { parentRefs: [{ name: 'public' }], ...(name !== undefined && { name }) };
+    });
+  },
+  () =>
+    edit('no route', (spec) => {
+      delete spec.route;
+    }),
+  (random) => {
+    const isGiven = random.chance(0.7);
+    const weights = POOLS.map(() => random.pick([0, 1, 50, 100]));
+    return edit(isGiven ? `weights ${weights.join()}` : 'no weights', (spec) => {
+      eachPool(spec, (found) => {
+        if (isGiven) found.weight = weights[POOLS.indexOf(found.name)] ?? 1;
+        else delete found.weight;
+      });
+    });
+  },
+  (random) => {
     const memory = random.pick(['1Gi', '1024Mi']);
     return edit(`memory of ${memory}, which the API server stores in one spelling`, (spec) => {
       for (const container of spec.template.spec.containers) container.resources = { limits: { memory } };

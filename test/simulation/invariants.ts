@@ -12,6 +12,7 @@ import { createOwnershipRules } from './ownership-rules.ts';
 import { createPromotionRules } from './promotion-rules.ts';
 import { createRecordRules } from './record-rules.ts';
 import { createRollbackRules } from './rollback-rules.ts';
+import { createRouteRules } from './route-rules.ts';
 import { createServiceRules } from './service-rules.ts';
 import { createStatusRules } from './status-rules.ts';
 import type { WorldPod } from './pods.ts';
@@ -46,6 +47,7 @@ export function watchInvariants(judge: Judge): Invariants {
   const rules = [
     ...createTrafficRules(judge),
     ...createServiceRules(judge),
+    ...createRouteRules(judge),
     ...createAutoscalingRules(judge),
     ...createBudgetRules(judge),
     ...createRecordRules(judge),

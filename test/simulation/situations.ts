@@ -18,6 +18,7 @@ import {
   editPool,
   everywhere,
   is,
+  maintained,
   manualSpec,
   promote,
   ready,
@@ -225,6 +226,21 @@ export const SITUATIONS: readonly Situation[] = ofReleases([
       version('2.0.0'),
     ],
     when: unready('VMsUnavailable'),
+  },
+  {
+    name: 'The VMPool of a new version is in maintenance',
+    steps: [
+      create(),
+      act(
+        'canary is in maintenance',
+        ({ users }) => {
+          users.vmPool('canary', maintained('canary'));
+        },
+        ready,
+      ),
+      version('2.0.0'),
+    ],
+    when: unready('Maintenance'),
   },
   {
     name: 'The VMs pull the images of a new version first',

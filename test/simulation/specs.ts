@@ -14,6 +14,7 @@ export interface SpecDraft {
   strategy?: { type: Input['strategy']['type']; maxSurge?: number | string; maxUnavailable?: number | string };
   workloadMetadata?: Input['workloadMetadata'];
   service?: { ports: { port: number }[]; [field: string]: unknown };
+  route?: { parentRefs: { name: string }[]; name?: string; hostnames?: string[]; rules?: object[] };
   rollback?: Partial<Input['rollback']>;
   minReadySeconds?: number;
   progressDeadlineSeconds?: number;
@@ -38,6 +39,7 @@ export interface PoolDraft {
   nodeSelector?: Record<string, string>;
   tolerations?: { key: string; operator: 'Exists' }[];
   serviceName?: string;
+  weight?: number;
   template?: object;
 }
 

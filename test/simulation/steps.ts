@@ -1,4 +1,5 @@
 /** Steps of scenarios, and their conditions. */
+import type { VmPoolSpec } from '../../src/api/vm-pool.ts';
 import type { Behaviour } from './kubelet.ts';
 import type { Scenario, UserStep } from './scenario.ts';
 import type { Scene } from './simulation.ts';
@@ -172,3 +173,8 @@ export const HELD = {
   Reconciling: 'False',
   Stalled: 'True/RolledBack',
 };
+
+/** A VMPool of these VMs in maintenance. */
+export function maintained(name: string, force = false): VmPoolSpec {
+  return { nodeSelector: { pool: name }, maintenance: { reason: 'kernel patch', minRemaining: '50%', force } };
+}

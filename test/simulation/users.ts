@@ -63,7 +63,11 @@ export interface Users {
   createAutoscaler: (name: string, deployment: string) => void;
   /** Null removes a label or annotation. */
   label: (kind: OwnedKind, name: string, labels: Record<string, string | null>) => void;
-  annotate: (kind: 'Deployment' | 'Service', name: string, annotations: Record<string, string | null>) => void;
+  annotate: (
+    kind: 'AppRelease' | 'Deployment' | 'Service',
+    name: string,
+    annotations: Record<string, string | null>,
+  ) => void;
   /** The objects after a restore from a backup. */
   disown: () => void;
   createService: (name: string, adopt: boolean) => void;
@@ -244,7 +248,7 @@ export function createUsers({ world, api, kubelet }: Surroundings): Users {
       api.create(resource, { apiVersion: resource.apiVersion, kind, metadata, ...THEIRS[kind] }, KUBECTL);
     },
     annotate: (kind, name, annotations) => {
-      merge(resourceOf(kind), name, { metadata: { annotations } });
+      merge(kind === 'AppRelease' ? APP_RELEASES : resourceOf(kind), name, { metadata: { annotations } });
     },
     disown: () => {
       for (const resource of OWNED_KINDS.map(resourceOf))

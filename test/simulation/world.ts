@@ -62,7 +62,14 @@ export interface World {
 }
 
 /** Kinds whose API has a generation. */
-const GENERATED = new Set(['Deployment', 'AppRelease', 'ReleaseRollback', 'ReleasePromotion']);
+const GENERATED = new Set([
+  'Deployment',
+  'AppRelease',
+  'ReleaseRollback',
+  'ReleasePromotion',
+  'HTTPRoute',
+  'GRPCRoute',
+]);
 
 export function createWorld(): World {
   const objects = new Map<string, Map<string, WorldObject>>();

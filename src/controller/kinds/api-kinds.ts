@@ -2,7 +2,7 @@
 import type { AppRelease } from '../../api/app-release.ts';
 import type { ObjectMeta } from '../../api/common.ts';
 import { findCondition } from '../../api/conditions.ts';
-import { API_VERSION } from '../../api/meta.ts';
+import { API_VERSION, USER_ANNOTATION } from '../../api/meta.ts';
 import type { ReleasePromotion } from '../../api/release-promotion.ts';
 import type { ReleaseRollback } from '../../api/release-rollback.ts';
 import type { VmPool } from '../../api/vm-pool.ts';
@@ -46,6 +46,7 @@ export function toCachedPromotion(
 
 export function toCachedVmPool({ metadata, spec, status }: Live<WireObject<Pick<VmPool, 'spec' | 'status'>>>): VmPool {
   const { name, uid, resourceVersion, creationTimestamp, generation, deletionTimestamp } = metadata as ObjectMeta;
+  const reason = (metadata as ObjectMeta).annotations?.[USER_ANNOTATION.maintenance];
   return {
     metadata: {
       name,
@@ -54,6 +55,7 @@ export function toCachedVmPool({ metadata, spec, status }: Live<WireObject<Pick<
       creationTimestamp,
       ...(generation !== undefined && { generation }),
       ...(deletionTimestamp !== undefined && { deletionTimestamp }),
+      ...(reason !== undefined && { annotations: { [USER_ANNOTATION.maintenance]: reason } }),
     },
     spec,
     ...(status && { status }),

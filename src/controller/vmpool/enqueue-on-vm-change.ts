@@ -4,6 +4,7 @@ import type { AppRelease } from '../../api/app-release.ts';
 import type { VmPool } from '../../api/vm-pool.ts';
 import { isOpen } from '../../scheduling/nodes.ts';
 import type { Node } from '../../scheduling/objects.ts';
+import { maintenanceOf } from '../../vmpool/maintenance.ts';
 import { matchesSelector } from '../../scheduling/select.ts';
 import type { PoolChange } from '../kinds/row.ts';
 
@@ -81,10 +82,11 @@ function keyOf({ metadata: { namespace, name } }: AppRelease): string {
   return `${namespace}/${name}`;
 }
 
-/** Whether the selection of VMs is the same. The rest of the status changes often, and no release depends on it. */
-function isPlacedAlike({ metadata, status }: VmPool, old: VmPool): boolean {
+/** Whether the selection of VMs and the maintenance are the same. The rest of the status changes often, and no release depends on it. */
+function isPlacedAlike({ metadata, spec, status }: VmPool, old: VmPool): boolean {
   return (
     metadata.uid === old.metadata.uid &&
+    isDeepStrictEqual(maintenanceOf({ metadata, spec }), maintenanceOf(old)) &&
     metadata.generation === old.metadata.generation &&
     status?.poolLabel === old.status?.poolLabel
   );

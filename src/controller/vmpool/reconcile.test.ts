@@ -1,5 +1,6 @@
 // The status of a VMPool is kept up to date with few writes.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { AppRelease } from '../../api/app-release.ts';
 import type { VmPool, VmPoolStatus } from '../../api/vm-pool.ts';
 import { KubeError } from '../../kube/errors.ts';
 import type { KubeClient } from '../../kube/types.ts';
@@ -73,6 +74,7 @@ function makeWorld(seesAllPods = true): World {
   const controller = createPoolController({
     client: { patch } as unknown as KubeClient,
     caches: {
+      releases: cacheOf<AppRelease>(() => [], {}),
       vmPools: cacheOf(() => [...pools.values()], {
         get: (_namespace, name) => pools.get(name),
         observeWrite: (object) => {

@@ -1,11 +1,14 @@
 /** The controller of VMPools: keeps the status of each VMPool up to date, with few writes. */
 import { isDeepStrictEqual } from 'node:util';
 import { FIELD_MANAGER } from '../../api/meta.ts';
+import type { AppRelease } from '../../api/app-release.ts';
 import type { VmPool } from '../../api/vm-pool.ts';
 import { isConflict, isNotFound } from '../../kube/errors.ts';
 import { statusOf } from '../../kube/types.ts';
 import type { HandlerResult } from '../../kube/work-queue.ts';
 import { createWorkQueue } from '../../kube/work-queue.ts';
+import { trafficOf } from '../../vmpool/evacuated.ts';
+import { maintenanceOf } from '../../vmpool/maintenance.ts';
 import type { PoolMembers } from '../../vmpool/members.ts';
 import { mayBelong, poolMembers } from '../../vmpool/members.ts';
 import type { Node, PlacedPod } from '../../scheduling/objects.ts';
@@ -19,7 +22,7 @@ import { VM_POOLS } from '../kinds/api-kinds.ts';
 import type { ReconcileContext } from '../release/context.ts';
 
 export interface PoolControllerOptions extends Pick<ReconcileContext, 'client' | 'assertLeading' | 'log'> {
-  caches: Pick<Caches, 'nodes' | 'vmPools' | 'placed' | 'namespaces'>;
+  caches: Pick<Caches, 'nodes' | 'vmPools' | 'placed' | 'namespaces' | 'releases'>;
   /** Namespaces whose pods may run on every VM. */
   systemNamespaces: readonly string[];
   /** Whether `placed` has the pods of all namespaces. */
@@ -32,6 +35,8 @@ export interface PoolControllerOptions extends Pick<ReconcileContext, 'client' |
 
 export interface PoolController {
   onChange: (change: PoolChange) => void;
+  /** A release may have another status, or is gone. */
+  onRelease: (release: AppRelease | undefined) => void;
   /** Starts to write; the caches must be filled. */
   lead: () => void;
   /** Ends after the running passes; no new pass starts. */
@@ -93,6 +98,13 @@ export function createPoolController(options: PoolControllerOptions): PoolContro
     }
   }
 
+  function onRelease(release: AppRelease | undefined): void {
+    for (const pool of caches.vmPools.list()) {
+      const { name } = pool.metadata;
+      if (maintenanceOf(pool) && (!release || trafficOf(release, name))) queue.addAfter(name, SETTLING_MS);
+    }
+  }
+
   function addAll(pools: readonly VmPool[]): void {
     for (const { metadata } of pools) queue.add(metadata.name);
   }
@@ -126,7 +138,15 @@ export function createPoolController(options: PoolControllerOptions): PoolContro
     }
     members ??= poolMembers(caches.vmPools.list(), caches.nodes.list());
     const neighbours = { labelsOf, system: options.systemNamespaces };
-    const view = { pool, members, nodeOf, neighbours, ...(options.seesAllPods && { podsOn }) };
+    const traffic = maintenanceOf(pool) && caches.releases.list().flatMap((release) => trafficOf(release, name) ?? []);
+    const view = {
+      pool,
+      members,
+      nodeOf,
+      neighbours,
+      ...(options.seesAllPods && { podsOn }),
+      ...(traffic && { traffic }),
+    };
     const outcome = poolOutcome(view, now());
     options.onFigures?.(name, outcome);
     if (canonicalJson(outcome.status) === canonicalJson(pool.status ?? {})) return { requeueAfterMs: RESYNC_MS };
@@ -160,6 +180,7 @@ export function createPoolController(options: PoolControllerOptions): PoolContro
 
   return {
     onChange,
+    onRelease,
     lead: () => {
       void queue.run(handle, { workers: WORKERS });
     },

@@ -7,6 +7,7 @@ import type { Action } from '../record/actions.ts';
 import { automaticRollbackNames } from '../record/names.ts';
 import type { Revision } from '../record/revision.ts';
 import { poolFacts } from '../record/revision.ts';
+import { portObstacle } from '../state/routed-ports.ts';
 import { barrierBetween, hasFailed, lastGood, wantedRevision } from '../state/target.ts';
 import type { PoolView, Rollout } from '../state/view.ts';
 
@@ -52,6 +53,13 @@ function answerIn(view: Rollout, wanted: Revision, failed: PoolView): FailureAns
       message: `${what}; a barrier keeps the operator from rolling back: create a ReleaseRollback with force: true`,
     };
   }
+  const moved = targets.flatMap(({ pool, to }) => portObstacle(view, pool.group, to) ?? [])[0];
+  if (moved !== undefined)
+    return {
+      kind: 'Stay',
+      reason: 'Barrier',
+      message: `${what}; ${moved}, which keeps the operator from rolling back: create a ReleaseRollback with force: true`,
+    };
   if (previousFailsToo(failed, wanted)) {
     return {
       kind: 'Stay',

@@ -4,6 +4,7 @@ import { imagePresence } from '../../scheduling/images.ts';
 import { openVms } from '../state/pool-template.ts';
 import { isRunBy } from '../record/kept-pods.ts';
 import type { Revision } from '../record/revision.ts';
+import { portObstacle } from '../state/routed-ports.ts';
 import { barrierBetween, lastGood } from '../state/target.ts';
 import type { PoolView, Rollout } from '../state/view.ts';
 
@@ -22,6 +23,9 @@ export function rollbackReadiness(view: Rollout, pool: PoolView): RollbackStatus
       message: `version ${barrier.data.input.version} is a barrier: a rollback behind it needs spec.force`,
     };
   }
+  const moved = portObstacle(view, pool.group, previous);
+  if (moved !== undefined)
+    return { ...base, readiness: 'Impossible', message: `${moved}: a rollback to it needs spec.force` };
   if (pool.current && isRunBy(previous, pool.current)) return { ...base, readiness: 'Warm' };
   const standby = pool.workloads.find((workload) => isRunBy(previous, workload));
   const needed = Math.max(1, Math.min(pool.replicas, pool.current?.ready ?? 0));

@@ -45,6 +45,12 @@ const BARRIER: Words = {
   ...TWO,
   revisions: { 1: { in: BOTH }, 2: { in: BOTH, spec: { rollback: { barrier: true } } } },
 };
+/** A route leads to a port that version 1.0.0 has at another number. */
+const REROUTED: Words = {
+  ...TWO,
+  revisions: { 1: { in: BOTH, spec: { service: { ports: [{ port: 81 }] } } }, 2: { in: BOTH } },
+  spec: { route: { parentRefs: [{ name: 'public' }] } },
+};
 const shared = { spec: { serviceName: 'web' } };
 const THREE = { ...BOTH, c: GOOD };
 const SHARED: Words = {
@@ -191,6 +197,13 @@ test.each<[what: string, words: Words, spec: Partial<ReleaseRollback['spec']>, s
     'NoTarget: version 2.0.0 is a barrier: pool a rolls back behind it only with spec.force: true. Revisions to choose from: 1.0.0 (revision 1), 2.0.0 (revision 2)',
   ],
   ['is behind a barrier with force', BARRIER, { force: true }, 'a 2 → 1, b 2 → 1'],
+  [
+    'has the port of the route at its number',
+    REROUTED,
+    {},
+    'NoTarget: the route leads to port 80 at 80, and revision 1 has it at 81: pool a rolls back to it only with spec.force: true, and requests fail until the gateway follows. Revisions to choose from: 1.0.0 (revision 1), 2.0.0 (revision 2)',
+  ],
+  ['has another port with force', REROUTED, { force: true }, 'a 2 → 1, b 2 → 1'],
   [
     'in one of two pools behind a Service is rejected',
     SHARED,

@@ -3,6 +3,7 @@ import type { Reason } from '../../api/reasons.ts';
 import type { ReleaseRollback, RollbackPoolStatus } from '../../api/release-rollback.ts';
 import type { Revision } from '../record/revision.ts';
 import { isBadIn, isGood } from '../record/revision.ts';
+import { portObstacle } from '../state/routed-ports.ts';
 import { barrierBetween, lastGood, wantedRevision } from '../state/target.ts';
 import type { PoolView, Rollout, View } from '../state/view.ts';
 
@@ -86,6 +87,12 @@ function choose(view: Rollout, pool: PoolView, spec: ReleaseRollback['spec']): C
   if (barrier && !spec.force) {
     return {
       stays: `version ${barrier.data.input.version} is a barrier: pool ${pool.name} rolls back behind it only with spec.force: true`,
+    };
+  }
+  const moved = portObstacle(view, pool.group, to);
+  if (moved !== undefined && !spec.force) {
+    return {
+      stays: `${moved}: pool ${pool.name} rolls back to it only with spec.force: true, and requests fail until the gateway follows`,
     };
   }
   return { to };

@@ -6,11 +6,13 @@ import { shortHash } from '../../lib/canonical-json.ts';
 import type { Owner } from '../record/desired.ts';
 import { ownerReference } from '../record/desired.ts';
 import type { BackendRef, DesiredRoute } from '../record/kube-objects.ts';
-import { writeSizes } from '../record/route-sizes.ts';
+import type { RouteNotes } from '../record/route-notes.ts';
+import { writeNotes } from '../record/route-notes.ts';
 import { portNumber } from '../traffic/service.ts';
-import type { Share, Shares } from './weights.ts';
+import type { Share } from '../state/view.ts';
 
-export interface RouteOptions extends Pick<Shares, 'shares' | 'sizes'> {
+export interface RouteOptions extends RouteNotes {
+  shares: readonly Share[];
   owner: Owner;
   route: RouteTemplate;
 }
@@ -23,7 +25,7 @@ export function routeName(owner: Pick<Owner, 'name'>, { name }: Pick<RouteTempla
  * Has no resourceVersion: gateways write the route's status at any time, and a write to the spec must not conflict with that.
  * The API server treats the list of rules as one field.
  */
-export function makeRoute({ owner, route, shares, sizes }: RouteOptions): DesiredRoute {
+export function makeRoute({ owner, route, shares, ...notes }: RouteOptions): DesiredRoute {
   const { kind, metadata, parentRefs, hostnames, rules = [{}] } = route;
   return {
     apiVersion: GATEWAY_API_VERSION,
@@ -36,7 +38,7 @@ export function makeRoute({ owner, route, shares, sizes }: RouteOptions): Desire
         ...withoutOurs(metadata?.labels),
         [LABEL.release]: owner.name,
       },
-      annotations: { ...withoutOurs(metadata?.annotations), ...(sizes && writeSizes(sizes)) },
+      annotations: { ...withoutOurs(metadata?.annotations), ...writeNotes(notes) },
       ownerReferences: [ownerReference(owner)],
     },
     spec: {

@@ -8,7 +8,8 @@ import { GOOD, world } from '../world-testing.ts';
 import { coveredSince, leftRouteWait } from './left-routes.ts';
 import { GATEWAY, liveRouteOf, parent } from './route-testing.ts';
 
-const LEFT = liveRouteOf({ name: 'web', weights: { 'web-a': 2, 'web-b': 2 } });
+const SIZES = { 'web-a': 2, 'web-b': 2 };
+const LEFT = liveRouteOf({ name: 'web', weights: SIZES, sizes: { at: '2026-01-01T11:00:00Z', of: SIZES } });
 
 /** A route of somebody else, in another namespace. */
 function other(hostnames: string[] | undefined, more: Partial<Route> = {}): Route {
@@ -56,6 +57,13 @@ describe('a route that the spec no longer names', () => {
     ],
   ])('%s', (_what, situation, expected) => {
     expect(actionsOf(situation)).toEqual(expected);
+  });
+
+  test('stays beside another one that the spec no longer names', () => {
+    const twin = liveRouteOf({ name: 'twin', weights: { 'web-a': 2, 'web-b': 2 } });
+    const covered = new Map([LEFT, twin].map(({ metadata }) => [`HTTPRoute/${metadata.name}`, NOW - 60_000]));
+    const more = { httpRoutes: [LEFT, twin], otherRoutes: [LEFT, twin] };
+    expect(actionsOf(words([], undefined, { more, memory: { covered } }))).not.toContain('DeleteHTTPRoute');
   });
 
   test('is removed at once by an annotation', () => {

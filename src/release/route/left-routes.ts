@@ -9,6 +9,7 @@ import type { Action } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
 import { ownerReference } from '../record/desired.ts';
 import type { DesiredRoute, Route } from '../record/kube-objects.ts';
+import { writeNotes } from '../record/route-notes.ts';
 import { putRight } from '../state/drift.ts';
 import type { Covered, Observed } from '../state/observed.ts';
 import { OWNED_FIELDS } from '../state/observed.ts';
@@ -68,13 +69,20 @@ function remove({ kind, route }: LeftRoute): Action {
 
 /** The route as it is, with the Services and weights of now: a Service that goes must not stay a backend. */
 function keep(view: Rollout, { kind, route }: LeftRoute): Action[] {
-  const { shares } = sharesOf(view, route);
+  const { shares, ...notes } = sharesOf(view, route);
   if (shares.length === 0) return [];
   const { name, namespace, labels = {}, annotations = {} } = route.metadata;
+  const { [ANNOTATION.weights]: _sizes, [ANNOTATION.evacuations]: _evacuations, ...others } = annotations;
   const desired: DesiredRoute = {
     apiVersion: GATEWAY_API_VERSION,
     kind,
-    metadata: { name, namespace, labels, annotations, ownerReferences: [ownerReference(view.owner)] },
+    metadata: {
+      name,
+      namespace,
+      labels,
+      annotations: { ...others, ...writeNotes(notes) },
+      ownerReferences: [ownerReference(view.owner)],
+    },
     spec: {
       ...route.spec,
       rules: (route.spec.rules ?? []).map((rule) => {
@@ -99,7 +107,7 @@ export function leftRouteWait(view: Rollout): string | undefined {
   const [left] = leftRoutes(view);
   if (!left) return undefined;
   const { kind, route } = left;
-  const missing = uncovered(view.observed, left);
+  const missing = uncovered(view, left);
   const what =
     missing === undefined
       ? 'its traffic has gone to other routes for long enough'
@@ -123,7 +131,7 @@ export function coveredSince(view: Rollout): Covered {
   const { covered: previous } = view.observed.memory;
   return new Map(
     leftRoutes(view)
-      .filter((left) => uncovered(view.observed, left) === undefined)
+      .filter((left) => uncovered(view, left) === undefined)
       .map(({ kind, route }) => {
         const key = routeKey(kind, route.metadata.name);
         return [key, previous.get(key) ?? view.now];
@@ -132,9 +140,10 @@ export function coveredSince(view: Rollout): Covered {
 }
 
 /** The first host name, at the first Gateway, that no other accepted route serves. */
-function uncovered({ otherRoutes }: Observed, { route }: LeftRoute): string | undefined {
-  const { metadata, spec } = route;
-  const others = otherRoutes.filter((other) => other.metadata.uid !== metadata.uid);
+function uncovered(view: Rollout, { route: { metadata, spec } }: LeftRoute): string | undefined {
+  // Left routes do not cover each other.
+  const left = new Set(leftRoutes(view).map(({ route }) => route.metadata.uid));
+  const others = view.observed.otherRoutes.filter((other) => !left.has(other.metadata.uid));
   for (const parent of spec.parentRefs ?? []) {
     const accepted = others.filter((other) => serves(other, parent, metadata.namespace));
     const hosts = spec.hostnames ?? ['*'];

@@ -1,13 +1,15 @@
 /** Keeps the route of a release: its rules as in the spec, with the pools' Services and weights. Pure. */
+import { parseDuration } from '../../api/common.ts';
 import type { RouteTemplate } from '../../api/route.ts';
 import type { Action } from '../record/actions.ts';
 import type { DesiredRoute, Route } from '../record/kube-objects.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import { putRight } from '../state/drift.ts';
 import { OWNED_FIELDS } from '../state/observed.ts';
-import type { Rollout, View } from '../state/view.ts';
+import type { Rollout, Share, Shares, View } from '../state/view.ts';
+import { awayAt } from './evacuation.ts';
+import { acceptanceOf } from './parents.ts';
 import { makeRoute, refusalHash, routeKey, routeName } from './desired-route.ts';
-import type { Shares } from './weights.ts';
 import { percentOf, sharesOf } from './weights.ts';
 
 /** The route that exists. */
@@ -24,11 +26,12 @@ export function routedShares(view: Rollout): Shares | undefined {
 
 export function reconcileRoute(view: Rollout): Action[] {
   const { route } = view.topology;
-  const shared = routedShares(view);
+  const shared = view.routed;
   // A rule without a backend would answer each request with an error.
   if (!route || !shared || shared.shares.length === 0) return [];
   const { memory } = view.observed;
-  const desired = makeRoute({ owner: view.owner, route, ...shared });
+  const { due: _due, ...content } = shared;
+  const desired = makeRoute({ owner: view.owner, route, ...content });
   const object = routeKey(desired.kind, desired.metadata.name);
   const isStopped =
     view.observed.routeAbsence(route.kind) !== undefined ||
@@ -58,13 +61,32 @@ function hasOtherWeights(desired: DesiredRoute, live: Route): boolean {
   return weightsOf(desired) !== weightsOf(live);
 }
 
-/** When weights may change without another change (ms since the epoch). */
+/** When weights may change, or a Service is evacuated, without another change (ms since the epoch). */
 export function routeDue(view: Rollout): number[] {
   const { route } = view.topology;
   if (!route) return [];
+  const { shares = [], due = [] } = view.routed ?? {};
   // The CRD may be installed at any time.
   const absent = view.observed.routeAbsence(route.kind) === undefined ? [] : [view.now + ABSENT_MS];
-  return [...absent, ...(routedShares(view)?.due ?? [])];
+  return [...absent, ...due, ...shares.flatMap((share) => settledAt(view, route, share) ?? [])];
+}
+
+/** Whether no request comes through the route to a Service in maintenance any more. */
+export function isEvacuated(view: Rollout, route: RouteTemplate, share: Share): boolean {
+  const at = settledAt(view, route, share);
+  const live = liveRoute(view, route);
+  return at !== undefined && at <= view.now && live !== undefined && acceptanceOf(live).state === 'Accepted';
+}
+
+/** When Gateways have followed the weight 0, and connections are drained (ms since the epoch). */
+function settledAt(
+  { topology }: Rollout,
+  { settle }: RouteTemplate,
+  { weight, evacuation }: Share,
+): number | undefined {
+  const away = evacuation && awayAt(evacuation);
+  if (away === undefined || weight > 0) return undefined;
+  return away + (parseDuration(settle) ?? 0) + (parseDuration(topology.rollback.drain) ?? 0);
 }
 
 const ABSENT_MS = 10_000;

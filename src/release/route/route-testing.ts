@@ -4,7 +4,8 @@ import type { RouteTemplate } from '../../api/route.ts';
 import { route as schema } from '../../api/route.ts';
 import { ownerReference } from '../record/desired.ts';
 import type { Route, RouteParent } from '../record/kube-objects.ts';
-import { writeSizes } from '../record/route-sizes.ts';
+import type { RouteNotes } from '../record/route-notes.ts';
+import { writeNotes } from '../record/route-notes.ts';
 import { meta } from '../testing.ts';
 
 /** spec.route of the tests, before its defaults. */
@@ -32,20 +33,28 @@ export interface RouteWords {
   name?: string;
   /** Service → weight. */
   weights?: Record<string, number>;
-  /** The sizes in its annotation, and when they were written (RFC 3339). */
-  sizes?: { at: string; of: Record<string, number> };
+  /** The notes in its annotations. */
+  sizes?: RouteNotes['sizes'];
+  evacuations?: RouteNotes['evacuations'];
   parents?: RouteParent[];
   spec?: object;
 }
 
 /** A live route of the release web. */
-export function liveRouteOf({ name = 'web', weights = {}, sizes, parents = [parent()], spec = {} }: RouteWords): Route {
+export function liveRouteOf({
+  name = 'web',
+  weights = {},
+  sizes,
+  evacuations = {},
+  parents = [parent()],
+  spec = {},
+}: RouteWords): Route {
   const backendRefs = Object.entries(weights).map(([service, weight]) => ({ name: service, port: 80, weight }));
   return {
     metadata: meta(name, {
       generation: 1,
       labels: { [LABEL.release]: 'web', [LABEL.managedBy]: 'apprelease' },
-      annotations: sizes ? writeSizes(sizes) : {},
+      annotations: writeNotes({ ...(sizes && { sizes }), evacuations }),
       ownerReferences: [ownerReference({ name: 'web', namespace: 'shop', uid: 'uid-web' })],
     }),
     spec: { ...GATEWAY, rules: [{ backendRefs }], ...spec },

@@ -1,8 +1,9 @@
 /** The weights of the pools' Services in the route of a release. Pure. */
 import type { Pod, Route } from '../record/kube-objects.ts';
-import type { WrittenSizes } from '../record/route-sizes.ts';
-import { readSizes } from '../record/route-sizes.ts';
-import type { Group, Rollout } from '../state/view.ts';
+import type { WrittenSizes } from '../record/route-notes.ts';
+import { readSizes } from '../record/route-notes.ts';
+import type { Group, Rollout, Share, Shares } from '../state/view.ts';
+import { keptPart, planEvacuations } from './evacuation.ts';
 import { existingService, selectedPods } from '../traffic/reach.ts';
 
 /** The largest weight in a route: some gateways accept no larger one, though the Gateway API does. */
@@ -13,23 +14,6 @@ const HEALTHY_MS = 10_000;
 const SIZES_EVERY_MS = 60_000;
 const LEAST_CHANGE = 0.1;
 
-/** A Service that the route leads to. */
-export interface Share {
-  group: Group;
-  service: string;
-  weight: number;
-  /** Why the Service gets no traffic although the spec gives it some. */
-  message?: string;
-}
-
-export interface Shares {
-  shares: Share[];
-  /** The sizes of the pools if these are the weights, to be written to the route. */
-  sizes?: WrittenSizes;
-  /** When the weights may change without another change (ms since the epoch). */
-  due: number[];
-}
-
 /** The Services that exist, with their weights. `live`: the route that exists. */
 export function sharesOf(view: Rollout, live: Route | undefined): Shares {
   const led = view.groups.flatMap((group) => {
@@ -37,21 +21,55 @@ export function sharesOf(view: Rollout, live: Route | undefined): Shares {
     return service === undefined ? [] : [{ group, service }];
   });
   const sizes = isWritten(view) ? undefined : currentSizes(view, live, led);
-  const given = led.map(({ group, service }) => sizes?.sizes.of[service] ?? writtenWeight(group));
-  const weights = scaled(given);
-  const healths = led.map(({ group, service }, index) =>
-    healthOf(view, group, liveWeight(live, service), weights[index] ?? 0),
-  );
-  const isServed = healths.some(({ isUp }, index) => isUp && (weights[index] ?? 0) > 0);
+  const weights = scaled(led.map(({ group, service }) => sizes?.sizes.of[service] ?? writtenWeight(group)));
+  const { evacuations, stays, due } = planEvacuations(view, live, led);
+  const all = led.map(({ group, service }, index): Candidate => {
+    const weight = weights[index] ?? 0;
+    const evacuation = evacuations[service];
+    const stay = stays.get(service);
+    return {
+      share: {
+        group,
+        service,
+        weight,
+        ...(stay !== undefined && { message: stay }),
+        ...(evacuation && { evacuation }),
+      },
+      kept: keptPart(evacuation, view.now),
+      health: healthOf(view, group, liveWeight(live, service), weight),
+    };
+  });
   return {
-    shares: led.map(({ group, service }, index) => {
-      const weight = weights[index] ?? 0;
-      const { isUp = true, message = '' } = isServed ? (healths[index] ?? {}) : {};
-      return isUp || weight === 0 ? { group, service, weight } : { group, service, weight: 0, message };
-    }),
+    shares: distribute(all),
+    evacuations,
     ...(sizes && { sizes: sizes.sizes }),
-    due: [...healths.flatMap(({ due = [] }) => due), ...(sizes?.due ?? [])],
+    due: [...all.flatMap(({ health }) => health.due ?? []), ...(sizes?.due ?? []), ...due],
   };
+}
+
+interface Candidate {
+  share: Share;
+  /** The part of its weight that maintenance leaves it. */
+  kept: number;
+  health: Health;
+}
+
+const IN_MAINTENANCE = 'its VMPool is in maintenance: the other pools get its share';
+
+/** Takes away the weight of Services without ready pods, and of those in maintenance, as long as some weight remains. */
+function distribute(all: readonly Candidate[]): Share[] {
+  const led = all.filter(({ share, health }) => share.weight > 0 && health.isUp);
+  if (led.length === 0) return all.map(({ share }) => share);
+  const isEmptied = led.every(({ kept }) => kept === 0);
+  // A part of a small weight would be no whole number.
+  const isBetween = all.some(({ kept }) => kept > 0 && kept < 1);
+  const factor = isBetween ? Math.max(1, Math.floor(MOST / Math.max(1, ...all.map(({ share }) => share.weight)))) : 1;
+  return all.map(({ share, kept, health }) => {
+    if (share.weight === 0) return share;
+    if (!health.isUp) return { ...share, weight: 0, ...(health.message !== undefined && { message: health.message }) };
+    if (isEmptied || kept === 1) return { ...share, weight: share.weight * factor };
+    return { ...share, weight: Math.round(share.weight * factor * kept), message: IN_MAINTENANCE };
+  });
 }
 
 /** Whether the spec gives the weights. */

@@ -2,8 +2,10 @@ import { describe, expect, test } from 'vitest';
 import type { Room } from '../../scheduling/demand.ts';
 import type { Node } from '../../scheduling/objects.ts';
 import { placedPod, vm } from '../../scheduling/testing.ts';
+import type { VmPool } from '../../api/vm-pool.ts';
 import type { Observed } from '../state/observed.ts';
-import { ago, NOW } from '../testing.ts';
+import { ANNOTATION } from '../../api/meta.ts';
+import { ago, meta, NOW } from '../testing.ts';
 import type { FactWords, PromotionWords, Words } from '../world-testing.ts';
 import { GOOD, revisionNumbered, stageNamed, viewOf } from '../world-testing.ts';
 import type { Wait } from '../state/view.ts';
@@ -452,4 +454,30 @@ test('a view computes a gate once', () => {
   const stage = stageNamed(seen, 'production');
   expect(seen.gate(stage)).toBe(seen.gate(stage));
   expect(seen.gate(stage)).toEqual(judgeGate(seen, stage, revisionNumbered(seen, 2)));
+});
+
+describe('a VMPool in maintenance', () => {
+  const pool = (name: string, more: Partial<VmPool>) => ({
+    metadata: meta(name),
+    spec: { maintenance: { reason: 'kernel patch', minRemaining: '50%', force: false } },
+    ...more,
+  });
+  function inMaintenance(name: string, more: Partial<VmPool> = {}): Words {
+    return afterCanary({ more: { vmPools: [pool(name, more)] } });
+  }
+  const annotations = { [ANNOTATION.maintenance]: 'new disks' };
+  showEach([
+    [
+      'blocks a version',
+      inMaintenance('b'),
+      { reason: 'Maintenance', message: 'VMPool b is in maintenance: kernel patch' },
+    ],
+    [
+      'by annotation blocks a version',
+      inMaintenance('b', { metadata: meta('b', { annotations }), spec: {} }),
+      { reason: 'Maintenance', message: 'VMPool b is in maintenance: new disks' },
+    ],
+    ['of another pool blocks nothing', inMaintenance('a')],
+    ['that has ended blocks nothing', inMaintenance('b', { spec: {} })],
+  ]);
 });

@@ -12,6 +12,7 @@ import { inForce } from '../state/view.ts';
 import { approvalFor } from './approvals.ts';
 import { capacityWait } from './capacity.ts';
 import { prepullWait } from './prepull.ts';
+import { poolMaintenance } from '../state/maintenance.ts';
 import { poolsToEnter, stagePools } from './stage-pools.ts';
 
 interface Candidate {
@@ -30,6 +31,7 @@ const GATES: readonly Gate[] = [
   notKeptOut,
   nothingFailed,
   namesAreFree,
+  notInMaintenance,
   stageBeforeIsHealthy,
   stageBeforeHasSoaked,
   isApproved,
@@ -95,6 +97,17 @@ function namesAreFree({ view, pools }: Candidate): Wait | undefined {
     (group) => group.taken !== undefined && group.pools.some((pool) => pools.includes(pool)),
   );
   return taken && { reason: 'NameTaken', message: taken.taken ?? '' };
+}
+
+/** A rollback into the pool passes no gate. */
+function notInMaintenance({ view, stage, revision }: Candidate): Wait | undefined {
+  const [closed] = poolsToEnter(view, stage, revision).flatMap((pool) => {
+    const maintenance = poolMaintenance(view, pool);
+    return maintenance ? [{ pool, maintenance }] : [];
+  });
+  if (!closed) return undefined;
+  const message = `VMPool ${closed.pool.name} is in maintenance: ${closed.maintenance.reason}`;
+  return { reason: 'Maintenance', message };
 }
 
 function stageBeforeIsHealthy({ view, before, revision }: Candidate): Wait | undefined {

@@ -15,20 +15,21 @@ import { parseLedger, parseRevision } from '../record/revision.ts';
 import { wantedReplicas } from './pool-size.ts';
 import { effectiveStrategy, poolTarget } from './target.ts';
 import type { SpecProblem } from './valid-spec.ts';
-import type { Group, PoolMove, PoolState, PoolView, Rollout, Seen, View, Wait, Workload } from './view.ts';
+import type { Group, PoolMove, PoolState, PoolView, Rollout, Seen, Shares, View, Wait, Workload } from './view.ts';
 import type { GroupState } from './view-pools.ts';
 import { viewGroups } from './view-pools.ts';
 import { isScribbled, viewWorkloads } from './view-workloads.ts';
 import { previouslyWanted, viewSpec } from './wanted.ts';
 
-/** Rules that need all stages of a release; see src/release/stages. */
-export interface StageRules {
+/** Rules that need all stages of a release; see src/release/stages and src/release/route. */
+export interface WholeRules {
   gate: (rollout: Rollout, stage: Stage, revision: Revision) => Wait | undefined;
   moves: (rollout: Rollout) => ReadonlyMap<PoolView, PoolMove>;
+  routed: (rollout: Rollout) => Shares | undefined;
 }
 
 /** `problem`: the exception of a rule in the previous attempt to build the view. */
-export function viewRelease(everything: Observed, now: number, rules: StageRules, problem?: SpecProblem): View {
+export function viewRelease(everything: Observed, now: number, rules: WholeRules, problem?: SpecProblem): View {
   const observed = ofThisRelease(everything);
   const { release } = observed;
   const revisions = observed.revisions
@@ -59,19 +60,20 @@ export function viewRelease(everything: Observed, now: number, rules: StageRules
   return viewRollout({ ...seen, ...viewed }, found, rules);
 }
 
-type Base = Omit<Rollout, 'kind' | 'groups' | 'pools' | 'gate'>;
+type Base = Omit<Rollout, 'kind' | 'groups' | 'pools' | 'gate' | 'routed'>;
 
 /**
  * Expensive values, and values that may throw, are computed when a rule reads them. A rule that throws must not stop the
  * other rules.
  */
-function viewRollout(base: Base, found: readonly Workload[], rules: StageRules): Rollout {
+function viewRollout(base: Base, found: readonly Workload[], rules: WholeRules): Rollout {
   const { observed, owner, topology, revisions, wanted, lastWanted } = base;
   const states = viewGroups(observed, topology, revisions, found, base);
   const isRolledOut =
     wanted.state === 'Recorded' && states.every(({ pools }) => pools.every(({ served }) => served === lastWanted));
   const keys = onceForKey((strategy: StrategyType) => groupKeys(states, topology, owner.name, strategy));
   const moves = once(() => rules.moves(rollout));
+  const routed = once(() => rules.routed(rollout));
 
   function viewPool(state: PoolState, group: Group): PoolView {
     const target = once(() => poolTarget(rollout, pool));
@@ -107,6 +109,9 @@ function viewRollout(base: Base, found: readonly Workload[], rules: StageRules):
     gate: onceForObject((stage: Stage) =>
       wanted.state === 'Recorded' ? rules.gate(rollout, stage, wanted.revision) : undefined,
     ),
+    get routed() {
+      return routed();
+    },
   };
   return rollout;
 }

@@ -11,6 +11,7 @@ import type { MovedTag, Observed } from './observed.ts';
 import type { Owner, StrategyType } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';
 import type { ForeignScale, LedgerRecord, Placement, Topology } from '../record/recorded-data.ts';
+import type { Evacuation, RouteNotes } from '../record/route-notes.ts';
 import type { InvalidSpec, Wanted } from './wanted-states.ts';
 
 /** A Deployment of the release and its pods. */
@@ -128,6 +129,24 @@ export interface Group extends Traffic {
   pools: readonly PoolView[];
 }
 
+/** A Service that the route of the release leads to. */
+export interface Share {
+  group: Group;
+  service: string;
+  weight: number;
+  /** Why the weight is not that of the spec. */
+  message?: string;
+  /** Its traffic leaves, or comes back, because of maintenance. */
+  evacuation?: Evacuation;
+}
+
+/** `sizes`: those of the pools, if these are the weights. */
+export interface Shares extends RouteNotes {
+  shares: readonly Share[];
+  /** When the weights may change without another change (ms since the epoch). */
+  due: readonly number[];
+}
+
 /** The reason why the wanted revision does not enter a stage. */
 export interface Wait {
   reason: GateReason;
@@ -176,6 +195,8 @@ export interface Rollout extends Seen {
   pools: readonly PoolView[];
   /** The reason why the wanted revision does not enter a stage; undefined if it may enter. */
   gate: (stage: Stage) => Wait | undefined;
+  /** The Services of the route with their weights; undefined without a route. */
+  readonly routed: Shares | undefined;
 }
 
 export type View = Unknown | Rollout;

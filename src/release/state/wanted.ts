@@ -21,6 +21,7 @@ import {
   topologyOf,
 } from '../record/revision.ts';
 import type { SpecProblem, ValidSpec } from './valid-spec.ts';
+import { routedPortProblem } from './routed-ports.ts';
 import { readSpec } from './valid-spec.ts';
 import type { Workload } from './view.ts';
 import type { InvalidSpec, Wanted } from './wanted-states.ts';
@@ -42,6 +43,8 @@ export function viewSpec(
   const read = problem ? { problem } : readSpec(observed);
   if ('problem' in read) return invalid(record.topology, read.problem);
   const { spec } = read;
+  const moved = routedPortProblem(observed, spec);
+  if (moved !== undefined) return invalid(record.topology, { reason: 'InvalidRoute', message: moved });
   try {
     return {
       spec,

@@ -5,7 +5,7 @@ import type { RouteTemplate } from '../../api/route.ts';
 import { routeKey, routeName } from '../route/desired-route.ts';
 import { leftRouteWait } from '../route/left-routes.ts';
 import { acceptanceOf } from '../route/parents.ts';
-import { liveRoute, routedShares } from '../route/reconcile-route.ts';
+import { isEvacuated, liveRoute } from '../route/reconcile-route.ts';
 import { percentOf } from '../route/weights.ts';
 import type { PoolView, Rollout, View } from '../state/view.ts';
 import type { ReadyReason } from './ready-reason.ts';
@@ -69,9 +69,15 @@ const ABSENT = {
 /** The share of the pool's Service in the route; undefined without a route. */
 export function poolTraffic(view: Rollout, { group }: PoolView): PoolStatus['traffic'] {
   const { route } = view.topology;
-  const shares = route && liveRoute(view, route) ? (routedShares(view)?.shares ?? []) : [];
+  if (!route || !liveRoute(view, route)) return undefined;
+  const { shares = [] } = view.routed ?? {};
   const share = shares.find((one) => one.group === group);
   if (!share) return undefined;
   const { weight, message } = share;
-  return { percent: percentOf(share, shares), weight, ...(message !== undefined && { message }) };
+  return {
+    percent: percentOf(share, shares),
+    weight,
+    ...(message !== undefined && { message }),
+    ...(isEvacuated(view, route, share) && { evacuated: true }),
+  };
 }

@@ -10,7 +10,7 @@ export const ROUTE_KINDS = ['HTTPRoute', 'GRPCRoute'] as const;
 export type RouteKind = (typeof ROUTE_KINDS)[number];
 
 /** The limits of the Gateway API on a route. */
-export const MOST_RULES = 16;
+const MOST_RULES = 16;
 export const MOST_BACKENDS = 16;
 
 const MESH = 'a parentRef of kind Service (a mesh) is not supported yet: refer to a Gateway';

@@ -72,7 +72,6 @@ const maintenance = z
     description:
       'Empties the pool of routed traffic: no version enters it, and the routes of releases take its weight away within a minute. The pods stay. The condition Evacuated says when the VMs may be worked on.',
   });
-export type MaintenanceSpec = z.infer<typeof maintenance>;
 
 export const vmPoolSpec = z
   .object({

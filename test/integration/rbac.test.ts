@@ -4,16 +4,20 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { API_VERSION } from '../../src/api/meta.ts';
-import { ROLLBACKS, VM_POOLS } from '../../src/controller/kinds/api-kinds.ts';
+import { ANNOTATION, API_VERSION } from '../../src/api/meta.ts';
+import type { RouteKind } from '../../src/api/route.ts';
+import { ROUTE_KINDS } from '../../src/api/route.ts';
+import { APP_RELEASES, ROLLBACKS, VM_POOLS } from '../../src/controller/kinds/api-kinds.ts';
 import { AUTOSCALERS } from '../../src/controller/kinds/autoscalers.ts';
 import { BUDGETS } from '../../src/controller/kinds/budgets.ts';
 import { REVISIONS } from '../../src/controller/kinds/revisions.ts';
+import { GRPC_ROUTES, HTTP_ROUTES } from '../../src/controller/kinds/routes.ts';
 import { SERVICES } from '../../src/controller/kinds/services.ts';
 import { allowedRights, auditPolicy, neededRights, parseAudit, withoutConflicts } from '../cluster/audit.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { pushImage } from '../cluster/images.ts';
 import { addNodes, standardPools } from '../cluster/nodes.ts';
+import { gatewayApiCrds } from '../cluster/gateway-api.ts';
 import { startRegistry } from '../cluster/registry.ts';
 import type { ControlPlane, Registry } from '../cluster/types.ts';
 import { installOperator, QUICK_LEASE, startOperatorProcess } from './operator-process.ts';
@@ -34,6 +38,7 @@ beforeAll(async () => {
   const flags = [`--audit-policy-file=${join(dir, 'policy.json')}`, `--audit-log-path=${join(dir, 'audit.log')}`];
   cluster = await startControlPlane({ flags: { 'kube-apiserver': flags } });
   await addNodes(cluster, ...standardPools);
+  await cluster.kubectl(['apply', '--server-side', ...(await gatewayApiCrds()).map((file) => `--filename=${file}`)]);
   registry = await startRegistry();
 });
 
@@ -123,6 +128,26 @@ async function everythingThereIsToDo(world: ProcessWorld): Promise<void> {
   await world.until('one pool', async () => (await admin.list(SERVICES, { namespace })).items.length === 1);
   await world.until('no autoscaler', async () => (await admin.list(AUTOSCALERS, { namespace })).items.length === 0);
 
+  // A route of each kind, which is put back and removed.
+  const annotations = { [ANNOTATION.routeRemoval]: 'force' };
+  await admin.patch(
+    APP_RELEASES,
+    { namespace, name: 'web' },
+    { type: 'merge', body: { metadata: { annotations } } },
+    { fieldManager: 'somebody' },
+  );
+  const routed = (kind?: RouteKind) =>
+    version('6.0', {
+      stages: [{ name: 'all', pools: [canary] }],
+      ...(kind && { route: { kind, parentRefs: [{ name: 'public' }], hostnames: ['shop.example.com'] } }),
+    });
+  for (const kind of ROUTE_KINDS) {
+    await world.apply(await routed(kind));
+    await putRouteBack(world, kind === 'HTTPRoute' ? HTTP_ROUTES : GRPC_ROUTES);
+  }
+  await world.apply(await routed());
+  await world.until('no route', async () => (await admin.list(GRPC_ROUTES, { namespace })).items.length === 0);
+
   // A repeated event is only counted.
   for (let round = 0; round < 2; round += 1) await putBack(world);
 }
@@ -135,6 +160,20 @@ async function putBack({ admin, namespace, until }: ProcessWorld): Promise<void>
   const operations = [{ op: 'replace' as const, path: '/spec/ports/0/targetPort', value: 9999 }];
   await admin.patch(SERVICES, key, { type: 'json', operations }, { fieldManager: 'somebody' });
   await until('the port as it was', async () => (await target()) === before);
+}
+
+/** Somebody changes the route, and the operator reverts it. */
+async function putRouteBack({ admin, namespace, until }: ProcessWorld, resource: typeof HTTP_ROUTES): Promise<void> {
+  const key = { namespace, name: 'web' };
+  await until('the route', async () => (await admin.list(resource, { namespace })).items.length === 1);
+  const hosts = async () => (await admin.get(resource, key)).spec?.hostnames?.join();
+  // The operator's apply does not name the annotation, so the operator reads the route first.
+  const body = {
+    metadata: { annotations: { 'example.com/note': 'a foreign field' } },
+    spec: { hostnames: ['other.example.com'] },
+  };
+  await admin.patch(resource, key, { type: 'merge', body }, { fieldManager: 'somebody' });
+  await until('the host name as it was', async () => (await hosts()) === 'shop.example.com');
 }
 
 /** Somebody changes a PodDisruptionBudget, and the operator reverts it. */

@@ -312,7 +312,7 @@ describe.concurrent('the object', () => {
     const body = { spec: { nodeSelector: { half: name } } };
     await admin.patch(VM_POOLS, { name }, { type: 'merge', body }, { fieldManager: 'git' });
     const { conditions } = await statusIs(name, { observedGeneration: 2, readyNodes: '1/1' });
-    expect(conditions?.map(({ observedGeneration }) => observedGeneration)).toEqual([2, 2, 2, 2, 2, 2]);
+    expect(conditions?.map(({ observedGeneration }) => observedGeneration)).toEqual([2, 2, 2, 2, 2, 2, 2]);
     const waited = await cluster.kubectl(['wait', `vmpool/${name}`, '--for=condition=Ready', '--timeout=30s']);
     expect(waited).toMatch(/condition met/);
   });

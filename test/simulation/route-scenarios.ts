@@ -25,7 +25,7 @@ import {
 const ROUTE = { parentRefs: [{ name: 'public' }], hostnames: ['shop.example.com'] };
 const ROUTED = { ...RELEASED, TrafficRouted: 'True/Accepted' };
 
-export function routed(spec: SpecDraft, weights?: Record<string, number>): SpecDraft {
+function routed(spec: SpecDraft, weights?: Record<string, number>): SpecDraft {
   spec.route = structuredClone(ROUTE);
   eachPool(spec, (found) => {
     if (weights) found.weight = weights[found.name] ?? 1;

@@ -24,7 +24,7 @@ export interface LeftRoute {
 }
 
 /** The routes of the release that its spec does not name. */
-export function leftRoutes(view: Rollout): LeftRoute[] {
+function leftRoutes(view: Rollout): LeftRoute[] {
   const { route } = view.topology;
   const kept = route && routeKey(route.kind, routeName(view.owner, route));
   return ownRoutes(view.observed).filter(({ kind, route: { metadata } }) => routeKey(kind, metadata.name) !== kept);

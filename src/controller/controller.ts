@@ -57,6 +57,8 @@ export interface Controller {
 /** Least delay after a stale pass, so that the watches catch up (ms). Repeated failures back off. */
 export const STALE_RETRY_MS = 20;
 const MAX_DELAY_MS = 60_000;
+/** How long after the change of leaders the caches may lack the last writes of the one before: longer than a lease (ms). */
+const NEW_LEADER_MS = 60_000;
 /** Rollbacks mostly wait for the API server. This many times `workers` run while rollbacks wait. */
 const URGENT_FACTOR = 4;
 /** Changes of pods, and of objects that controllers of Kubernetes write, come in swarms: one pass handles all within this time. */
@@ -83,6 +85,7 @@ export function createController(options: ControllerOptions): Controller {
   const resolver = options.createResolver((key) => {
     queue.add(key);
   });
+  let ledAt = 0;
   const passing = new AsyncLocalStorage<Pass>();
   /** Writes that interrupted passes have left behind. */
   const left = new Set<Promise<unknown>>();
@@ -131,6 +134,7 @@ export function createController(options: ControllerOptions): Controller {
     clockSkewMs: clock.skewMs,
     record: options.record,
     assertLeading: options.assertLeading,
+    leadsAnew: () => performance.now() < ledAt + NEW_LEADER_MS,
     log: options.log,
     ...(options.onPlan && { onPlan: options.onPlan }),
   });
@@ -181,6 +185,7 @@ export function createController(options: ControllerOptions): Controller {
     synced: running.synced,
     hasSynced: running.hasSynced,
     lead: () => {
+      ledAt = performance.now();
       void queue.run(handle, { workers: options.workers, urgentWorkers: options.workers * URGENT_FACTOR });
       pools.lead();
     },

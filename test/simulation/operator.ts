@@ -67,6 +67,7 @@ export interface Operator {
 
 export interface OperatorOptions {
   name: string;
+  leadsAnew: () => boolean;
   world: World;
   api: ApiServer;
   registry: Registry;
@@ -150,6 +151,8 @@ function createProcess(options: OperatorOptions, done: () => void): Process {
       if (life.alive && !notice.metricOnly) options.record(release.metadata.name, notice);
     },
     assertLeading: () => undefined,
+    // With two leaders, each may have begun to lead just now.
+    leadsAnew: options.leadsAnew,
     log: () => undefined,
   };
   const reconcile = createReconciler(context);

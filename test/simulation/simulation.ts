@@ -121,6 +121,7 @@ export async function simulate(scenario: Scenario, conduct: Conduct, keepLog: bo
     operators.push(
       createOperator({
         name: `operator-${number}`,
+        leadsAnew: () => conduct.operators > 1,
         world,
         api,
         registry,

@@ -26,6 +26,8 @@ export interface ReconcileContext {
   record: (release: AppRelease, notice: Notice) => void;
   /** Throws once leadership may be lost, so that no write follows. */
   assertLeading: () => void;
+  /** Whether this process began to lead so recently that its caches may lack the last writes of the leader before. */
+  leadsAnew?: () => boolean;
   /** Called at the end of a pass with the last plan and the actions of all its plans. */
   onPlan?: (last: Plan, actions: readonly Action[]) => void;
   log: (level: 'debug' | 'info' | 'warn', fields: Record<string, unknown>, message: string) => void;

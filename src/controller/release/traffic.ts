@@ -34,7 +34,8 @@ export async function applyService(
   scope: Scope,
   { desired: service, force, leadsTo = [], takesTrafficBack }: Extract<Action, { kind: 'ApplyService' }>,
 ): Promise<void> {
-  if (!takesTrafficBack) await Promise.all(leadsTo.map((target) => assertExists(scope, target)));
+  if (!takesTrafficBack || scope.context.leadsAnew?.())
+    await Promise.all(leadsTo.map((target) => assertExists(scope, target)));
   const before = liveObject(scope, service);
   try {
     await applyOwned(scope, service, force);

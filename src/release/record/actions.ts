@@ -96,7 +96,7 @@ type Apply = {
     guard?: Guard;
     /**
      * Deployments to whose pods the traffic is led. They must still exist, because another leader may have removed them; an
-     * action that takes traffic back does not wait for that check.
+     * action that takes traffic back waits for that check only in the first minute of a leader.
      */
     leadsTo?: readonly Target[];
   };

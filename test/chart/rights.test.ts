@@ -123,6 +123,16 @@ test.each<[string, Values]>([
 });
 
 test.each<[string, Values]>([
+  ['everywhere', {}],
+  ['in some namespaces', SHOPS],
+])('without routes the operator has no right to any, and is told so: %s', async (_where, values) => {
+  const objects = await helm.render({ ...values, route: { enabled: false } });
+  const rights = objects.flatMap(({ rules }) => rightsOf(rules));
+  expect(rights.filter((right) => right.includes('gateway.networking.k8s.io'))).toEqual([]);
+  expect(operatorPod(objects).containers[0].args).toContain('--routes=false');
+});
+
+test.each<[string, Values]>([
   ['the defaults', {}],
   ['everything', EVERYTHING],
   ['some namespaces', SHOPS],

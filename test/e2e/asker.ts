@@ -1,10 +1,11 @@
-// A client of the app: a pod that sends fifty requests per second to each pool's Service, and records the answers.
+// A client of the app: a pod that sends fifty requests per second to each pool's Service, or to a gateway, and records the answers.
 import type { World } from './world.ts';
 
 /** One answer: the times of request and answer (ms since the epoch), the pool, and the version or the error. */
 export interface Answer {
   readonly asked: number;
   readonly at: number;
+  /** The pool that answered if its pods say so, otherwise the name of what was asked. */
   readonly pool: string;
   readonly version?: string;
   readonly error?: string;
@@ -18,7 +19,7 @@ export interface Run {
 }
 
 export interface Asker {
-  /** All answers to requests since each Service had answered once. */
+  /** All answers to requests since everything that is asked had answered once. */
   readonly answers: (...flags: string[]) => Promise<readonly Answer[]>;
   /** Waits until the newest answer of the pool has the version. */
   readonly hears: (pool: string, version: string) => Promise<void>;
@@ -31,13 +32,22 @@ export async function startAsker(
   services: Readonly<Record<string, string>>,
   flags: readonly string[] = [],
 ): Promise<Asker> {
-  const targets = await Promise.all(
-    Object.entries(services).map(async ([pool, service]) => {
+  const addresses = await Promise.all(
+    Object.entries(services).map(async ([pool, service]): Promise<[string, string]> => {
       // Uses addresses, because a slow DNS look-up is the cluster's problem and would fail every waiting request.
-      const address = await world.kubectl('get', 'service', service, '--output=jsonpath={.spec.clusterIP}');
-      return `${pool}=http://${address}/`;
+      return [pool, await world.kubectl('get', 'service', service, '--output=jsonpath={.spec.clusterIP}')];
     }),
   );
+  return askAt(world, Object.fromEntries(addresses), flags);
+}
+
+/** The same for addresses, by the names that their errors get. */
+export async function askAt(
+  world: World,
+  addresses: Readonly<Record<string, string>>,
+  flags: readonly string[] = [],
+): Promise<Asker> {
+  const targets = Object.entries(addresses).map(([target, address]) => `${target}=http://${address}/`);
   const image = await world.image('0.0.1');
   const name = 'asker';
   await world.create({
@@ -54,7 +64,7 @@ export async function startAsker(
   });
   // A new Service is not known on every node at once.
   let began = 0;
-  async function answers(...flags: string[]): Promise<readonly Answer[]> {
+  async function answers(...flags: string[]): Promise<readonly Targeted[]> {
     return parseAnswers(await world.kubectl('logs', name, ...flags)).filter(({ asked }) => asked >= began);
   }
   async function hears(pool: string, version: string): Promise<void> {
@@ -63,9 +73,9 @@ export async function startAsker(
       return newest?.version === version;
     });
   }
-  await world.until('answers of every pool', async () => {
-    const heard = new Set((await answers()).filter(({ version }) => version !== undefined).map(({ pool }) => pool));
-    return Object.keys(services).every((pool) => heard.has(pool));
+  await world.until(`answers of ${Object.keys(addresses).join(', ')}`, async () => {
+    const heard = new Set((await answers()).filter(({ version }) => version !== undefined).map(({ target }) => target));
+    return Object.keys(addresses).every((target) => heard.has(target));
   });
   began = Date.now();
   return {
@@ -77,21 +87,20 @@ export async function startAsker(
   };
 }
 
-function parseAnswers(log: string): Answer[] {
+interface Targeted extends Answer {
+  readonly target: string;
+}
+
+function parseAnswers(log: string): Targeted[] {
   return log
     .split('\n')
-    .flatMap((line): Answer[] => {
-      const [asked, at, pool = '', what = '', ...rest] = line.split(' ');
+    .flatMap((line): Targeted[] => {
+      const [asked, at, target = '', what = '', ...rest] = line.split(' ');
       // The end of the log may be an incomplete line.
       if (what === '') return [];
-      return [
-        {
-          asked: Number(asked),
-          at: Number(at),
-          pool,
-          ...(what === 'error' ? { error: rest.join(' ') } : { version: what }),
-        },
-      ];
+      const times = { asked: Number(asked), at: Number(at), target };
+      if (what === 'error') return [{ ...times, pool: target, error: rest.join(' ') }];
+      return [{ ...times, pool: rest[0] ?? target, version: what }];
     })
     .sort((a, b) => a.at - b.at);
 }

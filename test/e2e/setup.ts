@@ -17,7 +17,7 @@ import {
 } from '../kind/cluster.ts';
 import { kindDir } from '../kind/engine.ts';
 import { installOperator, loadOperator } from './operator.ts';
-import { argocd, ensureApp, helm } from '../kind/tools.ts';
+import { argocd, ensureApp, helm, traefik } from '../kind/tools.ts';
 
 export interface E2E {
   readonly cluster: Omit<KindCluster, 'engine'>;
@@ -66,7 +66,7 @@ export async function provideCluster(project: TestProject, options?: ClusterOpti
     const kubectl = join(await ensureTool(controlPlane), 'kubectl');
     const app = await ensureApp();
     // Not during measurements.
-    for (const tool of [helm, argocd, registry]) await ensureTool(tool);
+    for (const tool of [helm, argocd, registry, traefik]) await ensureTool(tool);
     const cluster = (keep ? await findCluster() : undefined) ?? (await createCluster(options));
     // Of all projects: which of them comes first follows from the sizes of its files.
     const workers = Math.max(...project.vitest.projects.map(({ config }) => config.maxWorkers));

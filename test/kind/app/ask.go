@@ -17,10 +17,11 @@ import (
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 // Requests each NAME=URL repeatedly until SIGTERM or SIGINT. Prints one line for each request: the times of the request and of
-// the answer (ms since the epoch), NAME, and the version, or "error" and the cause.
+// the answer (ms since the epoch), NAME, and the version with the pool, if the app returns one, or "error" and the cause.
 func ask(args []string) error {
 	flags := flag.NewFlagSet("ask", flag.ContinueOnError)
 	every := flags.Duration("every", 20*time.Millisecond, "time between two requests to a target")
+	host := flags.String("host", "", "Host header of each request, in place of the URL's host")
 	flags.DurationVar(&client.Timeout, "timeout", 10*time.Second, "timeout of a request")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -36,7 +37,7 @@ func ask(args []string) error {
 		if !found {
 			return fmt.Errorf("%s: want NAME=URL", target)
 		}
-		asking.Go(func() { askOne(name, url, *every, out, done) })
+		asking.Go(func() { askOne(name, url, *host, *every, out, done) })
 	}
 	go func() {
 		<-ended
@@ -50,7 +51,7 @@ func ask(args []string) error {
 	return nil
 }
 
-func askOne(name, url string, every time.Duration, out chan<- string, done <-chan struct{}) {
+func askOne(name, url, host string, every time.Duration, out chan<- string, done <-chan struct{}) {
 	ticks := time.NewTicker(every)
 	defer ticks.Stop()
 	var open sync.WaitGroup
@@ -62,26 +63,32 @@ func askOne(name, url string, every time.Duration, out chan<- string, done <-cha
 		case <-ticks.C:
 			open.Go(func() {
 				asked := time.Now().UnixMilli()
-				answer := request(url)
+				answer := request(url, host)
 				out <- fmt.Sprintf("%d %d %s %s", asked, time.Now().UnixMilli(), name, answer)
 			})
 		}
 	}
 }
 
-func request(url string) string {
-	answer, err := client.Get(url)
+func request(url, host string) string {
+	asked, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return "error " + err.Error()
+	}
+	asked.Host = host
+	answer, err := client.Do(asked)
 	if err != nil {
 		return "error " + err.Error()
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return "error " + answer.Status
-	}
 	line, err := bufio.NewReader(answer.Body).ReadString('\n')
+	if answer.StatusCode != http.StatusOK {
+		return strings.TrimSpace("error " + answer.Status + " " + line)
+	}
 	if err != nil {
 		return "error " + err.Error()
 	}
-	version, _, _ := strings.Cut(line, " ")
-	return version
+	version, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+	_, pool, _ := strings.Cut(rest, " ")
+	return strings.TrimSpace(version + " " + pool)
 }

@@ -1,4 +1,5 @@
-// A web app that returns its version, and a client that requests the version repeatedly. The image sets VERSION and BEHAVIOUR.
+// A web app that returns its version, and a client that requests the version repeatedly. The image sets VERSION and BEHAVIOUR;
+// the pod may set POOL, to be returned too.
 package main
 
 import (
@@ -7,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -30,15 +32,22 @@ func serve(version, behaviour string) error {
 	}
 	ended, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	var broken atomic.Bool
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(answer http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(answer, "%s %s\n", version, os.Getenv("HOSTNAME"))
+		if broken.Load() {
+			http.Error(answer, "broken", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintf(answer, "%s %s %s\n", version, os.Getenv("HOSTNAME"), os.Getenv("POOL"))
 	})
 	mux.HandleFunc("/healthz", func(answer http.ResponseWriter, _ *http.Request) {
-		if behaviour == "unready" {
-			http.Error(answer, "never ready", http.StatusServiceUnavailable)
+		if behaviour == "unready" || broken.Load() {
+			http.Error(answer, "not ready", http.StatusServiceUnavailable)
 		}
 	})
+	mux.HandleFunc("POST /break", func(http.ResponseWriter, *http.Request) { broken.Store(true) })
+	mux.HandleFunc("POST /mend", func(http.ResponseWriter, *http.Request) { broken.Store(false) })
 	server := &http.Server{Addr: ":8080", Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- server.ListenAndServe() }()

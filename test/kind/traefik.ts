@@ -46,7 +46,7 @@ export async function installGateway({ cluster, kubectl }: GatewayOptions): Prom
   const progress = startProgress('Installing Traefik and the CRDs of the Gateway API');
   try {
     // First, because the operator looks for them only every few seconds.
-    await installCrds(run);
+    await installGatewayApi(run);
     progress.note('its image');
     await loadTraefik(cluster);
     progress.note('its objects');
@@ -65,8 +65,8 @@ export async function installGateway({ cluster, kubectl }: GatewayOptions): Prom
 
 const OWN = `--namespace=${NAMESPACE}`;
 
-/** Installs the kinds of the Gateway API, and waits until they are served. */
-async function installCrds(run: Kubectl): Promise<void> {
+/** Installs the kinds of the Gateway API, without a gateway, and waits until they are served. */
+export async function installGatewayApi(run: Kubectl): Promise<void> {
   const files = (await gatewayApiCrds()).map((file) => `--filename=${file}`);
   await run(['apply', '--server-side', '--force-conflicts', ...files]);
   const established = ['wait', '--for=condition=Established', '--timeout=10s', ...files];
@@ -77,7 +77,13 @@ async function installCrds(run: Kubectl): Promise<void> {
 async function remove(run: Kubectl): Promise<void> {
   const flags = ['--ignore-not-found', '--timeout=120s'];
   await run(['delete', '--filename=-', ...flags], { apiVersion: 'v1', kind: 'List', items: OBJECTS.filter(isBuiltIn) });
-  await run(['delete', ...flags, ...(await gatewayApiCrds()).map((file) => `--filename=${file}`)]);
+  await removeGatewayApi(run);
+}
+
+/** Removes the kinds of the Gateway API with all their objects. */
+export async function removeGatewayApi(run: Kubectl): Promise<void> {
+  const files = (await gatewayApiCrds()).map((file) => `--filename=${file}`);
+  await run(['delete', '--ignore-not-found', '--timeout=120s', ...files]);
 }
 
 /** Whether the object can be named although the CRDs are missing. They are deleted with their objects. */

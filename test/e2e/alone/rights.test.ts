@@ -1,10 +1,12 @@
 // The rights of the installed operator match its requests: compares the API server's audit log
 // since its start with the roles of manifests/.
 import { expect } from 'vitest';
-import { API_VERSION } from '../../../src/api/meta.ts';
-import { pool } from '../../integration/release-objects.ts';
+import { ANNOTATION, API_VERSION } from '../../../src/api/meta.ts';
+import { ROUTE_KINDS } from '../../../src/api/route.ts';
+import { pool, type Spec } from '../../integration/release-objects.ts';
 import { allowedRights, neededRights, parseAudit, withoutConflicts, type AuditEvent } from '../../cluster/audit.ts';
 import { readAuditLog } from '../../kind/cluster.ts';
+import { installGatewayApi, removeGatewayApi } from '../../kind/traefik.ts';
 import { NAMESPACE, OPERATOR } from '../operator.ts';
 import { webOf } from '../releases.ts';
 import { kubectl, test, type Behaviour, type World } from '../world.ts';
@@ -23,6 +25,7 @@ test('every right of the operator is used, and none is missing', async ({ world 
     // The operator fills its caches at the start, and creates the Lease if it is missing.
     await stopAll(world);
     await kubectl('delete', 'lease', 'apprelease-operator', OWN);
+    await installGatewayApi((args) => kubectl(...args));
     await startAll();
     await world.create({
       apiVersion: API_VERSION,
@@ -37,6 +40,7 @@ test('every right of the operator is used, and none is missing', async ({ world 
   } finally {
     await startAll();
     await kubectl('delete', 'vmpool', world.namespace, '--ignore-not-found');
+    await removeGatewayApi((args) => kubectl(...args));
   }
   const events = await eventsSince(world, since);
   expect(events.filter(({ responseStatus }) => responseStatus?.code === 403)).toEqual([]);
@@ -62,7 +66,13 @@ async function startAll(): Promise<void> {
 }
 
 async function everythingThereIsToDo(world: World): Promise<void> {
-  async function apply(version: string, pools = [CANARY, PRODUCTION], behaviour: Behaviour = 'serve', secrets = {}) {
+  async function apply(
+    version: string,
+    pools = [CANARY, PRODUCTION],
+    behaviour: Behaviour = 'serve',
+    secrets = {},
+    route?: Spec['route'],
+  ) {
     const { image } = await world.images.push(version, behaviour);
     const spec = webOf(image, version, {
       stages: [{ name: 'all', prepull: true, pools }],
@@ -70,6 +80,7 @@ async function everythingThereIsToDo(world: World): Promise<void> {
       disruption: { holdVMs: true },
       revisionHistoryLimit: 1,
       progressDeadlineSeconds: behaviour === 'serve' ? 60 : 10,
+      ...(route && { route }),
     });
     Object.assign(spec.template.spec, secrets);
     await world.apply(spec);
@@ -116,10 +127,26 @@ async function everythingThereIsToDo(world: World): Promise<void> {
   await apply('1.5.0', [CANARY]);
   await world.until('one pool', async () => !(await services(world)).includes('service/web-prod-a'));
 
+  await routeOfEachKind(world, (route) => apply('1.5.0', [CANARY], 'serve', {}, route));
+
   // A repeated event is only counted.
   for (let round = 0; round < 2; round += 1) {
     await putBack(world, 'service/web-canary-vms', '/spec/ports/0/targetPort', 9999);
   }
+}
+
+/** A route of each kind, which somebody changes, then none. No gateway is needed. */
+async function routeOfEachKind(world: World, apply: (route?: Spec['route']) => Promise<void>): Promise<void> {
+  const routes = async () => (await world.kubectl('get', 'httproutes,grpcroutes', '--output=name')).trim();
+  await world.kubectl('annotate', 'apprelease', 'web', `${ANNOTATION.routeRemoval}=force`);
+  for (const kind of ROUTE_KINDS) {
+    await apply({ kind, parentRefs: [{ name: 'public' }] });
+    const route = `${kind.toLowerCase()}.gateway.networking.k8s.io/web`;
+    await world.until(`only ${route}`, async () => (await routes()) === route);
+    await putBack(world, route, '/spec/rules/0/backendRefs/0/weight', 7);
+  }
+  await apply();
+  await world.until('no route', async () => (await routes()) === '');
 }
 
 async function services(world: World): Promise<string[]> {

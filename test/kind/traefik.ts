@@ -1,4 +1,7 @@
 // Traefik on a kind cluster: a gateway that implements the Gateway API, with the CRDs of that API.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { gatewayApiCrds } from '../cluster/gateway-api.ts';
 import { ensureTool, moduleVersion } from '../cluster/go-tool.ts';
 import { waitFor } from '../cluster/processes.ts';
@@ -93,9 +96,15 @@ function isBuiltIn({ apiVersion }: { apiVersion: string }): boolean {
 
 /** Builds the image of the one static executable, and loads it on the control plane node, because every worker belongs to a pool. */
 async function loadTraefik(cluster: KindCluster): Promise<void> {
-  const containerfile = `FROM scratch\nCOPY ${NAME} /${NAME}\nENTRYPOINT ["/${NAME}"]\n`;
   const context = await ensureTool(traefik);
-  await cluster.engine.run(['build', `--tag=${image}`, '--file=-', context], { input: containerfile });
+  const dir = await mkdtemp(join(tmpdir(), 'traefik-'));
+  try {
+    const file = join(dir, 'Containerfile');
+    await writeFile(file, `FROM scratch\nCOPY ${NAME} /${NAME}\nENTRYPOINT ["/${NAME}"]\n`);
+    await cluster.engine.run(['build', `--tag=${image}`, `--file=${file}`, context]);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
   await loadImage(cluster, image, [controlPlane]);
 }
 

@@ -3,6 +3,8 @@ import type { Observed } from '../state/observed.ts';
 import { ANNOTATION } from '../../api/meta.ts';
 import { topologyOf } from '../record/revision.ts';
 import { ledgerWith, NOW, rollout } from '../testing.ts';
+import type { RouteWords } from '../route/route-testing.ts';
+import { liveRouteOf, parent } from '../route/route-testing.ts';
 import type { Words } from '../world-testing.ts';
 import { GOOD, world } from '../world-testing.ts';
 import { collectPools } from './collect-pools.ts';
@@ -21,6 +23,11 @@ function removed(words: Words = {}, change: (seen: Observed) => Partial<Observed
   return collectPools(rollout({ ...left, ...change(left) })).map(({ message }) => message);
 }
 
+/** The release has a route. */
+function behind(route: RouteWords): () => Partial<Observed> {
+  return () => ({ httpRoutes: [liveRouteOf(route)] });
+}
+
 const SERVICE = 'remove Service web-c: no pool uses it any more';
 const DEPLOYMENT = 'remove web-c-1: pool c left the release';
 
@@ -31,6 +38,20 @@ type Row = [what: string, said: string[], words?: Words, change?: (seen: Observe
 
 test.each<Row>([
   ['loses its Service first', [SERVICE]],
+  ['keeps its Service while a route leads to it', [], {}, behind({ weights: { 'web-a': 1, 'web-c': 0 } })],
+  [
+    'keeps its Service while a Gateway has not seen that the route does not',
+    [],
+    {},
+    behind({ weights: { 'web-a': 1 }, parents: [parent({}, { seen: 0 })] }),
+  ],
+  ['loses its Service once the Gateways have seen it', [SERVICE], {}, behind({ weights: { 'web-a': 1 } })],
+  [
+    'loses its Service if no Gateway has ever answered',
+    [SERVICE],
+    {},
+    behind({ weights: { 'web-a': 1 }, parents: [] }),
+  ],
   ['drains for 30 s after that', [], {}, withoutService(29)],
   ['is removed after the drain', [DEPLOYMENT], {}, withoutService(30)],
   ['is removed at once if no endpoint ever named its pods', [DEPLOYMENT], {}, withoutService()],

@@ -4,11 +4,13 @@ import { targetOf } from '../record/actions.ts';
 import { isServing } from '../state/target.ts';
 import type { Rollout } from '../state/view.ts';
 import { leftDrainedAt, leftWorkloads } from './left-pools.ts';
+import { mayBeRouted } from '../route/left-routes.ts';
 import { removeUnused } from '../traffic/reach.ts';
 
 /**
  * Removes Services and Deployments of pools that left the spec, once every other pool serves its target. The Services go
- * first, and the Deployments after the drain.
+ * first, once no route leads to them, because a Gateway answers with errors for a backend that is gone; the Deployments go
+ * after the drain.
  */
 export function collectPools(view: Rollout): Action[] {
   if (!view.spec) return [];
@@ -18,7 +20,7 @@ export function collectPools(view: Rollout): Action[] {
   const arrived = view.pools.every((pool) => pool.target && isServing(view, pool, pool.target.revision));
   if (!arrived) return [];
   return [
-    ...unused,
+    ...unused.filter(({ target }) => !mayBeRouted(view, target.name)),
     ...workloads
       .filter((workload) => leftDrainedAt(view, workload) <= view.now)
       .map((workload): Action => ({

@@ -15,7 +15,7 @@ import type { Covered, Observed } from '../state/observed.ts';
 import { OWNED_FIELDS } from '../state/observed.ts';
 import type { Rollout } from '../state/view.ts';
 import { routeKey, routeName } from './desired-route.ts';
-import { describeParent, isAcceptedBy, isSameParent } from './parents.ts';
+import { describeParent, isAcceptedBy, isSameParent, isSeen } from './parents.ts';
 import { sharesOf } from './weights.ts';
 
 export interface LeftRoute {
@@ -35,6 +35,15 @@ function ownRoutes(observed: Pick<Observed, 'httpRoutes' | 'grpcRoutes'>): LeftR
     observed[OWNED_FIELDS[kind]]
       .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
       .map((route) => ({ kind, route })),
+  );
+}
+
+/** Whether a route of the release leads to a Service, or a Gateway has yet to see that it no longer does. */
+export function mayBeRouted({ observed }: Pick<Rollout, 'observed'>, service: string): boolean {
+  return ownRoutes(observed).some(
+    ({ route }) =>
+      !isSeen(route) ||
+      (route.spec.rules ?? []).some(({ backendRefs = [] }) => backendRefs.some(({ name }) => name === service)),
   );
 }
 

@@ -26,6 +26,14 @@ export function acceptanceOf({ metadata, spec, parents }: Route): Acceptance {
   return { state: 'Accepted' };
 }
 
+/** Whether each Gateway that has ever answered has seen the last change of the route. */
+export function isSeen({ metadata, spec, parents }: Route): boolean {
+  return (spec.parentRefs ?? []).every((ref) => {
+    const entries = parents.filter(({ parentRef }) => isSameParent(parentRef, ref, metadata.namespace));
+    return entries.length === 0 || entries.some((entry) => isCurrent(entry, metadata.generation));
+  });
+}
+
 /** Whether one parent has accepted the route at this generation. */
 export function isAcceptedBy({ metadata, parents }: Route, ref: ParentRef): boolean {
   return parents.some(

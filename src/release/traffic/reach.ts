@@ -107,7 +107,7 @@ export function guardOf({ serviceName, service }: Group, { track }: Workload): {
 }
 
 /** Removes the Services that no pool uses any more. */
-export function removeUnused({ observed, groups }: Rollout): Action[] {
+export function removeUnused({ observed, groups }: Rollout): Extract<Action, { kind: 'DeleteService' }>[] {
   const used = new Set(groups.map(({ serviceName }) => serviceName));
   return observed.services
     .filter(({ metadata }) => !used.has(metadata.name) && metadata.deletionTimestamp === undefined)

@@ -84,12 +84,13 @@ async function expectShares(world: World, asker: Asker, weights: Weights): Promi
 }
 
 describe.concurrent('a route', () => {
-  test('gives each pool its share of the requests, and follows new weights without a new pod', async ({
+  test('gives each pool its share of the requests, follows new weights without a new pod, and leaves a pool', async ({
     gateway,
     world,
   }) => {
     const weights = { 'prod-a': 20, 'prod-b': 80 };
-    await world.apply(routed(world, gateway, await web(world, '1.0.0', pair(1)), weights));
+    const spec = await web(world, '1.0.0', pair(1));
+    await world.apply(routed(world, gateway, spec, weights));
     await isRouted(world, '1.0.0', weights);
     const asker = await askGateway(world, gateway, ['--every=5ms']);
     await expectShares(world, asker, weights);
@@ -105,6 +106,11 @@ describe.concurrent('a route', () => {
     await isRouted(world, '1.0.0', others);
     await expectShares(world, asker, others);
     expect((await world.pods()).map(({ uid }) => uid).sort()).toEqual(pods);
+
+    const stages = [{ name: 'all', pools: [pool('prod-a', 1)] }];
+    await world.apply(routed(world, gateway, { ...spec, stages }, others));
+    await world.until('the end of the pool that left', async () => (await world.pods('prod-b')).length === 0);
+    await asker.hears('prod-a', '1.0.0');
     expect(errorsOf(await asker.answers())).toEqual([]);
     await asker.stop();
   });

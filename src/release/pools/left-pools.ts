@@ -1,6 +1,5 @@
 /** The Deployments of pools that left the spec. They serve until their successors do, and drain. Pure. */
-import { parseDuration } from '../../api/common.ts';
-import { hasServedIn } from '../record/revision.ts';
+import { drainMs, hasServedIn } from '../record/revision.ts';
 import type { PoolView, Rollout, Workload } from '../state/view.ts';
 import { selectedTrack } from '../traffic/service.ts';
 
@@ -32,7 +31,7 @@ export function leftDrainedAt(view: Rollout, workload: Workload): number {
   // After a restart of the operator nobody knows since when a Deployment of before is drained: it has the whole drain again.
   const isOfBefore = ready > 0 && Date.parse(deployment.metadata.creationTimestamp) < began;
   const since = tracks.get(track) ?? (isOfBefore ? began : undefined);
-  return since === undefined ? 0 : since + (parseDuration(view.topology.rollback.drain) ?? 0);
+  return since === undefined ? 0 : since + drainMs(view.topology);
 }
 
 /** When the drain of a pool that left the spec ends (ms since the epoch). */

@@ -91,6 +91,13 @@ describe('the Deployment that served before', () => {
   showEach([
     ['drains for 30 s after no endpoint names its pods any more', served(), { drained: undefined }, [], [0.5]],
     ['stays while an endpoint names its pods', served(), { named: ['web-a-1-0'] }, [], []],
+    [
+      'drains for as long as a gateway may need besides',
+      { ...served(), spec: { route: { parentRefs: [{ name: 'public' }], settle: '15s' } } },
+      { drained: undefined },
+      [],
+      [0.75],
+    ],
     ['drains for 30 s after the last Service left its track', served(), { ago: 40, left: 0.25 }, [], [0.25]],
     ['stands by for 30 minutes after the switch', served(), {}, [], [25]],
     ['stands by with rollback.warmReplicas pods', served({}, GOOD, HALF), {}, ['keep 1 pods of web-a-1 warm'], [25]],

@@ -1,5 +1,6 @@
 import type { AppReleaseSpec, PodTemplate, Pool, PoolTemplate, ServicePort } from '../../api/app-release.ts';
 import { servicePort } from '../../api/app-release.ts';
+import { parseDuration } from '../../api/common.ts';
 import { ANNOTATION } from '../../api/meta.ts';
 import { canonicalJson, sha256, shortHash } from '../../lib/canonical-json.ts';
 import { withoutNulls } from '../../lib/json.ts';
@@ -184,6 +185,14 @@ function readRevision(object: ControllerRevision): Revision | undefined {
 /** The deadline of a version in a pool, of a move, and of a rollback that looks for VMs, in milliseconds. */
 export function deadlineMs({ progressDeadlineSeconds }: Topology): number {
   return progressDeadlineSeconds * 1000;
+}
+
+/**
+ * How long pods run after the last endpoint for them is gone, in milliseconds: the drain, and the time that a gateway may need
+ * until it follows.
+ */
+export function drainMs({ rollback, route }: Pick<Topology, 'rollback' | 'route'>): number {
+  return (parseDuration(rollback.drain) ?? 0) + (parseDuration(route?.settle ?? '') ?? 0);
 }
 
 /** Made once for each spec, because every pass asks. */

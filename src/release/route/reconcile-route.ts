@@ -1,5 +1,5 @@
 /** Keeps the route of a release: its rules as in the spec, with the pools' Services and weights. Pure. */
-import { parseDuration } from '../../api/common.ts';
+import { drainMs } from '../record/revision.ts';
 import type { RouteTemplate } from '../../api/route.ts';
 import type { Action } from '../record/actions.ts';
 import type { DesiredRoute, Route } from '../record/kube-objects.ts';
@@ -68,25 +68,20 @@ export function routeDue(view: Rollout): number[] {
   const { shares = [], due = [] } = view.routed ?? {};
   // The CRD may be installed at any time.
   const absent = view.observed.routeAbsence(route.kind) === undefined ? [] : [view.now + ABSENT_MS];
-  return [...absent, ...due, ...shares.flatMap((share) => settledAt(view, route, share) ?? [])];
+  return [...absent, ...due, ...shares.flatMap((share) => settledAt(view, share) ?? [])];
 }
 
 /** Whether no request comes through the route to a Service in maintenance any more. */
 export function isEvacuated(view: Rollout, route: RouteTemplate, share: Share): boolean {
-  const at = settledAt(view, route, share);
+  const at = settledAt(view, share);
   const live = liveRoute(view, route);
   return at !== undefined && at <= view.now && live !== undefined && acceptanceOf(live).state === 'Accepted';
 }
 
 /** When Gateways have followed the weight 0, and connections are drained (ms since the epoch). */
-function settledAt(
-  { topology }: Rollout,
-  { settle }: RouteTemplate,
-  { weight, evacuation }: Share,
-): number | undefined {
+function settledAt({ topology }: Rollout, { weight, evacuation }: Share): number | undefined {
   const away = evacuation && awayAt(evacuation);
-  if (away === undefined || weight > 0) return undefined;
-  return away + (parseDuration(settle) ?? 0) + (parseDuration(topology.rollback.drain) ?? 0);
+  return away === undefined || weight > 0 ? undefined : away + drainMs(topology);
 }
 
 const ABSENT_MS = 10_000;

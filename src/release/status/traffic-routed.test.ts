@@ -87,6 +87,13 @@ describe('TrafficRouted', () => {
   });
 });
 
+test('TrafficRouted is False with its own reason if a policy denies the route', () => {
+  const denied = new Map([['HTTPRoute/web', { hash: '', reason: 'AdmissionDenied' as const, message: 'no' }]]);
+  const seen = viewOf(routed(WEIGHTS, { memory: { refused: denied } }));
+  expect(trafficRouted(seen)).toMatchObject([{ status: 'False', reason: 'RouteRejected', message: 'no' }]);
+  expect(stalled(seen)).toEqual({ reason: 'AdmissionDenied', message: 'no' });
+});
+
 describe('the traffic of a pool', () => {
   function trafficOf(words: Words) {
     const seen = viewOf(words);

@@ -40,9 +40,12 @@ function acceptance(view: Rollout, template: RouteTemplate): Draft {
   };
 }
 
+/** Ready and Stalled tell a denial by a policy from other refusals. */
 function routeStops(view: Rollout): Draft | undefined {
   const stop = routeFails(view);
-  return stop && { status: 'False', ...stop };
+  if (!stop) return undefined;
+  const isRefused = stop.reason !== 'GatewayAPIMissing' && stop.reason !== 'NameTaken';
+  return { status: 'False', ...stop, ...(isRefused && { reason: 'RouteRejected' }) };
 }
 
 /** Why the route is not written. A person has to act. */

@@ -1,10 +1,10 @@
 /** Which pods the traffic of a group reaches, and when pods that it no longer reaches may stop. Pure. */
-import { parseDuration } from '../../api/common.ts';
 import { LABEL } from '../../api/meta.ts';
 import type { Action, Guard } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
 import type { Pod } from '../record/kube-objects.ts';
 import { isMade } from '../record/ownership.ts';
+import { drainMs } from '../record/revision.ts';
 import type { Group, PoolView, Rollout, Workload } from '../state/view.ts';
 import { lastSwitch, selectedTrack } from './service.ts';
 
@@ -68,8 +68,8 @@ export function leftAt(group: Group, track: string): number | undefined {
 }
 
 /**
- * When the pods of a Deployment are drained (ms since the epoch): no endpoint has named them for `rollback.drain`. Infinity
- * while an endpoint does.
+ * When the pods of a Deployment are drained (ms since the epoch): no endpoint has named them for `drainMs`. Infinity while
+ * an endpoint does.
  */
 export function drainedAt(view: Rollout, group: Group, workload: Workload): number {
   const { service, serviceName } = group;
@@ -81,7 +81,7 @@ export function drainedAt(view: Rollout, group: Group, workload: Workload): numb
   const clean = services.get(service.metadata.name);
   if (clean === undefined || clean.track !== group.track) return Number.POSITIVE_INFINITY;
   const since = Math.max(clean.since, tracks.get(workload.track) ?? 0);
-  return since + (parseDuration(view.topology.rollback.drain) ?? 0);
+  return since + drainMs(view.topology);
 }
 
 /** Whether another Service selects the track: the pool's former one, which serves its clients until it is removed. */

@@ -41,7 +41,8 @@ export function routed(world: World, { parentRef }: Gateway, spec: Spec, weights
       ...stage,
       pools: stage.pools.map((pool) => ({ ...pool, weight: weights[pool.name] ?? 0 })),
     })),
-    route: { parentRefs: [parentRef], hostnames: [hostOf(world)] },
+    // Above Traefik's throttle, and short, because the tests wait until old pods have ended.
+    route: { parentRefs: [parentRef], hostnames: [hostOf(world)], settle: '3s' },
   };
 }
 

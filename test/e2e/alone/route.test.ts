@@ -170,7 +170,7 @@ describe('a promotion over all pools and a rollback', () => {
     if (isBehind) await hasPercents(world, weights);
 
     // The pods of the new version, which stand by, end while the gateway may still have connections to them.
-    await release('1.0.0', { rollback: { warmFor: '0s', drain: '3s' } });
+    await release('1.0.0', { rollback: { warmFor: '0s', drain: '1s' } });
     await world.until('the end of the other pods', async () =>
       (await world.pods()).every(({ image }) => image.includes(':1.0.0@')),
     );

@@ -15,7 +15,7 @@ const QUIET_MS = 5_000;
 type Selector = Readonly<Record<string, string>>;
 
 /** By pool: the Service that the bare client writes. */
-const BARE = Object.fromEntries(POOLS.map((name) => [`bare ${name}`, `bare-${name}`]));
+const BARE = Object.fromEntries(POOLS.map((name) => [`bare-${name}`, `bare-${name}`]));
 
 /** Milliseconds from the first request until no pool answers with the version of before. */
 const times = { 'by the operator': [] as number[], 'by a bare client': [] as number[] };

@@ -6,10 +6,9 @@ import { isDraining, isOpen, skewsOf } from '../scheduling/nodes.ts';
 import type { Node, PlacedPod } from '../scheduling/objects.ts';
 import type { ReleaseTraffic } from './evacuated.ts';
 import { evacuated } from './evacuated.ts';
+import { listed } from './listed.ts';
 import type { Maintenance } from './maintenance.ts';
 import { countBy } from './versions.ts';
-
-const MAX_NAMES = 5;
 
 export interface PoolSituation {
   name: string;
@@ -129,11 +128,4 @@ function whyEmpty({ name, selector }: PoolSituation): string {
 
 function vms(count: number): string {
   return count === 1 ? '1 VM is' : `${count} VMs are`;
-}
-
-/** A list of limited length, independent of the order of the VMs. */
-function listed(names: readonly string[]): string {
-  const shown = names.toSorted().slice(0, MAX_NAMES);
-  const more = names.length - shown.length;
-  return more > 0 ? `${shown.join(', ')} and ${more} more` : shown.join(', ');
 }

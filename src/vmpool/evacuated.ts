@@ -1,6 +1,7 @@
 /** The condition Evacuated of a VMPool: whether releases lead routed traffic to a pool in maintenance. Pure. */
 import type { AppRelease } from '../api/app-release.ts';
 import type { ConditionDraft } from '../api/conditions.ts';
+import { listed } from './listed.ts';
 import type { Maintenance } from './maintenance.ts';
 
 /** What a release says about its traffic to a pool. */
@@ -12,9 +13,14 @@ export interface ReleaseTraffic {
   message?: string;
 }
 
+export function usesPool({ spec }: AppRelease, name: string): boolean {
+  return spec.stages.some(({ pools }) => pools.some((pool) => pool.name === name));
+}
+
 /** Undefined if the release does not use the pool. */
-export function trafficOf({ metadata, spec, status }: AppRelease, pool: string): ReleaseTraffic | undefined {
-  if (!spec.stages.some(({ pools }) => pools.some(({ name }) => name === pool))) return undefined;
+export function trafficOf(appRelease: AppRelease, pool: string): ReleaseTraffic | undefined {
+  if (!usesPool(appRelease, pool)) return undefined;
+  const { metadata, spec, status } = appRelease;
   const release = `${metadata.namespace}/${metadata.name}`;
   if (!spec.route) return { release, state: 'NoRoute' };
   if (status?.observedGeneration !== metadata.generation)
@@ -23,8 +29,6 @@ export function trafficOf({ metadata, spec, status }: AppRelease, pool: string):
   if (traffic?.evacuated || !traffic) return { release, state: 'Away' };
   return { release, state: 'Stays', ...(traffic.message !== undefined && { message: traffic.message }) };
 }
-
-const MOST_RELEASES = 5;
 
 /** A release without a route is named, and does not count: nothing here leads its traffic. */
 export function evacuated({
@@ -40,20 +44,12 @@ export function evacuated({
   const stays = traffic.filter(({ state }) => state === 'Stays');
   const unrouted = traffic.filter(({ state }) => state === 'NoRoute');
   const without =
-    unrouted.length === 0 ? '' : `; without a route, so not counted: ${listed(unrouted, ({ release }) => release)}`;
+    unrouted.length === 0 ? '' : `; without a route, so not counted: ${listed(unrouted.map(({ release }) => release))}`;
   if (stays.length > 0) {
-    const message = `in maintenance (${maintenance.reason}); traffic of ${listed(stays, ({ release, message }) => `${release} (${message ?? 'its share is on its way out'})`)}${without}`;
+    const named = stays.map((one) => `${one.release} (${one.message ?? 'its share is on its way out'})`);
+    const message = `in maintenance (${maintenance.reason}); traffic of ${listed(named)}${without}`;
     return { type, status: 'False', reason: 'TrafficStays', message };
   }
   const message = `in maintenance (${maintenance.reason}): no route leads traffic to the pool${without}`;
   return { type, status: 'True', reason: 'TrafficAway', message };
-}
-
-function listed(all: readonly ReleaseTraffic[], show: (one: ReleaseTraffic) => string): string {
-  const shown = all
-    .toSorted((a, b) => (a.release < b.release ? -1 : 1))
-    .slice(0, MOST_RELEASES)
-    .map(show);
-  const more = all.length - shown.length;
-  return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

@@ -43,6 +43,20 @@ const OURS = {
   matches: ({ metadata }: Live<KubeObject>) => metadata.labels?.[LABEL.release] !== undefined,
 };
 
+function routeRow(resource: typeof HTTP_ROUTES) {
+  return row({
+    resource,
+    toCached: toCachedRoute,
+    selection: OURS,
+    isOptional: true,
+    tells: 'releases',
+    releaseOf: releaseOfLabel,
+    settles: true,
+    isNews: isNewsOfContent,
+    verbs: OWNED,
+  });
+}
+
 export const KIND_ROWS = {
   releases: row({
     resource: APP_RELEASES,
@@ -125,28 +139,8 @@ export const KIND_ROWS = {
     alsoTells: neighboursOf,
     verbs: OWNED,
   }),
-  httpRoutes: row({
-    resource: HTTP_ROUTES,
-    toCached: toCachedRoute,
-    selection: OURS,
-    isOptional: true,
-    tells: 'releases',
-    releaseOf: releaseOfLabel,
-    settles: true,
-    isNews: isNewsOfContent,
-    verbs: OWNED,
-  }),
-  grpcRoutes: row({
-    resource: GRPC_ROUTES,
-    toCached: toCachedRoute,
-    selection: OURS,
-    isOptional: true,
-    tells: 'releases',
-    releaseOf: releaseOfLabel,
-    settles: true,
-    isNews: isNewsOfContent,
-    verbs: OWNED,
-  }),
+  httpRoutes: routeRow(HTTP_ROUTES),
+  grpcRoutes: routeRow(GRPC_ROUTES),
   pods: row({
     resource: PODS,
     toCached: toCachedPod,

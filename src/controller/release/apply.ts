@@ -8,8 +8,8 @@ import type { KubeObject, Resource } from '../../kube/types.ts';
 import { statusOf } from '../../kube/types.ts';
 import type { Action, ApplyAction, DeleteAction, Target } from '../../release/record/actions.ts';
 import { isApply, isDelete, ownedKind } from '../../release/record/actions.ts';
-import { desiredHash } from '../../release/state/drift.ts';
-import type { DesiredAutoscaler } from '../../release/record/kube-objects.ts';
+import { desiredHash, objectKey } from '../../release/state/drift.ts';
+import type { DesiredAutoscaler, DesiredRoute } from '../../release/record/kube-objects.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import { ownerReference } from '../../release/record/desired.ts';
 import { refusalHash } from '../../release/route/desired-route.ts';
@@ -199,15 +199,13 @@ async function applyObject(scope: Scope, action: ApplyAction): Promise<void> {
     case 'ApplyService':
       await applyService(scope, action);
       break;
-    case 'ApplyAutoscaler':
-      await applyAutoscaler(scope, action);
-      break;
     case 'ApplyDeployment':
       await applyDeployment(scope, action);
       break;
+    case 'ApplyAutoscaler':
     case 'ApplyHTTPRoute':
     case 'ApplyGRPCRoute':
-      await applyRoute(scope, action);
+      await applyRefusable(scope, action);
       break;
     default:
       await applyOwned(scope, action.desired, action.force);
@@ -227,41 +225,43 @@ async function applyDeployment(scope: Scope, { desired, force }: Of<'ApplyDeploy
   }
 }
 
-/** A refused autoscaler is reported in a condition; the other actions of the release go on. */
-async function applyAutoscaler(scope: Scope, { desired: autoscaler, force }: Of<'ApplyAutoscaler'>): Promise<void> {
-  const { context, memory } = scope;
-  const object = `${autoscaler.kind}/${autoscaler.metadata.name}`;
-  try {
-    await applyOwned(scope, autoscaler, force);
-    memory.refused.delete(object);
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    memory.refused.set(object, refusedAutoscaler(autoscaler, error, context.now()));
-  }
-}
+type Refusable = Of<'ApplyAutoscaler' | 'ApplyHTTPRoute' | 'ApplyGRPCRoute'>;
 
-/** A refused route is reported in a condition; the other actions of the release go on. */
-async function applyRoute(scope: Scope, { desired, force }: Of<'ApplyHTTPRoute' | 'ApplyGRPCRoute'>): Promise<void> {
+/** A refused object is reported in a condition; the other actions of the release go on. */
+async function applyRefusable(scope: Scope, action: Refusable): Promise<void> {
   const { context, memory } = scope;
-  const object = `${desired.kind}/${desired.metadata.name}`;
+  const { desired, force } = action;
+  const object = objectKey(desired);
   try {
     await applyOwned(scope, desired, force);
     memory.refused.delete(object);
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    const message = `Kubernetes refuses the route: ${causesOf(error)}. Correct spec.route; the traffic stays as it is`;
-    const stopped = admissionTrouble(error, 'spec.route');
-    const refusal = stopped ?? { reason: 'RouteRejected' as const, message: message.slice(0, 2000) };
-    memory.refused.set(object, { hash: refusalHash(desired), ...refusal, at: context.now() });
+    const refused =
+      action.kind === 'ApplyAutoscaler'
+        ? refusedAutoscaler(action.desired, error)
+        : refusedRoute(action.desired, error);
+    memory.refused.set(object, { ...refused, at: context.now() });
   }
 }
 
-function refusedAutoscaler(desired: DesiredAutoscaler, error: KubeError, at: number) {
+function refusedAutoscaler(desired: DesiredAutoscaler, error: KubeError) {
   const pool = desired.metadata.labels?.[LABEL.pool] ?? '';
   const message = `Kubernetes refuses the autoscaling of pool ${pool}: ${causesOf(error)}. Correct it in spec.stages; the running pods stay as they are`;
   const stopped = admissionTrouble(error, `the autoscaling of pool ${pool}`);
-  const refusal = stopped ?? { reason: 'Refused' as const, message: message.slice(0, 2000) };
-  return { hash: desiredHash(desired), ...refusal, at };
+  return {
+    hash: desiredHash(desired),
+    ...(stopped ?? { reason: 'Refused' as const, message: message.slice(0, 2000) }),
+  };
+}
+
+function refusedRoute(desired: DesiredRoute, error: KubeError) {
+  const message = `Kubernetes refuses the route: ${causesOf(error)}. Correct spec.route; the traffic stays as it is`;
+  const stopped = admissionTrouble(error, 'spec.route');
+  return {
+    hash: refusalHash(desired),
+    ...(stopped ?? { reason: 'RouteRejected' as const, message: message.slice(0, 2000) }),
+  };
 }
 
 async function deleteObject(scope: Scope, action: DeleteAction): Promise<void> {

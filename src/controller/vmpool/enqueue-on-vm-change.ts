@@ -4,6 +4,7 @@ import type { AppRelease } from '../../api/app-release.ts';
 import type { VmPool } from '../../api/vm-pool.ts';
 import { isOpen } from '../../scheduling/nodes.ts';
 import type { Node } from '../../scheduling/objects.ts';
+import { usesPool } from '../../vmpool/evacuated.ts';
 import { maintenanceOf } from '../../vmpool/maintenance.ts';
 import { matchesSelector } from '../../scheduling/select.ts';
 import type { PoolChange } from '../kinds/row.ts';
@@ -90,10 +91,6 @@ function isPlacedAlike({ metadata, spec, status }: VmPool, old: VmPool): boolean
     metadata.generation === old.metadata.generation &&
     status?.poolLabel === old.status?.poolLabel
   );
-}
-
-function usesPool({ spec }: AppRelease, name: string): boolean {
-  return spec.stages.some(({ pools }) => pools.some((pool) => pool.name === name));
 }
 
 /** The pods on the VM may not be in their pool any more, or be in it again. */

@@ -57,7 +57,7 @@ function readEntries<Value>(value: unknown, readOne: (entry: unknown) => Value |
 
 const count = z.int().min(1);
 const size = z.int().min(0).max(1_000_000);
-const time = z.string().refine((text) => !Number.isNaN(Date.parse(text)));
+export const time = z.string().refine((text) => !Number.isNaN(Date.parse(text)));
 
 const pinnedImage = z.looseObject({
   image: z.string().min(1),

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { ANNOTATION } from '../../api/meta.ts';
 import { onceForObject } from '../../lib/once.ts';
 import type { Route } from './kube-objects.ts';
-import { readJson } from './recorded.ts';
+import { readJson, time } from './recorded.ts';
 
 /** The sizes of pools that a route has as weights. */
 export interface WrittenSizes {
@@ -22,7 +22,6 @@ export interface Evacuation {
 /** By Service. */
 export type Evacuations = Readonly<Record<string, Evacuation>>;
 
-const time = z.string().refine((text) => !Number.isNaN(Date.parse(text)));
 const sizes = z.object({ at: time, of: z.record(z.string(), z.int().min(0)) });
 const evacuations = z.record(z.string(), z.object({ since: time, to: z.enum(['Away', 'Back']) }));
 

@@ -1,10 +1,10 @@
 /** How the traffic leaves Services whose pools are in maintenance, and comes back: in steps over a minute. Pure. */
-import type { Maintenance } from '../../vmpool/maintenance.ts';
 import type { Route } from '../record/kube-objects.ts';
 import type { Evacuation, Evacuations } from '../record/route-notes.ts';
 import { readEvacuations } from '../record/route-notes.ts';
-import { poolMaintenance } from '../state/maintenance.ts';
-import type { Group, PoolView, Rollout } from '../state/view.ts';
+import type { ClosedPool } from '../state/maintenance.ts';
+import { closedPools } from '../state/maintenance.ts';
+import type { Group, Rollout } from '../state/view.ts';
 import { reachedPods } from '../traffic/reach.ts';
 
 const STEPS = 6;
@@ -44,7 +44,7 @@ export function planEvacuations(
   const evacuations: Record<string, Evacuation> = {};
   const stays = new Map<string, string>();
   for (const { group, service } of led) {
-    const closed = closedPools(view, group);
+    const closed = closedPools(view, group.pools);
     const obstacle = closed.length === 0 ? undefined : whyStays(view, group, closed);
     if (obstacle !== undefined) stays.set(service, obstacle);
     const next = nextOf(before[service], closed.length > 0 && obstacle === undefined, view.now);
@@ -69,25 +69,13 @@ function turned(kept: number, to: Evacuation['to'], now: number): Evacuation {
   return { since: new Date(now - done * STEP_MS).toISOString(), to };
 }
 
-interface ClosedPool {
-  pool: PoolView;
-  maintenance: Maintenance;
-}
-
-function closedPools(view: Rollout, { pools }: Pick<Group, 'pools'>): ClosedPool[] {
-  return pools.flatMap((pool) => {
-    const maintenance = poolMaintenance(view, pool);
-    return maintenance ? [{ pool, maintenance }] : [];
-  });
-}
-
 /** Why the traffic of a group stays although pools of it are in maintenance; undefined if it may leave. */
 function whyStays(view: Rollout, group: Group, closed: readonly ClosedPool[]): string | undefined {
   const names = closed.map(({ pool }) => pool.name).join(', ');
   const prefix = `VMPool ${names} is in maintenance, and the traffic stays`;
   if (closed.length < group.pools.length)
     return `${prefix}: the Service also leads to pools that are not in maintenance`;
-  const left = new Set(closedPools(view, { pools: view.pools }).map(({ pool }) => pool));
+  const left = new Set(closedPools(view, view.pools).map(({ pool }) => pool));
   const others = view.pools.filter((pool) => !left.has(pool));
   if (others.length === 0) return `${prefix}: the release has no other pool that is not in maintenance`;
   if (closed.every(({ maintenance }) => maintenance.force)) return undefined;

@@ -3,10 +3,11 @@
  */
 import { parseDuration } from '../../api/common.ts';
 import { ANNOTATION } from '../../api/meta.ts';
-import type { ParentRef } from '../../api/route.ts';
+import type { ParentRef, RouteKind, RouteTemplate } from '../../api/route.ts';
 import { GATEWAY_API_VERSION, ROUTE_KINDS } from '../../api/route.ts';
 import type { Action } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
+import type { Owner } from '../record/desired.ts';
 import { ownerReference } from '../record/desired.ts';
 import type { DesiredRoute, Route } from '../record/kube-objects.ts';
 import { writeNotes } from '../record/route-notes.ts';
@@ -19,18 +20,24 @@ import { describeParent, isAcceptedBy, isSameParent, isSeen } from './parents.ts
 import { sharesOf } from './weights.ts';
 
 export interface LeftRoute {
-  kind: (typeof ROUTE_KINDS)[number];
+  kind: RouteKind;
   route: Route;
 }
 
 /** The routes of the release that its spec does not name. */
 function leftRoutes(view: Rollout): LeftRoute[] {
-  const { route } = view.topology;
-  const kept = route && routeKey(route.kind, routeName(view.owner, route));
-  return ownRoutes(view.observed).filter(({ kind, route: { metadata } }) => routeKey(kind, metadata.name) !== kept);
+  return unnamed(view.observed, view.owner, view.topology.route);
 }
 
-function ownRoutes(observed: Pick<Observed, 'httpRoutes' | 'grpcRoutes'>): LeftRoute[] {
+/** The routes of a release that `spec.route` does not name. */
+function unnamed(observed: OwnRoutes, owner: Pick<Owner, 'name'>, named: RouteTemplate | undefined): LeftRoute[] {
+  const kept = named && routeKey(named.kind, routeName(owner, named));
+  return ownRoutes(observed).filter(({ kind, route: { metadata } }) => routeKey(kind, metadata.name) !== kept);
+}
+
+type OwnRoutes = Pick<Observed, 'httpRoutes' | 'grpcRoutes'>;
+
+function ownRoutes(observed: OwnRoutes): LeftRoute[] {
   return ROUTE_KINDS.flatMap((kind) =>
     observed[OWNED_FIELDS[kind]]
       .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
@@ -125,14 +132,8 @@ export function leftRouteWait(view: Rollout): string | undefined {
 }
 
 /** Whether other routes must be read: a route of the release is not what its spec names. */
-export function mayHaveLeftRoutes(
-  { spec, metadata }: Observed['release'],
-  observed: Pick<Observed, 'httpRoutes' | 'grpcRoutes'>,
-): boolean {
-  const { kind = 'HTTPRoute', name = metadata.name } =
-    (spec as { route?: { kind?: string; name?: string } }).route ?? {};
-  const isKept = spec.route !== undefined;
-  return ownRoutes(observed).some((own) => !isKept || own.kind !== kind || own.route.metadata.name !== name);
+export function mayHaveLeftRoutes({ spec, metadata }: Observed['release'], observed: OwnRoutes): boolean {
+  return unnamed(observed, metadata, spec.route).length > 0;
 }
 
 /** Since when each left route is covered. */

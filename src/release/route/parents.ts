@@ -10,13 +10,13 @@ export type Acceptance =
 const NEEDED = ['Accepted', 'ResolvedRefs'] as const;
 
 /** Whether every parentRef has an entry of its own in the status with both conditions True at this generation. */
-export function acceptanceOf({ metadata, spec, parents }: Route): Acceptance {
+export function acceptanceOf(route: Route): Acceptance {
+  const { metadata, spec } = route;
   for (const ref of spec.parentRefs ?? []) {
-    const entries = parents.filter(({ parentRef }) => isSameParent(parentRef, ref, metadata.namespace));
+    const { all, current } = entriesOf(route, ref);
     const name = describeParent(ref, metadata.namespace);
-    const current = entries.filter((entry) => isCurrent(entry, metadata.generation));
     if (current.length === 0) {
-      const what = entries.length > 0 ? 'has not seen the last change of the route' : 'has not answered';
+      const what = all.length > 0 ? 'has not seen the last change of the route' : 'has not answered';
       return { state: 'Waiting', message: `${name} ${what}: check that it exists and that its controller runs` };
     }
     if (current.some(isAccepted)) continue;
@@ -27,21 +27,22 @@ export function acceptanceOf({ metadata, spec, parents }: Route): Acceptance {
 }
 
 /** Whether each Gateway that has ever answered has seen the last change of the route. */
-export function isSeen({ metadata, spec, parents }: Route): boolean {
-  return (spec.parentRefs ?? []).every((ref) => {
-    const entries = parents.filter(({ parentRef }) => isSameParent(parentRef, ref, metadata.namespace));
-    return entries.length === 0 || entries.some((entry) => isCurrent(entry, metadata.generation));
+export function isSeen(route: Route): boolean {
+  return (route.spec.parentRefs ?? []).every((ref) => {
+    const { all, current } = entriesOf(route, ref);
+    return all.length === 0 || current.length > 0;
   });
 }
 
 /** Whether one parent has accepted the route at this generation. */
-export function isAcceptedBy({ metadata, parents }: Route, ref: ParentRef): boolean {
-  return parents.some(
-    (entry) =>
-      isSameParent(entry.parentRef, ref, metadata.namespace) &&
-      isCurrent(entry, metadata.generation) &&
-      isAccepted(entry),
-  );
+export function isAcceptedBy(route: Route, ref: ParentRef): boolean {
+  return entriesOf(route, ref).current.some(isAccepted);
+}
+
+/** The answers of a parent, and those to the last change of the route. */
+function entriesOf({ metadata, parents }: Route, ref: ParentRef): { all: RouteParent[]; current: RouteParent[] } {
+  const all = parents.filter(({ parentRef }) => isSameParent(parentRef, ref, metadata.namespace));
+  return { all, current: all.filter((entry) => isCurrent(entry, metadata.generation)) };
 }
 
 function isAccepted({ conditions }: RouteParent): boolean {

@@ -10,9 +10,9 @@ import { existingService, selectedPods } from '../traffic/reach.ts';
 const MOST = 999;
 /** How long a pod must be ready before the weight of a pool that had none comes back (ms). */
 const HEALTHY_MS = 10_000;
-/** How often sizes of pools change weights (ms), and the least change of a share that does. */
+/** How often sizes of pools change weights (ms), and the least part of a share by which they do: a tenth. */
 const SIZES_EVERY_MS = 60_000;
-const LEAST_CHANGE = 0.1;
+const LEAST_PART = 10;
 
 /** The Services that exist, with their weights. `live`: the route that exists. */
 export function sharesOf(view: Rollout, live: Route | undefined): Shares {
@@ -112,15 +112,17 @@ function hasSameKeys(one: object, other: object): boolean {
   );
 }
 
-/** Whether a share of the whole has changed by a tenth of it. */
+/** Whether a share of the whole has changed by a tenth of it. Compares products of whole numbers, which are exact. */
 function differs(before: Readonly<Record<string, number>>, now: Readonly<Record<string, number>>): boolean {
-  const [wholeBefore, whole] = [before, now].map((sizes) => Object.values(sizes).reduce((sum, size) => sum + size, 0));
+  const [wholeBefore, whole] = [wholeOf(before), wholeOf(now)];
   return Object.entries(now).some(([service, size]) => {
-    const share = size / (whole || 1);
-    const shareBefore = (before[service] ?? 0) / (wholeBefore || 1);
-    // The difference of two shares is not exact.
-    return Math.abs(share - shareBefore) > 1e-9 && Math.abs(share - shareBefore) >= LEAST_CHANGE * shareBefore - 1e-9;
+    const [share, shareBefore] = [size * wholeBefore, (before[service] ?? 0) * whole];
+    return share !== shareBefore && Math.abs(share - shareBefore) * LEAST_PART >= shareBefore;
   });
+}
+
+function wholeOf(sizes: Readonly<Record<string, number>>): number {
+  return Object.values(sizes).reduce((sum, size) => sum + size, 0) || 1;
 }
 
 interface Health {

@@ -12,7 +12,7 @@ import { inForce } from '../state/view.ts';
 import { approvalFor } from './approvals.ts';
 import { capacityWait } from './capacity.ts';
 import { prepullWait } from './prepull.ts';
-import { poolMaintenance } from '../state/maintenance.ts';
+import { closedPools } from '../state/maintenance.ts';
 import { poolsToEnter, stagePools } from './stage-pools.ts';
 
 interface Candidate {
@@ -101,10 +101,7 @@ function namesAreFree({ view, pools }: Candidate): Wait | undefined {
 
 /** A rollback into the pool passes no gate. */
 function notInMaintenance({ view, stage, revision }: Candidate): Wait | undefined {
-  const [closed] = poolsToEnter(view, stage, revision).flatMap((pool) => {
-    const maintenance = poolMaintenance(view, pool);
-    return maintenance ? [{ pool, maintenance }] : [];
-  });
+  const [closed] = closedPools(view, poolsToEnter(view, stage, revision));
   if (!closed) return undefined;
   const message = `VMPool ${closed.pool.name} is in maintenance: ${closed.maintenance.reason}`;
   return { reason: 'Maintenance', message };

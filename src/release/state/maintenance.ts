@@ -2,8 +2,16 @@ import type { Maintenance } from '../../vmpool/maintenance.ts';
 import { maintenanceOf } from '../../vmpool/maintenance.ts';
 import type { PoolView, Rollout } from './view.ts';
 
-/** The maintenance of a pool, by the VMPool of its name; undefined if there is none. */
-export function poolMaintenance({ observed }: Rollout, { name }: Pick<PoolView, 'name'>): Maintenance | undefined {
-  const pool = observed.vmPools.find(({ metadata }) => metadata.name === name);
-  return pool && maintenanceOf(pool);
+export interface ClosedPool {
+  pool: PoolView;
+  maintenance: Maintenance;
+}
+
+/** Those of the pools that are in maintenance, by the VMPools of their names. */
+export function closedPools({ observed }: Rollout, pools: readonly PoolView[]): ClosedPool[] {
+  return pools.flatMap((pool) => {
+    const vmPool = observed.vmPools.find(({ metadata }) => metadata.name === pool.name);
+    const maintenance = vmPool && maintenanceOf(vmPool);
+    return maintenance ? [{ pool, maintenance }] : [];
+  });
 }

@@ -3,7 +3,7 @@ import type { AppReleaseSpec, ServicePort } from '../../api/app-release.ts';
 import { serviceName } from '../record/names.ts';
 import type { Topology } from '../record/recorded-data.ts';
 import type { Revision } from '../record/revision.ts';
-import { portNumber } from '../traffic/service.ts';
+import { numberOf, portNumber } from '../traffic/service.ts';
 import type { Traffic } from '../traffic/service.ts';
 import type { Observed } from './observed.ts';
 import type { Group } from './view.ts';
@@ -28,14 +28,15 @@ function changeOf(
   if (traffic.adopted) return undefined;
   for (const name of routedPorts(topology)) {
     const from = portNumber(traffic, name);
-    const to = (name === undefined ? ports.at(0) : ports.find((port) => port.name === name))?.port;
+    const to = numberOf(ports, name);
     if (from !== undefined && from !== to) return { port: name ?? String(from), from, to };
   }
   return undefined;
 }
 
-function describe({ port, from, to }: Change): string {
-  return `the route leads to port ${port} at ${from}, and %s has it ${to === undefined ? 'not' : `at ${to}`}`;
+/** `where`: what has the other number. */
+function describe({ port, from, to }: Change, where: string): string {
+  return `the route leads to port ${port} at ${from}, and ${where} has it ${to === undefined ? 'not' : `at ${to}`}`;
 }
 
 /** Why a recorded revision cannot serve behind the route; undefined if it can. */
@@ -45,7 +46,7 @@ export function portObstacle(
   { number, data }: Revision,
 ): string | undefined {
   const change = changeOf(topology, group, data.input.ports);
-  return change && describe(change).replace('%s', `revision ${number}`);
+  return change && describe(change, `revision ${number}`);
 }
 
 /** Why a spec cannot be released behind its route: a Service that serves has a routed port with another number. */
@@ -57,7 +58,7 @@ export function routedPortProblem({ services, release }: Observed, spec: AppRele
   for (const service of services.filter(({ metadata }) => names.has(metadata.name))) {
     const change = changeOf(spec, { service, adopted: false }, spec.service.ports);
     if (!change) continue;
-    const what = describe(change).replace('%s', 'spec.service.ports');
+    const what = describe(change, 'spec.service.ports');
     return `spec.service.ports: Service ${service.metadata.name} serves, ${what}: keep the number and change targetPort; or add another port, let rules of spec.route lead to it once it serves in every pool, and then remove the old one; or remove spec.route`;
   }
   return undefined;

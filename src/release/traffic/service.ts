@@ -37,9 +37,16 @@ export function lastSwitch({ metadata: { annotations = {} } }: Pick<Service, 'me
   return { at: annotations[ANNOTATION.switchedAt], from: annotations[ANNOTATION.previousTrack] };
 }
 
-/** The number of a port of the group's Service, by its name; without a name, of the first port. Undefined: there is none. */
-export function portNumber({ service }: Traffic, name: string | undefined): number | undefined {
-  const ports = service?.spec.ports ?? [];
+/** The number of a port of the group's Service, by its name. Undefined: there is none. */
+export function portNumber({ service }: Pick<Traffic, 'service'>, name: string | undefined): number | undefined {
+  return numberOf(service?.spec.ports ?? [], name);
+}
+
+/** The number of the port with a name; without a name, of the first port. */
+export function numberOf(
+  ports: readonly Pick<ServicePort, 'name' | 'port'>[],
+  name: string | undefined,
+): number | undefined {
   return (name === undefined ? ports.at(0) : ports.find((port) => port.name === name))?.port;
 }
 

@@ -1,9 +1,10 @@
 // Builds executables from Go modules, once per version.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
 import { isAlive, withLock } from './lock.ts';
 import { onceOrRethrow, startProgress } from './progress.ts';
 
@@ -119,6 +120,12 @@ export function moduleVersion(source: string, module: string, modfile = 'go.mod'
     .split(' ')[1];
   if (version === undefined) throw new Error(`${source}/${modfile} does not require ${module}`);
   return version;
+}
+
+/** The folder of a module that the go.mod in `source` requires. Needs Go, and the network for the first time. */
+export async function moduleDir(source: string, module: string): Promise<string> {
+  const { stdout } = await promisify(execFile)('go', ['mod', 'download', '-json', module], { cwd: source });
+  return (JSON.parse(stdout) as { Dir: string }).Dir;
 }
 
 function versionKey(tool: GoTool, flags: readonly string[]): string {

@@ -17,7 +17,7 @@ import { allowedRights, auditPolicy, neededRights, parseAudit, withoutConflicts 
 import { startControlPlane } from '../cluster/control-plane.ts';
 import { pushImage } from '../cluster/images.ts';
 import { addNodes, standardPools } from '../cluster/nodes.ts';
-import { gatewayApiCrds } from '../cluster/gateway-api.ts';
+import { installGatewayApi } from '../cluster/gateway-api.ts';
 import { startRegistry } from '../cluster/registry.ts';
 import type { ControlPlane, Registry } from '../cluster/types.ts';
 import { installOperator, QUICK_LEASE, startOperatorProcess } from './operator-process.ts';
@@ -38,7 +38,7 @@ beforeAll(async () => {
   const flags = [`--audit-policy-file=${join(dir, 'policy.json')}`, `--audit-log-path=${join(dir, 'audit.log')}`];
   cluster = await startControlPlane({ flags: { 'kube-apiserver': flags } });
   await addNodes(cluster, ...standardPools);
-  await cluster.kubectl(['apply', '--server-side', ...(await gatewayApiCrds()).map((file) => `--filename=${file}`)]);
+  await installGatewayApi((args) => cluster.kubectl([...args]));
   registry = await startRegistry();
 });
 

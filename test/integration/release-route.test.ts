@@ -7,7 +7,7 @@ import { ANNOTATION, API_VERSION } from '../../src/api/meta.ts';
 import { APP_RELEASES, VM_POOLS } from '../../src/controller/kinds/api-kinds.ts';
 import { GRPC_ROUTES, HTTP_ROUTES } from '../../src/controller/kinds/routes.ts';
 import { statusOf } from '../../src/kube/types.ts';
-import { gatewayApiCrds } from '../cluster/gateway-api.ts';
+import { installGatewayApi, removeGatewayApi } from '../cluster/gateway-api.ts';
 import type { World } from './harness.ts';
 import { admin, cluster, test } from './harness.ts';
 import { commandsOf, createRun, readPage } from './page.ts';
@@ -17,13 +17,8 @@ import { pool, release } from './release-objects.ts';
 const GATEWAY = { name: 'public', namespace: 'gateways' };
 const ROUTE = { parentRefs: [GATEWAY], hostnames: ['shop.example.com'] };
 
-async function crds(verb: 'apply' | 'delete'): Promise<void> {
-  const files = (await gatewayApiCrds()).map((file) => `--filename=${file}`);
-  await cluster.kubectl([verb, ...(verb === 'apply' ? ['--server-side'] : ['--ignore-not-found']), ...files]);
-}
-
 // The control plane serves other files after this one.
-afterAll(() => crds('delete'));
+afterAll(() => removeGatewayApi(cluster.kubectl));
 
 /** Two pools of one stage behind a route. */
 function routed(
@@ -89,13 +84,13 @@ test('a cluster without the Gateway API gets the release, and the route once the
   await world.poolIs('prod-b', { revision: 2 });
   await world.rollback('back');
   await world.rollbackIs('back', 'Complete', 'True');
-  await crds('apply');
+  await installGatewayApi(cluster.kubectl);
   await routeIs(world, weights(1, 1));
   await world.conditionIs('TrafficRouted', { status: 'False', reason: 'WaitingForGateway' });
 }, 120_000);
 
 describe.concurrent('a route', () => {
-  beforeAll(() => crds('apply'));
+  beforeAll(() => installGatewayApi(cluster.kubectl));
 
   test('has the weights of the spec, and the condition of its Gateway', async ({ world }) => {
     await world.apply(routed(await world.image('1.0'), ROUTE, [{ weight: 5 }, { weight: 95 }]));

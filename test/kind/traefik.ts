@@ -2,9 +2,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gatewayApiCrds } from '../cluster/gateway-api.ts';
+import { installGatewayApi, removeGatewayApi } from '../cluster/gateway-api.ts';
 import { ensureTool, moduleVersion } from '../cluster/go-tool.ts';
-import { waitFor } from '../cluster/processes.ts';
 import { startProgress } from '../cluster/progress.ts';
 import { controlPlane, loadImage, type KindCluster } from './cluster.ts';
 import { execute } from './engine.ts';
@@ -68,25 +67,10 @@ export async function installGateway({ cluster, kubectl }: GatewayOptions): Prom
 
 const OWN = `--namespace=${NAMESPACE}`;
 
-/** Installs the kinds of the Gateway API, without a gateway, and waits until they are served. */
-export async function installGatewayApi(run: Kubectl): Promise<void> {
-  const files = (await gatewayApiCrds()).map((file) => `--filename=${file}`);
-  await run(['apply', '--server-side', '--force-conflicts', ...files]);
-  const established = ['wait', '--for=condition=Established', '--timeout=10s', ...files];
-  // kubectl treats a CRD without conditions as an error.
-  await waitFor('the kinds of the Gateway API', async () => (await run(established)) !== '', { timeoutSeconds: 60 });
-}
-
 async function remove(run: Kubectl): Promise<void> {
   const flags = ['--ignore-not-found', '--timeout=120s'];
   await run(['delete', '--filename=-', ...flags], { apiVersion: 'v1', kind: 'List', items: OBJECTS.filter(isBuiltIn) });
   await removeGatewayApi(run);
-}
-
-/** Removes the kinds of the Gateway API with all their objects. */
-export async function removeGatewayApi(run: Kubectl): Promise<void> {
-  const files = (await gatewayApiCrds()).map((file) => `--filename=${file}`);
-  await run(['delete', '--ignore-not-found', '--timeout=120s', ...files]);
 }
 
 /** Whether the object can be named although the CRDs are missing. They are deleted with their objects. */

@@ -2,7 +2,7 @@
 import type { RouteSpec } from '../../src/release/record/kube-objects.ts';
 import { ANNOTATION } from '../../src/api/meta.ts';
 import type { AppReleaseStatus } from '../../src/api/app-release-status.ts';
-import type { Scenario } from './scenario.ts';
+import type { Scenario, UserStep } from './scenario.ts';
 import type { Scene } from './simulation.ts';
 import type { SpecDraft } from './specs.ts';
 import { eachPool, sharedSpec, webSpec } from './specs.ts';
@@ -49,6 +49,16 @@ function isEvacuated(name: string): (scene: Scene) => boolean {
     const { pools = [] } = (world.get('AppRelease', 'web')?.status ?? {}) as AppReleaseStatus;
     return pools.some((pool) => pool.name === name && pool.traffic?.evacuated === true);
   };
+}
+
+function maintain(name: string): UserStep {
+  return act(
+    `${name} is in maintenance`,
+    ({ users }) => {
+      users.vmPool(name, maintained(name));
+    },
+    ready,
+  );
 }
 
 /** The routes that exist. */
@@ -180,29 +190,14 @@ export const ROUTES: readonly Scenario[] = [
   },
   {
     name: 'route-past-a-pool-in-maintenance',
-    steps: [
-      create(routed(webSpec('1.0.0'), WRITTEN)),
-      act(
-        'prod-a is in maintenance',
-        ({ users }) => {
-          users.vmPool('prod-a', maintained('prod-a'));
-        },
-        ready,
-      ),
-    ],
+    steps: [create(routed(webSpec('1.0.0'), WRITTEN)), maintain('prod-a')],
     expect: { serves: everywhereAt('1.0.0'), conditions: ROUTED, also: weightsAre({ ...WEIGHTS, 'web-prod-a': 0 }) },
   },
   {
     name: 'route-back-to-a-pool-after-its-maintenance',
     steps: [
       create(routed(webSpec('1.0.0'), WRITTEN)),
-      act(
-        'prod-a is in maintenance',
-        ({ users }) => {
-          users.vmPool('prod-a', maintained('prod-a'));
-        },
-        ready,
-      ),
+      maintain('prod-a'),
       act(
         'the maintenance is over',
         ({ users }) => {
@@ -218,13 +213,7 @@ export const ROUTES: readonly Scenario[] = [
     steps: [
       create(routed(webSpec('1.0.0'), WRITTEN)),
       version('2.0.0', ready),
-      act(
-        'prod-a is in maintenance',
-        ({ users }) => {
-          users.vmPool('prod-a', maintained('prod-a'));
-        },
-        ready,
-      ),
+      maintain('prod-a'),
       rollback('back', isEvacuated('prod-a')),
     ],
     expect: {

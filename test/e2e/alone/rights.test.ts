@@ -6,7 +6,7 @@ import { ROUTE_KINDS } from '../../../src/api/route.ts';
 import { pool, type Spec } from '../../integration/release-objects.ts';
 import { allowedRights, neededRights, parseAudit, withoutConflicts, type AuditEvent } from '../../cluster/audit.ts';
 import { readAuditLog } from '../../kind/cluster.ts';
-import { installGatewayApi, removeGatewayApi } from '../../kind/traefik.ts';
+import { installGatewayApi, removeGatewayApi } from '../../cluster/gateway-api.ts';
 import { NAMESPACE, OPERATOR } from '../operator.ts';
 import { webOf } from '../releases.ts';
 import { kubectl, test, type Behaviour, type World } from '../world.ts';

@@ -33,7 +33,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'test/cluster/**/*.test.ts', 'test/demo/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'test/{cluster,demo,kind}/**/*.test.ts'],
           // Importing the same modules anew for each file takes longer than the tests.
           isolate: false,
         },

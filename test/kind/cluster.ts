@@ -8,7 +8,7 @@ import { auditPolicy } from '../cluster/audit.ts';
 import { waitFor } from '../cluster/processes.ts';
 import { startProgress } from '../cluster/progress.ts';
 import type { Engine } from './engine.ts';
-import { execute, kindDir, NETWORK, prepareEngine } from './engine.ts';
+import { execute, kindDir, NETWORK, prepareEngine, removeNetwork } from './engine.ts';
 import { ensureNodeImage } from './node-image.ts';
 import { ensureKind } from './tools.ts';
 
@@ -84,7 +84,7 @@ export async function removeCluster(): Promise<void> {
   const engine = await prepareEngine();
   const kind = await ensureKind();
   await execute(kind, ['delete', 'cluster', `--name=${NAME}`, `--kubeconfig=${kubeconfigPath}`], { env: engine.env });
-  await engine.run(['network', 'rm', '--force', NETWORK]);
+  await removeNetwork(engine);
   await rm(kubeconfigPath, { force: true });
   if (existsSync(modulesMarker)) {
     await rmdir('/lib/modules').catch(() => undefined);

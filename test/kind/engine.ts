@@ -1,14 +1,21 @@
 // The container engine for kind and the tests, separate from the machine's own: its images, containers and networks
 // are in .cache/kind, and are removed with it.
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export const kindDir = join(import.meta.dirname, '../../.cache/kind');
 
-/** The network of the nodes, on either engine. */
-export const NETWORK = 'apprelease-e2e';
+/**
+ * The network of the nodes, on either engine. Another checkout's has another name, because all engines of a machine share the
+ * state of networks, by name.
+ */
+export const NETWORK = `apprelease-e2e-${createHash('sha256').update(kindDir).digest('hex').slice(0, 8)}`;
+
+/** Where Podman keeps the DNS names of the containers of each network, in a file with the network's name. Set by Podman for root. */
+const DNS_DIR = '/run/containers/networks/aardvark-dns';
 
 /** Capability 24 (linux/capability.h): without it limits cannot be raised, and runtime.sh must not ask for it. */
 const CAP_SYS_RESOURCE = 1n << 24n;
@@ -64,6 +71,25 @@ async function podmanEngine(pulls: boolean): Promise<Engine> {
     KIND_EXPERIMENTAL_PODMAN_NETWORK: NETWORK,
   };
   return { name: 'podman', pulls, env, run: runner('podman', env) };
+}
+
+/**
+ * Removes the network of the nodes. Names of containers that ended without the engine, as in a kill of everything, would stay in
+ * its DNS, and the next network of that name would get the DNS addresses of the one before.
+ */
+export async function removeNetwork({ name, run }: Engine, dnsDir = DNS_DIR): Promise<void> {
+  await run(['network', 'rm', '--force', NETWORK]);
+  const names = join(dnsDir, NETWORK);
+  if (name !== 'podman' || !existsSync(names)) return;
+  await rm(names, { force: true });
+  const server = await readIfExists(join(dnsDir, 'aardvark.pid'));
+  const running = server && (await readIfExists(`/proc/${server}/comm`));
+  // Makes it read the files again; it ends when there is none.
+  if (running?.startsWith('aardvark')) process.kill(Number(server), 'SIGHUP');
+}
+
+function readIfExists(file: string): Promise<string | undefined> {
+  return readFile(file, 'utf8').catch(() => undefined);
 }
 
 function runner(command: string, env: Readonly<Record<string, string>>): Engine['run'] {

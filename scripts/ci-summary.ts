@@ -1,5 +1,5 @@
-// Usage: ci-summary.ts FOLDER FAILED. Sums the counts of vitest's JSON reports in a folder and names the tests that needed a
-// second try. Fails if a test or the run failed.
+// Usage: ci-summary.ts FOLDER FAILED. Sums the counts of vitest's JSON reports in a folder and names the tests that failed or
+// needed a second try. Fails if a test or the run failed.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -9,10 +9,14 @@ interface Report {
   numPendingTests: number;
   numTodoTests: number;
   numFailedTestSuites: number;
-  testResults: {
-    /** A test that passed at its second try has the failure messages of the first. */
-    assertionResults: { fullName: string; status: string; failureMessages: string[] }[];
-  }[];
+  testResults: { assertionResults: Test[] }[];
+}
+
+interface Test {
+  fullName: string;
+  status: string;
+  /** A test that passed at its second try has those of the first. */
+  failureMessages: string[];
 }
 
 const [folder = '.', runFailed = '0'] = process.argv.slice(2);
@@ -23,16 +27,23 @@ const reports = await Promise.all(
 const passed = sum(({ numPassedTests }) => numPassedTests);
 const skipped = sum(({ numPendingTests, numTodoTests }) => numPendingTests + numTodoTests);
 const failedTests = sum(({ numFailedTests }) => numFailedTests);
-const triedTwice = reports
-  .flatMap(({ testResults }) => testResults.flatMap(({ assertionResults }) => assertionResults))
-  .filter(({ status, failureMessages }) => status === 'passed' && failureMessages.length > 0);
-console.log(`needed a second try: ${triedTwice.length}`);
-for (const { fullName, failureMessages } of triedTwice)
-  console.log(`  ${fullName}: ${failureMessages[0]?.split('\n')[0] ?? ''}`);
+const tests = reports.flatMap(({ testResults }) => testResults.flatMap(({ assertionResults }) => assertionResults));
+const triedTwice = tests.filter(({ status, failureMessages }) => status === 'passed' && failureMessages.length > 0);
+print(
+  'failed',
+  tests.filter(({ status }) => status === 'failed'),
+);
+print('needed a second try', triedTwice);
 // A failed check, set-up or demo is no test, but counts as a failure.
 const failed = Math.max(failedTests, runFailed === '0' && passed > 0 ? 0 : 1);
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
 process.exitCode = failed > 0 ? 1 : 0;
+
+function print(what: string, those: readonly Test[]): void {
+  console.log(`${what}: ${those.length}`);
+  for (const { fullName, failureMessages } of those)
+    console.log(`  ${fullName}: ${failureMessages[0]?.split('\n')[0] ?? ''}`);
+}
 
 function sum(count: (report: Report) => number): number {
   return reports.reduce((total, report) => total + count(report), 0);

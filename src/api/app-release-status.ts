@@ -27,6 +27,18 @@ const poolStatus = z.object({
       percent: z.string().meta({ description: 'The share of all traffic of the route, such as 45% or 0.5%.' }),
       weight: z.int().meta({ description: 'The weight of the Service in the route.' }),
       message: z.string().optional().meta({ description: 'Why the weight differs from that of the spec.' }),
+      exposure: z
+        .object({
+          revision: z.int().meta({ description: 'The revision that gets the traffic of the Service <service>-next.' }),
+          percent: z.string().meta({ description: 'Its part of the traffic of the pool, such as 10%.' }),
+          total: z.string().meta({ description: 'Its part of all traffic of the route.' }),
+          step: z.int().optional().meta({ description: 'The step of the stage’s exposure, from 1.' }),
+          steps: z.int().meta({ description: 'The number of steps.' }),
+          until: timestamp.optional().meta({ description: 'When the step, or its wait for gateways, may end.' }),
+          message: z.string().meta({ description: 'What the exposure waits for.' }),
+        })
+        .optional()
+        .meta({ description: 'The exposure of a new version in the pool, while it lasts.' }),
       evacuated: z.boolean().optional().meta({
         description: 'The pool is in maintenance, and Gateways have had time to follow the weight 0.',
       }),

@@ -15,7 +15,7 @@ import { GROUP } from './meta.ts';
 import type { AppReleaseStatus } from './app-release-status.ts';
 import { appReleaseStatus } from './app-release-status.ts';
 import { mapByName, metadataOf, podTemplate, poolTemplateSchema, toleration } from './pod-template.ts';
-import { route } from './route.ts';
+import { exposureStep, route, stageMatch } from './route.ts';
 
 export type { Container, PodTemplate, PoolTemplate, Toleration } from './pod-template.ts';
 
@@ -77,6 +77,16 @@ const stage = z.object({
   prepull: z.boolean().default(false).meta({
     description:
       'Pull a version’s images on every VM of this stage’s pools before the version enters; wait at most progressDeadlineSeconds.',
+  }),
+  match: z.array(stageMatch).min(1).max(4).optional().meta({
+    description:
+      'Requests of spec.route with these headers reach the version that entered this stage last, once its pods are ready, whatever the weights. One of the matches is enough.',
+    'x-kubernetes-list-type': 'atomic',
+  }),
+  exposure: z.array(exposureStep).min(1).max(20).optional().meta({
+    description:
+      'The steps in which the traffic of this stage’s pools goes to a new version. The pools step together. Default: all at once.',
+    'x-kubernetes-list-type': 'atomic',
   }),
   pools: z
     .array(pool)
@@ -218,6 +228,15 @@ export const NO_TAG = 'set spec.version: the first container’s image has no ta
 export const INVALID_TAG =
   'the tag of the first container’s image is not valid: it may have letters, digits and _ . - alone, neither a blank nor a +, and at most 128 characters; a version with a + belongs in spec.version';
 
+const HAS_NEXT = '(has(s.match) || has(s.exposure))';
+/** What `-next` leaves of the 63 characters of a Service’s name. */
+const MOST_BEFORE_NEXT = 58;
+const NEXT_TOO_LONG =
+  'the name of a Service <service>-next would be longer than 63 characters: give the pool a serviceName of at most 58';
+const NEXT_NEEDS_ROUTE = 'match and exposure lead traffic of spec.route: set spec.route';
+const NEXT_NEEDS_BLUE_GREEN =
+  'match and exposure need strategy BlueGreen: with RollingUpdate, both versions are in one Deployment';
+
 export const SOME_WEIGHTS = 'give a weight to each pool of all stages, or to none';
 export const NO_WEIGHT = 'at least one pool needs a weight above 0';
 
@@ -325,6 +344,18 @@ export const appReleaseSpec = z
         message: NO_WEIGHT,
       },
       {
+        rule: `has(self.route) || self.stages.all(s, !${HAS_NEXT})`,
+        message: NEXT_NEEDS_ROUTE,
+      },
+      {
+        rule: `self.strategy.type == 'BlueGreen' || self.stages.all(s, !${HAS_NEXT})`,
+        message: NEXT_NEEDS_BLUE_GREEN,
+      },
+      {
+        rule: `self.stages.all(s, !${HAS_NEXT} || s.pools.all(p, !has(p.serviceName) || p.serviceName.size() <= ${MOST_BEFORE_NEXT}))`,
+        message: NEXT_TOO_LONG,
+      },
+      {
         rule: '!has(self.route) || !has(self.service) || !has(self.route.rules) || self.route.rules.all(r, !has(r.port) || self.service.ports.exists(p, has(p.name) && p.name == r.port))',
         message: 'the port of each rule in spec.route must be the name of a port in spec.service.ports',
       },
@@ -359,6 +390,10 @@ export const appReleaseKind: KindDefinition = {
     {
       rule: "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
       message: 'metadata.name must be a DNS label that begins with a letter: the names of its Services begin with it',
+    },
+    {
+      rule: `self.spec.stages.all(s, !${HAS_NEXT} || s.pools.all(p, has(p.serviceName) || self.metadata.name.size() + p.name.size() < ${MOST_BEFORE_NEXT}))`,
+      message: NEXT_TOO_LONG,
     },
   ],
   columns: [

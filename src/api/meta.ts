@@ -22,6 +22,8 @@ export const LABEL = {
   version: 'apprelease.dev/version',
   /** On a pod that only pulls images: the number of the revision of the images. */
   pull: 'apprelease.dev/pull',
+  /** On the Service `<service>-next` of a pool: true. */
+  next: 'apprelease.dev/next',
   managedBy: 'app.kubernetes.io/managed-by',
 } as const;
 

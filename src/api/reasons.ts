@@ -69,6 +69,7 @@ const UNDER_WAY = [
   'ResolvingDigests',
   'RecordingRevision',
   'Progressing',
+  'Exposing',
   ...GATES,
   'MoveNotReady',
   'RolledBack',
@@ -80,10 +81,10 @@ const UNDER_WAY = [
 const NO_TARGET = ['NothingRuns', 'UnknownPool', 'SharedService', 'NoTarget'] as const;
 
 /** Why a promotion waits, besides the gates. */
-const PROMOTION_WAITS = ['StageBefore', 'HeldByRollback', 'NameTaken', 'WaitingForRevision'] as const;
-const PROMOTION_REJECTS = ['UnknownStage', 'UnknownRevision'] as const;
+const PROMOTION_WAITS = ['StageBefore', 'HeldByRollback', 'NameTaken', 'WaitingForRevision', 'Exposing'] as const;
+const PROMOTION_REJECTS = ['UnknownStage', 'UnknownStep', 'UnknownRevision'] as const;
 /** Why a promotion is of no use any more: it is only a record. */
-const OVER = ['Superseded', 'RolledBack', 'AlreadyEntered'] as const;
+export const OVER = ['Superseded', 'RolledBack', 'AlreadyEntered', 'StepPassed'] as const;
 
 export interface ConditionInfo {
   /** The meaning of status True. */
@@ -187,13 +188,14 @@ export const CONDITIONS = {
   },
   ReleasePromotion: {
     Ready: {
-      means: 'Nothing is left to do: the revision entered the stage, or the promotion is over.',
-      True: ['StageEntered', ...OVER],
+      means:
+        'Nothing is left to do: the revision entered the stage or went on from the step, or the promotion is over.',
+      True: ['StageEntered', 'StepApproved', ...OVER],
       False: ['Entering', ...GATES, ...PROMOTION_WAITS, ...PROMOTION_REJECTS, 'ReleaseNotFound'],
     },
     Reconciling: {
       means: 'The promotion waits.',
-      True: ['Entering', ...GATES, 'StageBefore', 'WaitingForRevision', 'ReleaseNotFound'],
+      True: ['Entering', ...GATES, 'StageBefore', 'WaitingForRevision', 'Exposing', 'ReleaseNotFound'],
       False: ['Idle'],
     },
     Stalled: {
@@ -208,8 +210,8 @@ export const CONDITIONS = {
       Unknown: ['WaitingForRevision', 'HeldByRollback'],
     },
     Complete: {
-      means: 'The revision entered the stage.',
-      True: ['StageEntered'],
+      means: 'The revision entered the stage, or went on from the step.',
+      True: ['StageEntered', 'StepApproved'],
       False: ['Entering', ...GATES, ...PROMOTION_WAITS, ...PROMOTION_REJECTS, ...OVER],
     },
     Waiting: { means: 'It waits for its AppRelease.', True: ['ReleaseNotFound'] },

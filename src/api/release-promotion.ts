@@ -8,6 +8,10 @@ export const releasePromotionSpec = z
     version: versionText.optional().meta({ description: 'The version to promote. Default: the wanted version.' }),
     revision: z.int().min(1).optional().meta({ description: 'The number of the revision to promote.' }),
     stage: dnsLabel(63, 'The stage to promote to.'),
+    step: z.int().min(1).max(20).optional().meta({
+      description:
+        'The number of a step of the stage’s exposure, from 1: lets the version go on from there. Default: admit the version to the stage.',
+    }),
     skipSoak: z.boolean().default(false).meta({ description: 'Do not wait for the soak of the previous stage.' }),
     reason: z.string().max(1024).optional().meta({ description: 'Why, for the record.' }),
     requestedBy: z
@@ -21,6 +25,10 @@ export const releasePromotionSpec = z
     'x-kubernetes-validations': [
       { rule: 'self == oldSelf', message: 'spec is immutable: create a new object instead' },
       { rule: '!(has(self.version) && has(self.revision))', message: 'give version or revision, not both' },
+      {
+        rule: '!(has(self.step) && self.skipSoak)',
+        message: 'skipSoak admits a version to a stage: leave it out with a step',
+      },
     ],
   });
 
@@ -37,7 +45,9 @@ export const releasePromotionStatus = z
       description:
         'The attempt of the revision that the promotion admits: 1, or the next one if the revision had failed when the operator first saw the promotion.',
     }),
-    completedAt: timestamp.optional().meta({ description: 'When the revision entered the stage.' }),
+    completedAt: timestamp
+      .optional()
+      .meta({ description: 'When the revision entered the stage, or went on from the step.' }),
   })
   .meta({ description: 'The observed state of the promotion.' });
 
@@ -78,7 +88,7 @@ export const releasePromotionKind: KindDefinition = {
       name: 'Complete',
       type: 'string',
       jsonPath: '.status.conditions[?(@.type=="Complete")].status',
-      description: 'Whether the revision entered the stage.',
+      description: 'Whether the revision entered the stage, or went on from the step.',
     },
     { name: 'By', type: 'string', jsonPath: '.spec.requestedBy', description: 'Who asked.', priority: 1 },
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'When the object was created.' },

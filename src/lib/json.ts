@@ -65,3 +65,8 @@ function cleaned(value: object): object {
   if (!changed) return value;
   return isList ? kept.map(([, inner]) => inner) : Object.fromEntries(kept);
 }
+
+/** Whether a parsed value is an object, and no list. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}

@@ -41,6 +41,25 @@ test('each release has one series of information', async () => {
   ]);
 });
 
+test('a release that exposes a version has the largest part of it', async () => {
+  const { release, samples } = create();
+  const base = { stage: 'canary', replicas: 1, readyReplicas: 1 };
+  const exposure = { revision: 2, total: '1%', steps: 2, message: '' };
+  const traffic = (percent: string) => ({ percent: '5%', weight: 5, exposure: { ...exposure, percent } });
+  release('shop/web', {
+    status: {
+      pools: [
+        { name: 'a', ...base, traffic: traffic('10%') },
+        { name: 'b', ...base, traffic: traffic('0%') },
+      ],
+    },
+  });
+  release('shop/other', { status: { pools: [{ name: 'a', ...base }] } });
+  expect(await samples('apprelease_exposure_percent')).toEqual([`apprelease_exposure_percent{${WEB}} 10`]);
+  release('shop/web', status('2.0.0', 'Released'));
+  expect(await samples('apprelease_exposure_percent')).toEqual([]);
+});
+
 test('the series of a deleted release disappear', async () => {
   const { notice, release, samples } = create();
   release('shop/web', status('1.0.0', 'Released'));

@@ -46,7 +46,7 @@ export function createReleaseMetrics(registry: Registry, limit = MAX_RELEASES): 
     buckets: ROLLBACK_BUCKETS,
     registers,
   });
-  const known = new Map<string, { labels: Labels; info: Record<string, string> }>();
+  const known = new Map<string, { labels: Labels; info: Record<string, string>; exposed?: number }>();
   /** Release → `performance.now()` of the rollback's acceptance. */
   const began = new Map<string, number>();
 
@@ -58,6 +58,17 @@ export function createReleaseMetrics(registry: Registry, limit = MAX_RELEASES): 
     collect() {
       this.reset();
       for (const { labels, info } of known.values()) this.set({ ...labels, ...info }, 1);
+    },
+  });
+
+  new Gauge({
+    name: 'apprelease_exposure_percent',
+    help: 'The largest part of a pool’s traffic that a new version gets, in percent, while a stage is exposed to it.',
+    labelNames,
+    registers,
+    collect() {
+      this.reset();
+      for (const { labels, exposed } of known.values()) if (exposed !== undefined) this.set(labels, exposed);
     },
   });
 
@@ -97,8 +108,15 @@ export function createReleaseMetrics(registry: Registry, limit = MAX_RELEASES): 
       }
       const labels = labelsOf(key);
       if (labels === OTHERS) return;
-      const { version = '', stage = '', conditions } = release.status ?? {};
-      known.set(key, { labels, info: { version, stage, state: findCondition(conditions, 'Ready')?.reason ?? '' } });
+      const { version = '', stage = '', conditions, pools = [] } = release.status ?? {};
+      const percents = pools.flatMap(({ traffic }) => traffic?.exposure?.percent ?? []);
+      known.set(key, {
+        labels,
+        info: { version, stage, state: findCondition(conditions, 'Ready')?.reason ?? '' },
+        ...(percents.length > 0 && {
+          exposed: Math.max(...percents.map((percent) => Number.parseFloat(percent) || 0)),
+        }),
+      });
     },
   };
 }

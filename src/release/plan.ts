@@ -19,6 +19,7 @@ import { dropMarks, holdsEnd, reconcileDoNotDisrupt } from './pools/do-not-disru
 import { internalProblem, orElse } from './record/internal-error.ts';
 import { markPools, nextDue } from './health/record-health.ts';
 import { answerFailure } from './rollback/automatic.ts';
+import { exposureDue, markExposures } from './stages/exposure.ts';
 import { enterMoves, moveDue } from './stages/moves.ts';
 import type { Observed } from './state/observed.ts';
 import { leftRoutesDue, reconcileLeftRoutes } from './route/left-routes.ts';
@@ -219,6 +220,7 @@ function recordFacts(seen: Rollout): Action[] {
   markPulls(seen, drafts);
   forgetEditedSizes(seen, drafts);
   giveRoomBack(seen, drafts);
+  markExposures(seen, drafts);
   enterMoves(seen, drafts, enterStages(seen, drafts));
   return drafts.actions();
 }
@@ -238,6 +240,7 @@ function nextTimes(seen: Rollout): number[] {
     ...holdsEnd(seen),
     ...leftDue(seen),
     ...routeDue(seen),
+    ...exposureDue(seen),
     ...leftRoutesDue(seen),
   ];
 }

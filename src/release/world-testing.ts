@@ -101,6 +101,8 @@ export interface PoolWords {
   asked?: number;
   /** The size of the served Deployment that another manager set there, or on the Deployment that served before. */
   scaled?: ForeignScale & { carried?: true };
+  /** The Deployment controller has yet to see the last change of the Deployments. */
+  unseen?: true;
   /** More fields of the pool in the spec. */
   spec?: Record<string, unknown>;
 }
@@ -120,6 +122,7 @@ export interface RollbackWords {
 
 export interface PromotionWords {
   stage: string;
+  step?: number;
   skipSoak?: true;
   by?: string;
   /** When it was created, in minutes before NOW. Default 1. */
@@ -348,6 +351,7 @@ function poolObjects(words: Words, name: string, wanted: AppReleaseSpec, revisio
     beside = {},
     moved,
     unready = {},
+    unseen = false,
     ...labels
   } = words.pools?.[name] ?? {};
   const { on = moved === undefined ? undefined : 'before', besideOn } = labels;
@@ -368,6 +372,7 @@ function poolObjects(words: Words, name: string, wanted: AppReleaseSpec, revisio
     const own = index === 0 && serves !== 0 ? size : replicas;
     const deployment = live(makeDeployment({ owner, identity, track, replicas: own, topology }), count);
     deployment.status = { ...deployment.status, replicas: own, updatedReplicas: own };
+    if (unseen) deployment.metadata.generation = 2;
     return { of, track, deployment, pods: podsOf(deployment, of, count, own, unready) };
   });
   const [served] = serves === 0 ? [] : made;
@@ -423,12 +428,18 @@ function rollbackOf({ against, to, names, accepted = 5, completed, ended }: Roll
 }
 
 function promotionOf(words: PromotionWords, wanted: number): ReleasePromotion {
-  const { stage, skipSoak = false, by, made = 1, of = wanted, status, deleted } = words;
+  const { stage, step, skipSoak = false, by, made = 1, of = wanted, status, deleted } = words;
   const accepted = { type: 'Accepted', status: 'True' as const, reason: 'Accepted', message: '' };
   const created = { creationTimestamp: ago(made), ...(deleted && { deletionTimestamp: ago(0) }) };
   return {
     metadata: meta('go', created),
-    spec: { release: 'web', stage, skipSoak, ...(by !== undefined && { requestedBy: by }) },
+    spec: {
+      release: 'web',
+      stage,
+      skipSoak,
+      ...(step !== undefined && { step }),
+      ...(by !== undefined && { requestedBy: by }),
+    },
     status: {
       releaseUID: 'uid-web',
       revision: of,

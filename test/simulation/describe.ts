@@ -4,6 +4,7 @@ import type { Condition } from '../../src/api/common.ts';
 import type { BudgetSpec } from '../../src/release/record/kube-objects.ts';
 import type { PoolFacts } from '../../src/release/record/recorded-data.ts';
 import { autoscalerSpec } from './autoscalers.ts';
+import { weightsOf } from './exposure-rules.ts';
 import { isOperator } from './invariants.ts';
 import type { WorldPod } from './pods.ts';
 import { deploymentSpec, poolOf, serves } from './pods.ts';
@@ -48,6 +49,11 @@ function describe(world: World, { kind, before, after, object }: Write, release:
       return [`${before ? 'move' : 'make'} ${kind} ${name}${before ? ` to ${budgetOf(after)}` : ''}`];
     case 'HorizontalPodAutoscaler':
       return [`let ${name} scale ${autoscalerSpec(after).scaleTargetRef.name}`];
+    case 'HTTPRoute':
+    case 'GRPCRoute': {
+      const weights = [...weightsOf(after)].map(([service, weight]) => `${service} ${weight}`).join(', ');
+      return [`${before ? 'change' : 'make'} ${kind} ${name}: ${weights}`];
+    }
     default:
       return before ? conditions(kind, before, after) : [`make ${kind} ${name}`];
   }
@@ -78,6 +84,11 @@ function facts(before: WorldObject, after: WorldObject): string[] {
     const news = factChanges(was?.pools[pool] ?? {}, own);
     return news.length > 0 ? [`${pool} ${news.join(', ')}`] : [];
   });
+  for (const [stage, { phase, step, since }] of Object.entries(is.exposures ?? {}))
+    if (JSON.stringify(was?.exposures?.[stage]) !== JSON.stringify(is.exposures?.[stage]))
+      changes.push(`stage ${stage} ${phase} ${step + 1}${since === undefined ? '' : ', its time runs'}`);
+  for (const stage of Object.keys(was?.exposures ?? {}))
+    if (!is.exposures?.[stage]) changes.push(`stage ${stage} is exposed`);
   for (const stage of Object.keys(is.approvals)) if (!was?.approvals[stage]) changes.push(`stage ${stage} approved`);
   return [`note of revision ${String(after.revision)}: ${changes.join('; ') || 'bookkeeping'}`];
 }

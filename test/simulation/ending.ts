@@ -31,6 +31,7 @@ import { labelOf } from './world.ts';
 /** Reasons of a running operation. None may remain in the end state without faults. */
 const TRANSITIONAL = new Set([
   'Progressing',
+  'Exposing',
   'StageBefore',
   'Soaking',
   'RecordingRevision',

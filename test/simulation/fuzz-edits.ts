@@ -26,6 +26,34 @@ export const EDITS: readonly Act[] = [
       if (spec.service) spec.route = { parentRefs: [{ name: 'public' }], ...(name !== undefined && { name }) };
     });
   },
+  (random) => {
+    const name = random.pick(['canary', 'production']);
+    const exposure = random.chance(0.8)
+      ? random.pick([
+          [{ percent: 10, for: '10s' }],
+          [
+            { percent: 0, for: '5s' },
+            { percent: 50, for: '20s' },
+          ],
+          [
+            { percent: 10, approval: 'Manual' as const },
+            { percent: 90, for: '5s' },
+          ],
+        ])
+      : undefined;
+    const isMatched = random.chance(0.4);
+    return edit(`${name} with ${exposure?.length ?? 0} steps${isMatched ? ' and a match' : ''}`, (spec) => {
+      if (spec.service) spec.route ??= { parentRefs: [{ name: 'public' }] };
+      if (spec.route) spec.route.settle = '10s';
+      for (const stage of spec.stages) {
+        if (stage.name !== name) continue;
+        delete stage.exposure;
+        delete stage.match;
+        if (exposure) stage.exposure = exposure;
+        if (isMatched) stage.match = [{ headers: [{ name: 'x-release', value: name }] }];
+      }
+    });
+  },
   () =>
     edit('no route', (spec) => {
       delete spec.route;

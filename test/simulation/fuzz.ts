@@ -51,7 +51,7 @@ const ACTS: readonly Act[] = [
       release: 'web',
       stage: random.pick(['canary', 'production']),
       ...(random.chance(0.6) && { version: random.pick(VERSIONS) }),
-      skipSoak: random.chance(0.3),
+      ...(random.chance(0.3) ? { step: random.between(1, 2) } : { skipSoak: random.chance(0.3) }),
     };
     return {
       say: `promote ${spec.version ?? 'what is wanted'} into ${spec.stage}`,

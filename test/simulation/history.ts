@@ -20,6 +20,7 @@ import { SERVICE_SCENARIOS } from './service-scenarios.ts';
 import { STANDING } from './standing-scenarios.ts';
 import { KEPT } from './kept-scenarios.ts';
 import { LOST_RECORDS } from './lost-record-scenarios.ts';
+import { EXPOSURES } from './exposure-scenarios.ts';
 import { ROUTES } from './route-scenarios.ts';
 import { MOVES } from './move-scenarios.ts';
 import { SIZES } from './size-scenarios.ts';
@@ -53,6 +54,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...KEPT,
   ...LOST_RECORDS,
   ...ROUTES,
+  ...EXPOSURES,
 ];
 
 /** The default order, without faults. */

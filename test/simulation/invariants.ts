@@ -7,6 +7,7 @@ import { LABEL } from '../../src/api/meta.ts';
 import type { Knowledge } from './feeds.ts';
 import { createAutoscalingRules } from './autoscaling-rules.ts';
 import { createBudgetRules } from './budget-rules.ts';
+import { createExposureRules } from './exposure-rules.ts';
 import { createKinshipRules } from './kinship-rules.ts';
 import { createOwnershipRules } from './ownership-rules.ts';
 import { createPromotionRules } from './promotion-rules.ts';
@@ -17,7 +18,7 @@ import { createServiceRules } from './service-rules.ts';
 import { createStatusRules } from './status-rules.ts';
 import type { WorldPod } from './pods.ts';
 import { deploymentSpec, isLeaving, matches, poolOf, allPods, serves } from './pods.ts';
-import { parseDuration } from '../../src/api/common.ts';
+import { drainMs } from '../../src/release/record/revision.ts';
 import type { TruePool } from './truth.ts';
 import { deploymentsOf, holdOf, isPaused, poolsOf, selectorOf, specOf, trueReplicas } from './truth.ts';
 import type { World, WorldObject, Write } from './world.ts';
@@ -48,6 +49,7 @@ export function watchInvariants(judge: Judge): Invariants {
     ...createTrafficRules(judge),
     ...createServiceRules(judge),
     ...createRouteRules(judge),
+    ...createExposureRules(judge),
     ...createAutoscalingRules(judge),
     ...createBudgetRules(judge),
     ...createRecordRules(judge),
@@ -158,8 +160,14 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): WriteRule[] {
   const keepsPodsBehindService: WriteRule = ({ actor, kind, before, after, object }) => {
     const release = labelOf(object, 'release') ?? '';
     if (!isOperator(actor) || !before) return undefined;
-    for (const pool of livePools(actor, release)) {
-      if (pool.service === undefined) continue;
+    const seen = poolsOf(release, specOf(knows(actor)?.release.get(keyOf(release))));
+    const behind = livePools(actor, release).flatMap(({ next, ...pool }) =>
+      // The author may not know of the second Service yet.
+      [pool.service, seen.some((one) => one.next === next) ? next : undefined].flatMap((service) =>
+        service === undefined ? [] : [{ ...pool, service }],
+      ),
+    );
+    for (const pool of behind) {
       const selector = selectorOf(kind === 'Service' ? before : world.get('Service', pool.service));
       const pods = allPods(world).filter((pod) => poolOf(pod) === pool.name && labelOf(pod, 'release') === release);
       const had = pods.filter((pod) => matches(pod, selector)).filter(surely(actor, release)).length;
@@ -240,7 +248,7 @@ function createTrafficRules({ world, knows, alone, calm }: Judge): WriteRule[] {
     // A Service that somebody deleted selected the pods that still serve.
     if (!pool?.service || last === -Infinity || !selector || matches(before, selector)) return undefined;
     const specs = [specOf(world.get('AppRelease', release)), specOf(knows(actor)?.release.get(keyOf(release)))];
-    const drains = specs.map((spec) => parseDuration(spec?.rollback.drain ?? '0s') ?? 0);
+    const drains = specs.map((spec) => (spec ? drainMs(spec) : 0));
     if (world.now() - last >= Math.min(...drains)) return undefined;
     return `stops pods of ${name} ${(world.now() - last) / 1000} s after an endpoint named one of them`;
   };

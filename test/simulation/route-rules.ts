@@ -5,7 +5,10 @@ import { routeSpec } from './gateway.ts';
 import type { Judge, WriteRule } from './invariants.ts';
 import { isOperator } from './invariants.ts';
 import { allPods, matches, serves } from './pods.ts';
-import { conditionOf, poolsOf, selectorOf, specOf } from './truth.ts';
+import { LABEL } from '../../src/api/meta.ts';
+import { isWhole, weightsOf } from './exposure-rules.ts';
+import type { TruePool } from './truth.ts';
+import { conditionOf, holdOf, poolsOf, selectorOf, specOf } from './truth.ts';
 import type { World, WorldObject } from './world.ts';
 
 export function createRouteRules({ world, knows }: Judge): WriteRule[] {
@@ -43,14 +46,38 @@ export function checkRoute(world: World, release: WorldObject): string | undefin
   if (!live) return `there is no ${route.kind}, but ${condition?.reason ?? 'no condition'}`;
   if (condition?.status !== 'True')
     return `TrafficRouted is ${condition?.status ?? 'absent'} (${condition?.message ?? ''})`;
-  for (const backends of backendsOf(live)) {
+  const pools = poolsOf(name, spec);
+  const second = pools.flatMap(({ next, isExposed }) => (next !== undefined && isExposed ? [next] : []));
+  const wanted = [...new Set([...standing, ...second.filter((service) => world.get('Service', service))])];
+  for (const backends of backendsOf(live).filter(isWhole)) {
     const named = backends.map((backend) => backend.name).toSorted();
-    if (named.join() !== standing.toSorted().join())
-      return `the route leads to ${named.join(', ')}, and the pools have ${standing.join(', ')}`;
+    if (named.join() !== wanted.toSorted().join())
+      return `the route leads to ${named.join(', ')}, and the pools have ${wanted.join(', ')}`;
     const up = backends.filter((backend) => hasReadyPod(world, backend.name));
     const led = backends.filter(({ weight }) => weight !== 0);
     const dark = led.find((backend) => !up.includes(backend));
     if (dark && up.some(({ weight }) => weight !== 0)) return `the route leads to ${dark.name}, which has no ready pod`;
+  }
+  return checkNext(world, release, pools, weightsOf(live));
+}
+
+/** Both Services of a pool lead to the same pods at the end, and the first one has the traffic. */
+function checkNext(
+  world: World,
+  release: WorldObject,
+  pools: readonly TruePool[],
+  weights: ReadonlyMap<string, number>,
+): string | undefined {
+  const ready = conditionOf(release, 'Ready');
+  for (const { service = '', next, name } of pools) {
+    const [first, second] = [service, next ?? ''].map((one) => world.get('Service', one));
+    if (next === undefined || !first) continue;
+    if (!second) return `pool ${name} has no Service ${next}`;
+    const isHeld = holdOf(world.list('ReleaseRollback'), release, name)?.pool.completedAt !== undefined;
+    if (ready?.status !== 'True' && !isHeld) continue;
+    const [track, other] = [first, second].map((one) => selectorOf(one)?.[LABEL.track]);
+    if (track !== other) return `${next} leads to ${other ?? 'nothing'}, and ${service} to ${track ?? 'nothing'}`;
+    if ((weights.get(next) ?? 0) > 0) return `${next} still has the weight ${weights.get(next) ?? 0}`;
   }
   return undefined;
 }

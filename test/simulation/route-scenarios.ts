@@ -22,10 +22,10 @@ import {
   maintained,
 } from './steps.ts';
 
-const ROUTE = { parentRefs: [{ name: 'public' }], hostnames: ['shop.example.com'] };
+export const ROUTE = { parentRefs: [{ name: 'public' }], hostnames: ['shop.example.com'] };
 const ROUTED = { ...RELEASED, TrafficRouted: 'True/Accepted' };
 
-function routed(spec: SpecDraft, weights?: Record<string, number>): SpecDraft {
+export function routed(spec: SpecDraft, weights?: Record<string, number>): SpecDraft {
   spec.route = structuredClone(ROUTE);
   eachPool(spec, (found) => {
     if (weights) found.weight = weights[found.name] ?? 1;
@@ -34,7 +34,7 @@ function routed(spec: SpecDraft, weights?: Record<string, number>): SpecDraft {
 }
 
 /** Service → weight, in the route of that name. */
-function weightsAre(expected: Record<string, number>, name = 'web'): Scenario['expect']['also'] {
+export function weightsAre(expected: Record<string, number>, name = 'web'): Scenario['expect']['also'] {
   return ({ world }) => {
     const route = world.get('HTTPRoute', name);
     const backends = (route?.spec as RouteSpec | undefined)?.rules?.[0]?.backendRefs ?? [];

@@ -26,7 +26,7 @@ const TOLD = [
 ];
 
 /** Scenarios whose end does not depend on a crash, whenever it comes. */
-const CRASHED = ['promotion', 'rollback-by-hand', 'failing-version'];
+const CRASHED = ['promotion', 'rollback-by-hand', 'failing-version', 'exposure'];
 
 function scenarioNamed(name: string): Scenario {
   const scenario = SCENARIOS.find((candidate) => candidate.name === name);

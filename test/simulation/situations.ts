@@ -1,6 +1,7 @@
 /** The situations of docs/situations.md: the steps to each, and its condition. */
 import type { Condition } from '../../src/api/common.ts';
 import { brokenWebhook, denial, deploymentQuota } from './admission-scenarios.ts';
+import { exposed } from './exposure-scenarios.ts';
 import { onFailure } from './failure-scenarios.ts';
 import type { Behaviour } from './kubelet.ts';
 import type { UserStep } from './scenario.ts';
@@ -45,6 +46,10 @@ function ofReleases(situations: readonly Omit<Situation, 'object'>[]): Situation
 }
 
 const released = [create(), version('2.0.0', ready)];
+const approvedStep = [
+  create(exposed(webSpec('1.0.0'), [{ percent: 10, approval: 'Manual' }])),
+  version('2.0.0', ready),
+];
 const returned = [...released, rollback('back', (scene) => ready(scene) && everywhere('2.0.0')(scene))];
 
 /** A rollback to a version without pods, which then behaves differently. */
@@ -133,6 +138,16 @@ export const SITUATIONS: readonly Situation[] = ofReleases([
     name: 'A new version starts in a stage',
     steps: released,
     when: all(unready('Progressing'), started('canary', '2.0.0')),
+  },
+  {
+    name: 'A new version gets its traffic step by step',
+    steps: [create(exposed(webSpec('1.0.0'))), version('2.0.0', ready)],
+    when: unready('Exposing'),
+  },
+  {
+    name: 'A step of an exposure waits for an approval',
+    steps: approvedStep,
+    when: unready('WaitingForApproval'),
   },
   {
     name: 'The previous stage soaks',
@@ -442,6 +457,12 @@ export const REQUESTS: readonly Situation[] = [
     name: 'The revision entered the stage of a promotion',
     object: FIRST,
     steps: soaking,
+    when: says(FIRST, 'Complete', 'True'),
+  },
+  {
+    name: 'The revision went on from the step of a promotion',
+    object: FIRST,
+    steps: [...approvedStep, promote('first', { stage: 'canary', step: 1 }, unready('WaitingForApproval'))],
     when: says(FIRST, 'Complete', 'True'),
   },
   {

@@ -14,7 +14,7 @@ export interface SpecDraft {
   strategy?: { type: Input['strategy']['type']; maxSurge?: number | string; maxUnavailable?: number | string };
   workloadMetadata?: Input['workloadMetadata'];
   service?: { ports: { port: number }[]; [field: string]: unknown };
-  route?: { parentRefs: { name: string }[]; name?: string; hostnames?: string[]; rules?: object[] };
+  route?: { parentRefs: { name: string }[]; name?: string; hostnames?: string[]; rules?: object[]; settle?: string };
   rollback?: Partial<Input['rollback']>;
   minReadySeconds?: number;
   progressDeadlineSeconds?: number;
@@ -29,6 +29,8 @@ export interface StageDraft {
   soak?: string;
   approval?: 'Automatic' | 'Manual';
   prepull?: boolean;
+  match?: { headers: { name: string; value: string }[] }[];
+  exposure?: { percent: number; for?: string; approval?: 'Manual' }[];
   pools: PoolDraft[];
 }
 

@@ -100,7 +100,7 @@ export function manualSpec(): SpecDraft {
 
 export function promote(
   name: string,
-  more: { version?: string; revision?: number; stage?: string; skipSoak?: boolean } = {},
+  more: { version?: string; revision?: number; stage?: string; skipSoak?: boolean; step?: number } = {},
   when?: UserStep['when'],
 ): UserStep {
   const spec = { release: 'web', stage: 'production', ...more };

@@ -6,7 +6,8 @@ import type { Condition } from '../../src/api/common.ts';
 import { ANNOTATION, LABEL } from '../../src/api/meta.ts';
 import { canonicalJson } from '../../src/lib/canonical-json.ts';
 import type { ReleaseRollbackStatus, RollbackPoolStatus } from '../../src/api/release-rollback.ts';
-import { serviceName } from '../../src/release/record/names.ts';
+import { nextServiceName, serviceName } from '../../src/release/record/names.ts';
+import { hasExposure, hasNext } from '../../src/release/record/next-services.ts';
 import type { Facts, RevisionData } from '../../src/release/record/recorded-data.ts';
 import { complete } from './complete.ts';
 import type { WorldPod } from './pods.ts';
@@ -22,6 +23,9 @@ export interface TruePool {
   autoscaled: boolean;
   /** The name of the Service; undefined for a release without one. */
   service?: string;
+  /** The name of the second Service of a stage with match or exposure. */
+  next?: string;
+  isExposed: boolean;
 }
 
 const parsed = new WeakMap<object, AppReleaseSpec | undefined>();
@@ -46,6 +50,8 @@ export function poolsOf(name: string, spec: AppReleaseSpec | undefined): TruePoo
         replicas: pool.replicas,
         autoscaled: pool.autoscaling !== undefined,
         ...(spec.service && { service: serviceName(name, pool) }),
+        ...(hasNext(spec, stage) && { next: nextServiceName(serviceName(name, pool)) }),
+        isExposed: hasExposure(spec, stage),
       })),
     );
   known.set(spec, pools);

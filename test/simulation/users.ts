@@ -48,7 +48,7 @@ export interface Users {
   ) => void;
   promote: (
     name: string,
-    spec: { release: string; stage: string; version?: string; revision?: number; skipSoak?: boolean },
+    spec: { release: string; stage: string; version?: string; revision?: number; skipSoak?: boolean; step?: number },
   ) => void;
   pause: (release: string, reason: string | null) => void;
   eraseStatus: (release: string) => void;

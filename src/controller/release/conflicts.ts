@@ -41,7 +41,7 @@ function subjectsOf(caches: Caches, action: Action): Subject[] {
     const { guard } = action;
     return [
       { ...accessTo(caches, ownedKind(action)), name: ownedName(action) },
-      ...(guard ? [{ ...accessTo(caches, 'Service'), name: guard.service }] : []),
+      ...(guard?.services ?? []).map(({ name }) => ({ ...accessTo(caches, 'Service'), name })),
     ];
   }
   switch (action.kind) {

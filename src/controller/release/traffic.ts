@@ -17,13 +17,16 @@ import type { ReconcileContext } from './context.ts';
 import type { ReleaseMemory } from './memory.ts';
 import { applyOwned, liveObject } from './server-side-apply.ts';
 
-/** Reads the pool's Service from the API server: a Deployment that it selects is not removed or scaled down. */
-export async function assertGuard({ context, release }: Scope, guard: Guard): Promise<void> {
-  const service = await readService(context, release.metadata.namespace, guard.service);
-  if (!service) return;
-  const isAsPlanned = service.metadata.resourceVersion === guard.resourceVersion;
-  if (isAsPlanned && selectedTrack(service) !== guard.track) return;
-  throw conflict(guard.service, `Service ${guard.service} ${isAsPlanned ? `selects ${guard.track}` : 'has changed'}`);
+/** Reads the pool's Services from the API server: a Deployment that one selects is not removed or scaled down. */
+export async function assertGuard({ context, release }: Scope, { services, track }: Guard): Promise<void> {
+  const assertOne = async ({ name, resourceVersion }: Guard['services'][number]) => {
+    const service = await readService(context, release.metadata.namespace, name);
+    if (!service) return;
+    const isAsPlanned = service.metadata.resourceVersion === resourceVersion;
+    if (isAsPlanned && selectedTrack(service) !== track) return;
+    throw conflict(name, `Service ${name} ${isAsPlanned ? `selects ${track}` : 'has changed'}`);
+  };
+  await Promise.all(services.map(assertOne));
 }
 
 /**

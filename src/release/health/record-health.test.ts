@@ -3,6 +3,8 @@ import { ANNOTATION } from '../../api/meta.ts';
 import { draftFacts } from '../record/facts-draft.ts';
 import type { ContainerState, Pod } from '../record/kube-objects.ts';
 import { poolFacts } from '../record/revision.ts';
+import type { ExposureWords } from '../route/exposure-testing.ts';
+import { exposing } from '../route/exposure-testing.ts';
 import { ago, rollout } from '../testing.ts';
 import type { FactWords, PoolWords, Words } from '../world-testing.ts';
 import { factsIn, GOOD, revisionNumbered, viewOf, world } from '../world-testing.ts';
@@ -63,6 +65,16 @@ describe('a served and healthy revision', () => {
       event: 'PoolPromoted',
     },
     'is not good during its soak': { before: { entered: 5, healthySince: 0.99 } },
+    'soaks on while its Deployment changes without another pod': {
+      before: { entered: 5, healthySince: 0.5 },
+      pool: { serves: 2, unseen: true },
+    },
+    'restarts its soak if a pod is lost meanwhile': {
+      before: { entered: 5, healthySince: 0.5 },
+      after: { entered: 5, clock: 0 },
+      pool: { serves: 2, ready: 1, unseen: true },
+      event: 'SoakRestarted',
+    },
     'is good after its soak': {
       before: { entered: 5, healthySince: 1 },
       after: { entered: 5, healthySince: 1, good: 0 },
@@ -358,5 +370,27 @@ describe('the event of a promotion', () => {
     expect(notices.map(({ reason, metricOnly: told = false }) => [reason, told])).toEqual([
       ['PoolPromoted', metricOnly],
     ]);
+  });
+});
+
+describe('a revision in its exposure', () => {
+  function clockOf(ready: number, clock: number | undefined, record?: ExposureWords['record']) {
+    const two = { in: { a: { entered: 50, ...(clock !== undefined && { clock }) } } };
+    const revisions = { 1: { in: { a: GOOD, b: GOOD } }, 2: two };
+    const seen = rollout(exposing({ ready, words: { revisions }, ...(record && { record }) }));
+    const drafts = draftFacts();
+    markPools(seen, drafts);
+    const { clock: found, failed } = drafts.change(revisionNumbered(seen, 2)).pools['a'] ?? {};
+    return { clock: found?.start, failed: failed?.reason };
+  }
+  const STEP = { phase: 'Stepping', step: 0, since: 600 } as const;
+
+  test.each<[what: string, ready: number, clock: number | undefined, record: ExposureWords['record'], after: object]>([
+    ['has no deadline once its pods are ready', 2, 5, undefined, {}],
+    ['has none in a step, however long', 2, undefined, STEP, {}],
+    ['has the whole deadline if a pod stops being ready', 1, undefined, STEP, { clock: ago(0) }],
+    ['fails when that is over', 1, 11, STEP, { failed: 'ProgressDeadlineExceeded' }],
+  ])('%s', (_what, ready, clock, record, after) => {
+    expect(clockOf(ready, clock, record)).toEqual({ clock: undefined, failed: undefined, ...after });
   });
 });

@@ -6,6 +6,7 @@ import type { PoolFacts } from '../record/recorded-data.ts';
 import type { Revision } from '../record/revision.ts';
 import { isGood, poolFacts } from '../record/revision.ts';
 import { soakedAt } from '../stages/gates.ts';
+import { isExposedWell } from '../stages/exposure.ts';
 import { isMoving } from '../stages/moves.ts';
 import { poolsToEnter, stagePools } from '../stages/stage-pools.ts';
 import { wantedReplicas } from '../state/pool-size.ts';
@@ -64,6 +65,11 @@ function markRolling(view: Rollout, drafts: FactsDraft, pool: PoolView, revision
       reason: 'SoakRestarted',
       note: `pool ${pool.name} is no longer healthy: its soak starts again`,
     });
+    return;
+  }
+  if (isExposedWell(view, pool)) {
+    // Pods that stop being ready get the whole deadline again.
+    if (poolFacts(revision, pool.name).clock) change(drafts, pool, revision, (own) => delete own.clock);
     return;
   }
   if (good === undefined || isRetried(revision, pool) || !isRevert(view, pool, revision))

@@ -11,6 +11,8 @@ import { makeDeployment, makeService, trackName } from '../record/desired.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Facts } from '../record/recorded-data.ts';
 import { placementKeys, placementOf, topologyOf } from '../record/revision.ts';
+import type { ExposureWords } from '../route/exposure-testing.ts';
+import { exposing } from '../route/exposure-testing.ts';
 import { isSettled } from '../state/target.ts';
 import {
   controllerRevision,
@@ -321,7 +323,7 @@ describe('the number of replicas', () => {
     };
     expect(actions(world)).toEqual([`web-b-1 to ${to}`]);
     const apply = plan(seen(world), NOW).actions.find(({ kind }) => kind === 'ApplyDeployment');
-    expect(apply).toMatchObject({ force: true, guard: { service: 'web-b', track: 'web-b-1' } });
+    expect(apply).toMatchObject({ force: true, guard: { track: 'web-b-1', services: [{ name: 'web-b' }] } });
     // After a failed move the autoscaler still owns the replicas: the operator does not write them.
     expect(actions({ ...world, autoscaler: scaling('web-b-1') })).toEqual(['scale web-b-2, by force']);
   });
@@ -391,5 +393,31 @@ describe('a pool that grows', () => {
     ],
   ])('%s', (_what, pods, expected) => {
     expect(settled(pods)).toBe(expected);
+  });
+});
+
+describe('in an exposure', () => {
+  const pool: ExposureWords['pool'] = { replicas: 4, spec: { autoscaling: { minReplicas: 1, maxReplicas: 9 } } };
+  /** The least size of the autoscaler, and the size of the new revision. */
+  function sizes(words: ExposureWords) {
+    const { actions } = plan(exposing({ pool: { ...pool, size: 2, ready: 2 }, ...words }), NOW);
+    const [least] = actions.flatMap((one) => (one.kind === 'ApplyAutoscaler' ? [one.desired.spec.minReplicas] : []));
+    const [size] = actions.flatMap((one) =>
+      one.kind === 'ApplyDeployment' && one.desired.metadata.name === 'web-a-2' ? [one.desired.spec.replicas] : [],
+    );
+    return { least, size };
+  }
+  const STEP = { phase: 'Stepping', step: 0, since: 10 } as const;
+
+  test.each<[what: string, words: ExposureWords, found: object]>([
+    [
+      'both revisions keep at least the size of the beginning',
+      { record: { ...STEP, sizes: { a: 5 } } },
+      { least: 5, size: 5 },
+    ],
+    ['no size is above the largest', { record: { ...STEP, sizes: { a: 50 } } }, { least: 9, size: 9 }],
+    ['there is no floor without one', {}, { least: 1, size: 2 }],
+  ])('%s', (_what, words, found) => {
+    expect(sizes(words)).toEqual({ size: undefined, ...found });
   });
 });

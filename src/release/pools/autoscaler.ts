@@ -24,6 +24,8 @@ export interface AutoscalerOptions {
   autoscaling: Autoscaling;
   /** The name of the Deployment to scale. */
   target: string;
+  /** The least size because of an exposure. */
+  floor?: number;
   topology: Pick<Topology, 'workloadMetadata'>;
 }
 
@@ -32,7 +34,7 @@ export interface AutoscalerOptions {
  * conflict with that.
  */
 export function makeAutoscaler(options: AutoscalerOptions): DesiredAutoscaler {
-  const { owner, pool, name = objectName(owner.name, pool), autoscaling, target, topology } = options;
+  const { owner, pool, name = objectName(owner.name, pool), autoscaling, target, floor = 0, topology } = options;
   const { minReplicas, maxReplicas, metrics, behavior } = autoscaling;
   return {
     apiVersion: 'autoscaling/v2',
@@ -47,7 +49,7 @@ export function makeAutoscaler(options: AutoscalerOptions): DesiredAutoscaler {
     },
     spec: {
       scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: target },
-      minReplicas,
+      minReplicas: Math.max(minReplicas, Math.min(floor, maxReplicas)),
       maxReplicas,
       ...(metrics && { metrics }),
       ...(behavior && { behavior }),
@@ -103,6 +105,7 @@ function reconcileAutoscaler(
     pool: pool.name,
     autoscaling,
     target: name,
+    ...(pool.floor !== undefined && { floor: pool.floor }),
     topology: view.topology,
   });
   const object = objectKey(autoscaler);

@@ -10,6 +10,8 @@ import { reconcileAutoscalers } from './autoscaler.ts';
 import type { GroupPlan, Move } from '../state/pool-move.ts';
 import { hasteOf } from '../state/pool-move.ts';
 import { mayStartPods } from '../traffic/reach.ts';
+import { isShared } from '../route/reconcile-route.ts';
+import { reconcileNext } from '../traffic/next-service.ts';
 import { reconcileTraffic } from '../traffic/switch.ts';
 import { cleanUp, mayGo } from './scale-down-old.ts';
 
@@ -31,8 +33,13 @@ export function rollOutGroup(view: Rollout, group: Group): GroupPlan {
     switches: !stays && traffic.track === track,
     first: traffic.actions.some(({ takesTrafficBack }) => takesTrafficBack),
   });
+  // No other revision gets the part of the traffic that an exposure before it left to the second Service.
+  const next = reconcileNext(view, group, moves, frozen || isShared(view, group));
   const cleaned = cleanUp(view, group, moves, frozen);
-  return { actions: [...served, ...kept, ...traffic.actions, ...autoscalers, ...cleaned.actions], due: cleaned.due };
+  return {
+    actions: [...served, ...kept, ...traffic.actions, ...next, ...autoscalers, ...cleaned.actions],
+    due: cleaned.due,
+  };
 }
 
 /** The targets of the pools, all with the track of the first: one Service selects one track. */

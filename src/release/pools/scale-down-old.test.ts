@@ -147,7 +147,7 @@ describe('the Deployment that served before', () => {
 
   test('is removed only if its Service has not changed since, and does not select its track', () => {
     const { actions } = leftBehind(served(), { ago: 40 });
-    const guard = { service: 'web-a', track: 'web-a-1', resourceVersion: expect.any(String) as string };
+    const guard = { track: 'web-a-1', services: [{ name: 'web-a', resourceVersion: expect.any(String) as string }] };
     expect(actions).toContainEqual(expect.objectContaining({ kind: 'DeleteDeployment', guard }));
   });
 });

@@ -6,6 +6,7 @@ import { quotaFailure } from '../health/failure.ts';
 import { runBy } from '../record/kept-pods.ts';
 import type { Revision } from '../record/revision.ts';
 import { isBadIn, isGood } from '../record/revision.ts';
+import { keepsOldPods } from '../state/exposure.ts';
 import { describeAgain, scaleTo } from '../state/scale.ts';
 import { isAutoscaled, standbyReplicas, wantedReplicas } from '../state/pool-size.ts';
 import type { Group, PoolTarget, PoolView, Rollout, Workload } from '../state/view.ts';
@@ -39,6 +40,7 @@ function scaleDownOld(
   frozen: boolean,
 ): { action?: Action; due?: number } {
   if (!mayGo(pool, workload) || isReachedByAnother(view, group, workload)) return {};
+  if (leftAt(group, workload.track) !== undefined && keepsOldPods(view, pool)) return {};
   const arrived = target.workload !== undefined && target.workload === pool.current;
   const unsettled = view.wanted.state !== 'Recorded' && !pool.hold && target.mode !== 'Move';
   if ((unsettled || frozen) && !arrived) return {};

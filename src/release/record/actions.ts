@@ -28,11 +28,10 @@ export interface Target {
   resourceVersion: string;
 }
 
-/** A live check before a destructive write: the Service must not select this track, and must have this resourceVersion. */
+/** A live check before a destructive write: no Service may select this track, and each must have its resourceVersion. */
 export interface Guard {
-  service: string;
   track: string;
-  resourceVersion?: string;
+  services: readonly { name: string; resourceVersion?: string }[];
 }
 
 export type Action = {

@@ -181,7 +181,7 @@ export interface ServiceOptions {
 }
 
 /** The selector has the release too, so that it never selects the pods of another release with the same track. */
-function selectorOf({ owner, track, byTrackAlone = false }: Omit<ServiceOptions, 'template' | 'revision'>) {
+function selectorOf({ owner, track, byTrackAlone = false }: Pick<ServiceOptions, 'owner' | 'track' | 'byTrackAlone'>) {
   return { [LABEL.track]: track, ...(!byTrackAlone && { [LABEL.release]: owner.name }) };
 }
 
@@ -191,6 +191,35 @@ export function servicePorts(ports: readonly ServicePort[]): ServicePort[] {
 }
 
 export function makeService(options: ServiceOptions): DesiredService {
+  const { template, keepsLabel, pools } = options;
+  return ownService(options, {
+    type: template.type,
+    metadata: template.metadata,
+    labels: {
+      ...(keepsLabel && { [LABEL.managedBy]: 'apprelease' }),
+      ...(pools.length === 1 && pools[0] !== undefined && { [LABEL.pool]: pools[0] }),
+    },
+  });
+}
+
+/**
+ * The second Service of a pool, `<service>-next`. It has neither the labels nor the annotations of the first, so that nothing
+ * that selects Services by them, such as a scrape, finds the same pods twice.
+ */
+export function makeNextService(
+  options: Omit<ServiceOptions, 'pools'> & { metadata: NonNullable<Topology['route']>['nextMetadata'] },
+): DesiredService {
+  return ownService(options, { type: 'ClusterIP', metadata: options.metadata, labels: { [LABEL.next]: 'true' } });
+}
+
+/** What the two Services of a pool do not share. `labels`: the operator's own, besides those of both. */
+interface Difference {
+  type: ServiceTemplate['type'];
+  metadata: ServiceTemplate['metadata'];
+  labels: Record<string, string>;
+}
+
+function ownService(options: Omit<ServiceOptions, 'pools'>, { type, metadata, labels }: Difference): DesiredService {
   const { owner, name, revision, template } = options;
   return {
     apiVersion: 'v1',
@@ -200,13 +229,12 @@ export function makeService(options: ServiceOptions): DesiredService {
       namespace: owner.namespace,
       labels: {
         [LABEL.managedBy]: 'apprelease',
-        ...withoutOurs(template.metadata?.labels),
-        ...(options.keepsLabel && { [LABEL.managedBy]: 'apprelease' }),
+        ...withoutOurs(metadata?.labels),
+        ...labels,
         [LABEL.release]: owner.name,
-        ...(options.pools.length === 1 && options.pools[0] !== undefined && { [LABEL.pool]: options.pools[0] }),
       },
       annotations: {
-        ...withoutOurs(template.metadata?.annotations),
+        ...withoutOurs(metadata?.annotations),
         ...options.annotations,
         [ANNOTATION.version]: revision.data.input.version,
         [ANNOTATION.revision]: String(revision.number),
@@ -215,7 +243,7 @@ export function makeService(options: ServiceOptions): DesiredService {
       ...(options.resourceVersion && { resourceVersion: options.resourceVersion }),
     },
     spec: {
-      type: template.type,
+      type,
       selector: selectorOf(options),
       ports: servicePorts(revision.data.input.ports),
       ...(template.sessionAffinity && { sessionAffinity: template.sessionAffinity }),

@@ -39,3 +39,18 @@ export function draftFacts(): FactsDraft {
     },
   };
 }
+
+/** A revision enters a stage, or leaves it: its exposure begins anew, and its steps need new approvals. */
+export function forgetSteps(facts: Facts, stage: { name: string }): void {
+  forgetExposure(facts, stage);
+  const others = Object.entries(facts.approvals).filter(([key]) => !key.startsWith(`${stage.name}/`));
+  facts.approvals = Object.fromEntries(others);
+}
+
+/** The exposure of a revision in a stage is over. */
+export function forgetExposure(facts: Facts, { name }: { name: string }): void {
+  if (!facts.exposures || !(name in facts.exposures)) return;
+  const { [name]: _over, ...others } = facts.exposures;
+  if (Object.keys(others).length > 0) facts.exposures = others;
+  else delete facts.exposures;
+}

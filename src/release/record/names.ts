@@ -36,6 +36,11 @@ export function serviceName(release: string, pool: { name: string; serviceName?:
   return pool.serviceName ?? `${release}-${pool.name}`;
 }
 
+/** The name of a pool's second Service. */
+export function nextServiceName(service: string): string {
+  return `${service}-next`;
+}
+
 /**
  * The names for an automatic rollback, the first choice first. Every leader makes the same names. `pool` is set if each pool
  * has a rollback of its own. The others are used if somebody else's rollback has the first name; they have a hash of the

@@ -59,6 +59,11 @@ export function takenMessage(kind: string, { name, labels }: Claimed & { name: s
   return `${kind} ${name} belongs to somebody else: ${way}`;
 }
 
+/** The message about a Service of somebody else with the name of a pool's second Service, which is never adopted. */
+export function nextTakenMessage({ name }: { name: string }): string {
+  return `Service ${name} belongs to somebody else, and a stage with match or exposure needs the name: ${wayOut('Service')}`;
+}
+
 function wayOut(kind: string): string {
   if (kind === 'Pod') return 'remove it';
   if (kind.endsWith('Route')) return 'remove it, or give the route another name in spec.route.name';

@@ -74,10 +74,33 @@ export interface Approval {
   by?: string;
 }
 
+/**
+ * - `Settling`: `<service>-next` leads to the revision and has no weight yet.
+ * - `Stepping`: it has the weight of the step.
+ * - `Full`: it has all of the weight of the pools.
+ * - `Switching`: the pools' Services, without weight now, are switched to the revision.
+ * - `Returning`: the weight is back at the pools' Services.
+ * - `Over`: the sizes of autoscaled pools are kept for a while.
+ */
+export type ExposurePhase = 'Settling' | 'Stepping' | 'Full' | 'Switching' | 'Returning' | 'Over';
+
+/** How far the exposure of a revision has come in a stage. */
+export interface Exposure {
+  phase: ExposurePhase;
+  /** The index of the step: the current one, or the next one while it settles. */
+  step: number;
+  /** Since when the phase can run out (RFC 3339); absent while something is in its way. */
+  since?: string;
+  /** Autoscaled pool → its size when the exposure began, which both revisions keep. */
+  sizes?: Record<string, number>;
+}
+
 export interface Facts {
   pools: Record<string, PoolFacts>;
-  /** Stage → approval. */
+  /** Stage → approval; stage/step → approval of a step, from 1. */
   approvals: Record<string, Approval>;
+  /** Stage → exposure, while it lasts. */
+  exposures?: Record<string, Exposure>;
   /** Incremented with every rollback of this revision; absent means 1. */
   attempt?: number;
   /** What spec.rollback.barrier was changed to while this revision was wanted; absent: as recorded. */

@@ -6,10 +6,12 @@ import { LRUCache } from 'lru-cache';
 import * as z from 'zod';
 import { appReleaseSpec } from '../../api/app-release.ts';
 import { podTemplate, poolTemplateSchema } from '../../api/pod-template.ts';
-import { jsonFault, withoutNulls } from '../../lib/json.ts';
+import { isObject, jsonFault, withoutNulls } from '../../lib/json.ts';
 import { onceForObject } from '../../lib/once.ts';
 import { own, setOwn } from '../../lib/own.ts';
 import type {
+  Exposure,
+  ExposurePhase,
   Facts,
   ForeignScale,
   Ledger,
@@ -38,10 +40,6 @@ export function readJson<Schema extends z.ZodType>(
   text: string | undefined,
 ): z.infer<Schema> | undefined {
   return schema.safeParse(parseJson(text)).data;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
 /** The entries of an object that can be read. */
@@ -133,15 +131,25 @@ const approval = z.looseObject({
   by: z.string().optional(),
 });
 
+const PHASES = ['Settling', 'Stepping', 'Full', 'Switching', 'Returning', 'Over'] as const;
+
+const exposure: z.ZodType<Exposure> = z.object({
+  phase: z.enum(PHASES satisfies readonly ExposurePhase[]),
+  step: z.int().min(0),
+  since: time.optional(),
+  sizes: z.record(z.string(), size).optional(),
+});
+
 export function readFacts(text: string | undefined): Facts {
   const value = parseJson(text);
   if (!isObject(value)) return { pools: {}, approvals: {} };
-  const { attempt, barrier, ...others } = value;
+  const { attempt, barrier, exposures, ...others } = value;
   return {
     ...others,
     ...(count.safeParse(attempt).success && { attempt: attempt as number }),
     ...(typeof barrier === 'boolean' && { barrier }),
     pools: readEntries(value.pools, readPoolFacts),
+    ...(isObject(exposures) && { exposures: readEntries(exposures, (entry) => exposure.safeParse(entry).data) }),
     approvals: readEntries(value.approvals, (entry) => approval.safeParse(entry).data),
   };
 }

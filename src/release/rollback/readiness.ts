@@ -1,5 +1,6 @@
 /** How fast a rollback of a pool would be, for its status. Pure. */
 import type { PoolStatus } from '../../api/app-release-status.ts';
+import { exposureFigures } from '../stages/exposure.ts';
 import { imagePresence } from '../../scheduling/images.ts';
 import { openVms } from '../state/pool-template.ts';
 import { isRunBy } from '../record/kept-pods.ts';
@@ -11,7 +12,9 @@ import type { PoolView, Rollout } from '../state/view.ts';
 type RollbackStatus = NonNullable<PoolStatus['rollback']>;
 
 export function rollbackReadiness(view: Rollout, pool: PoolView): RollbackStatus | undefined {
-  const previous = lastGood(view, pool, pool.served);
+  // In the middle of an exposure, a rollback returns all traffic to what the pool's first Service leads to.
+  const exposed = exposureFigures(view, pool) && pool.entered;
+  const previous = lastGood(view, pool, exposed ?? pool.served);
   if (!previous || !pool.served) return undefined;
   const { number, data } = previous;
   const base = { version: data.input.version, revision: number };

@@ -9,6 +9,8 @@ import type { Plan } from '../plan.ts';
 import { plan } from '../plan.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Facts, PoolFacts } from '../record/recorded-data.ts';
+import type { ExposureWords } from '../route/exposure-testing.ts';
+import { exposing } from '../route/exposure-testing.ts';
 import { unready } from '../status/ready.ts';
 import { controllerRevision, meta, NOW, observed, release, revision, spec } from '../testing.ts';
 
@@ -264,4 +266,17 @@ test.each<[what: string, answered: ReleaseRollback, reads: string]>([
   expect(look({ ...world, rollbacks: [{ ...answered, status }] }).actions).not.toContainEqual(
     expect.objectContaining({ kind: 'PatchRollback' }),
   );
+});
+
+test.each<[what: string, words: ExposureWords, isComplete: boolean]>([
+  ['is not complete while the second Service leads to the version that it leaves', {}, false],
+  ['is complete once both Services lead to the target', { next: 1 }, true],
+])('a rollback in the middle of an exposure %s', (_what, words, isComplete) => {
+  const revisions = {
+    1: { in: { a: { entered: 60, healthySince: 59, good: 58 }, b: { entered: 60, good: 58 } } },
+    2: { in: { a: { rolledBack: 5 } } },
+  };
+  const { actions } = plan(exposing({ ...words, words: { revisions, rollback: { against: 2, to: { a: 1 } } } }), NOW);
+  const completed = actions.flatMap((one) => (one.kind === 'PatchRollback' ? (one.status.pools ?? []) : []));
+  expect(completed.some(({ completedAt }) => completedAt !== undefined)).toBe(isComplete);
 });

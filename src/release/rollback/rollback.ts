@@ -10,6 +10,7 @@ import { conditionIs, findCondition, withConditions } from '../../api/conditions
 import type { RequestState } from '../../api/request-state.ts';
 import { withState } from '../../api/request-state.ts';
 import type { FactsDraft } from '../record/facts-draft.ts';
+import { forgetSteps } from '../record/facts-draft.ts';
 import { hasSameVersion, keepsOut } from '../state/kinship.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import type { Revision } from '../record/revision.ts';
@@ -228,7 +229,7 @@ function followPool(view: View, rollback: ReleaseRollback, own: RollbackPoolStat
 function hasReturned({ served, current, group, replicas }: PoolView, to: number | undefined): boolean {
   if (to === undefined) return true;
   if (served?.number !== to || !current) return false;
-  if (leadsElsewhere(group, current.track)) return false;
+  if (leadsElsewhere(group, current.track) || (group.next && leadsElsewhere(group.next, current.track))) return false;
   return current.strategy === 'RollingUpdate'
     ? isAvailable(current, served, replicas)
     : current.ownReady > 0 || replicas === 0;
@@ -295,7 +296,9 @@ function markLeft(drafts: FactsDraft, pool: PoolView, left: Revision, { rollback
 
 /** Clears the entry of a revision into a pool: the stage must admit the revision again. */
 function leave(drafts: FactsDraft, pool: PoolView, revision: Revision): PoolFacts {
-  const draft = ownOrNew<PoolFacts>(drafts.change(revision).pools, pool.name, () => ({}));
+  const facts = drafts.change(revision);
+  const draft = ownOrNew<PoolFacts>(facts.pools, pool.name, () => ({}));
+  forgetSteps(facts, pool.stage);
   delete draft.entered;
   delete draft.placed;
   delete draft.gaveBack;

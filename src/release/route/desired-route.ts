@@ -1,6 +1,6 @@
 /** Builds the route of a release. Pure. */
-import type { RouteKind, RouteRule, RouteTemplate } from '../../api/route.ts';
-import { GATEWAY_API_VERSION } from '../../api/route.ts';
+import type { RouteKind, RouteRule, RouteTemplate, StageMatch } from '../../api/route.ts';
+import { GATEWAY_API_VERSION, headersOf, matchesOf } from '../../api/route.ts';
 import { LABEL, withoutOurs } from '../../api/meta.ts';
 import { shortHash } from '../../lib/canonical-json.ts';
 import type { Owner } from '../record/desired.ts';
@@ -9,10 +9,9 @@ import type { BackendRef, DesiredRoute } from '../record/kube-objects.ts';
 import type { RouteNotes } from '../record/route-notes.ts';
 import { writeNotes } from '../record/route-notes.ts';
 import { portNumber } from '../traffic/service.ts';
-import type { Share } from '../state/view.ts';
+import type { Share, Shares } from '../state/view.ts';
 
-export interface RouteOptions extends RouteNotes {
-  shares: readonly Share[];
+export interface RouteOptions extends RouteNotes, Pick<Shares, 'shares' | 'matched'> {
   owner: Owner;
   route: RouteTemplate;
 }
@@ -25,7 +24,7 @@ export function routeName(owner: Pick<Owner, 'name'>, { name }: Pick<RouteTempla
  * Has no resourceVersion: gateways write the route's status at any time, and a write to the spec must not conflict with that.
  * The API server treats the list of rules as one field.
  */
-export function makeRoute({ owner, route, shares, ...notes }: RouteOptions): DesiredRoute {
+export function makeRoute({ owner, route, shares, matched, ...notes }: RouteOptions): DesiredRoute {
   const { kind, metadata, parentRefs, hostnames, rules = [{}] } = route;
   return {
     apiVersion: GATEWAY_API_VERSION,
@@ -44,11 +43,28 @@ export function makeRoute({ owner, route, shares, ...notes }: RouteOptions): Des
     spec: {
       parentRefs,
       ...(hostnames && hostnames.length > 0 && { hostnames }),
-      rules: rules.map(({ port, ...rule }) => ({
-        ...rule,
-        backendRefs: shares.map((share) => backendOf(share, port)),
-      })),
+      rules: rules.flatMap(({ port, ...rule }) => [
+        ...matched.map(({ stage, shares: own }) => ({
+          ...withMatch(rule, stage.match ?? []),
+          backendRefs: own.map((share) => backendOf(share, port)),
+        })),
+        { ...rule, backendRefs: shares.map((share) => backendOf(share, port)) },
+      ]),
     },
+  };
+}
+
+/**
+ * A rule for the requests that fit it and one of the matches of a stage. A rule with the headers alone would lose to a longer
+ * path. Names of rules are unique, so the name stays with the rule of the spec.
+ */
+function withMatch(rule: Omit<RouteRule, 'port'>, match: readonly StageMatch[]): Omit<RouteRule, 'port'> {
+  const { name: _name, ...others } = rule;
+  return {
+    ...others,
+    matches: matchesOf(rule).flatMap((own) =>
+      match.map(({ headers }) => ({ ...own, headers: [...headersOf(own), ...headers] })),
+    ),
   };
 }
 

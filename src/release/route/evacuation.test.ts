@@ -6,6 +6,7 @@ import { meta, NOW, rollout } from '../testing.ts';
 import type { PoolWords, Words } from '../world-testing.ts';
 import { GOOD, world } from '../world-testing.ts';
 import { isEvacuated } from './reconcile-route.ts';
+import { exposing } from './exposure-testing.ts';
 import type { RouteWords } from './route-testing.ts';
 import { GATEWAY, liveRouteOf, parent, template } from './route-testing.ts';
 import { sharesOf } from './weights.ts';
@@ -152,4 +153,14 @@ describe('a Service is evacuated', () => {
     const [share] = sharesOf(seen, live).shares;
     expect(share && isEvacuated(seen, template(), share)).toBe(expected);
   });
+});
+
+test.each<[what: string, live: RouteWords, services: string[]]>([
+  ['reach the second Service while the traffic leaves', leaving(40), ['web-a-next']],
+  ['go where all others go once it is away', leaving(50), []],
+])('requests with the headers of a stage whose pool is in maintenance %s', (_what, live, services) => {
+  const match = [{ headers: [{ name: 'x-release', value: 'next', type: 'Exact' as const }] }];
+  const seen = rollout(exposing({ words: { stages: { canary: { match } }, more: { vmPools: [maintained('a')] } } }));
+  const { matched } = sharesOf(seen, liveRouteOf(live));
+  expect(matched.flatMap(({ shares }) => shares.map(({ service }) => service))).toEqual(services);
 });

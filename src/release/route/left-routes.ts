@@ -14,7 +14,7 @@ import { writeNotes } from '../record/route-notes.ts';
 import { putRight } from '../state/drift.ts';
 import type { Covered, Observed } from '../state/observed.ts';
 import { OWNED_FIELDS } from '../state/observed.ts';
-import type { Rollout } from '../state/view.ts';
+import type { Rollout, Share, Shares } from '../state/view.ts';
 import { routeKey, routeName } from './desired-route.ts';
 import { describeParent, isAcceptedBy, isSameParent, isSeen } from './parents.ts';
 import { sharesOf } from './weights.ts';
@@ -85,7 +85,7 @@ function remove({ kind, route }: LeftRoute): Action {
 
 /** The route as it is, with the Services and weights of now: a Service that goes must not stay a backend. */
 function keep(view: Rollout, { kind, route }: LeftRoute): Action[] {
-  const { shares, ...notes } = sharesOf(view, route);
+  const { shares, matched, ...notes } = sharesOf(view, route);
   if (shares.length === 0) return [];
   const { name, namespace, labels = {}, annotations = {} } = route.metadata;
   const { [ANNOTATION.weights]: _sizes, [ANNOTATION.evacuations]: _evacuations, ...others } = annotations;
@@ -104,7 +104,8 @@ function keep(view: Rollout, { kind, route }: LeftRoute): Action[] {
       rules: (route.spec.rules ?? []).map((rule) => {
         const port = rule.backendRefs?.[0]?.port;
         const ports = port !== undefined && { port };
-        return { ...rule, backendRefs: shares.map(({ service, weight }) => ({ name: service, ...ports, weight })) };
+        const led = matchedBy(rule, matched) ?? shares;
+        return { ...rule, backendRefs: led.map(({ service, weight }) => ({ name: service, ...ports, weight })) };
       }),
     },
   };
@@ -116,6 +117,17 @@ function keep(view: Rollout, { kind, route }: LeftRoute): Action[] {
     { kind: `Apply${kind}`, message, desired, force: true },
     'AtOnce',
   );
+}
+
+/** Where a rule leads that has the headers of a stage's match: to second Services alone. */
+function matchedBy(
+  { backendRefs = [] }: NonNullable<Route['spec']['rules']>[number],
+  matched: Shares['matched'],
+): readonly Share[] | undefined {
+  return matched.find(({ shares }) => {
+    const names = new Set(shares.map(({ service }) => service));
+    return backendRefs.length > 0 && backendRefs.every(({ name }) => names.has(name));
+  })?.shares;
 }
 
 /** What a left route waits for, with the way out; undefined if there is none. */

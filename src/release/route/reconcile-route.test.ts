@@ -6,6 +6,7 @@ import { meta, NOW } from '../testing.ts';
 import type { Words } from '../world-testing.ts';
 import { GOOD, world } from '../world-testing.ts';
 import { refusalHash } from './desired-route.ts';
+import { exposing } from './exposure-testing.ts';
 import { GATEWAY, liveRouteOf } from './route-testing.ts';
 
 const PORTS = [
@@ -153,5 +154,62 @@ describe('the route is written', () => {
     const foreign = { ...liveRouteOf(standing), metadata: meta('web', { labels: { [LABEL.release]: 'web' } }) };
     const [action] = routeActions(withRoutes([foreign]));
     expect(action).toMatchObject({ kind: 'ApplyHTTPRoute', force: false });
+  });
+});
+
+describe('a stage with a match', () => {
+  function rulesOf(rules: object[] | undefined): unknown {
+    const match = [
+      { headers: [{ name: 'x-release', value: 'next', type: 'Exact' as const }] },
+      { headers: [{ name: 'cookie', value: 'next=1', type: 'RegularExpression' as const }] },
+    ];
+    const base = exposing({
+      next: 1,
+      weights: 'none',
+      words: {
+        stages: { canary: { match } },
+        wants: 1,
+        revisions: { 1: { in: { a: GOOD, b: GOOD } } },
+        spec: { route: { ...GATEWAY, ...(rules && { rules }) } },
+      },
+    });
+    const written = plan(base, NOW).actions.find(({ kind }) => kind === 'ApplyHTTPRoute');
+    return written?.kind === 'ApplyHTTPRoute' && written.desired.spec.rules;
+  }
+  const first = { headers: [{ name: 'x-release', value: 'next', type: 'Exact' }] };
+  const second = { headers: [{ name: 'cookie', value: 'next=1', type: 'RegularExpression' }] };
+  const NEXT = [{ name: 'web-a-next', port: 80, weight: 20 }];
+  const ALL = [
+    { name: 'web-a', port: 80, weight: 20 },
+    { name: 'web-b', port: 80, weight: 80 },
+  ];
+
+  test('has a rule for its headers before the rule for all requests', () => {
+    expect(rulesOf(undefined)).toEqual([{ matches: [first, second], backendRefs: NEXT }, { backendRefs: ALL }]);
+  });
+
+  test('has each rule once more, with its headers in every match, and its filters', () => {
+    const rule = {
+      name: 'api',
+      matches: [
+        { path: { type: 'PathPrefix', value: '/api' }, headers: [{ name: 'x', value: 'y' }] },
+        { method: 'GET' },
+      ],
+      filters: [{ type: 'ResponseHeaderModifier' }],
+    };
+    const [api, get] = rule.matches;
+    expect(rulesOf([rule])).toEqual([
+      {
+        matches: [
+          { ...api, headers: [{ name: 'x', value: 'y' }, ...first.headers] },
+          { ...api, headers: [{ name: 'x', value: 'y' }, ...second.headers] },
+          { ...get, ...first },
+          { ...get, ...second },
+        ],
+        filters: rule.filters,
+        backendRefs: NEXT,
+      },
+      { ...rule, backendRefs: ALL },
+    ]);
   });
 });

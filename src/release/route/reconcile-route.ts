@@ -6,11 +6,11 @@ import type { DesiredRoute, Route } from '../record/kube-objects.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
 import { putRight } from '../state/drift.ts';
 import { OWNED_FIELDS } from '../state/observed.ts';
-import type { Rollout, Share, Shares, View } from '../state/view.ts';
+import type { Group, Rollout, Share, Shares, View } from '../state/view.ts';
 import { awayAt } from './evacuation.ts';
 import { acceptanceOf } from './parents.ts';
 import { makeRoute, refusalHash, routeKey, routeName } from './desired-route.ts';
-import { percentOf, sharesOf } from './weights.ts';
+import { liveWeight, percentOf, sharesOf } from './weights.ts';
 
 /** The route that exists. */
 export function liveRoute({ observed, owner }: View, template: RouteTemplate): Route | undefined {
@@ -22,6 +22,13 @@ export function liveRoute({ observed, owner }: View, template: RouteTemplate): R
 export function routedShares(view: Rollout): Shares | undefined {
   const { route } = view.topology;
   return route && sharesOf(view, liveRoute(view, route));
+}
+
+/** Whether the route gives the second Service of a group a part of the traffic. */
+export function isShared(view: Rollout, { next }: Group): boolean {
+  const { route } = view.topology;
+  const live = route && liveRoute(view, route);
+  return next !== undefined && (liveWeight(live, next.serviceName) ?? 0) > 0;
 }
 
 export function reconcileRoute(view: Rollout): Action[] {
@@ -49,8 +56,8 @@ export function reconcileRoute(view: Rollout): Action[] {
   return putRight(memory, desired, live, write, hasOtherWeights(desired, live) ? 'AtOnce' : 'AskFirst');
 }
 
-function describe({ shares }: Shares): string {
-  return shares.map((share) => `${share.service} ${percentOf(share, shares)}`).join(', ');
+function describe({ shares }: Pick<Shares, 'shares'>): string {
+  return shares.map((share) => `${share.service} ${percentOf([share], shares)}`).join(', ');
 }
 
 /** Weights are what gateways follow: they are written without asking first. */

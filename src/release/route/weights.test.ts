@@ -3,6 +3,8 @@ import { ago, NOW, rollout } from '../testing.ts';
 import type { PoolWords, Words } from '../world-testing.ts';
 import { GOOD, world } from '../world-testing.ts';
 import type { RouteWords } from './route-testing.ts';
+import type { ExposureWords } from './exposure-testing.ts';
+import { exposing } from './exposure-testing.ts';
 import { GATEWAY, liveRouteOf } from './route-testing.ts';
 import { percentOf, scaled, sharesOf } from './weights.ts';
 
@@ -159,5 +161,84 @@ test.each([
 ])('%i beside %i are %s', (weight, other, percent) => {
   const { shares } = sharesOf(rollout(world(weighted(1, 1))), undefined);
   const [a, b] = shares.map((share, index) => ({ ...share, weight: index === 0 ? weight : other }));
-  expect(a && b && percentOf(a, [a, b])).toBe(percent);
+  expect(a && b && percentOf([a], [a, b])).toBe(percent);
+});
+
+describe('an exposure', () => {
+  const STEP = { phase: 'Stepping', step: 0 } as const;
+  test.each<[what: string, words: ExposureWords, weights: Record<string, number>]>([
+    [
+      'has no weight while it settles',
+      { record: { phase: 'Settling' } },
+      { 'web-a': 20, 'web-a-next': 0, 'web-b': 80 },
+    ],
+    ['has none without a record', {}, { 'web-a': 20, 'web-a-next': 0, 'web-b': 80 }],
+    [
+      'gets a part of the weight of its pool',
+      { record: { ...STEP } },
+      { 'web-a': 216, 'web-a-next': 24, 'web-b': 960 },
+    ],
+    [
+      'gets nothing in a step of 0%',
+      { record: { ...STEP }, exposure: [{ percent: 0, for: '1m' }] },
+      { 'web-a': 20, 'web-a-next': 0, 'web-b': 80 },
+    ],
+    [
+      'gets all of the weight at the end',
+      { record: { phase: 'Full', step: 1 } },
+      { 'web-a': 0, 'web-a-next': 20, 'web-b': 80 },
+    ],
+    [
+      'gives it back after the switch',
+      { record: { phase: 'Returning', step: 1 }, serves: 2 },
+      { 'web-a': 20, 'web-a-next': 0, 'web-b': 80 },
+    ],
+    [
+      'without a ready pod leaves the pool its weight',
+      { record: { ...STEP }, ready: 0 },
+      { 'web-a': 20, 'web-a-next': 0, 'web-b': 80 },
+    ],
+    [
+      'keeps its part if the version before has no ready pod',
+      { record: { ...STEP }, pool: { ready: 0 } },
+      { 'web-a': 0, 'web-a-next': 24, 'web-b': 960 },
+    ],
+    [
+      'is over in a rollback',
+      { record: { ...STEP }, words: { rollback: { against: 2, to: { a: 1 } } } },
+      { 'web-a': 20, 'web-a-next': 0, 'web-b': 80 },
+    ],
+    ['has no Service before it is made', { next: 0 }, { 'web-a': 20, 'web-b': 80 }],
+  ])('%s', (_what, words, weights) => {
+    const seen = rollout(exposing(words));
+    const [live] = seen.observed.httpRoutes;
+    expect(Object.fromEntries(sharesOf(seen, live).shares.map(({ service, weight }) => [service, weight]))).toEqual(
+      weights,
+    );
+  });
+});
+
+test.each<[what: string, pods: number, weights: number[]]>([
+  ['lead to the second Services of the stage, by the weights of its pools', 2, [20, 5]],
+  ['lead past one without a ready pod', 0, [0, 5]],
+])('requests with the headers of a match %s', (_what, ready, weights) => {
+  const match = [{ headers: [{ name: 'x-release', value: 'next', type: 'Exact' as const }] }];
+  const stages = { canary: { pools: ['a', 'd'], match } };
+  const base = exposing({
+    next: 1,
+    pool: { ready },
+    words: {
+      stages,
+      wants: 1,
+      revisions: { 1: { in: { a: GOOD, b: GOOD, d: GOOD } } },
+      pools: { a: { ready, spec: { weight: 20 } }, b: { spec: { weight: 80 } }, d: { spec: { weight: 5 } } },
+    },
+  });
+  const other = base.services.flatMap((service) =>
+    service.metadata.name === 'web-d' ? [{ ...service, metadata: { ...service.metadata, name: 'web-d-next' } }] : [],
+  );
+  const { matched } = sharesOf(rollout({ ...base, services: [...base.services, ...other] }), undefined);
+  expect(matched.map(({ stage, shares }) => [stage.name, ...shares.map(({ weight }) => weight)])).toEqual([
+    ['canary', ...weights],
+  ]);
 });

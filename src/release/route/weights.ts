@@ -1,13 +1,14 @@
 /** The weights of the pools' Services in the route of a release. Pure. */
+import { MOST_WEIGHT } from '../../api/route.ts';
 import type { Pod, Route } from '../record/kube-objects.ts';
 import type { WrittenSizes } from '../record/route-notes.ts';
 import { readSizes } from '../record/route-notes.ts';
 import type { Group, Rollout, Share, Shares } from '../state/view.ts';
 import { keptPart, planEvacuations } from './evacuation.ts';
 import { existingService, selectedPods } from '../traffic/reach.ts';
+import { hasExposure } from '../record/next-services.ts';
+import { exposedPercent, exposingIn } from '../state/exposure.ts';
 
-/** The largest weight in a route: some gateways accept no larger one, though the Gateway API does. */
-const MOST = 999;
 /** How long a pod must be ready before the weight of a pool that had none comes back (ms). */
 const HEALTHY_MS = 10_000;
 /** How often sizes of pools change weights (ms), and the least part of a share by which they do: a tenth. */
@@ -23,7 +24,7 @@ export function sharesOf(view: Rollout, live: Route | undefined): Shares {
   const sizes = isWritten(view) ? undefined : currentSizes(view, live, led);
   const weights = scaled(led.map(({ group, service }) => sizes?.sizes.of[service] ?? writtenWeight(group)));
   const { evacuations, stays, due } = planEvacuations(view, live, led);
-  const all = led.map(({ group, service }, index): Candidate => {
+  const firsts = led.map(({ group, service }, index): Candidate => {
     const weight = weights[index] ?? 0;
     const evacuation = evacuations[service];
     const stay = stays.get(service);
@@ -36,11 +37,14 @@ export function sharesOf(view: Rollout, live: Route | undefined): Shares {
         ...(evacuation && { evacuation }),
       },
       kept: keptPart(evacuation, view.now),
+      part: 1,
       health: healthOf(view, group, liveWeight(live, service), weight),
     };
   });
+  const all = firsts.flatMap((first) => withNext(view, first));
   return {
     shares: distribute(all),
+    matched: matchedShares(view, firsts),
     evacuations,
     ...(sizes && { sizes: sizes.sizes }),
     due: [...all.flatMap(({ health }) => health.due ?? []), ...(sizes?.due ?? []), ...due],
@@ -49,26 +53,73 @@ export function sharesOf(view: Rollout, live: Route | undefined): Shares {
 
 interface Candidate {
   share: Share;
-  /** The part of its weight that maintenance leaves it. */
+  /** The part of its weight that maintenance leaves it, from 0 to 1. */
   kept: number;
+  /** The part of the weight of its pools that it has of its two Services, from 0 to 1. */
+  part: number;
   health: Health;
 }
 
 const IN_MAINTENANCE = 'its VMPool is in maintenance: the other pools get its share';
 
-/** Takes away the weight of Services without ready pods, and of those in maintenance, as long as some weight remains. */
+/** The Services of a group: the second one gets a part while a version is exposed, as long as pods of it are ready. */
+function withNext(view: Rollout, first: Candidate): Candidate[] {
+  const { share, kept } = first;
+  const { group, weight } = share;
+  const { next } = group;
+  const [pool] = group.pools;
+  if (!next?.service || !pool || !hasExposure(view.topology, pool.stage)) return [first];
+  const exposing = exposingIn(view, pool.stage);
+  const part = exposing && isNextUp(view, group) ? exposedPercent(exposing) / 100 : 0;
+  const second: Share = { group, service: next.serviceName, isNext: true, weight };
+  return [
+    { ...first, part: 1 - part },
+    { share: second, kept, part, health: { isUp: true } },
+  ];
+}
+
+function isNextUp(view: Rollout, { next, pools }: Group): boolean {
+  return next !== undefined && selectedPods(view, { ...next, pools })?.length !== 0;
+}
+
+/**
+ * The shares of requests with the headers of each stage's match. While maintenance keeps the traffic away from all pools of the
+ * stage, its requests go where all others go.
+ */
+function matchedShares(view: Rollout, firsts: readonly Candidate[]): Shares['matched'] {
+  return view.topology.stages
+    .filter(({ match }) => match !== undefined)
+    .flatMap((stage) => {
+      const own = firsts.flatMap(({ share: { group, weight }, kept }): Candidate[] => {
+        const { next } = group;
+        if (!next?.service || group.pools[0]?.stage.name !== stage.name) return [];
+        const share: Share = { group, service: next.serviceName, isNext: true, weight: Math.max(1, weight) };
+        return [{ share, kept, part: 1, health: { isUp: isNextUp(view, group) } }];
+      });
+      return own.every(({ kept }) => kept === 0) ? [] : [{ stage, shares: distribute(own) }];
+    });
+}
+
+/** Takes away the weight of Services without ready pods, and what maintenance and exposure take, as long as some remains. */
 function distribute(all: readonly Candidate[]): Share[] {
-  const led = all.filter(({ share, health }) => share.weight > 0 && health.isUp);
-  if (led.length === 0) return all.map(({ share }) => share);
+  const led = all.filter(({ share, part, health }) => share.weight > 0 && part > 0 && health.isUp);
+  const isDark = led.length === 0;
   const isEmptied = led.every(({ kept }) => kept === 0);
   // A part of a small weight would be no whole number.
-  const isBetween = all.some(({ kept }) => kept > 0 && kept < 1);
-  const factor = isBetween ? Math.max(1, Math.floor(MOST / Math.max(1, ...all.map(({ share }) => share.weight)))) : 1;
-  return all.map(({ share, kept, health }) => {
-    if (share.weight === 0) return share;
-    if (!health.isUp) return { ...share, weight: 0, ...(health.message !== undefined && { message: health.message }) };
-    if (isEmptied || kept === 1) return { ...share, weight: share.weight * factor };
-    return { ...share, weight: Math.round(share.weight * factor * kept), message: IN_MAINTENANCE };
+  const isBetween = all.some(({ kept, part }) => (!isDark && kept > 0 && kept < 1) || (part > 0 && part < 1));
+  const factor = isBetween
+    ? Math.max(1, Math.floor(MOST_WEIGHT / Math.max(1, ...all.map(({ share }) => share.weight))))
+    : 1;
+  return all.map(({ share, kept, part, health }) => {
+    if (!isDark && !health.isUp && share.weight > 0)
+      return { ...share, weight: 0, ...(health.message !== undefined && { message: health.message }) };
+    const isLeft = !isDark && !isEmptied && kept < 1;
+    const weight = share.weight * factor * part * (isLeft ? kept : 1);
+    return {
+      ...share,
+      weight: weight > 0 ? Math.max(1, Math.round(weight)) : 0,
+      ...(isLeft && share.weight > 0 && !share.isNext && { message: IN_MAINTENANCE }),
+    };
   });
 }
 
@@ -85,8 +136,8 @@ function writtenWeight({ pools }: Group): number {
 export function scaled(weights: readonly number[]): number[] {
   const most = Math.max(0, ...weights);
   if (most === 0) return weights.map(() => 1);
-  if (most <= MOST) return [...weights];
-  return weights.map((weight) => (weight === 0 ? 0 : Math.max(1, Math.round((weight * MOST) / most))));
+  if (most <= MOST_WEIGHT) return [...weights];
+  return weights.map((weight) => (weight === 0 ? 0 : Math.max(1, Math.round((weight * MOST_WEIGHT) / most))));
 }
 
 /** The number of pods that each Service should have; as last written, while no share has changed by a tenth. */
@@ -151,15 +202,17 @@ function readySince({ readySince: since }: Pod): number {
 }
 
 /** The weight that the route gives a Service; undefined if the route does not lead to it. */
-function liveWeight(live: Route | undefined, service: string): number | undefined {
-  const backend = live?.spec.rules?.[0]?.backendRefs?.find(({ name }) => name === service);
+export function liveWeight(live: Route | undefined, service: string): number | undefined {
+  // Rules with the headers of a stage's match come before the rule of the spec.
+  const backend = live?.spec.rules?.at(-1)?.backendRefs?.find(({ name }) => name === service);
   // The default of the Gateway API.
   return backend && (backend.weight ?? 1);
 }
 
 /** The part of all traffic, in percent with at most one decimal. */
-export function percentOf(share: Share, shares: readonly Share[]): string {
-  const whole = shares.reduce((sum, { weight }) => sum + weight, 0);
-  const percent = whole === 0 ? 0 : (share.weight * 100) / whole;
-  return `${Math.round(percent * 10) / 10}%`;
+export function percentOf(some: readonly Share[], shares: readonly Share[]): string {
+  const [part, whole] = [some, shares].map((of) => of.reduce((sum, { weight }) => sum + weight, 0));
+  const percent = whole ? ((part ?? 0) * 100) / whole : 0;
+  // Small parts keep a digit that is not 0.
+  return `${percent < 0.1 ? Number(percent.toPrecision(1)) : Math.round(percent * 10) / 10}%`;
 }

@@ -17,6 +17,7 @@ export function approvalFor(view: Rollout, stage: Stage, revision: Revision): Ap
     (promotion) =>
       isUsable(promotion, view, revision) &&
       promotion.spec.stage === stage.name &&
+      promotion.spec.step === undefined &&
       failures.every((failure) => isLater(promotion, failure, view.now)),
   );
   // An approval counts once. If the revision has left the stage, it needs a new approval.
@@ -24,13 +25,37 @@ export function approvalFor(view: Rollout, stage: Stage, revision: Revision): Ap
     ({ name, entered }) => entered === revision || poolFacts(revision, name).gaveBack !== undefined,
   );
   if (!usable) return isIn && failures.length === 0 ? own(revision.facts.approvals, stage.name) : undefined;
-  const { requestedBy } = usable.spec;
+  return approvalBy(view, usable);
+}
+
+function approvalBy(view: Rollout, { metadata, spec }: ReleasePromotion): Approval {
+  const { skipSoak, requestedBy } = spec;
   return {
     at: new Date(view.now).toISOString(),
-    promotion: usable.metadata.name,
-    skipSoak: usable.spec.skipSoak,
+    promotion: metadata.name,
+    skipSoak,
     ...(requestedBy !== undefined && { by: requestedBy }),
   };
+}
+
+/** The key of the approval of a step in the records of a revision. `step`: its index. No name of a stage has a slash. */
+export function stepKey({ name }: Pick<Stage, 'name'>, step: number): string {
+  return `${name}/${step + 1}`;
+}
+
+/** The approval that lets an exposure go on from a step, which may have passed before it began anew. `step`: its index. */
+export function stepApproval(view: Rollout, stage: Stage, revision: Revision, step: number): Approval | undefined {
+  const recorded = own(revision.facts.approvals, stepKey(stage, step));
+  if (recorded) return recorded;
+  const failures = failuresIn(view, stage, revision);
+  const usable = view.observed.promotions.find(
+    (promotion) =>
+      isUsable(promotion, view, revision) &&
+      promotion.spec.stage === stage.name &&
+      promotion.spec.step === step + 1 &&
+      failures.every((failure) => isLater(promotion, failure, view.now)),
+  );
+  return usable && approvalBy(view, usable);
 }
 
 type Failure = Required<PoolFacts>['failed'];

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { placedPod, vm } from '../../scheduling/testing.ts';
 import { draftFacts } from '../record/facts-draft.ts';
-import { ago, NOW } from '../testing.ts';
+import { exposing } from '../route/exposure-testing.ts';
+import { ago, NOW, rollout } from '../testing.ts';
 import type { FactWords, RevisionWords, Words } from '../world-testing.ts';
 import { factsIn, GOOD, revisionNumbered, viewOf } from '../world-testing.ts';
 import { enterStages } from './entering.ts';
@@ -16,6 +17,8 @@ function entering(words: Words) {
   return { pools, events, of: (number: number) => drafts.change(revisionNumbered(seen, number)) };
 }
 
+/** Revision 2 has left pool a. */
+const LEFT: Words['revisions'] = { 1: { in: { a: GOOD, b: GOOD } }, 2: {} };
 const soaked: FactWords = { entered: 10, healthySince: 5 };
 /** Pool c was added to production. */
 const added: Words = { stages: { production: { pools: ['b', 'c'] } }, pools: { c: { serves: 0 } } };
@@ -214,4 +217,14 @@ test('the last entry of a pool has the latest time, also after an entry of a clo
   expect(a?.entered?.at).toBe(new Date(NOW + 120 * 60_000 + 1).toISOString());
   expect(a?.clock?.start).toBe(ago(0));
   expect(b?.entered?.at).toBe(ago(0));
+});
+
+test('a revision that enters a stage again begins its exposure anew, and its steps need new approvals', () => {
+  const seen = rollout(
+    exposing({ record: { phase: 'Stepping', step: 1 }, approved: [1], serves: 1, next: 1, words: { revisions: LEFT } }),
+  );
+  const drafts = draftFacts();
+  enterStages(seen, drafts);
+  const { exposures, approvals } = drafts.change(revisionNumbered(seen, 2));
+  expect({ exposures, approvals }).toEqual({ exposures: undefined, approvals: {} });
 });

@@ -1,6 +1,7 @@
 /** Records which pools a revision enters, stage by stage. Pure. */
 import { ownOrNew } from '../../lib/own.ts';
 import type { FactsDraft } from '../record/facts-draft.ts';
+import { forgetSteps } from '../record/facts-draft.ts';
 import { keptPods } from '../record/kept-pods.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Facts, PoolFacts } from '../record/recorded-data.ts';
@@ -78,6 +79,8 @@ export function enter(view: Rollout, drafts: FactsDraft, pool: PoolView, revisio
   const facts: Facts = drafts.change(revision);
   forgetLeft(view, facts);
   const own = ownOrNew<PoolFacts>(facts.pools, pool.name, () => ({}));
+  const isFirst = stagePools(view, pool.stage).every(({ entered }) => entered !== revision);
+  if (isFirst) forgetSteps(facts, pool.stage);
   const at = new Date(view.now).toISOString();
   const kept = keptFrom(pool, revision);
   if (hasFailed(revision, pool.name) && own.failed && (facts.attempt ?? 1) <= own.failed.attempt) {

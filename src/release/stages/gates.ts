@@ -93,10 +93,11 @@ function nothingFailed({ view, pools, revision, approval }: Candidate): Wait | u
 }
 
 function namesAreFree({ view, pools }: Candidate): Wait | undefined {
-  const taken = view.groups.find(
-    (group) => group.taken !== undefined && group.pools.some((pool) => pools.includes(pool)),
-  );
-  return taken && { reason: 'NameTaken', message: taken.taken ?? '' };
+  const message = view.groups
+    .filter((group) => group.pools.some((pool) => pools.includes(pool)))
+    .map(({ taken, next }) => taken ?? next?.taken)
+    .find((taken) => taken !== undefined);
+  return message === undefined ? undefined : { reason: 'NameTaken', message };
 }
 
 /** A rollback into the pool passes no gate. */

@@ -4,6 +4,7 @@ interface StageWords {
   name: string;
   soak?: string;
   approval?: 'Manual';
+  exposure?: { percent: number; for?: string; approval?: 'Manual' }[];
   pools: { name: string; serviceName?: string }[];
 }
 
@@ -33,6 +34,8 @@ const GATED = [CANARY, PRODUCTION];
 const TWICE = [stage('canary', 'a', MANUAL), PRODUCTION];
 /** Only the soak is a gate. */
 const SOAKING = [CANARY, stage('production', 'b')];
+const BY_HAND = { percent: 20, approval: 'Manual' } as const;
+const EXPOSED = [stage('canary', 'a', { exposure: [{ percent: 5, for: '10m' }, BY_HAND] })];
 /** Nothing but the order. */
 const OPEN = [stage('canary', 'a'), stage('production', 'b')];
 
@@ -45,6 +48,27 @@ const REMOVED = 'pools of stage production are removed, or get another Service';
 
 export const LOOSENING_CASES: readonly LooseningCase[] = [
   { what: 'no change', before: GATED, after: GATED, loosened: [] },
+  {
+    what: 'a shorter exposure',
+    before: EXPOSED,
+    after: [stage('canary', 'a', { exposure: [{ percent: 5, for: '9m' }, BY_HAND] })],
+    loosened: ['pools of stage canary have a shorter exposure'],
+  },
+  {
+    what: 'an exposure that goes',
+    before: EXPOSED,
+    after: [stage('canary', 'a')],
+    loosened: [
+      'pools of stage canary need fewer approvals in their exposure',
+      'pools of stage canary have a shorter exposure',
+    ],
+  },
+  {
+    what: 'another share for the same time',
+    before: EXPOSED,
+    after: [stage('canary', 'a', { exposure: [{ percent: 50, for: '600s' }, BY_HAND] })],
+    loosened: [],
+  },
   { what: 'an approval that goes', before: GATED, after: [CANARY, stage('production', 'b c')], loosened: [APPROVAL] },
   {
     what: 'the approval of the first and only stage that goes',

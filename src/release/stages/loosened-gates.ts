@@ -17,6 +17,9 @@ interface Entry {
   soak: number;
   /** The number of stages before. */
   before: number;
+  /** The steps of its exposure that need an approval, and the time of all steps, in milliseconds. */
+  steps: number;
+  exposed: number;
   /** Each pool with its Service: a pool that gets the Service of another pool gets its traffic. */
   places: readonly string[];
 }
@@ -55,16 +58,24 @@ const LOOSENINGS: readonly Loosening[] = [
     message: (stage) => `pools of stage ${stage} wait for fewer stages`,
   },
   {
+    isLoosened: ({ from, to }) => to.some(({ steps }) => steps < from.steps),
+    message: (stage) => `pools of stage ${stage} need fewer approvals in their exposure`,
+  },
+  {
+    isLoosened: ({ from, to }) => to.some(({ exposed }) => exposed < from.exposed),
+    message: (stage) => `pools of stage ${stage} have a shorter exposure`,
+  },
+  {
     isLoosened: ({ from, to }) => from.places.some((place) => !to.some(({ places }) => places.includes(place))),
     message: (stage) => `pools of stage ${stage} are removed, or get another Service`,
   },
 ];
 
-/** A stage without an approval up to it and without a soak before it has no gate that can be loosened. */
+/** A stage without an approval up to it, a soak before it and an exposure has no gate that can be loosened. */
 export function loosenedGates(release: string, before: Topology, after: Topology): string[] {
   const later = entries(release, after);
   const changes = entries(release, before)
-    .filter(({ approvals, soak }) => approvals > 0 || soak > 0)
+    .filter(({ approvals, soak, steps, exposed }) => approvals > 0 || soak > 0 || steps > 0 || exposed > 0)
     .map((from): Change => {
       const places = new Set(from.places);
       return { from, to: later.filter((entry) => entry.places.some((place) => places.has(place))) };
@@ -75,7 +86,7 @@ export function loosenedGates(release: string, before: Topology, after: Topology
 }
 
 function entries(release: string, { stages }: Topology): Entry[] {
-  return stages.map(({ name, approval, pools }, index) => {
+  return stages.map(({ name, approval, pools, exposure = [] }, index) => {
     const earlier = stages.slice(0, index);
     return {
       stage: name,
@@ -83,6 +94,8 @@ function entries(release: string, { stages }: Topology): Entry[] {
       approvals: stages.slice(0, index + 1).filter((stage) => stage.approval === 'Manual').length,
       soak: earlier.reduce((sum, { soak }) => sum + (parseDuration(soak) ?? 0), 0),
       before: index,
+      steps: exposure.filter((step) => step.approval === 'Manual').length,
+      exposed: exposure.reduce((sum, step) => sum + (parseDuration(step.for ?? '0s') ?? 0), 0),
       places: pools.map((pool) => `${pool.name} ${serviceName(release, pool)}`),
     };
   });

@@ -4,7 +4,7 @@
  */
 import type { Stage } from '../../api/app-release.ts';
 import type { ReleasePromotion, ReleasePromotionStatus } from '../../api/release-promotion.ts';
-import type { Reason } from '../../api/reasons.ts';
+import { OVER, type Reason } from '../../api/reasons.ts';
 import { own } from '../../lib/own.ts';
 import type { Action, Notice } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
@@ -12,8 +12,10 @@ import type { ConditionDraft } from '../../api/conditions.ts';
 import { conditionIs, findCondition, withConditions } from '../../api/conditions.ts';
 import type { RequestState } from '../../api/request-state.ts';
 import { withState } from '../../api/request-state.ts';
-import { nextAttempt } from './approvals.ts';
-import { poolsToEnter } from './stage-pools.ts';
+import { exposingIn } from '../state/exposure.ts';
+import { nextAttempt, stepKey } from './approvals.ts';
+import { exposureWait, hasPassed } from './exposure.ts';
+import { poolsToEnter, stagePools } from './stage-pools.ts';
 import { answerFailure } from '../rollback/automatic.ts';
 import { keepsOut } from '../state/kinship.ts';
 import { canonicalJson } from '../../lib/canonical-json.ts';
@@ -60,6 +62,7 @@ export function namesWanted(view: Rollout, promotion: ReleasePromotion): boolean
   const { spec, status, metadata } = promotion;
   return (
     (spec.version !== undefined || spec.revision !== undefined) &&
+    spec.step === undefined &&
     status?.completedAt === undefined &&
     !conditionIs(status?.conditions, 'Accepted', 'False') &&
     !wasAccepted(promotion) &&
@@ -123,15 +126,28 @@ function answerPromotion(view: View, promotion: ReleasePromotion): ReleasePromot
     ]);
   }
 
-  function complete({ name }: Stage, { number }: Revision): ReleasePromotionStatus {
-    const message = `revision ${number} entered stage ${name}`;
+  function complete(
+    { name }: Stage,
+    { number }: Revision,
+    reason: 'StageEntered' | 'StepApproved' = 'StageEntered',
+  ): ReleasePromotionStatus {
+    const message =
+      reason === 'StageEntered'
+        ? `revision ${number} entered stage ${name}`
+        : `revision ${number} went on from step ${spec.step ?? 0} of stage ${name}`;
     return set(
       [
         { type: 'Accepted', status: 'True', reason: 'Accepted', message },
-        { type: 'Complete', status: 'True', reason: 'StageEntered', message },
+        { type: 'Complete', status: 'True', reason, message },
       ],
       { completedAt: new Date(view.now).toISOString() },
     );
+  }
+  function accept(what: string, reason: Reason, message: string): ReleasePromotionStatus {
+    return set([
+      { type: 'Accepted', status: 'True', reason: 'Accepted', message: what },
+      { type: 'Complete', status: 'False', reason, message },
+    ]);
   }
 
   if (view.kind === 'Unknown' || !wanted) return wait('WaitingForRevision', 'the wanted revision is not recorded yet');
@@ -147,7 +163,13 @@ function answerPromotion(view: View, promotion: ReleasePromotion): ReleasePromot
       `the spec wants revision ${wanted.number} (${wanted.data.input.version}), not revision ${revision.number} (${revision.data.input.version})`,
     );
   }
-  if (own(revision.facts.approvals, stage.name)?.promotion === metadata.name) return complete(stage, revision);
+  const steps = stage.exposure?.length ?? 0;
+  if (spec.step !== undefined && spec.step > steps)
+    return reject('UnknownStep', `spec.step: the exposure of stage ${stage.name} has ${steps} steps, not ${spec.step}`);
+  const isUsed = (key: string) => own(revision.facts.approvals, key)?.promotion === metadata.name;
+  if (spec.step === undefined && isUsed(stage.name)) return complete(stage, revision);
+  if (spec.step !== undefined && isUsed(stepKey(stage, spec.step - 1)))
+    return complete(stage, revision, 'StepApproved');
   const held = view.pools.find(({ hold }) => hold && keepsOut(view, hold.rollback, revision));
   if (held?.hold) {
     const by = held.hold.rollback.metadata.name;
@@ -158,6 +180,16 @@ function answerPromotion(view: View, promotion: ReleasePromotion): ReleasePromot
       `rollback ${by} blocks revision ${revision.number}: create a ReleasePromotion that names its version or revision to retry`,
     );
   }
+  if (spec.step !== undefined) {
+    const what = `lets revision ${revision.number} go on from step ${spec.step} of stage ${stage.name}`;
+    const isIn = poolsToEnter(view, stage, revision).length === 0;
+    if (isIn && hasPassed(view, exposingIn(view, stage), spec.step))
+      return reject('StepPassed', `revision ${revision.number} has passed step ${spec.step} of stage ${stage.name}`);
+    const gate = isIn ? undefined : view.gate(stage);
+    const [pool] = isIn ? stagePools(view, stage) : [];
+    const exposure = pool && exposureWait(view, pool);
+    return accept(what, gate?.reason ?? 'Exposing', gate?.message ?? exposure?.message ?? what);
+  }
   if (poolsToEnter(view, stage, revision).length === 0) {
     // Another approval of the same stage was used. The stage is entered, so this promotion is complete too.
     if (wasAccepted(promotion)) return complete(stage, revision);
@@ -166,20 +198,9 @@ function answerPromotion(view: View, promotion: ReleasePromotion): ReleasePromot
   const waiting = wasAccepted(promotion) ? view.gate(stage) : undefined;
   // The revision enters the stage in this pass. The next pass writes the status.
   if (wasAccepted(promotion) && !waiting) return status;
-  const message = waiting?.message ?? `admits revision ${revision.number} to stage ${stage.name}`;
-  return set([
-    {
-      type: 'Accepted',
-      status: 'True',
-      reason: 'Accepted',
-      message: `admits revision ${revision.number} to stage ${stage.name}`,
-    },
-    { type: 'Complete', status: 'False', reason: waiting?.reason ?? 'Entering', message },
-  ]);
+  const what = `admits revision ${revision.number} to stage ${stage.name}`;
+  return accept(what, waiting?.reason ?? 'Entering', waiting?.message ?? what);
 }
-
-/** Reasons of a promotion that is of no use any more: it is only a record. */
-const OVER: ReadonlySet<string> = new Set(['Superseded', 'RolledBack', 'AlreadyEntered']);
 
 /** What a status comes to: done or over, waiting, or in need of a person. */
 function stateOf(view: View, { conditions }: ReleasePromotionStatus): RequestState {
@@ -189,7 +210,7 @@ function stateOf(view: View, { conditions }: ReleasePromotionStatus): RequestSta
   // All conditions were written by this operator or an earlier one, with reasons of the list.
   const told = { reason: reason as Reason, message };
   if (complete?.status === 'True') return { is: 'Ready', ...told };
-  if (accepted?.status === 'False') return { is: OVER.has(reason) ? 'Ready' : 'Stalled', ...told };
+  if (accepted?.status === 'False') return { is: OVER.some((one) => one === reason) ? 'Ready' : 'Stalled', ...told };
   return { is: needsAPerson(view, reason) ? 'Stalled' : 'Reconciling', ...told };
 }
 

@@ -91,6 +91,11 @@ function autoscaledReplicas(pool: PoolState, autoscaling: Autoscaling, workload:
   return live === 0 ? startReplicas(pool, autoscaling) : live;
 }
 
+/** The size of a Deployment of an autoscaled pool that the autoscaler does not scale. */
+function besideAutoscaled(pool: PoolState, replicas: number): number {
+  return Math.max(replicas, Math.min(pool.floor ?? 0, pool.spec.autoscaling?.maxReplicas ?? 0));
+}
+
 interface Scale {
   /** Undefined: another manager owns the scale. */
   replicas: number | undefined;
@@ -108,7 +113,7 @@ export function targetScale(pool: PoolView, { workload, mode, revision }: PoolTa
   // The live size needs no write. A write from stale data fails, because it has a resourceVersion.
   if (workload && isAutoscaled(pool, workload))
     return { replicas: owned ? undefined : autoscaledReplicas(pool, autoscaling, workload) };
-  const wanted = wantedReplicas(pool, workload);
+  const wanted = besideAutoscaled(pool, wantedReplicas(pool, workload));
   // The serving Deployment may have been scaled down to make room. The target of a rollback is not scaled down with it.
   return { replicas: mode === 'Return' ? Math.max(wanted, workload?.deployment.spec.replicas ?? 0) : wanted };
 }

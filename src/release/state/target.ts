@@ -212,10 +212,24 @@ export function mayShrink({ deployment: { metadata, spec, status } }: Workload):
 
 /** Whether all wanted pods run the revision and have been ready for minReadySeconds. */
 export function isAvailable(workload: Workload, revision: Revision, replicas: number): boolean {
+  return isObserved(workload) && hasAvailablePods(workload, revision, replicas);
+}
+
+/**
+ * The same for pods that get traffic already. A change that the Deployment controller has yet to see, such as of the deadline,
+ * takes none of them away.
+ */
+export function staysAvailable(workload: Workload, revision: Revision, replicas: number): boolean {
+  return (
+    hasAvailablePods(workload, revision, replicas) &&
+    (isObserved(workload) || podsOf(workload, revision).length === workload.pods.length)
+  );
+}
+
+function hasAvailablePods(workload: Workload, revision: Revision, replicas: number): boolean {
   const { updatedReplicas = 0, availableReplicas = 0, replicas: total = 0 } = workload.deployment.status ?? {};
   return (
     isRunBy(revision, workload) &&
-    isObserved(workload) &&
     updatedReplicas >= replicas &&
     (workload.strategy === 'BlueGreen' || total <= updatedReplicas) &&
     availableReplicas >= replicas &&
@@ -266,7 +280,7 @@ function hasPodsServing(view: Rollout, pool: PoolView, revision: Revision): bool
   return (
     current !== undefined &&
     pool.selected &&
-    (isAvailable(current, revision, pool.replicas) || isGrowing(view, pool, current, revision)) &&
+    (staysAvailable(current, revision, pool.replicas) || isGrowing(view, pool, current, revision)) &&
     contradictingImage(current, revision) === undefined &&
     (pool.hold !== undefined || current.strategy === pool.strategy)
   );

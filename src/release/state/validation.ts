@@ -4,7 +4,8 @@
 import type { AppReleaseSpec } from '../../api/app-release.ts';
 import { reading } from '../record/internal-error.ts';
 import { hasPort, namedPorts } from '../record/named-ports.ts';
-import { serviceName } from '../record/names.ts';
+import { nextServiceName, serviceName } from '../record/names.ts';
+import { hasNext } from '../record/next-services.ts';
 import { routeProblem } from './route-rules.ts';
 import { LEDGER_BYTES, templateImages, topologyOf } from '../record/revision.ts';
 
@@ -94,8 +95,11 @@ function routeFits(spec: AppReleaseSpec, release: string): SpecProblem | undefin
 }
 
 function routeLabelsAreLabels({ route }: AppReleaseSpec): SpecProblem | undefined {
-  const fault = labelFault(route?.metadata?.labels);
-  return fault === undefined ? undefined : { reason: 'InvalidRoute', message: `spec.route.metadata.labels: ${fault}` };
+  for (const field of ['metadata', 'nextMetadata'] as const) {
+    const fault = labelFault(route?.[field]?.labels);
+    if (fault !== undefined) return { reason: 'InvalidRoute', message: `spec.route.${field}.labels: ${fault}` };
+  }
+  return undefined;
 }
 
 function workloadMetadataIsMetadata({ workloadMetadata }: AppReleaseSpec): SpecProblem | undefined {
@@ -213,12 +217,31 @@ function blueGreenHasService({ strategy, service }: AppReleaseSpec): SpecProblem
 function servicesFit(spec: AppReleaseSpec, release: string): SpecProblem | undefined {
   if (!spec.service) return undefined;
   const stageOf = new Map<string, string>();
+  const seconds = new Map(
+    spec.stages
+      .filter((stage) => hasNext(spec, stage))
+      .flatMap(({ pools }) => pools.map((pool) => serviceName(release, pool)))
+      .map((name) => [nextServiceName(name), name]),
+  );
   for (const { pool, stage, path } of allPools(spec)) {
     const name = serviceName(release, pool);
     if (name.length > 63) {
       return {
         reason: 'InvalidService',
         message: `${path}: the Service's name ${name} would be longer than 63 characters: give the pool a serviceName`,
+      };
+    }
+    const first = seconds.get(name);
+    if (first !== undefined) {
+      return {
+        reason: 'InvalidService',
+        message: `${path}: ${name} is the second Service of ${first}, whose stage has match or exposure: give one of them another serviceName`,
+      };
+    }
+    if (seconds.has(nextServiceName(name)) && nextServiceName(name).length > 63) {
+      return {
+        reason: 'InvalidService',
+        message: `${path}: the Service's name ${nextServiceName(name)} would be longer than 63 characters: give the pool a serviceName of at most 58`,
       };
     }
     const other = stageOf.get(name);

@@ -4,7 +4,9 @@ import { LABEL } from '../../api/meta.ts';
 import { autoscalerOf } from './autoscaler.ts';
 import { askedSize, findKeptSize } from './kept-size.ts';
 import { foreignScale } from './pool-size.ts';
-import { serviceName as nameOfService } from '../record/names.ts';
+import { hasNext } from '../record/next-services.ts';
+import { sizeInExposure } from './exposure.ts';
+import { nextServiceName, serviceName as nameOfService } from '../record/names.ts';
 import type { Observed } from './observed.ts';
 import type { Revision } from '../record/revision.ts';
 import type { Topology } from '../record/recorded-data.ts';
@@ -12,7 +14,8 @@ import { placementOf, poolFacts } from '../record/revision.ts';
 import type { Group, Hold, PoolState, Rollout, Workload } from './view.ts';
 import { inForce } from './view.ts';
 import type { SeenTraffic } from '../traffic/served.ts';
-import { findServed, seeTraffic } from '../traffic/served.ts';
+import { findServed, seeNext, seeTraffic } from '../traffic/served.ts';
+import type { NextTraffic } from '../traffic/service.ts';
 import { isScribbled } from './view-workloads.ts';
 
 export type GroupState = Omit<Group, 'pools'> & { pools: readonly PoolState[] };
@@ -35,8 +38,22 @@ export function viewGroups(
   const sources = { observed, revisions, workloads, tracks, sizes, base };
   return [...byService].map(([name, group]) => {
     const seen = seeTraffic(observed, topology.service && name);
-    return { ...seen.traffic, pools: group.map(({ stage, pool }) => viewPool({ ...sources, stage, pool, seen })) };
+    const next = nextOf(observed, topology, group[0]?.stage, name);
+    return {
+      ...seen.traffic,
+      ...(next && { next }),
+      pools: group.map(({ stage, pool }) => viewPool({ ...sources, stage, pool, seen })),
+    };
   });
+}
+
+function nextOf(
+  observed: Observed,
+  topology: Topology,
+  stage: Stage | undefined,
+  serviceName: string,
+): NextTraffic | undefined {
+  return stage && hasNext(topology, stage) ? seeNext(observed, nextServiceName(serviceName)) : undefined;
 }
 
 interface PoolSources {
@@ -64,6 +81,7 @@ function viewPool(sources: PoolSources): PoolState {
     .toSorted((a, b) => enteredAt(a, pool.name) - enteredAt(b, pool.name) || a.number - b.number)
     .at(-1);
   const recordedReplicas = sources.sizes.get(pool.name);
+  const floor = entered && pool.autoscaling && sizeInExposure(entered, stage, pool.name);
   const state: PoolState = {
     name: pool.name,
     stage,
@@ -76,6 +94,7 @@ function viewPool(sources: PoolSources): PoolState {
     ...(autoscaler && { autoscaler }),
     ...(hold && { hold }),
     ...(entered && { entered }),
+    ...(floor !== undefined && { floor }),
   };
   const scaled = foreignScale(state, revisions);
   const { wanted, lastWanted } = sources.base;

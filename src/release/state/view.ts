@@ -74,6 +74,8 @@ export interface PoolState {
   hold?: Hold;
   /** The revision that entered the pool last. */
   entered?: Revision;
+  /** The least size of an autoscaled pool, because of an exposure. */
+  floor?: number;
 }
 
 /**
@@ -133,6 +135,8 @@ export interface Group extends Traffic {
 export interface Share {
   group: Group;
   service: string;
+  /** It is the second Service of the group. */
+  isNext?: true;
   weight: number;
   /** Why the weight is not that of the spec. */
   message?: string;
@@ -143,6 +147,8 @@ export interface Share {
 /** `sizes`: those of the pools, if these are the weights. */
 export interface Shares extends RouteNotes {
   shares: readonly Share[];
+  /** Where requests with the headers of a stage's match go: the second Services of its pools. */
+  matched: readonly { stage: Stage; shares: readonly Share[] }[];
   /** When the weights may change without another change (ms since the epoch). */
   due: readonly number[];
 }

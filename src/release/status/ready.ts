@@ -14,6 +14,7 @@ import { ledgerName } from '../record/names.ts';
 import type { Revision } from '../record/revision.ts';
 import { poolFacts } from '../record/revision.ts';
 import { hasSameVersion } from '../state/kinship.ts';
+import { exposureWait } from '../stages/exposure.ts';
 import { poolsToEnter, stagePools } from '../stages/stage-pools.ts';
 import {
   contradictingImage,
@@ -125,14 +126,14 @@ function adoptedPortsFit({ groups }: Rollout): ReadyReason | undefined {
 }
 
 function nameIsTaken(view: Rollout): ReadyReason | undefined {
-  const group = view.groups.find(({ taken }) => taken !== undefined);
+  const taken = view.groups.flatMap((group) => group.taken ?? group.next?.taken ?? [])[0];
   // A rollback, a revision and a pod get another name instead; the ledger does not.
   const ledger = `ControllerRevision/${ledgerName(view.owner.name)}`;
   const other = [...view.observed.memory.nameConflicts].find(
     ([object]) =>
       object === ledger || !/^(Service|ControllerRevision|ReleaseRollback|Pod|HTTPRoute|GRPCRoute)\//.test(object),
   );
-  const message = group?.taken ?? other?.[1];
+  const message = taken ?? other?.[1];
   return message === undefined ? undefined : { reason: 'NameTaken', message };
 }
 
@@ -238,9 +239,10 @@ function progressing(view: Rollout): ReadyReason | undefined {
       (pool) => !poolsToEnter(view, stage, wanted).includes(pool) && !isSettled(view, pool, wanted),
     );
     const rolling = open.find((pool) => hasProblem(view, pool)) ?? open[0];
+    const exposure = rolling && !moveReason(rolling) ? exposureWait(view, rolling) : undefined;
     if (rolling)
       return {
-        reason: moveReason(rolling) ?? 'Progressing',
+        reason: moveReason(rolling) ?? exposure?.reason ?? 'Progressing',
         message: `${title(wanted)} in pool ${rolling.name}: ${poolProgress(view, rolling)}`,
       };
     const wait = poolsToEnter(view, stage, wanted).length > 0 ? view.gate(stage) : undefined;
@@ -289,6 +291,8 @@ export function poolProgress(view: View, pool: PoolView): string {
     const before = pool.workloads.find((workload) => workload !== pool.current);
     return before ? `waits for room: revision ${before.revision} drains first` : 'its Deployment starts next';
   }
+  const exposure = view.kind === 'Rollout' ? exposureWait(view, pool) : undefined;
+  if (exposure) return exposure.message;
   const ready = readyOf(target.workload, target.revision);
   const replicas = wantedReplicas(pool, target.workload);
   const wrong = contradictingImage(target.workload, target.revision);

@@ -7,7 +7,9 @@ import { leftRouteWait } from '../route/left-routes.ts';
 import { acceptanceOf } from '../route/parents.ts';
 import { isEvacuated, liveRoute } from '../route/reconcile-route.ts';
 import { percentOf } from '../route/weights.ts';
-import type { PoolView, Rollout, View } from '../state/view.ts';
+import { printable } from '../../lib/printable.ts';
+import { exposureFigures, exposureWait } from '../stages/exposure.ts';
+import type { PoolView, Rollout, Share, View } from '../state/view.ts';
 import type { ReadyReason } from './ready-reason.ts';
 
 /** Empty for a release without a route. */
@@ -70,17 +72,40 @@ const ABSENT = {
 };
 
 /** The share of the pool's Service in the route; undefined without a route. */
-export function poolTraffic(view: Rollout, { group }: PoolView): PoolStatus['traffic'] {
+export function poolTraffic(view: Rollout, pool: PoolView): PoolStatus['traffic'] {
+  const { group } = pool;
   const { route } = view.topology;
   if (!route || !liveRoute(view, route)) return undefined;
   const { shares = [] } = view.routed ?? {};
-  const share = shares.find((one) => one.group === group);
+  const own = shares.filter((one) => one.group === group);
+  const share = own.find(({ isNext }) => !isNext);
   if (!share) return undefined;
   const { weight, message } = share;
+  const exposure = exposureStatus(view, pool, own, shares);
   return {
-    percent: percentOf(share, shares),
+    percent: percentOf(own, shares),
     weight,
     ...(message !== undefined && { message }),
+    ...(exposure && { exposure }),
     ...(isEvacuated(view, route, share) && { evacuated: true }),
+  };
+}
+
+function exposureStatus(
+  view: Rollout,
+  pool: PoolView,
+  own: readonly Share[],
+  shares: readonly Share[],
+): NonNullable<PoolStatus['traffic']>['exposure'] {
+  const figures = exposureFigures(view, pool);
+  const wait = exposureWait(view, pool);
+  if (!figures || !wait) return undefined;
+  const next = own.filter(({ isNext }) => isNext);
+  return {
+    ...figures,
+    percent: `${figures.percent}%`,
+    total: percentOf(next, shares),
+    ...(wait.until !== undefined && { until: new Date(wait.until).toISOString() }),
+    message: printable(wait.message),
   };
 }

@@ -19,7 +19,7 @@ export function existingService({ serviceName, service }: Group): string | undef
 }
 
 /** Whether the traffic goes to another track. */
-export function leadsElsewhere({ service, track: led }: Group, track: string): boolean {
+export function leadsElsewhere({ service, track: led }: Pick<Group, 'service' | 'track'>, track: string): boolean {
   return service !== undefined && led !== track;
 }
 
@@ -29,7 +29,10 @@ export function reachedPods(view: Rollout, group: Group, pool: PoolView): number
 }
 
 /** The ready pods of the group that its Service selects now; undefined if it leads to pods that are not the release's. */
-export function selectedPods(view: Rollout, { service, track, pools }: Group): Pod[] | undefined {
+export function selectedPods(
+  view: Rollout,
+  { service, track, pools }: Pick<Group, 'service' | 'track' | 'pools'>,
+): Pod[] | undefined {
   if (!service || track === undefined) return undefined;
   return pools
     .flatMap((pool) => readyPods(view, pool, service.spec.selector ?? {}))
@@ -41,10 +44,12 @@ export function reachesMoreThan(view: Rollout, group: Group, pool: PoolView, tra
   const { service } = group;
   if (!service || selectedTrack(service) === undefined) return false;
   const own = { [LABEL.release]: view.owner.name };
-  return (
-    readyPods(view, pool, { ...service.spec.selector, ...own }).length >
-    readyPods(view, pool, { [LABEL.track]: track, ...own }).length
-  );
+  return readyPods(view, pool, { ...service.spec.selector, ...own }).length > readyOn(view, pool, track);
+}
+
+/** Number of ready pods of the pool with a track. */
+export function readyOn(view: Rollout, pool: PoolView, track: string): number {
+  return readyPods(view, pool, { [LABEL.track]: track, [LABEL.release]: view.owner.name }).length;
 }
 
 function readyPods({ observed }: Rollout, { name }: PoolView, selector: Record<string, string>): Pod[] {
@@ -99,16 +104,26 @@ export function isReachedByAnother(
 }
 
 /** The live check before a write that stops pods: the traffic must not go to them. */
-export function guardOf({ serviceName, service }: Group, { track }: Workload): { guard?: Guard } {
+export function guardOf({ serviceName, service, next }: Group, { track }: Workload): { guard?: Guard } {
   if (serviceName === undefined) return {};
+  const services = [
+    { name: serviceName, service },
+    ...(next ? [{ name: next.serviceName, service: next.service }] : []),
+  ];
   return {
-    guard: { service: serviceName, track, ...(service && { resourceVersion: service.metadata.resourceVersion }) },
+    guard: {
+      track,
+      services: services.map(({ name, service: live }) => ({
+        name,
+        ...(live && { resourceVersion: live.metadata.resourceVersion }),
+      })),
+    },
   };
 }
 
 /** Removes the Services that no pool uses any more. */
 export function removeUnused({ observed, groups }: Rollout): Extract<Action, { kind: 'DeleteService' }>[] {
-  const used = new Set(groups.map(({ serviceName }) => serviceName));
+  const used = new Set(groups.flatMap(({ serviceName, next }) => [serviceName, next?.serviceName]));
   return observed.services
     .filter(({ metadata }) => !used.has(metadata.name) && metadata.deletionTimestamp === undefined)
     .map((service) => ({

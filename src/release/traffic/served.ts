@@ -1,14 +1,14 @@
 /** Finds where the traffic of a group goes, and which revision each of its pools serves. Pure. */
 import type { Service } from '../record/kube-objects.ts';
-import { isHandedOver, takenMessage } from '../record/ownership.ts';
+import { isHandedOver, nextTakenMessage, takenMessage } from '../record/ownership.ts';
 import { runBy } from '../record/kept-pods.ts';
 import type { Revision } from '../record/revision.ts';
 import { hasServedIn } from '../record/revision.ts';
 import { lostRevision } from '../state/lost.ts';
 import type { Observed } from '../state/observed.ts';
 import type { PoolState, Workload } from '../state/view.ts';
-import type { Traffic } from './service.ts';
-import { notedRevision, selectedTrack } from './service.ts';
+import type { NextTraffic, Traffic } from './service.ts';
+import { isNext, notedRevision, selectedTrack } from './service.ts';
 
 export interface SeenTraffic {
   traffic: Traffic;
@@ -37,6 +37,19 @@ export function seeTraffic(observed: Observed, serviceName: string | undefined):
       ...(track !== undefined && { track }),
     },
     ...(named && { named }),
+  };
+}
+
+export function seeNext(observed: Observed, serviceName: string): NextTraffic {
+  const service = observed.services.find(({ metadata }) => metadata.name === serviceName);
+  const foreign = observed.foreignServices.find(({ metadata }) => metadata.name === serviceName);
+  const isTaken = foreign !== undefined || observed.memory.nameConflicts.has(`Service/${serviceName}`);
+  const track = service && selectedTrack(service);
+  return {
+    serviceName,
+    ...(service && { service }),
+    ...(!service && isTaken && { taken: nextTakenMessage({ name: serviceName }) }),
+    ...(track !== undefined && { track }),
   };
 }
 
@@ -102,7 +115,7 @@ export function findServed({
  * The workload that a former Service of the pool still selects, so that a pool with a renamed Service continues to serve.
  */
 function formerlySelected(workloads: readonly Workload[], { services }: Observed): Workload | undefined {
-  const tracks = new Set(services.map(selectedTrack));
+  const tracks = new Set(services.filter((service) => !isNext(service)).map(selectedTrack));
   return workloads.find(({ track }) => tracks.has(track));
 }
 

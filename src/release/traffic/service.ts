@@ -18,10 +18,25 @@ export interface Traffic {
   taken?: string;
   /** The track that the traffic goes to. */
   track?: string;
+  /** The second Service of a stage with match or exposure. */
+  next?: NextTraffic;
+}
+
+/** The Service `<service>-next`: it leads to the revision that entered last, once its pods are ready, else where the first leads. */
+export interface NextTraffic {
+  serviceName: string;
+  service?: Service;
+  taken?: string;
+  track?: string;
 }
 
 export function selectedTrack({ spec }: Pick<Service, 'spec'>): string | undefined {
   return spec.selector?.[LABEL.track];
+}
+
+/** Whether it is the second Service of a pool. */
+export function isNext({ metadata }: Pick<Service, 'metadata'>): boolean {
+  return metadata.labels?.[LABEL.next] !== undefined;
 }
 
 /** The number of the last served revision, even if somebody changed the selector; NaN if there is none. */

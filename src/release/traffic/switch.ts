@@ -8,6 +8,7 @@ import type { Group, Rollout } from '../state/view.ts';
 import { portMissing } from './adopted-ports.ts';
 import { reachedPods, reachesMoreThan } from './reach.ts';
 import { lastSwitch, selectedTrack } from './service.ts';
+import { maySwitchAfterExposure } from '../state/exposure.ts';
 import { mayLead } from './track.ts';
 import type { Lead, NamedGroup } from './write-service.ts';
 import { createService, keepService, switchService } from './write-service.ts';
@@ -34,7 +35,11 @@ function trafficActions(view: Rollout, group: Group, moves: readonly Move[], fro
   const named: NamedGroup = { ...group, serviceName, template };
   const { track, revision } = first.target;
   const target: Lead = { track, revision };
-  const may = !frozen && moves.every((move) => maySwitch(view, group, move) && !leadsNowhere(group, move));
+  const may =
+    !frozen &&
+    moves.every(
+      (move) => maySwitch(view, group, move) && !leadsNowhere(group, move) && maySwitchAfterExposure(view, move.pool),
+    );
   const standing = standingLead(moves);
   if (!service) {
     const lead = leadOfNew(view, group, target, standing, { may, frozen });

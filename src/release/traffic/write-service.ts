@@ -93,7 +93,7 @@ function desiredService(
   return group.adopted ? makeAdoptedService(options) : makeService({ ...options, template });
 }
 
-function notesOf(service: Service | undefined): Record<string, string> {
+export function notesOf(service: Service | undefined): Record<string, string> {
   const { at, from } = service ? lastSwitch(service) : {};
   return {
     ...(at !== undefined && { [ANNOTATION.switchedAt]: at }),
@@ -132,6 +132,10 @@ function keepsLabel({ service }: Group, { number }: Revision): boolean {
   return service?.metadata.labels?.[LABEL.managedBy] === 'apprelease' && notedRevision(service) === number;
 }
 
-function applyService(group: Group, desired: DesiredService, message: string): Action & { kind: 'ApplyService' } {
-  return { kind: 'ApplyService', message, desired, force: group.service !== undefined };
+export function applyService(
+  { service }: Pick<Group, 'service'>,
+  desired: DesiredService,
+  message: string,
+): Action & { kind: 'ApplyService' } {
+  return { kind: 'ApplyService', message, desired, force: service !== undefined };
 }

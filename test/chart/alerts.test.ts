@@ -99,6 +99,21 @@ const CASES: Readonly<Record<string, Case>> = {
     says: { summary: 'A version of the release shop/web failed in a pool.' },
     well: { [`apprelease_failures_total{${WEB}}`]: '7+0x90' },
   },
+  AppReleaseExposureStands: {
+    bad: {
+      [`apprelease_exposure_percent{${WEB}}`]: '10x90',
+      [`apprelease_info{${WEB},state="Exposing"}`]: '1x20 stale',
+      [`apprelease_info{${WEB},state="Paused"}`]: '_x21 1x70',
+    },
+    quiet: '30m',
+    fires: '40m',
+    labels: SHOP,
+    says: { summary: 'A new version of the release shop/web keeps 10% of the traffic of a stage.' },
+    well: {
+      [`apprelease_exposure_percent{${WEB}}`]: '10x90',
+      [`apprelease_info{${WEB},state="Exposing"}`]: '1x90',
+    },
+  },
   AppReleaseRollbackRejected: {
     bad: { [`apprelease_rollbacks_rejected_total{${WEB}}`]: '0+0x30 1+0x90' },
     quiet: '30m',

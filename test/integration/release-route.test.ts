@@ -6,16 +6,13 @@ import { findCondition } from '../../src/api/conditions.ts';
 import { ANNOTATION, API_VERSION } from '../../src/api/meta.ts';
 import { APP_RELEASES, VM_POOLS } from '../../src/controller/kinds/api-kinds.ts';
 import { GRPC_ROUTES, HTTP_ROUTES } from '../../src/controller/kinds/routes.ts';
-import { statusOf } from '../../src/kube/types.ts';
 import { installGatewayApi, removeGatewayApi } from '../cluster/gateway-api.ts';
+import { answer, GATEWAY, ROUTE } from './answering.ts';
 import type { World } from './harness.ts';
 import { admin, cluster, test } from './harness.ts';
 import { commandsOf, createRun, readPage } from './page.ts';
 import type { PoolSpec, Spec } from './release-objects.ts';
 import { pool, release } from './release-objects.ts';
-
-const GATEWAY = { name: 'public', namespace: 'gateways' };
-const ROUTE = { parentRefs: [GATEWAY], hostnames: ['shop.example.com'] };
 
 // The control plane serves other files after this one.
 afterAll(() => removeGatewayApi(cluster.kubectl));
@@ -29,25 +26,6 @@ function routed(
   const [a, b] = of;
   const pools = [pool('prod-a', 1, a), pool('prod-b', 1, b)];
   return release(image, { route, stages: [{ name: 'production', pools }] });
-}
-
-/** What a Gateway would write: that it has accepted the last change of the route, or its first fault. */
-async function answer({ namespace }: World, name = 'web', fault?: { reason: string; message: string }): Promise<void> {
-  const { metadata } = await admin.get(HTTP_ROUTES, { namespace, name });
-  const { generation = 0 } = metadata as { generation?: number };
-  const conditions = ['Accepted', 'ResolvedRefs'].map((type, index) => ({
-    type,
-    lastTransitionTime: new Date().toISOString(),
-    observedGeneration: generation,
-    ...(fault && index === 0 ? { status: 'False', ...fault } : { status: 'True', reason: type, message: '' }),
-  }));
-  const parents = [{ parentRef: GATEWAY, controllerName: 'example.com/gateway', conditions }];
-  await admin.patch(
-    statusOf(HTTP_ROUTES),
-    { namespace, name },
-    { type: 'merge', body: { status: { parents } } },
-    { fieldManager: 'gateway' },
-  );
 }
 
 function routeIs({ namespace, until }: World, expected: object, name = 'web') {
@@ -274,7 +252,8 @@ describe.concurrent('a route', () => {
     }
     await world.apply(spec);
     await world.released('1.0.0');
-    const [shares = '', removal = ''] = commandsOf(page);
+    const [shares = ''] = commandsOf(page, 'A route over three pools');
+    const [removal = ''] = commandsOf(page, 'Moving in and out');
     const shell = createRun(cluster.dir, [dirname(cluster.binaries.kubectl)], { KUBECONFIG: cluster.kubeconfigPath });
     const run = (script: string) => shell(script.replaceAll('--namespace shop', `--namespace ${world.namespace}`));
     await routeIs(world, { spec: { rules: [{ backendRefs: [{ weight: 5 }, { weight: 50 }, { weight: 45 }] }] } });

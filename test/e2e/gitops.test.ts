@@ -1,7 +1,9 @@
 // Releases by commits; a real Argo CD syncs them with self-heal and prune on.
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect } from 'vitest';
+import { API_VERSION } from '../../src/api/meta.ts';
 import { pool, type Spec } from '../integration/release-objects.ts';
+import { isAccepted, readRoute, restarts, routed, weightsOf } from './gateway.ts';
 import { blockOf, manifestOf, test, type Application } from './gitops.ts';
 import { onePool, web, webOf } from './releases.ts';
 import { kubectl, type World } from './world.ts';
@@ -150,6 +152,59 @@ describe.concurrent('a rollback', () => {
     // Only standbys were used: no pod was started, and no approval was needed.
     expect((await world.pods()).filter(({ ready, image }) => ready && image.includes(':1.0.0@'))).toHaveLength(2);
     expect((await world.pods()).filter(({ uid }) => !pods.has(uid))).toEqual([]);
+  });
+});
+
+describe.concurrent('an exposure', () => {
+  test('is Suspended in a step that waits for a person; a self-heal in it changes no weight', async ({
+    world,
+    app,
+    gateway,
+  }) => {
+    const exposure: Spec['stages'][number]['exposure'] = [
+      { percent: 20, approval: 'Manual' },
+      { percent: 50, approval: 'Manual' },
+    ];
+    const spec = { ...ONE, stages: [{ name: 'production', exposure, pools: [pool('prod-a', 1)] }] };
+    const release = async (version: string) =>
+      app.release(`Release ${version}`, routed(world, gateway, await web(world, version, spec), { 'prod-a': 100 }));
+    await release('1.0.0');
+    await app.becomes('Healthy', /1\.0\.0/);
+    await release('2.0.0');
+    await app.becomes('Suspended', /20% of the traffic goes to version 2\.0\.0 \(step 1 of 2\)/);
+    const weights = await weightsOf(world);
+    expect(Number(weights['web-prod-a']) / Number(weights['web-prod-a-next'])).toBe(4);
+    await world.until('an accepted route', () => isAccepted(world));
+
+    const { metadata } = await readRoute(world);
+    // Fields that Git owns.
+    for (const change of [{ progressDeadlineSeconds: 61 }, { rollback: { ...ONE.rollback, warmFor: '6m' } }]) {
+      const { generation } = await deadlineOf(world);
+      await app.patch({ spec: change });
+      await world.until('the self-heal', async () => (await deadlineOf(world)).generation === generation + 2);
+      await app.becomes('Suspended', /20% of the traffic goes to version 2\.0\.0 \(step 1 of 2\)/);
+    }
+    await app.refresh('hard');
+    await app.becomes('Suspended', /step 1 of 2/);
+    expect((await readRoute(world)).metadata.generation).toBe(metadata.generation);
+    expect(await weightsOf(world)).toEqual(weights);
+
+    // The promotion stays in Git: it is Healthy as long as its version is wanted.
+    await app.commit('Go on from step 1', {
+      'step.yaml': JSON.stringify({
+        apiVersion: API_VERSION,
+        kind: 'ReleasePromotion',
+        metadata: { name: 'web-2.0.0-1' },
+        spec: { release: 'web', version: '2.0.0', stage: 'production', step: 1 },
+      }),
+    });
+    await app.becomes('Suspended', /50% of the traffic goes to version 2\.0\.0 \(step 2 of 2\)/);
+    await app.run('promote');
+    await app.becomes('Healthy', /2\.0\.0/);
+    await world.until('the weight of the spec at the first Service', async () =>
+      isDeepStrictEqual(await weightsOf(world), { 'web-prod-a': 100, 'web-prod-a-next': 0 }),
+    );
+    expect(await restarts(world)).toBe('');
   });
 });
 

@@ -8,7 +8,8 @@ import type { Spec } from '../integration/release-objects.ts';
 import type { KubeObject, Resource } from '../../src/kube/types.ts';
 import { startArgoCD, type ArgoCD } from '../kind/argocd.ts';
 import { execute } from '../kind/engine.ts';
-import { api, e2e, kubectl, test as base, type Manifest, type World } from './world.ts';
+import { test as base } from './gateway.ts';
+import { api, e2e, kubectl, type Manifest, type World } from './world.ts';
 
 const BRANCH = 'main';
 const REFRESH = 'argocd.argoproj.io/refresh';

@@ -13,16 +13,12 @@ local complete = conditions["Complete"]
 if accepted == nil then
   return health
 end
-if complete ~= nil and complete.status == "True" then
-  return {status = "Healthy", message = complete.message}
+-- It had its effect, or has none any more, which is not an error.
+local ready = conditions["Ready"]
+if ready ~= nil and ready.status == "True" then
+  return {status = "Healthy", message = ready.message}
 end
-
 if accepted.status == "False" then
-  -- The promotion has no further effect. This is not an error.
-  local isOver = {Superseded = true, AlreadyEntered = true, RolledBack = true}
-  if isOver[accepted.reason] then
-    return {status = "Healthy", message = accepted.message}
-  end
   return {status = "Degraded", message = accepted.message}
 end
 

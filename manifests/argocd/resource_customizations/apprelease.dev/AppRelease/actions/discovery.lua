@@ -25,7 +25,7 @@ local retries = holds("RolledBack") or (failed and holds("Stalled"))
 
 local actions = {}
 actions["rollback"] = {["disabled"] = not canGoBack, ["iconClass"] = "fa fa-fw fa-undo", ["displayName"] = "Roll back"}
-actions["promote"] = {["disabled"] = not waits, ["iconClass"] = "fa fa-fw fa-check", ["displayName"] = "Promote to the next stage"}
+actions["promote"] = {["disabled"] = not waits, ["iconClass"] = "fa fa-fw fa-check", ["displayName"] = "Promote to the next stage or step"}
 actions["retry"] = {["disabled"] = not retries, ["iconClass"] = "fa fa-fw fa-redo", ["displayName"] = "Retry the wanted version"}
 actions["pause"] = {["disabled"] = paused or holds("Paused"), ["iconClass"] = "fa fa-fw fa-pause", ["displayName"] = "Pause"}
 actions["resume"] = {["disabled"] = not paused, ["iconClass"] = "fa fa-fw fa-play", ["displayName"] = "Resume"}

@@ -1,16 +1,20 @@
--- Promotes the wanted revision to the first stage that does not serve it yet.
-local function nextStage()
+-- Promotes the wanted revision to the first stage that does not serve it yet, or to the next step of the exposure in that stage.
+local function nextPool()
+  if obj.status == nil or obj.status.revision == nil then
+    return nil
+  end
   for _, stage in ipairs(obj.spec.stages) do
     for _, pool in ipairs(obj.status.pools or {}) do
       if pool.stage == stage.name and pool.revision ~= obj.status.revision then
-        return stage.name
+        return pool
       end
     end
   end
   return nil
 end
 
-if obj.status == nil or obj.status.revision == nil or nextStage() == nil then
+local pool = nextPool()
+if pool == nil then
   error("no stage waits for a version", 0)
 end
 local promotion = {
@@ -20,8 +24,11 @@ local promotion = {
   spec = {
     release = obj.metadata.name,
     revision = obj.status.revision,
-    stage = nextStage(),
+    stage = pool.stage,
     reason = "approved in Argo CD",
   },
 }
+if pool.traffic ~= nil and pool.traffic.exposure ~= nil then
+  promotion.spec.step = pool.traffic.exposure.step
+end
 return {{operation = "create", resource = promotion}}

@@ -5,6 +5,8 @@ import type { World } from './world.ts';
 export interface Answer {
   readonly asked: number;
   readonly at: number;
+  /** The name of what was asked. */
+  readonly target: string;
   /** The pool that answered if its pods say so, otherwise the name of what was asked. */
   readonly pool: string;
   readonly version?: string;
@@ -64,7 +66,7 @@ export async function askAt(
   });
   // A new Service is not known on every node at once.
   let began = 0;
-  async function answers(...flags: string[]): Promise<readonly Targeted[]> {
+  async function answers(...flags: string[]): Promise<readonly Answer[]> {
     return parseAnswers(await world.kubectl('logs', name, ...flags)).filter(({ asked }) => asked >= began);
   }
   async function hears(pool: string, version: string): Promise<void> {
@@ -87,14 +89,10 @@ export async function askAt(
   };
 }
 
-interface Targeted extends Answer {
-  readonly target: string;
-}
-
-function parseAnswers(log: string): Targeted[] {
+function parseAnswers(log: string): Answer[] {
   return log
     .split('\n')
-    .flatMap((line): Targeted[] => {
+    .flatMap((line): Answer[] => {
       const [asked, at, target = '', what = '', ...rest] = line.split(' ');
       // The end of the log may be an incomplete line.
       if (what === '') return [];

@@ -83,6 +83,8 @@ export async function provideCluster(project: TestProject, options?: ClusterOpti
     process.env[SHARED] = JSON.stringify(e2e);
   } catch (error) {
     await end();
+    // Only the message, which holds the end of a command's output: a report of CI may show no more than the last lines.
+    if (error instanceof Error) error.stack = error.message;
     throw error;
   }
   return end;

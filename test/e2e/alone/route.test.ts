@@ -1,54 +1,32 @@
 // Releases with `spec.route` behind a real gateway, which leads the requests of clients in the cluster.
 import { isDeepStrictEqual } from 'node:util';
-import { afterAll, describe, expect } from 'vitest';
+import { describe, expect } from 'vitest';
 import { FIELD_MANAGER } from '../../../src/api/meta.ts';
 import { pool, type Spec } from '../../integration/release-objects.ts';
-import { THROTTLE_MS } from '../../kind/traefik.ts';
 import { errorsOf, runsOf, startAsker, timesTo, type Asker } from '../asker.ts';
-import { askGateway, percents, readRoute, routed, test, weightsOf, type Weights } from '../gateway.ts';
+import {
+  askGateway,
+  ENOUGH,
+  hasPercents,
+  isRouted,
+  LAG_MS,
+  measurements,
+  readRoute,
+  routed,
+  test,
+  tolerance,
+  weightsOf,
+  wholeOf,
+  type Weights,
+} from '../gateway.ts';
 import { POOLS, SERVICE_NAMES, web } from '../releases.ts';
 import { send, type World } from '../world.ts';
 
-const measured: string[] = [];
-
-afterAll(() => {
-  console.log(['Measured (ms):', ...measured].join('\n'));
-});
-
-function note(what: string, ...values: (string | number)[]): void {
-  measured.push(`  ${what.padEnd(82)} ${values.map((value) => String(value).padStart(7)).join(' ')}`);
-}
+const note = measurements('Measured (ms):');
 
 /** Two pools of one stage. */
 function pair(replicas: number): Pick<Spec, 'stages'> {
   return { stages: [{ name: 'all', pools: [pool('prod-a', replicas), pool('prod-b', replicas)] }] };
-}
-
-/** Waits until the gateway has accepted the route of the newest spec, with the weights of all pools. */
-async function isRouted(world: World, version: string, weights: Weights): Promise<void> {
-  await world.released(version);
-  await hasPercents(world, weights);
-  await world.conditionIs('TrafficRouted', 'True', 'Accepted');
-}
-
-/** Waits for the shares of the pools in the status. A pool whose first pods are ready gets its share 10 s later. */
-async function hasPercents(world: World, weights: Weights): Promise<void> {
-  const whole = wholeOf(weights);
-  const expected = Object.fromEntries(
-    Object.entries(weights).map(([name, weight]) => [name, `${(100 * weight) / whole}%`]),
-  );
-  await world.until(`the shares ${JSON.stringify(expected)}`, async () =>
-    isDeepStrictEqual(await percents(world), expected),
-  );
-}
-
-function wholeOf(weights: Weights): number {
-  return Object.values(weights).reduce((sum, weight) => sum + weight, 0);
-}
-
-/** The largest distance of a count from what is expected: four standard errors. */
-function tolerance(count: number, share: number): number {
-  return 4 * Math.sqrt(count * share * (1 - share));
 }
 
 /** The number of answers by pool, and whether each pool has its share of them. */
@@ -63,8 +41,6 @@ function countShares(pools: readonly string[], weights: Weights): { counts: Weig
   });
   return { counts, fit };
 }
-
-const ENOUGH = 2_000;
 
 /** Waits until the gateway follows the weights, then expects their shares in the next answers. */
 async function expectShares(world: World, asker: Asker, weights: Weights): Promise<void> {
@@ -200,8 +176,6 @@ async function momentOf(world: World, what: string, condition: () => Promise<boo
 /** The time that the operator gives to pods that become ready again, and by how much a time in seconds may be early. */
 const HEALTHY_MS = 10_000;
 const SECOND_MS = 1_000;
-/** For a gateway to follow a change of the route, on a busy machine. */
-const LAG_MS = THROTTLE_MS + 3_000;
 
 describe('a pool without ready pods', () => {
   test('gets no requests from the route until its pods are ready again for 10 s', async ({ gateway, world }) => {

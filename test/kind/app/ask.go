@@ -22,6 +22,19 @@ func ask(args []string) error {
 	flags := flag.NewFlagSet("ask", flag.ContinueOnError)
 	every := flags.Duration("every", 20*time.Millisecond, "time between two requests to a target")
 	host := flags.String("host", "", "Host header of each request, in place of the URL's host")
+	headers := map[string]http.Header{}
+	flags.Func("header", "`TARGET=NAME:VALUE`, a header of each request to a target; may be repeated", func(text string) error {
+		target, header, _ := strings.Cut(text, "=")
+		name, value, found := strings.Cut(header, ":")
+		if !found {
+			return fmt.Errorf("%s: want TARGET=NAME:VALUE", text)
+		}
+		if headers[target] == nil {
+			headers[target] = http.Header{}
+		}
+		headers[target].Add(name, strings.TrimSpace(value))
+		return nil
+	})
 	flags.DurationVar(&client.Timeout, "timeout", 10*time.Second, "timeout of a request")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -37,7 +50,7 @@ func ask(args []string) error {
 		if !found {
 			return fmt.Errorf("%s: want NAME=URL", target)
 		}
-		asking.Go(func() { askOne(name, url, *host, *every, out, done) })
+		asking.Go(func() { askOne(name, url, *host, headers[name], *every, out, done) })
 	}
 	go func() {
 		<-ended
@@ -51,7 +64,7 @@ func ask(args []string) error {
 	return nil
 }
 
-func askOne(name, url, host string, every time.Duration, out chan<- string, done <-chan struct{}) {
+func askOne(name, url, host string, headers http.Header, every time.Duration, out chan<- string, done <-chan struct{}) {
 	ticks := time.NewTicker(every)
 	defer ticks.Stop()
 	var open sync.WaitGroup
@@ -63,19 +76,22 @@ func askOne(name, url, host string, every time.Duration, out chan<- string, done
 		case <-ticks.C:
 			open.Go(func() {
 				asked := time.Now().UnixMilli()
-				answer := request(url, host)
+				answer := request(url, host, headers)
 				out <- fmt.Sprintf("%d %d %s %s", asked, time.Now().UnixMilli(), name, answer)
 			})
 		}
 	}
 }
 
-func request(url, host string) string {
+func request(url, host string, headers http.Header) string {
 	asked, err := http.NewRequest(http.MethodGet, url, nil)
 	if err != nil {
 		return "error " + err.Error()
 	}
 	asked.Host = host
+	if headers != nil {
+		asked.Header = headers
+	}
 	answer, err := client.Do(asked)
 	if err != nil {
 		return "error " + err.Error()

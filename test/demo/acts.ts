@@ -1,15 +1,16 @@
-// The four acts of the demo. Each runs commands that a user would type, and waits for the expected result.
+// The acts of the demo. Each runs commands that a user would type, and waits for the expected result.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ReleaseRollback } from '../../src/api/release-rollback.ts';
 import { conditionIs, findCondition } from '../../src/api/conditions.ts';
+import { shareBar } from './bar.ts';
 import { rowsOf } from './rows.ts';
 import type { Screen } from './screen.ts';
 import type { Shell } from './shell.ts';
 import { isReleased, servicesSelect, slicesShow, stateOf, type World } from './world.ts';
 
 /** The tags of the example image, in the order of the acts. The image name can make a simulated pod never ready. */
-export const VERSIONS = ['1.0.0', '1.1.0', '1.2.0-unready', '1.3.0'] as const;
-const [FIRST, SECOND, , FOURTH] = VERSIONS;
+export const VERSIONS = ['1.0.0', '1.1.0', '1.2.0-unready', '1.3.0', '1.4.0'] as const;
+const [FIRST, SECOND, , FOURTH, FIFTH] = VERSIONS;
 export const [, , BROKEN] = VERSIONS;
 
 const CANARY = ['canary-vms'];
@@ -29,6 +30,8 @@ export interface Script {
   readonly commit: (version: string) => string;
   /** Commands that promote a version after an earlier one failed. */
   readonly letIn: (version: string) => readonly string[];
+  /** Commands that give the release a route, and the canary steps. Absent: the cluster has nothing that answers for a Gateway. */
+  readonly traffic?: readonly string[];
 }
 
 /** The context of an act. */
@@ -55,6 +58,7 @@ export async function play(theatre: Theatre): Promise<Measured[]> {
   const promotion = await promoteSecond(theatre);
   await rollBackBroken(theatre);
   const rollback = await takeBackFourth(theatre);
+  if (theatre.script.traffic) await exposeFifth(theatre, theatre.script.traffic);
   return [...promotion, ...rollback];
 }
 
@@ -182,6 +186,37 @@ async function takeBackFourth(theatre: Theatre): Promise<Measured[]> {
   ];
 }
 
+async function exposeFifth(theatre: Theatre, commands: readonly string[]): Promise<void> {
+  const { shell, screen, world, script } = theatre;
+  headline(screen, 5, `version ${FIFTH} gets the traffic of the canary step by step`);
+  note(screen, 'One route leads to all pools, and the canary gets steps. The demo answers as a Gateway would:');
+  for (const command of commands) await shell(command);
+  await shell('kubectl apply -k .');
+  await watched(
+    theatre,
+    'the Gateway',
+    ({ release }) => conditionIs(release()?.status?.conditions, 'TrafficRouted', 'True'),
+    () => 'The Gateway has accepted the route: each pool has its share',
+  );
+  await shell(`kubectl get httproutes -n ${script.namespace}`);
+  const percents = new Set<string>();
+  world.onChange(() => {
+    for (const { traffic } of world.release()?.status?.pools ?? [])
+      if (traffic?.exposure) percents.add(traffic.exposure.percent);
+  });
+  await wantVersion(theatre, FIFTH);
+  await watched(
+    theatre,
+    `the steps of ${FIFTH} in the canary pool`,
+    servicesSelect(FIFTH, CANARY),
+    () => `The canary serves ${FIFTH}; its share went through ${[...percents].join(', ')}`,
+  );
+  if (!percents.has('20%') || !percents.has('50%')) throw new Error(`${FIFTH} took the steps ${[...percents].join()}`);
+  screen.say('');
+  await shell(APPROVE);
+  await watched(theatre, `${FIFTH} in every pool`, released(FIFTH), () => `${FIFTH} is released`);
+}
+
 async function showVms({ script, screen, shell }: Theatre, pods: number, why: string): Promise<void> {
   const commands = script.vms(pods);
   if (commands.length > 0) note(screen, why);
@@ -218,11 +253,18 @@ async function watched<T>(
   outcome: (measured: T) => string,
   measured?: Promise<T>,
 ): Promise<T> {
-  screen.watch(goal, () => ({ rows: rowsOf(world), state: stateOf(world.release()) }));
+  screen.watch(goal, () => ({ rows: rowsOf(world), state: stateNow(world) }));
   await world.until(goal, condition);
   const result = (await measured) as T;
   screen.settle(outcome(result));
   return result;
+}
+
+/** With a bar for the share of a new version in the canary pool, once the release has a route. */
+function stateNow({ release }: World): string {
+  const [canary = ''] = CANARY;
+  const bar = shareBar(release()?.status, canary);
+  return `${bar === undefined ? '' : `${bar}  ·  `}${stateOf(release())}`;
 }
 
 type Times = Omit<Measured, 'what'>;

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureBinaries } from '../cluster/build.ts';
 import { startControlPlane } from '../cluster/control-plane.ts';
+import { installGatewayApi } from '../cluster/gateway-api.ts';
 import { pushImage } from '../cluster/images.ts';
 import { serviceAccountKubeconfig } from '../cluster/kubeconfig.ts';
 import { installCrds } from '../cluster/kubectl.ts';
@@ -13,6 +14,7 @@ import { startProgress } from '../cluster/progress.ts';
 import { startRegistry } from '../cluster/registry.ts';
 import type { Binaries, ControlPlane, Registry } from '../cluster/types.ts';
 import { APPROVE, type Script } from './acts.ts';
+import { acceptRoutes } from './gateway.ts';
 
 export const root = join(import.meta.dirname, '../..');
 const OPERATOR = { namespace: 'apprelease-system', name: 'apprelease-operator' };
@@ -49,13 +51,16 @@ export async function setTheStage(tags: readonly string[], ending: AsyncDisposab
     Promise.all(tags.map((tag) => pushImage(registry, REPOSITORY, tag, { platforms: ['linux/amd64', 'linux/arm64'] }))),
   );
   const operator = await step('Installing CRDs, RBAC and the operator', async () => {
+    await installGatewayApi((args) => cluster.kubectl(args));
     await install(cluster);
     return startOperator(cluster, registry, folder);
   });
   ending.defer(() => operator.stop());
+  ending.defer(acceptRoutes(cluster.kubeconfigPath, 'shop'));
   const checkout = join(folder, 'checkout');
   await cp(join(root, 'examples'), join(checkout, 'examples'), { recursive: true });
   await writeFile(join(checkout, 'kustomization.yaml'), kustomization(registry.host, tags[0] ?? ''));
+  await writeFile(join(checkout, 'traffic.yaml'), TRAFFIC);
   return {
     kubeconfigPath: cluster.kubeconfigPath,
     binaries: cluster.binaries,
@@ -71,6 +76,10 @@ export async function setTheStage(tags: readonly string[], ending: AsyncDisposab
       ],
       commit: (version) => `sed -i 's/newTag: .*/newTag: ${version}/' kustomization.yaml`,
       letIn: () => [APPROVE],
+      traffic: [
+        'cat traffic.yaml',
+        `sed -i 's/^patches:/&\\n  - { path: traffic.yaml, target: { kind: AppRelease, name: web } }/' kustomization.yaml`,
+      ],
     },
   };
 }
@@ -127,6 +136,15 @@ async function startOperator(cluster: ControlPlane, registry: Registry, folder: 
     env: { NO_PROXY: '127.0.0.1' },
   });
 }
+
+/** A route over all pools, and steps for the canary. */
+const TRAFFIC = `- op: add
+  path: /spec/route
+  value: { parentRefs: [{ name: public }], hostnames: [shop.example.com], settle: 1s }
+- op: add
+  path: /spec/stages/0/exposure
+  value: [{ percent: 20, for: 3s }, { percent: 50, for: 3s }]
+`;
 
 function kustomization(registryHost: string, tag: string): string {
   return `# examples/web.yaml, with the demo's image registry and shorter times.

@@ -151,8 +151,9 @@ bench-clients: build ## Measure on a kind cluster how soon clients reach the ver
 	@KEEP=$(KEEP) NODES=$(NODES) vitest run --project e2e-bench
 
 .PHONY: build
-build: $(INSTALLED) ## Bundle the operator to dist/operator.mjs
+build: $(INSTALLED) ## Bundle the operator to dist/operator.mjs, and the kubectl plugin to dist/kubectl-apprelease.mjs
 	@node scripts/build.ts
+	@node scripts/build-cli.ts
 
 .PHONY: clean
 clean: ## Remove built and cached files

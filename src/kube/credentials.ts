@@ -17,7 +17,7 @@ export type TlsMaterial = Pick<HttpsOptions, 'ca' | 'cert' | 'key' | 'rejectUnau
 };
 
 export interface Credentials {
-  headers: Record<string, string>;
+  headers: Record<string, string | string[]>;
   tls: TlsMaterial;
 }
 
@@ -79,11 +79,13 @@ function isYoung<T>(dated: Dated<T> | undefined, ms: number): dated is Dated<T> 
 async function load(kubeConfig: KubeConfigSource): Promise<Credentials> {
   const options: HttpsOptions & { servername?: string } = {};
   await kubeConfig.applyToHTTPSOptions(options);
-  const headers: Record<string, string> = {};
+  const headers: Record<string, string | string[]> = {};
   if (options.auth) headers.authorization = `Basic ${Buffer.from(options.auth).toString('base64')}`;
   for (const [name, value] of Object.entries(options.headers ?? {})) {
     // A token file may end with a newline, which a header must not contain.
     if (typeof value === 'string') headers[name.toLowerCase()] = value.trim();
+    // Groups of an impersonated user.
+    if (Array.isArray(value)) headers[name.toLowerCase()] = value;
   }
   const tls: TlsMaterial = {};
   if (options.ca !== undefined) tls.ca = options.ca;

@@ -126,7 +126,7 @@ export function isRefusal(error: unknown): error is KubeError {
   return isForbidden(error) || isMalformed(error);
 }
 
-function isForbidden(error: unknown): error is KubeError {
+export function isForbidden(error: unknown): error is KubeError {
   return isKubeError(error) && error.code === 403;
 }
 

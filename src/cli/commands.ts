@@ -1,0 +1,6 @@
+/** The list of commands, in the order of the help. */
+import type { CliCommand } from './command.ts';
+import { get } from './commands/get.ts';
+import { list } from './commands/list.ts';
+
+export const COMMANDS: readonly CliCommand[] = [list, get];

@@ -1,11 +1,16 @@
 /** The cluster, the user and the namespace that a command works with, chosen as kubectl chooses them. */
 import { existsSync } from 'node:fs';
+import type { RequestOptions } from 'node:https';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node/dist/config.js';
+import type { User } from '@kubernetes/client-node/dist/config_types.js';
 import { getProxyForUrl } from 'proxy-from-env';
 import type { KubeConfigSource } from '../kube/credentials.ts';
+import type { ExecStatus } from './exec-plugin.ts';
+import { createPluginLogin, fromFolder } from './exec-plugin.ts';
 import { CliError } from './exit-codes.ts';
+import type { Io } from './io.ts';
 
 /** The options of kubectl that choose where a command works, and as whom. */
 export interface ClusterOptions {
@@ -22,13 +27,21 @@ export interface ClusterOptions {
 export interface Chosen {
   readonly source: KubeConfigSource;
   readonly namespace: string;
+  /** Why the last login failed. The errors of the client name no cause, since a cause may quote a credential. */
+  readonly loginError: () => unknown;
 }
+
+/** The library does not look at the field exec, which we read. */
+type Login = Omit<User, 'exec'> & { readonly exec?: unknown };
+
+/** The environment, and whether a person can answer a login. */
+type Host = Pick<Io, 'env' | 'canAsk'>;
 
 /**
  * @throws CliError for a file that cannot be read, a name that no file has, and options that contradict each other
  */
-export function chooseCluster(options: ClusterOptions, env: Readonly<Record<string, string | undefined>>): Chosen {
-  const config = loadFiles(options, env);
+export function chooseCluster(options: ClusterOptions, host: Host): Chosen {
+  const config = loadFiles(options, host.env);
   const name = options.context ?? config.currentContext;
   const context = config.getContexts().find((one) => one.name === name);
   if (options.context !== undefined && !context)
@@ -36,7 +49,7 @@ export function chooseCluster(options: ClusterOptions, env: Readonly<Record<stri
   const clusterName = options.cluster ?? context?.cluster;
   const userName = options.user ?? context?.user;
   const cluster = config.getClusters().find((one) => one.name === clusterName);
-  const user = config.getUsers().find((one) => one.name === userName);
+  const user: Login | undefined = config.getUsers().find((one) => one.name === userName);
   if (!cluster)
     throw new CliError(
       clusterName === undefined
@@ -45,18 +58,42 @@ export function chooseCluster(options: ClusterOptions, env: Readonly<Record<stri
     );
   if (options.user !== undefined && !user)
     throw new CliError(`there is no user ${options.user} in the kubeconfig: see kubectl config get-users`);
-  config.loadFromClusterAndUser(cluster, user ?? { name: '' });
-  const proxyUrl = cluster.proxyUrl ?? (getProxyForUrl(cluster.server) || undefined);
+  const { exec, ...login } = user ?? { name: '' };
+  const plugin = exec ? createPluginLogin(exec, { cluster, ...host }) : undefined;
+  config.loadFromClusterAndUser(cluster, login);
+  const proxyUrl = cluster.proxyUrl ?? proxyOfEnvironment(cluster.server);
+  const headers = impersonation(options);
+  let loginError: unknown;
   return {
+    namespace: options.namespace ?? (context?.namespace || 'default'),
+    loginError: () => loginError,
     source: {
       getCurrentCluster: () => ({ server: cluster.server, ...(proxyUrl !== undefined && { proxyUrl }) }),
       applyToHTTPSOptions: async (request) => {
-        await config.applyToHTTPSOptions(request);
-        request.headers = Object.assign(request.headers ?? {}, impersonation(options));
+        try {
+          await config.applyToHTTPSOptions(request);
+          request.headers = Object.assign(request.headers ?? {}, headers);
+          if (plugin) applyPlugin(request, await plugin());
+        } catch (error) {
+          loginError = error;
+          throw error;
+        }
       },
     },
-    namespace: options.namespace ?? (context?.namespace || 'default'),
   };
+}
+
+function applyPlugin(request: RequestOptions, { token, clientCertificateData, clientKeyData }: ExecStatus): void {
+  if (token !== undefined) request.headers = Object.assign(request.headers ?? {}, { Authorization: `Bearer ${token}` });
+  if (clientCertificateData !== undefined) request.cert = clientCertificateData;
+  if (clientKeyData !== undefined) request.key = clientKeyData;
+}
+
+/** HTTPS_PROXY, HTTP_PROXY and NO_PROXY. As in Go, they are not for servers on this machine. */
+function proxyOfEnvironment(server: string): string | undefined {
+  const { hostname } = new URL(server);
+  const isLocal = hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname);
+  return isLocal ? undefined : getProxyForUrl(server) || undefined;
 }
 
 /** https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation */
@@ -71,7 +108,7 @@ function impersonation({ as, asGroup = [], asUid }: ClusterOptions): Record<stri
 }
 
 /** As kubectl: --kubeconfig, else the files of KUBECONFIG, else ~/.kube/config, else the account of the pod. */
-function loadFiles({ kubeconfig }: ClusterOptions, env: Readonly<Record<string, string | undefined>>): KubeConfig {
+function loadFiles({ kubeconfig }: ClusterOptions, env: Host['env']): KubeConfig {
   if (kubeconfig !== undefined) return loadFile(kubeconfig);
   const named = (env['KUBECONFIG'] ?? '').split(delimiter).filter((file) => file !== '');
   const files = named.length > 0 ? named : [join(env['HOME'] ?? homedir(), '.kube', 'config')];
@@ -89,6 +126,8 @@ function loadFile(file: string): KubeConfig {
   const config = new KubeConfig();
   try {
     config.loadFromFile(file);
+    const folder = dirname(file);
+    config.users = config.users.map((user) => ({ ...user, exec: fromFolder(user.exec, folder) }));
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     throw new CliError(`cannot read the kubeconfig ${file}: ${text.split('\n')[0] ?? ''}`);

@@ -1,7 +1,7 @@
 /** What a command has of the cluster: a client, a namespace, and a list of what it was not allowed to see. */
 import manifest from '../../package.json' with { type: 'json' };
 import { createClient } from '../kube/client.ts';
-import { isForbidden } from '../kube/errors.ts';
+import { isForbidden, isNoLogin } from '../kube/errors.ts';
 import type { KubeClient } from '../kube/types.ts';
 import { describeError } from './errors.ts';
 import type { ExitCode } from './exit-codes.ts';
@@ -37,8 +37,10 @@ export async function withSession(
 ): Promise<ExitCode> {
   const refused = new Map<string, string>();
   let client: KubeClient | undefined;
+  let whyNoLogin: () => unknown = () => undefined;
   try {
-    const { source, namespace } = chooseCluster(options, io.env);
+    const { source, namespace, loginError } = chooseCluster(options, io);
+    whyNoLogin = loginError;
     client = createClient(source, {
       userAgent: `${FIELD_MANAGER}/${manifest.version}`,
       timeoutMs: (options.requestTimeout ?? DEFAULT_TIMEOUT_S) * 1000,
@@ -60,7 +62,7 @@ export async function withSession(
     });
   } catch (error) {
     if (io.interrupted.aborted) return EXIT.interrupted;
-    io.err(`${describeError(error)}\n`);
+    io.err(`${describeError(isNoLogin(error) ? (whyNoLogin() ?? error) : error)}\n`);
     return EXIT.failed;
   } finally {
     for (const [what, why] of refused) io.err(`not shown: ${what} (${why})\n`);

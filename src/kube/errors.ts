@@ -135,6 +135,11 @@ export function isNamespaceTerminating(error: unknown): error is KubeError {
   return isForbidden(error) && error.causes.some(({ reason }) => reason === 'NamespaceTerminating');
 }
 
+/** The credentials could not be loaded: no request was sent. */
+export function isNoLogin(error: unknown): error is KubeError {
+  return isKubeError(error) && error.reason === 'NoCredentials';
+}
+
 export function isTooManyRequests(error: unknown): error is KubeError {
   return isKubeError(error) && error.code === 429;
 }

@@ -26,7 +26,7 @@ export function createPage(io: Pick<Io, 'isTerminal' | 'out' | 'size'>): Page {
 function fitted(text: string, { columns, rows }: { columns: number; rows: number }): string {
   const lines = text.trimEnd().split('\n');
   const room = rows - 1;
-  const shown = lines.length <= room ? lines : [...lines.slice(0, room - 1), `… ${lines.length - room + 1} more lines`];
+  const shown = lines.length <= room ? lines : [...lines.slice(0, room - 1), `… ${lines.length - room + 1} more`];
   return `${shown.map((line) => cut(line, columns)).join('\n')}\n`;
 }
 

@@ -23,6 +23,8 @@ export interface Right {
 export interface CliCommand {
   readonly create: (cli: Cli) => CommandUnknownOpts;
   readonly rights: readonly Right[];
+  /** Not for people. */
+  readonly isHidden?: true;
 }
 
 export type Example = readonly [what: string, command: string];

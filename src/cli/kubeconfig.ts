@@ -41,7 +41,7 @@ type Host = Pick<Io, 'env' | 'canAsk'>;
  * @throws CliError for a file that cannot be read, a name that no file has, and options that contradict each other
  */
 export function chooseCluster(options: ClusterOptions, host: Host): Chosen {
-  const config = loadFiles(options, host.env);
+  const config = loadFiles(options, host);
   const name = options.context ?? config.currentContext;
   const context = config.getContexts().find((one) => one.name === name);
   if (options.context !== undefined && !context)
@@ -108,7 +108,7 @@ function impersonation({ as, asGroup = [], asUid }: ClusterOptions): Record<stri
 }
 
 /** As kubectl: --kubeconfig, else the files of KUBECONFIG, else ~/.kube/config, else the account of the pod. */
-function loadFiles({ kubeconfig }: ClusterOptions, env: Host['env']): KubeConfig {
+export function loadFiles({ kubeconfig }: ClusterOptions, { env }: Pick<Host, 'env'>): KubeConfig {
   if (kubeconfig !== undefined) return loadFile(kubeconfig);
   const named = (env['KUBECONFIG'] ?? '').split(delimiter).filter((file) => file !== '');
   const files = named.length > 0 ? named : [join(env['HOME'] ?? homedir(), '.kube', 'config')];

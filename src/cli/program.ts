@@ -27,7 +27,7 @@ export function createProgram(cli: Cli): CommandUnknownOpts {
     .helpCommand('help [command]', 'help for a command')
     .showSuggestionAfterError()
     .showHelpAfterError('See kubectl apprelease --help.');
-  for (const { create } of COMMANDS) program.addCommand(create(cli));
+  for (const { create, isHidden = false } of COMMANDS) program.addCommand(create(cli), { hidden: isHidden });
   withOutput(program, cli.io);
   return program;
 }

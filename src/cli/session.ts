@@ -1,6 +1,7 @@
 /** What a command has of the cluster: a client, a namespace, and a list of what it was not allowed to see. */
 import manifest from '../../package.json' with { type: 'json' };
 import { createClient } from '../kube/client.ts';
+import type { KubeConfigSource } from '../kube/credentials.ts';
 import { isForbidden, isNoLogin } from '../kube/errors.ts';
 import type { KubeClient } from '../kube/types.ts';
 import { describeError } from './errors.ts';
@@ -41,10 +42,7 @@ export async function withSession(
   try {
     const { source, namespace, loginError } = chooseCluster(options, io);
     whyNoLogin = loginError;
-    client = createClient(source, {
-      userAgent: `${FIELD_MANAGER}/${manifest.version}`,
-      timeoutMs: (options.requestTimeout ?? DEFAULT_TIMEOUT_S) * 1000,
-    });
+    client = connect(source, options.requestTimeout);
     return await command({
       client,
       namespace,
@@ -68,4 +66,9 @@ export async function withSession(
     for (const [what, why] of refused) io.err(`not shown: ${what} (${why})\n`);
     await client?.close();
   }
+}
+
+/** `timeout`: seconds for one request. */
+export function connect(source: KubeConfigSource, timeout = DEFAULT_TIMEOUT_S): KubeClient {
+  return createClient(source, { userAgent: `${FIELD_MANAGER}/${manifest.version}`, timeoutMs: timeout * 1000 });
 }

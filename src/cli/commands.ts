@@ -2,7 +2,9 @@
 import type { CliCommand } from './command.ts';
 import { complete } from './commands/complete.ts';
 import { completion } from './commands/completion.ts';
+import { doctor } from './commands/doctor.ts';
 import { get } from './commands/get.ts';
 import { list } from './commands/list.ts';
+import { version } from './commands/version.ts';
 
-export const COMMANDS: readonly CliCommand[] = [list, get, completion, complete];
+export const COMMANDS: readonly CliCommand[] = [list, get, doctor, version, completion, complete];

@@ -4,7 +4,8 @@ import { complete } from './commands/complete.ts';
 import { completion } from './commands/completion.ts';
 import { doctor } from './commands/doctor.ts';
 import { get } from './commands/get.ts';
+import { lint } from './commands/lint.ts';
 import { list } from './commands/list.ts';
 import { version } from './commands/version.ts';
 
-export const COMMANDS: readonly CliCommand[] = [list, get, doctor, version, completion, complete];
+export const COMMANDS: readonly CliCommand[] = [list, get, lint, doctor, version, completion, complete];

@@ -155,6 +155,14 @@ build: $(INSTALLED) ## Bundle the operator to dist/operator.mjs, and the kubectl
 	@node scripts/build.ts
 	@node scripts/build-cli.ts
 
+PREFIX ?= $(HOME)/.local
+
+.PHONY: install-cli
+install-cli: build ## Install the kubectl plugin to PREFIX/bin: PREFIX=~/.local
+	@mkdir -p $(PREFIX)/bin
+	@install -m 755 dist/kubectl-apprelease.mjs $(PREFIX)/bin/kubectl-apprelease
+	@echo "$(PREFIX)/bin/kubectl-apprelease installed"
+
 .PHONY: clean
 clean: ## Remove built and cached files
 	@if [ -d .cache/cluster ]; then $(MAKE) cluster-down; fi

@@ -7,6 +7,7 @@ import { toCustomResourceDefinition } from '../src/api/crd.ts';
 import { KINDS } from '../src/api/kinds.ts';
 import { GROUP } from '../src/api/meta.ts';
 import { ARGOCD, argocdSettings } from './argocd.ts';
+import { CLI_PAGE, cliPage } from './cli-docs.ts';
 import { CHART, chartCrd, chartReadme, dashboardJson } from './chart.ts';
 import { MESSAGES, messagesPage } from './messages.ts';
 import { REFERENCE, referencePage } from './reference.ts';
@@ -40,6 +41,7 @@ async function generatedFiles(): Promise<Map<string, string>> {
   files.set(`${CHART}/README.md`, await chartReadme());
   files.set(REFERENCE, await referencePage());
   files.set(MESSAGES, messagesPage());
+  files.set(CLI_PAGE, await cliPage());
   return files;
 }
 

@@ -1,29 +1,29 @@
 // kubectl finds the plugin, and asks it for the words that may come next.
 import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { apprelease, PLUGIN } from './cli.ts';
+import { apprelease } from './cli.ts';
 import { cluster, test } from './harness.ts';
 import { release } from './release-objects.ts';
 
 const run = promisify(execFile);
 let folder: string;
+let bin: string;
 let env: Record<string, string>;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cli-completion-'));
-  await symlink(cluster.binaries.kubectl, join(folder, 'kubectl'));
-  const plugin = join(folder, 'kubectl-apprelease');
-  await writeFile(plugin, `#!/bin/sh\nexec '${process.execPath}' '${PLUGIN}' "$@"\n`);
-  await chmod(plugin, 0o755);
+  bin = join(folder, 'bin');
+  await run('make', ['install-cli', `PREFIX=${folder}`], { cwd: join(import.meta.dirname, '../..') });
+  await symlink(cluster.binaries.kubectl, join(bin, 'kubectl'));
   env = {
     ...(process.env as Record<string, string>),
     KUBECONFIG: cluster.kubeconfigPath,
     KUBECACHEDIR: join(folder, 'cache'),
     KUBERC: 'off',
-    PATH: [folder, process.env['PATH']].join(delimiter),
+    PATH: [bin, dirname(process.execPath), process.env['PATH']].join(delimiter),
   };
 });
 afterAll(async () => {
@@ -40,13 +40,13 @@ test('kubectl runs the plugin, and completes its commands and the names of relea
   expect(await offered('li')).not.toContain('list');
   const install = await apprelease(['completion', 'install'], { env });
   expect(install).toMatchObject({ code: 0, err: '' });
-  expect(install.out).toContain(join(folder, 'kubectl_complete-apprelease'));
+  expect(install.out).toContain(join(bin, 'kubectl_complete-apprelease'));
 
   await world.apply(release(await world.image('1.0')));
   await world.released('1.0');
   const { stdout } = await run('kubectl', ['apprelease', 'list', '-n', world.namespace], { env });
   expect(stdout).toMatch(/^web +1\.0 +Released/m);
-  expect(await offered('li')).toEqual([expect.stringMatching(/^list\t/), ':4']);
+  expect(await offered('lis')).toEqual([expect.stringMatching(/^list\t/), ':4']);
   expect(await offered('get', '-n', world.namespace, '')).toEqual(['web', ':4']);
   expect(await offered('get', '-n', world.namespace, 'x')).toEqual([':4']);
   expect(await offered('list', '-o', '')).toEqual(['json', 'yaml', 'name', 'wide', ':4']);

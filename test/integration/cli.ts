@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { cluster } from './harness.ts';
 
-export const PLUGIN = join(import.meta.dirname, '../../dist/kubectl-apprelease.mjs');
+const PLUGIN = join(import.meta.dirname, '../../dist/kubectl-apprelease.mjs');
 
 export interface CliAnswer {
   readonly code: number | null;

@@ -7,6 +7,7 @@ import type { Environment } from './environment.ts';
 import { prepare, RAISED_FLAGS } from './environment.ts';
 import { measureFleet } from './fleet.ts';
 import { measureMany } from './many.ts';
+import { measurePlugin } from './plugin.ts';
 import type { Results } from './report.ts';
 import { formatRows, requestDetails, toRows } from './report.ts';
 import { measureRoom } from './room.ts';
@@ -15,11 +16,11 @@ import { measureWarmRollbacks } from './switching.ts';
 
 const usage = `Usage: node test/bench/bench.ts [options]
   --only LETTERS    parts to run, of a (warm rollback), b (releases at once, with c), d (idle), e (memory), g (room, which
-                    needs no cluster), h (thousands of releases); default abdeg
+                    needs no cluster), h (thousands of releases), p (the kubectl plugin); default abdegp
   --releases N      releases of part b; default 200
   --most N          releases at the end of part e; default 1000
   --many N          releases of part h; default 5000
-  --rollbacks N     rollbacks of part a; default 30
+  --rollbacks N     rollbacks of part a, and runs of part p; default 30
   --idle SECONDS    of part d; default 60
   --samples N       of the memory in parts e and h, one each second; default 10
   --json FILE       also write the results there
@@ -29,7 +30,7 @@ const usage = `Usage: node test/bench/bench.ts [options]
 
 const { values: flags } = parseArgs({
   options: {
-    only: { type: 'string', default: 'abdeg' },
+    only: { type: 'string', default: 'abdegp' },
     releases: { type: 'string', default: '200' },
     most: { type: 'string', default: '1000' },
     many: { type: 'string', default: '5000' },
@@ -79,6 +80,7 @@ async function measure(environment: Environment, results: Results): Promise<void
       releases = most;
     }
   }
+  if (parts.has('p')) results.firstAnswers = await measurePlugin(environment, Number(flags.rollbacks));
   if (parts.has('h')) results.many = await measureMany(environment, Number(flags.many), releases);
 }
 

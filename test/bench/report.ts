@@ -1,6 +1,7 @@
 // The table: each figure beside its aim.
 import type { FleetResult, Phase, PhaseResult } from './fleet.ts';
 import { PHASES } from './fleet.ts';
+import type { FirstAnswers } from './plugin.ts';
 import type { Request } from './requests.ts';
 import type { ManyResult } from './many.ts';
 import { countRequests, isSeries, isStanding, isWrite } from './requests.ts';
@@ -21,6 +22,8 @@ export interface Results {
   room?: RoomCost;
   /** (h) */
   many?: ManyResult;
+  /** (p) */
+  firstAnswers?: FirstAnswers;
 }
 
 /** One line of the table. */
@@ -45,9 +48,13 @@ const AIM = {
   manyMB: 400,
   lastBesideFirst: 1.2,
   amongBesideAlone: 1.5,
+  besideKubectl: 2.5,
 } as const;
 
-export function toRows({ warmRollbacks, fleet, idle, footprints, room, many }: Results, releases: number): Row[] {
+export function toRows(
+  { warmRollbacks, fleet, idle, footprints, room, many, firstAnswers }: Results,
+  releases: number,
+): Row[] {
   return [
     ...(warmRollbacks ? warmRows(warmRollbacks) : []),
     ...(fleet ? [...fleetRows(fleet, releases), ...requestRows(fleet, releases)] : []),
@@ -55,6 +62,7 @@ export function toRows({ warmRollbacks, fleet, idle, footprints, room, many }: R
     ...(footprints ? footprintRows(footprints) : []),
     ...(room ? roomRows(room) : []),
     ...(many ? manyRows(many) : []),
+    ...(firstAnswers ? answerRows(firstAnswers) : []),
   ];
 }
 
@@ -75,6 +83,13 @@ function warmRows({ switched, shown, bare }: WarmRollbacks): Row[] {
     row('a', `${what} EndpointSlices, p50`, ms(quantile(shown, 0.5))),
     row('a', `${what} EndpointSlices, p99`, ms(quantile(shown, 0.99))),
   ];
+}
+
+function answerRows({ plugin, kubectl }: FirstAnswers): Row[] {
+  const [own, other] = [quantile(plugin, 0.5), quantile(kubectl, 0.5)];
+  const aim = `≤ ${AIM.besideKubectl} × kubectl`;
+  const figure = `${ms(own)}, ${x(own / other)} kubectl get (${ms(other)})`;
+  return [row('p', 'kubectl apprelease list, p50', figure, aim, own / other <= AIM.besideKubectl)];
 }
 
 function fleetRows({ phases, loops }: FleetResult, releases: number): Row[] {

@@ -12,12 +12,12 @@ const bench = join(import.meta.dirname, '../bench/bench.ts');
 test('prints a table, and the same as JSON', async () => {
   const folder = await mkdtemp(join(ownCluster().dir, 'bench-'));
   const file = join(folder, 'figures.json');
-  const little = ['--only=abdegh', '--rollbacks=2', '--releases=3', '--most=3', '--many=8', '--idle=2', '--samples=1'];
+  const little = ['--only=abdeghp', '--rollbacks=2', '--releases=3', '--most=3', '--many=8', '--idle=2', '--samples=1'];
   const { stdout } = await promisify(execFile)(process.execPath, [bench, ...little, `--json=${file}`], {
     env: { ...process.env, TMPDIR: folder },
   });
   const { rows, results } = JSON.parse(await readFile(file, 'utf8')) as { rows: Row[]; results: Results };
-  expect([...new Set(rows.map(({ part }) => part))].toSorted()).toEqual(['a', 'b', 'c', 'd', 'e', 'g', 'h']);
+  expect([...new Set(rows.map(({ part }) => part))].toSorted()).toEqual(['a', 'b', 'c', 'd', 'e', 'g', 'h', 'p']);
   for (const { what, figure } of rows) {
     expect(figure).not.toMatch(/NaN|Infinity|undefined/);
     expect(stdout).toContain(what);

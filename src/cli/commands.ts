@@ -6,6 +6,7 @@ import { doctor } from './commands/doctor.ts';
 import { get } from './commands/get.ts';
 import { lint } from './commands/lint.ts';
 import { list } from './commands/list.ts';
+import { status } from './commands/status.ts';
 import { version } from './commands/version.ts';
 
-export const COMMANDS: readonly CliCommand[] = [list, get, lint, doctor, version, completion, complete];
+export const COMMANDS: readonly CliCommand[] = [list, get, status, lint, doctor, version, completion, complete];

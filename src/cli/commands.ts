@@ -4,9 +4,20 @@ import { complete } from './commands/complete.ts';
 import { completion } from './commands/completion.ts';
 import { doctor } from './commands/doctor.ts';
 import { get } from './commands/get.ts';
+import { history } from './commands/history.ts';
 import { lint } from './commands/lint.ts';
 import { list } from './commands/list.ts';
 import { status } from './commands/status.ts';
 import { version } from './commands/version.ts';
 
-export const COMMANDS: readonly CliCommand[] = [list, get, status, lint, doctor, version, completion, complete];
+export const COMMANDS: readonly CliCommand[] = [
+  list,
+  get,
+  status,
+  history,
+  lint,
+  doctor,
+  version,
+  completion,
+  complete,
+];

@@ -1,8 +1,10 @@
 // The command of the kubectl plugin that waits.
 import { expect } from 'vitest';
 import { APP_RELEASES } from '../../src/controller/kinds/api-kinds.ts';
-import { apprelease } from './cli.ts';
-import { test } from './harness.ts';
+import { apprelease, asViewer } from './cli.ts';
+import type { Asked } from './fault-proxy.ts';
+import { startFaultProxy } from './fault-proxy.ts';
+import { cluster, test } from './harness.ts';
 import { pool, release } from './release-objects.ts';
 
 const STAGES = [
@@ -89,4 +91,86 @@ test('status is about the version that is asked for, and never about the one bef
   await new Promise((resolve) => setTimeout(resolve, 1500));
   await world.remove(APP_RELEASES, 'web');
   expect(await gone).toMatchObject({ code: 1, err: 'error: release web: the release was deleted\n' });
+});
+
+test('status goes on while the API server is away, and reads again and again without the right to watch', async ({
+  world,
+}) => {
+  const of = ['web', '-n', world.namespace];
+  await world.apply(release(await world.image('1.0'), { stages: STAGES }));
+  await world.conditionIs('Ready', { reason: 'WaitingForApproval' });
+  const reader = await asViewer(world.namespace, [
+    { apiGroups: ['apprelease.dev'], resources: ['appreleases'], verbs: ['get'] },
+  ]);
+  expect(await apprelease(['status', ...of, ...reader, '--timeout', '60s'])).toMatchObject({ code: 3 });
+
+  const proxy = await startFaultProxy(cluster, cluster.kubeconfigPath);
+  const verbs: string[] = [];
+  function note({ verb }: Asked): undefined {
+    verbs.push(verb);
+  }
+  proxy.rules(note);
+  try {
+    const env = { KUBECONFIG: proxy.kubeconfig };
+    const args = ['status', ...of, '--version', '1.1', '--timeout', '90s'];
+    const answers = Promise.all([apprelease(args, { env }), apprelease([...args, ...reader], { env })]);
+    await world.until(() => {
+      expect(verbs).toContain('watch');
+      // The first read of each, and more of the one that may not watch.
+      expect(verbs.filter((verb) => verb === 'get').length).toBeGreaterThan(2);
+    });
+    proxy.rules(() => ({ kind: 'reset' }));
+    proxy.dropConnections();
+    await world.apply(release(await world.image('1.1'), { stages: STAGES }));
+    await world.conditionIs('Ready', { reason: 'WaitingForApproval' });
+    await world.until(() => {
+      expect(proxy.done()['reset']).toBeGreaterThan(3);
+    });
+    proxy.rules();
+    for (const { code, out, err } of await answers) {
+      expect(out).toMatch(/^error: the API server cannot be reached: .*; trying again$/m);
+      expect(err).toMatch(/^error: release web waits for a person: WaitingForApproval: .* version 1\.1 /);
+      expect(code).toBe(3);
+    }
+  } finally {
+    await proxy.close();
+  }
+});
+
+test('get -w shows each change until Ctrl-C, and what the user may not see is named', async ({ world }) => {
+  const of = ['web', '-n', world.namespace];
+  await world.apply(release(await world.image('1.0'), { stages: STAGES }));
+  await world.conditionIs('Ready', { reason: 'WaitingForApproval' });
+  const reader = await asViewer(world.namespace, [
+    { apiGroups: ['apprelease.dev'], resources: ['appreleases'], verbs: ['get', 'list', 'watch'] },
+  ]);
+  const less = await apprelease(['get', ...of, ...reader]);
+  expect(less.code).toBe(0);
+  expect(less.out).toMatch(/^stage canary\n└─ pool canary-vms {2}serves 1\.0 {2}1\/1 ready/m);
+  expect(less.out).not.toMatch(/revision 1 \(1\.0\) {2}serves|pod web-/);
+  expect(less.err).toMatch(/^not shown: revisions \(.*cannot list resource "deployments".*\)$/m);
+  expect(less.err).toMatch(/^not shown: pods \(.*cannot list resource "pods".*\)$/m);
+
+  const ctrlC = new AbortController();
+  const watches = Promise.all([
+    apprelease(['get', ...of, '-w'], { signal: ctrlC.signal }),
+    apprelease(['get', ...of, '-w', ...reader], { signal: ctrlC.signal }),
+  ]);
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  await world.promote('go', { stage: 'production' });
+  await world.released('1.0');
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  ctrlC.abort();
+  const [all, own] = await watches;
+  for (const { code, out } of [all, own]) {
+    expect(code).toBe(0);
+    const states = [...out.matchAll(/^State: +(\w+)/gm)].map(([, state]) => state);
+    expect(states.at(0)).toBe('WaitingForApproval');
+    expect(states.at(-1)).toBe('Released');
+    expect(out.split(/^Release: /m).length).toBeGreaterThan(2);
+  }
+  expect(all.out).toMatch(/pod web-prod-a/);
+  expect(all.err).toBe('');
+  expect(own.out).not.toMatch(/pod web-/);
+  expect(own.err).toMatch(/^not shown: pods \(you have no right to list and watch them/m);
 });

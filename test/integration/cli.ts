@@ -1,9 +1,11 @@
 // Runs the bundled kubectl plugin as a person does.
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { cluster } from './harness.ts';
+import type { KubeObject } from '../../src/kube/types.ts';
+import { admin, cluster } from './harness.ts';
 
 const PLUGIN = join(import.meta.dirname, '../../dist/kubectl-apprelease.mjs');
 
@@ -42,4 +44,27 @@ export async function apprelease(
   ]);
   signal?.removeEventListener('abort', interrupt);
   return { code, out, err };
+}
+
+type Rule = Readonly<Record<'apiGroups' | 'resources' | 'verbs', readonly string[]>>;
+
+/** The arguments with which the plugin acts as an account that has these rights in the namespace, and no others. */
+export async function asViewer(namespace: string, rules: readonly Rule[]): Promise<string[]> {
+  const name = `viewer-${randomBytes(4).toString('hex')}`;
+  const group = 'rbac.authorization.k8s.io';
+  const metadata = { name, namespace };
+  const role: KubeObject & { rules: readonly Rule[] } = { metadata, rules };
+  const binding: KubeObject & { roleRef: object; subjects: object[] } = {
+    metadata,
+    roleRef: { apiGroup: group, kind: 'Role', name },
+    subjects: [{ kind: 'ServiceAccount', name, namespace }],
+  };
+  await create('Role', 'roles', role);
+  await create('RoleBinding', 'rolebindings', binding);
+  return ['--as', `system:serviceaccount:${namespace}:${name}`];
+
+  async function create(kind: string, plural: string, object: KubeObject): Promise<void> {
+    const apiVersion = `${group}/v1`;
+    await admin.create({ apiVersion, kind, plural, namespaced: true }, { ...object, apiVersion, kind });
+  }
 }

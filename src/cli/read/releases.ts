@@ -33,3 +33,13 @@ export async function readOwned<T extends KubeObject>(
   });
   return items;
 }
+
+/** All objects of a kind in the namespace. */
+export async function readInNamespace<T extends KubeObject>(
+  client: KubeClient,
+  resource: Resource<T>,
+  namespace: string,
+): Promise<Live<T>[]> {
+  const { items } = await listAll(client, resource, { namespace, limit: PAGE });
+  return items;
+}

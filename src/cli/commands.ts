@@ -2,6 +2,7 @@
 import type { CliCommand } from './command.ts';
 import { complete } from './commands/complete.ts';
 import { completion } from './commands/completion.ts';
+import { diff } from './commands/diff.ts';
 import { doctor } from './commands/doctor.ts';
 import { get } from './commands/get.ts';
 import { history } from './commands/history.ts';
@@ -15,6 +16,7 @@ export const COMMANDS: readonly CliCommand[] = [
   get,
   status,
   history,
+  diff,
   lint,
   doctor,
   version,

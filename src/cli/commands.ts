@@ -4,6 +4,7 @@ import { complete } from './commands/complete.ts';
 import { completion } from './commands/completion.ts';
 import { diff } from './commands/diff.ts';
 import { doctor } from './commands/doctor.ts';
+import { events } from './commands/events.ts';
 import { get } from './commands/get.ts';
 import { history } from './commands/history.ts';
 import { lint } from './commands/lint.ts';
@@ -17,6 +18,7 @@ export const COMMANDS: readonly CliCommand[] = [
   status,
   history,
   diff,
+  events,
   lint,
   doctor,
   version,

@@ -1,5 +1,9 @@
 // How the operator and the kubectl plugin are bundled.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { BuildOptions, Plugin } from 'esbuild';
+
+const page = readFileSync(join(import.meta.dirname, '../docs/troubleshooting.md'), 'utf8');
 
 /** Leaves out the generated models of all kinds of Kubernetes, which the client library imports and nothing here uses: 12 MB of memory. */
 const withoutUnusedModels: Plugin = {
@@ -24,6 +28,8 @@ export const bundleOptions = {
   lineLimit: 160,
   logLevel: 'warning',
   plugins: [withoutUnusedModels],
+  // What kubectl apprelease explain tells.
+  define: { TROUBLESHOOTING_PAGE: JSON.stringify(page) },
   // CommonJS packages call require for Node's own modules.
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
 } satisfies BuildOptions;

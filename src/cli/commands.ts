@@ -5,6 +5,7 @@ import { completion } from './commands/completion.ts';
 import { diff } from './commands/diff.ts';
 import { doctor } from './commands/doctor.ts';
 import { events } from './commands/events.ts';
+import { explain } from './commands/explain.ts';
 import { get } from './commands/get.ts';
 import { history } from './commands/history.ts';
 import { lint } from './commands/lint.ts';
@@ -19,6 +20,7 @@ export const COMMANDS: readonly CliCommand[] = [
   history,
   diff,
   events,
+  explain,
   lint,
   doctor,
   version,

@@ -10,6 +10,7 @@ import { get } from './commands/get.ts';
 import { history } from './commands/history.ts';
 import { lint } from './commands/lint.ts';
 import { list } from './commands/list.ts';
+import { pools } from './commands/pools.ts';
 import { status } from './commands/status.ts';
 import { version } from './commands/version.ts';
 
@@ -20,6 +21,7 @@ export const COMMANDS: readonly CliCommand[] = [
   history,
   diff,
   events,
+  pools,
   explain,
   lint,
   doctor,

@@ -84,6 +84,7 @@ test('every placeholder of the commands is one that can be completed, or free te
     'number',
     'command',
     'image',
+    'generation',
   ];
   const { commands } = createProgram({ io: testIo(), exit: () => undefined });
   const all = [...commands, ...commands.flatMap((command) => command.commands)];

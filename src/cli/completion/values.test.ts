@@ -22,6 +22,7 @@ const release = {
 test.each([
   ['stage', ['canary', 'production']],
   ['pool', ['canary-vms\tstage canary', 'prod-a\tstage production', 'prod-b\tstage production']],
+  ['goal', ['stage/canary', 'pool/canary-vms', 'stage/production', 'pool/prod-a', 'pool/prod-b']],
   ['revision', ['3\t2.0, Progressing', '2\t2.0, Failed', '1\t1.0, Good']],
   ['version', ['2.0\tProgressing', '1.0\tGood']],
 ] as const)('the values of %s', (placeholder, expected) => {

@@ -22,6 +22,7 @@ export const PLACEHOLDERS = [
   'revision',
   'pool',
   'stage',
+  'goal',
   'vmpool',
   'namespace',
   'context',
@@ -65,6 +66,7 @@ async function read(placeholder: Placeholder, name: string | undefined, options:
     case 'revision':
     case 'pool':
     case 'stage':
+    case 'goal':
       if (name === undefined) return [];
       return withClient(options, io, async ({ client, namespace }) =>
         wordsOf(placeholder, await readRelease(client, namespace, name)),
@@ -74,7 +76,7 @@ async function read(placeholder: Placeholder, name: string | undefined, options:
 
 /** Names of parts of a release. */
 export function wordsOf(
-  placeholder: 'version' | 'revision' | 'pool' | 'stage',
+  placeholder: 'version' | 'revision' | 'pool' | 'stage' | 'goal',
   { spec, status }: Pick<LiveRelease, 'spec' | 'status'>,
 ): Word[] {
   const history = status?.history ?? [];
@@ -83,6 +85,11 @@ export function wordsOf(
       return spec.stages.map(({ name }) => word(name));
     case 'pool':
       return spec.stages.flatMap(({ name, pools }) => pools.map((pool) => word(pool.name, `stage ${name}`)));
+    case 'goal':
+      return spec.stages.flatMap(({ name, pools }) => [
+        word(`stage/${name}`),
+        ...pools.map((pool) => word(`pool/${pool.name}`)),
+      ]);
     case 'revision':
       return history.map(({ revision, version, outcome }) => word(String(revision), `${version}, ${outcome}`));
     case 'version': {

@@ -75,7 +75,7 @@ async function start(config: Config): Promise<void> {
 async function operate(config: Config, log: Log): Promise<void> {
   const kubeConfig = loadKubeConfig(config);
   const clock = createServerClock();
-  const metrics = createMetrics(manifest.version, clock.skewMs);
+  const metrics = createMetrics(manifest.version, { skewMs: clock.skewMs, perPool: config.metricsPerPool });
   const common = { userAgent: `apprelease/${manifest.version}`, onRequest: metrics.request, clock };
   // Separate connections, so that no other request delays a renewal.
   const electionClient = createClient(kubeConfig, common);

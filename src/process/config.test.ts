@@ -23,6 +23,7 @@ test('needs no flag', () => {
     retryPeriod: 2_000,
     healthAddress: { host: '', port: 8081 },
     metricsAddress: { host: '', port: 8080 },
+    metricsPerPool: true,
     namespace: [],
     systemNamespace: ['kube-system'],
     logLevel: 'info',

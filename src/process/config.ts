@@ -24,6 +24,8 @@ export interface Config {
   /** Absent: not served. */
   healthAddress?: Address;
   metricsAddress?: Address;
+  /** Whether each pool of a release has series of its own. */
+  metricsPerPool: boolean;
   logLevel: LogLevel;
   /** Whether the operator may read the pods' pull secrets. */
   readPullSecrets: boolean;
@@ -116,6 +118,7 @@ const schema = z
     retryPeriod: duration,
     healthAddress: address,
     metricsAddress: address,
+    metricsPerPool: boolean,
     logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`),
     readPullSecrets: boolean,
     routes: boolean,
@@ -179,6 +182,11 @@ const OPTIONS: Readonly<Record<Name, Option>> = {
   retryPeriod: { value: 'TIME', help: 'Time between attempts to acquire or renew the Lease', initial: '2s' },
   healthAddress: { value: 'HOST:PORT', help: 'Address for /healthz and /readyz, or off', initial: ':8081' },
   metricsAddress: { value: 'HOST:PORT', help: 'Address for /metrics, or off', initial: ':8080' },
+  metricsPerPool: {
+    value: 'BOOL',
+    help: 'Export metrics of each pool of a release; false: only of releases',
+    initial: 'true',
+  },
   logLevel: { value: 'LEVEL', help: LOG_LEVELS.join(', '), initial: 'info' },
   readPullSecrets: {
     value: 'BOOL',

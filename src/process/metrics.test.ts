@@ -7,7 +7,7 @@ async function sample(metrics: ReturnType<typeof createMetrics>, name: string): 
 }
 
 test('counts every report', async () => {
-  const metrics = createMetrics('1.2.3', () => -6_000);
+  const metrics = createMetrics('1.2.3', { skewMs: () => -6_000 });
   metrics.request({ verb: 'patch', resource: 'appreleases/status', code: 409, seconds: 0.01 });
   metrics.reconciled('error', 0.2);
   metrics.queue.depth?.(7);

@@ -1,12 +1,12 @@
 /** Metrics for Prometheus (https://prometheus.io/docs/practices/naming/). */
-import { setImmediate } from 'node:timers/promises';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { RequestRecord } from '../kube/types.ts';
 import type { QueueMetrics } from '../kube/work-queue.ts';
 import type { RegistryRequestEvent, ResolutionEvent } from '../registry/types.ts';
+import { textOf } from './exposition.ts';
 import type { PoolMetrics } from './pool-metrics.ts';
 import { createPoolMetrics } from './pool-metrics.ts';
-import type { ReleaseMetrics } from './release-metrics.ts';
+import type { ReleaseMetrics, ReleaseMetricsOptions } from './release-metrics.ts';
 import { createReleaseMetrics } from './release-metrics.ts';
 
 export interface Metrics extends ReleaseMetrics {
@@ -30,8 +30,12 @@ const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 /** The label of the queue, as in client-go. */
 const QUEUE = 'apprelease';
 
-/** `skewMs`: how far the operator's clock is ahead of the API server's (ms), asked at each scrape. */
-export function createMetrics(version: string, skewMs: () => number = () => 0): Metrics {
+export interface MetricsOptions extends ReleaseMetricsOptions {
+  /** How far the operator's clock is ahead of the API server's (ms), asked at each scrape. */
+  skewMs?: () => number;
+}
+
+export function createMetrics(version: string, { skewMs = () => 0, ...options }: MetricsOptions = {}): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -86,7 +90,7 @@ export function createMetrics(version: string, skewMs: () => number = () => 0): 
   );
 
   return {
-    ...createReleaseMetrics(registry),
+    ...createReleaseMetrics(registry, options),
     text: () => textOf(registry),
     contentType: registry.contentType,
     request: ({ verb, resource, code, seconds }) => {
@@ -113,16 +117,6 @@ export function createMetrics(version: string, skewMs: () => number = () => 0): 
     },
     pool: createPoolMetrics(registry),
   };
-}
-
-/** With thousands of releases, the text takes tenths of a second: requests and passes go on between two metrics. */
-async function textOf(registry: Registry): Promise<string> {
-  const texts: string[] = [];
-  for (const { name } of registry.getMetricsAsArray()) {
-    texts.push(await registry.getSingleMetricAsString(name));
-    await setImmediate();
-  }
-  return `${texts.join('\n\n')}\n`;
 }
 
 type MakeCounter = <Label extends string>(name: string, help: string, labels?: Label[]) => Counter<Label>;

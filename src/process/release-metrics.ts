@@ -2,6 +2,9 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { AppRelease } from '../api/app-release.ts';
 import { findCondition } from '../api/conditions.ts';
+import { phaseOf } from './promotion-phase.ts';
+import { createPromotionSeconds } from './promotion-seconds.ts';
+import { commonVersion, createReleasePoolMetrics, poolFigures, type ReleaseFigures } from './release-pool-metrics.ts';
 
 export interface ReleaseMetrics {
   /** `key`: namespace/name of the release. */
@@ -10,9 +13,22 @@ export interface ReleaseMetrics {
   release: (key: string, release: Pick<AppRelease, 'status'> | undefined) => void;
 }
 
-type Labels = Readonly<{ namespace: string; release: string }>;
+export interface ReleaseMetricsOptions {
+  /** The most releases with series of their own. More are counted together, and have no apprelease_info. */
+  limit?: number;
+  /** Whether each pool has series of its own. */
+  perPool?: boolean;
+  /** A clock that is never set back (ms). */
+  now?: () => number;
+}
 
-/** The most releases with series of their own. More are counted together, and have no apprelease_info. */
+type Labels = ReleaseFigures['labels'];
+
+interface Known extends ReleaseFigures {
+  info: Record<string, string>;
+  exposed?: number;
+}
+
 const MAX_RELEASES = 10_000;
 const OTHERS: Labels = { namespace: '', release: '' };
 
@@ -31,7 +47,10 @@ const COUNTED: Readonly<Record<string, readonly [name: string, help: string]>> =
   TagMoved: ['moved_tags', 'Pinned tags that now name another digest.'],
 };
 
-export function createReleaseMetrics(registry: Registry, limit = MAX_RELEASES): ReleaseMetrics {
+export function createReleaseMetrics(
+  registry: Registry,
+  { limit = MAX_RELEASES, perPool = true, now = () => performance.now() }: ReleaseMetricsOptions = {},
+): ReleaseMetrics {
   const registers = [registry];
   const labelNames = ['namespace', 'release'] as const;
   const counters = new Map(
@@ -46,14 +65,15 @@ export function createReleaseMetrics(registry: Registry, limit = MAX_RELEASES): 
     buckets: ROLLBACK_BUCKETS,
     registers,
   });
-  const known = new Map<string, { labels: Labels; info: Record<string, string>; exposed?: number }>();
-  /** Release → `performance.now()` of the rollback's acceptance. */
+  const known = new Map<string, Known>();
+  const promotion = createPromotionSeconds(registry, now);
+  /** Release → time of the rollback's acceptance. */
   const began = new Map<string, number>();
 
   new Gauge({
     name: 'apprelease_info',
-    help: 'Always 1; the wanted version of a release, the last stage that it entered, and the reason of the condition Ready.',
-    labelNames: [...labelNames, 'version', 'stage', 'state'],
+    help: 'Always 1; the version that every pool serves, the wanted version, the last stage that it entered, and the reason of the condition Ready.',
+    labelNames: [...labelNames, 'version', 'wanted', 'stage', 'state'],
     registers,
     collect() {
       this.reset();
@@ -72,6 +92,8 @@ export function createReleaseMetrics(registry: Registry, limit = MAX_RELEASES): 
     },
   });
 
+  if (perPool) createReleasePoolMetrics(registry, () => known.values());
+
   /** The labels of a release. Its counters start at 0: Prometheus sees no increase in a series that starts at 1. */
   function labelsOf(key: string): Labels {
     const found = known.get(key);
@@ -79,7 +101,8 @@ export function createReleaseMetrics(registry: Registry, limit = MAX_RELEASES): 
     if (known.size >= limit) return OTHERS;
     const [namespace = '', release = ''] = key.split('/');
     const labels = { namespace, release };
-    known.set(key, { labels, info: {} });
+    known.set(key, { labels, info: {}, pools: [] });
+    promotion.begin(key, labels);
     for (const counter of counters.values()) counter.inc(labels, 0);
     return labels;
   }
@@ -89,16 +112,17 @@ export function createReleaseMetrics(registry: Registry, limit = MAX_RELEASES): 
     const found = known.get(key);
     if (!found) return;
     known.delete(key);
+    promotion.forget(key);
     for (const counter of counters.values()) counter.remove(found.labels);
   }
 
   return {
     notice: (key, reason) => {
       counters.get(reason)?.inc(labelsOf(key));
-      if (reason === 'RollbackAccepted') began.set(key, performance.now());
+      if (reason === 'RollbackAccepted') began.set(key, now());
       if (reason !== 'RollbackComplete') return;
       const since = began.get(key);
-      if (since !== undefined) seconds.observe((performance.now() - since) / 1000);
+      if (since !== undefined) seconds.observe((now() - since) / 1000);
       began.delete(key);
     },
     release: (key, release) => {
@@ -108,11 +132,14 @@ export function createReleaseMetrics(registry: Registry, limit = MAX_RELEASES): 
       }
       const labels = labelsOf(key);
       if (labels === OTHERS) return;
-      const { version = '', stage = '', conditions, pools = [] } = release.status ?? {};
+      const { version: wanted = '', stage = '', conditions, pools = [] } = release.status ?? {};
+      const state = findCondition(conditions, 'Ready')?.reason ?? '';
+      promotion.enter(key, phaseOf(state));
       const percents = pools.flatMap(({ traffic }) => traffic?.exposure?.percent ?? []);
       known.set(key, {
         labels,
-        info: { version, stage, state: findCondition(conditions, 'Ready')?.reason ?? '' },
+        info: { version: commonVersion(pools), wanted, stage, state },
+        pools: perPool ? pools.map(poolFigures) : [],
         ...(percents.length > 0 && {
           exposed: Math.max(...percents.map((percent) => Number.parseFloat(percent) || 0)),
         }),

@@ -147,6 +147,7 @@ describe('flags', () => {
     ],
     [{ metrics: { port: 9090 } }, ['--metrics-address=:9090']],
     [{ metrics: { enabled: false } }, ['--metrics-address=off']],
+    [{ metrics: { perPool: false } }, ['--metrics-per-pool=false']],
   ])('%j', async (values, flags) => {
     expect(await argsOf(values)).toEqual(expect.arrayContaining(flags));
   });

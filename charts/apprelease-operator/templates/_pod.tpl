@@ -11,6 +11,9 @@
 - --renew-deadline={{ .Values.leaderElection.renewDeadline }}
 - --retry-period={{ .Values.leaderElection.retryPeriod }}
 - --metrics-address={{ ternary (printf ":%d" (int .Values.metrics.port)) "off" .Values.metrics.enabled }}
+{{- if and (hasKey .Values.metrics "perPool") (not .Values.metrics.perPool) }}
+- --metrics-per-pool=false
+{{- end }}
 - --registry-recheck-interval={{ $registry.recheckInterval }}
 {{- if not .Values.rbac.readSecrets }}
 - --read-pull-secrets=false

@@ -27,6 +27,12 @@ const SET_BY_USERS: Record<keyof typeof USER_ANNOTATION, { value: string; on: st
     on: 'Service',
     means: 'Lets the operator own the selector of an existing Service: see [moving.md](moving.md).',
   },
+  commitTime: {
+    value: '<time>',
+    on: 'AppRelease',
+    means:
+      'When the commit of `spec.version` was made (RFC 3339), for the metric `apprelease_lead_time_seconds`. A value that is no time is ignored.',
+  },
   maintenance: {
     value: '<reason>',
     on: 'VMPool',

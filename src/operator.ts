@@ -75,7 +75,11 @@ async function start(config: Config): Promise<void> {
 async function operate(config: Config, log: Log): Promise<void> {
   const kubeConfig = loadKubeConfig(config);
   const clock = createServerClock();
-  const metrics = createMetrics(manifest.version, { skewMs: clock.skewMs, perPool: config.metricsPerPool });
+  const metrics = createMetrics(manifest.version, {
+    skewMs: clock.skewMs,
+    serverTime: clock.now,
+    perPool: config.metricsPerPool,
+  });
   const common = { userAgent: `apprelease/${manifest.version}`, onRequest: metrics.request, clock };
   // Separate connections, so that no other request delays a renewal.
   const electionClient = createClient(kubeConfig, common);
@@ -157,10 +161,10 @@ function reporting({ debugs, log, within }: Log, metrics: Metrics, recorder: Eve
     queueMetrics: metrics.queue,
     onPoolFigures: metrics.pool,
     onRelease: metrics.release,
-    record: (release, { type, reason, note, metricOnly }) => {
+    record: (release, { type, reason, note, metricOnly, data }) => {
       const { namespace, name, uid } = release.metadata;
       const regarding = { apiVersion: API_VERSION, kind: 'AppRelease', namespace, name, uid };
-      metrics.notice(`${namespace}/${name}`, reason);
+      metrics.notice(`${namespace}/${name}`, reason, data);
       if (!metricOnly) recorder.record({ regarding, type, reason, note, action: 'Reconcile' });
     },
     onReconcile: ({ key, seconds, error }) => {

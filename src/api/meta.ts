@@ -35,6 +35,8 @@ export const USER_ANNOTATION = {
   paused: 'apprelease.dev/paused',
   /** On an AppRelease: `force` removes a route that the spec no longer names, although no other route serves its hosts. */
   routeRemoval: 'apprelease.dev/route-removal',
+  /** On an AppRelease: when the wanted version was committed (RFC 3339), for the metric of the lead time. */
+  commitTime: 'apprelease.dev/commit-time',
   /** On a VMPool, with a reason: like spec.maintenance. GitOps leaves it alone. */
   maintenance: 'apprelease.dev/maintenance',
 } as const;

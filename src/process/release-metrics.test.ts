@@ -35,6 +35,18 @@ test('a counter names the release, and starts at 0', async () => {
   expect(await samples(FAILURES)).toEqual([`${FAILURES}{${WEB}} 1`, `${FAILURES}{namespace="bank",release="api"} 0`]);
 });
 
+test('rollbacks are counted by their cause', async () => {
+  const { notice, release, samples } = create();
+  release('shop/web', {});
+  notice('shop/web', 'RollbackAccepted', { cause: 'automatic' });
+  notice('shop/web', 'RollbackAccepted', { cause: 'manual' });
+  notice('shop/web', 'RollbackAccepted', { cause: 'manual' });
+  const line = (cause: string, value: number) => `apprelease_rollbacks_total{${WEB},cause="${cause}"} ${value}`;
+  expect(await samples('apprelease_rollbacks_total')).toEqual([line('manual', 2), line('automatic', 1)]);
+  release('shop/web', undefined);
+  expect(await samples('apprelease_rollbacks_total')).toEqual([]);
+});
+
 test('each release has one series of information', async () => {
   const { release, samples } = create();
   release('shop/web', status('1.0.0', 'Progressing'));

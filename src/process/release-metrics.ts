@@ -1,16 +1,17 @@
 /** Metrics of AppReleases, exported by the leading operator. The series of a deleted release disappear. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { AppRelease } from '../api/app-release.ts';
 import { findCondition } from '../api/conditions.ts';
+import type { NoticeData } from '../release/record/actions.ts';
+import { createDeliveryMetrics, type Delivered } from './delivery-metrics.ts';
 import { phaseOf } from './promotion-phase.ts';
 import { createPromotionSeconds } from './promotion-seconds.ts';
 import { commonVersion, createReleasePoolMetrics, poolFigures, type ReleaseFigures } from './release-pool-metrics.ts';
 
 export interface ReleaseMetrics {
   /** `key`: namespace/name of the release. */
-  notice: (key: string, reason: string) => void;
+  notice: (key: string, reason: string, data?: NoticeData) => void;
   /** Called after each pass. No release: it is deleted. */
-  release: (key: string, release: Pick<AppRelease, 'status'> | undefined) => void;
+  release: (key: string, release: Delivered | undefined) => void;
 }
 
 export interface ReleaseMetricsOptions {
@@ -20,6 +21,8 @@ export interface ReleaseMetricsOptions {
   perPool?: boolean;
   /** A clock that is never set back (ms). */
   now?: () => number;
+  /** The time of the API server (ms since the epoch). */
+  serverTime?: () => number;
 }
 
 type Labels = ReleaseFigures['labels'];
@@ -29,6 +32,9 @@ interface Known extends ReleaseFigures {
   exposed?: number;
 }
 
+const CAUSES = ['manual', 'automatic'] as const;
+
+/** More releases are counted together, and have no apprelease_info. */
 const MAX_RELEASES = 10_000;
 const OTHERS: Labels = { namespace: '', release: '' };
 
@@ -40,7 +46,6 @@ const COUNTED: Readonly<Record<string, readonly [name: string, help: string]>> =
   Switched: ['switches', 'Switches of pool Services to another revision.'],
   PoolPromoted: ['promotions', 'Pools in which a revision became good.'],
   RevisionFailed: ['failures', 'Pools in which a revision failed.'],
-  RollbackAccepted: ['rollbacks', 'Accepted rollbacks.'],
   RollbackRejected: ['rollbacks_rejected', 'Rollbacks without a possible target.'],
   RollbackComplete: ['rollbacks_completed', 'Rollbacks that completed in every pool.'],
   InternalError: ['internal_errors', 'Internal errors on user input: each message counts once.'],
@@ -49,7 +54,12 @@ const COUNTED: Readonly<Record<string, readonly [name: string, help: string]>> =
 
 export function createReleaseMetrics(
   registry: Registry,
-  { limit = MAX_RELEASES, perPool = true, now = () => performance.now() }: ReleaseMetricsOptions = {},
+  {
+    limit = MAX_RELEASES,
+    perPool = true,
+    now = () => performance.now(),
+    serverTime = Date.now,
+  }: ReleaseMetricsOptions = {},
 ): ReleaseMetrics {
   const registers = [registry];
   const labelNames = ['namespace', 'release'] as const;
@@ -59,6 +69,12 @@ export function createReleaseMetrics(
       new Counter({ name: `apprelease_${name}_total`, help, labelNames, registers }),
     ]),
   );
+  const rollbacks = new Counter({
+    name: 'apprelease_rollbacks_total',
+    help: 'Accepted rollbacks; cause: manual, or automatic because of a failure.',
+    labelNames: [...labelNames, 'cause'],
+    registers,
+  });
   const seconds = new Histogram({
     name: 'apprelease_rollback_duration_seconds',
     help: 'Time from the acceptance of a rollback until every pool is switched, for rollbacks that this process saw from the start.',
@@ -67,6 +83,7 @@ export function createReleaseMetrics(
   });
   const known = new Map<string, Known>();
   const promotion = createPromotionSeconds(registry, now);
+  const delivery = createDeliveryMetrics(registry, { now, serverTime });
   /** Release → time of the rollback's acceptance. */
   const began = new Map<string, number>();
 
@@ -103,23 +120,32 @@ export function createReleaseMetrics(
     const labels = { namespace, release };
     known.set(key, { labels, info: {}, pools: [] });
     promotion.begin(key, labels);
+    delivery.begin(labels);
     for (const counter of counters.values()) counter.inc(labels, 0);
+    for (const cause of CAUSES) rollbacks.inc({ ...labels, cause }, 0);
     return labels;
   }
 
   function forget(key: string): void {
     began.delete(key);
     const found = known.get(key);
+    delivery.forget(key, found?.labels);
     if (!found) return;
     known.delete(key);
     promotion.forget(key);
     for (const counter of counters.values()) counter.remove(found.labels);
+    for (const cause of CAUSES) rollbacks.remove({ ...found.labels, cause });
   }
 
   return {
-    notice: (key, reason) => {
-      counters.get(reason)?.inc(labelsOf(key));
-      if (reason === 'RollbackAccepted') began.set(key, now());
+    notice: (key, reason, data = {}) => {
+      const labels = labelsOf(key);
+      counters.get(reason)?.inc(labels);
+      delivery.notice(key, labels, reason, data);
+      if (reason === 'RollbackAccepted') {
+        rollbacks.inc({ ...labels, cause: data.cause ?? 'manual' });
+        began.set(key, now());
+      }
       if (reason !== 'RollbackComplete') return;
       const since = began.get(key);
       if (since !== undefined) seconds.observe((now() - since) / 1000);
@@ -131,6 +157,7 @@ export function createReleaseMetrics(
         return;
       }
       const labels = labelsOf(key);
+      delivery.release(key, release);
       if (labels === OTHERS) return;
       const { version: wanted = '', stage = '', conditions, pools = [] } = release.status ?? {};
       const state = findCondition(conditions, 'Ready')?.reason ?? '';

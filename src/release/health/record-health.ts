@@ -5,6 +5,7 @@ import type { FactsDraft } from '../record/facts-draft.ts';
 import type { PoolFacts } from '../record/recorded-data.ts';
 import type { Revision } from '../record/revision.ts';
 import { isGood, poolFacts } from '../record/revision.ts';
+import { isFailedDeployment } from '../stages/deployment.ts';
 import { soakedAt } from '../stages/gates.ts';
 import { isExposedWell } from '../stages/exposure.ts';
 import { isMoving } from '../stages/moves.ts';
@@ -131,10 +132,12 @@ function markFailure(view: Rollout, drafts: FactsDraft, pool: PoolView, revision
       delete own.healthySince;
       delete own.clock;
     });
+    const isDelivery = isFailedDeployment(view, drafts.change(revision), revision, entered.attempt);
     drafts.notice({
       type: 'Warning',
       reason: 'RevisionFailed',
       note: `revision ${revision.number} (${revision.data.input.version}) failed in pool ${pool.name}: ${verdict.message}`,
+      ...(isDelivery && { data: { revision: revision.number, delivery: 'Failed' as const } }),
     });
   } else if (verdict.kind === 'Excused' && verdict.stopsClock) {
     if (clock.stopped !== undefined) return;

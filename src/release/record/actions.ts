@@ -12,6 +12,15 @@ import type {
 } from './kube-objects.ts';
 import type { RevisionData } from './recorded-data.ts';
 
+/** What metrics read of a notice; its note is for people. */
+export interface NoticeData {
+  revision?: number;
+  /** The version is deployed, or it was deployed and has failed or is taken back. */
+  delivery?: 'Deployed' | 'Failed';
+  /** Who asked for a rollback: a user, or the operator because of a failure. */
+  cause?: 'manual' | 'automatic';
+}
+
 /** An event on the AppRelease (events.k8s.io/v1). */
 export interface Notice {
   type: 'Normal' | 'Warning';
@@ -19,6 +28,7 @@ export interface Notice {
   note: string;
   /** Another event says the same: this notice is only counted in the metrics. */
   metricOnly?: true;
+  data?: NoticeData;
 }
 
 /** An object and the version that the plan was made from. The write fails with 409 if the object has changed since then. */

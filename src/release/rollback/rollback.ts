@@ -3,7 +3,7 @@ import type { Condition } from '../../api/common.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { ReleaseRollback, ReleaseRollbackStatus, RollbackPoolStatus } from '../../api/release-rollback.ts';
 import { ownOrNew } from '../../lib/own.ts';
-import type { Action, Notice } from '../record/actions.ts';
+import type { Action, Notice, NoticeData } from '../record/actions.ts';
 import { targetOf } from '../record/actions.ts';
 import type { ConditionDraft } from '../../api/conditions.ts';
 import { conditionIs, findCondition, withConditions } from '../../api/conditions.ts';
@@ -18,6 +18,7 @@ import type { PoolFacts } from '../record/recorded-data.ts';
 import { poolFacts } from '../record/revision.ts';
 import { isCarried } from '../state/pool-size.ts';
 import { isAvailable, wantedRevision } from '../state/target.ts';
+import { takesDeploymentBack } from '../stages/deployment.ts';
 import { namesWanted } from '../stages/promotions.ts';
 import type { Hold, PoolView, Rollout, View } from '../state/view.ts';
 import { leadsElsewhere } from '../traffic/reach.ts';
@@ -91,7 +92,24 @@ function answer(view: View, rollback: ReleaseRollback): Action {
     type: 'Normal',
     reason: 'RollbackAccepted',
     note: `rollback ${name} ${message}${why}`,
+    data: {
+      cause: isAutomatic(view, rollback) ? 'automatic' : 'manual',
+      ...deliveryOf(view, verdict.pools),
+    },
   });
+}
+
+/** The operator creates its rollbacks as children of the release. */
+function isAutomatic(view: View, { metadata }: ReleaseRollback): boolean {
+  return (metadata.ownerReferences ?? []).some(({ uid }) => uid === view.owner.uid);
+}
+
+/** The figures of delivery count a deployment that a rollback takes back. */
+function deliveryOf(view: View, pools: readonly RollbackPoolStatus[]): NoticeData {
+  const left = view.lastWanted;
+  if (!left || !takesDeploymentBack(view, left)) return {};
+  const isLeft = pools.some(({ from, to }) => from === left.number && to !== from);
+  return isLeft ? { revision: left.number, delivery: 'Failed' } : {};
 }
 
 /** Names the revision that the hold keeps out: the one held against, or the wanted one with its version or images. */

@@ -9,6 +9,7 @@ import { poolFacts } from '../record/revision.ts';
 import { hasFailed, heldRevision, isEntered, isRevert, wantedKey, wantedRevision } from '../state/target.ts';
 import type { PoolView, Rollout } from '../state/view.ts';
 import { approvalFor } from './approvals.ts';
+import { isDeployment } from './deployment.ts';
 import { roomUnknown, capacityWait } from './capacity.ts';
 import { keptFrom, staysAsItIs } from './keeping.ts';
 import { forgetLeft } from './left-facts.ts';
@@ -86,6 +87,7 @@ export function enter(view: Rollout, drafts: FactsDraft, pool: PoolView, revisio
   if (hasFailed(revision, pool.name) && own.failed && (facts.attempt ?? 1) <= own.failed.attempt) {
     facts.attempt = own.failed.attempt + 1;
   }
+  const isDeployed = isDeployment(view, facts, pool, revision);
   own.entered = { at: entryTime(view, pool), attempt: facts.attempt ?? 1, key: wantedKey(pool) };
   own.clock = { start: at };
   // The pool proves the revision that it begins with itself.
@@ -99,6 +101,7 @@ export function enter(view: Rollout, drafts: FactsDraft, pool: PoolView, revisio
     type: 'Normal',
     reason: 'PoolEntered',
     note: `revision ${revision.number} (${revision.data.input.version}) enters pool ${pool.name} of stage ${pool.stage.name}${kept ? ', whose pods stay as they are' : ''}`,
+    ...(isDeployed && { data: { revision: revision.number, delivery: 'Deployed' as const } }),
   });
 }
 

@@ -85,6 +85,11 @@ test.each<[what: string, rename: Rename, entered: Record<string, string[]>, word
   expect(entered(renamed(rename, words))).toEqual(pools);
 });
 
+test('a pool with another name is no new deployment', () => {
+  const notices = enterRenamed(rollout(renamed(POOL))).flatMap(({ notices: all = [] }) => all);
+  expect(notices.map(({ reason, data }) => [reason, data])).toEqual([['PoolEntered', undefined]]);
+});
+
 /** Revision → the facts of pool c after the pass. */
 function factsOfC(seen: Observed): Record<string, PoolFacts> {
   return Object.fromEntries(

@@ -37,6 +37,8 @@ const POD = 'namespace="ops",pod="a"';
 const OTHER_POD = 'namespace="ops",pod="b"';
 const OPS = { namespace: 'ops' };
 const WEB = 'namespace="shop",release="web",pod="a"';
+/** The same release, exported by the next pod of the operator. */
+const WEB_B = 'namespace="shop",release="web",pod="b"';
 const SHOP = { namespace: 'shop', release: 'web' };
 
 const CASES: Readonly<Record<string, Case>> = {
@@ -112,6 +114,70 @@ const CASES: Readonly<Record<string, Case>> = {
     well: {
       [`apprelease_exposure_percent{${WEB}}`]: '10x90',
       [`apprelease_info{${WEB},state="Exposing"}`]: '1x90',
+    },
+  },
+  AppReleaseStuck: {
+    bad: {
+      [`apprelease_info{${WEB},stage="canary",state="Progressing"}`]: '1x20 stale',
+      [`apprelease_info{${WEB},stage="canary",state="NoCapacity"}`]: '_x21 1x70',
+    },
+    quiet: '29m',
+    fires: '31m',
+    labels: { ...SHOP, stage: 'canary' },
+    says: {
+      summary: 'The release shop/web has not gone on for 30 minutes.',
+      description:
+        'It waits for no decision of a person. The reason of its condition Ready is NoCapacity; the message says what is in the way.',
+      runbook_url: 'docs/troubleshooting.md#nocapacity',
+    },
+    well: {
+      [`apprelease_info{${WEB},stage="canary",state="Progressing"}`]: '1x20 stale',
+      [`apprelease_info{${WEB},stage="production",state="Progressing"}`]: '_x21 1x20 stale',
+      [`apprelease_info{${WEB},stage="production",state="Soaking"}`]: '_x42 1x60',
+      [`apprelease_info{release="other",${POD},stage="production",state="WaitingForApproval"}`]: '1x90',
+      [`apprelease_info{release="new",${POD},stage="",state=""}`]: '1x90',
+    },
+  },
+  // The operator restarts after 5 hours as another pod, 10 minutes later; then the release waits before another stage.
+  AppReleaseWaitsForPerson: {
+    bad: {
+      [`apprelease_info{${WEB},stage="canary",state="WaitingForApproval"}`]: '1x300 stale',
+      [`apprelease_info{${WEB_B},stage="canary",state="WaitingForApproval"}`]: '_x310 1x290 stale',
+      [`apprelease_info{${WEB_B},stage="europe",state="Paused"}`]: '_x601 1x1000',
+    },
+    quiet: '1439m',
+    fires: '1440m',
+    labels: SHOP,
+    says: { summary: 'The release shop/web has waited for a person for a day.' },
+    well: {
+      [`apprelease_info{${WEB},stage="canary",state="WaitingForApproval"}`]: '1x1000 stale',
+      [`apprelease_info{${WEB},stage="canary",state="Released"}`]: '_x1001 1x40 stale',
+      [`apprelease_info{${WEB},stage="europe",state="WaitingForApproval"}`]: '_x1042 1x1000',
+    },
+  },
+  AppReleaseHeld: {
+    bad: {
+      [`apprelease_info{${WEB},wanted="2",state="RolledBack"}`]: '1x300 stale',
+      [`apprelease_info{${WEB_B},wanted="2",state="RolledBack"}`]: '_x310 1x1200',
+    },
+    quiet: '1439m',
+    fires: '1440m',
+    labels: SHOP,
+    says: { summary: 'A rollback has held the release shop/web for a day.' },
+    well: {
+      [`apprelease_info{${WEB},wanted="2",state="RolledBack"}`]: '1x1000 stale',
+      [`apprelease_info{${WEB},wanted="3",state="Progressing"}`]: '_x1001 1x1000',
+    },
+  },
+  AppReleaseTakenBack: {
+    bad: { [`apprelease_rollbacks_total{${WEB},cause="automatic"}`]: '0+0x30 1+0x90' },
+    quiet: '30m',
+    fires: '31m',
+    labels: SHOP,
+    says: { summary: 'The operator has rolled back the release shop/web.' },
+    well: {
+      [`apprelease_rollbacks_total{${WEB},cause="automatic"}`]: '7+0x90',
+      [`apprelease_rollbacks_total{${WEB},cause="manual"}`]: '0+1x90',
     },
   },
   AppReleaseRollbackRejected: {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parser } from '@prometheus-io/lezer-promql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { CONDITIONS } from '../../src/api/reasons.ts';
 import { createMetrics } from '../../src/process/metrics.ts';
 import type { ResolutionEvent } from '../../src/registry/types.ts';
 import type { Helm, Values } from './helm.ts';
@@ -29,6 +30,13 @@ interface Dashboard {
     readonly targets?: readonly { readonly expr: string }[];
   }[];
 }
+
+/** Alerts about the process alone: the log says more. */
+const OF_THE_PROCESS = new Set(['AppReleaseReconcileErrors', 'AppReleaseCacheErrors', 'AppReleaseQueueSlow']);
+
+const page = readFileSync(join(chart, '../../docs/troubleshooting.md'), 'utf8');
+/** As GitHub makes them of headings. */
+const anchors = [...page.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => title.toLowerCase().replaceAll(' ', '-'));
 
 let helm: Helm;
 let exported: Set<string>;
@@ -79,7 +87,42 @@ describe('alerts', () => {
     expect(metrics).not.toEqual([]);
     for (const metric of metrics) expect(exported).toContain(metric);
     expect(labels['severity']).toMatch(/^(critical|warning|info)$/);
-    expect(Object.keys(annotations)).toEqual(['summary', 'description']);
+    const { summary, description, runbook_url: runbook = '', ...others } = annotations;
+    expect([summary, description]).not.toContain(undefined);
+    expect(others).toEqual({});
+    if (runbook.includes('{{'))
+      expect(runbook).toMatch(/^docs\/troubleshooting\.md#\{\{.* label "state" \| toLower \}\}/);
+    else if (runbook !== '') expect(anchors).toContain(runbook.replace('docs/troubleshooting.md#', ''));
+    expect(runbook !== '').toBe(!OF_THE_PROCESS.has(_name));
+  });
+
+  test('the page of each reason of Ready exists', () => {
+    for (const reason of CONDITIONS.AppRelease.Ready.False) expect(anchors).toContain(reason.toLowerCase());
+  });
+
+  test('have a runbook below the URL of the values', async () => {
+    const runbookUrl = 'https://git.example.com/apprelease/blob/main/';
+    const rule = find(
+      await helm.render({ metrics: { prometheusRule: { enabled: true, runbookUrl } } }),
+      'PrometheusRule',
+    );
+    const [own] = (rule.spec as { groups: [Group] }).groups;
+    expect(own.rules.map((one) => one.annotations['runbook_url'])).toEqual(
+      alerts.map(({ annotations }) => {
+        const page = annotations['runbook_url'];
+        return page === undefined ? undefined : `${runbookUrl}${page}`;
+      }),
+    );
+  });
+
+  test('count every reason of Ready as going on, as waiting for a person, or as stuck', () => {
+    const [stuck = '', person = '', held = ''] = ['AppReleaseStuck', 'AppReleaseWaitsForPerson', 'AppReleaseHeld'].map(
+      (name) => /state!?[=~]+"([^"]*)"/.exec(alerts.find(({ alert }) => alert === name)?.expr ?? '')?.[1],
+    );
+    const goesOn = ['', 'Released', 'Soaking', 'Exposing'];
+    expect(stuck.split('|').toSorted()).toEqual([...goesOn, ...person.split('|'), held].toSorted());
+    const reasons: string[] = [...CONDITIONS.AppRelease.Ready.True, ...CONDITIONS.AppRelease.Ready.False];
+    for (const reason of stuck.split('|').slice(1)) expect(reasons).toContain(reason);
   });
 
   test('do not count user errors as errors of registries', () => {

@@ -10,7 +10,7 @@ interface Panel {
   readonly help: string;
   readonly unit: string;
   readonly queries: readonly Query[];
-  readonly type: 'stat' | 'timeseries';
+  readonly type: 'stat' | 'timeseries' | 'table';
 }
 
 interface Row {
@@ -39,6 +39,70 @@ const ROWS: readonly Row[] = [
         'Pinned tags that now name another digest.',
         releaseIncrease('apprelease_moved_tags_total'),
       ),
+    ],
+  },
+  {
+    title: 'By release',
+    panels: [
+      table(
+        'Versions and states',
+        'What every pool serves (empty while pools differ), what the spec wants, the last stage entered, and the reason of Ready.',
+        `max by (namespace, release, version, wanted, stage, state) (apprelease_info{${RELEASES}})`,
+      ),
+      table(
+        'Pools',
+        'The version that each pool serves, and its missing pods. Empty with --metrics-per-pool=false.',
+        `max by (namespace, release, pool, version) (apprelease_pool_info{${RELEASES}}) * on (namespace, release, pool) group_left () clamp_min(max by (namespace, release, pool) (apprelease_pool_wanted_pods{${RELEASES}}) - max by (namespace, release, pool) (apprelease_pool_ready_pods{${RELEASES}}), 0)`,
+      ),
+      graph('Rollback readiness', 'Pools by how fast a rollback would be.', 'short', [
+        { expr: `sum by (readiness) (apprelease_pool_rollback_readiness{${RELEASES}})`, legend: '{{readiness}}' },
+      ]),
+      graph('Time of promotions', 'Releases by what their promotion spends its time on.', 'short', [
+        {
+          expr: `sum by (phase) (rate(apprelease_promotion_seconds_total{${RELEASES}}[$__rate_interval]))`,
+          legend: '{{phase}}',
+        },
+      ]),
+    ],
+  },
+  {
+    title: 'Delivery (DORA), 30 days',
+    panels: [
+      stat(
+        'Deployments',
+        'Versions that entered the last stage.',
+        releaseIncrease('apprelease_deployments_total', '30d'),
+      ),
+      stat(
+        'Change failure rate',
+        'Share of the deployments that failed or were taken back.',
+        `sum(increase(apprelease_failed_deployments_total{${RELEASES}}[30d])) / sum(increase(apprelease_deployments_total{${RELEASES}}[30d]))`,
+        'percentunit',
+      ),
+      stat(
+        'Time to restore',
+        'Median, of all releases: from the failure until a version works again.',
+        median('apprelease_restore_seconds'),
+        's',
+      ),
+      stat(
+        'Lead time',
+        'Median, of all releases with apprelease.dev/commit-time: from the commit until every pool serves it.',
+        median('apprelease_lead_time_seconds'),
+        's',
+      ),
+      graph('Deployments of a day', 'By release.', 'short', [
+        {
+          expr: `${releaseIncrease('apprelease_deployments_total', '1d', 'namespace, release')} > 0`,
+          legend: '{{namespace}}/{{release}}',
+        },
+      ]),
+      graph('Rollbacks of a day', 'By release and cause.', 'short', [
+        {
+          expr: `${releaseIncrease('apprelease_rollbacks_total', '1d', 'namespace, release, cause')} > 0`,
+          legend: '{{namespace}}/{{release}} {{cause}}',
+        },
+      ]),
     ],
   },
   {
@@ -217,14 +281,19 @@ function layOut(title: string, panels: readonly Panel[], row: number): object[] 
         datasource: DATASOURCE,
         expr,
         legendFormat: legend,
+        ...(panel.type === 'table' && { format: 'table', instant: true, range: false }),
       })),
       gridPos: { x: index * w, y: y + 1, w, h: HEIGHT },
     })),
   ];
 }
 
-function stat(title: string, help: string, expr: string): Panel {
-  return { type: 'stat', title, help, unit: 'short', queries: [{ expr, legend: title }] };
+function stat(title: string, help: string, expr: string, unit = 'short'): Panel {
+  return { type: 'stat', title, help, unit, queries: [{ expr, legend: title }] };
+}
+
+function table(title: string, help: string, expr: string): Panel {
+  return { type: 'table', title, help, unit: 'short', queries: [{ expr, legend: '' }] };
 }
 
 function graph(title: string, help: string, unit: string, queries: readonly Query[]): Panel {
@@ -245,6 +314,10 @@ function grouped(by: string | undefined): string {
 
 function sumRate(metric: string, by?: string): string {
   return `sum${grouped(by)}(rate(${metric}{${SELECTED}}[$__rate_interval]))`;
+}
+
+function median(histogram: string): string {
+  return `histogram_quantile(0.5, sum by (le) (increase(${histogram}_bucket{${SELECTED}}[30d])))`;
 }
 
 function quantiles(histogram: string): Query[] {

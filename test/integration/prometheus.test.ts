@@ -1,7 +1,7 @@
 // A real Prometheus scrapes the operator and evaluates the chart's alerts.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { chart } from '../chart/helm.ts';
 import { ensurePrometheus } from '../chart/prometheus.ts';
@@ -65,6 +65,16 @@ async function ask<T>(path: string): Promise<T> {
   return data;
 }
 
+/** The queries of the dashboard, with what Grafana puts in for its variables. */
+async function dashboardQueries(): Promise<string[]> {
+  const { panels } = JSON.parse(await readFile(join(chart, 'files/dashboard.json'), 'utf8')) as {
+    panels: { targets?: { expr: string }[] }[];
+  };
+  return panels.flatMap(({ targets = [] }) =>
+    targets.map(({ expr }) => expr.replaceAll('$__rate_interval', '1m').replaceAll(/\$\w+/g, '.*')),
+  );
+}
+
 async function leaders(): Promise<number> {
   return (await ask<{ result: unknown[] }>(`query?query=${encodeURIComponent('apprelease_leader == 1')}`)).result
     .length;
@@ -74,6 +84,17 @@ async function firing(): Promise<(string | undefined)[]> {
   const { alerts } = await ask<{ alerts: { state: string; labels: Record<string, string> }[] }>('alerts');
   return alerts.filter(({ state }) => state === 'firing').map(({ labels }) => labels['alertname']);
 }
+
+test('Prometheus evaluates every query of the dashboard', async () => {
+  const wait = { timeoutSeconds: 60, needs: [prometheus] };
+  await waitFor('the leader, as Prometheus sees it', async () => (await leaders()) === 1, wait);
+  const queries = await dashboardQueries();
+  expect(queries.length).toBeGreaterThan(30);
+  for (const query of queries) {
+    const response = await fetch(`${url}/query?query=${encodeURIComponent(query)}`);
+    expect(await response.json(), query).toMatchObject({ status: 'success' });
+  }
+});
 
 test('an alert fires when no operator leads', async () => {
   const wait = { timeoutSeconds: 60, needs: [prometheus] };

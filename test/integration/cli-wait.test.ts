@@ -1,7 +1,7 @@
 // The command of the kubectl plugin that waits.
 import { expect } from 'vitest';
 import { APP_RELEASES } from '../../src/controller/kinds/api-kinds.ts';
-import { apprelease, asViewer } from './cli.ts';
+import { apprelease, asViewer, startApprelease } from './cli.ts';
 import type { Asked } from './fault-proxy.ts';
 import { startFaultProxy } from './fault-proxy.ts';
 import { cluster, test } from './harness.ts';
@@ -59,8 +59,8 @@ test('status is about the version that is asked for, and never about the one bef
   await world.released('1.0');
 
   // Asked for before the spec wants it.
-  const next = apprelease(['status', ...of, '--version', '1.1', '--timeout', '60s']);
-  await new Promise((resolve) => setTimeout(resolve, 1500));
+  const next = startApprelease(['status', ...of, '--version', '1.1', '--timeout', '60s']);
+  await next.printed(/does not want version 1\.1 yet/);
   await world.operator.stop();
   await world.apply(release(await world.image('1.1'), { stages }));
   // The status still says that 1.0 is released.
@@ -69,7 +69,7 @@ test('status is about the version that is asked for, and never about the one bef
     err: expect.stringContaining('the operator has not seen the newest spec yet') as string,
   });
   await world.operator.start();
-  const reached = await next;
+  const reached = await next.answer;
   expect(reached.err).toBe('');
   expect(reached).toMatchObject({ code: 0 });
   expect(reached.out).toMatch(
@@ -87,10 +87,10 @@ test('status is about the version that is asked for, and never about the one bef
   });
 
   // The release goes away while somebody waits for it.
-  const gone = apprelease(['status', ...of, '--version', '9.9', '--timeout', '60s']);
-  await new Promise((resolve) => setTimeout(resolve, 1500));
+  const gone = startApprelease(['status', ...of, '--version', '9.9', '--timeout', '60s']);
+  await gone.printed(/does not want version 9\.9 yet/);
   await world.remove(APP_RELEASES, 'web');
-  expect(await gone).toMatchObject({ code: 1, err: 'error: release web: the release was deleted\n' });
+  expect(await gone.answer).toMatchObject({ code: 1, err: 'error: release web: the release was deleted\n' });
 });
 
 test('status goes on while the API server is away, and reads again and again without the right to watch', async ({
@@ -152,25 +152,25 @@ test('get -w shows each change until Ctrl-C, and what the user may not see is na
   expect(less.err).toMatch(/^not shown: pods \(.*cannot list resource "pods".*\)$/m);
 
   const ctrlC = new AbortController();
-  const watches = Promise.all([
-    apprelease(['get', ...of, '-w'], { signal: ctrlC.signal }),
-    apprelease(['get', ...of, '-w', ...reader], { signal: ctrlC.signal }),
-  ]);
-  await new Promise((resolve) => setTimeout(resolve, 3000));
+  const watches = [
+    startApprelease(['get', ...of, '-w'], { signal: ctrlC.signal }),
+    startApprelease(['get', ...of, '-w', ...reader], { signal: ctrlC.signal }),
+  ];
+  await Promise.all(watches.map(({ printed }) => printed(/^State: +WaitingForApproval/m)));
   await world.promote('go', { stage: 'production' });
-  await world.released('1.0');
-  await new Promise((resolve) => setTimeout(resolve, 3000));
+  await Promise.all(watches.map(({ printed }) => printed(/^State: +Released/m)));
+  await watches[0]?.printed(/pod web-prod-a/);
   ctrlC.abort();
-  const [all, own] = await watches;
-  for (const { code, out } of [all, own]) {
+  const answers = await Promise.all(watches.map(({ answer }) => answer));
+  for (const { code, out } of answers) {
     expect(code).toBe(0);
     const states = [...out.matchAll(/^State: +(\w+)/gm)].map(([, state]) => state);
     expect(states.at(0)).toBe('WaitingForApproval');
     expect(states.at(-1)).toBe('Released');
     expect(out.split(/^Release: /m).length).toBeGreaterThan(2);
   }
-  expect(all.out).toMatch(/pod web-prod-a/);
-  expect(all.err).toBe('');
-  expect(own.out).not.toMatch(/pod web-/);
-  expect(own.err).toMatch(/^not shown: pods \(you have no right to list and watch them/m);
+  const [all, own] = answers;
+  expect(all?.err).toBe('');
+  expect(own?.out).not.toMatch(/pod web-/);
+  expect(own?.err).toMatch(/^not shown: pods \(you have no right to list and watch them/m);
 });

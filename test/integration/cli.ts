@@ -1,7 +1,7 @@
 // Runs the bundled kubectl plugin as a person does.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { KubeObject } from '../../src/kube/types.ts';
@@ -23,11 +23,18 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface Running {
+  readonly answer: Promise<CliAnswer>;
+  /** Resolves when its standard output matches; rejects if the plugin ends before. */
+  readonly printed: (pattern: RegExp) => Promise<void>;
+}
+
 /** The plugin with these arguments, as the administrator of the cluster unless `env` says otherwise. */
-export async function apprelease(
-  args: readonly string[],
-  { env, input = '', signal }: RunOptions = {},
-): Promise<CliAnswer> {
+export function apprelease(args: readonly string[], options: RunOptions = {}): Promise<CliAnswer> {
+  return startApprelease(args, options).answer;
+}
+
+export function startApprelease(args: readonly string[], { env, input = '', signal }: RunOptions = {}): Running {
   const child = spawn(process.execPath, [PLUGIN, ...args], {
     env: { ...process.env, KUBECONFIG: cluster.kubeconfigPath, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -37,13 +44,26 @@ export async function apprelease(
   }
   signal?.addEventListener('abort', interrupt);
   child.stdin.end(input);
-  const [out, err, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'close') as Promise<[number | null]>,
-  ]);
-  signal?.removeEventListener('abort', interrupt);
-  return { code, out, err };
+  let out = '';
+  const reads = new EventEmitter();
+  child.stdout.setEncoding('utf8').on('data', (part: string) => {
+    out += part;
+    reads.emit('more');
+  });
+  const closed = Promise.all([text(child.stderr), once(child, 'close') as Promise<[number | null]>]);
+  return {
+    answer: closed.then(([err, [code]]) => {
+      signal?.removeEventListener('abort', interrupt);
+      return { code, out, err };
+    }),
+    printed: async (pattern) => {
+      const ended = closed.then(([err]) => {
+        throw new Error(`it ended, and printed ${out}${err}`);
+      });
+      ended.catch(() => undefined);
+      while (!pattern.test(out)) await Promise.race([once(reads, 'more'), ended]);
+    },
+  };
 }
 
 type Rule = Readonly<Record<'apiGroups' | 'resources' | 'verbs', readonly string[]>>;

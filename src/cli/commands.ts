@@ -11,6 +11,7 @@ import { history } from './commands/history.ts';
 import { lint } from './commands/lint.ts';
 import { list } from './commands/list.ts';
 import { pools } from './commands/pools.ts';
+import { rollback } from './commands/rollback.ts';
 import { status } from './commands/status.ts';
 import { version } from './commands/version.ts';
 
@@ -23,6 +24,7 @@ export const COMMANDS: readonly CliCommand[] = [
   events,
   pools,
   explain,
+  rollback,
   lint,
   doctor,
   version,

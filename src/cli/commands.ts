@@ -1,5 +1,6 @@
 /** The list of commands, in the order of the help. */
 import type { CliCommand } from './command.ts';
+import { approve } from './commands/approve.ts';
 import { complete } from './commands/complete.ts';
 import { completion } from './commands/completion.ts';
 import { diff } from './commands/diff.ts';
@@ -11,6 +12,8 @@ import { history } from './commands/history.ts';
 import { lint } from './commands/lint.ts';
 import { list } from './commands/list.ts';
 import { pools } from './commands/pools.ts';
+import { promote } from './commands/promote.ts';
+import { retry } from './commands/retry.ts';
 import { rollback } from './commands/rollback.ts';
 import { status } from './commands/status.ts';
 import { version } from './commands/version.ts';
@@ -24,7 +27,10 @@ export const COMMANDS: readonly CliCommand[] = [
   events,
   pools,
   explain,
+  approve,
+  promote,
   rollback,
+  retry,
   lint,
   doctor,
   version,

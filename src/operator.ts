@@ -17,6 +17,7 @@ import type { LeaderElection } from './kube/leader-election.ts';
 import { createLeaderElection } from './kube/leader-election.ts';
 import { createServerClock } from './kube/server-clock.ts';
 import type { KubeClient } from './kube/types.ts';
+import { createAudit } from './process/audit.ts';
 import type { Config } from './process/config.ts';
 import { helpText, parseConfig } from './process/config.ts';
 import type { Health } from './process/health.ts';
@@ -150,6 +151,7 @@ type Reporting = Pick<
 
 /** Reports of the controller: to the log, to the metrics, and as events. */
 function reporting({ debugs, log, within }: Log, metrics: Metrics, recorder: EventRecorder, health: Health): Reporting {
+  const audit = createAudit(log);
   return {
     log,
     ...(debugs && {
@@ -160,11 +162,15 @@ function reporting({ debugs, log, within }: Log, metrics: Metrics, recorder: Eve
     within: (key, pass) => within(key, () => health.watch(key, pass)),
     queueMetrics: metrics.queue,
     onPoolFigures: metrics.pool,
-    onRelease: metrics.release,
+    onRelease: (key, release) => {
+      metrics.release(key, release);
+      audit.release(key, release);
+    },
     record: (release, { type, reason, note, metricOnly, data }) => {
       const { namespace, name, uid } = release.metadata;
       const regarding = { apiVersion: API_VERSION, kind: 'AppRelease', namespace, name, uid };
       metrics.notice(`${namespace}/${name}`, reason, data);
+      audit.notice({ reason, note, ...(data && { data }) });
       if (!metricOnly) recorder.record({ regarding, type, reason, note, action: 'Reconcile' });
     },
     onReconcile: ({ key, seconds, error }) => {

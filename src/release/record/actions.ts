@@ -12,13 +12,23 @@ import type {
 } from './kube-objects.ts';
 import type { RevisionData } from './recorded-data.ts';
 
-/** What metrics read of a notice; its note is for people. */
+/** What metrics and the audit log read of a notice; its note is for people. */
 export interface NoticeData {
   revision?: number;
   /** The version is deployed, or it was deployed and has failed or is taken back. */
   delivery?: 'Deployed' | 'Failed';
   /** Who asked for a rollback: a user, or the operator because of a failure. */
   cause?: 'manual' | 'automatic';
+  /** For the audit log. */
+  request?: Request;
+}
+
+/** Who asked for it, by which object, and why. */
+interface Request {
+  object: string;
+  /** Absent: unknown. */
+  actor?: string;
+  reason?: string;
 }
 
 /** An event on the AppRelease (events.k8s.io/v1). */

@@ -61,6 +61,7 @@ function answer(view: View, rollback: ReleaseRollback): Action {
       type: 'Warning',
       reason: 'RollbackRejected',
       note: `rollback ${name}: ${verdict.message}`,
+      data: { request: requestOf(view, rollback) },
     });
   }
   const sequence = Math.max(0, ...view.observed.rollbacks.map(({ status }) => status?.sequence ?? 0)) + 1;
@@ -95,6 +96,7 @@ function answer(view: View, rollback: ReleaseRollback): Action {
     data: {
       cause: isAutomatic(view, rollback) ? 'automatic' : 'manual',
       ...deliveryOf(view, verdict.pools),
+      request: requestOf(view, rollback),
     },
   });
 }
@@ -102,6 +104,16 @@ function answer(view: View, rollback: ReleaseRollback): Action {
 /** The operator creates its rollbacks as children of the release. */
 function isAutomatic(view: View, { metadata }: ReleaseRollback): boolean {
   return (metadata.ownerReferences ?? []).some(({ uid }) => uid === view.owner.uid);
+}
+
+function requestOf(view: View, rollback: ReleaseRollback): NonNullable<NoticeData['request']> {
+  const { requestedBy, reason } = rollback.spec;
+  const actor = isAutomatic(view, rollback) ? 'operator' : requestedBy;
+  return {
+    object: `ReleaseRollback/${rollback.metadata.name}`,
+    ...(actor !== undefined && { actor }),
+    ...(reason !== undefined && { reason }),
+  };
 }
 
 /** The figures of delivery count a deployment that a rollback takes back. */
@@ -281,6 +293,12 @@ function followNotices({ metadata, status }: ReleaseRollback, next: ReleaseRollb
       type: 'Normal',
       reason: 'HoldEnded',
       note: `rollback ${metadata.name} no longer holds: ${next.endReason ?? ''}`,
+      data: {
+        request: {
+          object: `ReleaseRollback/${metadata.name}`,
+          ...(next.endReason !== undefined && { reason: next.endReason }),
+        },
+      },
     });
   }
   return notices;

@@ -220,7 +220,7 @@ function needsAPerson(view: View, reason: string): boolean {
   return reason === 'HeldByRollback' || reason === 'NameTaken' || reason === 'WaitingForApproval';
 }
 
-function promotionNotices({ metadata, status }: ReleasePromotion, next: ReleasePromotionStatus): Notice[] {
+function promotionNotices({ metadata, spec, status }: ReleasePromotion, next: ReleasePromotionStatus): Notice[] {
   const accepted = next.conditions?.find(({ type }) => type === 'Accepted');
   if (!accepted || status?.conditions?.some(({ type, status: is }) => type === 'Accepted' && is === accepted.status))
     return [];
@@ -230,6 +230,13 @@ function promotionNotices({ metadata, status }: ReleasePromotion, next: ReleaseP
       type: accepted.status === 'True' ? 'Normal' : 'Warning',
       reason: accepted.status === 'True' ? 'PromotionAccepted' : 'PromotionRejected',
       note: `promotion ${metadata.name}: ${accepted.message}`,
+      data: {
+        request: {
+          object: `ReleasePromotion/${metadata.name}`,
+          ...(spec.requestedBy !== undefined && { actor: spec.requestedBy }),
+          ...(spec.reason !== undefined && { reason: spec.reason }),
+        },
+      },
     },
   ];
 }

@@ -55,6 +55,13 @@ const poolStatus = z.object({
       }),
       version: z.string().optional().meta({ description: 'The target version of a rollback that names none.' }),
       revision: z.int().optional().meta({ description: 'The revision of that version.' }),
+      standby: z
+        .object({
+          replicas: z.int().meta({ description: 'The number of pods that should stand by.' }),
+          readyReplicas: z.int().meta({ description: 'The number of them that are ready.' }),
+        })
+        .optional()
+        .meta({ description: 'The pods that keep running for the rollback, for rollback.warmFor after the switch.' }),
       message: z.string().optional().meta({ description: 'Why.' }),
     })
     .optional()

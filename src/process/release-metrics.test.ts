@@ -91,6 +91,29 @@ describe('a pool of a release', () => {
     ]);
   });
 
+  test('has its standby while one is wanted, and the release the number of pools that lack it', async () => {
+    const { release, samples } = create();
+    const standing = (readyReplicas: number) => ({
+      readiness: 'Warm' as const,
+      standby: { replicas: 3, readyReplicas },
+    });
+    const three = [
+      pool('a', '2', { rollback: standing(3) }),
+      pool('b', '2', { rollback: standing(1) }),
+      pool('c', '2', { rollback: { readiness: 'Cold' } }),
+    ];
+    release('shop/web', status('2', 'Released', three));
+    expect(await samples('apprelease_pool_standby_pods', 'apprelease_pool_wanted_standby_pods')).toEqual([
+      `apprelease_pool_standby_pods{${WEB},pool="a"} 3`,
+      `apprelease_pool_standby_pods{${WEB},pool="b"} 1`,
+      `apprelease_pool_wanted_standby_pods{${WEB},pool="a"} 3`,
+      `apprelease_pool_wanted_standby_pods{${WEB},pool="b"} 3`,
+    ]);
+    expect(await samples('apprelease_pools_without_standby')).toEqual([`apprelease_pools_without_standby{${WEB}} 1`]);
+    release('shop/web', status('2', 'Released', three.slice(2)));
+    expect(await samples('apprelease_pools_without_standby')).toEqual([]);
+  });
+
   test('has no series when it has left the release, or the release is deleted', async () => {
     const { release, samples } = create();
     release('shop/web', status('2.0.0', 'Progressing', pools));

@@ -5,7 +5,13 @@ import type { NoticeData } from '../release/record/actions.ts';
 import { createDeliveryMetrics, type Delivered } from './delivery-metrics.ts';
 import { phaseOf } from './promotion-phase.ts';
 import { createPromotionSeconds } from './promotion-seconds.ts';
-import { commonVersion, createReleasePoolMetrics, poolFigures, type ReleaseFigures } from './release-pool-metrics.ts';
+import {
+  commonVersion,
+  createReleasePoolMetrics,
+  poolFigures,
+  withoutStandby,
+  type ReleaseFigures,
+} from './release-pool-metrics.ts';
 
 export interface ReleaseMetrics {
   /** `key`: namespace/name of the release. */
@@ -30,6 +36,8 @@ type Labels = ReleaseFigures['labels'];
 interface Known extends ReleaseFigures {
   info: Record<string, string>;
   exposed?: number;
+  /** The number of pools without the standby that they should have. */
+  bare: number;
 }
 
 const CAUSES = ['manual', 'automatic'] as const;
@@ -109,6 +117,17 @@ export function createReleaseMetrics(
     },
   });
 
+  new Gauge({
+    name: 'apprelease_pools_without_standby',
+    help: 'Pools with fewer ready pods for a rollback than should stand by; no series if there are none.',
+    labelNames,
+    registers,
+    collect() {
+      this.reset();
+      for (const { labels, bare } of known.values()) if (bare > 0) this.set(labels, bare);
+    },
+  });
+
   if (perPool) createReleasePoolMetrics(registry, () => known.values());
 
   /** The labels of a release. Its counters start at 0: Prometheus sees no increase in a series that starts at 1. */
@@ -118,7 +137,7 @@ export function createReleaseMetrics(
     if (known.size >= limit) return OTHERS;
     const [namespace = '', release = ''] = key.split('/');
     const labels = { namespace, release };
-    known.set(key, { labels, info: {}, pools: [] });
+    known.set(key, { labels, info: {}, pools: [], bare: 0 });
     promotion.begin(key, labels);
     delivery.begin(labels);
     for (const counter of counters.values()) counter.inc(labels, 0);
@@ -167,6 +186,7 @@ export function createReleaseMetrics(
         labels,
         info: { version: commonVersion(pools), wanted, stage, state },
         pools: perPool ? pools.map(poolFigures) : [],
+        bare: withoutStandby(pools),
         ...(percents.length > 0 && {
           exposed: Math.max(...percents.map((percent) => Number.parseFloat(percent) || 0)),
         }),

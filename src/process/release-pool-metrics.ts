@@ -2,9 +2,12 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { PoolStatus } from '../api/app-release-status.ts';
 
+type Rollback = NonNullable<PoolStatus['rollback']>;
+
 /** What the metrics need of the status of a pool. */
 export type PoolFigures = Pick<PoolStatus, 'name' | 'version' | 'replicas' | 'readyReplicas'> & {
-  readiness?: NonNullable<PoolStatus['rollback']>['readiness'];
+  readiness?: Rollback['readiness'];
+  standby?: NonNullable<Rollback['standby']>;
 };
 
 export interface ReleaseFigures {
@@ -21,6 +24,7 @@ export function poolFigures({ name, version, replicas, readyReplicas, rollback }
     replicas,
     readyReplicas,
     ...(rollback && { readiness: rollback.readiness }),
+    ...(rollback?.standby && { standby: rollback.standby }),
   };
 }
 
@@ -28,6 +32,12 @@ export function poolFigures({ name, version, replicas, readyReplicas, rollback }
 export function commonVersion(pools: readonly PoolFigures[]): string {
   const [first = ''] = pools.map(({ version }) => version ?? '');
   return pools.every(({ version }) => version === first) ? first : '';
+}
+
+/** The number of pools with fewer standing pods than wanted. */
+export function withoutStandby(pools: readonly PoolStatus[]): number {
+  return pools.filter(({ rollback }) => rollback?.standby && rollback.standby.readyReplicas < rollback.standby.replicas)
+    .length;
 }
 
 /** `releases`: the newest figures, asked at each scrape, so that no series of a former pool remains. */
@@ -54,6 +64,12 @@ export function createReleasePoolMetrics(registry: Registry, releases: () => Ite
     [{}, readyReplicas],
   ]);
   gauge('wanted_pods', 'Pods that a pool should have.', [], ({ replicas }) => [[{}, replicas]]);
+  gauge('standby_pods', 'Ready pods that stand by for a rollback, while some are wanted.', [], ({ standby }) =>
+    standby ? [[{}, standby.readyReplicas]] : [],
+  );
+  gauge('wanted_standby_pods', 'Pods that should stand by for a rollback.', [], ({ standby }) =>
+    standby ? [[{}, standby.replicas]] : [],
+  );
   gauge(
     'rollback_readiness',
     'Always 1; how fast a rollback of a pool would be: Warm, Cached, Cold, Unknown or Impossible.',

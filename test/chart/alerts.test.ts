@@ -169,6 +169,14 @@ const CASES: Readonly<Record<string, Case>> = {
       [`apprelease_info{${WEB},wanted="3",state="Progressing"}`]: '_x1001 1x1000',
     },
   },
+  AppReleaseNoStandby: {
+    bad: { [`apprelease_pools_without_standby{${WEB}}`]: '_x30 2x90' },
+    quiet: '44m',
+    fires: '46m',
+    labels: SHOP,
+    says: { summary: '2 pools of the release shop/web lack pods that stand by for a rollback.' },
+    well: { [`apprelease_pools_without_standby{${WEB}}`]: '_x30 2x10 stale' },
+  },
   AppReleaseTakenBack: {
     bad: { [`apprelease_rollbacks_total{${WEB},cause="automatic"}`]: '0+0x30 1+0x90' },
     quiet: '30m',

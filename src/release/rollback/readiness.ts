@@ -8,14 +8,25 @@ import type { Revision } from '../record/revision.ts';
 import { portObstacle } from '../state/routed-ports.ts';
 import { barrierBetween, lastGood } from '../state/target.ts';
 import type { PoolView, Rollout } from '../state/view.ts';
+import { wantedStandby } from './standby.ts';
 
 type RollbackStatus = NonNullable<PoolStatus['rollback']>;
 
 export function rollbackReadiness(view: Rollout, pool: PoolView): RollbackStatus | undefined {
+  const previous = rollbackTarget(view, pool);
+  if (!previous) return undefined;
+  const standby = wantedStandby(view, pool, previous);
+  return { ...readinessOf(view, pool, previous), ...(standby && { standby }) };
+}
+
+/** The target of a rollback that names none. */
+function rollbackTarget(view: Rollout, pool: PoolView): Revision | undefined {
   // In the middle of an exposure, a rollback returns all traffic to what the pool's first Service leads to.
   const exposed = exposureFigures(view, pool) && pool.entered;
-  const previous = lastGood(view, pool, exposed ?? pool.served);
-  if (!previous || !pool.served) return undefined;
+  return pool.served && lastGood(view, pool, exposed ?? pool.served);
+}
+
+function readinessOf(view: Rollout, pool: PoolView, previous: Revision): RollbackStatus {
   const { number, data } = previous;
   const base = { version: data.input.version, revision: number };
   const barrier = barrierBetween(view, pool, previous);

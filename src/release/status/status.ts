@@ -150,7 +150,7 @@ function poolStatus(view: Rollout, pool: PoolView, wanted: Revision | undefined)
   const { served, current, stage, group } = pool;
   const target = pool.target?.revision;
   const waitingFor = waiting(view, pool, wanted);
-  const readiness = rollbackReadiness(view, pool);
+  const rollback = rollbackReadiness(view, pool);
   const digest = served && servedDigest(served);
   const replicasReason = scaleMessage(pool);
   const traffic = poolTraffic(view, pool);
@@ -167,7 +167,7 @@ function poolStatus(view: Rollout, pool: PoolView, wanted: Revision | undefined)
     ...(traffic && { traffic }),
     ...(pool.hold && { heldBy: pool.hold.rollback.metadata.name }),
     ...(waitingFor !== undefined && { waitingFor: printable(waitingFor) }),
-    ...(readiness && { rollback: readiness }),
+    ...(rollback && { rollback }),
   };
 }
 

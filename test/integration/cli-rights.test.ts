@@ -25,13 +25,17 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   diff: ['diff', 'web', '1', '1'],
   events: ['events', 'web'],
   pools: ['pools'],
+  rollback: ['rollback', 'web', '--dry-run=server'],
+  promote: ['promote', 'web', 'production', '--dry-run=server'],
+  approve: ['approve', 'web', '--dry-run=server'],
+  retry: ['retry', 'web', '--dry-run=server'],
   doctor: ['doctor'],
   version: ['version'],
   lint: ['lint', '-f', '-', '--server'],
 };
 
-/** Commands that do the same in another way without their optional rights. */
-const NOTHING_LESS = new Set(['status']);
+/** `status` does the same in another way without its optional rights, and in a dry run `approve` needs none of them. */
+const NOTHING_LESS = new Set(['status', 'approve']);
 
 const INPUT = `apiVersion: apprelease.dev/v1alpha1
 kind: AppRelease

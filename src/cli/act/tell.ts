@@ -2,7 +2,6 @@
 import type { KubeObject } from '../../kube/types.ts';
 import type { Io } from '../io.ts';
 import { humanDuration } from '../print/age.ts';
-import type { Format } from '../print/output.ts';
 import { printObject } from '../print/output.ts';
 import type { ActOptions } from './command.ts';
 
@@ -19,12 +18,6 @@ export function objectName(object: KubeObject): string {
 /** releaserollback.apprelease.dev/web-x created (server dry run) */
 export function doneText(object: KubeObject, what: string, { dryRun }: Pick<ActOptions, 'dryRun'>): string {
   return `${objectName(object)} ${what}${dryRun === 'server' ? ' (server dry run)' : ''}\n`;
-}
-
-/** Prints the object, or what was done with it. */
-export function tellDone(io: Pick<Io, 'out'>, object: KubeObject, what: string, options: ActOptions): void {
-  const { output } = options;
-  io.out(output === undefined ? doneText(object, what, options) : printObject(output satisfies Format, object));
 }
 
 /** The time between two times of the API, such as 0.4s; undefined if one of them is missing. */

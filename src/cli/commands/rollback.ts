@@ -73,7 +73,7 @@ export const rollback: CliCommand = {
       }),
 };
 
-export function parseRevisionNumber(text: string): number {
+function parseRevisionNumber(text: string): number {
   const revision = Number(text);
   if (!Number.isSafeInteger(revision) || revision < 1)
     throw new InvalidArgumentError('It must be the number of a revision, from 1.');

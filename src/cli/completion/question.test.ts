@@ -85,6 +85,8 @@ test('every placeholder of the commands is one that can be completed, or free te
     'command',
     'image',
     'generation',
+    'step',
+    'mode',
   ];
   const { commands } = createProgram({ io: testIo(), exit: () => undefined });
   const all = [...commands, ...commands.flatMap((command) => command.commands)];

@@ -58,7 +58,7 @@ export function revisionToName({ status }: LiveRelease): number | undefined {
 }
 
 /** What waits for an approval now. */
-export function waitingApprovals(release: LiveRelease): Waiting[] {
+function waitingApprovals(release: LiveRelease): Waiting[] {
   const { spec, status } = release;
   const steps = spec.stages.flatMap((stage): Waiting[] => {
     const pool = status?.pools?.find(

@@ -118,14 +118,13 @@ describe('requests', () => {
       sendJson(response, answers.shift());
     });
     const preconditions = { uid: 'u', resourceVersion: '7' };
-    await expect(client.delete(WIDGETS, KEY, { preconditions, propagationPolicy: 'Foreground' })).resolves.toBe(
-      undefined,
-    );
+    const options = { preconditions, propagationPolicy: 'Foreground' as const, dryRun: true };
+    await expect(client.delete(WIDGETS, KEY, options)).resolves.toBe(undefined);
     await expect(client.delete(WIDGETS, KEY)).resolves.toEqual(going);
     await expect(client.delete(WIDGETS, KEY)).resolves.toBe(undefined);
     expect(server.requests[0]).toMatchObject({
       method: 'DELETE',
-      body: { preconditions, propagationPolicy: 'Foreground' },
+      body: { preconditions, propagationPolicy: 'Foreground', dryRun: ['All'] },
     });
   });
 

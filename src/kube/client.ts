@@ -102,13 +102,15 @@ export function createClient(kubeConfig: KubeConfigSource, options: ClientOption
     key: ObjectKey,
     given: DeleteOptions = {},
   ): Promise<Live<T> | undefined> {
-    const { preconditions, propagationPolicy, gracePeriodSeconds } = given;
+    const { preconditions, propagationPolicy, gracePeriodSeconds, dryRun } = given;
+    // The server does not read the options of the query beside a body.
     const body = {
       apiVersion: 'v1',
       kind: 'DeleteOptions',
       preconditions,
       propagationPolicy,
       gracePeriodSeconds,
+      ...(dryRun && { dryRun: ['All'] }),
     };
     const path = objectPath(base, resource, key);
     const answer = await write<Live<T>>('delete', 'DELETE', path, body, 'application/json', given);

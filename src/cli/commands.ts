@@ -5,12 +5,14 @@ import { complete } from './commands/complete.ts';
 import { completion } from './commands/completion.ts';
 import { diff } from './commands/diff.ts';
 import { doctor } from './commands/doctor.ts';
+import { endHold } from './commands/end-hold.ts';
 import { events } from './commands/events.ts';
 import { explain } from './commands/explain.ts';
 import { get } from './commands/get.ts';
 import { history } from './commands/history.ts';
 import { lint } from './commands/lint.ts';
 import { list } from './commands/list.ts';
+import { pause, resume } from './commands/pause.ts';
 import { pools } from './commands/pools.ts';
 import { promote } from './commands/promote.ts';
 import { retry } from './commands/retry.ts';
@@ -31,6 +33,9 @@ export const COMMANDS: readonly CliCommand[] = [
   promote,
   rollback,
   retry,
+  pause,
+  resume,
+  endHold,
   lint,
   doctor,
   version,

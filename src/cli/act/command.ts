@@ -19,7 +19,7 @@ export interface WaitOptions {
 
 const DEFAULT_WAIT_S = 600;
 
-function actCommand(name: string, summary: string, examples: readonly Example[]) {
+export function actCommand(name: string, summary: string, examples: readonly Example[]) {
   return clusterCommand(name, summary, examples)
     .addOption(
       new Option('--dry-run <mode>', 'server: the API server checks the change, and stores nothing')

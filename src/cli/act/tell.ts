@@ -20,6 +20,12 @@ export function doneText(object: KubeObject, what: string, { dryRun }: Pick<ActO
   return `${objectName(object)} ${what}${dryRun === 'server' ? ' (server dry run)' : ''}\n`;
 }
 
+/** Prints the object, or what was done with it. */
+export function tellDone(io: Pick<Io, 'out'>, object: KubeObject, what: string, options: ActOptions): void {
+  const { output } = options;
+  io.out(output === undefined ? doneText(object, what, options) : printObject(output, object));
+}
+
 /** The time between two times of the API, such as 0.4s; undefined if one of them is missing. */
 export function timeBetween(from: string | undefined, to: string | undefined): string | undefined {
   const ms = Date.parse(to ?? '') - Date.parse(from ?? '');

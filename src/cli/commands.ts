@@ -15,6 +15,7 @@ import { list } from './commands/list.ts';
 import { pause, resume } from './commands/pause.ts';
 import { pools } from './commands/pools.ts';
 import { promote } from './commands/promote.ts';
+import { release, restart } from './commands/release.ts';
 import { retry } from './commands/retry.ts';
 import { rollback } from './commands/rollback.ts';
 import { status } from './commands/status.ts';
@@ -29,12 +30,14 @@ export const COMMANDS: readonly CliCommand[] = [
   events,
   pools,
   explain,
+  release,
   approve,
   promote,
   rollback,
   retry,
   pause,
   resume,
+  restart,
   endHold,
   lint,
   doctor,

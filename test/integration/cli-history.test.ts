@@ -110,15 +110,15 @@ test('pools shows the VMs, and explain needs no cluster', async ({ images }) => 
         await world.until(async () => {
           const all = await apprelease(['pools']);
           expect(all).toMatchObject({ code: 0, err: '' });
-          expect(all.out).toMatch(
-            /^NAME +READY +DRAINING +PODS +CPU% +MEM% +OS +KUBELET +TENANTS +AGE\nprod-a +(\d+)\/\1 +0 +2 /,
-          );
+          expect(all.out).toMatch(/^NAME +READY +DRAINING +PODS +CPU% +MEM% +OS +KUBELET +TENANTS +AGE\n/);
+          // Other tests may have left VMPools.
+          expect(all.out).toMatch(/^prod-a +(\d+)\/\1 +0 +2 /m);
           const one = await apprelease(['pools', 'prod-a']);
           expect(one.out).toMatch(new RegExp(`^ {2}${world.namespace} +web +1\\.0 +2$`, 'm'));
           // The simulated VMs report no boots.
           expect(one.out).toMatch(/^Zones:\n {2}ZONE +READY +VMS\n {2}zone-0 +1 +1$/m);
         });
-        expect((await apprelease(['pools', '-o', 'name'])).out).toBe('vmpool.apprelease.dev/prod-a\n');
+        expect((await apprelease(['pools', '-o', 'name'])).out).toMatch(/^vmpool\.apprelease\.dev\/prod-a$/m);
         expect(await apprelease(['pools', 'other'])).toMatchObject({
           code: 1,
           err: expect.stringContaining('"other" not found') as string,

@@ -28,6 +28,8 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   rollback: ['rollback', 'web', '--dry-run=server'],
   promote: ['promote', 'web', 'production', '--dry-run=server'],
   approve: ['approve', 'web', '--dry-run=server'],
+  release: ['release', 'web', '--version', '9', '--image', 'web=r/web:9', '--dry-run=server'],
+  restart: ['restart', 'web', '--dry-run=server'],
   pause: ['pause', 'web', '--reason', 'x', '--dry-run=server'],
   resume: ['resume', 'web', '--dry-run=server'],
   'end-hold': ['end-hold', 'web', '--dry-run=server'],
